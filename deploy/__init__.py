@@ -1,0 +1,1 @@
+"""Everything that runs the service: the local stack, images, manifests; not part of the installed packages."""

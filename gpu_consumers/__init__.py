@@ -1,0 +1,1 @@
+"""Recordings into transcripts: the consumer groups that fetch, transcribe, diarize and emit results."""

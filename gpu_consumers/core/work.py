@@ -1,0 +1,73 @@
+"""What passes between the poll loop, the workers and the stages: deliveries in, events out."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.events import Event, JobRequested, Stage
+from schemas.headers import Origin, attempt_of, origin_of
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One record as it was polled; headers are text, the value is untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the record first came from."""
+        return origin_of(self.headers, Origin(self.topic, self.partition, self.offset))
+
+    @property
+    def attempt(self) -> int:
+        """1 at first."""
+        return attempt_of(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A decoded delivery: the event itself, and the request that travels in it."""
+
+    delivery: Delivery
+    event: Event
+    request: JobRequested
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An event to write, in the same transaction as the offset of what led to it."""
+
+    topic: str
+    event: Event
+
+
+class Work(Protocol):
+    """What a stage may ask of the runtime while it works; called from the worker's thread."""
+
+    def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
+        """Tell how far the job is; cheap, may be called often."""
+
+    def check(self) -> None:
+        """Raise NotOwner when the partition was lost or the process drains, so that work stops between two batches."""
+
+
+class StageRunner(Protocol):
+    """One step of a job (transcribing, diarizing): what it reads and what it makes of it.
+
+    `decode` raises Poison. `run` raises Transient, Permanent, Outage or NotOwner; the runtime settles each.
+    """
+
+    group: str
+    topics: tuple[str, ...]
+    workers: int
+
+    def decode(self, delivery: Delivery) -> Job:
+        """The job in a record."""
+
+    def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
+        """Do the work and say what is to be written."""

@@ -1,0 +1,1 @@
+"""Events into Kafka: the publisher, the outbox relay, the REST shim and the `scribe` command."""

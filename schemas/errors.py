@@ -1,0 +1,133 @@
+"""Every error of the service, drawn as a tree, and the codes a client can meet.
+
+ScribeError
+  Transient     this record may succeed later: the retry ladder
+  Outage        an outside system is away: wait un-acked, no record's fault
+  Permanent     this job can never succeed: a failed result with a code from ERRORS
+    Rejected    the same, found at the door (HTTP answer, exit code 2)
+  Poison        the bytes cannot be decoded: the dead-letter topic
+  NotOwner      the partition or the lease went to another process: drop the outcome
+  Fatal         this process must end and be started anew
+  SettingsError the environment is wrong; names every variable at once
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    """Whose move it is after a failed job."""
+
+    REQUEST = "request"  # ask differently
+    SOURCE = "source"  # the recording could not be had
+    MEDIA = "media"  # the recording could not be read
+    LIMIT = "limit"  # larger or longer than allowed
+    EXPIRED = "expired"  # nobody waited for it any more
+    INTERNAL = "internal"  # ours; submitting again may help
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """One error a client can meet: its kind, HTTP status at the door, title, and what to do."""
+
+    code: str
+    kind: ErrorKind
+    status: int
+    title: str
+    advice: str
+
+
+_K = ErrorKind
+# fmt: off
+ERRORS: dict[str, ErrorSpec] = {
+    spec.code: spec
+    for spec in (
+        ErrorSpec("invalid_request", _K.REQUEST, 422, "The request is not valid", "Correct the fields named in `errors`."),
+        ErrorSpec("unauthorized", _K.REQUEST, 401, "A valid X-API-Key is missing", "Send a key made with `scribe keys create`."),
+        ErrorSpec("forbidden", _K.REQUEST, 403, "The key may not do this", "Use a key of the tenant that owns it."),
+        ErrorSpec("not_found", _K.REQUEST, 404, "There is no such thing", "Check the id; results are deleted when their time is over."),
+        ErrorSpec("method_not_allowed", _K.REQUEST, 405, "The method is not allowed here", "See /docs for the methods of this address."),
+        ErrorSpec("not_ready", _K.REQUEST, 409, "The job has not ended", "Wait for its end: poll the job or use a webhook."),
+        ErrorSpec("conflict", _K.REQUEST, 409, "The same id was used for something else", "Use a new id."),
+        ErrorSpec("unavailable", _K.INTERNAL, 503, "A part of the service is away", "Try again; see Retry-After."),
+        ErrorSpec("unknown_engine", _K.REQUEST, 422, "No such engine", "See GET /api/v1/models."),
+        ErrorSpec("unknown_model", _K.REQUEST, 422, "No such model", "See GET /api/v1/models."),
+        ErrorSpec("unknown_language", _K.REQUEST, 422, "The model does not know this language", "See GET /api/v1/models for its languages."),
+        ErrorSpec("language_required", _K.REQUEST, 422, "This model may not detect languages", "Name the language."),
+        ErrorSpec("unknown_tenant", _K.REQUEST, 403, "The tenant is not known", "Create it with `scribe tenants set`."),
+        ErrorSpec("source_refused", _K.SOURCE, 422, "The address is not allowed", "Use a public https address, an s3 prefix of the tenant, or an upload."),
+        ErrorSpec("source_unreachable", _K.SOURCE, 422, "The recording could not be fetched", "Check that the address answers from outside."),
+        ErrorSpec("source_not_found", _K.SOURCE, 404, "There is no recording at the address", "Check the address and how long it is valid."),
+        ErrorSpec("source_changed", _K.SOURCE, 422, "The recording is not the one announced", "Check sha256 and size_bytes."),
+        ErrorSpec("not_media", _K.MEDIA, 415, "The file is not a recording", "Send WAV, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV, WebM or AAC."),
+        ErrorSpec("media_empty", _K.MEDIA, 422, "The file is empty", "Check that the upload was complete."),
+        ErrorSpec("media_truncated", _K.MEDIA, 422, "The file is cut off", "Check that the upload was complete."),
+        ErrorSpec("media_no_audio", _K.MEDIA, 422, "The file has no sound", "Send a file with an audio track."),
+        ErrorSpec("media_too_short", _K.MEDIA, 422, "The recording is too short", "Send at least 0.2 seconds."),
+        ErrorSpec("media_too_large", _K.LIMIT, 413, "The file is larger than the limit", "Split or compress it."),
+        ErrorSpec("media_too_long", _K.LIMIT, 422, "The recording is longer than the limit", "Split it."),
+        ErrorSpec("result_too_large", _K.LIMIT, 422, "The result is larger than any record or object may be", "Split the recording."),
+        ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
+        ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
+        ErrorSpec("quarantined", _K.INTERNAL, 500, "The job was set aside because workers died on it", "Check the recording, then ask the operator."),
+        ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),
+    )
+}
+# fmt: on
+
+
+class ScribeError(Exception):
+    """Any error that the service raises itself."""
+
+
+class Transient(ScribeError):
+    """This record may succeed later."""
+
+
+class Outage(ScribeError):
+    """An outside system is away; wait for it, no record is to blame."""
+
+
+class Permanent(ScribeError):
+    """This job can never succeed; `code` is a key of ERRORS, `detail` says what was seen."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.spec = ERRORS[code]
+        self.code = code
+        self.detail = detail
+        super().__init__(self.message)
+
+    @property
+    def kind(self) -> ErrorKind:
+        """Whose move it is."""
+        return self.spec.kind
+
+    @property
+    def message(self) -> str:
+        """What was wrong and what to do, in two sentences."""
+        seen = f"{self.spec.title}: {self.detail}" if self.detail else self.spec.title
+        return f"{seen.rstrip('.')}. {self.spec.advice}"
+
+
+class Rejected(Permanent):
+    """Refused at the door, before a job existed; `errors` names the fields."""
+
+    def __init__(self, code: str, detail: str = "", errors: tuple[dict[str, str], ...] = ()) -> None:
+        self.errors = errors
+        super().__init__(code, detail)
+
+
+class Poison(ScribeError):
+    """The bytes of a record cannot be decoded."""
+
+
+class NotOwner(ScribeError):
+    """The partition or the lease went to another process; drop the outcome."""
+
+
+class Fatal(ScribeError):
+    """This process must end and be started anew."""
+
+
+class SettingsError(ScribeError):
+    """The environment is wrong; one line a mistake, each with its variable."""

@@ -1,0 +1,131 @@
+"""Record headers: CloudEvents in binary mode, W3C trace context, and where a retried record came from.
+
+Sources: CloudEvents 1.0.2 Kafka protocol binding 3.2, W3C Trace Context 1, KIP-1191 for `__dlq.errors.*`.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.events import Event, subject_of
+
+CONTENT_TYPE = "content-type"
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+ATTEMPT = "scribe-attempt"
+NOT_BEFORE = "scribe-not-before"
+ORIGINAL_TOPIC = "scribe-orig-topic"
+ORIGINAL_PARTITION = "scribe-orig-partition"
+ORIGINAL_OFFSET = "scribe-orig-offset"
+ERROR_KIND = "scribe-error-kind"
+ERROR_CODE = "scribe-error-code"
+ERROR_MESSAGE = "scribe-error-message"
+GROUP = "scribe-group"
+
+Headers = Mapping[str, str]
+RawHeaders = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes] | None
+
+
+def new_traceparent() -> str:
+    """A fresh W3C trace context, sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def next_traceparent(parent: str | None) -> str:
+    """The same trace with a new span, or a new trace when there was none or a malformed one."""
+    parts = (parent or "").split("-")
+    if len(parts) != 4 or len(parts[1]) != 32 or not _is_hex(parts[1]) or set(parts[1]) == {"0"}:
+        return new_traceparent()
+    return f"00-{parts[1]}-{secrets.token_hex(8)}-01"
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The 32 hex digits that all logs of a job share."""
+    parts = (traceparent or "").split("-")
+    return parts[1] if len(parts) == 4 and _is_hex(parts[1]) else None
+
+
+def _is_hex(text: str) -> bool:
+    return bool(text) and all(c in "0123456789abcdef" for c in text)
+
+
+def event_headers(event: Event, source: str, now: datetime, parent: str | None = None) -> dict[str, str]:
+    """The headers of a new event that `source` (a process name) writes at `now`."""
+    return {
+        "ce_specversion": "1.0",
+        "ce_id": str(event.event_id),
+        "ce_source": f"/scribe-rabbit/{source}",
+        "ce_type": f"scribe.{event.KIND}",
+        "ce_time": now.astimezone(UTC).isoformat(),
+        "ce_subject": subject_of(event),
+        CONTENT_TYPE: "application/avro",
+        TRACEPARENT: next_traceparent(parent),
+    }
+
+
+def read_headers(raw: RawHeaders) -> dict[str, str]:
+    """Headers as text; the last of equal names counts, bytes that are no UTF-8 are replaced, never an error."""
+    items = raw.items() if isinstance(raw, Mapping) else (raw or ())
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in items}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record first came from; retries and dead letters keep it."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def origin_of(headers: Headers, here: Origin) -> Origin:
+    """The first source of a record that now lies at `here`; malformed headers count as none."""
+    try:
+        return Origin(headers[ORIGINAL_TOPIC], int(headers[ORIGINAL_PARTITION]), int(headers[ORIGINAL_OFFSET]))
+    except (KeyError, ValueError):
+        return here
+
+
+def attempt_of(headers: Headers) -> int:
+    """Which attempt a record asks for: 1 unless a retry says otherwise."""
+    text = headers.get(ATTEMPT, "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def retry_headers(headers: Headers, origin: Origin, attempt: int, not_before: datetime, message: str) -> dict[str, str]:
+    """Headers of a record on its way to a retry topic; everything it carried is kept."""
+    return {
+        **headers,
+        **_origin_headers(origin),
+        ATTEMPT: str(attempt),
+        NOT_BEFORE: str(int(not_before.timestamp() * 1000)),
+        ERROR_MESSAGE: message[:1000],
+    }
+
+
+def dead_letter_headers(
+    headers: Headers, origin: Origin, group: str, kind: str, code: str, message: str
+) -> dict[str, str]:
+    """Headers of a record on its way to a dead-letter topic, readable by KIP-1191 viewers too."""
+    return {
+        **headers,
+        **_origin_headers(origin),
+        GROUP: group,
+        ERROR_KIND: kind,
+        ERROR_CODE: code,
+        ERROR_MESSAGE: message[:1000],
+        "__dlq.errors.topic": origin.topic,
+        "__dlq.errors.partition": str(origin.partition),
+        "__dlq.errors.offset": str(origin.offset),
+        "__dlq.errors.group": group,
+        "__dlq.errors.message": message[:1000],
+    }
+
+
+def _origin_headers(origin: Origin) -> dict[str, str]:
+    return {
+        ORIGINAL_TOPIC: origin.topic,
+        ORIGINAL_PARTITION: str(origin.partition),
+        ORIGINAL_OFFSET: str(origin.offset),
+    }

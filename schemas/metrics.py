@@ -1,0 +1,35 @@
+"""Every metric of the service: name, labels, help. Edges count; the pure core never does.
+
+The first five names are those of the first edition and stay.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+P = "scribe_rabbit_"
+
+JOBS_SUBMITTED = Counter(P + "jobs_submitted", "Jobs accepted, by door (rest, cli).", ["door"])
+JOBS_COMPLETED = Counter(P + "jobs_completed", "Jobs that ended with a transcript.")
+JOBS_FAILED = Counter(P + "jobs_failed", "Jobs that failed, by error kind.", ["kind"])
+JOB_DURATION = Histogram(
+    P + "job_duration_seconds",
+    "Time from request to result.",
+    buckets=(1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400),
+)
+QUEUE_DEPTH = Gauge(P + "queue_depth", "Jobs that wait for their turn, as the database knows them.")
+
+STAGE_SECONDS = Histogram(
+    P + "stage_seconds",
+    "Time spent in a stage of a job.",
+    ["stage"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
+AUDIO_SECONDS = Counter(P + "audio_seconds", "Seconds of audio worked through, by stage.", ["stage"])
+INFLIGHT = Gauge(P + "inflight_jobs", "Jobs in work in this process.", ["group"])
+OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
+TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
+RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
+OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
+OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
+WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
+HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
+HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])

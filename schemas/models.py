@@ -1,0 +1,214 @@
+"""The model registry: which models a job may name, where they lie and what they can.
+
+A registry is a TOML file; folders in it are relative to the file. See models.toml beside this module.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import Permanent, SettingsError
+from schemas.events import Options, Task
+
+DEFAULT_FILE = Path(__file__).parent / "models.toml"
+ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}
+
+
+class ModelEntry(BaseModel):
+    """One model: a folder (`path`) or a hub id (`hub`), its languages and its number format."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    engine: Literal["faster-whisper", "pyannote"]
+    path: Path | None = None
+    hub: str | None = None
+    revision: str | None = None
+    languages: tuple[str, ...] = ()  # empty: all that Whisper knows
+    default_language: str | None = None
+    detects_language: bool = True
+    translates: bool = True
+    compute_type: str = "default"
+    stand_in: bool = False  # a small model for tests and laptops, not for real speech
+    sha256: Mapping[str, str] = Field(default_factory=dict)  # file name to digest, checked before loading
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "ModelEntry":
+        if (self.path is None) == (self.hub is None):
+            raise ValueError(f"model {self.name}: give either path or hub")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRegistry:
+    """All models by name, the default transcriber and the diarizer."""
+
+    models: Mapping[str, ModelEntry]
+    default: str
+    diarizer: str
+
+    def transcribers(self) -> tuple[ModelEntry, ...]:
+        """What a job may name."""
+        return tuple(entry for entry in self.models.values() if ENGINES[entry.engine] == "transcriber")
+
+    def for_job(self, options: Options) -> ModelEntry:
+        """The transcriber for a job; raises Permanent for whatever does not fit together."""
+        if ENGINES.get(options.engine) != "transcriber":
+            known = ", ".join(engine for engine, kind in ENGINES.items() if kind == "transcriber")
+            raise Permanent("unknown_engine", f"'{options.engine}'; known: {known}")
+        entry = self.models.get(options.model or self.default)
+        if entry is None or entry.engine != options.engine:
+            known = ", ".join(sorted(entry.name for entry in self.transcribers()))
+            raise Permanent("unknown_model", f"'{options.model}'; known: {known}")
+        _check_language(entry, options)
+        return entry
+
+
+def _check_language(entry: ModelEntry, options: Options) -> None:
+    language = options.language or entry.default_language
+    if language is None and not entry.detects_language:
+        raise Permanent("language_required", f"model '{entry.name}'; it knows: {', '.join(entry.languages)}")
+    if language is not None and language not in (entry.languages or WHISPER_LANGUAGES):
+        raise Permanent(
+            "unknown_language",
+            f"'{language}' with model '{entry.name}'; it knows: {', '.join(entry.languages) or 'what Whisper knows'}",
+        )
+    if options.task is Task.TRANSLATE and not entry.translates:
+        raise Permanent("invalid_request", f"model '{entry.name}' does not translate")
+
+
+def load_registry(path: Path | None = None, default: str | None = None, diarizer: str | None = None) -> ModelRegistry:
+    """The registry in a file, with the defaults replaced where given; raises SettingsError saying what is wrong."""
+    path = path or DEFAULT_FILE
+    try:
+        data = tomllib.loads(path.read_text())
+        entries = [ModelEntry(name=name, **fields) for name, fields in data.get("models", {}).items()]
+    except (OSError, tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
+        raise SettingsError(f"SCRIBE_MODELS_FILE: {path}: {error}") from error
+    models = {entry.name: _resolved(entry, path.parent) for entry in entries}
+    chosen, chosen_diarizer = default or data.get("default", ""), diarizer or data.get("diarizer", "")
+    for name, variable, kind in (
+        (chosen, "SCRIBE_DEFAULT_MODEL", "transcriber"),
+        (chosen_diarizer, "SCRIBE_DIARIZER", "diarizer"),
+    ):
+        if name not in models or ENGINES[models[name].engine] != kind:
+            known = ", ".join(sorted(m.name for m in models.values() if ENGINES[m.engine] == kind))
+            raise SettingsError(f"{variable}: '{name}' is no {kind} of {path}; known: {known}")
+    return ModelRegistry(models, chosen, chosen_diarizer)
+
+
+def _resolved(entry: ModelEntry, folder: Path) -> ModelEntry:
+    if entry.path is None or entry.path.is_absolute():
+        return entry
+    return entry.model_copy(update={"path": folder / entry.path})
+
+
+WHISPER_LANGUAGES = frozenset(
+    [
+        "en",
+        "zh",
+        "de",
+        "es",
+        "ru",
+        "ko",
+        "fr",
+        "ja",
+        "pt",
+        "tr",
+        "pl",
+        "ca",
+        "nl",
+        "ar",
+        "sv",
+        "it",
+        "id",
+        "hi",
+        "fi",
+        "vi",
+        "he",
+        "uk",
+        "el",
+        "ms",
+        "cs",
+        "ro",
+        "da",
+        "hu",
+        "ta",
+        "no",
+        "th",
+        "ur",
+        "hr",
+        "bg",
+        "lt",
+        "la",
+        "mi",
+        "ml",
+        "cy",
+        "sk",
+        "te",
+        "fa",
+        "lv",
+        "bn",
+        "sr",
+        "az",
+        "sl",
+        "kn",
+        "et",
+        "mk",
+        "br",
+        "eu",
+        "is",
+        "hy",
+        "ne",
+        "mn",
+        "bs",
+        "kk",
+        "sq",
+        "sw",
+        "gl",
+        "mr",
+        "pa",
+        "si",
+        "km",
+        "sn",
+        "yo",
+        "so",
+        "af",
+        "oc",
+        "ka",
+        "be",
+        "tg",
+        "sd",
+        "gu",
+        "am",
+        "yi",
+        "lo",
+        "uz",
+        "fo",
+        "ht",
+        "ps",
+        "tk",
+        "nn",
+        "mt",
+        "sa",
+        "lb",
+        "my",
+        "bo",
+        "tl",
+        "mg",
+        "as",
+        "tt",
+        "haw",
+        "ln",
+        "ha",
+        "ba",
+        "jw",
+        "su",
+        "yue",
+    ]
+)

@@ -1,0 +1,37 @@
+"""The layout of the object store: every key starts with its tenant, so that access and deletion follow it."""
+
+import re
+from uuid import UUID
+
+from schemas.errors import Permanent
+
+TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def check_tenant(tenant: str) -> str:
+    """The tenant's name if it is a legal one (it becomes part of keys); raises Permanent(invalid_request)."""
+    if not TENANT.fullmatch(tenant):
+        raise Permanent(
+            "invalid_request", "tenant must be 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit"
+        )
+    return tenant
+
+
+def upload_key(tenant: str, upload_id: UUID) -> str:
+    """A recording that came through REST; its source address is upload://<upload_id>."""
+    return f"{check_tenant(tenant)}/uploads/{upload_id}"
+
+
+def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
+    """A recording that was fetched from outside, kept for the stages that follow."""
+    return f"{check_tenant(tenant)}/{job_id}/audio/{sha256}"
+
+
+def claim_key(tenant: str, job_id: UUID, event_id: UUID) -> str:
+    """A transcript (bare Avro) too large for its event."""
+    return f"{check_tenant(tenant)}/{job_id}/claims/{event_id}.avro"
+
+
+def transcript_key(tenant: str, job_id: UUID, run: int) -> str:
+    """The transcript as JSON, written once a run by the persist app."""
+    return f"{check_tenant(tenant)}/{job_id}/transcripts/{run}.json"

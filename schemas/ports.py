@@ -1,0 +1,58 @@
+"""The seams between logic and outside systems; adapters in `sink` and `producers` implement them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from schemas.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object in the store: its s3:// address and size in bytes."""
+
+    uri: str
+    size_bytes: int
+    content_type: str | None = None
+
+
+class ObjectStore(Protocol):
+    """An S3-like store. Keys are relative to its bucket; every method raises Outage when the store is away."""
+
+    def uri(self, key: str) -> str:
+        """The s3:// address of a key."""
+
+    def key(self, uri: str) -> str:
+        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+
+    def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
+        """Write an object; with `if_absent` an existing one stays and False is returned."""
+
+    def put_stream(self, key: str, body: BinaryIO, *, content_type: str) -> ObjectInfo:
+        """Write an object of unknown size in parts; nothing remains when `body` raises."""
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+
+    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
+        """The object into a file; raises as `get` does and then leaves no file."""
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """What is known of an object, None if there is none."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object; no error if there is none."""
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """An address that anybody may read for so long."""
+
+
+class RecordPublisher(Protocol):
+    """Sends records outside of transactions and confirms each."""
+
+    def publish(self, *records: Record) -> None:
+        """Send and wait until the broker has them all; raises Outage, or Permanent for a record too large."""

@@ -1,0 +1,150 @@
+"""Events to bytes and back: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
+
+Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode.
+"""
+
+import io
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+import fastavro
+from fastavro.schema import load_schema
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.errors import Poison
+from schemas.events import EVENTS, Event
+from schemas.transcript import Transcript
+
+AVRO_FOLDER = Path(__file__).parent / "avro"
+MAGIC = b"\x00"
+MAX_RECORD_BYTES = 1_000_000
+E = TypeVar("E", bound=Event)
+Schema = dict[str, Any]
+
+
+class SchemaStore(Protocol):
+    """Where schema ids come from: the checked-in manifest, or a registry."""
+
+    def id_of(self, event_name: str) -> int:
+        """The id under which the current schema of an event is written."""
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """The writer's schema of an id; raises Poison for an id nobody registered."""
+
+
+@cache
+def current_schema(name: str) -> Schema:
+    """The parsed schema of an event or of a value inside one, such as `Transcript`."""
+    return cast(Schema, load_schema(str(AVRO_FOLDER / f"scribe.{name}.avsc")))
+
+
+@cache
+def _adapter(cls: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast(type[Any], cls))
+
+
+class ManifestStore:
+    """Ids from `avro/manifest.json`, writer schemas of every released version from `avro/released/<id>.avsc`."""
+
+    def __init__(self, folder: Path = AVRO_FOLDER) -> None:
+        self._folder = folder
+        self._ids: dict[str, int] = json.loads((folder / "manifest.json").read_text())["current"]
+        self._schemas: dict[int, Schema] = {}
+
+    def id_of(self, event_name: str) -> int:
+        """See SchemaStore."""
+        return self._ids[event_name]
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """See SchemaStore."""
+        if schema_id not in self._schemas:
+            path = self._folder / "released" / f"{schema_id}.avsc"
+            if not path.is_file():
+                raise Poison(f"unknown schema id {schema_id}")
+            self._schemas[schema_id] = cast(Schema, fastavro.parse_schema(json.loads(path.read_text())))
+        return self._schemas[schema_id]
+
+
+class Serde:
+    """Events to bytes and back; any malformed input raises Poison."""
+
+    def __init__(self, store: SchemaStore | None = None) -> None:
+        self._store = store or ManifestStore()
+
+    def encode(self, event: Event) -> bytes:
+        """The event in Confluent wire format."""
+        out = io.BytesIO()
+        out.write(MAGIC + self._store.id_of(event.KIND).to_bytes(4, "big"))
+        fastavro.schemaless_writer(out, current_schema(event.KIND), asdict(event), strict=True)
+        return out.getvalue()
+
+    def decode(self, value: bytes | None, cls: type[E]) -> E:
+        """The event of class `cls` in `value`; raises Poison with the reason."""
+        return cast(E, _value(self._read(value, cls.KIND), cls))
+
+    def decode_any(self, value: bytes | None) -> Event:
+        """Whatever event `value` holds, known by the name in its writer schema."""
+        schema, _ = self._unframe(value)
+        for cls in EVENTS:
+            if schema.get("name") == f"scribe.{cls.KIND}":
+                return self.decode(value, cls)
+        raise Poison(f"{schema.get('name')} is no event")
+
+    def _unframe(self, value: bytes | None) -> tuple[Schema, bytes]:
+        if not value or len(value) < 6 or value[:1] != MAGIC:
+            raise Poison("not in Confluent wire format (00, schema id, Avro)")
+        if len(value) > MAX_RECORD_BYTES:
+            raise Poison(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
+        return self._store.schema_of(int.from_bytes(value[1:5], "big")), value[5:]
+
+    def _read(self, value: bytes | None, kind: str) -> Any:
+        writer, body = self._unframe(value)
+        if writer.get("name") != f"scribe.{kind}":
+            raise Poison(f"a {writer.get('name')} where a scribe.{kind} belongs")
+        return _read_avro(body, writer, kind)
+
+
+def _read_avro(body: bytes, writer: Schema, kind: str) -> Any:
+    stream = io.BytesIO(body)
+    try:
+        data = fastavro.schemaless_reader(stream, writer, current_schema(kind))
+    # fastavro raises whatever the bytes provoke: EOFError, IndexError, UnicodeDecodeError, OverflowError ...
+    except Exception as error:
+        raise Poison(f"not readable as {writer.get('name')}: {type(error).__name__}: {error}") from error
+    if rest := len(body) - stream.tell():
+        raise Poison(f"{rest} bytes behind the {writer.get('name')}")
+    return data
+
+
+def _value(data: Any, cls: type[Any]) -> Any:
+    try:
+        return _adapter(cast(Hashable, cls)).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Poison(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def to_json(value: Event | Transcript) -> dict[str, Any]:
+    """An event or a transcript as plain JSON types: ids and times as text."""
+    return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, mode="json"))
+
+
+def transcript_from_json(data: Mapping[str, Any]) -> Transcript:
+    """The transcript that `to_json` wrote; raises Poison when it is none."""
+    return cast(Transcript, _value(dict(data), Transcript))
+
+
+def encode_transcript(transcript: Transcript) -> bytes:
+    """A transcript as bare Avro, the form in which a claim check is kept."""
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, current_schema("Transcript"), asdict(transcript), strict=True)
+    return out.getvalue()
+
+
+def decode_transcript(body: bytes) -> Transcript:
+    """The transcript of a claim check; raises Poison when it is none."""
+    return cast(Transcript, _value(_read_avro(body, current_schema("Transcript"), "Transcript"), Transcript))

@@ -1,0 +1,1 @@
+"""The edges: one module per outside system (PostgreSQL, S3, HTTP receivers), in both directions."""
