@@ -13,7 +13,7 @@ from schemas.serde import AVRO_FOLDER, current_schema
 
 def schema_text(name: str) -> str:
     """The current schema of an event as one self-contained JSON text, shared types inlined once."""
-    return json.dumps(_plain(current_schema(name)), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_plain(current_schema(name)), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def release(folder: Path = AVRO_FOLDER) -> list[str]:

@@ -1,0 +1,122 @@
+"""Bytes of every released version decode for ever; malformed bytes are Poison and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import Poison, ScribeError
+from schemas.events import EVENTS, JobControl, JobRequested
+from schemas.serde import (
+    AVRO_FOLDER,
+    MAX_RECORD_BYTES,
+    ManifestStore,
+    Serde,
+    decode_transcript,
+    encode_transcript,
+    to_json,
+    transcript_from_json,
+)
+from tests.samples import FULL_REQUEST, SAMPLES
+from tests.strategies import requests, transcripts
+
+GOLDEN = Path(__file__).parent / "golden"
+SERDE = Serde()
+STORE = ManifestStore()
+
+
+def golden_files() -> list[Path]:
+    """One file a released schema and sample: <id>.<sample>.json with the bytes in hex and what they mean."""
+    return sorted(GOLDEN.glob("*.json"))
+
+
+@pytest.mark.parametrize("path", golden_files(), ids=lambda p: p.stem)
+def test_golden_bytes_stay_decodable(path: Path) -> None:
+    """What any released version wrote still means the same."""
+    golden = json.loads(path.read_text())
+    decoded = to_json(SERDE.decode_any(bytes.fromhex(golden["hex"])))
+    assert {key: decoded[key] for key in golden["means"]} == golden["means"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_current_bytes_are_golden(name: str) -> None:
+    """The wire format changes only together with a new schema id and new golden files."""
+    event = SAMPLES[name]
+    path = GOLDEN / f"{STORE.id_of(event.KIND)}.{name}.json"
+    assert json.loads(path.read_text()) == {"hex": SERDE.encode(event).hex(), "means": to_json(event)}
+
+
+def test_every_released_schema_has_golden_bytes() -> None:
+    """A release without golden bytes could change meaning unseen."""
+    released = {path.stem for path in (AVRO_FOLDER / "released").glob("*.avsc")}
+    assert released == {path.name.split(".")[0] for path in golden_files()}
+
+
+@given(requests())
+def test_requests_round_trip(request: JobRequested) -> None:
+    """decode(encode(e)) == e for whatever a request may hold."""
+    assert SERDE.decode(SERDE.encode(request), JobRequested) == request
+
+
+@given(transcripts())
+def test_transcripts_round_trip_in_both_forms(transcript: Any) -> None:
+    """A claim check and the stored JSON hold the same transcript."""
+    assert decode_transcript(encode_transcript(transcript)) == transcript
+    assert transcript_from_json(json.loads(json.dumps(to_json(transcript)))) == transcript
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_poison(body: bytes) -> None:
+    """Nothing but Poison leaves the decoder, and nothing random passes as a control order."""
+    with pytest.raises(Poison):
+        SERDE.decode(b"\x00" + STORE.id_of("JobResult").to_bytes(4, "big") + body, JobControl)
+
+
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
+def test_damaged_bytes_decode_or_are_poison(position: int, noise: bytes) -> None:
+    """Whatever a broken producer sends, the consumer gets an event or Poison."""
+    whole = SERDE.encode(FULL_REQUEST)
+    damaged = whole[: position % len(whole)] + noise + whole[position % len(whole) + len(noise) :]
+    try:
+        SERDE.decode(damaged, JobRequested)
+    except ScribeError as error:
+        assert isinstance(error, Poison)  # noqa: PT017 - the type is the point, decoding may also succeed
+
+
+GOOD = SERDE.encode(FULL_REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "wire format"),
+        (b"", "wire format"),
+        (b'{"job_id": 1}', "wire format"),
+        (b"\x00\x00\x00\x00\x01", "wire format"),
+        (b"\x00\x00\x00\x27\x0fabc", "unknown schema id 9999"),
+        (GOOD[:-1], "not readable as scribe.JobRequested"),
+        (GOOD + b"\x00", "1 bytes behind the scribe.JobRequested"),
+        (SERDE.encode(SAMPLES["JobControl-full"]), "a scribe.JobControl where a scribe.JobRequested belongs"),
+        (b"\x00\x00\x00\x00\x01" + bytes(MAX_RECORD_BYTES), "more than"),
+    ],
+    ids=["null", "empty", "json", "no body", "unknown id", "cut off", "garbage behind", "other event", "too large"],
+)
+def test_poison_says_why(value: bytes | None, reason: str) -> None:
+    """The dead letter's header tells an operator what was wrong."""
+    with pytest.raises(Poison, match=reason):
+        SERDE.decode(value, JobRequested)
+
+
+def test_wrong_values_are_poison_with_the_field_named() -> None:
+    """A value that Avro allows and the event does not."""
+    broken = GOOD.replace(b"\x12translate", b"\x12translute")
+    with pytest.raises(Poison, match=r"options\.task"):
+        SERDE.decode(broken, JobRequested)
+
+
+def test_decode_any_knows_every_event() -> None:
+    """The dead-letter tool need not be told what it reads."""
+    assert {type(SERDE.decode_any(SERDE.encode(event))) for event in SAMPLES.values()} == set(EVENTS)
