@@ -44,4 +44,4 @@ def _plain(schema: Any) -> Any:
 
 
 if __name__ == "__main__":
-    pass
+    print("\n".join(f"released {name}" for name in release()) or "nothing changed")  # noqa: T201 - a command
