@@ -1,0 +1,123 @@
+"""Write the README's tables (topics, settings, errors, metrics) from the code that they describe.
+
+python -m deploy.readme            write them
+python -m deploy.readme --check    say whether they are as they should be
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from schemas import metrics
+from schemas.errors import ERRORS
+from schemas.settings import SETTINGS, variable_of
+from schemas.topics import TOPICS
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def topics() -> str:
+    """Every topic but the ladders, which follow one pattern."""
+    rows = (
+        (
+            f"`{t.name}`",
+            t.event or "the original bytes",
+            t.written_by,
+            t.read_by,
+            str(t.partitions),
+            _kept(t.cleanup, t.retention_days),
+        )
+        for t in TOPICS.values()
+    )
+    return table(("topic", "event", "written by", "read by", "partitions", "kept"), rows)
+
+
+def _kept(cleanup: str, days: int | None) -> str:
+    return f"{cleanup}, {days} d" if days else cleanup
+
+
+def settings() -> str:
+    """Every variable of every process."""
+    rows = (
+        (f"`{variable_of(cls, name)}`", _default(field.get_default(call_default_factory=True)), field.description or "")
+        for cls in SETTINGS
+        for name, field in cls.model_fields.items()
+    )
+    return table(("variable", "default", "meaning"), rows)
+
+
+def _default(value: Any) -> str:
+    empty = value is None or value in ((), {}, "")
+    return "" if empty else f"`{value.get_secret_value() if hasattr(value, 'get_secret_value') else value}`"
+
+
+def errors() -> str:
+    """Every code that a client can meet."""
+    rows = ((f"`{e.code}`", e.kind.value, str(e.status), e.title, e.advice) for e in ERRORS.values())
+    return table(("code", "kind", "HTTP", "what was wrong", "what to do"), rows)
+
+
+def exported_metrics() -> list[MetricWrapperBase]:
+    """Every metric that schemas/metrics.py defines."""
+    return [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+
+
+def metric_name(metric: MetricWrapperBase) -> str:
+    """The name as Prometheus shows it."""
+    suffix = "_total" if metric._type == "counter" else ""
+    return f"{metric._name}{suffix}"
+
+
+def metrics_table() -> str:
+    """Every metric with its labels."""
+    rows = (
+        (f"`{metric_name(m)}`", str(m._type), ", ".join(m._labelnames), str(m._documentation))
+        for m in exported_metrics()
+    )
+    return table(("metric", "type", "labels", "meaning"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "topics": topics,
+    "settings": settings,
+    "errors": errors,
+    "metrics": metrics_table,
+}
+
+
+def rendered(text: str) -> str:
+    """The README with every table between its marks made anew; raises ValueError when a mark is missing."""
+    for name, make in TABLES.items():
+        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"README.md has no '<!-- table: {name} -->'")
+        body = make()
+        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)  # type: ignore[misc]
+    return text
+
+
+def main() -> int:
+    """Write, or with --check compare."""
+    text = README.read_text()
+    made = rendered(text)
+    if "--check" in sys.argv:
+        if made != text:
+            print("README.md: tables differ from the code; run: python -m deploy.readme")
+        return int(made != text)
+    README.write_text(made)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
