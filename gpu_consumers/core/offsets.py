@@ -1,0 +1,125 @@
+"""Which offsets of a partition are received, in flight and finished, and what may be committed of them.
+
+A commit is a base (everything below is finished) and a bitmap of the finished offsets above it, which travels in the
+offset's metadata: work that ended out of order is not repeated by the next owner.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+PREFIX = "sr1:"
+MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
+MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What is committed of a partition: `base` is the next offset to read, `done` are finished ones above it."""
+
+    base: int
+    done: frozenset[int] = frozenset()
+
+    def covers(self, offset: int) -> bool:
+        """Whether the work on `offset` is part of this position."""
+        return offset < self.base or offset in self.done
+
+    @property
+    def metadata(self) -> str:
+        """The bitmap as text; empty when it would be too long, so that work is repeated rather than a commit refused."""
+        text = encode(self.base, self.done)
+        return text if len(text) <= MAX_METADATA else ""
+
+
+def encode(base: int, done: Iterable[int]) -> str:
+    """The bitmap of `done`, all at or above `base`, as text of any length; nothing done is the empty text."""
+    bits = 0
+    for offset in done:
+        bits |= 1 << (offset - base)
+    if not bits:
+        return ""
+    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    packed = zlib.compress(raw, 9)
+    body = b"z" + packed if len(packed) < len(raw) else b"r" + raw
+    return PREFIX + base64.b64encode(body).decode()
+
+
+def decode(base: int, metadata: str | None) -> frozenset[int]:
+    """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
+    if not metadata or not metadata.startswith(PREFIX):
+        return frozenset()
+    try:
+        raw = _unpack(base64.b64decode(metadata.removeprefix(PREFIX).encode("ascii"), validate=True))
+    except (binascii.Error, zlib.error, ValueError):
+        return frozenset()
+    return frozenset(base + 8 * i + bit for i, byte in enumerate(raw) if byte for bit in range(8) if byte >> bit & 1)
+
+
+def _unpack(body: bytes) -> bytes:
+    kind, content = body[:1], body[1:]
+    if kind == b"z":
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(content, MAX_BITMAP)
+        if not unpacker.eof:
+            raise ValueError("longer than any bitmap of ours, or cut off")
+    elif kind != b"r":
+        raise ValueError("neither raw nor compressed")
+    if len(content) > MAX_BITMAP:
+        raise ValueError("longer than any bitmap of ours")
+    return content
+
+
+def restore(committed: int | None, metadata: str | None, low: int, high: int) -> Position:
+    """Where to start in a partition that holds the offsets `low` to `high` - 1.
+
+    A committed offset beyond the end belongs to a topic that was deleted and made anew: all of it is unread.
+    """
+    if committed is None or committed < 0 or committed > high:
+        return Position(low)
+    base = max(committed, low)
+    return Position(base, frozenset(offset for offset in decode(committed, metadata) if offset >= base))
+
+
+class PartitionOffsets:
+    """The offsets of one assignment of one partition; a new assignment is a new object.
+
+    Only offsets that were received count, so holes (control markers, compaction) need no bookkeeping.
+    """
+
+    def __init__(self, start: Position) -> None:
+        """`start` is what `restore` found."""
+        self._base = start.base
+        self._done = set(start.done)
+        self._next = start.base  # one behind the highest offset that was received or known to be absent
+        self.in_flight: set[int] = set()
+
+    def receive(self, offset: int) -> bool:
+        """Note a polled offset; False when its work was finished before and it must be skipped."""
+        self._next = max(self._next, offset + 1)
+        # an offset received twice in one assignment is a re-read, and already in work
+        if offset < self._base or offset in self._done or offset in self.in_flight:
+            return False
+        self.in_flight.add(offset)
+        return True
+
+    def reach_end(self, end: int) -> None:
+        """Note that nothing more lies below `end`, control markers included."""
+        self._next = max(self._next, end)
+
+    def position(self, finishing: Iterable[int] = ()) -> Position:
+        """What may be committed once the offsets in `finishing` have taken effect."""
+        finished = self._done.union(finishing)
+        unfinished = self.in_flight - finished
+        base = min(unfinished) if unfinished else max(self._base, self._next)
+        # a restored finished offset may be the next one to read: stopping below it would hand it out again
+        while base in finished:
+            base += 1
+        return Position(base, frozenset(offset for offset in finished if offset > base))
+
+    def finish(self, offsets: Collection[int]) -> None:
+        """Note that the transaction with these offsets was committed."""
+        position = self.position(offsets)
+        self.in_flight.difference_update(offsets)
+        self._base, self._done = position.base, set(position.done)

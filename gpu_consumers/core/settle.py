@@ -1,0 +1,122 @@
+"""What becomes of an error: a failed result, a later attempt, a dead letter, or the end of the process."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gpu_consumers.core.work import Delivery, Emission, Job
+from schemas.errors import Fatal, Permanent, Poison, ScribeError, Transient
+from schemas.events import Audio, JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
+from schemas.headers import dead_letter_headers, retry_headers
+from schemas.records import Record
+from schemas.retry import Retry, RetryPolicy
+from schemas.topics import RESULTS, dlq_topic
+
+# after these a CUDA context is lost: every later call in the process fails, whatever the recording
+STICKY = (
+    "illegal memory access",
+    "device-side assert",
+    "unspecified launch failure",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What to write instead of the job's own events; `outcome` is a label for metrics."""
+
+    outcome: str
+    emissions: tuple[Emission, ...] = ()
+    forwards: tuple[Record, ...] = ()
+
+
+def classify(error: BaseException) -> ScribeError:
+    """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt."""
+    text = str(error)
+    if any(phrase in text for phrase in STICKY):
+        return Fatal(f"the GPU is lost to this process: {text}")
+    if isinstance(error, ScribeError):
+        return error
+    return Transient(f"{type(error).__name__}: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePolicy:
+    """The rules of one consumer group; topics are arguments so that tests can use their own."""
+
+    group: str
+    results: str = RESULTS
+    retry: RetryPolicy = field(kw_only=True)
+
+    def settle(self, error: ScribeError, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
+        """The end, or the next attempt, of a record that failed with `error`.
+
+        Outage, NotOwner and Fatal are not the record's: asking for them raises ValueError.
+        """
+        match error:
+            case Poison():
+                internal = Permanent("internal", str(error))
+                return self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
+            case Permanent():
+                if job is None:
+                    return self._dead(delivery, error.kind, error.code, error.message)
+                return Settlement("failed", emissions=self._failed(job, error, now))
+            case Transient():
+                return self._again(error, delivery, job, now)
+        raise ValueError(f"{type(error).__name__} settles no record") from error
+
+    def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:
+        """Where a record goes of which not even a failed result can be written."""
+        return self._dead(delivery, error.kind, error.code, error.message)
+
+    def _again(self, error: Transient, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
+        match self.retry.after(delivery.attempt, now):
+            case Retry(topic, not_before, attempt):
+                headers = retry_headers(delivery.headers, delivery.origin, attempt, not_before, str(error))
+                return Settlement("retried", forwards=(Record(topic, delivery.key, delivery.value, headers),))
+            case exhausted:
+                given_up = Permanent("retries_exhausted", f"{exhausted.attempts} attempts, the last: {error}")
+                emissions = self._failed(job, given_up, now)
+                return self._dead(delivery, given_up.kind, given_up.code, given_up.message, emissions)
+
+    def _dead(
+        self, delivery: Delivery, kind: str, code: str, message: str, emissions: tuple[Emission, ...] = ()
+    ) -> Settlement:
+        headers = dead_letter_headers(delivery.headers, delivery.origin, self.group, kind, code, message)
+        record = Record(dlq_topic(self.group), delivery.key, delivery.value, headers)
+        return Settlement("dead_lettered", emissions=emissions, forwards=(record,))
+
+    def _failed(self, job: Job | None, error: Permanent, now: datetime) -> tuple[Emission, ...]:
+        return () if job is None else (Emission(self.results, failed_result(job, error, now)),)
+
+
+def failed_result(job: Job, error: Permanent, now: datetime) -> JobResult:
+    """The end of a job that cannot succeed; the same event id however often it is written."""
+    request = job.request
+    return JobResult(
+        event_id=event_id(request.job_id, JobResult.KIND, request.run),
+        job_id=request.job_id,
+        run=request.run,
+        tenant=request.tenant,
+        request=request.without_query(),
+        outcome=Outcome.FAILED,
+        audio=_audio(job),
+        error=JobError(kind=error.kind.value, code=error.code, message=error.message),
+        completed_at=now,
+    )
+
+
+def _audio(job: Job) -> Audio | None:
+    return job.event.audio if isinstance(job.event, TranscriptReady) else None
+
+
+def slim(result: JobResult) -> JobResult:
+    """The same result without the parts of its request that have no limit of their own."""
+    request: JobRequested = result.request
+    options = replace(request.options, hotwords=None, prompt=None)
+    return replace(result, request=replace(request, metadata={}, options=options))
+
+
+def without_value(record: Record) -> Record:
+    """A forwarded record that is itself too large: its origin says where the original bytes lie."""
+    headers = {**record.headers, "scribe-value-omitted": str(len(record.value or b""))}
+    return replace(record, value=None, headers=headers)

@@ -1,0 +1,180 @@
+"""The idempotent Kafka producer: every delivery confirmed, and librdkafka's errors turned into ours.
+
+The one module of this folder that other processes use as a library.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from schemas.errors import Fatal, Outage, Permanent, ScribeError
+from schemas.records import Record
+from schemas.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+# the brokers' own default limit of a record batch is 1,048,588 bytes
+MAX_MESSAGE_BYTES = 1_048_000
+TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE})
+NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+
+
+def translate(error: KafkaError | KafkaException, topic: str = "") -> ScribeError:
+    """Ours for one of librdkafka's errors: Permanent for a record too large, Fatal for refused access, else Outage."""
+    cause = error.args[0] if isinstance(error, KafkaException) else error
+    where = f" ({topic})" if topic else ""
+    if not isinstance(cause, KafkaError):
+        return Outage(f"Kafka{where}: {cause}")
+    if cause.code() in TOO_LARGE:
+        return Permanent("result_too_large", f"the broker refuses the record{where}")
+    if cause.code() in REFUSED:
+        return Fatal(f"Kafka refuses access{where}: {cause.str()}; check SCRIBE_KAFKA_OPTIONS and the broker's ACLs")
+    if cause.code() in NO_TOPIC:
+        return Outage(f"Kafka has no such topic{where}: {cause.str()}; create it with `scribe topics apply`")
+    return Outage(f"Kafka{where}: {cause.name()}: {cause.str()}")
+
+
+def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """What every client of the service has in common; SCRIBE_KAFKA_OPTIONS add security and tuning."""
+    return {"bootstrap.servers": settings.kafka_bootstrap, "client.id": client_id, **settings.kafka_options}
+
+
+def producer_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """Settings of every producer of the service; what the promises rest on cannot be overridden."""
+    return {
+        "linger.ms": 2,
+        "retry.backoff.ms": 10,
+        # the only codec that every reader knows without further packages
+        "compression.type": "gzip",
+        **client_config(settings, client_id),
+        "enable.idempotence": True,
+        "acks": "all",
+        # keys go to the same partitions as with Java and aiokafka producers
+        "partitioner": "murmur2_random",
+        "message.max.bytes": MAX_MESSAGE_BYTES,
+    }
+
+
+class Publisher:
+    """Sends records outside of transactions; implements schemas.ports.RecordPublisher. Safe for many threads."""
+
+    def __init__(self, settings: KafkaSettings, client_id: str = "scribe", timeout: float = 15.0) -> None:
+        """`timeout` is in seconds: how long the broker may take to confirm a record."""
+        config = producer_config(settings, client_id)
+        self._config = {**config, "message.timeout.ms": int(timeout * 1000)}
+        self._timeout = timeout
+        self._lock = Lock()
+        self._producer = self._start()
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def publish(self, *records: Record) -> None:
+        """Send and wait until the broker has them all; raises Outage, or Permanent for a record too large.
+
+        After an error some of the records may have been written: send all of them again.
+        """
+        producer, reports = self._producer, _Reports()
+        for record in records:
+            self._send(producer, record, reports)
+        deadline = time.monotonic() + self._timeout + 5
+        while len(reports.ended) < len(records):
+            producer.poll(0.05)
+            if time.monotonic() > deadline:
+                raise Outage(f"Kafka confirmed {len(reports.ended)} of {len(records)} records in {self._timeout:g} s")
+        self._check(producer, reports)
+
+    def offer(self, record: Record) -> bool:
+        """Hand a record over without waiting or ever raising; False when it had to be dropped at once."""
+        try:
+            _produce(self._producer, record, None)
+            self._producer.poll(0)
+        except (BufferError, KafkaException) as error:
+            log.debug("record for %s dropped: %s", record.topic, error)
+            return False
+        return True
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Wait up to `timeout` seconds for what was offered, then let go of the connection."""
+        self._producer.flush(timeout)
+        self._producer.purge()
+        self._producer.flush(0)
+
+    def _start(self) -> Producer:
+        return Producer(self._config, logger=log)
+
+    def _send(self, producer: Producer, record: Record, reports: "_Reports") -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return _produce(producer, record, reports)
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise Outage("Kafka takes no more records: the local queue is full") from error
+                producer.poll(0.05)
+            except KafkaException as error:
+                self._renew(producer, error.args[0])
+                raise translate(error, record.topic) from error
+
+    def _check(self, producer: Producer, reports: "_Reports") -> None:
+        failed = [(error, topic) for error, topic in reports.ended if error is not None]
+        for error, _ in failed:
+            self._renew(producer, error)
+        if failed:
+            raise translate(*failed[0])
+
+    def _renew(self, producer: Producer, error: KafkaError) -> None:
+        """A fatal error ends a producer, not the process: the next record gets a new one."""
+        with self._lock:
+            if error.fatal() and self._producer is producer:
+                log.warning("Kafka producer is started anew: %s", error)
+                self._producer = self._start()
+
+
+class _Reports:
+    """Collects the delivery reports of one call."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[KafkaError | None, str]] = []
+
+    def __call__(self, error: KafkaError | None, message: Message[Any, Any]) -> None:
+        self.ended.append((error, message.topic() or ""))
+
+
+def _produce(producer: Producer, record: Record, reports: _Reports | None) -> None:
+    producer.produce(record.topic, record.value, record.key, headers=wire_headers(record.headers), on_delivery=reports)
+
+
+def wire_headers(headers: Mapping[str, str]) -> list[tuple[str, str | bytes | None]]:
+    """Headers as librdkafka takes them; it encodes text as UTF-8."""
+    return list(headers.items())
+
+
+def record_bytes(record: Record) -> int:
+    """An upper estimate of what librdkafka compares with message.max.bytes."""
+    headers = sum(len(name.encode()) + len(value.encode()) + 10 for name, value in record.headers.items())
+    return len(record.key or b"") + len(record.value or b"") + headers + 128
+
+
+def fits(records: Sequence[Record]) -> bool:
+    """Whether every one of them may be produced."""
+    return all(record_bytes(record) <= MAX_MESSAGE_BYTES for record in records)
