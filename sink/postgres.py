@@ -36,6 +36,7 @@ _SESSION = (
 # database, transaction rollback, resources, operator's intervention, system error
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
 _READ_ONLY_SERVER = "25006"  # a standby, in the seconds after a failover
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Conflict(Outage):
@@ -89,7 +90,7 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for reading, inside a read-only transaction."""
-        with translated():
+        with translated(writing=False):
             async with self._pool.connection() as connection:
                 await connection.set_read_only(True)
                 try:
@@ -120,7 +121,7 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, writing: bool = True) -> Iterator[None]:
     """Turn errors of connections, servers and locks within into Outage; others pass as they are."""
     try:
         yield
@@ -129,16 +130,21 @@ def translated() -> Iterator[None]:
     except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
         raise Conflict(f"PostgreSQL: {_reason(error)}") from error
     except psycopg.Error as error:
-        if not is_away(error):
+        if not is_away(error, writing=writing):
             raise
         raise Outage(f"PostgreSQL: {_reason(error)}") from error
 
 
-def is_away(error: psycopg.Error) -> bool:
-    """Whether an error tells of the server or the way to it, so that the same statement may succeed later."""
+def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
+    """Whether an error tells of the server or the way to it, so that the same statement may succeed later.
+
+    A refused write does when we were `writing`: the server is a standby. On a connection for reading it is a bug.
+    """
     if error.sqlstate is None:  # libpq's own: refused, timed out, closed in the middle
         return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate[:2] in _AWAY_CLASSES or error.sqlstate in (_READ_ONLY_SERVER, "55P03")
+    if error.sqlstate == _READ_ONLY_SERVER:
+        return writing
+    return error.sqlstate[:2] in _AWAY_CLASSES or error.sqlstate == _LOCK_NOT_AVAILABLE
 
 
 def with_defaults(dsn: str) -> str:

@@ -1,0 +1,75 @@
+"""The in-memory twin of the object store: same port, same errors, for tests of whatever stands above it."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from schemas.errors import Permanent
+from schemas.ports import ObjectInfo
+from sink.object_uri import key_of, make_uri
+
+
+class MemoryObjectStore:
+    """A bucket in a dictionary; may be used from several threads."""
+
+    def __init__(self, bucket: str = "memory") -> None:
+        self.bucket = bucket
+        self._objects: dict[str, tuple[bytes, str]] = {}
+        self._lock = threading.Lock()
+
+    def uri(self, key: str) -> str:
+        """The s3:// address of a key."""
+        return make_uri(self.bucket, key)
+
+    def key(self, uri: str) -> str:
+        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+        return key_of(self.bucket, uri)
+
+    def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
+        """Write an object; with `if_absent` an existing one stays and False is returned."""
+        with self._lock:
+            if if_absent and key in self._objects:
+                return False
+            self._objects[key] = (bytes(body), content_type)
+        return True
+
+    def put_stream(self, key: str, body: BinaryIO, *, content_type: str) -> ObjectInfo:
+        """Write an object of unknown size; nothing remains when `body` raises."""
+        data = b"".join(iter(lambda: body.read(1024 * 1024), b""))
+        self.put(key, data, content_type=content_type)
+        return ObjectInfo(self.uri(key), len(data), content_type)
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+        try:
+            data, _ = self._objects[key]
+        except KeyError:
+            raise Permanent("source_not_found", self.uri(key)) from None
+        if max_bytes is not None and len(data) > max_bytes:
+            raise Permanent("media_too_large", f"{len(data)} bytes, at most {max_bytes}")
+        return data
+
+    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
+        """The object into a file; raises as `get` does and then leaves no file."""
+        path.write_bytes(self.get(key, max_bytes=max_bytes))
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """What is known of an object, None if there is none."""
+        found = self._objects.get(key)
+        return ObjectInfo(self.uri(key), len(found[0]), found[1]) if found else None
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix."""
+        with self._lock:
+            found = sorted(key for key in self._objects if key.startswith(prefix))
+        yield from found
+
+    def delete(self, key: str) -> None:
+        """Delete an object; no error if there is none."""
+        with self._lock:
+            self._objects.pop(key, None)
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """An address of the right form; nobody serves it."""
+        return f"https://{self.bucket}.invalid/{key}?expires={seconds}"

@@ -1,0 +1,210 @@
+"""The object store: any S3-compatible service through boto3, path style."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import boto3.session
+import urllib3.exceptions
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from schemas.errors import Outage, Permanent
+from schemas.ports import ObjectInfo
+from schemas.settings import ObjectStoreSettings
+from sink.object_uri import key_of, make_uri
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+PART_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
+_NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
+_EXISTS = frozenset({"PreconditionFailed", "412"})
+
+
+class S3ObjectStore:
+    """One bucket of an S3-compatible store; may be used from several threads."""
+
+    def __init__(self, settings: ObjectStoreSettings) -> None:
+        self.bucket = settings.s3_bucket
+        self._region = settings.s3_region
+        self._client = _client(settings)
+
+    def uri(self, key: str) -> str:
+        """The s3:// address of a key."""
+        return make_uri(self.bucket, key)
+
+    def key(self, uri: str) -> str:
+        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+        return key_of(self.bucket, uri)
+
+    def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
+        """Write an object; with `if_absent` an existing one stays and False is returned."""
+        try:
+            with self._translated(key):
+                if if_absent:
+                    self._client.put_object(
+                        Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
+                    )
+                else:
+                    self._client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+        except _Exists:
+            return False
+        return True
+
+    def put_stream(self, key: str, body: BinaryIO, *, content_type: str) -> ObjectInfo:
+        """Write an object of unknown size in parts of 8 MB; what `body` raises passes, and nothing remains."""
+        counted = _Counted(body)
+        with self._translated(key):
+            self._client.upload_fileobj(
+                cast("BinaryIO", counted),
+                self.bucket,
+                key,
+                ExtraArgs={"ContentType": content_type},
+                # in this thread: at most one part in memory, and errors of `body` arrive here as they are
+                Config=TransferConfig(
+                    multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False
+                ),
+            )
+        return ObjectInfo(self.uri(key), counted.size_bytes, content_type)
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+        return b"".join(self._chunks(key, max_bytes))
+
+    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
+        """The object into a file; raises as `get` does and then leaves no file."""
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                for chunk in self._chunks(key, max_bytes):
+                    file.write(chunk)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """What is known of an object, None if there is none."""
+        try:
+            with self._translated(key):
+                head = self._client.head_object(Bucket=self.bucket, Key=key)
+        except Permanent as error:
+            if error.code != "source_not_found":
+                raise
+            return None
+        return ObjectInfo(self.uri(key), head["ContentLength"], head.get("ContentType"))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix."""
+        with self._translated(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield item["Key"]
+
+    def delete(self, key: str) -> None:
+        """Delete an object; no error if there is none."""
+        with self._translated(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """An address that anybody may read for so many seconds."""
+        with self._translated(key):
+            return self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+            )
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket if it is missing: for development; in production it is there, with its lifecycle rules."""
+        with self._translated(""):
+            if any(bucket.get("Name") == self.bucket for bucket in self._client.list_buckets().get("Buckets", [])):
+                return
+            try:
+                if self._region == "us-east-1":  # the one region that must not be named
+                    self._client.create_bucket(Bucket=self.bucket)
+                else:
+                    self._client.create_bucket(
+                        Bucket=self.bucket,
+                        CreateBucketConfiguration={"LocationConstraint": self._region},  # type: ignore[typeddict-item]
+                    )
+            except self._client.exceptions.BucketAlreadyOwnedByYou:
+                log.debug("bucket %s was made by someone else at the same time", self.bucket)
+
+    def _chunks(self, key: str, max_bytes: int | None) -> Iterator[bytes]:
+        with self._translated(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            with answer["Body"] as body:
+                if max_bytes is not None and answer["ContentLength"] > max_bytes:
+                    raise Permanent("media_too_large", f"{answer['ContentLength']} bytes, at most {max_bytes}")
+                yield from body.iter_chunks(CHUNK_BYTES)
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        where = self.uri(key)
+        try:
+            yield
+        except ClientError as error:
+            raise _translation(error, where) from error
+        except ParamValidationError:  # a bug of ours, not the store's state
+            raise
+        except (BotoCoreError, Boto3Error, urllib3.exceptions.HTTPError) as error:
+            raise Outage(f"object store: {where}: {error}") from error
+
+
+class _Exists(Exception):
+    """A conditional write found an object."""
+
+
+def _translation(error: ClientError, where: str) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _NOT_FOUND:
+        return Permanent("source_not_found", where)
+    if code in _EXISTS:
+        return _Exists(where)
+    if status == 400 and code in ("KeyTooLongError", "InvalidURI", "InvalidArgument", "EntityTooLarge"):
+        return Permanent("internal", f"object store: {where}: {error}")
+    # throttling, 5xx, and also refused credentials and a missing bucket: no record is to blame
+    return Outage(f"object store: {where}: {error}")
+
+
+class _Counted:
+    """A stream that can only be read, and knows how many bytes were."""
+
+    def __init__(self, body: BinaryIO) -> None:
+        self._body = body
+        self.size_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._body.read(size)
+        self.size_bytes += len(chunk)
+        return chunk
+
+
+def _client(settings: ObjectStoreSettings) -> "S3Client":
+    secret = settings.s3_secret_key
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=30,
+            # one a worker thread and more; boto3 warns when a pool overflows
+            max_pool_connections=32,
+            # checksums in trailers are new: other makers' stores refuse them
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
