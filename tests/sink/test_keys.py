@@ -1,0 +1,76 @@
+"""API keys: what is accepted, what is kept, and what ends them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import Permanent
+from schemas.settings import PostgresSettings
+from sink.keys import ApiKey, checksum_of, create_key, list_keys, parse_key, revoke_key, verify_key
+from sink.postgres import Database
+
+pytestmark = pytest.mark.anyio
+
+_LETTERS = st.characters(codec="ascii", categories=["L", "N"])
+_IDS = st.text(_LETTERS, min_size=12, max_size=12)
+_SECRETS = st.text(_LETTERS, min_size=43, max_size=43)
+
+
+@given(_IDS, _SECRETS)
+def test_a_key_is_read_back_as_it_was_written(key_id: str, secret: str) -> None:
+    assert parse_key(f"sr_live_{key_id}_{secret}{checksum_of(key_id, secret)}") == (key_id, secret)
+
+
+@given(_IDS, _SECRETS, st.integers(0, 61), _LETTERS)
+def test_a_mistyped_letter_is_found_without_the_database(key_id: str, secret: str, at: int, letter: str) -> None:
+    text = f"{key_id}_{secret}{checksum_of(key_id, secret)}"
+    changed = text[:at] + letter + text[at + 1 :]
+    assert (parse_key("sr_live_" + changed) is None) == (changed != text)
+
+
+@pytest.mark.parametrize("text", ["", "sr_live_", "sr_test_" + "a" * 62, "sr_live_" + "a" * 63, "ключ", "\x00" * 70])
+def test_other_texts_are_no_keys(text: str) -> None:
+    assert parse_key(text) is None
+
+
+async def test_a_key_works_until_it_is_revoked(database: str) -> None:
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        text = await create_key(db, "acme", "the importer")
+        key_id = text.split("_")[2]
+        assert await verify_key(db, text) == ApiKey(key_id, "acme")
+        assert await revoke_key(db, key_id) is True
+        assert await verify_key(db, text) is None
+        assert await revoke_key(db, key_id) is False
+
+
+async def test_the_secret_decides_and_not_the_id(database: str) -> None:
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        _, _, key_id, rest = (await create_key(db, "acme")).split("_")
+        other = "x" * 43
+        assert rest[:43] != other
+        assert await verify_key(db, f"sr_live_{key_id}_{other}{checksum_of(key_id, other)}") is None
+        assert await verify_key(db, f"sr_live_{'x' * 12}_{other}{checksum_of('x' * 12, other)}") is None
+
+
+async def test_keys_are_listed_without_their_secrets(database: str) -> None:
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        text = await create_key(db, "acme", "first")
+        await create_key(db, "globex", "second")
+        everybody, acme = await list_keys(db), await list_keys(db, "acme")
+        assert [(key.tenant, key.label, key.revoked_at) for key in everybody] == [
+            ("acme", "first", None),
+            ("globex", "second", None),
+        ]
+        assert acme == everybody[:1]
+        assert acme[0].key_id == text.split("_")[2]
+        async with db.connection() as connection:
+            cursor = await connection.execute("SELECT api_keys::text AS row FROM api_keys")
+            rows = await cursor.fetchall()
+        assert all(text.split("_")[3][:43] not in row["row"] for row in rows)
+
+
+@pytest.mark.parametrize("tenant", ["", "Acme", "a/b", "../x", "a" * 64])
+async def test_a_tenant_needs_a_legal_name(database: str, tenant: str) -> None:
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        with pytest.raises(Permanent, match="tenant must be"):
+            await create_key(db, tenant)
