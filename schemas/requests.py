@@ -1,0 +1,163 @@
+"""What a request must satisfy, whichever door it came through: REST, the command line or a job topic."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from urllib.parse import SplitResult, urlsplit
+from uuid import UUID
+
+from schemas.errors import Permanent
+from schemas.events import JobRequested, Options, Source
+from schemas.models import ModelEntry, ModelRegistry
+from schemas.objects import check_tenant
+
+MAX_SPEAKERS = 50
+MAX_URI_CHARS = 8192
+MAX_ID_CHARS = 256
+MAX_HOTWORDS_CHARS = 2000
+MAX_PROMPT_CHARS = 4000  # the engine keeps the last 223 tokens of it
+MAX_METADATA_ITEMS = 64
+MAX_METADATA_KEY_CHARS = 128
+MAX_METADATA_VALUE_CHARS = 2000
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Mistake = tuple[str, str]  # dotted field name, what is wrong with it
+
+
+def check_request(request: JobRequested, registry: ModelRegistry, now: datetime) -> ModelEntry:
+    """The transcriber that the request asks for; raises Permanent with the code of the first thing that is wrong.
+
+    Codes: invalid_request, source_refused, expired, and those of `ModelRegistry.for_job`.
+    """
+    check_tenant(request.tenant)
+    if found := mistakes(request):
+        raise Permanent("invalid_request", "; ".join(f"{field}: {message}" for field, message in found))
+    check_source(request.source)
+    entry = registry.for_job(request.options)
+    if request.expires_at is not None and request.expires_at <= now:
+        raise Permanent("expired", f"expires_at was {request.expires_at.isoformat()}")
+    return entry
+
+
+def mistakes(request: JobRequested) -> tuple[Mistake, ...]:
+    """Every field that is out of its bounds, in the order of the request; what names outside things is not looked at."""
+    return tuple(found for rule in _RULES for found in rule(request))
+
+
+def check_source(source: Source) -> None:
+    """Whether the address is of a form that can be fetched; raises Permanent(source_refused).
+
+    Hosts, networks and buckets are looked at when it is fetched.
+    """
+    parts = _split(source.uri)
+    if parts is None or parts.scheme not in _SOURCES or not _SOURCES[parts.scheme](parts):
+        raise Permanent("source_refused", "it must be https://host/path, s3://bucket/key or upload://id")
+
+
+def _split(uri: str) -> SplitResult | None:
+    if len(uri) > MAX_URI_CHARS or not uri.isprintable() or " " in uri:
+        return None
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _has_plain_host(parts: SplitResult) -> bool:
+    return bool(parts.hostname) and "@" not in parts.netloc and "\\" not in parts.netloc
+
+
+def _is_object(parts: SplitResult) -> bool:
+    return _has_plain_host(parts) and len(parts.path) > 1
+
+
+def _is_upload(parts: SplitResult) -> bool:
+    try:
+        UUID(parts.netloc)
+    except ValueError:
+        return False
+    return not parts.path
+
+
+_SOURCES: dict[str, Callable[[SplitResult], bool]] = {
+    "https": _has_plain_host,
+    "http": _has_plain_host,  # refused outside of development, when it is fetched
+    "s3": _is_object,
+    "upload": _is_upload,
+}
+
+
+def _identity(request: JobRequested) -> Iterator[Mistake]:
+    if request.run < 1:
+        yield "run", "must be at least 1"
+    yield from _text("recording_id", request.recording_id, MAX_ID_CHARS)
+
+
+def _source(request: JobRequested) -> Iterator[Mistake]:
+    source = request.source
+    if source.sha256 is not None and not SHA256.fullmatch(source.sha256):
+        yield "source.sha256", "must be 64 lower-case hex digits"
+    if source.size_bytes is not None and source.size_bytes < 0:
+        yield "source.size_bytes", "must not be negative"
+
+
+def _options(request: JobRequested) -> Iterator[Mistake]:
+    options = request.options
+    yield from _text("options.hotwords", options.hotwords, MAX_HOTWORDS_CHARS)
+    yield from _text("options.prompt", options.prompt, MAX_PROMPT_CHARS)
+    yield from _speakers(options)
+
+
+def _speakers(options: Options) -> Iterator[Mistake]:
+    for name in ("num_speakers", "min_speakers", "max_speakers"):
+        value = getattr(options, name)
+        if value is not None and not 1 <= value <= MAX_SPEAKERS:
+            yield f"options.{name}", f"must be between 1 and {MAX_SPEAKERS}"
+    least, most, exact = options.min_speakers, options.max_speakers, options.num_speakers
+    if least is not None and most is not None and least > most:
+        yield "options.min_speakers", "must not be greater than max_speakers"
+    if exact is not None and not (least or exact) <= exact <= (most or exact):
+        yield "options.num_speakers", "must lie between min_speakers and max_speakers, or stand alone"
+
+
+def _webhook(request: JobRequested) -> Iterator[Mistake]:
+    if request.webhook_url is None:
+        return
+    parts = _split(request.webhook_url)
+    if parts is None or parts.scheme not in ("https", "http") or not _has_plain_host(parts):
+        yield "webhook_url", "must be an http(s) address with a host and no credentials"
+
+
+def _enhancement(request: JobRequested) -> Iterator[Mistake]:
+    if request.enhancement is not None:
+        yield from _text("enhancement.llm_model", request.enhancement.llm_model, MAX_ID_CHARS)
+
+
+def _metadata(request: JobRequested) -> Iterator[Mistake]:
+    if len(request.metadata) > MAX_METADATA_ITEMS:
+        yield "metadata", f"must have at most {MAX_METADATA_ITEMS} entries"
+        return
+    for key, value in request.metadata.items():
+        yield from _text("metadata", key, MAX_METADATA_KEY_CHARS, what="a key ")
+        yield from _text("metadata", value, MAX_METADATA_VALUE_CHARS, what="a value ")
+
+
+def _text(field: str, value: str | None, limit: int, what: str = "") -> Iterator[Mistake]:
+    if value is None:
+        return
+    if len(value) > limit:
+        yield field, f"{what}must have at most {limit} characters"
+    if "\x00" in value:  # the database's text cannot hold it
+        yield field, f"{what}must not contain the NUL character"
+
+
+_RULES: tuple[Callable[[JobRequested], Iterator[Mistake]], ...] = (
+    _identity,
+    _source,
+    _options,
+    _enhancement,
+    _webhook,
+    _metadata,
+)
