@@ -99,10 +99,10 @@ TABLES: dict[str, Callable[[], str]] = {
 def rendered(text: str) -> str:
     """The README with every table between its marks made anew; raises ValueError when a mark is missing."""
     for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"README.md has no '<!-- table: {name} -->'")
-        body = make()
+        body = make() + "\n"
         text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)  # type: ignore[misc]
     return text
 
