@@ -1,0 +1,21 @@
+"""What can go wrong with the local stack; every message says what to do."""
+
+
+class StackError(Exception):
+    """The local stack cannot do what was asked."""
+
+
+class DownloadFailed(StackError):
+    """A file could not be fetched, or is not the one that was pinned."""
+
+
+class DiskFull(StackError):
+    """The disk has no room for what is to be written."""
+
+
+class PortTaken(StackError):
+    """Another program listens on a port that was asked for."""
+
+
+class StartFailed(StackError):
+    """A component ended or stayed silent instead of becoming ready."""

@@ -1,0 +1,85 @@
+"""Apicurio Registry with its Confluent-compatible interface, fetched and started only on request."""
+
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from deploy.local.artifacts import Artifact, ensure_room
+from deploy.local.component import Component
+from deploy.local.java import java
+from deploy.local.ports import HOST
+
+HEAP_MB = 256
+UNPACKED_FACTOR = 1.2  # the archive's jars are compressed already
+
+
+def unpack(archive: Path, artifact: Artifact, cache: Path) -> Path:
+    """The folder of the unpacked archive, made once per digest; a broken run leaves nothing at its place."""
+    goal = cache / "registry" / artifact.sha256[:16]
+    if not goal.exists():
+        ensure_room(goal.parent, int(artifact.size * UNPACKED_FACTOR))
+        part = Path(tempfile.mkdtemp(dir=goal.parent, prefix=".part-"))
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(part, filter="data")
+            part.replace(goal)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return goal
+
+
+class Registry(Component):
+    """The schema registry."""
+
+    name = "registry"
+    port_names = ("registry",)
+
+    def __init__(self, folder: Path, ports: Mapping[str, int], program: Path, *, owned: bool) -> None:
+        super().__init__(folder, ports, owned=owned)
+        self._program = program
+
+    @property
+    def url(self) -> str:
+        """Address of its Confluent-compatible interface."""
+        return f"http://{self.address}/apis/ccompat/v7"
+
+    def prepare(self) -> None:
+        """Nothing: all its settings are in the environment."""
+
+    def environment(self) -> Mapping[str, str]:
+        """See Component."""
+        return registry_environment(self.port, self.data)
+
+    def command(self) -> Sequence[str]:
+        """See Component."""
+        jar = next(self._program.rglob("quarkus-run.jar"))
+        return java(HEAP_MB, ["-jar", str(jar)])
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            with urlopen(f"{self.url}/subjects", timeout=2) as answer:  # noqa: S310 - our own http address
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+
+def registry_environment(port: int, data: Path) -> dict[str, str]:
+    """Settings of Apicurio: loopback only, schemas in a file database."""
+    return {
+        "QUARKUS_HTTP_HOST": HOST,
+        "QUARKUS_HTTP_PORT": str(port),
+        "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
+        # it would listen on all interfaces at a fixed port otherwise
+        "QUARKUS_MANAGEMENT_HOST": HOST,
+        "QUARKUS_MANAGEMENT_PORT": "0",
+        "QUARKUS_LOG_LEVEL": "WARN",
+        "QUARKUS_LOG_CATEGORY__IO_APICURIO__LEVEL": "WARN",
+        "APICURIO_STORAGE_KIND": "sql",
+        "APICURIO_STORAGE_SQL_KIND": "h2",
+        "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{data / 'schemas'}",
+    }

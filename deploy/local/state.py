@@ -1,0 +1,66 @@
+"""What is remembered of a stack between commands: ports, secrets and processes, in one file only the owner may read."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from deploy.local.errors import StackError
+from deploy.local.process import ProcessId
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Random for each stack, so that other accounts of this machine stay out."""
+
+    postgres_password: str
+    s3_access_key: str
+    s3_secret_key: str
+
+    @classmethod
+    def new(cls) -> "Secrets":
+        """Fresh ones."""
+        return cls(secrets.token_hex(16), f"scribe{secrets.token_hex(8)}", secrets.token_hex(20))
+
+
+@dataclass(slots=True)
+class State:
+    """The contents of the state file."""
+
+    secrets: Secrets = field(default_factory=Secrets.new)
+    ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, ProcessId] = field(default_factory=dict)
+    durable: bool = True
+
+    @property
+    def running(self) -> dict[str, ProcessId]:
+        """The processes that live."""
+        return {name: identity for name, identity in self.processes.items() if identity.process()}
+
+
+def state_file(folder: Path) -> Path:
+    """Where the state of the stack in `folder` lies."""
+    return folder / "stack.json"
+
+
+def read_state(folder: Path) -> State:
+    """The state of the stack in `folder`, a new one when there was none; raises StackError when it is unreadable."""
+    path = state_file(folder)
+    if not path.exists():
+        return State()
+    try:
+        data = json.loads(path.read_text())
+        processes = {name: ProcessId(**value) for name, value in data.pop("processes").items()}
+        return State(secrets=Secrets(**data.pop("secrets")), processes=processes, **data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StackError(f"{path} is damaged ({error}): delete {folder} and start again") from error
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Replace the state file in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".stack-{os.getpid()}.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(asdict(state), indent=1) + "\n")
+    part.replace(state_file(folder))

@@ -1,0 +1,138 @@
+"""Real Kafka, PostgreSQL and S3 for tests: those of SCRIBE_TEST_STACK, else started here and ended with the session."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from deploy.local.stack import Stack
+from schemas.settings import ObjectStoreSettings
+from sink.migrate import migrate
+from sink.s3 import S3ObjectStore
+
+TopicFactory = Callable[..., str]
+MARKERS = {"kafka": "kafka", "postgres_server": "postgres", "s3_server": "s3", "registry_url": "registry"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the parts that its fixtures need, so that `-m 'not kafka'` and its like work."""
+    for item in items:
+        for name in getattr(item, "fixturenames", ()):
+            if name in MARKERS:
+                item.add_marker(MARKERS[name])
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The parts themselves, shared by all tests: none may stop or restart them."""
+    if folder := os.environ.get("SCRIBE_TEST_STACK"):
+        yield Stack.attach(Path(folder))
+        return
+    registry = any("registry" in item.keywords for item in request.session.items)
+    with Stack(tmp_path_factory.mktemp("stack"), registry=registry, durable=False) as started:
+        yield started
+
+
+@pytest.fixture
+def private_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack that only this test has, to be killed, paused and restarted as it likes."""
+    with Stack(tmp_path / "stack", durable=False) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Stack) -> str:
+    """The bootstrap address."""
+    return stack.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def topic_admin(kafka: str) -> AdminClient:
+    """The client that makes topics; kept, because futures of a collected client fail."""
+    return AdminClient({"bootstrap.servers": kafka})
+
+
+@pytest.fixture
+def fresh_topic(topic_admin: AdminClient) -> Iterator[TopicFactory]:
+    """Make a topic that no other test has: `fresh_topic(partitions=4, name="jobs", config={...}) -> name`."""
+    made: list[str] = []
+
+    def make(partitions: int = 4, *, name: str = "topic", config: dict[str, str] | None = None) -> str:
+        topic = f"test.{name}.{uuid.uuid4().hex[:8]}"
+        new = NewTopic(topic, partitions, 1, config=config or {})
+        topic_admin.create_topics([new], operation_timeout=20)[topic].result()
+        made.append(topic)
+        return topic
+
+    yield make
+    if made:
+        for deletion in topic_admin.delete_topics(made).values():
+            deletion.result()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(stack: Stack) -> Stack:
+    """The stack, for tests that need its database server."""
+    return stack
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres_server: Stack) -> Iterator[str]:
+    """The name of a migrated database, from which the others are copied."""
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        migrate(postgres_server.postgres_dsn(name))
+        yield name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres_server: Stack, _migrated: str) -> Iterator[str]:
+    """The DSN of a migrated database without rows."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
+        yield postgres_server.postgres_dsn(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def s3_server(stack: Stack) -> Stack:
+    """The stack, for tests that need its object store."""
+    return stack
+
+
+@pytest.fixture
+def bucket(s3_server: Stack) -> str:
+    """The name of an empty bucket."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    client = s3_server.s3.client()
+    client.create_bucket(Bucket=name)
+    client.close()
+    return name
+
+
+@pytest.fixture
+def object_store(s3_server: Stack, bucket: str) -> S3ObjectStore:
+    """An object store on an empty bucket."""
+    values = {
+        "s3_endpoint": s3_server.s3_endpoint,
+        "s3_bucket": bucket,
+        "s3_access_key": s3_server.s3_access_key,
+        "s3_secret_key": s3_server.s3_secret_key,
+    }
+    return S3ObjectStore(ObjectStoreSettings.model_validate(values))
+
+
+@pytest.fixture(scope="session")
+def registry_url(stack: Stack) -> str:
+    """The Confluent-compatible address of the schema registry."""
+    if "registry" not in stack.components:
+        pytest.skip("the schema registry does not run: SCRIBE_TEST_STACK was started without --registry")
+    return stack.registry_url
