@@ -1,0 +1,52 @@
+"""The REST shim as one FastAPI application."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from producers.api import health, jobs, models, uploads
+from producers.api.context import RequestContext
+from producers.api.problems import Problem, install
+from producers.api.services import Services
+
+DESCRIPTION = """Recordings in, transcripts with speakers out.
+
+Submit a recording, then poll its job or name a `webhook_url`. Every error is a problem document (RFC 9457) whose
+`code` is stable. Send `X-Request-ID` and `traceparent` to find your request in logs and traces.
+"""
+
+
+def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
+    """The application; `open_services` is entered when it starts and left when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(title="Scribe Rabbit", version=version("scribe-rabbit"), description=DESCRIPTION, lifespan=lifespan)
+    install(app)
+    app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
+    for module in (jobs, uploads, models, health):
+        app.include_router(module.router)
+    app.openapi = _documented(app)  # type: ignore[method-assign]
+    return app
+
+
+def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI document with Problem in it, which no handler returns by itself."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document["components"]["schemas"]
+        schemas.update(schema.pop("$defs", {}))
+        schemas["Problem"] = schema
+        return document
+
+    return openapi

@@ -1,0 +1,115 @@
+"""What surrounds every request: its id, its size limit, its metrics, and an answer whatever happens."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producers.api.problems import problem
+from schemas import metrics
+from schemas.errors import Rejected
+
+log = logging.getLogger(__name__)
+MAX_BODY_BYTES = 256 * 1024
+REQUEST_ID = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestContext:
+    """ASGI middleware; paths in `streaming` limit their bodies themselves."""
+
+    def __init__(self, app: ASGIApp, streaming: frozenset[str], max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._streaming = streaming
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["request_id"] = request_id(Headers(scope=scope).get(REQUEST_ID))
+        answer = _Answer(send, scope["request_id"])
+        started = time.monotonic()
+        try:
+            await self._guarded(scope, receive, answer)
+        finally:
+            _count(scope, answer.status, time.monotonic() - started)
+
+    async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            limited = receive if scope["path"] in self._streaming else _limited(scope, receive, self._max_body_bytes)
+            await self._app(scope, limited, answer)
+        except _TooLarge as error:
+            await answer.unless_begun(scope, receive, Rejected("request_too_large", str(error)))
+        except Exception:
+            log.exception("request failed: %s %s", scope["method"], scope["path"])
+            await answer.unless_begun(scope, receive, Rejected("internal"))
+        if reason := scope.get("outage"):
+            log.warning("answered 503: %s", reason)
+
+
+class _TooLarge(HTTPException):
+    """The body grew beyond the limit; an HTTPException, since FastAPI turns every other error of reading into 400."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"at most {limit} bytes")
+
+
+class _Answer:
+    """Sends, and remembers what was sent."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+        await self._send(message)
+
+    async def unless_begun(self, scope: Scope, receive: Receive, error: Rejected) -> None:
+        if self.status is None:
+            await problem(Request(scope), error)(scope, receive, self)
+
+
+def request_id(given: str | None) -> str:
+    """The client's own id of a request if it is a harmless one, else a new one."""
+    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _limited(scope: Scope, receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
+    announced = Headers(scope=scope).get("content-length", "0")
+    received = int(announced) if announced.isdecimal() else 0
+    counted = 0
+
+    async def read() -> Message:
+        nonlocal counted
+        if received > limit:
+            raise _TooLarge(limit)
+        message = await receive()
+        counted += len(message.get("body", b""))
+        if counted > limit:
+            raise _TooLarge(limit)
+        return message
+
+    return read
+
+
+def _count(scope: Scope, status: int | None, seconds: float) -> None:
+    # only names of our own become labels, so that nobody can invent new ones
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = getattr(scope.get("route"), "path", "none")
+    metrics.HTTP_REQUESTS.labels(method, route, status or "none").inc()
+    metrics.HTTP_SECONDS.labels(method, route).observe(seconds)

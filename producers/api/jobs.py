@@ -1,0 +1,120 @@
+"""Submitting jobs and reading them: state, progress, history, transcript."""
+
+from typing import Annotated
+from uuid import UUID
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Response
+
+from producers.api.bodies import TranscribeBody
+from producers.api.problems import JobFailed, problem_responses
+from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
+from producers.api.views import ENDED, POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
+from producers.rendering import CONTENT_TYPES, Format, render
+from producers.submit import Trace, accept, check, job_record
+from schemas import metrics
+from schemas.errors import Rejected
+from schemas.events import JobRequested, Source
+from sink import jobs
+from sink.jobs import JobRow
+
+router = APIRouter(prefix="/api/v1", tags=["jobs"])
+REQUEST_CODES = (
+    "invalid_request",
+    "unauthorized",
+    "conflict",
+    "expired",
+    "request_too_large",
+    "unknown_engine",
+    "unknown_model",
+    "unknown_language",
+    "language_required",
+    "source_refused",
+)
+
+
+@router.post(
+    "/transcribe",
+    operation_id="transcribe",
+    summary="Transcribe a recording that lies at an address",
+    status_code=202,
+    responses=problem_responses(*REQUEST_CODES),
+)
+async def transcribe(
+    body: TranscribeBody, response: Response, services: ServicesDep, key: KeyDep, trace: TraceDep
+) -> JobSummary:
+    """The job is durable when this answers 202. Sending the same request with the same `job_id` again is harmless."""
+    request = body.request(key.tenant, Source(uri=body.url), services.now())
+    return await submit(services, request, trace, response)
+
+
+@router.get(
+    "/jobs/{job_id}",
+    operation_id="getJob",
+    summary="State, progress, result and history of a job",
+    responses=problem_responses("invalid_request", "unauthorized", "not_found"),
+)
+async def read_job(job_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> JobView:
+    """Poll it at the pace that Retry-After names, or have a webhook called."""
+    async with services.database.connection() as connection:
+        job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
+        history = await jobs.history(connection, job_id)
+    if job.state not in ENDED:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+    return view(job, history)
+
+
+@router.get(
+    "/jobs/{job_id}/transcript",
+    operation_id="getTranscript",
+    summary="The transcript of a completed job",
+    response_class=Response,
+    responses={
+        200: {"description": "The transcript", "content": {kind: {} for kind in CONTENT_TYPES.values()}},
+        **problem_responses("invalid_request", "unauthorized", "not_found", "not_ready", "cancelled"),
+    },
+)
+async def read_transcript(
+    job_id: UUID,
+    services: ServicesDep,
+    key: KeyDep,
+    form: Annotated[Format, Query(alias="format", description="The form of the transcript.")] = Format.JSON,
+) -> Response:
+    """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
+    async with services.database.connection() as connection:
+        job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
+        _check_completed(job)
+        transcript = await jobs.transcript(connection, job)
+    # long transcripts take a while to write out, and nobody else should wait for that
+    text = await anyio.to_thread.run_sync(render, transcript, form)
+    return Response(text, media_type=CONTENT_TYPES[form])
+
+
+async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
+    """Check a request, commit its job and say where to read it."""
+    await anyio.to_thread.run_sync(check, request, services.registry, services.now(), services.check_address)
+    record = job_record(services.serde, request, "api", services.now(), trace, services.topics)
+    accepted = await accept(services.database, request, record)
+    if accepted.created:
+        metrics.JOBS_SUBMITTED.labels("rest").inc()
+    response.headers["Location"] = job_path(request.job_id)
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return summary(accepted.job)
+
+
+def _known(job: JobRow | None, job_id: UUID) -> JobRow:
+    if job is None:
+        raise Rejected("not_found", f"job {job_id}")
+    return job
+
+
+def _check_completed(job: JobRow) -> None:
+    match job.state:
+        case "completed":
+            return
+        case "cancelled":
+            raise Rejected("cancelled")
+        case "failed":
+            raise JobFailed(*failure_of(job))
+        case state:
+            raise Rejected("not_ready", f"its state is {state}")

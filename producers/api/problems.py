@@ -1,0 +1,132 @@
+"""Every error as problem details (RFC 9457), whoever raised it."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:scribe-rabbit:problem:"
+RETRY_AFTER_SECONDS = 5
+_CODE_OF_STATUS = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+}
+
+
+class FieldError(BaseModel):
+    """One field and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error: `code` is stable and for programs, `detail` says what was seen and what to do."""
+
+    type: str = Field(examples=[TYPE_PREFIX + "unknown_model"])
+    title: str = Field(examples=[ERRORS["unknown_model"].title])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=[ERRORS["unknown_model"].advice])
+    instance: str = Field(examples=["/api/v1/transcribe"])
+    code: str = Field(examples=["unknown_model"])
+    kind: str = Field(examples=["request"], description="Whose move it is.")
+    errors: list[FieldError] = []
+    request_id: str = Field(examples=["3f0c9a52b7d14e0c"])
+
+
+class JobFailed(Rejected):
+    """What was asked for does not exist because the job failed; carries the job's own error, always as 409."""
+
+    status = 409
+
+
+def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """What an operation may answer besides success, for the OpenAPI document."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, "unavailable", "internal"):
+        spec = ERRORS[code]
+        known = described.setdefault(spec.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _SCHEMA_REF}}})
+        known["description"] += f"{'; ' if known['description'] else ''}`{code}`: {spec.title}"
+    return described
+
+
+_SCHEMA_REF = {"$ref": "#/components/schemas/Problem"}
+
+
+def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
+    """The answer to an error."""
+    spec = error.spec
+    body = Problem(
+        type=TYPE_PREFIX + error.code,
+        title=spec.title,
+        status=getattr(error, "status", spec.status),
+        detail=_detail(error),
+        instance=request.url.path,
+        code=error.code,
+        kind=spec.kind,
+        errors=[FieldError(**item) for item in getattr(error, "errors", ())],
+        request_id=request.scope.get("request_id", ""),
+    )
+    if error.code == "unauthorized":
+        headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
+    return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
+
+
+def rejected(items: Iterable[Mapping[str, Any]]) -> Rejected:
+    """The error for pydantic's findings; the values themselves are not repeated, they may be secret."""
+    errors = tuple({"field": _field(item["loc"]), "message": str(item["msg"])} for item in items)
+    return Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in errors[:10]), errors)
+
+
+def invalid(error: ValidationError) -> Rejected:
+    """The same for a model that was filled by hand."""
+    return rejected(error.errors(include_url=False, include_input=False))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that a handler raises."""
+
+    @app.exception_handler(Permanent)
+    async def _permanent(request: Request, error: Permanent) -> JSONResponse:
+        return problem(request, error)
+
+    @app.exception_handler(Outage)
+    @app.exception_handler(Transient)
+    async def _away(request: Request, error: Exception) -> JSONResponse:
+        request.scope["outage"] = str(error)
+        return problem(request, Rejected("unavailable"), **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(request, rejected(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODE_OF_STATUS.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
+        detail = "" if error.detail == HTTPStatus(error.status_code).phrase else str(error.detail)
+        return problem(request, Rejected(code, detail), **dict(error.headers or {}))
+
+
+def _detail(error: Permanent) -> str:
+    if isinstance(error, JobFailed) and error.detail:
+        return error.detail  # it has its advice already
+    return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice
+
+
+def _field(location: Iterable[str | int]) -> str:
+    """`body.metadata.crm` as `metadata.crm`; the whole body as `body`."""
+    parts = [str(part) for part in location]
+    return (
+        ".".join(parts[1:] if len(parts) > 1 and parts[0] in ("body", "query", "path", "header") else parts) or "body"
+    )

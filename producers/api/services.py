@@ -1,0 +1,73 @@
+"""What the handlers work with, opened once a process and handed to them by FastAPI."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from producers.submit import JOB_TOPICS, Trace
+from schemas.errors import Rejected
+from schemas.events import Priority
+from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
+from schemas.models import ModelRegistry
+from schemas.ports import ObjectStore
+from schemas.serde import Serde
+from sink.keys import ApiKey, verify_key
+from sink.postgres import Database
+
+MAX_TRACESTATE = 512
+
+
+def utc_now() -> datetime:
+    """The time now."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The outside systems and rules behind the REST shim; `upload_max_bytes` limits one upload."""
+
+    database: Database
+    store: ObjectStore
+    serde: Serde
+    registry: ModelRegistry
+    check_address: Callable[[str], None]
+    upload_max_bytes: int
+    topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
+    now: Callable[[], datetime] = utc_now
+    # each upload holds a thread and one part of the object store's multipart upload
+    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key made with `scribe keys create`.")
+
+
+async def _authenticated(services: ServicesDep, text: Annotated[str | None, Security(_header)]) -> ApiKey:
+    key = await verify_key(services.database, text) if text else None
+    if key is None:
+        raise Rejected("unauthorized")
+    return key
+
+
+Authenticated = Depends(_authenticated)
+KeyDep = Annotated[ApiKey, Authenticated]
+
+
+def _trace(request: Request) -> Trace:
+    parent, state = request.headers.get(TRACEPARENT), request.headers.get(TRACESTATE)
+    if trace_id(parent) is None:
+        return Trace()
+    return Trace(parent, state if state and state.isprintable() and len(state) <= MAX_TRACESTATE else None)
+
+
+TraceDep = Annotated[Trace, Depends(_trace)]

@@ -1,0 +1,92 @@
+"""The outbox relay: the one process that publishes outbox rows, whatever becomes of Kafka or PostgreSQL meanwhile.
+
+Publish first, mark after: a crash in between publishes a row twice, and its event id makes that harmless.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from schemas import metrics
+from schemas.errors import Outage, Permanent
+from schemas.ports import RecordPublisher
+from sink.outbox import OutboxRow, OutboxSession
+from sink.postgres import Database
+
+log = logging.getLogger(__name__)
+BATCH = 500
+
+
+class Relay:
+    """Publishes while it leads, waits while another one does; `run` ends only by cancellation."""
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: RecordPublisher,
+        *,
+        poll: float = 1.0,
+        pause: float = 1.0,
+        keep: timedelta = timedelta(days=1),
+    ) -> None:
+        """`poll` and `pause` in seconds: the fallback of LISTEN, and the wait after an outage. `keep`: published rows."""
+        self._database = database
+        self._publisher = publisher
+        self._poll = poll
+        self._pause = pause
+        self._keep = keep
+        self.leads = False
+        self.connected = False
+
+    async def run(self) -> None:
+        """Relay for ever; an outage of PostgreSQL costs the leadership, an outage of Kafka does not."""
+        while True:
+            try:
+                async with OutboxSession.open(self._database) as session:
+                    self.connected = True
+                    await self._stand_by(session)
+                    while True:
+                        await self._turn(session)
+            except Outage as error:
+                log.warning("waiting for PostgreSQL: %s", error)
+            finally:
+                self.leads = self.connected = False
+            await asyncio.sleep(self._pause)
+
+    async def _stand_by(self, session: OutboxSession) -> None:
+        while not await session.lead():
+            await asyncio.sleep(self._poll)
+        self.leads = True
+        log.info("this relay leads")
+
+    async def _turn(self, session: OutboxSession) -> None:
+        rows = await session.pending(BATCH)
+        published = await self._publish(rows) if rows else []
+        if published:
+            await session.mark_published(published)
+        if len(published) < BATCH:
+            await session.prune(self._keep)
+            metrics.OUTBOX_PENDING.set((await session.backlog()).pending)
+            await session.wait(self._poll)
+
+    async def _publish(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:
+        """The rows that the broker has confirmed."""
+        try:
+            await asyncio.to_thread(self._publisher.publish, *(row.record for row in rows))
+        except Outage as error:
+            log.warning("waiting for Kafka: %s", error)
+            await asyncio.sleep(self._pause)
+            return []
+        except Permanent as error:
+            return await self._publish_singly(rows, error)
+        for row in rows:
+            metrics.OUTBOX_PUBLISHED.labels(row.record.topic).inc()
+        return rows
+
+    async def _publish_singly(self, rows: Sequence[OutboxRow], error: Permanent) -> Sequence[OutboxRow]:
+        """A record that Kafka will never take stays behind, and holds up no other."""
+        if len(rows) == 1:
+            log.error("outbox row %d cannot be published: %s", rows[0].id, error)
+            return []
+        return [row for single in rows for row in await self._publish([single])]

@@ -1,0 +1,113 @@
+"""From a wish to a job: the record that announces it, and acceptance together with its outbox row in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from producers.publisher import record_bytes
+from schemas.errors import Permanent, Rejected
+from schemas.events import JobRequested, Priority
+from schemas.headers import TRACESTATE
+from schemas.models import ModelRegistry
+from schemas.records import Record, record_of
+from schemas.requests import check_request, mistakes
+from schemas.serde import Serde, to_json
+from schemas.topics import JOBS, JOBS_EXPRESS
+from sink import jobs
+from sink.jobs import JobRow
+from sink.postgres import Database
+
+JOB_TOPICS: Mapping[Priority, str] = {Priority.STANDARD: JOBS, Priority.EXPRESS: JOBS_EXPRESS}
+UPLOAD_SCHEME = "upload://"
+# a request leaves room for the headers and for the events that it travels in later
+MAX_REQUEST_BYTES = 300_000
+# what may differ between two sendings of one request
+_INCIDENTAL = frozenset({"requested_at", "run"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The W3C trace context a request came with."""
+
+    parent: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job that stands in the database; `created` is False when it stood there before."""
+
+    job: JobRow
+    created: bool
+
+
+def check(request: JobRequested, registry: ModelRegistry, now: datetime, check_address: Callable[[str], None]) -> None:
+    """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
+
+    `check_address` raises Permanent for an address that may not be called.
+    """
+    found = tuple({"field": field.removeprefix("options."), "message": message} for field, message in mistakes(request))
+    if found:
+        raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
+    check_request(request, registry, now)
+    if request.webhook_url is not None:
+        _check_webhook(request.webhook_url, check_address)
+
+
+def _check_webhook(url: str, check_address: Callable[[str], None]) -> None:
+    try:
+        check_address(url)
+    except Permanent as error:
+        found = {"field": "webhook_url", "message": error.detail}
+        raise Rejected("invalid_request", f"webhook_url: {error.detail}", (found,)) from error
+
+
+def job_record(
+    serde: Serde,
+    request: JobRequested,
+    source: str,
+    now: datetime,
+    trace: Trace = Trace(),
+    topics: Mapping[Priority, str] = JOB_TOPICS,
+) -> Record:
+    """The record that announces a job; raises Rejected when it is too large for one."""
+    record = record_of(serde, topics[request.priority], request, source, now, trace.parent)
+    if (size := record_bytes(record)) > MAX_REQUEST_BYTES:
+        raise Rejected("request_too_large", f"{size} bytes as an event, at most {MAX_REQUEST_BYTES}")
+    if trace.parent and trace.state:
+        record.headers[TRACESTATE] = trace.state
+    return record
+
+
+def fingerprint(request: Mapping[str, Any]) -> bytes:
+    """The digest of all that was asked for in a JobRequested as JSON; an upload counts by its content."""
+    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
+    source = dict(asked["source"])
+    if source["uri"].startswith(UPLOAD_SCHEME) and source["sha256"]:
+        source["uri"] = UPLOAD_SCHEME
+    text = json.dumps({**asked, "source": source}, sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()
+
+
+async def accept(database: Database, request: JobRequested, record: Record) -> Accepted:
+    """Commit a job and its outbox row, or find the job that the same request made before.
+
+    Raises Rejected(conflict) when the id belongs to another request, and Outage when the database is away.
+    """
+    digest = fingerprint(to_json(request))
+    async with database.transaction() as connection:
+        created = await jobs.accept(connection, request, digest, record)
+        job = await jobs.find(connection, request.job_id, request.tenant)
+    if job is None or not (created or _is_same(job, request, digest)):
+        raise Rejected("conflict", f"job_id {request.job_id}")
+    return Accepted(job, created)
+
+
+def _is_same(job: JobRow, request: JobRequested, digest: bytes) -> bool:
+    if job.fingerprint is not None:
+        return job.fingerprint == digest
+    # it came over Kafka, and its address is kept without the query
+    return fingerprint(job.request) == fingerprint(to_json(request.without_query()))
