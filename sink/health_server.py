@@ -1,0 +1,85 @@
+"""/metrics, /livez and /readyz of processes without REST, answered by a thread of its own."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from schemas.errors import SettingsError
+from schemas.settings import ServiceSettings
+
+Check = Callable[[], str | None]
+"""Why the process is not well, None when it is; called from the server's threads."""
+
+
+def well() -> str | None:
+    """The check of a process that is always well."""
+    return None
+
+
+class HealthServer:
+    """Answers while it is entered; `ready` and `live` give the reason for a 503."""
+
+    def __init__(self, settings: ServiceSettings, *, ready: Check = well, live: Check = well) -> None:
+        self._settings = settings
+        self._checks = {"/readyz": ready, "/livez": live, "/health": live}
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def port(self) -> int | None:
+        """The port it listens on, None when the settings name none."""
+        return self._server.server_port if self._server else None
+
+    def __enter__(self) -> "HealthServer":
+        """Listen; raises SettingsError when the port is taken."""
+        if self._settings.metrics_port is None:
+            return self
+        address = (self._settings.metrics_host, self._settings.metrics_port)
+        try:
+            self._server = _Server(address, self._checks)
+        except OSError as error:
+            raise SettingsError(f"SCRIBE_METRICS_PORT: {address[0]}:{address[1]}: {error}") from error
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Listen no more."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], checks: dict[str, Check]) -> None:
+        self.checks = checks
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 10  # seconds that a caller may be silent
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            return self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+        if (check := self.server.checks.get(path)) is None:
+            return self._answer(404, b"see /metrics, /livez, /readyz\n")
+        reason = check()
+        return self._answer(200 if reason is None else 503, f"{reason or 'ok'}\n".encode())
+
+    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: probes come every few seconds."""

@@ -1,0 +1,84 @@
+"""scribe.persist: events become job rows, history, segments and the transcript in the object store."""
+
+from typing import Any
+
+from schemas import metrics
+from schemas.events import JobProgress, JobRequested, JobResult, Outcome
+from schemas.objects import check_tenant
+from schemas.ports import ObjectStore
+from schemas.topics import JOBS, JOBS_EXPRESS, PROGRESS, RESULTS
+from sink.postgres import Database
+from sink.results import Effect, apply_progress, apply_request, apply_result, refusal
+from streams.app import RawSchema
+from streams.recipe import Recipe
+from streams.safe_transport import ScribeApp
+from streams.transcripts import check_result, drop, keep, transcript_of
+
+CONCURRENCY = 4  # records of one topic that are in work at the same time
+
+
+class Persist:
+    """What each event does, in one transaction; every method names its effect."""
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        self._database = database
+        self._store = store
+
+    async def requested(self, event: JobRequested) -> str:
+        """A job or its next run begins."""
+        check_tenant(event.tenant)
+        return await self._database.run(lambda connection: apply_request(connection, event))
+
+    async def progressed(self, event: JobProgress) -> str:
+        """A running job tells how far it is."""
+        return await self._database.run(lambda connection: apply_progress(connection, event))
+
+    async def ended(self, event: JobResult) -> str:
+        """A job has ended: 1. its transcript is stored, 2. its row says so, 3. it is counted."""
+        check_result(event)
+        async with self._database.connection() as connection:
+            # what would change nothing must not leave an object either
+            before = await refusal(connection, event.job_id, event.tenant, event.run, event.event_id)
+        if before not in (None, Effect.UNKNOWN):
+            return str(before)
+        transcript = await transcript_of(self._store, event)
+        kept = await keep(self._store, event, transcript) if transcript else None
+        effect = await self._database.run(lambda connection: apply_result(connection, event, kept))
+        if effect is Effect.ERASED and kept is not None:
+            await drop(self._store, kept)
+        if effect is Effect.APPLIED:
+            count(event)
+        return str(effect)
+
+
+def count(event: JobResult) -> None:
+    """Count a job's end."""
+    if event.outcome is Outcome.COMPLETED:
+        metrics.JOBS_COMPLETED.inc()
+    elif event.outcome is Outcome.FAILED:
+        metrics.JOBS_FAILED.labels(kind=event.error.kind if event.error else "internal").inc()
+    metrics.JOB_DURATION.observe(max(0.0, (event.completed_at - event.request.requested_at).total_seconds()))
+
+
+def register(
+    app: ScribeApp,
+    recipe: Recipe,
+    persist: Persist,
+    *,
+    jobs: tuple[str, ...] = (JOBS, JOBS_EXPRESS),
+    progress: str = PROGRESS,
+    results: str = RESULTS,
+) -> None:
+    """Add the app's agents."""
+
+    @app.agent(app.topic(*jobs, schema=RawSchema()), name="jobs", concurrency=CONCURRENCY)
+    async def on_jobs(stream: Any) -> None:
+        await recipe.run(stream, JobRequested, persist.requested)
+
+    @app.agent(app.topic(progress, schema=RawSchema()), name="progress")
+    async def on_progress(stream: Any) -> None:
+        await recipe.run(stream, JobProgress, persist.progressed)
+
+    @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
+    async def on_results(stream: Any) -> None:
+        await recipe.run(stream, JobResult, persist.ended)

@@ -1,0 +1,71 @@
+"""What a webhook says about the end of a job: small, with the transcript inside only while it stays so."""
+
+import json
+from datetime import UTC
+from typing import Any
+
+from schemas.events import JobResult, Outcome
+from schemas.serde import to_json
+from sink.storable import storable
+
+MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
+TYPES = {
+    Outcome.COMPLETED: "job.completed",
+    Outcome.FAILED: "job.failed",
+    Outcome.CANCELLED: "job.cancelled",
+}
+
+
+def body_of(payload: dict[str, Any]) -> bytes:
+    """The bytes that are signed and sent; the same for equal payloads."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
+    """The webhook of a result; links start with `public_url`."""
+    data = _data(result, public_url)
+    fullest = (_with(data, result, "text", "segments"), _with(data, result, "text"), data)
+    for candidate in fullest:
+        payload = _payload(result, candidate)
+        if len(body_of(payload)) < MAX_BYTES:
+            return payload
+    return _payload(result, data)
+
+
+def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
+    at = result.completed_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {"type": TYPES[result.outcome], "timestamp": at, "data": data}
+
+
+def _data(result: JobResult, public_url: str) -> dict[str, Any]:
+    transcript = result.transcript
+    link = f"{public_url.rstrip('/')}/api/v1/jobs/{result.job_id}/transcript"
+    data: dict[str, Any] = storable(
+        {
+            "job_id": str(result.job_id),
+            "run": result.run,
+            "tenant": result.tenant,
+            "recording_id": result.request.recording_id,
+            "outcome": str(result.outcome),
+            "error": to_json(result)["error"],
+            "language": transcript.language if transcript else result.request.options.language,
+            "duration": transcript.duration if transcript else result.audio and result.audio.duration,
+            "speakers": list(result.speakers),
+            "transcript_url": link if result.outcome is Outcome.COMPLETED else None,
+        }
+    )
+    return data
+
+
+def _with(data: dict[str, Any], result: JobResult, *names: str) -> dict[str, Any]:
+    """The data with parts of the transcript; segments without their words."""
+    if result.transcript is None:
+        return data
+    parts = {
+        "text": result.transcript.text,
+        "segments": [
+            {"start": s.start, "end": s.end, "speaker": s.speaker, "channel": s.channel, "text": s.text}
+            for s in result.transcript.segments
+        ],
+    }
+    return data | {name: storable(parts[name]) for name in names}

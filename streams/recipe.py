@@ -1,0 +1,175 @@
+"""The one loop of all agents: handle a record, wait out what is away, set aside what can never work, ack last.
+
+1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, 3. then the ack.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
+
+from schemas import logs, metrics
+from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
+from schemas.events import Event, TenantPolicy
+from schemas.headers import TRACEPARENT, Origin, dead_letter_headers, origin_of, read_headers, trace_id
+from schemas.serde import Serde
+from schemas.topics import dlq_topic
+from streams.safe_transport import ScribeApp
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[E], Awaitable[str]]
+"""Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
+
+TRANSIENT_TRIES = 4
+WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
+HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A record as it came."""
+
+    origin: Origin
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why a record is set aside."""
+
+    kind: str
+    code: str
+    message: str
+
+
+def after_error(error: Exception, tries: int) -> DeadLetter | None:
+    """What follows the `tries`-th failure (1 at first) of a record: None stands for another try after a wait."""
+    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < TRANSIENT_TRIES):
+        return None
+    if isinstance(error, Permanent):
+        return DeadLetter(error.kind, error.code, error.message)
+    if isinstance(error, Poison):
+        return DeadLetter("poison", "undecodable", str(error))
+    return DeadLetter("internal", "internal", f"{type(error).__name__}: {error}")
+
+
+class Recipe:
+    """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group."""
+
+    def __init__(self, app: ScribeApp, serde: Serde, group: str, dlq: str | None = None) -> None:
+        self._app = app
+        self._serde = serde
+        self._group = group
+        self._dlq = dlq or dlq_topic(group)
+        self.waiting: str | None = None
+        """Why records wait at the moment, None when they do not."""
+
+    async def run(self, stream: Any, cls: type[E], handler: Handler[E]) -> None:
+        """The body of an agent that reads events of class `cls`."""
+        async for event in stream.noack().events():
+            inbound = inbound_of(event.message)
+            with logs.bound(**_place(inbound)):
+                settled = await self._settle(inbound, cls, handler)
+            if not settled:
+                self._app.watermarks.abandon(event.message)
+                continue
+            event.ack()
+
+    async def _settle(self, inbound: Inbound, cls: type[E], handler: Handler[E]) -> bool:
+        """Bring a record to its end; False when its partition goes away or the app stops before that."""
+        waits = failures = 0
+        while True:
+            try:
+                effect = await self._attempt(inbound, cls, handler, failures + 1)
+            except (Outage, Transient) as error:
+                failures += isinstance(error, Transient)
+                self.waiting = str(error)
+            else:
+                self.waiting = None
+                metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
+                return True
+            log.warning("waiting: %s", self.waiting)
+            if not await self._pause(waits):
+                return False
+            waits += 1
+
+    async def _attempt(self, inbound: Inbound, cls: type[E], handler: Handler[E], tries: int) -> str:
+        """The effect of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+        try:
+            return await self._handle(inbound, cls, handler)
+        except Fatal:
+            raise
+        # whatever else a handler raises belongs to its record, which must not stop the others
+        except Exception as error:
+            letter = after_error(error, tries)
+            if letter is None:
+                raise
+            expected = isinstance(error, (Transient, Permanent, Poison))
+            log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not expected)
+            await self._send(inbound, letter)
+            return "dead_lettered"
+
+    async def _handle(self, inbound: Inbound, cls: type[E], handler: Handler[E]) -> str:
+        try:
+            async with asyncio.timeout(HANDLER_SECONDS):
+                # in a thread: a registry may be asked for the schema
+                event = await asyncio.to_thread(self._serde.decode, inbound.value, cls)
+                with logs.bound(**_identity(event)):
+                    return await handler(event)
+        except TimeoutError as error:
+            raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
+
+    async def _pause(self, waits: int) -> bool:
+        """Back off; False when the record is no longer ours to wait for."""
+        seconds = WAITS[min(waits, len(WAITS) - 1)]
+        await self._app.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311
+        return self._app.watermarks.flow_active and not self._app.should_stop
+
+    async def _send(self, inbound: Inbound, letter: DeadLetter) -> None:
+        try:
+            await self._copy(inbound, inbound.value, inbound.headers, letter)
+        except MessageSizeTooLargeError:
+            # the origin in its headers names where the bytes lie as long as that topic keeps them
+            await self._copy(inbound, None, {}, letter)
+
+    async def _copy(self, inbound: Inbound, value: bytes | None, headers: dict[str, str], letter: DeadLetter) -> None:
+        headers = dead_letter_headers(headers, inbound.origin, self._group, letter.kind, letter.code, letter.message)
+        encoded = {name: text.encode() for name, text in headers.items()}
+        try:
+            await self._app.producer.send_and_wait(self._dlq, inbound.key, value, None, None, encoded)
+        except (ProducerSendError, KafkaError) as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, MessageSizeTooLargeError):
+                raise cause from error
+            raise Outage(f"Kafka: {self._dlq}: {cause!r}") from error
+
+
+def inbound_of(message: Any) -> Inbound:
+    """What Faust delivered, as plain values."""
+    headers = read_headers(message.headers)
+    origin = origin_of(headers, Origin(message.topic, message.partition, message.offset))
+    return Inbound(origin, message.key, message.value, headers)
+
+
+def _place(inbound: Inbound) -> dict[str, object]:
+    origin = inbound.origin
+    return {
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "trace_id": trace_id(inbound.headers.get(TRACEPARENT)),
+    }
+
+
+def _identity(event: Event) -> dict[str, object]:
+    job = {} if isinstance(event, TenantPolicy) else {"job_id": str(event.job_id)}
+    return {"tenant": event.tenant, **job}

@@ -1,0 +1,154 @@
+"""Faust's Kafka transport without its known losses: commits stop at unfinished records, aborted ones stay invisible.
+
+It rests on private parts of one Faust version, which `check_version` and the tests of the loss table guard.
+"""
+
+import asyncio
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, cast
+
+import faust
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+from mode.utils.futures import notify
+
+from schemas.errors import Fatal
+
+FAUST_VERSION = "0.15.3"
+
+
+def check_version() -> None:
+    """Raise Fatal unless the installed Faust is the one whose private parts are used here."""
+    if (found := version("faust-streaming")) != FAUST_VERSION:
+        raise Fatal(f"faust-streaming {found} is installed, the transport is proven with {FAUST_VERSION} only")
+
+
+class ReadCommittedThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer, reading committed records only."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust offers no setting for it; the value is read when the consumer starts
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer and refuse to run when it would show aborted records."""
+        await super().on_start()
+        if self._ensure_consumer()._fetcher._isolation_level != READ_COMMITTED:
+            raise Fatal("the consumer does not read committed records only")
+
+
+class WatermarkConsumer(driver.Consumer):
+    """A consumer whose commit position is the first delivered record that was not acked, whatever was acked behind it."""
+
+    def __init__(self, transport: driver.Transport, callback: Any, *args: Any, **kwargs: Any) -> None:
+        # weak: a strong reference would keep dropped records alive, and `wait_empty` would wait for them
+        self._unfinished: dict[TP, dict[int, weakref.ref[Message]]] = defaultdict(dict)
+        self._next: dict[TP, int] = {}
+        self.last_poll = time.monotonic()
+
+        async def delivered(message: Message) -> None:
+            self._track(message)
+            await callback(message)
+
+        super().__init__(transport, delivered, *args, **kwargs)
+
+    def _track(self, message: Message) -> None:
+        if self.app.topics.acks_enabled_for(message.topic):
+            self._unfinished[message.tp][message.offset] = weakref.ref(message)
+            self._next[message.tp] = max(self._next.get(message.tp, 0), message.offset + 1)
+
+    def _is_current(self, message: Message) -> bool:
+        """Whether this very delivery still counts; it does not after a revocation or seek."""
+        reference = self._unfinished[message.tp].get(message.offset)
+        return reference is not None and reference() is message
+
+    def ack(self, message: Message) -> bool:
+        """Mark a record as done; a delivery from before the last revocation or seek moves nothing."""
+        if not self.app.topics.acks_enabled_for(message.topic):
+            return super().ack(message)
+        if not self._is_current(message):
+            message.acked = True
+            self.abandon(message)
+            return False
+        del self._unfinished[message.tp][message.offset]
+        return super().ack(message)
+
+    def abandon(self, message: Message) -> None:
+        """Wait for this record no longer, without acking it: it will be delivered again after the rebalance or restart."""
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+
+    def _forget(self, partitions: Iterable[TP]) -> None:
+        tables: tuple[Any, ...] = (self._unfinished, self._next, self._acked, self._acked_index)
+        for tp in list(partitions):
+            for table in tables:
+                table.pop(tp, None)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the base class wait for records in work and commit, and only then forget them."""
+        await super().on_partitions_revoked(revoked)
+        self._forget(revoked)
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed position; what was delivered before counts no more."""
+        self._forget({*self._unfinished, *self._next, *self._acked})
+        await super().perform_seek()
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Go to an offset; what was delivered before counts no more."""
+        self._forget([partition])
+        await super().seek(partition, offset)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: offsets that are never delivered, such as control markers, need no bookkeeping here."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        if not acked or tp not in self._next:
+            return None
+        # the compiled stream iterator writes `_acked` directly, past `ack`
+        for offset in acked:
+            self._unfinished[tp].pop(offset, None)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return min(self._unfinished[tp], default=self._next[tp])
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        self.last_poll = time.monotonic()
+        return await super()._getmany(active_partitions, timeout)
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def coordinating(self) -> bool:
+        """Whether aiokafka's group membership is alive; when its task has died, Faust idles and looks healthy."""
+        consumer = self._thread._consumer
+        coordinator = getattr(consumer, "_coordinator", None)
+        task: asyncio.Task[None] | None = getattr(coordinator, "_coordination_task", None)
+        return task is None or not task.done()
+
+
+class SafeTransport(driver.Transport):
+    """The transport of every Faust app of the service."""
+
+    Consumer = WatermarkConsumer
+
+
+class ScribeApp(faust.App):
+    """A Faust app on the safe transport."""
+
+    def _new_transport(self) -> Any:
+        return SafeTransport(self.conf.broker_consumer, self)
+
+    @property
+    def watermarks(self) -> WatermarkConsumer:
+        """The consumer, by the name of what it adds."""
+        return cast(WatermarkConsumer, self.consumer)
