@@ -1,0 +1,274 @@
+"""Calls to addresses that strangers name: recordings are fetched, webhooks are posted, nothing else is reached."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import httpcore
+
+from schemas.errors import Outage, Permanent, Transient
+from schemas.settings import OutboundSettings
+from sink.exchange import (
+    Allowance,
+    ExchangeFailed,
+    FailureKind,
+    Resolver,
+    addresses_of,
+    exchange,
+    lookup,
+    system_resolver,
+)
+from sink.target import Rules, Target, parse_target, redirected
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 3
+HEAD_OF_ANSWER_BYTES = 1024
+HEAD_OF_ANSWER_SECONDS = 2.0
+CLOSING_SECONDS = 1.0
+_HEADERS = {"user-agent": "scribe-rabbit", "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
+_CHECK_SECONDS = 0.25
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MISSING = frozenset({404, 410})
+_LATER = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A recording that was fetched; `final_url` is where it was found after redirects, without query."""
+
+    size_bytes: int
+    content_type: str | None
+    final_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver said: header names in lower case, the first 1 KB of the body as text, time to the status."""
+
+    status: int
+    headers: dict[str, str]
+    head: str
+    latency_ms: int
+
+
+class DeliveryError(ExchangeFailed):
+    """A receiver gave no answer; `kind` says why."""
+
+
+def rules_of(settings: OutboundSettings, environment: str) -> Rules:
+    """The rules of this installation."""
+    networks = tuple(ip_network(text, strict=False) for text in settings.allowed_networks)
+    return Rules(development=environment == "development", allowed=networks)
+
+
+def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve: Resolver | None = None) -> Target:
+    """The parts of an address that may be called; raises Permanent(source_refused).
+
+    Without `resolve` the name is not looked up; with it a name that is not known now passes, only calling decides.
+    """
+    rules = rules_of(settings, environment)
+    target = parse_target(url, rules)
+    if resolve is not None and target.literal is None:
+        try:
+            lookup(target, rules, resolve)
+        except ExchangeFailed as error:
+            log.debug("%s cannot be looked up now: %s", target.host, error)
+    return target
+
+
+class OutboundClient:
+    """Fetches recordings; for worker threads, since each call runs an event loop of its own."""
+
+    def __init__(
+        self,
+        settings: OutboundSettings,
+        environment: str,
+        *,
+        resolve: Resolver = system_resolver,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._rules = rules_of(settings, environment)
+        self._resolve = resolve
+        self._ssl = ssl_context or httpcore.default_ssl_context()
+
+    def download(
+        self,
+        url: str,
+        path: Path,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        check: Callable[[], None] | None = None,
+    ) -> Downloaded:
+        """Fetch a recording into `path` within `deadline_seconds` in all; on any error there is no file.
+
+        `check` is called in this thread several times a second; what it raises stops the download and passes.
+        Raises Permanent (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what
+        may pass, Outage when the local disk takes no more.
+        """
+        part = path.with_name(path.name + ".part")
+        try:
+            found = asyncio.run(_watched(self._fetch(url, part, max_bytes, deadline_seconds), check))
+            part.replace(path)
+        except ExchangeFailed as error:
+            raise _failure_of_fetch(error) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return found
+
+    async def _fetch(self, url: str, path: Path, max_bytes: int, deadline_seconds: float) -> Downloaded:
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                target = parse_target(url, self._rules)
+                for _ in range(MAX_REDIRECTS + 1):
+                    found = await self._hop(target, path, max_bytes)
+                    if isinstance(found, Downloaded):
+                        return found
+                    target = found
+        except TimeoutError as error:
+            raise Transient(f"the recording did not arrive within {deadline_seconds:g} s") from error
+        raise Permanent("source_unreachable", f"more than {MAX_REDIRECTS} redirects")
+
+    async def _hop(self, target: Target, path: Path, max_bytes: int) -> Downloaded | Target:
+        allowance = Allowance()
+        addresses = await addresses_of(target, self._rules, self._resolve)
+        async with exchange("GET", target, addresses, _HEADERS, ssl_context=self._ssl, allowance=allowance) as response:
+            answered = _headers(response)
+            if response.status in _REDIRECTS and "location" in answered:
+                return redirected(target, answered["location"], self._rules)
+            check_answer(response.status, answered, target, max_bytes)
+            allowance.grow(max_bytes)
+            size = await _save(response, path, max_bytes)
+        return Downloaded(size, answered.get("content-type"), target.public_url)
+
+
+class AsyncOutboundClient:
+    """Posts webhooks; for the dispatcher's event loop."""
+
+    def __init__(
+        self,
+        settings: OutboundSettings,
+        environment: str,
+        *,
+        resolve: Resolver = system_resolver,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._rules = rules_of(settings, environment)
+        self._resolve = resolve
+        self._ssl = ssl_context or httpcore.default_ssl_context()
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> Answer:
+        """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""
+        try:
+            async with asyncio.timeout(deadline_seconds) as limit:
+                return await self._post(url, body, headers, limit)
+        except TimeoutError as error:
+            raise DeliveryError(FailureKind.TIMEOUT, f"no answer within {deadline_seconds:g} s") from error
+        except Permanent as error:
+            raise DeliveryError(FailureKind.REFUSED, f"the address is refused: {error.detail}") from error
+        except ExchangeFailed as error:
+            raise DeliveryError(error.kind, str(error)) from error
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: asyncio.Timeout) -> Answer:
+        target = parse_target(url, self._rules)
+        addresses = await addresses_of(target, self._rules, self._resolve)
+        allowance = Allowance()
+        sent = {**_HEADERS, **headers}
+        started = time.monotonic()
+        async with exchange(
+            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body
+        ) as response:
+            latency_ms = round((time.monotonic() - started) * 1000)
+            allowance.grow(HEAD_OF_ANSWER_BYTES)
+            # the status is what counts: from here on a slow body must not turn it into a failure
+            until = limit.when() or 0.0
+            limit.reschedule(until + CLOSING_SECONDS)
+            return Answer(response.status, _headers(response), await _head(response, until), latency_ms)
+
+
+def check_answer(status: int, headers: Mapping[str, str], target: Target, max_bytes: int) -> None:
+    """Whether an answer brings a recording; raises what `download` raises otherwise."""
+    if status in _MISSING:
+        raise Permanent("source_not_found", f"{target.origin} answered {status}")
+    if status in _LATER or status >= 500:
+        raise Transient(f"{target.origin} answered {status}")
+    if status != 200:
+        raise Permanent("source_unreachable", f"{target.origin} answered {status}")
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Permanent("source_unreachable", f"{target.origin} sends the file compressed although asked not to")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise Permanent("media_too_large", f"{length} bytes, at most {max_bytes}")
+
+
+async def _save(response: httpcore.Response, path: Path, max_bytes: int) -> int:
+    size = 0
+    try:
+        with path.open("wb") as file:
+            async for chunk in response.aiter_stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise Permanent("media_too_large", f"more than {max_bytes} bytes")
+                file.write(chunk)
+    except OSError as error:  # the network's errors have other types by now
+        raise Outage(f"the local disk takes no more: {error.strerror}") from error
+    return size
+
+
+async def _head(response: httpcore.Response, until: float) -> str:
+    data = b""
+    until = min(until, asyncio.get_running_loop().time() + HEAD_OF_ANSWER_SECONDS)
+    try:
+        async with asyncio.timeout_at(until), aclosing(_chunks(response)) as chunks:
+            async for chunk in chunks:
+                data += chunk
+                if len(data) >= HEAD_OF_ANSWER_BYTES:
+                    break
+    except (TimeoutError, ExchangeFailed, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        log.debug("the body of an answer broke off after %d bytes", len(data))
+    return data[:HEAD_OF_ANSWER_BYTES].decode("utf-8", "replace")
+
+
+def _chunks(response: httpcore.Response) -> AsyncGenerator[bytes, None]:
+    return cast("AsyncGenerator[bytes, None]", response.aiter_stream())
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+async def _watched(work: Coroutine[Any, Any, T], check: Callable[[], None] | None) -> T:
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            if check is not None:
+                check()
+            await asyncio.wait({task}, timeout=_CHECK_SECONDS)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _failure_of_fetch(error: ExchangeFailed) -> Permanent | Transient:
+    match error.kind:
+        case FailureKind.REFUSED:
+            return Permanent("source_refused", str(error))
+        case FailureKind.UNREACHABLE | FailureKind.PROTOCOL:
+            return Permanent("source_unreachable", str(error))
+        case FailureKind.TIMEOUT | FailureKind.BROKEN:
+            return Transient(str(error))
