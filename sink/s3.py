@@ -37,6 +37,10 @@ class S3ObjectStore:
         self._region = settings.s3_region
         self._client = _client(settings)
 
+    def close(self) -> None:
+        """Close the connections; the store must not be used any more."""
+        self._client.close()
+
     def uri(self, key: str) -> str:
         """The s3:// address of a key."""
         return make_uri(self.bucket, key)

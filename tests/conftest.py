@@ -119,7 +119,7 @@ def bucket(s3_server: Stack) -> str:
 
 
 @pytest.fixture
-def object_store(s3_server: Stack, bucket: str) -> S3ObjectStore:
+def object_store(s3_server: Stack, bucket: str) -> Iterator[S3ObjectStore]:
     """An object store on an empty bucket."""
     values = {
         "s3_endpoint": s3_server.s3_endpoint,
@@ -127,7 +127,9 @@ def object_store(s3_server: Stack, bucket: str) -> S3ObjectStore:
         "s3_access_key": s3_server.s3_access_key,
         "s3_secret_key": s3_server.s3_secret_key,
     }
-    return S3ObjectStore(ObjectStoreSettings.model_validate(values))
+    store = S3ObjectStore(ObjectStoreSettings.model_validate(values))
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")
