@@ -24,14 +24,16 @@ class Exhausted:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The ladder of one consumer group."""
+    """The ladder of one consumer group; `time_scale` shortens every delay in tests and demos."""
 
     group: str
     steps: tuple[str, ...] = tuple(RETRY_DELAYS)
+    time_scale: float = 1.0
 
     def after(self, attempt: int, now: datetime) -> Retry | Exhausted:
         """What follows when `attempt` (1 at first) has failed at `now`."""
         if attempt > len(self.steps):
             return Exhausted(attempt)
         step = self.steps[attempt - 1]
-        return Retry(retry_topic(self.group, step), now + timedelta(seconds=RETRY_DELAYS[step]), attempt + 1)
+        delay = timedelta(seconds=RETRY_DELAYS[step] * self.time_scale)
+        return Retry(retry_topic(self.group, step), now + delay, attempt + 1)

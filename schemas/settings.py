@@ -44,6 +44,8 @@ class KafkaSettings(_Settings):
     """host:port of one or more brokers, separated by commas."""
     kafka_options: dict[str, str] = Field(default_factory=dict)
     """More librdkafka settings as a JSON object, such as those of SASL and TLS."""
+    kafka_partition_epochs: bool = True
+    """Whether the broker checks on a commit that each partition is still owned: Kafka 4.3 and newer; false before."""
     schema_registry_url: str | None = None
     """A Confluent-compatible schema registry; unset: the ids of the checked-in manifest."""
 
@@ -102,7 +104,7 @@ class OutboundSettings(_Settings):
     webhook_key: SecretStr | None = None
     """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhook_secrets` makes one."""
     time_scale: float = Field(default=1.0, gt=0, le=1.0)
-    """Factor on every webhook retry delay; below 1 only in tests and demos."""
+    """Factor on every retry delay of webhooks and jobs; below 1 only in tests and demos."""
 
 
 class ApiSettings(_Settings):
@@ -118,6 +120,22 @@ class ApiSettings(_Settings):
     """What happens to jobs of tenants without a policy."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which clients reach the shim; links in webhooks start with it."""
+
+
+class ClientSettings(_Settings):
+    """The `scribe` command as a client of the REST shim."""
+
+    api_url: str = "http://127.0.0.1:8000"
+    """Address of the REST shim."""
+    api_key: SecretStr | None = None
+    """Key for it: `scribe keys create` makes one."""
+
+    @field_validator("api_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+            raise ValueError("is not an http(s) address")
+        return value.rstrip("/")
 
 
 class ModelSettings(_Settings):
@@ -172,10 +190,27 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ObjectStoreSettings,
     OutboundSettings,
     ApiSettings,
+    ClientSettings,
     ModelSettings,
     GpuSettings,
     EnhancedAiSettings,
 )
+
+
+class RelayProcess(ServiceSettings, KafkaSettings, PostgresSettings):
+    """All that `scribe-relay` reads."""
+
+
+class ApiProcess(
+    ServiceSettings,
+    KafkaSettings,
+    PostgresSettings,
+    ObjectStoreSettings,
+    OutboundSettings,
+    ApiSettings,
+    ModelSettings,
+):
+    """All that `scribe-api` reads."""
 
 
 def variable_of(cls: type[BaseSettings], field: str) -> str:

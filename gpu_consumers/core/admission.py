@@ -1,8 +1,13 @@
 """When a partition may be read: back-pressure with hysteresis, and the due times of retried records."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from schemas.headers import NOT_BEFORE, Headers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +45,24 @@ def in_flight_marks(workers: int) -> Watermarks:
 
 
 @dataclass(slots=True)
-class PartitionGate:
+class PartitionGate(Generic[T]):
     """Why one partition rests; the two reasons are separate, so that lifting one never lifts the other."""
 
     crowded: Valve = field(default_factory=lambda: Valve(METADATA_MARKS))
-    due_at: float | None = None
+    held: deque[tuple[float, T]] = field(default_factory=deque)
 
     def paused(self, group_full: bool) -> bool:
-        """Whether the partition must not be read now; a record that waits for `due_at` is released by `release`."""
-        return group_full or self.crowded.closed or self.due_at is not None
+        """Whether the partition must not be read now."""
+        return group_full or self.crowded.closed or bool(self.held)
 
-    def release(self, now: float) -> bool:
-        """Whether a waiting record has fallen due at `now` (Unix seconds)."""
-        if self.due_at is None or now < self.due_at:
-            return False
-        self.due_at = None
-        return True
+    def hold(self, item: T, due: float) -> None:
+        """Keep a record that came before its time (Unix seconds); one fixed delay a topic keeps them in due order."""
+        self.held.append((due, item))
+
+    def release(self, now: float) -> Iterator[T]:
+        """What has fallen due at `now` (Unix seconds)."""
+        while self.held and self.held[0][0] <= now:
+            yield self.held.popleft()[1]
 
 
 def due_at(headers: Headers, now: float, longest: float) -> float:

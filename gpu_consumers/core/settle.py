@@ -30,13 +30,16 @@ class Settlement:
 
 
 def classify(error: BaseException) -> ScribeError:
-    """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt."""
+    """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt.
+
+    The text of an unexpected error stays in the log: it may hold what a client must not see.
+    """
     text = str(error)
     if any(phrase in text for phrase in STICKY):
         return Fatal(f"the GPU is lost to this process: {text}")
     if isinstance(error, ScribeError):
         return error
-    return Transient(f"{type(error).__name__}: {text}")
+    return Transient(f"unexpected {type(error).__name__}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,207 @@
+"""What is finished waits here until one transaction writes its records and offsets; trouble is repeated or waited for."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from gpu_consumers.core.offsets import Position, decode
+from gpu_consumers.execution import Finished
+from gpu_consumers.partitions import Assignment, OwnedPartition
+from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
+from producers.publisher import translate
+from schemas.errors import Outage
+from schemas.events import JobResult, Outcome
+from schemas.metrics import JOB_DURATION, JOBS_COMPLETED, JOBS_FAILED, OUTCOMES, TRANSACTIONS
+
+log = logging.getLogger(__name__)
+INTERVAL = 0.01  # seconds between transactions: closer ones wait for the markers of the one before
+IDLE_INTERVAL = 1.0  # seconds between commits of positions that moved without a result
+MOST_RECORDS = 500
+MOST_BYTES = 8_000_000
+LONGEST_BACKOFF = 5.0
+REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
+
+
+class Committer:
+    """Owned by the poll thread; never raises for trouble that passes, only Fatal."""
+
+    def __init__(
+        self,
+        group: str,
+        consumer: Consumer,
+        producer: TransactionalProducer,
+        assignment: Assignment,
+        refuse: Callable[[Finished], Finished],
+        *,
+        partition_epochs: bool = True,
+    ) -> None:
+        """`partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
+        self._group = group
+        self._consumer = consumer
+        self._producer = producer
+        self._assignment = assignment
+        self._refuse = refuse
+        self._partition_epochs = partition_epochs
+        self._pending: list[Finished] = []
+        self._unsettled = False  # the last transaction may have been committed
+        self._failures = 0
+        self._next_at = 0.0
+        self._idle_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Finished deliveries that are not committed yet."""
+        return len(self._pending)
+
+    def add(self, finished: Finished) -> None:
+        """Take a finished delivery; one of an assignment that has ended is dropped."""
+        if finished.task.partition.owned:
+            self._pending.append(finished)
+        else:
+            OUTCOMES.labels(self._group, "dropped").inc()
+
+    def flush(self, now: float) -> None:
+        """Commit what is due at `now` (monotonic seconds)."""
+        if now < self._next_at:
+            return
+        try:
+            self._flush(now)
+        except (Aborted, Indefinite, Outage) as error:
+            self._failures += 1
+            self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+            log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
+        else:
+            self._failures, self._next_at = 0, time.monotonic() + INTERVAL
+
+    def flush_all(self, seconds: float = REVOKE_SECONDS) -> bool:
+        """Commit all that waits, in place, for at most so many seconds; whether nothing is left."""
+        deadline = time.monotonic() + seconds
+        self._idle_at = 0.0
+        while True:
+            if (pause := self._next_at - time.monotonic()) > 0:
+                time.sleep(min(pause, 0.5))
+            self.flush(time.monotonic())
+            if not self._pending or time.monotonic() > deadline:
+                return not self._pending
+
+    def _flush(self, now: float) -> None:
+        self._pending = [finished for finished in self._pending if finished.task.partition.owned]
+        idle = now >= self._idle_at
+        if not (self._pending or idle or self._unsettled):
+            return
+        self._settle_unsettled()
+        batch = self._batch()
+        positions = self._positions(batch, idle)
+        if positions:
+            self._write(batch, positions)
+        if idle:
+            self._idle_at = now + IDLE_INTERVAL
+
+    def _settle_unsettled(self) -> None:
+        """After an unknown end: take the id again, which ends the transaction, then see whether it had won."""
+        if not self._producer.is_open:
+            self._producer.open()
+        if not self._unsettled:
+            return
+        partitions = {finished.task.partition for finished in self._pending}
+        committed = self._committed([partition.toppar for partition in partitions])
+        for finished in tuple(self._pending):
+            partition, offset = finished.task.partition, finished.task.delivery.offset
+            position = committed.get((partition.topic, partition.partition))
+            if position is not None and position.covers(offset):
+                self._pending.remove(finished)
+                partition.offsets.finish([offset])
+                self._count(finished)
+        self._unsettled = False
+
+    def _committed(self, toppars: Sequence[TopicPartition]) -> dict[tuple[str, int], Position]:
+        if not toppars:
+            return {}
+        try:
+            found = self._consumer.committed(list(toppars), timeout=5.0)
+        except KafkaException as error:
+            raise translate(error) from error
+        return {
+            (t.topic, t.partition): Position(t.offset, decode(t.offset, t.metadata)) for t in found if t.offset >= 0
+        }
+
+    def _batch(self) -> list[Finished]:
+        size = records = 0
+        for count, finished in enumerate(self._pending):
+            size, records = size + finished.bytes, records + len(finished.records)
+            if count and (size > MOST_BYTES or records > MOST_RECORDS):
+                return self._pending[:count]
+        return list(self._pending)
+
+    def _positions(self, batch: Sequence[Finished], idle: bool) -> dict[OwnedPartition, Position]:
+        finishing: dict[OwnedPartition, list[int]] = defaultdict(list)
+        for finished in batch:
+            finishing[finished.task.partition].append(finished.task.delivery.offset)
+        partitions = tuple(self._assignment) if idle else tuple(finishing)
+        positions = {p: p.offsets.position(finishing.get(p, ())) for p in partitions}
+        return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
+
+    def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
+        """Effects and offsets in one transaction; the tracker moves only after it."""
+        records = [record for finished in batch for record in finished.records]
+        try:
+            self._producer.commit(records, self._offset_groups(positions))
+        except Aborted as error:
+            self._replace_refused(batch, error.too_large)
+            TRANSACTIONS.labels(self._group, "aborted").inc()
+            raise
+        except Indefinite:
+            self._unsettled = True
+            TRANSACTIONS.labels(self._group, "indefinite").inc()
+            raise
+        TRANSACTIONS.labels(self._group, "committed").inc()
+        self._applied(batch, positions)
+
+    def _offset_groups(self, positions: dict[OwnedPartition, Position]) -> list[OffsetGroup]:
+        if not self._partition_epochs:
+            commits = tuple(partition.commit_of(position) for partition, position in positions.items())
+            return [OffsetGroup(self._consumer.consumer_group_metadata(), commits)]
+        groups: dict[int, list[OwnedPartition]] = defaultdict(list)
+        for partition in positions:
+            groups[id(partition.metadata)].append(partition)
+        return [
+            OffsetGroup(group[0].metadata, tuple(partition.commit_of(positions[partition]) for partition in group))
+            for group in groups.values()
+        ]
+
+    def _applied(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
+        finishing: dict[OwnedPartition, list[int]] = defaultdict(list)
+        for finished in batch:
+            finishing[finished.task.partition].append(finished.task.delivery.offset)
+            self._count(finished)
+        for partition, position in positions.items():
+            partition.offsets.finish(finishing.get(partition, []))
+            partition.committed = position
+            partition.gate.crowded.update(len(position.metadata))
+        del self._pending[: len(batch)]
+
+    def _replace_refused(self, batch: Sequence[Finished], too_large: Sequence[int]) -> None:
+        """Let what the broker never takes end differently, so that it does not stop all others."""
+        index = 0
+        for number, finished in enumerate(batch):
+            mine = range(index, index + len(finished.records))
+            if any(refused in mine for refused in too_large):
+                self._pending[number] = self._refuse(finished)
+            index += len(finished.records)
+
+    def _count(self, finished: Finished) -> None:
+        OUTCOMES.labels(self._group, finished.outcome).inc()
+        for result in finished.results:
+            _count_result(result)
+
+
+def _count_result(result: JobResult) -> None:
+    if result.outcome is Outcome.COMPLETED:
+        JOBS_COMPLETED.inc()
+    elif result.outcome is Outcome.FAILED:
+        JOBS_FAILED.labels(result.error.kind if result.error else "internal").inc()
+    # clocks of two machines differ
+    JOB_DURATION.observe(max(0.0, (result.completed_at - result.request.requested_at).total_seconds()))

@@ -1,0 +1,242 @@
+"""The poll loop of one consumer group: one thread owns consumer and producer, and work happens elsewhere."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from gpu_consumers.commits import Committer
+from gpu_consumers.core.admission import Valve, due_at
+from gpu_consumers.core.work import Delivery
+from gpu_consumers.drain import Drain
+from gpu_consumers.execution import Task
+from gpu_consumers.partitions import Assignment, OwnedPartition, take
+from gpu_consumers.transactions import TransactionalProducer
+from gpu_consumers.workers import WorkerPool
+from producers.publisher import client_config, translate
+from schemas.errors import Fatal, Outage
+from schemas.headers import read_headers
+from schemas.metrics import INFLIGHT
+from schemas.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+BUSY_POLL = 0.01  # seconds: what finishes meanwhile waits so long
+IDLE_POLL = 0.1
+BURST = 100  # records taken in one turn
+STALE = 90.0  # seconds without a turn after which the loop counts as stuck
+
+
+def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:
+    """Settings of a GPU group's consumer; what the promises rest on cannot be overridden."""
+    return {
+        "auto.offset.reset": "earliest",
+        # the deadline of a revocation, not of a job: polling never stops
+        "max.poll.interval.ms": 300_000,
+        # jobs are small and their work is long: nothing is gained by fetching far ahead
+        "queued.min.messages": 1,
+        "queued.max.messages.kbytes": 4096,
+        "fetch.queue.backoff.ms": 100,
+        **client_config(settings, client_id),
+        "group.id": group,
+        "group.protocol": "consumer",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+    }
+
+
+class GroupConsumer:
+    """Runs in one thread; others may only ask about its state."""
+
+    def __init__(
+        self,
+        group: str,
+        topics: Sequence[str],
+        *,
+        consumer: Consumer,
+        producer: TransactionalProducer,
+        assignment: Assignment,
+        committer: Committer,
+        pool: WorkerPool,
+        valve: Valve,
+        retry_delays: Mapping[str, float],
+        drain: Drain,
+    ) -> None:
+        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each."""
+        self.group = group
+        self._topics = [*topics, *retry_delays]
+        self._consumer = consumer
+        self._producer = producer
+        self._assignment = assignment
+        self._committer = committer
+        self._pool = pool
+        self._valve = valve
+        self._retry_delays = retry_delays
+        self._drain = drain
+        self._draining = False
+        self._joined = False
+        self._turned_at = time.monotonic()
+        self._last_error = ("", 0.0)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has given this member its part, and it can commit."""
+        return self._joined and self._producer.is_open
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the loop makes no progress."""
+        return time.monotonic() - self._turned_at > STALE
+
+    def run(self) -> None:
+        """Work until drained; raises Fatal. Leaves the group in every case."""
+        try:
+            self._open()
+            self._pool.start()
+            self._subscribe()
+            while not self._ended():
+                self._turn()
+        except BaseException:
+            self._drain.abandon()
+            raise
+        finally:
+            self._pool.stop()
+            self._consumer.close()
+            self._producer.close()
+
+    def _open(self) -> None:
+        """Take the transactional.id before any partition: that ends what a former holder left open."""
+        while not (self._producer.is_open or self._drain.requested.is_set()):
+            self._turned_at = time.monotonic()
+            try:
+                self._producer.open()
+            except Outage as error:
+                log.warning("%s: waiting for Kafka: %s", self.group, error)
+                self._drain.requested.wait(0.5)
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _turn(self) -> None:
+        self._turned_at = time.monotonic()
+        if self._drain.requested.is_set() and not self._draining:
+            self._begin_drain()
+        self._receive()
+        self._release()
+        self._collect()
+        self._committer.flush(time.monotonic())
+        self._set_pauses()
+
+    def _ended(self) -> bool:
+        if self._pool.failure is not None:
+            raise self._pool.failure
+        if self._drain.abandoned or not self._draining:
+            return self._drain.abandoned
+        # in this order: a worker hands over what it finished before it counts as free
+        at_rest = self._pool.busy == 0 and self._pool.finished.empty() and not self._committer.waiting
+        return at_rest or self._drain.over
+
+    def _begin_drain(self) -> None:
+        log.info("%s: draining for at most %g s", self.group, self._drain.seconds)
+        self._draining = True
+        self._pool.discard()
+
+    def _receive(self) -> None:
+        """Take what has been fetched, until the workers have enough."""
+        message = self._consumer.poll(BUSY_POLL if self._assignment.in_flight else IDLE_POLL)
+        for _ in range(BURST):
+            if message is None:
+                return
+            self._take(message)
+            if self._valve.update(self._assignment.in_flight):
+                return
+            message = self._consumer.poll(0)
+
+    def _take(self, message: Message[Any, Any]) -> None:
+        topic, number, offset = message.topic() or "", message.partition(), message.offset()
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            return self._complain(error)
+        partition = self._assignment.find(topic, number if number is not None else -1)
+        # what is not noted as received is not committed either, so a draining process may just drop it
+        if partition is None or offset is None or self._draining:
+            return None
+        if error is not None:
+            return partition.offsets.reach_end(offset)
+        if partition.offsets.receive(offset):
+            headers = read_headers(message.headers())  # type: ignore[arg-type]
+            self._admit(
+                partition, Delivery(topic, partition.partition, offset, message.key(), message.value(), headers)
+            )
+        return None
+
+    def _admit(self, partition: OwnedPartition, delivery: Delivery) -> None:
+        """To the workers, or aside until it falls due; only our own retry topics may ask for delay."""
+        longest = self._retry_delays.get(delivery.topic)
+        now = time.time()
+        due = now if longest is None else due_at(delivery.headers, now, longest)
+        if due > now or partition.gate.held:
+            partition.gate.hold(delivery, due)
+        else:
+            self._pool.submit(Task(delivery, partition))
+
+    def _release(self) -> None:
+        if self._draining:
+            return
+        now = time.time()
+        for partition in self._assignment:
+            for delivery in partition.gate.release(now):
+                self._pool.submit(Task(delivery, partition))
+
+    def _collect(self) -> None:
+        while not self._pool.finished.empty():
+            self._committer.add(self._pool.finished.get())
+        INFLIGHT.labels(self.group).set(self._assignment.in_flight)
+
+    def _set_pauses(self) -> None:
+        """Pause and resume what changed; a paused partition is still polled."""
+        full = self._valve.update(self._assignment.in_flight) or self._draining
+        changed = [p for p in self._assignment if p.gate.paused(full) != p.paused]
+        for partition in changed:
+            partition.paused = not partition.paused
+        for call, paused in ((self._consumer.pause, True), (self._consumer.resume, False)):
+            if toppars := [p.toppar for p in changed if p.paused is paused]:
+                call(toppars)
+
+    def _complain(self, error: KafkaError) -> None:
+        """Errors of the consumer pass by themselves, but for refused access and fatal ones."""
+        ours = translate(error)
+        if error.fatal() or isinstance(ours, Fatal):
+            raise Fatal(str(ours))
+        # librdkafka repeats them at every attempt to fetch
+        if str(ours) != self._last_error[0] or time.monotonic() - self._last_error[1] > 60:
+            self._last_error = (str(ours), time.monotonic())
+            log.warning("%s: %s", self.group, ours)
+
+    def _on_assign(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
+        for partition in take(consumer, toppars):
+            self._assignment.add(partition)
+        self._joined = True
+        log.info("%s: assigned %s", self.group, _names(toppars))
+
+    def _on_revoke(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
+        """Commit what is finished while we own it; what still runs is dropped when it ends."""
+        if not self._drain.abandoned:
+            self._collect()
+            self._committer.flush_all()
+        self._on_lost(consumer, toppars)
+
+    def _on_lost(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
+        self._assignment.forget(toppars)
+        if toppars:
+            consumer.incremental_unassign(toppars)
+        log.info("%s: gave back %s", self.group, _names(toppars))
+
+
+def _names(toppars: Sequence[TopicPartition]) -> str:
+    return ", ".join(f"{t.topic}[{t.partition}]" for t in toppars) or "nothing"

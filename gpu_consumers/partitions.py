@@ -1,0 +1,118 @@
+"""The partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from gpu_consumers.core.admission import PartitionGate
+from gpu_consumers.core.offsets import PartitionOffsets, Position, restore
+from gpu_consumers.core.work import Delivery
+from schemas.errors import Fatal
+
+log = logging.getLogger(__name__)
+# the broker may need the transaction timeout and up to ten seconds more to end what a dead owner left open
+COMMITTED_TIMEOUT = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class OwnedPartition:
+    """One assignment of one partition: its identity is the ownership epoch."""
+
+    topic: str
+    partition: int
+    offsets: PartitionOffsets
+    metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
+    committed: Position | None
+    gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
+    paused: bool = False
+    owned: bool = True  # read by worker threads
+
+    @property
+    def toppar(self) -> TopicPartition:
+        """For calls that take no offset."""
+        return TopicPartition(self.topic, self.partition)
+
+    def commit_of(self, position: Position) -> TopicPartition:
+        """For calls that commit `position`."""
+        return TopicPartition(self.topic, self.partition, position.base, position.metadata)
+
+
+class Assignment:
+    """All partitions of one consumer; changed by the poll thread only."""
+
+    def __init__(self) -> None:
+        self._owned: dict[tuple[str, int], OwnedPartition] = {}
+
+    def __iter__(self) -> Iterator[OwnedPartition]:
+        return iter(tuple(self._owned.values()))
+
+    @property
+    def in_flight(self) -> int:
+        """Records received and not finished, but for those that wait for their due time."""
+        return sum(len(p.offsets.in_flight) - len(p.gate.held) for p in self._owned.values())
+
+    def find(self, topic: str, partition: int) -> OwnedPartition | None:
+        """The current assignment of a partition."""
+        return self._owned.get((topic, partition))
+
+    def add(self, partition: OwnedPartition) -> None:
+        """Begin an assignment; one that was not taken back before ends."""
+        self.forget([partition.toppar])
+        self._owned[partition.topic, partition.partition] = partition
+
+    def forget(self, toppars: Iterable[TopicPartition]) -> None:
+        """End assignments: what is still in work on them is dropped when it ends."""
+        for toppar in toppars:
+            if partition := self._owned.pop((toppar.topic, toppar.partition), None):
+                partition.owned = False
+
+
+def take(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[OwnedPartition]:
+    """Assign partitions at their committed positions; called within on_assign, also with none."""
+    if not toppars:
+        return []
+    starts = [_start(consumer, committed) for committed in _committed(consumer, toppars)]
+    consumer.incremental_assign([TopicPartition(t.topic, t.partition, start.base) for t, start, _ in starts])
+    # librdkafka keeps the pause flag of a partition that was here before
+    consumer.resume(list(toppars))
+    metadata = consumer.consumer_group_metadata()
+    return [
+        OwnedPartition(t.topic, t.partition, PartitionOffsets(start), metadata, known) for t, start, known in starts
+    ]
+
+
+def _start(consumer: Consumer, committed: TopicPartition) -> tuple[TopicPartition, Position, Position | None]:
+    low, high = _watermarks(consumer, committed)
+    start = restore(committed.offset, committed.metadata, low, high)
+    if committed.offset > high:
+        log.warning(
+            "%s [%d] ends at %d, before the committed offset %d: it was made anew and is read from its beginning",
+            *(committed.topic, committed.partition, high, committed.offset),
+        )
+    return committed, start, start if committed.offset == start.base else None
+
+
+def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
+    """Waits for open transactions of a former owner; without an answer nothing can be started safely."""
+    deadline = time.monotonic() + COMMITTED_TIMEOUT
+    while True:
+        try:
+            found = consumer.committed(list(toppars), timeout=COMMITTED_TIMEOUT)
+            for failed in (toppar.error for toppar in found if toppar.error is not None):
+                raise KafkaException(failed)
+            return found
+        except KafkaException as error:
+            if time.monotonic() > deadline or not error.args[0].retriable():
+                raise Fatal(f"cannot read the committed offsets: {error}") from error
+
+
+def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
+    try:
+        low, high = consumer.get_watermark_offsets(toppar, timeout=COMMITTED_TIMEOUT)
+    except KafkaException as error:
+        raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
+    return low, high

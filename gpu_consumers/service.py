@@ -1,0 +1,142 @@
+"""The GPU process: one group consumer per stage on its own thread, ended together."""
+
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Thread
+from types import FrameType
+
+from confluent_kafka import Consumer
+
+from gpu_consumers.commits import Committer
+from gpu_consumers.consumer import GroupConsumer, consumer_config
+from gpu_consumers.core.admission import Valve, in_flight_marks
+from gpu_consumers.core.settle import SettlePolicy
+from gpu_consumers.core.work import StageRunner
+from gpu_consumers.drain import Drain
+from gpu_consumers.execution import JobExecutor
+from gpu_consumers.partitions import Assignment
+from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.transactions import TransactionalProducer
+from gpu_consumers.workers import WorkerPool
+from schemas.errors import Fatal
+from schemas.retry import RetryPolicy
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings
+from schemas.topics import RESULTS, RETRY_DELAYS, retry_topic
+
+log = logging.getLogger(__name__)
+FAILED = 70  # the exit status of a process that must be started anew
+CLOSING_SECONDS = 20.0  # for the last transaction and the goodbye to the group, after the time to drain
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What all groups of a process share."""
+
+    kafka: KafkaSettings
+    serde: Serde
+    progress: ProgressReporter
+    drain: Drain
+    worker: str
+    results: str = RESULTS
+    time_scale: float = field(default=1.0, kw_only=True)
+
+
+def create_group(runner: StageRunner, runtime: Runtime) -> GroupConsumer:
+    """The consumer group of one stage; takes its transactional.id from group and worker."""
+    client_id = f"{runner.group}.{runtime.worker}"
+    retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
+    policy = SettlePolicy(runner.group, runtime.results, retry=retry)
+    executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain)
+    consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=log)
+    producer = TransactionalProducer(runtime.kafka, f"scribe-gpu.{client_id}")
+    assignment = Assignment()
+    return GroupConsumer(
+        runner.group,
+        runner.topics,
+        consumer=consumer,
+        producer=producer,
+        assignment=assignment,
+        committer=Committer(
+            runner.group,
+            consumer,
+            producer,
+            assignment,
+            executor.refuse,
+            partition_epochs=runtime.kafka.kafka_partition_epochs,
+        ),
+        pool=WorkerPool(runner.group, runner.workers, executor.execute),
+        valve=Valve(in_flight_marks(runner.workers)),
+        retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
+        drain=runtime.drain,
+    )
+
+
+class Service:
+    """Runs the groups until a signal or an error ends all of them."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+        self._groups: Sequence[GroupConsumer] = ()
+        self._ended = Flag()
+        self._error: BaseException | None = None
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT drain; a second one ends the process by its default action, at once."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def run(self, groups: Sequence[GroupConsumer]) -> int:
+        """Work until the end; the exit status of the process."""
+        self._groups = groups
+        threads = [Thread(target=self._run, args=(group,), name=group.group, daemon=True) for group in groups]
+        for thread in threads:
+            thread.start()
+        # short waits: signals are handled between them
+        while not (self._drain.requested.is_set() or self._ended.wait(0.2)):
+            pass
+        self._join(threads)
+        return FAILED if self._error is not None else 0
+
+    def live(self) -> str | None:
+        """Which groups make no progress."""
+        return ", ".join(f"{group.group} does not poll" for group in self._groups if group.stuck) or None
+
+    def ready(self) -> str | None:
+        """What is missing before the process works, or that it ends."""
+        if self._drain.requested.is_set():
+            return "draining"
+        if not self._groups:
+            return "loading models"
+        return ", ".join(f"{group.group} has not joined" for group in self._groups if not group.ready) or None
+
+    def _run(self, group: GroupConsumer) -> None:
+        try:
+            group.run()
+        # it decides the exit status of the process, whatever it is
+        except BaseException as error:
+            log.critical("%s ends the process: %s", group.group, error, exc_info=error)
+            self._error = error
+            self._drain.abandon()
+        finally:
+            self._ended.set()
+
+    def _join(self, threads: Sequence[Thread]) -> None:
+        """Wait for the time to drain, then for the goodbyes; the process ends even if one of them hangs."""
+        while not self._drain.over and any(thread.is_alive() for thread in threads):
+            time.sleep(0.05)
+        deadline = time.monotonic() + (2.0 if self._drain.abandoned else CLOSING_SECONDS)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                self._error = self._error or Fatal(f"{thread.name} did not end in time")
+                log.error("%s", self._error)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        self._drain.request()
