@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -143,7 +143,7 @@ class S3ObjectStore:
     def _chunks(self, key: str, max_bytes: int | None) -> Iterator[bytes]:
         with self._translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
                     raise Permanent("media_too_large", f"{answer['ContentLength']} bytes, at most {max_bytes}")
                 yield from body.iter_chunks(CHUNK_BYTES)
