@@ -1,0 +1,163 @@
+"""A Confluent-compatible schema registry: where ids come from when SCRIBE_SCHEMA_REGISTRY_URL is set.
+
+Subjects are `<topic>-value`. Running processes only look up; schemas get there by `register_all`, a step of its own.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import fastavro
+import httpx2
+from confluent_kafka.schema_registry import Schema as RegistrySchema
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from fastavro.schema import SchemaParseException
+
+from schemas.errors import Fatal, Outage, Poison, ScribeError
+from schemas.release import schema_text
+from schemas.serde import ManifestStore, Schema, SchemaStore, Serde
+from schemas.settings import KafkaSettings
+from schemas.topics import TOPICS
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+TIMEOUT_SECONDS = 5
+RETRIES = 2
+RETRY_MS = 200
+NOT_FOUND = 404
+REFUSED = (409, 422)
+
+
+class SchemaRefused(ScribeError):
+    """The registry does not accept a schema beside the versions it has."""
+
+
+def subjects() -> dict[str, str]:
+    """The event of each subject."""
+    return {f"{topic.name}-value": topic.event for topic in TOPICS.values() if topic.event}
+
+
+class RegistryStore:
+    """Ids and writer schemas from a registry, each asked for once; raises Outage while the registry is away."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._ids: dict[str, int] = {}
+        self._schemas: dict[int, Schema] = {}
+
+    def id_of(self, event_name: str) -> int:
+        """See SchemaStore; raises Fatal when nobody registered the current schema."""
+        if event_name not in self._ids:
+            subject = next(subject for subject, event in subjects().items() if event == event_name)
+            with _client(self._url) as client:
+                found = _lookup(client, subject, event_name)
+            if found is None:
+                raise Fatal(f"the registry has no current schema of {event_name}: run `scribe schemas register`")
+            self._ids[event_name] = found
+        return self._ids[event_name]
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """See SchemaStore."""
+        if schema_id not in self._schemas:
+            self._schemas[schema_id] = _parsed(schema_id, self._text_of(schema_id))
+        return self._schemas[schema_id]
+
+    def _text_of(self, schema_id: int) -> str:
+        try:
+            with _client(self._url) as client, _translated():
+                return client.get_schema(schema_id).schema_str or ""
+        except _Missing as error:
+            raise Poison(f"unknown schema id {schema_id}") from error
+
+
+def serde_for(settings: KafkaSettings) -> Serde:
+    """Events to bytes and back, with the ids that the settings ask for."""
+    url = settings.schema_registry_url
+    store: SchemaStore = RegistryStore(url) if url else ManifestStore()
+    return Serde(store)
+
+
+def register_all(url: str) -> dict[str, int]:
+    """Register every event under each topic that carries it and demand compatibility; returns the id by subject.
+
+    Raises SchemaRefused when a schema does not fit the versions that are there, Outage when the registry is away.
+    """
+    with _client(url) as client:
+        with _translated():
+            known = set(client.get_subjects())
+        return {name: _register(client, name, event, known=name in known) for name, event in subjects().items()}
+
+
+def check(url: str) -> tuple[str, ...]:
+    """What `register_all` would change, a sentence each; raises Outage when the registry is away."""
+    with _client(url) as client:
+        problems = (_problem(client, subject, event) for subject, event in subjects().items())
+        return tuple(problem for problem in problems if problem)
+
+
+def _client(url: str) -> SchemaRegistryClient:
+    retry = {"max.retries": RETRIES, "retries.wait.ms": RETRY_MS, "retries.max.wait.ms": 5 * RETRY_MS}
+    return SchemaRegistryClient({"url": url, "timeout": TIMEOUT_SECONDS, **retry})
+
+
+def _problem(client: SchemaRegistryClient, subject: str, event_name: str) -> str | None:
+    if _lookup(client, subject, event_name) is None:
+        return f"{subject} has no current schema of {event_name}"
+    level = _compatibility(client, subject)
+    return None if level == COMPATIBILITY else f"{subject} has compatibility {level}, not {COMPATIBILITY}"
+
+
+def _avro(event_name: str) -> RegistrySchema:
+    return RegistrySchema(schema_text(event_name), "AVRO")
+
+
+def _lookup(client: SchemaRegistryClient, subject: str, event_name: str) -> int | None:
+    try:
+        with _translated():
+            return client.lookup_schema(subject, _avro(event_name)).schema_id
+    except _Missing:
+        return None
+
+
+def _compatibility(client: SchemaRegistryClient, subject: str) -> str:
+    try:
+        with _translated():
+            return client.get_compatibility(subject)
+    except _Missing:
+        return "of the registry's default"
+
+
+def _register(client: SchemaRegistryClient, subject: str, event_name: str, *, known: bool) -> int:
+    with _translated(subject):
+        if known:  # a demand set first is a demand on this very registration
+            client.set_compatibility(subject, COMPATIBILITY)
+        schema_id = client.register_schema(subject, _avro(event_name))
+        client.set_compatibility(subject, COMPATIBILITY)
+    return schema_id
+
+
+class _Missing(ScribeError):
+    """The registry does not have what was asked for."""
+
+
+@contextmanager
+def _translated(subject: str = "the request") -> Iterator[None]:
+    """The client's exceptions as ours."""
+    try:
+        yield
+    except SchemaRegistryError as error:
+        if error.http_status_code == NOT_FOUND:
+            raise _Missing(str(error)) from error
+        if error.http_status_code in REFUSED:
+            raise SchemaRefused(f"the schema registry refuses {subject}: {error.error_message}") from error
+        raise Outage(f"the schema registry answers {error.http_status_code}: {error.error_message}") from error
+    except httpx2.HTTPError as error:
+        raise Outage(f"the schema registry is away: {type(error).__name__}: {error}") from error
+
+
+def _parsed(schema_id: int, text: str) -> Schema:
+    try:
+        return cast(Schema, fastavro.parse_schema(json.loads(text)))
+    except (ValueError, TypeError, KeyError, SchemaParseException) as error:
+        raise Poison(f"schema {schema_id} of the registry is no Avro schema: {error}") from error

@@ -1,0 +1,152 @@
+"""The adapter against a real Apicurio Registry: same bytes but for the id, refusals by the registry itself."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from deploy.local.ports import choose
+from schemas.errors import Fatal, Outage, Poison
+from schemas.events import EVENTS, Event, JobControl
+from schemas.release import schema_text
+from schemas.serde import ManifestStore, Serde
+from schemas.settings import KafkaSettings, load
+from sink import schema_registry
+from sink.schema_registry import COMPATIBILITY, RegistryStore, SchemaRefused, check, register_all, serde_for
+from tests.samples import SAMPLES
+
+
+@pytest.fixture
+def registered(registry_url: str) -> str:
+    """A registry that has all current schemas."""
+    register_all(registry_url)
+    return registry_url
+
+
+@pytest.fixture
+def client(registry_url: str) -> Iterator[SchemaRegistryClient]:
+    """The registry as anybody else would use it."""
+    with SchemaRegistryClient({"url": registry_url}) as client:
+        yield client
+
+
+@pytest.fixture
+def subject(client: SchemaRegistryClient) -> str:
+    """A subject that no other test has, with the current JobControl and our compatibility."""
+    name = f"test-{uuid.uuid4().hex[:8]}-value"
+    client.register_schema(name, avro(control()))
+    client.set_compatibility(name, COMPATIBILITY)
+    return name
+
+
+def control() -> dict[str, Any]:
+    """The current schema of JobControl, to be changed."""
+    return dict(json.loads(schema_text("JobControl")))
+
+
+def with_field(**field: Any) -> dict[str, Any]:
+    """The schema of JobControl with one more field."""
+    schema = control()
+    return {**schema, "fields": [*schema["fields"], field]}
+
+
+def avro(schema: dict[str, Any]) -> Schema:
+    """A schema as the registry's client takes it."""
+    return Schema(json.dumps(schema), "AVRO")
+
+
+@pytest.mark.parametrize("event", SAMPLES.values(), ids=SAMPLES)
+def test_the_bytes_differ_only_in_the_id(registered: str, event: Event) -> None:
+    with_registry, with_manifest = Serde(RegistryStore(registered)), Serde(ManifestStore())
+    encoded = with_registry.encode(event)
+    assert (encoded[0], encoded[5:]) == (0, with_manifest.encode(event)[5:])
+    assert with_registry.decode_any(encoded) == event
+
+
+def test_registering_again_changes_nothing(registered: str) -> None:
+    assert register_all(registered) == register_all(registered)
+    assert check(registered) == ()
+
+
+def test_one_event_has_one_id_under_all_its_topics(registered: str) -> None:
+    ids = register_all(registered)
+    assert ids["scribe.jobs-value"] == ids["scribe.jobs.express-value"]
+    assert len(set(ids.values())) == len(EVENTS)
+
+
+def test_check_names_what_is_not_as_demanded(registered: str, client: SchemaRegistryClient) -> None:
+    client.set_compatibility("scribe.tenants-value", "NONE")
+    try:
+        assert check(registered) == (f"scribe.tenants-value has compatibility NONE, not {COMPATIBILITY}",)
+    finally:
+        register_all(registered)
+    assert check(registered) == ()
+
+
+def test_the_registry_refuses_a_required_field(client: SchemaRegistryClient, subject: str) -> None:
+    with pytest.raises(SchemaRegistryError, match="ncompatib"):
+        client.register_schema(subject, avro(with_field(name="reason", type="string")))
+
+
+def test_the_registry_takes_a_nullable_field_and_both_ways_decode(
+    registered: str, client: SchemaRegistryClient, subject: str
+) -> None:
+    grown = with_field(name="reason", type=["null", "string"], default=None)
+    new_id = client.register_schema(subject, avro(grown))
+    store = RegistryStore(registered)
+    event = SAMPLES["JobControl-full"]
+    old = Serde(store).encode(event)
+    from_the_future = b"\x00" + new_id.to_bytes(4, "big") + old[5:] + b"\x02\x06why"
+    assert Serde(store).decode(old, JobControl) == event
+    assert Serde(store).decode(from_the_future, JobControl) == event
+
+
+def test_a_refused_registration_names_the_subject(client: SchemaRegistryClient) -> None:
+    """The demand is made before the registration, so that an incompatible current schema cannot slip in."""
+    name = f"test-{uuid.uuid4().hex[:8]}-value"
+    client.register_schema(name, avro(with_field(name="reason", type="string")))
+    with pytest.raises(SchemaRefused, match=name):
+        schema_registry._register(client, name, "JobControl", known=True)
+
+
+def test_an_id_that_nobody_registered_is_poison(registry_url: str) -> None:
+    with pytest.raises(Poison, match="unknown schema id 999999"):
+        RegistryStore(registry_url).schema_of(999_999)
+
+
+def test_a_schema_of_another_kind_is_poison(registry_url: str, client: SchemaRegistryClient) -> None:
+    name = f"test-{uuid.uuid4().hex[:8]}-value"
+    schema_id = client.register_schema(
+        name, Schema('{"$schema": "https://json-schema.org/draft-07/schema", "type": "object"}', "JSON")
+    )
+    with pytest.raises(Poison, match="no Avro schema"):
+        RegistryStore(registry_url).schema_of(schema_id)
+
+
+def test_an_absent_schema_names_the_command(registry_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RegistryStore(registry_url)
+    with pytest.raises(StopIteration):
+        store.id_of("Unheard")
+    monkeypatch.setattr(schema_registry, "subjects", lambda: {f"test-{uuid.uuid4().hex}-value": "JobControl"})
+    with pytest.raises(Fatal, match="scribe schemas register"):
+        store.id_of("JobControl")
+
+
+def test_a_registry_that_is_away_is_an_outage() -> None:
+    port = choose(["registry"], {}, {})["registry"]
+    store = RegistryStore(f"http://127.0.0.1:{port}/apis/ccompat/v7")
+    with pytest.raises(Outage, match="away"):
+        store.id_of("JobControl")
+    with pytest.raises(Outage, match="away"):
+        store.schema_of(1)
+
+
+def test_the_setting_chooses_where_ids_come_from(registered: str) -> None:
+    event = SAMPLES["JobResult-completed"]
+    own, shared = serde_for(load(KafkaSettings)), serde_for(load(KafkaSettings, schema_registry_url=registered))
+    assert own.encode(event) == Serde().encode(event)
+    assert shared.encode(event) == Serde(RegistryStore(registered)).encode(event)
