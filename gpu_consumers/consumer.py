@@ -157,7 +157,7 @@ class GroupConsumer:
                 return
             message = self._consumer.poll(0)
 
-    def _take(self, message: Message[Any, Any]) -> None:
+    def _take(self, message: "Message[Any, Any]") -> None:
         topic, number, offset = message.topic() or "", message.partition(), message.offset()
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:

@@ -156,7 +156,7 @@ class _Reports:
     def __init__(self) -> None:
         self.ended: list[tuple[KafkaError | None, str]] = []
 
-    def __call__(self, error: KafkaError | None, message: Message[Any, Any]) -> None:
+    def __call__(self, error: KafkaError | None, message: "Message[Any, Any]") -> None:
         self.ended.append((error, message.topic() or ""))
 
 
