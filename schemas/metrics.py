@@ -31,5 +31,6 @@ RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app
 OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
 WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
+WEBHOOKS_GATED = Gauge(P + "webhooks_gated", "Webhooks that have waited over 5 minutes for their result to be applied.")
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])

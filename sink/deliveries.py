@@ -217,3 +217,15 @@ async def end_superseded(connection: Connection) -> int:
         "   AND (j.tenant <> e.tenant OR j.run > (d.payload -> 'data' ->> 'run')::integer)))"
     )
     return cursor.rowcount
+
+
+async def count_gated(connection: Connection, seconds: float = 300) -> int:
+    """How many deliveries have waited longer than `seconds` for persist to apply their event."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS gated FROM webhook_deliveries d WHERE state = 'pending' AND attempt = 0"
+        " AND created_at < now() - make_interval(secs => %s)"
+        " AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id)",
+        [seconds],
+    )
+    row = await cursor.fetchone()
+    return int(row["gated"]) if row else 0

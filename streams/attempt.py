@@ -1,0 +1,53 @@
+"""One attempt of a webhook: sign, post, and name how it ended."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.errors import SettingsError
+from sink.deliveries import Leased, Outcome
+from sink.outbound import Answer, DeliveryError
+from sink.signature import message_id, signed_headers
+from sink.webhook_secrets import SecretBox
+from streams.payload import body_of
+
+
+class Poster(Protocol):
+    """What sends: sink.outbound.AsyncOutboundClient."""
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, deadline_seconds: float) -> Answer:
+        """Post `body` and give the answer; raises DeliveryError when there is none in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How an attempt ended, and the receiver's Retry-After if it sent one."""
+
+    outcome: Outcome
+    retry_after: str | None = None
+
+
+async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
+    """Send a delivery once; whatever happens is told in the outcome."""
+    try:
+        secret = secrets.open(leased.secret, leased.endpoint_id)
+    except SettingsError as error:
+        return Attempted(Outcome(outcome="unsigned", error=str(error)))
+    body = body_of(leased.payload)
+    headers = signed_headers([secret], message_id(leased.delivery_id), int(time.time()), body)
+    headers["content-type"] = "application/json"
+    try:
+        answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)
+    except DeliveryError as error:
+        return Attempted(Outcome(outcome=str(error.kind), error=str(error)[:1000]))
+    return Attempted(_answered(answer), answer.headers.get("retry-after"))
+
+
+def _answered(answer: Answer) -> Outcome:
+    delivered = 200 <= answer.status < 300
+    return Outcome(
+        outcome="delivered" if delivered else "answered",
+        status=answer.status,
+        answer=answer.head,
+        latency_ms=answer.latency_ms,
+    )

@@ -1,0 +1,105 @@
+"""Ends a Faust process that no longer makes progress: such a process looks healthy, and only a restart helps it."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+from streams.recipe import Recipe
+from streams.safe_transport import ScribeApp
+
+log = logging.getLogger(__name__)
+
+EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each sign of life may be missing, in seconds."""
+
+    tick: float = 60
+    poll: float = 300
+    rebalance: float = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Ages in seconds of the signs of life; `waiting` when records wait for something that is away."""
+
+    tick: float
+    poll: float
+    rebalance: float
+    coordinating: bool
+    waiting: bool
+
+
+def stall(vitals: Vitals, limits: Limits) -> str | None:
+    """Why the process is beyond help, None when it is not."""
+    if vitals.tick > limits.tick:
+        return f"the event loop has stood still for {vitals.tick:.0f} s"
+    if not vitals.coordinating:
+        return "the membership in the consumer group has died"
+    if vitals.rebalance > limits.rebalance:
+        return f"a rebalance has taken {vitals.rebalance:.0f} s"
+    # full buffers stop the polls, which is right as long as records wait for an outage to end
+    if vitals.poll > limits.poll and not vitals.waiting:
+        return f"no record was asked for in {vitals.poll:.0f} s"
+    return None
+
+
+class Watchdog:
+    """Watches one app from a thread of its own; the process ends with EXIT_CODE when it stalls."""
+
+    def __init__(self, app: ScribeApp, recipe: Recipe, limits: Limits | None = None) -> None:
+        self._app = app
+        self._recipe = recipe
+        self._limits = limits or Limits()
+        self._ticked = time.monotonic()
+        self._settled = time.monotonic()
+        self.joined = False
+        """Whether the process has ever been part of its group."""
+
+    def start(self) -> None:
+        """Begin to watch; called in the app's event loop."""
+        self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        self._app.add_future(self._tick())
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def vitals(self, now: float) -> Vitals:
+        """The signs of life at `now`, a monotonic time."""
+        consumer = self._app.watermarks
+        return Vitals(
+            tick=now - self._ticked,
+            poll=now - consumer.last_poll if self.joined else 0.0,
+            rebalance=now - self._settled,
+            coordinating=consumer.coordinating or not self.joined,
+            waiting=self._recipe.waiting is not None,
+        )
+
+    def not_ready(self) -> str | None:
+        """Why the process does no work at the moment."""
+        if not self.joined:
+            return "not yet in the consumer group"
+        return self._recipe.waiting
+
+    async def _tick(self) -> None:
+        while not self._app.should_stop:
+            self._ticked = time.monotonic()
+            # before the first assignment Faust does not call it a rebalance
+            if not self._app.rebalancing:
+                self._settled = self._ticked
+            await asyncio.sleep(1.0)
+
+    async def _on_assigned(self, *_: object, **__: object) -> None:
+        self.joined = True
+
+    def _watch(self) -> None:
+        while not self._app.should_stop:
+            if reason := stall(self.vitals(time.monotonic()), self._limits):
+                log.critical("ending the process: %s", reason)
+                # nothing that still runs could be trusted to end it in an orderly way
+                os._exit(EXIT_CODE)
+            time.sleep(CHECK_SECONDS)

@@ -1,0 +1,117 @@
+"""Runs a Faust app as a process: resources first, then the worker until SIGTERM, then the resources in reverse."""
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import faust
+import mode
+
+from schemas.errors import Outage
+from schemas.settings import PostgresSettings, ServiceSettings
+from sink.health_server import HealthServer
+from sink.migrate import migrate
+from sink.postgres import Database
+from streams.recipe import Recipe
+from streams.safe_transport import ScribeApp
+from streams.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+START_PAUSE = 1.0  # seconds between tries to reach the database at start
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process is made of."""
+
+    app: ScribeApp
+    recipe: Recipe
+
+
+Compose = Callable[[Database, Path], Parts]
+"""Makes an app, given the database and a folder that is its own."""
+
+
+def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose) -> NoReturn:
+    """Run until SIGTERM (exit code 0), a crash (1) or a stall (70)."""
+    exit_on_signals()
+    started: list[Watchdog] = []
+
+    def not_ready() -> str | None:
+        return started[0].not_ready() if started else "starting"
+
+    with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready):
+        migrated(postgres)
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        resources = AsyncExitStack()
+        database = loop.run_until_complete(resources.enter_async_context(opened(postgres)))
+        parts = compose(database, Path(folder))
+        started.append(Watchdog(parts.app, parts.recipe))
+        worker = faust.Worker(
+            parts.app,
+            _Surroundings(resources, started[0]),
+            loop=loop,
+            quiet=True,
+            override_logging=False,  # ours is set up by now
+            redirect_stdouts=False,
+        )
+        worker.execute_from_commandline()
+    raise AssertionError("unreachable: the worker ends by SystemExit")
+
+
+def exit_on_signals() -> None:
+    """Until something else takes the signals over: SIGTERM and SIGINT end the process with exit code 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
+def migrated(postgres: PostgresSettings) -> None:
+    """Bring the database up to date, waiting for it as long as it takes."""
+    while True:
+        try:
+            names = migrate(postgres.postgres_dsn.get_secret_value())
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            time.sleep(START_PAUSE)
+        else:
+            log.info("database is up to date, %d migrations applied", len(names))
+            return
+
+
+@asynccontextmanager
+async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
+    """The database, waited for as long as it takes."""
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                database = await stack.enter_async_context(Database.open(postgres))
+                break
+            except Outage as error:
+                log.warning("waiting: %s", error)
+                await asyncio.sleep(START_PAUSE)
+        yield database
+
+
+class _Surroundings(mode.Service):
+    """Starts the watchdog with the app and closes the resources after it."""
+
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog) -> None:
+        super().__init__()
+        self._resources = resources
+        self._watchdog = watchdog
+
+    async def on_start(self) -> None:
+        self._watchdog.start()
+
+    async def on_stop(self) -> None:
+        await self._resources.aclose()
