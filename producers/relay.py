@@ -5,17 +5,27 @@ Publish first, mark after: a crash in between publishes a row twice, and its eve
 
 import asyncio
 import logging
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
+import typer
+
+from producers.exit_codes import reported
+from producers.publisher import Publisher
 from schemas import metrics
 from schemas.errors import Outage, Permanent
+from schemas.logs import configure
 from schemas.ports import RecordPublisher
+from schemas.settings import RelayProcess, load
+from sink.health_server import HealthServer
 from sink.outbox import OutboxRow, OutboxSession
 from sink.postgres import Database
 
 log = logging.getLogger(__name__)
 BATCH = 500
+PUBLISH_SECONDS = 10.0  # how long Kafka may take before the relay waits for it
 
 
 class Relay:
@@ -90,3 +100,51 @@ class Relay:
             log.error("outbox row %d cannot be published: %s", rows[0].id, error)
             return []
         return [row for single in rows for row in await self._publish([single])]
+
+
+async def serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
+    """Relay until SIGTERM or SIGINT; waits for a database that is away, also at the start."""
+    task = asyncio.ensure_future(_serve(settings, publisher))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
+    relay: Relay | None = None
+
+    def ready() -> str | None:
+        return None if relay and relay.connected else "PostgreSQL is away"
+
+    with HealthServer(settings, ready=ready):
+        while True:
+            try:
+                async with Database.open(settings) as database:
+                    relay = Relay(database, publisher)
+                    await relay.run()
+            except Outage as error:
+                log.warning("waiting for PostgreSQL: %s", error)
+            await asyncio.sleep(1)
+
+
+def run() -> None:
+    """Publish the outbox of the REST shim to Kafka.
+
+    Start as many as you like: one works, the others wait for it to end. Settings come from SCRIBE_KAFKA_…,
+    SCRIBE_POSTGRES_… and SCRIBE_METRICS_PORT.
+    """
+    with reported():
+        settings = load(RelayProcess)
+        configure(settings, "relay")
+        with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
+            asyncio.run(serve(settings, publisher))
+
+
+def main() -> None:
+    """The command `scribe-relay`."""
+    typer.run(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -44,7 +44,9 @@ class Accepted:
     created: bool
 
 
-def check(request: JobRequested, registry: ModelRegistry, now: datetime, check_address: Callable[[str], None]) -> None:
+def check(
+    request: JobRequested, registry: ModelRegistry, now: datetime, check_address: Callable[[str], object]
+) -> None:
     """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
 
     `check_address` raises Permanent for an address that may not be called.
@@ -53,11 +55,15 @@ def check(request: JobRequested, registry: ModelRegistry, now: datetime, check_a
     if found:
         raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
     check_request(request, registry, now)
+    if request.source.uri.startswith(("https:", "http:")):
+        check_address(request.source.uri)
+    if request.source.uri.startswith(("https:", "http:")):
+        check_address(request.source.uri)
     if request.webhook_url is not None:
         _check_webhook(request.webhook_url, check_address)
 
 
-def _check_webhook(url: str, check_address: Callable[[str], None]) -> None:
+def _check_webhook(url: str, check_address: Callable[[str], object]) -> None:
     try:
         check_address(url)
     except Permanent as error:

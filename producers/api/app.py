@@ -1,7 +1,6 @@
 """The REST shim as one FastAPI application."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -19,16 +18,10 @@ Submit a recording, then poll its job or name a `webhook_url`. Every error is a 
 """
 
 
-def create_app(open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
-    """The application; `open_services` is entered when it starts and left when it ends."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services() as services:
-            app.state.services = services
-            yield
-
-    app = FastAPI(title="Scribe Rabbit", version=version("scribe-rabbit"), description=DESCRIPTION, lifespan=lifespan)
+def create_app(services: Services) -> FastAPI:
+    """The application over services that are open and stay so while it runs."""
+    app = FastAPI(title="Scribe Rabbit", version=version("scribe-rabbit"), description=DESCRIPTION)
+    app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     for module in (jobs, uploads, models, health):

@@ -92,8 +92,11 @@ async def read_transcript(
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
     """Check a request, commit its job and say where to read it."""
-    await anyio.to_thread.run_sync(check, request, services.registry, services.now(), services.check_address)
-    record = job_record(services.serde, request, "api", services.now(), trace, services.topics)
+    check(request, services.registry, services.now(), services.check_address)
+    # the first encoding may ask a schema registry for its ids
+    record = await anyio.to_thread.run_sync(
+        job_record, services.serde, request, "api", services.now(), trace, services.topics
+    )
     accepted = await accept(services.database, request, record)
     if accepted.created:
         metrics.JOBS_SUBMITTED.labels("rest").inc()

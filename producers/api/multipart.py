@@ -1,9 +1,14 @@
 """Multipart forms as they arrive: small fields are kept, the one file is handed on piece by piece. No I/O."""
 
+from typing import TYPE_CHECKING
+
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from schemas.errors import Rejected
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 256 * 1024  # all fields together
@@ -104,7 +109,7 @@ class MultipartForm:
         self._complete = True
 
 
-def _callbacks(form: MultipartForm) -> MultipartCallbacks:
+def _callbacks(form: MultipartForm) -> "MultipartCallbacks":
     return {
         "on_part_begin": form.on_part_begin,
         "on_part_data": form.on_part_data,

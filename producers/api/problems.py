@@ -85,7 +85,7 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
 
 def rejected(items: Iterable[Mapping[str, Any]]) -> Rejected:
     """The error for pydantic's findings; the values themselves are not repeated, they may be secret."""
-    errors = tuple({"field": _field(item["loc"]), "message": str(item["msg"])} for item in items)
+    errors = tuple(_finding(item) for item in items)
     return Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in errors[:10]), errors)
 
 
@@ -122,6 +122,12 @@ def _detail(error: Permanent) -> str:
     if isinstance(error, JobFailed) and error.detail:
         return error.detail  # it has its advice already
     return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice
+
+
+def _finding(item: Mapping[str, Any]) -> dict[str, str]:
+    if item["type"] == "json_invalid":
+        return {"field": "body", "message": f"is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"}
+    return {"field": _field(item["loc"]), "message": str(item["msg"]).removeprefix("Value error, ")}
 
 
 def _field(location: Iterable[str | int]) -> str:

@@ -35,7 +35,7 @@ class Services:
     store: ObjectStore
     serde: Serde
     registry: ModelRegistry
-    check_address: Callable[[str], None]
+    check_address: Callable[[str], object]
     upload_max_bytes: int
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now

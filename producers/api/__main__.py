@@ -1,0 +1,81 @@
+"""The command `scribe-api`: the REST shim in one process."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from producers.api.app import create_app
+from producers.api.services import Services
+from producers.exit_codes import reported
+from schemas.logs import configure
+from schemas.models import load_registry
+from schemas.settings import ApiProcess, load
+from sink.outbound import check_url
+from sink.postgres import Database
+from sink.s3 import S3ObjectStore
+from sink.schema_registry import serde_for
+
+GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
+
+
+@asynccontextmanager
+async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
+    """Everything behind the shim; raises Outage when the database is away."""
+    async with Database.open(settings) as database:
+        yield Services(
+            database=database,
+            store=S3ObjectStore(settings),
+            serde=serde_for(settings),
+            registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),
+            check_address=partial(check_url, settings=settings, environment=settings.environment),
+            upload_max_bytes=settings.upload_max_bytes,
+        )
+
+
+async def serve(settings: ApiProcess) -> None:
+    """Answer requests until SIGTERM or SIGINT."""
+    async with open_services(settings) as services:
+        config = uvicorn.Config(
+            create_app(services),
+            host=settings.api_host,
+            port=settings.api_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        await uvicorn.Server(config).serve()
+
+
+def run(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [env: SCRIBE_API_HOST].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [env: SCRIBE_API_PORT].")] = None,
+) -> None:
+    """Serve the REST shim of Scribe Rabbit.
+
+    Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka. The documentation of the
+    interface is at /docs, its health at /readyz.
+    """
+    # uvicorn raises a signal again when it has shut down in order, and that is a good end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with reported():
+        given = {"api_host": host, "api_port": port}
+        settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
+        configure(settings, "api")
+        asyncio.run(serve(settings))
+
+
+def main() -> None:
+    """The command `scribe-api`."""
+    typer.run(run)
+
+
+if __name__ == "__main__":
+    main()
