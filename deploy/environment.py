@@ -1,0 +1,185 @@
+"""The project's Python environment in `.venv`, from nothing but Python and pip; in no time when it is up to date.
+
+Only the standard library is used, and only syntax that an old Python can read before it is told that it is too old.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "deploy" / "requirements"
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "scribe-stamp"
+CACHE = ROOT / ".cache"
+OLDEST = (3, 11)
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
+SPARE_BYTES = 1_000_000_000  # for the packages' own temporary files
+
+
+class EnvironmentFailed(Exception):
+    """The environment could not be made; the message says what to do."""
+
+
+def run_module(module: str, arguments: list[str]) -> None:
+    """Make the environment if need be, then become `python -m module arguments` in it; never returns."""
+    use_a_new_enough_python()
+    try:
+        ensure()
+    except EnvironmentFailed as error:
+        sys.exit("error: %s" % error)  # noqa: UP031 - readable for an old Python
+    except KeyboardInterrupt:
+        sys.exit(130)
+    os.chdir(str(ROOT))
+    os.execv(str(PYTHON), [str(PYTHON), "-m", module, *arguments])  # noqa: S606 - that is the purpose
+
+
+def use_a_new_enough_python() -> None:
+    """Go on in a newer Python of this machine when this one is too old, or end with a message."""
+    if sys.version_info >= OLDEST:
+        return
+    for name in NEWER:
+        found = shutil.which(name)
+        if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+            os.execv(found, [found, *sys.argv])  # noqa: S606 - the same command in a newer Python
+    sys.exit("error: Python 3.11 or newer is needed, this is %d.%d" % sys.version_info[:2])  # noqa: UP031
+
+
+def ensure() -> None:
+    """Make `.venv` hold exactly deploy/requirements/dev.txt and this project; raises EnvironmentFailed."""
+    if is_current():
+        return
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "environment.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_current():
+            _make()
+
+
+def is_current() -> bool:
+    """Whether the environment was made from the very files that lie here now, by this Python version."""
+    try:
+        return STAMP.read_text() == wanted_stamp() and PYTHON.exists()
+    except OSError:
+        return False
+
+
+def wanted_stamp() -> str:
+    """What the stamp of an up-to-date environment says."""
+    digest = hashlib.sha256(f"{ROOT} {sys.version_info[:2]}".encode())
+    for path in (REQUIREMENTS / "dev.txt", ROOT / "pyproject.toml"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _make() -> None:
+    uv = ensure_uv()
+    if venv_version() != sys.version_info[:2]:
+        say("Making %s with Python %d.%d" % (VENV, *sys.version_info[:2]))  # noqa: UP031
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)])
+    STAMP.unlink(missing_ok=True)
+    sync = [uv, "pip", "sync", "--require-hashes", "--python", str(PYTHON), str(REQUIREMENTS / "dev.txt")]
+    missing = packages_to_fetch(uv, sync)
+    if missing:
+        size = installed_bytes()
+        say(f"Fetching {missing} packages, about {size / 1e9:.1f} GB installed (most of it is PyTorch with CUDA)")
+        check_disk(size)
+    _run(sync)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", "--python", str(PYTHON)]
+    _run([uv, "pip", "install", *options, "--editable", str(ROOT)])
+    STAMP.write_text(wanted_stamp())
+
+
+def venv_version() -> tuple[int, ...] | None:
+    """The Python version of the environment that is there, None when it is none or does not run."""
+    if not PYTHON.exists():
+        return None
+    code = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
+    return tuple(map(int, done.stdout.split())) if done.returncode == 0 else None
+
+
+def ensure_uv() -> str:
+    """The pinned uv, installed with pip into a folder of its own; returns its path."""
+    pinned = REQUIREMENTS / "bootstrap.txt"
+    folder = CACHE / f"uv-{hashlib.sha256(pinned.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        say("Fetching uv, which fetches the rest")
+        CACHE.mkdir(exist_ok=True)
+        python = getattr(sys, "_base_executable", sys.executable)  # not ours in .venv, which has no pip
+        with tempfile.TemporaryDirectory(dir=str(CACHE)) as part:
+            pip = [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--root-user-action=ignore",
+            ]
+            _run([*pip, "--require-hashes", "--no-deps", "--target", f"{part}/uv", "-r", str(pinned)])
+            Path(part, "uv").replace(folder)
+    return str(folder / "bin" / "uv")
+
+
+def packages_to_fetch(uv: str, sync: list[str]) -> int:
+    """How many packages are neither in the environment nor in uv's cache."""
+    command = [uv, *sync[1:3], "--dry-run", *sync[3:]]
+    done = subprocess.run(command, env=uv_environment(), capture_output=True, text=True, check=False)
+    found = re.search(r"Would download (\d+)", done.stderr)
+    return int(found.group(1)) if found else 0
+
+
+def installed_bytes() -> int:
+    """What the whole environment takes on disk, as measured when it was locked."""
+    return int((REQUIREMENTS / "dev.bytes").read_text())
+
+
+def check_disk(needed: int) -> None:
+    """Raise EnvironmentFailed unless the environment and some spare room fit on the disk."""
+    free = shutil.disk_usage(str(ROOT)).free
+    if free < needed + SPARE_BYTES:
+        raise EnvironmentFailed(
+            f"{(needed + SPARE_BYTES) / 1e9:.1f} GB are needed on the disk of {ROOT}, {free / 1e9:.1f} GB are free"
+        )
+
+
+def uv_environment() -> dict[str, str]:
+    """Our environment, with pip's settings for a mirror and for certificates told to uv too."""
+    variables = dict(os.environ)
+    pairs = (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE"))
+    for theirs, uvs in pairs:
+        if theirs in variables:
+            variables.setdefault(uvs, variables[theirs])
+    variables.pop("VIRTUAL_ENV", None)
+    return variables
+
+
+def say(text: str) -> None:
+    """Tell the user what happens, before whatever it starts prints."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.call(command, env=uv_environment()):
+        raise EnvironmentFailed(
+            f"`{' '.join(command[:4])} ...` failed, see above. Is the package index reachable (a mirror: PIP_INDEX_URL), "
+            "and is there room on the disk? Run it again then: what was fetched is kept."
+        )
+
+
+if __name__ == "__main__":
+    use_a_new_enough_python()
+    try:
+        ensure()
+    except EnvironmentFailed as failure:
+        sys.exit(f"error: {failure}")

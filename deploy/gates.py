@@ -1,0 +1,156 @@
+"""Every check and test, one after the other on one real stack, and at the end what could not run here and why."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import ctranslate2
+from rich.console import Console
+from rich.table import Table
+
+from deploy.environment import ROOT, VENV
+from deploy.local.errors import DownloadFailed, StackError
+from deploy.local.stack import Stack
+
+INTERRUPTED = 130
+out = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One command that must succeed."""
+
+    title: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a gate ended; `seconds` of wall time."""
+
+    title: str
+    passed: bool
+    seconds: float
+
+
+CHECKS = (
+    Gate("Lint", ("ruff", "check")),
+    Gate("Format", ("ruff", "format", "--check")),
+    Gate("Types", ("mypy",)),
+    Gate("Import contracts", ("lint-imports", "--no-cache")),
+)
+# what the machine may lack: a name, the question, and what cannot be checked without it
+PROBES: tuple[tuple[str, Callable[[], bool], str], ...] = (
+    (
+        "no GPU",
+        lambda: ctranslate2.get_cuda_device_count() > 0,
+        "the real models on CUDA; the same code ran on the CPU",
+    ),
+    ("no network namespaces", lambda: _succeeds("unshare", "--net", "true"), "cutting a network instead of a process"),
+)
+
+
+def _succeeds(*command: str) -> bool:
+    return bool(shutil.which(command[0])) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def run(gate: Gate, environment: Mapping[str, str]) -> Result:
+    """Run one gate with its output on the terminal, under a heading."""
+    out.rule(f"[bold]{gate.title}[/]  {' '.join(gate.command)}", align="left")
+    program = VENV / "bin" / gate.command[0]
+    started = time.monotonic()
+    child = subprocess.Popen([str(program), *gate.command[1:]], cwd=ROOT, env={**os.environ, **environment})
+    try:
+        code = child.wait()
+    except BaseException:  # Ctrl-C reached the child as well; let it clean up before its stack goes
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+    return Result(gate.title, code == 0, time.monotonic() - started)
+
+
+@contextmanager
+def started_stack(folder: Path, missing: Counter[str]) -> Iterator[Stack]:
+    """The stack that all tests share; without the registry when that cannot be fetched."""
+    out.rule("[bold]Stack[/]  Kafka, PostgreSQL, S3, schema registry", align="left")
+    began = time.monotonic()
+    stack = Stack(folder, registry=True, durable=False, say=out)
+    try:
+        stack.start()
+    except DownloadFailed as error:
+        missing[f"schema registry not fetched: {error}"] += 1
+        stack = Stack(folder, durable=False, say=out)
+        stack.start()
+    out.print(f"up after {time.monotonic() - began:.1f} s")
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def skip_reasons(report: Path) -> Counter[str]:
+    """How many tests were skipped for each reason, from pytest's report."""
+    if not report.exists():
+        return Counter()
+    skipped = ElementTree.parse(report).iter("skipped")  # noqa: S314 - pytest wrote it a moment ago
+    return Counter(element.get("message", "no reason given") for element in skipped)
+
+
+def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> Result:
+    """All tests on one stack."""
+    report = folder / "report.xml"
+    with started_stack(folder / "stack", missing) as stack:
+        command = ("pytest", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments)
+        result = run(Gate("Tests", command), {"SCRIBE_TEST_STACK": str(stack.folder)})
+    missing.update(skip_reasons(report))
+    return result
+
+
+def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
+    """Print what could not run here, then how each gate ended."""
+    table = Table(
+        "what this machine lacks or skips", "what was not checked", title="Not run here", title_justify="left"
+    )
+    for name, there, unchecked in PROBES:
+        if not there():
+            table.add_row(name, unchecked)
+    for reason, count in sorted(missing.items()):
+        table.add_row(reason, f"{count} test{'s' if count > 1 else ''}")
+    out.rule(align="left")
+    out.print(table if table.row_count else "Everything could run here.")
+    for result in results:
+        mark = "[green]passed[/]" if result.passed else "[bold red]FAILED[/]"
+        out.print(f"{mark}  {result.title:<18} {result.seconds:6.1f} s")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything to the end; 0 when all passed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    missing: Counter[str] = Counter()
+    results: list[Result] = []
+    try:
+        results += [run(gate, {}) for gate in CHECKS]
+        with tempfile.TemporaryDirectory(prefix="scribe-test-") as folder:
+            results.append(tests(Path(folder), arguments, missing))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except StackError as error:
+        out.print(f"[bold red]{type(error).__name__}[/]", end=": ")
+        out.print(str(error), markup=False)
+        results.append(Result("Stack", passed=False, seconds=0))
+    summary(results, missing)
+    return 0 if all(result.passed for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
