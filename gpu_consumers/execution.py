@@ -114,7 +114,7 @@ class JobExecutor:
         """`call`, again after every Outage, until the process drains or the partition is lost."""
         retrying = Retrying(
             retry=retry_if_exception_type(Outage),
-            wait=wait_exponential_jitter(initial=0.5, max=self._outage_wait),
+            wait=wait_exponential_jitter(multiplier=0.5, max=self._outage_wait),
             sleep=sleep_using_event(self._drain.requested),
             stop=lambda _: self._drain.requested.is_set() or not task.partition.owned,
             before_sleep=_log_outage,

@@ -213,6 +213,17 @@ class ApiProcess(
     """All that `scribe-api` reads."""
 
 
+class GpuProcess(
+    ServiceSettings,
+    KafkaSettings,
+    ObjectStoreSettings,
+    OutboundSettings,
+    ModelSettings,
+    GpuSettings,
+):
+    """All that `scribe-gpu` reads."""
+
+
 def variable_of(cls: type[BaseSettings], field: str) -> str:
     """The environment variable of a setting."""
     alias = cls.model_fields[field].validation_alias

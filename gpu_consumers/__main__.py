@@ -1,0 +1,119 @@
+"""The command `scribe-gpu`: one process for one or both stages of a job."""
+
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from gpu_consumers.core.work import StageRunner
+from gpu_consumers.drain import Drain
+from gpu_consumers.fake import FakeStage
+from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.service import FAILED, Runtime, Service, create_group
+from producers.publisher import Publisher
+from schemas.errors import ScribeError, SettingsError
+from schemas.logs import configure
+from schemas.serde import Serde
+from schemas.settings import GpuProcess, load
+from sink.health_server import HealthServer
+from sink.schema_registry import serde_for
+
+log = logging.getLogger(__name__)
+PROCESS = "scribe-gpu"
+STAGES = ("transcribe", "diarize")
+MISTAKE = 2
+
+StageFactory = Callable[[Sequence[str], Serde, GpuProcess], Sequence[StageRunner]]
+cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+
+@cli.command()
+def run(
+    stages: Annotated[
+        str, typer.Option(help="Steps to do here, separated by commas; both share one GPU and its models.")
+    ] = ",".join(STAGES),
+    fake: Annotated[
+        bool, typer.Option("--fake", help="No models: jobs end as their metadata orders (see gpu_consumers/fake.py).")
+    ] = False,
+) -> None:
+    """Transcribe and diarize the jobs of Kafka until SIGTERM.
+
+    Every setting is an environment variable (see .env.example). The important ones:
+
+    - `SCRIBE_KAFKA_BOOTSTRAP`: the brokers
+    - `SCRIBE_DEVICE`: auto, cuda or cpu
+    - `SCRIBE_WORKER_ID`: a stable name of its own for each process, such as the pod's
+    - `SCRIBE_TRANSCRIBE_WORKERS`, `SCRIBE_DIARIZE_WORKERS`: jobs at the same time
+    - `SCRIBE_METRICS_PORT`: /metrics, /livez and /readyz
+
+    SIGTERM takes no new job and lets running ones finish for `SCRIBE_DRAIN_SECONDS`; a second one ends at once.
+    Nothing is lost either way: what did not finish is done again by whoever reads its partition next.
+    Exit status: 0 drained, 2 wrong settings, 70 must be started anew.
+    """
+    try:
+        settings = load(GpuProcess)
+        names = _names(stages)
+        configure(settings, PROCESS)
+        raise typer.Exit(serve(settings, names, _fake_stages if fake else _real_stages))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(MISTAKE) from error
+    except ScribeError as error:
+        log.critical("%s", error)
+        raise typer.Exit(FAILED) from error
+
+
+def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
+    """Run the stages until a signal or a fatal error; the exit status of the process."""
+    worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    serde, drain = serde_for(settings), Drain(settings.drain_seconds)
+    service = Service(drain)
+    # probes answer from the start: loading models may take minutes
+    with HealthServer(settings, ready=service.ready, live=service.live), Publisher(settings, worker) as publisher:
+        progress = ProgressReporter(publisher.offer, serde, worker)
+        runtime = Runtime(settings, serde, progress, drain, worker, time_scale=settings.time_scale)
+        groups = [create_group(runner, runtime) for runner in create(names, serde, settings)]
+        service.handle_signals()
+        log.info("%s works on %s", worker, ", ".join(names))
+        return service.run(groups)
+
+
+def _real_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:
+    # torch and the engines take seconds to import, which neither --help nor --fake shall cost
+    from gpu_consumers.stages import create_stages
+
+    return create_stages(names, serde, settings)
+
+
+def _fake_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:
+    if list(names) != ["transcribe"]:
+        raise SettingsError("--fake does the whole job in one step: add --stages transcribe")
+    return [FakeStage(serde, workers=settings.transcribe_workers, seconds=1.0)]
+
+
+def _names(stages: str) -> list[str]:
+    names = [name.strip() for name in stages.split(",") if name.strip()]
+    unknown = sorted(set(names) - set(STAGES))
+    if unknown or not names or len(set(names)) < len(names):
+        raise SettingsError(f"--stages {stages}: name one or both of {', '.join(STAGES)}, each once")
+    return names
+
+
+def main() -> None:
+    """Entry of the console script; ends at once, because a job that did not stop still holds its thread."""
+    try:
+        cli()
+    except SystemExit as end:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""A GPU group of a test's own: its topics, its members in threads or processes, and what they left behind."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from gpu_consumers.drain import Drain
+from gpu_consumers.fake import FakeStage
+from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.service import Runtime, Service, create_group
+from producers.publisher import Publisher
+from schemas.events import JobRequested, JobResult, Source
+from schemas.headers import read_headers
+from schemas.records import Record, record_of
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings
+from schemas.topics import RETRY_DELAYS, dlq_topic, retry_topic
+
+ROOT = Path(__file__).parents[2]
+SERDE = Serde()
+TIME_SCALE = 0.01  # the first rung of the ladder is 0.6 s
+
+
+def job(**orders: str) -> JobRequested:
+    """A job with orders to the fake stage, such as `fake_seconds="0.1"`."""
+    metadata = {name.replace("_", "-"): value for name, value in orders.items()}
+    source = Source(uri="https://example.org/a.wav?token=secret")
+    return JobRequested(job_id=uuid4(), tenant="acme", source=source, requested_at=datetime.now(UTC), metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Fresh names on the shared broker."""
+
+    bootstrap: str
+    name: str
+    jobs: str
+    results: str
+    progress: str
+
+    @property
+    def dlq(self) -> str:
+        return dlq_topic(self.name)
+
+    @property
+    def settings(self) -> KafkaSettings:
+        return KafkaSettings(kafka_bootstrap=self.bootstrap)
+
+    def retry(self, step: str) -> str:
+        return retry_topic(self.name, step)
+
+    def publish(self, *requests: JobRequested, parent: str | None = None) -> None:
+        """Write jobs as upstream systems do."""
+        now = datetime.now(UTC)
+        self.publish_records(*(record_of(SERDE, self.jobs, request, "test", now, parent) for request in requests))
+
+    def publish_records(self, *records: Record) -> None:
+        with Publisher(self.settings) as publisher:
+            publisher.publish(*records)
+
+    def read(self, topic: str) -> "list[Message[Any, Any]]":
+        """Every visible record of a topic."""
+        return read_topic(self.bootstrap, topic)
+
+    def job_results(self) -> list[JobResult]:
+        return [SERDE.decode(message.value(), JobResult) for message in self.read(self.results)]
+
+    def await_results(self, count: int, seconds: float = 30) -> list[JobResult]:
+        """The results once there are `count`; fewer when the time is over."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.job_results()) < count and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+    def lag(self) -> int:
+        """What the group has yet to read of its job topic."""
+        consumer = self._observer(self.name)
+        partitions = consumer.list_topics(self.jobs, timeout=10).topics[self.jobs].partitions
+        committed = consumer.committed([TopicPartition(self.jobs, p) for p in partitions], timeout=10)
+        lag = 0
+        for position in committed:
+            low, high = consumer.get_watermark_offsets(TopicPartition(self.jobs, position.partition), timeout=10)
+            lag += high - max(position.offset, low)
+        consumer.close()
+        return lag
+
+    def await_no_lag(self, seconds: float = 15) -> int:
+        deadline = time.monotonic() + seconds
+        while (lag := self.lag()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return lag
+
+    def _observer(self, group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "isolation.level": "read_uncommitted"})
+
+
+def read_topic(bootstrap: str, topic: str) -> "list[Message[Any, Any]]":
+    """Every record that a read_committed reader sees up to the end of a topic."""
+    options = {"group.id": f"reader-{uuid4()}", "enable.auto.commit": False, "isolation.level": "read_committed"}
+    consumer = Consumer({"bootstrap.servers": bootstrap, "enable.partition.eof": True, **options})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+    found: list[Any] = []
+    ended: set[int | None] = set()
+    while len(ended) < len(partitions):
+        message = consumer.poll(5)
+        assert message is not None, f"{topic} has no end: an open transaction?"
+        if (error := message.error()) is None:
+            found.append(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            ended.add(message.partition())
+    consumer.close()
+    return found
+
+
+def create_topics(bootstrap: str) -> tuple[Group, list[str]]:
+    """The topics of a fresh group."""
+    suffix = uuid4().hex[:8]
+    group = Group(bootstrap, f"test.gpu.{suffix}", *(f"test.gpu.{suffix}.{n}" for n in ("jobs", "results", "progress")))
+    retries = [group.retry(step) for step in RETRY_DELAYS]
+    names = {group.jobs: 4, group.results: 2, group.progress: 1, group.dlq: 1, **dict.fromkeys(retries, 1)}
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    futures = admin.create_topics([NewTopic(name, n, 1) for name, n in names.items()], operation_timeout=20)
+    for future in futures.values():
+        future.result()
+    return group, list(names)
+
+
+class Member:
+    """One member of a group in threads of this process."""
+
+    def __init__(self, group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10) -> None:
+        self.drain = Drain(drain_seconds)
+        self.publisher = Publisher(group.settings)
+        progress = ProgressReporter(self.publisher.offer, SERDE, worker, topic=group.progress)
+        runtime = Runtime(
+            group.settings, SERDE, progress, self.drain, worker, results=group.results, time_scale=TIME_SCALE
+        )
+        stage = FakeStage(SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers)
+        self.service = Service(self.drain)
+        self.status: int | None = None
+        self._group = create_group(stage, runtime)
+        self._thread = Thread(target=self._run, name=worker)
+
+    def _run(self) -> None:
+        self.status = self.service.run([self._group])
+
+    def start(self) -> "Member":
+        self._thread.start()
+        return self
+
+    def stop(self) -> int | None:
+        self.drain.request()
+        return self.join()
+
+    def join(self, seconds: float = 30) -> int | None:
+        self._thread.join(seconds)
+        self.publisher.close()
+        return self.status
+
+
+@contextmanager
+def member(group: Group, worker: str = "worker", **options: float) -> Iterator[Member]:
+    """A member that is drained in the end."""
+    started = Member(group, worker, **options).start()  # type: ignore[arg-type]
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def spawn(group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10) -> "subprocess.Popen[bytes]":
+    """A member as a process, to be killed."""
+    arguments = {**group.__dict__, "worker": worker, "workers": workers, "drain_seconds": drain_seconds}
+    command = [sys.executable, "-m", "tests.integration.gpu_worker", json.dumps(arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+def duplicates(results: Sequence[JobResult]) -> dict[UUID, int]:
+    """Jobs with more than one visible result."""
+    return {job_id: n for job_id, n in Counter(result.job_id for result in results).items() if n > 1}
+
+
+def headers(message: "Message[Any, Any]") -> dict[str, str]:
+    return read_headers(message.headers())  # type: ignore[arg-type]

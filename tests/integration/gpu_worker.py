@@ -1,0 +1,25 @@
+"""A GPU process with the fake stage: python -m tests.integration.gpu_worker ARGUMENTS_AS_JSON."""
+
+import json
+import logging
+import os
+import sys
+
+from schemas.logs import configure
+from schemas.settings import ServiceSettings
+from tests.integration.gpu import Group, Member
+
+
+def main() -> int:
+    arguments = json.loads(sys.argv[1])
+    worker, workers, seconds = (arguments.pop(name) for name in ("worker", "workers", "drain_seconds"))
+    configure(ServiceSettings(), "scribe-gpu")
+    member = Member(Group(**arguments), worker, workers=workers, drain_seconds=seconds)
+    member.service.handle_signals()
+    return member.service.run([member._group])
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    os._exit(status)
