@@ -2,15 +2,18 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from schemas.events import JobResult, Outcome, event_id
-from schemas.headers import new_traceparent, trace_id
-from schemas.records import Record
-from tests.integration.gpu import Group, Member, create_topics, duplicates, headers, job, member, spawn
+from gpu_consumers.service import FAILED
+from schemas.events import JobProgress, JobRequested, Outcome, event_id
+from schemas.headers import ERROR_CODE, new_traceparent, trace_id
+from schemas.records import Record, record_of
+from tests.integration.gpu import SERDE, Group, Member, create_topics, duplicates, headers, job, member, spawn
 
 
 @pytest.fixture
@@ -31,3 +34,167 @@ def test_every_job_has_one_visible_result_and_no_lag_remains(group: Group) -> No
         assert {result.job_id for result in results} == {each.job_id for each in jobs}
         assert not duplicates(results)
         assert group.await_no_lag() == 0
+
+
+def test_a_second_member_joins_and_leaves_without_loss_or_duplicate(group: Group) -> None:
+    """Two rebalances while 300 jobs run."""
+    jobs = [job(fake_seconds="0.05") for _ in range(300)]
+    group.publish(*jobs)
+    with member(group, "first"):
+        group.await_results(20)
+        with member(group, "second"):
+            group.await_results(150)
+        results = group.await_results(300)
+        assert group.await_no_lag() == 0
+    assert len(results) == 300
+    assert not duplicates(group.job_results())
+
+
+def test_kill_and_restart_lose_nothing_and_repeat_nothing_visible(group: Group) -> None:
+    """SIGKILL in the middle, twice, and a restart under the same id."""
+    jobs = [job(fake_seconds=str(0.01 + 0.002 * (number % 40))) for number in range(300)]
+    group.publish(*jobs)
+    for enough in (40, 120):
+        process = spawn(group, "worker")
+        assert len(group.await_results(enough)) >= enough
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    with member(group):
+        results = group.await_results(300, seconds=60)
+        assert group.await_no_lag() == 0
+    assert {result.job_id for result in results} == {each.job_id for each in jobs}
+    assert not duplicates(group.job_results())
+
+
+def test_every_kind_of_error_finds_its_end_and_the_next_job_goes_on(group: Group) -> None:
+    """Undecodable, permanent, transient, exhausted, unexpected, too large, expired, outage, and good jobs among them."""
+    poison = Record(group.jobs, b"key", b"\x00\x00\x00\x00\x99nonsense", {"x-upstream": "7"})
+    group.publish_records(poison)
+    good, permanent, outage = job(), job(fake_outcome="permanent"), job(fake_outcome="outage", fake_until="2")
+    transient = job(fake_outcome="transient", fake_until="2")
+    large, unexpected = job(fake_outcome="large"), job(fake_outcome="unexpected")
+    expired = replace(job(), expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    ends = [(good, None), (permanent, "media_no_audio"), (outage, None), (transient, None)]
+    ends += [(large, "result_too_large"), (expired, "expired")]
+    group.publish(unexpected, *(request for request, _ in ends))
+    with member(group):
+        results = {result.job_id: result for result in group.await_results(len(ends))}
+        assert group.await_no_lag() == 0
+    found = {r.job_id: r.error.code if r.error else None for r in results.values()}
+    assert found == {request.job_id: code for request, code in ends}
+    failed = results[permanent.job_id]
+    assert failed.outcome is Outcome.FAILED
+    assert failed.event_id == event_id(permanent.job_id, "JobResult", 1)
+    assert failed.request.source.uri == "https://example.org/a.wav"
+    [dead] = group.read(group.dlq)
+    assert (dead.key(), dead.value()) == (b"key", poison.value)
+    assert headers(dead)["x-upstream"] == "7"
+    assert headers(dead)[ERROR_CODE] == "undecodable"
+    assert len(group.read(group.retry("1m"))) == 2
+
+
+def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: Group) -> None:
+    """The last attempt of a record that never succeeds."""
+    request = job(fake_outcome="transient", fake_until="99")
+    [original] = _records(group, request)
+    last = replace(original, topic=group.retry("1h"), headers={**original.headers, "scribe-attempt": "4"})
+    group.publish_records(last)
+    with member(group):
+        [result] = group.await_results(1)
+    assert result.error is not None
+    assert result.error.code == "retries_exhausted"
+    [dead] = group.read(group.dlq)
+    assert dead.value() == original.value
+
+
+def test_a_retried_record_waits_for_its_time_and_others_do_not(group: Group) -> None:
+    """One that is due later rests in its topic while new jobs are done, and its offset is not passed."""
+    waiting, new = job(), job()
+    [record] = _records(group, waiting)
+    due = int((time.time() + 4) * 1000)
+    # rests at most the delay of its topic: 6 s in this test
+    group.publish_records(
+        replace(record, topic=group.retry("10m"), headers={**record.headers, "scribe-not-before": str(due)})
+    )
+    with member(group):
+        group.publish(new)
+        assert [result.job_id for result in group.await_results(1)] == [new.job_id]
+    with member(group):
+        results = group.await_results(2)
+    assert {result.job_id for result in results} == {new.job_id, waiting.job_id}
+    assert time.time() * 1000 >= due
+
+
+def test_a_result_continues_the_trace_and_progress_is_told(group: Group) -> None:
+    """The traceparent of the job goes on in its result; progress has the job's numbers."""
+    parent, request = new_traceparent(), job(fake_seconds="0.1")
+    group.publish(request, parent=parent)
+    with member(group):
+        assert len(group.await_results(1)) == 1
+    [message] = group.read(group.results)
+    assert trace_id(headers(message)["traceparent"]) == trace_id(parent)
+    assert message.key() == str(request.job_id).encode()
+    progress = [SERDE.decode(m.value(), JobProgress) for m in group.read(group.progress)]
+    assert progress[0].job_id == request.job_id
+    assert [event.sequence for event in progress] == list(range(1, len(progress) + 1))
+
+
+def test_sigterm_finishes_running_jobs_and_exits_with_0(group: Group) -> None:
+    """Jobs in work end with results, those that wait are left to the next member."""
+    group.publish(*(job(fake_seconds="1.5") for _ in range(12)))
+    process = spawn(group, "worker", workers=2)
+    # the first two are at work as soon as they report
+    _await(lambda: len(group.read(group.progress)) >= 2)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors.decode()
+    done = len(group.job_results())
+    assert 2 <= done <= 4
+    with member(group, workers=12):
+        assert len(group.await_results(12)) == 12
+    assert not duplicates(group.job_results())
+
+
+def test_running_jobs_are_left_when_the_time_to_drain_is_over(group: Group) -> None:
+    """Nothing is lost: the next member does them."""
+    request = job(fake_seconds="2")
+    group.publish(request)
+    with member(group, drain_seconds=0.1) as first:
+        _await(lambda: len(group.read(group.progress)) >= 1)
+        assert first.stop() == 0
+    assert not group.job_results()
+    with member(group):
+        assert [result.job_id for result in group.await_results(1)] == [request.job_id]
+
+
+def test_a_lost_gpu_ends_the_process_without_a_result(group: Group) -> None:
+    """A sticky CUDA error is no record's fault: exit 70, offset not moved."""
+    group.publish(job(fake_outcome="cuda"))
+    assert Member(group, "worker").start().join() == FAILED
+    assert not group.job_results()
+    assert not group.read(group.dlq)
+    assert group.lag() == 1
+
+
+def test_a_process_whose_id_was_taken_ends(group: Group) -> None:
+    """The second process under one SCRIBE_WORKER_ID fences the first, which does not fight back."""
+    first = Member(group, "same").start()
+    group.publish(job())
+    group.await_results(1)
+    with member(group, "same"):
+        group.publish(*(job() for _ in range(20)))
+        results = group.await_results(21)
+        assert first.join() == FAILED
+    assert len(results) == 21
+    assert not duplicates(group.job_results())
+
+
+def _records(group: Group, *requests: JobRequested) -> list[Record]:
+    return [record_of(SERDE, group.jobs, request, "test", datetime.now(UTC)) for request in requests]
+
+
+def _await(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
