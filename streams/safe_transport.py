@@ -16,10 +16,13 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from mode.utils.futures import notify
+from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
 
 FAUST_VERSION = "0.15.3"
+# the base classes log their lives under the name of the subclass's module
+_LOGGER = get_logger("faust.scribe")
 
 
 def check_version() -> None:
@@ -30,6 +33,8 @@ def check_version() -> None:
 
 class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer, reading committed records only."""
+
+    logger = _LOGGER
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -46,6 +51,8 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 
 class WatermarkConsumer(driver.Consumer):
     """A consumer whose commit position is the first delivered record that was not acked, whatever was acked behind it."""
+
+    logger = _LOGGER
 
     def __init__(self, transport: driver.Transport, callback: Any, *args: Any, **kwargs: Any) -> None:
         # weak: a strong reference would keep dropped records alive, and `wait_empty` would wait for them
@@ -144,6 +151,8 @@ class SafeTransport(driver.Transport):
 
 class ScribeApp(faust.App):
     """A Faust app on the safe transport."""
+
+    logger = _LOGGER
 
     def _new_transport(self) -> Any:
         return SafeTransport(self.conf.broker_consumer, self)

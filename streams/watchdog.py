@@ -23,6 +23,7 @@ class Limits:
     tick: float = 60
     poll: float = 300
     rebalance: float = 300
+    stopping: float = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,17 @@ class Vitals:
     tick: float
     poll: float
     rebalance: float
+    stopping: float
     coordinating: bool
     waiting: bool
 
 
 def stall(vitals: Vitals, limits: Limits) -> str | None:
     """Why the process is beyond help, None when it is not."""
+    if vitals.stopping > limits.stopping:
+        return f"it has been stopping for {vitals.stopping:.0f} s"
+    if vitals.stopping:
+        return None
     if vitals.tick > limits.tick:
         return f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:
@@ -59,6 +65,7 @@ class Watchdog:
         self._limits = limits or Limits()
         self._ticked = time.monotonic()
         self._settled = time.monotonic()
+        self._stopping: float | None = None
         self.joined = False
         """Whether the process has ever been part of its group."""
 
@@ -71,10 +78,13 @@ class Watchdog:
     def vitals(self, now: float) -> Vitals:
         """The signs of life at `now`, a monotonic time."""
         consumer = self._app.watermarks
+        if self._app.should_stop and self._stopping is None:
+            self._stopping = now
         return Vitals(
             tick=now - self._ticked,
             poll=now - consumer.last_poll if self.joined else 0.0,
             rebalance=now - self._settled,
+            stopping=0.0 if self._stopping is None else now - self._stopping,
             coordinating=consumer.coordinating or not self.joined,
             waiting=self._recipe.waiting is not None,
         )
@@ -97,7 +107,7 @@ class Watchdog:
         self.joined = True
 
     def _watch(self) -> None:
-        while not self._app.should_stop:
+        while True:
             if reason := stall(self.vitals(time.monotonic()), self._limits):
                 log.critical("ending the process: %s", reason)
                 # nothing that still runs could be trusted to end it in an orderly way

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import faust
 import mode
+from mode.utils.logging import get_logger
 
 from schemas.errors import Outage
 from schemas.settings import PostgresSettings, ServiceSettings
@@ -44,6 +45,7 @@ Compose = Callable[[Database, Path], Parts]
 def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose) -> NoReturn:
     """Run until SIGTERM (exit code 0), a crash (1) or a stall (70)."""
     exit_on_signals()
+    _calm_libraries()
     started: list[Watchdog] = []
 
     def not_ready() -> str | None:
@@ -54,8 +56,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         resources = AsyncExitStack()
-        database = loop.run_until_complete(resources.enter_async_context(opened(postgres)))
-        parts = compose(database, Path(folder))
+        parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
         started.append(Watchdog(parts.app, parts.recipe))
         worker = faust.Worker(
             parts.app,
@@ -75,6 +76,13 @@ def exit_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
+def _calm_libraries() -> None:
+    """Faust tells of every step of every service it has; unless all is asked for, warnings will do."""
+    if not log.isEnabledFor(logging.DEBUG):
+        for name in ("faust", "mode", "aiokafka"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def migrated(postgres: PostgresSettings) -> None:
     """Bring the database up to date, waiting for it as long as it takes."""
     while True:
@@ -86,6 +94,11 @@ def migrated(postgres: PostgresSettings) -> None:
         else:
             log.info("database is up to date, %d migrations applied", len(names))
             return
+
+
+async def _composed(resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path) -> Parts:
+    """The app, made while the loop runs: Faust binds it to the loop that it finds."""
+    return compose(await resources.enter_async_context(opened(postgres)), folder)
 
 
 @asynccontextmanager
@@ -104,6 +117,8 @@ async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
 
 class _Surroundings(mode.Service):
     """Starts the watchdog with the app and closes the resources after it."""
+
+    logger = get_logger("faust.surroundings")
 
     def __init__(self, resources: AsyncExitStack, watchdog: Watchdog) -> None:
         super().__init__()

@@ -1,0 +1,50 @@
+"""The Faust apps as processes on topics of a test's own: `python -m tests.integration.streams_process persist GROUP ...`.
+
+Composed as in streams.__main__, with names and a group from the command line and short session times.
+"""
+
+import sys
+from pathlib import Path
+
+from schemas import logs
+from schemas.settings import (
+    KafkaSettings,
+    ObjectStoreSettings,
+    OutboundSettings,
+    PostgresSettings,
+    ServiceSettings,
+    load,
+)
+from sink.postgres import Database
+from sink.s3 import S3ObjectStore
+from sink.schema_registry import serde_for
+from sink.webhook_secrets import SecretBox
+from streams.agents import persist, webhooks
+from streams.app import create_app
+from streams.recipe import Recipe
+from streams.worker import Parts, run_worker
+
+
+def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "") -> None:
+    """Run one app until SIGTERM."""
+    service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
+
+    def compose(database: Database, folder: Path) -> Parts:
+        app = create_app(group, kafka, folder, instance_id="only")
+        recipe = Recipe(app, serde_for(kafka), group, dlq)
+        if kind == "persist":
+            handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
+            persist.register(app, recipe, handler, jobs=(jobs,), progress=progress, results=results)
+        else:
+            secrets = SecretBox.of(load(OutboundSettings))
+            webhooks.register(
+                app, recipe, webhooks.Webhooks(database, secrets, "https://scribe.example"), results=results
+            )
+        return Parts(app, recipe)
+
+    logs.configure(service, group)
+    run_worker(service, postgres, compose)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
