@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from ipaddress import ip_address
 
+import anyio
 import anyio.to_thread
 import httpcore
 
@@ -162,7 +163,13 @@ class _CountedStream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return _CountedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._allowance)
+        try:
+            secured = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # httpcore leaves the socket open when a handshake is cancelled, as deadlines do
+            with anyio.CancelScope(shield=True):
+                await self._inner.aclose()
+            raise
+        return _CountedStream(secured, self._allowance)
 
     def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)

@@ -221,7 +221,7 @@ async def _save(response: httpcore.Response, path: Path, max_bytes: int) -> int:
                     raise Permanent("media_too_large", f"more than {max_bytes} bytes")
                 file.write(chunk)
     except OSError as error:  # the network's errors have other types by now
-        raise Outage(f"the local disk takes no more: {error.strerror}") from error
+        raise Outage(f"the recording cannot be written here: {error.strerror}") from error
     return size
 
 

@@ -1,0 +1,523 @@
+"""The guarded client against real servers that lie, stall, flood and lead elsewhere."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import trustme
+
+from schemas.errors import NotOwner, Outage, Permanent, Transient
+from schemas.settings import OutboundSettings
+from sink.exchange import FailureKind
+from sink.outbound import Answer, AsyncOutboundClient, DeliveryError, Downloaded, OutboundClient, check_url
+from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
+
+NAME = "recordings.example"  # a name that no system resolver knows
+LOOPBACK = OutboundSettings(allowed_networks=("127.0.0.1/32",))
+CLOSED = OutboundSettings()
+LONG, SHORT = 30.0, 0.4
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+class Names:
+    """A name service that answers from a script, the last answer for ever, and counts."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int) -> Sequence[str]:
+        self.asked.append(host)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+HERE = ["127.0.0.1"]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    names: Callable[[str, int], Sequence[str]] | None = None,
+    settings: OutboundSettings = LOOPBACK,
+    trust: ssl.SSLContext | None = None,
+    max_bytes: int = 1000,
+    deadline_seconds: float = LONG,
+    check: Callable[[], None] | None = None,
+) -> Downloaded:
+    client = OutboundClient(settings, "development", resolve=names or Names(HERE), ssl_context=trust)
+    return client.download(url, path, max_bytes=max_bytes, deadline_seconds=deadline_seconds, check=check)
+
+
+def url_of(server: Stranger, path: str = "/a.mp3?token=kanari", *, scheme: str = "http", host: str = NAME) -> str:
+    return f"{scheme}://{host}:{server.port}{path}"
+
+
+def refusal_of(script: Script, path: Path, **options: object) -> Permanent:
+    with stranger(script) as server, pytest.raises(Permanent) as caught:
+        fetch(url_of(server), path, **options)  # type: ignore[arg-type]
+    assert "kanari" not in str(caught.value)
+    assert list(path.parent.iterdir()) == []
+    return caught.value
+
+
+def trouble_of(script: Script, path: Path, **options: object) -> str:
+    with stranger(script) as server, pytest.raises(Transient) as caught:
+        fetch(url_of(server), path, **options)  # type: ignore[arg-type]
+    assert "kanari" not in str(caught.value)
+    assert list(path.parent.iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "recording"
+
+
+# ---- a recording that arrives
+
+
+def test_a_recording_arrives_whole(path: Path) -> None:
+    with stranger(answer(200, b"sound", content_type="audio/mpeg")) as server:
+        found = fetch(url_of(server), path)
+        assert found == Downloaded(5, "audio/mpeg", f"http://{NAME}:{server.port}/a.mp3")
+        assert path.read_bytes() == b"sound"
+        assert list(path.parent.iterdir()) == [path]
+        (visit,) = server.visits
+        assert visit.head.startswith(b"GET /a.mp3?token=kanari HTTP/1.1\r\n")
+        assert visit.header("host") == f"{NAME}:{server.port}"
+        assert visit.header("accept-encoding") == "identity"
+
+
+def test_tls_is_spoken_with_the_name_though_the_address_is_dialled(
+    path: Path, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    with stranger(answer(200, b"sound"), tls=server_context(authority, NAME)) as server:
+        names = Names(HERE)
+        fetch(url_of(server, scheme="https"), path, names=names, trust=trusting)
+        assert server.server_names == [NAME]
+        assert names.asked == [NAME]
+
+
+def test_a_certificate_for_another_name_is_refused(path: Path, authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    with stranger(answer(200, b"sound"), tls=server_context(authority, "other.example")) as server:
+        with pytest.raises(Permanent, match="certificate") as caught:
+            fetch(url_of(server, scheme="https"), path, trust=trusting)
+        assert caught.value.code == "source_unreachable"
+        assert server.visits == []
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(path: Path, authority: trustme.CA) -> None:
+    with stranger(answer(200, b"sound"), tls=server_context(authority, NAME)) as server:
+        with pytest.raises(Permanent, match="certificate"):
+            fetch(url_of(server, scheme="https"), path)
+        assert server.visits == []
+
+
+def test_tls_with_a_server_that_does_not_speak_it_is_an_unreachable_source(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_say, args=(listener, b"SSH-2.0-OpenSSH_9.9\r\n"))
+        thread.start()
+        with pytest.raises(Permanent, match="TLS") as caught:
+            fetch(f"https://{NAME}:{listener.getsockname()[1]}/", path)
+        thread.join()
+    assert caught.value.code == "source_unreachable"
+
+
+def _say(listener: socket.socket, words: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(words)
+        connection.recv(65536)
+
+
+def test_proxies_of_the_environment_are_not_asked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stranger(answer(200, b"by the proxy")) as proxy, stranger(answer(200, b"sound")) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        fetch(url_of(server), path)
+        assert path.read_bytes() == b"sound"
+        assert proxy.connections == 0
+
+
+def test_the_next_address_is_tried_when_one_does_not_listen(path: Path) -> None:
+    settings = OutboundSettings(allowed_networks=("127.0.0.0/8",))
+    with stranger(answer(200, b"sound")) as server:
+        fetch(url_of(server), path, names=Names(["127.0.0.9", "127.0.0.1"]), settings=settings)
+    assert path.read_bytes() == b"sound"
+
+
+# ---- addresses
+
+
+@pytest.mark.parametrize("answers", [HERE, ["1.1.1.1", "127.0.0.1"], ["::1"], ["127.0.0.1", "2606:4700::1111"]])
+def test_a_name_that_leads_inside_is_refused_and_nobody_is_called(path: Path, answers: list[str]) -> None:
+    with stranger(answer(200, b"secrets")) as server:
+        with pytest.raises(Permanent, match="not a public one") as caught:
+            fetch(url_of(server), path, names=Names(answers), settings=CLOSED)
+        assert caught.value.code == "source_refused"
+        assert server.connections == 0
+
+
+def test_a_name_that_changes_its_mind_is_called_where_it_was_checked(path: Path) -> None:
+    """Rebinding: the second answer would lead to the canary, and is never asked for."""
+    with stranger(answer(200, b"sound")) as server, stranger(answer(200), host="127.0.0.2", port=server.port) as canary:
+        names = Names(HERE, ["127.0.0.2"])
+        fetch(url_of(server), path, names=names)
+        assert len(names.asked) == 1
+        assert (server.connections, canary.connections) == (1, 0)
+
+
+def test_a_redirect_to_a_name_that_changed_its_mind_is_refused(path: Path) -> None:
+    with (
+        stranger(answer(302, location="/again")) as server,
+        stranger(answer(200), host="127.0.0.2", port=server.port) as canary,
+    ):
+        with pytest.raises(Permanent, match="not a public one"):
+            fetch(url_of(server), path, names=Names(HERE, ["127.0.0.2"]))
+        assert (server.connections, canary.connections) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://169.254.169.254/latest/", "http://[::1]/", "file:///etc/passwd", "http://u:p@recordings.example/"],
+)
+def test_a_redirect_that_leads_inside_is_refused(path: Path, location: str) -> None:
+    assert refusal_of(answer(302, location=location), path).code == "source_refused"
+
+
+@pytest.mark.parametrize(("hops", "arrives"), [(1, True), (3, True), (4, False)])
+def test_three_redirects_are_followed_and_no_more(path: Path, hops: int, arrives: bool) -> None:
+    def script(visit: Visit) -> None:
+        at = int(visit.head.split()[1].removeprefix(b"/"))
+        (answer(302, location=f"/{at + 1}") if at < hops else answer(200, b"sound"))(visit)
+
+    with stranger(script) as server:
+        if arrives:
+            assert fetch(url_of(server, "/0"), path).final_url == url_of(server, f"/{hops}")
+            return
+        with pytest.raises(Permanent, match="more than 3 redirects") as caught:
+            fetch(url_of(server, "/0"), path)
+        assert caught.value.code == "source_unreachable"
+        assert len(server.visits) == 4
+
+
+def test_nobody_listening_is_an_unreachable_source(path: Path, free_tcp_port: int) -> None:
+    with pytest.raises(Permanent, match="nobody listens") as caught:
+        fetch(f"http://{NAME}:{free_tcp_port}/", path)
+    assert caught.value.code == "source_unreachable"
+
+
+def test_an_unknown_name_is_an_unreachable_source(path: Path) -> None:
+    def unknown(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    for names in (unknown, Names([])):
+        with pytest.raises(Permanent, match=NAME) as caught:
+            fetch(f"http://{NAME}/", path, names=names)
+        assert caught.value.code == "source_unreachable"
+
+
+def test_a_name_service_that_is_away_is_no_fault_of_the_source(path: Path) -> None:
+    def away(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with pytest.raises(Transient, match="name service"):
+        fetch(f"http://{NAME}/", path, names=away)
+
+
+def test_a_name_service_that_hangs_does_not_outlive_the_deadline(path: Path) -> None:
+    release = threading.Event()
+
+    def hanging(host: str, port: int) -> Sequence[str]:
+        release.wait()
+        return HERE
+
+    try:
+        with pytest.raises(Transient, match=r"within 0\.4 s"):
+            fetch(f"http://{NAME}/", path, names=hanging, deadline_seconds=SHORT)
+    finally:
+        release.set()
+
+
+# ---- answers
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (404, "source_not_found"),
+        (410, "source_not_found"),
+        (400, "source_unreachable"),
+        (401, "source_unreachable"),
+        (403, "source_unreachable"),
+        (204, "source_unreachable"),
+        (206, "source_unreachable"),
+        (300, "source_unreachable"),
+        (302, "source_unreachable"),  # without an address
+        (304, "source_unreachable"),
+    ],
+)
+def test_an_answer_that_is_no_recording_says_its_status(path: Path, status: int, code: str) -> None:
+    error = refusal_of(answer(status), path)
+    assert error.code == code
+    assert f"answered {status}" in error.detail
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_an_answer_that_may_change_is_tried_later(path: Path, status: int) -> None:
+    assert f"answered {status}" in trouble_of(answer(status), path)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip"])
+def test_a_compressed_body_is_refused(path: Path, encoding: str) -> None:
+    script = answer(200, gzip.compress(bytes(10_000)), content_encoding=encoding)
+    assert refusal_of(script, path).code == "source_unreachable"
+
+
+def test_a_body_announced_too_large_is_not_read(path: Path) -> None:
+    assert refusal_of(lambda visit: visit.send(OK + b"Content-Length: 1001\r\n\r\n"), path).code == "media_too_large"
+
+
+def test_a_body_of_just_the_limit_arrives(path: Path) -> None:
+    with stranger(lambda visit: visit.send(CHUNKED, b"3e8\r\n", bytes(1000), b"\r\n0\r\n\r\n")) as server:
+        assert fetch(url_of(server), path).size_bytes == 1000
+
+
+@pytest.mark.parametrize("head", [CHUNKED, OK + b"\r\n"], ids=["chunked", "until-close"])
+def test_an_endless_body_ends_at_the_limit(path: Path, head: bytes) -> None:
+    def endless(visit: Visit) -> None:
+        visit.send(head)
+        visit.flood(b"400\r\n" + bytes(1024) + b"\r\n")
+
+    assert refusal_of(endless, path).code == "media_too_large"
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        (OK, b"X-Header: " + b"x" * 100 + b"\r\n"),
+        (OK + b"X-Header: ", b"x" * 1000),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"),
+        (CHUNKED, b"1;" + b"x" * 10_000 + b"\r\ns\r\n"),
+    ],
+    ids=["headers", "one-header", "hints", "chunk-extensions"],
+)
+def test_floods_beside_the_body_are_cut_off(path: Path, flood: tuple[bytes, bytes]) -> None:
+    def script(visit: Visit) -> None:
+        visit.send(flood[0])
+        visit.flood(flood[1])
+
+    assert refusal_of(script, path).code == "source_unreachable"
+
+
+def test_interim_answers_are_passed_over(path: Path) -> None:
+    def script(visit: Visit) -> None:
+        visit.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n")
+        answer(200, b"sound")(visit)
+
+    with stranger(script) as server:
+        assert fetch(url_of(server), path).size_bytes == 5
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda visit: visit.send(OK + b"Content-Length: 10\r\n\r\nsound"),
+        lambda visit: visit.send(CHUNKED + b"5\r\nsound\r\n"),
+        lambda visit: None,
+        Visit.reset,
+        lambda visit: visit.send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
+    ],
+    ids=["short", "short-chunked", "no-answer", "reset", "not-http"],
+)
+def test_a_connection_that_breaks_is_tried_later(path: Path, script: Script) -> None:
+    assert "broke the connection" in trouble_of(script, path)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Visit.wait,
+        lambda visit: (visit.send(OK), visit.drip(b"X")),
+        lambda visit: (visit.send(CHUNKED), visit.drip(b"1\r\nx\r\n")),
+    ],
+    ids=["silence", "slow-head", "slow-body"],
+)
+def test_the_deadline_covers_everything(path: Path, script: Script) -> None:
+    assert "within 0.4 s" in trouble_of(script, path, deadline_seconds=SHORT, max_bytes=10**9)
+
+
+def test_silence_in_the_tls_handshake_is_cut_off(path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Transient, match="within"):
+        fetch(f"https://{NAME}:{silent.getsockname()[1]}/", path, deadline_seconds=SHORT)
+
+
+def test_a_cancelled_job_stops_in_the_middle_of_a_silence(path: Path) -> None:
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise NotOwner("the partition went away")
+
+    with stranger(Visit.wait) as server, pytest.raises(NotOwner):
+        fetch(url_of(server), path, check=check)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_is_an_outage(tmp_path: Path) -> None:
+    with stranger(answer(200, b"sound")) as server, pytest.raises(Outage, match="cannot be written"):
+        fetch(url_of(server), tmp_path / "missing" / "recording")
+
+
+# ---- webhooks
+
+
+def post(
+    url: str,
+    *,
+    settings: OutboundSettings = LOOPBACK,
+    headers: dict[str, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+    deadline_seconds: float = LONG,
+    body: bytes = b'{"type":"job.completed"}',
+) -> Answer:
+    client = AsyncOutboundClient(settings, "development", resolve=Names(HERE), ssl_context=trust)
+    return asyncio.run(client.post(url, body, headers or {}, deadline_seconds=deadline_seconds))
+
+
+def test_a_webhook_is_posted_byte_for_byte_and_its_answer_told() -> None:
+    body = '{"text": "שלום"}'.encode()
+    headers = {"content-type": "application/json", "webhook-id": "msg_1"}
+    with stranger(answer(503, "später".encode(), Retry_After="120")) as server:
+        told = post(url_of(server, "/hook?a=b"), body=body, headers=headers)
+        assert (told.status, told.headers["retry-after"], told.head) == (503, "120", "später")
+        assert told.latency_ms >= 0
+        (visit,) = server.visits
+        assert visit.head.startswith(b"POST /hook?a=b HTTP/1.1\r\n")
+        assert (visit.body, visit.header("webhook-id")) == (body, "msg_1")
+        assert visit.header("host") == f"{NAME}:{server.port}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_follows_no_redirect(status: int) -> None:
+    with stranger(answer(200)) as canary:
+        with stranger(answer(status, location=url_of(canary, "/"))) as server:
+            assert post(url_of(server)).status == status
+        assert canary.connections == 0
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        lambda visit: visit.flood(b"400\r\n" + b"x" * 1024 + b"\r\n"),
+        lambda visit: visit.drip(b"1\r\nx\r\n"),
+        Visit.wait,
+        Visit.reset,
+        lambda visit: visit.send(b"no chunk at all\r\n"),
+    ],
+    ids=["endless", "slow", "silent", "reset", "garbage"],
+)
+def test_a_status_that_was_told_stands_whatever_the_body_does(rest: Script) -> None:
+    def script(visit: Visit) -> None:
+        visit.send(CHUNKED)
+        rest(visit)
+
+    with stranger(script) as server:
+        told = post(url_of(server), deadline_seconds=1)
+    assert told.status == 200
+    assert len(told.head) <= 1024
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    with stranger(answer(200, gzip.compress(bytes(10**7)), content_encoding="gzip")) as server:
+        assert len(post(url_of(server)).head) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (Visit.wait, FailureKind.TIMEOUT),
+        (lambda visit: visit.drip(b"H"), FailureKind.TIMEOUT),
+        (Visit.reset, FailureKind.BROKEN),
+        (lambda visit: None, FailureKind.BROKEN),
+        (lambda visit: (visit.send(OK), visit.flood(b"X-Header: x\r\n")), FailureKind.PROTOCOL),
+    ],
+    ids=["silence", "slow-head", "reset", "no-answer", "endless-headers"],
+)
+def test_no_answer_says_its_kind(script: Script, kind: FailureKind) -> None:
+    with stranger(script) as server, pytest.raises(DeliveryError) as caught:
+        post(url_of(server), deadline_seconds=SHORT if kind is FailureKind.TIMEOUT else LONG)
+    assert caught.value.kind is kind
+
+
+def test_a_webhook_is_never_sent_inside() -> None:
+    with stranger(answer(200)) as server:
+        for url in (url_of(server), url_of(server, host="127.0.0.1")):
+            with pytest.raises(DeliveryError) as caught:
+                post(url, settings=CLOSED)
+            assert caught.value.kind is FailureKind.REFUSED
+        assert server.connections == 0
+
+
+def test_a_webhook_needs_a_certificate_for_its_name(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    with stranger(answer(200), tls=server_context(authority, "other.example")) as server:
+        with pytest.raises(DeliveryError, match="certificate") as caught:
+            post(url_of(server, scheme="https"), trust=trusting)
+        assert caught.value.kind is FailureKind.UNREACHABLE
+        assert server.visits == []
+
+
+def test_nobody_listening_is_an_unreachable_receiver(free_tcp_port: int) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        post(f"http://{NAME}:{free_tcp_port}/")
+    assert caught.value.kind is FailureKind.UNREACHABLE
+
+
+def test_a_header_that_would_break_the_request_is_not_sent() -> None:
+    with stranger(answer(200)) as server:
+        with pytest.raises(DeliveryError) as caught:
+            post(url_of(server), headers={"x-evil": "a\r\nHost: inside"})
+        assert caught.value.kind is FailureKind.REFUSED
+        assert server.visits == []
+
+
+# ---- the door
+
+
+def test_the_door_checks_an_address_without_asking_names() -> None:
+    assert check_url("https://recordings.example/a.mp3", CLOSED, "production").host == NAME
+    with pytest.raises(Permanent):
+        check_url("http://recordings.example/a.mp3", CLOSED, "production")
+
+
+def test_the_door_may_ask_names_too() -> None:
+    assert check_url("https://recordings.example/", CLOSED, "production", resolve=Names(["1.1.1.1"])).host == NAME
+    assert check_url("https://recordings.example/", CLOSED, "production", resolve=Names([])).host == NAME
+    with pytest.raises(Permanent, match="not a public one"):
+        check_url("https://recordings.example/", CLOSED, "production", resolve=Names(["10.0.0.1"]))
