@@ -81,6 +81,8 @@ class ObjectStoreSettings(_Settings):
     """Secret key."""
     s3_region: str = "us-east-1"
     """Region."""
+    object_retention_days: int | None = Field(default=None, ge=1)
+    """Days after which the bucket's lifecycle rule deletes objects; unset: never. `scribe topics` checks that no record outlives what it names."""
 
     @field_validator("s3_endpoint")
     @classmethod
@@ -199,6 +201,10 @@ SETTINGS: tuple[type[_Settings], ...] = (
 
 class RelayProcess(ServiceSettings, KafkaSettings, PostgresSettings):
     """All that `scribe-relay` reads."""
+
+
+class KafkaAndObjects(KafkaSettings, ObjectStoreSettings):
+    """All that `scribe submit --via kafka` and `scribe topics` read."""
 
 
 class ApiProcess(

@@ -1,15 +1,15 @@
 """Every error as problem details (RFC 9457), whoever raised it."""
 
-from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from producers.findings import rejected
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
 
 MEDIA_TYPE = "application/problem+json"
@@ -83,17 +83,6 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
 
 
-def rejected(items: Iterable[Mapping[str, Any]]) -> Rejected:
-    """The error for pydantic's findings; the values themselves are not repeated, they may be secret."""
-    errors = tuple(_finding(item) for item in items)
-    return Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in errors[:10]), errors)
-
-
-def invalid(error: ValidationError) -> Rejected:
-    """The same for a model that was filled by hand."""
-    return rejected(error.errors(include_url=False, include_input=False))
-
-
 def install(app: FastAPI) -> None:
     """Answer every error that a handler raises."""
 
@@ -122,17 +111,3 @@ def _detail(error: Permanent) -> str:
     if isinstance(error, JobFailed) and error.detail:
         return error.detail  # it has its advice already
     return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice
-
-
-def _finding(item: Mapping[str, Any]) -> dict[str, str]:
-    if item["type"] == "json_invalid":
-        return {"field": "body", "message": f"is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"}
-    return {"field": _field(item["loc"]), "message": str(item["msg"]).removeprefix("Value error, ")}
-
-
-def _field(location: Iterable[str | int]) -> str:
-    """`body.metadata.crm` as `metadata.crm`; the whole body as `body`."""
-    parts = [str(part) for part in location]
-    return (
-        ".".join(parts[1:] if len(parts) > 1 and parts[0] in ("body", "query", "path", "header") else parts) or "body"
-    )

@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect
 from producers.api.bodies import JobFields
 from producers.api.jobs import REQUEST_CODES, submit
 from producers.api.multipart import FILE_FIELD, MAX_FIELD_BYTES, MultipartForm
-from producers.api.problems import invalid, problem_responses
+from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.api.views import JobSummary
+from producers.findings import invalid
 from producers.submit import UPLOAD_SCHEME
 from schemas.errors import Rejected
 from schemas.events import Source

@@ -1,0 +1,102 @@
+"""Kafka's administration: which topics are there, and making, growing and altering them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package does not say that it exports them
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from producers.publisher import client_config, translate
+from producers.topic_plan import Alter, Create, Existing, Grow
+from schemas.errors import Permanent
+from schemas.settings import KafkaSettings
+
+R = TypeVar("R")
+SECONDS = 20.0
+_IMPOSSIBLE = frozenset(
+    {
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+
+
+class TopicAdmin:
+    """Reads and changes topics; methods raise Outage while the broker is away, Fatal when it refuses access."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        # kept for the life of this object: a client that is collected takes its unfinished futures with it
+        self._client = AdminClient(client_config(settings, "scribe-topics"))
+
+    def existing(self, names: Iterable[str]) -> dict[str, Existing]:
+        """Those of the named topics that the broker has."""
+        with _translated():
+            topics = self._client.list_topics(timeout=SECONDS).topics
+        found = [name for name in names if name in topics]
+        if not found:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in found]
+        configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
+        return {name: Existing(len(topics[name].partitions), _values(configs[name])) for name in found}
+
+    def create(self, topics: Iterable[Create], replication_factor: int) -> None:
+        """Make topics; one that somebody else made meanwhile is no error. -1: the broker's replication factor."""
+        new = [
+            NewTopic(topic.name, topic.partitions, replication_factor, config=dict(topic.config)) for topic in topics
+        ]
+        if new:
+            _results(self._client.create_topics(new, operation_timeout=SECONDS), str, KafkaError.TOPIC_ALREADY_EXISTS)
+
+    def grow(self, topics: Iterable[Grow]) -> None:
+        """Add partitions; keys move to other partitions."""
+        new = [NewPartitions(topic.name, topic.wants) for topic in topics]
+        if new:
+            _results(self._client.create_partitions(new, operation_timeout=SECONDS), str)
+
+    def alter(self, changes: Iterable[Alter]) -> None:
+        """Change settings, and only those."""
+        entries: dict[str, list[ConfigEntry]] = {}
+        for change in changes:
+            entry = ConfigEntry(change.setting, change.wants, incremental_operation=AlterConfigOpType.SET)
+            entries.setdefault(change.name, []).append(entry)
+        resources = [
+            ConfigResource(ResourceType.TOPIC, name, incremental_configs=items) for name, items in entries.items()
+        ]
+        if resources:
+            _results(self._client.incremental_alter_configs(resources, request_timeout=SECONDS), str)
+
+
+@contextmanager
+def _translated(topic: str = "") -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise translate(error, topic) from error
+
+
+def _results(futures: Mapping[Any, Future[R]], name: Callable[[Any], str], ignored: int | None = None) -> dict[str, R]:
+    results = {}
+    for subject, future in futures.items():
+        try:
+            results[name(subject)] = future.result(timeout=SECONDS + 10)
+        except KafkaException as error:
+            if error.args[0].code() in _IMPOSSIBLE:
+                raise Permanent("invalid_request", f"{name(subject)}: {error.args[0].str()}") from error
+            if error.args[0].code() != ignored:
+                raise translate(error, name(subject)) from error
+    return results
+
+
+def _values(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:
+    return {name: str(entry.value) for name, entry in entries.items() if entry.value is not None}

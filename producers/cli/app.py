@@ -1,0 +1,29 @@
+"""The `scribe` command, put together."""
+
+import typer
+
+from producers.cli import keys, read, registry, submit, topics
+
+HELP = """Recordings in, transcripts with speakers out.
+
+[bold]scribe submit call.opus --watch[/]  and  [bold]scribe result JOB --format srt[/]  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
+
+[bold]topics[/], [bold]keys[/] and [bold]schemas[/] are for operators: they need the settings of Kafka, PostgreSQL or the registry.
+
+Exit code 2: something to correct in the call or the request; 1: trouble of the service.
+"""
+
+
+def create_cli() -> typer.Typer:
+    """All commands under one roof."""
+    app = typer.Typer(
+        help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False
+    )
+    app.command()(submit.submit)
+    app.command()(read.watch)
+    app.command()(read.result)
+    app.command()(read.models)
+    app.add_typer(topics.app, name="topics")
+    app.add_typer(keys.app, name="keys")
+    app.add_typer(registry.app, name="schemas")
+    return app

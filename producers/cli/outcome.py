@@ -1,0 +1,56 @@
+"""The end of a job on the command line: its transcript, or its error and an exit code."""
+
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from producers.cli.rest import RestClient
+from producers.cli.speakers import transcript_table
+from producers.cli.watching import display, follow
+from producers.exit_codes import MISTAKE, TROUBLE
+from producers.rendering import one_line, to_txt
+from schemas.errors import ErrorKind
+from schemas.transcript import Transcript
+
+
+def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
+    """Follow a job on stderr, then print its transcript on stdout; exits with 1 or 2 when it has none."""
+    with display(Console(stderr=True)) as shown:
+        job = follow(client, job_id, shown, may_be_absent=may_be_absent)
+    if as_json:
+        print_json(job)
+    elif job["state"] == "completed":
+        print_transcript(client.transcript(job_id))
+    if job["state"] != "completed":
+        sys.stderr.write("" if as_json else f"{ending(job)}\n")
+        raise typer.Exit(code_of(job))
+
+
+def print_transcript(transcript: Transcript) -> None:
+    """In colours on a terminal, as plain lines elsewhere."""
+    console = Console()
+    if console.is_terminal:
+        console.print(transcript_table(transcript))
+    else:
+        sys.stdout.write(to_txt(transcript))
+
+
+def print_json(value: Any) -> None:
+    """One JSON value for scripts."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def ending(job: dict[str, Any]) -> str:
+    """How a job without transcript ended, in a sentence."""
+    error = job.get("error")
+    return f"Job {job['job_id']} {job['state']}" + (f": {one_line(error['message'])}" if error else ".")
+
+
+def code_of(job: dict[str, Any]) -> int:
+    """2 when the submitter can put it right, else 1."""
+    kind = (job.get("error") or {}).get("kind", ErrorKind.INTERNAL)
+    return TROUBLE if kind == ErrorKind.INTERNAL else MISTAKE

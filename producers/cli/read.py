@@ -1,0 +1,108 @@
+"""`scribe watch`, `scribe result` and `scribe models`: what can be read through REST."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from producers.api.views import models as local_models
+from producers.cli.outcome import print_json, print_transcript, watch_to_end
+from producers.cli.rest import RestClient
+from producers.rendering import Format
+from schemas.models import load_registry
+from schemas.settings import ClientSettings, ModelSettings, load
+
+JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")]
+
+
+def watch(
+    job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
+) -> None:
+    """Follow a job to its end and print its transcript.
+
+    [bold]scribe watch 0b7e1d0a-…[/]
+
+    Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
+    """
+    with RestClient.open(load(ClientSettings)) as client:
+        watch_to_end(client, job, as_json=as_json)
+
+
+def result(
+    job: JobId,
+    form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
+) -> None:
+    """Print the transcript of a completed job.
+
+    [bold]scribe result 0b7e1d0a-…[/]  in speaker colours
+
+    [bold]scribe result 0b7e1d0a-… --format vtt -o call.vtt[/]
+
+    Without --format, the name of the file tells the form.
+    """
+    form = form or (form_of(output) if output else None)
+    with RestClient.open(load(ClientSettings)) as client:
+        if form is None:
+            print_transcript(client.transcript(job))
+        elif output is None:
+            sys.stdout.write(client.transcript_text(job, form))
+        else:
+            _write(output, client.transcript_text(job, form))
+
+
+def models(
+    local: Annotated[
+        bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models that jobs may name; the default one comes first."""
+    entries = _local() if local else _remote()
+    if as_json:
+        print_json(entries)
+    else:
+        Console().print(model_table(entries))
+
+
+def form_of(path: Path) -> Format:
+    """The form that a file's name asks for; raises BadParameter when it asks for none of ours."""
+    try:
+        return Format(path.suffix.removeprefix(".").lower())
+    except ValueError:
+        known = ", ".join(f".{form}" for form in Format)
+        raise typer.BadParameter(f"'{path.name}' ends with none of {known}: add --format") from None
+
+
+def model_table(entries: list[dict[str, Any]]) -> Table:
+    """One row a model."""
+    table = Table("MODEL", "LANGUAGES", "", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for entry in entries:
+        languages = ", ".join(entry["languages"]) or "99, as Whisper"
+        if entry["default_language"]:
+            languages += f" (default {entry['default_language']})"
+        notes = [entry["description"], "default" if entry["default"] else "", "stand-in" if entry["stand_in"] else ""]
+        table.add_row(entry["name"], languages, " · ".join(note for note in notes if note))
+    return table
+
+
+def _local() -> list[dict[str, Any]]:
+    settings = load(ModelSettings)
+    registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
+    return [model.model_dump() for model in local_models(registry)]
+
+
+def _remote() -> list[dict[str, Any]]:
+    with RestClient.open(load(ClientSettings)) as client:
+        return client.models()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--output") from None

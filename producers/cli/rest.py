@@ -1,0 +1,108 @@
+"""The REST shim as the command line sees it: calls in, values or errors of ours out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import httpx
+
+from producers.rendering import Format
+from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
+from schemas.serde import transcript_from_json
+from schemas.settings import ClientSettings
+from schemas.transcript import Transcript
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# the shim answers only when the object store has the file
+UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
+
+
+class Answered(Permanent):
+    """An error that the shim answered with; it brings its own words."""
+
+    @property
+    def message(self) -> str:
+        """What the shim said."""
+        return self.detail
+
+
+class RestClient:
+    """Calls the shim; methods raise Outage when it is away and Answered when it refuses."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        if settings.api_key is None:
+            raise SettingsError("SCRIBE_API_KEY: is not set; `scribe keys create --tenant NAME` makes a key")
+        self._url = settings.api_url
+        self._http = httpx.Client(
+            base_url=settings.api_url, headers={"X-API-Key": settings.api_key.get_secret_value()}, timeout=TIMEOUT
+        )
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: ClientSettings) -> Iterator["RestClient"]:
+        """A client that is closed at the end."""
+        client = cls(settings)
+        with client._http:
+            yield client
+
+    def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a recording that lies at an address; returns the job."""
+        return self._json("POST", "/api/v1/transcribe", json=dict(body))
+
+    def upload(self, file: BinaryIO, name: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        """POST a recording itself; returns the job. The file is read while it is sent."""
+        return self._json(
+            "POST",
+            "/api/v1/transcribe/upload",
+            files={"file": (name, file)},
+            data=dict(fields),
+            timeout=UPLOAD_TIMEOUT,
+        )
+
+    def job(self, job_id: UUID) -> dict[str, Any]:
+        """A job with its history."""
+        return self._json("GET", f"/api/v1/jobs/{job_id}")
+
+    def transcript(self, job_id: UUID) -> Transcript:
+        """The transcript of a completed job."""
+        return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))
+
+    def transcript_text(self, job_id: UUID, form: Format) -> str:
+        """The same in one of the forms for people and players."""
+        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).text
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that jobs may name."""
+        models: list[dict[str, Any]] = self._call("GET", "/api/v1/models").json()
+        return models
+
+    def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        value: dict[str, Any] = self._call(method, path, **arguments).json()
+        return value
+
+    def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise Outage(
+                f"{self._url} does not answer ({error or type(error).__name__}); see SCRIBE_API_URL"
+            ) from error
+        if not response.is_success:
+            raise error_of(response)
+        return response
+
+
+def error_of(response: httpx.Response) -> ScribeError:
+    """The error in an answer: the shim's own, or an Outage for words of whoever stands before it."""
+    try:
+        problem = response.json()
+        code, text = problem["code"], f"{problem['title']}. {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        code, text = (
+            "",
+            f"{response.url.copy_with(query=None)} answered {response.status_code}, and not as Scribe Rabbit does",
+        )
+    if code not in ERRORS or response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return Outage(text)
+    return Answered(code, text)

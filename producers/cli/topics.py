@@ -1,0 +1,80 @@
+"""`scribe topics`: the broker's topics against the table of schemas.topics."""
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from producers.admin import TopicAdmin
+from producers.exit_codes import MISTAKE
+from producers.topic_plan import Existing, Plan, plan, retention_mistakes
+from schemas.settings import KafkaAndObjects, load
+from schemas.topics import TOPICS
+
+app = typer.Typer(no_args_is_help=True, help="Create and check the topics of the service.")
+Partitions = Annotated[
+    int | None, typer.Option(min=1, help="Of every topic, for small local brokers; else as the table says.")
+]
+
+
+@app.command()
+def apply(
+    partitions: Partitions = None,
+    replication_factor: Annotated[
+        int, typer.Option(min=-1, help="Of new topics; -1: what the broker has as its default.")
+    ] = -1,
+    alter: Annotated[
+        bool, typer.Option("--alter", help="Also change settings and add partitions where a topic differs.")
+    ] = False,
+) -> None:
+    """Create what is missing; may be run any number of times.
+
+    A topic that exists with other settings is refused, unless --alter says to change it: nothing is created then.
+    Added partitions move keys, so let the queues run empty first. Partitions are never taken away.
+
+    [bold]scribe topics apply[/]
+
+    [bold]scribe topics apply --partitions 4 --replication-factor 1[/]  one broker on a laptop
+    """
+    admin, found = _look(partitions)
+    if found.differences and not alter:
+        _refuse(found, "Nothing was changed. To change these topics: scribe topics apply --alter")
+    admin.create(found.create, replication_factor)
+    admin.grow(found.grow)
+    admin.alter(found.alter)
+    for topic in found.create:
+        sys.stdout.write(f"created {topic.name} ({topic.partitions} partitions)\n")
+    for difference in found.differences:
+        sys.stdout.write(f"changed {difference}\n")
+    sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
+
+
+@app.command()
+def check(partitions: Partitions = None) -> None:
+    """Say what `apply` would do; exit code 2 when it is anything."""
+    _, found = _look(partitions)
+    if not found.is_done:
+        _refuse(found, "To create what is missing: scribe topics apply")
+    sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
+
+
+def _look(partitions: int | None) -> tuple[TopicAdmin, Plan]:
+    settings = load(KafkaAndObjects)
+    admin = TopicAdmin(settings)
+    existing = admin.existing(TOPICS)
+    _check_retention(existing, settings.object_retention_days)
+    return admin, plan(TOPICS.values(), existing, partitions)
+
+
+def _check_retention(existing: Mapping[str, Existing], object_days: int | None) -> None:
+    if found := retention_mistakes(TOPICS.values(), existing, object_days):
+        sys.stderr.write("".join(f"{line}\n" for line in found))
+        sys.stderr.write("Keep objects longer (SCRIBE_OBJECT_RETENTION_DAYS and the bucket's lifecycle rule).\n")
+        raise typer.Exit(MISTAKE)
+
+
+def _refuse(found: Plan, advice: str) -> None:
+    lines = [f"missing {topic.name}" for topic in found.create] + [f"differs {item}" for item in found.differences]
+    sys.stderr.write("".join(f"{line}\n" for line in [*lines, advice]))
+    raise typer.Exit(MISTAKE)

@@ -1,0 +1,123 @@
+"""What to do so that a broker has the topics of schemas.topics: a plan from what is wanted and what is there. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from schemas.topics import DAY_MS, Topic
+
+# values that the broker adds defaults for; anything else on a topic is the operator's own business
+RETENTION = "retention.ms"
+# events that name objects, or whose bytes may be read again and then need them
+_WITHOUT_OBJECTS = frozenset({"JobProgress", "JobControl", "TenantPolicy", "EnhancementResult"})
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as the broker has it."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A topic that is missing."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grow:
+    """A topic with too few partitions."""
+
+    name: str
+    has: int
+    wants: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.has} partitions, wanted {self.wants}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """A topic with another setting."""
+
+    name: str
+    setting: str
+    has: str
+    wants: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.setting} is {self.has}, wanted {self.wants}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Topics to create, and differences that need somebody's consent; more partitions than wanted are none."""
+
+    create: tuple[Create, ...] = ()
+    grow: tuple[Grow, ...] = ()
+    alter: tuple[Alter, ...] = ()
+    same: tuple[str, ...] = field(default=())
+
+    @property
+    def differences(self) -> tuple[Grow | Alter, ...]:
+        """What is there, but otherwise than wanted."""
+        return (*self.grow, *self.alter)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the broker has what is wanted."""
+        return not self.create and not self.differences
+
+
+def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: int | None = None) -> Plan:
+    """What differs; `partitions` replaces the number of every topic. Nothing is ever shrunk or deleted."""
+    create, grow, alter, same = [], [], [], []
+    for topic in wanted:
+        count = partitions or topic.partitions
+        there = existing.get(topic.name)
+        if there is None:
+            create.append(Create(topic.name, count, topic.config))
+            continue
+        altered = _altered(topic, there)
+        if there.partitions < count:
+            grow.append(Grow(topic.name, there.partitions, count))
+        alter += altered
+        if there.partitions >= count and not altered:
+            same.append(topic.name)
+    return Plan(tuple(create), tuple(grow), tuple(alter), tuple(same))
+
+
+def retention_mistakes(
+    wanted: Iterable[Topic], existing: Mapping[str, Existing], object_days: int | None
+) -> tuple[str, ...]:
+    """Topics that keep records longer than the object store keeps what they name; None keeps objects for ever."""
+    if object_days is None:
+        return ()
+    return tuple(
+        f"{topic.name} keeps records for {days:g} days, the object store keeps what they name for {object_days}"
+        for topic in wanted
+        if topic.event not in _WITHOUT_OBJECTS and (days := _retention_days(topic, existing)) > object_days
+    )
+
+
+def _retention_days(topic: Topic, existing: Mapping[str, Existing]) -> float:
+    there = existing.get(topic.name)
+    value = int((there.config if there else topic.config).get(RETENTION, "-1"))
+    return float("inf") if value < 0 else value / DAY_MS
+
+
+def _altered(topic: Topic, there: Existing) -> list[Alter]:
+    return [
+        Alter(topic.name, setting, there.config.get(setting, "unset"), wants)
+        for setting, wants in topic.config.items()
+        if _normal(there.config.get(setting)) != _normal(wants)
+    ]
+
+
+def _normal(value: str | None) -> str | None:
+    """Lists such as cleanup.policy may come back in another order."""
+    return ",".join(sorted(value.split(","))) if value is not None else None
