@@ -15,7 +15,10 @@ CONTEXT = 51  # frames of the moving average that tells a frame who speaks aroun
 
 
 def _mel(sample_rate: int) -> nn.Module:
-    return torchaudio.transforms.MelSpectrogram(sample_rate, n_fft=512, win_length=WINDOW, hop_length=HOP, n_mels=64)
+    mel: nn.Module = torchaudio.transforms.MelSpectrogram(
+        sample_rate, n_fft=512, win_length=WINDOW, hop_length=HOP, n_mels=64
+    )
+    return mel
 
 
 def _time_delay_net(channels: int) -> nn.Sequential:

@@ -1,0 +1,62 @@
+"""Transcripts too large for a record: kept in the object store, and read back only if they are what was kept."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from schemas.errors import Permanent, Poison
+from schemas.events import ClaimCheck, TranscriptReady
+from schemas.objects import claim_key
+from schemas.ports import ObjectStore
+from schemas.serde import decode_transcript, encode_transcript
+from schemas.transcript import Transcript
+
+MAX_BYTES = 256_000_000  # a day of speech is about 6 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """The transcript that counts, and how it travels: `inline` in the event or `claim` in its place."""
+
+    transcript: Transcript
+    inline: Transcript | None
+    claim: ClaimCheck | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Decides what travels inside an event: `max_inline` bytes of Avro at most."""
+
+    store: ObjectStore
+    max_inline: int
+
+    def enclose(self, transcript: Transcript, tenant: str, job_id: UUID, event_id: UUID) -> Enclosed:
+        """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
+
+        What an earlier attempt kept under the same event id counts: its event may already be on its way.
+        """
+        body = encode_transcript(transcript)
+        if len(body) <= self.max_inline:
+            return Enclosed(transcript, transcript, None)
+        if len(body) > MAX_BYTES:
+            raise Permanent("result_too_large", f"{len(body)} bytes")
+        key = claim_key(tenant, job_id, event_id)
+        if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
+            body = self.store.get(key, max_bytes=MAX_BYTES)
+            transcript = decode_transcript(body)
+        claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        return Enclosed(transcript, None, claim)
+
+    def transcript_of(self, event: TranscriptReady) -> Transcript:
+        """What an event says or points to; raises Poison when it holds neither, Permanent when that was changed."""
+        if event.transcript is not None:
+            return event.transcript
+        if event.claim_check is None:
+            raise Poison("a TranscriptReady without transcript and claim check")
+        key = self.store.key(event.claim_check.uri)
+        if not key.startswith(f"{event.tenant}/"):
+            raise Permanent("internal", "the claim check points outside of its tenant")
+        body = self.store.get(key, max_bytes=MAX_BYTES)
+        if hashlib.sha256(body).hexdigest() != event.claim_check.sha256:
+            raise Permanent("internal", "the transcript in the object store is not the one that was announced")
+        return decode_transcript(body)

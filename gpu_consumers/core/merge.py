@@ -1,0 +1,195 @@
+"""Words x turns: who said each word, and segments that a reader can follow."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from schemas.transcript import Segment, Transcript, Word
+
+REACH = 2.0  # seconds: a word further from every turn than this was said by nobody we know
+ISLAND_WORDS = 2
+ISLAND_SECONDS = 0.4
+ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
+GAP = 1.0  # seconds of silence that end a segment
+SENTENCE_AFTER = 12.0  # seconds after which the end of a sentence ends a segment
+LONGEST = 30.0  # seconds after which a segment ends anyway
+SENTENCE_END = (".", "?", "!", "…", "。", "？", "！", "؟", "׃")
+WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+FAILED = "diarization failed: transcript has no speakers"
+NOBODY = "no speakers found"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of time in which one speaker speaks; seconds."""
+
+    start: float
+    end: float
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Voiced:
+    """A word with its speaker, and which part of it the speaker's turn covers."""
+
+    word: Word
+    speaker: str | None
+    coverage: float
+
+
+def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
+    """The transcript cut anew into segments of one speaker each; speakers are named by first appearance.
+
+    Segments without words keep their text and take the speaker whose turns cover most of them.
+    """
+    ordered = sorted(turns, key=lambda turn: turn.start)
+    words = sorted((word for segment in transcript.segments for word in segment.words), key=lambda word: word.start)
+    wordless = [
+        replace(segment, speaker=_spoken(_span(segment), ordered))
+        for segment in transcript.segments
+        if not segment.words
+    ]
+    segments = sorted((*segments_of(assign(words, ordered), transcript.language), *wordless), key=lambda s: s.start)
+    warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
+    return named(replace(transcript, segments=tuple(segments), warnings=warnings))
+
+
+def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
+    """Each word with its speaker, both sequences in order of their start.
+
+    That is the turn that overlaps it most, else the nearest within REACH, else nobody; then islands are smoothed.
+    """
+    return tuple(replace(voiced.word, speaker=voiced.speaker) for voiced in _smooth(_sweep(words, turns)))
+
+
+def _sweep(words: Sequence[Word], turns: Sequence[Turn]) -> list[_Voiced]:
+    found, first = [], 0
+    before: Turn | None = None  # of all turns that ended, the one that ended last
+    for word in words:
+        while first < len(turns) and turns[first].end <= word.start:
+            if before is None or turns[first].end > before.end:
+                before = turns[first]
+            first += 1
+        found.append(_voiced(word, before, turns, first))
+    return found
+
+
+def _voiced(word: Word, before: Turn | None, turns: Sequence[Turn], first: int) -> _Voiced:
+    best, most, after = None, 0.0, None
+    for turn in _from(turns, first):
+        if turn.start >= word.end and turn.start > word.start:
+            after = turn
+            break
+        shared = _overlap(word, turn)
+        if best is None or shared > most:
+            best, most = turn, shared
+    if best is not None and (most > 0 or best.start <= word.start < best.end):
+        length = word.end - word.start
+        return _Voiced(word, best.speaker, most / length if length > 0 else 1.0)
+    return _Voiced(word, _nearest(word, (before, best, after)), 0.0)
+
+
+def _from(turns: Sequence[Turn], first: int) -> Iterator[Turn]:
+    return (turns[index] for index in range(first, len(turns)))
+
+
+def _overlap(word: Word, turn: Turn) -> float:
+    return max(0.0, min(word.end, turn.end) - max(word.start, turn.start))
+
+
+def distance(word: Word, turn: Turn) -> float:
+    """Seconds between a word and a turn; 0 when they touch or overlap."""
+    return max(0.0, turn.start - word.end, word.start - turn.end)
+
+
+def _nearest(word: Word, candidates: Sequence[Turn | None]) -> str | None:
+    near = [turn for turn in candidates if turn is not None and distance(word, turn) <= REACH]
+    return min(near, key=lambda turn: distance(word, turn)).speaker if near else None
+
+
+def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
+    """A short, doubtful island between two stretches of one speaker belongs to that speaker."""
+    runs = [list(run) for _, run in groupby(voiced, key=lambda item: item.speaker)]
+    for before, island, after in zip(runs, runs[1:], runs[2:], strict=False):
+        if before[-1].speaker == after[0].speaker is not None and _doubtful(island):
+            island[:] = [replace(item, speaker=before[-1].speaker) for item in island]
+    return [item for run in runs for item in run]
+
+
+def _doubtful(island: Sequence[_Voiced]) -> bool:
+    return (
+        len(island) <= ISLAND_WORDS
+        and island[-1].word.end - island[0].word.start < ISLAND_SECONDS
+        and all(item.coverage < ISLAND_CONFIDENCE for item in island)
+    )
+
+
+def _span(segment: Segment) -> Word:
+    return Word(start=segment.start, end=segment.end, text="")
+
+
+def _spoken(span: Word, turns: Sequence[Turn]) -> str | None:
+    totals: dict[str, float] = {}
+    for turn in turns:
+        totals[turn.speaker] = totals.get(turn.speaker, 0.0) + _overlap(span, turn)
+    best = max(totals, key=lambda speaker: totals[speaker], default=None)
+    return best if best is not None and totals[best] > 0 else None
+
+
+def segments_of(words: Sequence[Word], language: str, channel: int | None = None) -> tuple[Segment, ...]:
+    """Words in order of their start, cut at changes of speaker, silences, ends of sentences and great length."""
+    return tuple(_segment(part, language, channel) for part in _parts(words))
+
+
+def _parts(words: Sequence[Word]) -> Iterator[list[Word]]:
+    part: list[Word] = []
+    for word in words:
+        if part and _ends(part, word):
+            yield part
+            part = []
+        part.append(word)
+    if part:
+        yield part
+
+
+def _ends(part: Sequence[Word], word: Word) -> bool:
+    last, length = part[-1], part[-1].end - part[0].start
+    return (
+        word.speaker != last.speaker
+        or word.start - last.end > GAP
+        or (length >= SENTENCE_AFTER and last.text.endswith(SENTENCE_END))
+        or word.end - part[0].start > LONGEST
+    )
+
+
+def _segment(words: Sequence[Word], language: str, channel: int | None) -> Segment:
+    return Segment(
+        start=words[0].start,
+        end=max(word.end for word in words),
+        text=joined(words, language),
+        speaker=words[0].speaker,
+        channel=channel,
+        words=tuple(words),
+    )
+
+
+def joined(words: Sequence[Word], language: str) -> str:
+    """The words as a line of text."""
+    return ("" if language in WITHOUT_SPACES else " ").join(word.text for word in words)
+
+
+def named(transcript: Transcript) -> Transcript:
+    """The same with speakers named SPEAKER_00, SPEAKER_01 ... in order of their first appearance."""
+    names = {label: f"SPEAKER_{index:02d}" for index, label in enumerate(transcript.speakers)}
+
+    def rename(segment: Segment) -> Segment:
+        words = tuple(replace(word, speaker=names.get(word.speaker or "")) for word in segment.words)
+        return replace(segment, speaker=names.get(segment.speaker or ""), words=words)
+
+    return replace(transcript, segments=tuple(rename(segment) for segment in transcript.segments))
+
+
+def without_words(transcript: Transcript) -> Transcript:
+    """For jobs that want no times of words."""
+    return replace(transcript, segments=tuple(replace(segment, words=()) for segment in transcript.segments))

@@ -1,0 +1,73 @@
+"""Stretches of speech packed into the windows a model hears, and times inside a window back to the recording."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of speech: samples [start, end)."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """In samples."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Window:
+    """Regions one after the other with the silence between them left out."""
+
+    regions: tuple[Region, ...]
+
+    @property
+    def length(self) -> int:
+        """In samples, without silence."""
+        return self._ends[-1]
+
+    @property
+    def end(self) -> int:
+        """Sample of the recording at which the window ends."""
+        return self.regions[-1].end
+
+    @cached_property
+    def _ends(self) -> tuple[int, ...]:
+        return tuple(accumulate(region.length for region in self.regions))
+
+    def restore(self, start: float, end: float, rate: int) -> tuple[float, float]:
+        """A time span of the window as one of the recording, in seconds at `rate` Hz; its middle chooses the region."""
+        middle = (start + end) / 2 * rate
+        index = next((i for i, limit in enumerate(self._ends) if middle < limit), len(self._ends) - 1)
+        region, before = self.regions[index], self._ends[index] - self.regions[index].length
+
+        def moved(seconds: float) -> float:
+            return (region.start + min(max(seconds * rate - before, 0.0), region.length)) / rate
+
+        return moved(start), moved(end)
+
+
+def pack(regions: Iterable[Region], limit: int) -> tuple[Window, ...]:
+    """Windows of at most `limit` samples in order; longer regions are cut."""
+    windows: list[Window] = []
+    held: list[Region] = []
+    room = limit
+    for region in _cut(regions, limit):
+        if region.length > room:
+            windows.append(Window(tuple(held)))
+            held, room = [], limit
+        held.append(region)
+        room -= region.length
+    if held:
+        windows.append(Window(tuple(held)))
+    return tuple(windows)
+
+
+def _cut(regions: Iterable[Region], limit: int) -> Iterator[Region]:
+    for region in regions:
+        for start in range(region.start, region.end, limit):
+            yield Region(start, min(start + limit, region.end))

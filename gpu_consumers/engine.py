@@ -1,0 +1,75 @@
+"""What an engine is: samples in, words or turns out; nothing here knows which library does it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gpu_consumers.core.merge import Turn
+from schemas.events import ModelInfo, Task
+from schemas.transcript import Word
+
+SAMPLE_RATE = 16_000  # Hz, of all decoded audio
+
+Samples = npt.NDArray[np.float32]  # [samples] of one channel, or [samples, channels], within -1 .. 1
+Progress = Callable[[float], None]
+"""Told how many seconds of audio are done; may raise (NotOwner) to stop the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a recording is to be transcribed; `language` None means that the model shall find out."""
+
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    hotwords: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The words of one channel, in order of their start; `probability` of the language when it was detected."""
+
+    language: str
+    probability: float | None
+    words: tuple[Word, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerBounds:
+    """What is known about the number of speakers; `exactly` overrides the others."""
+
+    exactly: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+class Transcriber(Protocol):
+    """A loaded speech-to-text model; may be used from several threads."""
+
+    info: ModelInfo
+
+    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
+        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory."""
+
+
+class Diarizer(Protocol):
+    """A loaded speaker diarization; may be used from several threads."""
+
+    info: ModelInfo
+
+    def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
+        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start."""
+
+
+class Engines(Protocol):
+    """The models of this process, loaded when they are first asked for."""
+
+    def transcriber(self, name: str) -> Transcriber:
+        """The model of a registry entry; raises Transient while it cannot be fetched."""
+
+    def diarizer(self) -> Diarizer:
+        """The diarizer of this service."""

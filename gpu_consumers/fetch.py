@@ -1,0 +1,124 @@
+"""A source address to a file on this machine, within what the tenant may read."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from schemas.errors import Permanent
+from schemas.events import Source
+from schemas.objects import audio_key, check_tenant, upload_key
+from schemas.ports import ObjectStore
+
+
+class Downloads(Protocol):
+    """The guarded client for addresses that strangers name; sink.outbound.OutboundClient is one."""
+
+    def download(
+        self,
+        url: str,
+        path: Path,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        check: Callable[[], None] | None = None,
+    ) -> object:
+        """Fetch `url` into `path`; raises Permanent, Transient or Outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a recording may be in bytes, and how many seconds one fetch may take."""
+
+    max_bytes: int
+    deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A recording on this machine; `uri` is its s3:// address when the object store already has it."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    uri: str | None
+
+
+class Fetcher:
+    """Fetches recordings from the web, from the object store and from uploads; may be used from several threads."""
+
+    def __init__(self, downloads: Downloads, store: ObjectStore, limits: Limits) -> None:
+        self._downloads = downloads
+        self._store = store
+        self._limits = limits
+
+    def fetch(self, tenant: str, source: Source, path: Path, check: Callable[[], None]) -> Fetched:
+        """The recording of `source` in `path`; `check` is called on the way and may raise to stop.
+
+        Raises Permanent: source_refused, source_not_found, source_unreachable, source_changed, media_too_large.
+        """
+        scheme = urlsplit(source.uri).scheme
+        if scheme in ("https", "http"):
+            self._downloads.download(
+                source.uri,
+                path,
+                max_bytes=self._limits.max_bytes,
+                deadline_seconds=self._limits.deadline_seconds,
+                check=check,
+            )
+            uri = None
+        else:
+            key = self._key(tenant, source.uri, scheme)
+            self._store.download(key, path, max_bytes=self._limits.max_bytes)
+            uri = self._store.uri(key)
+        check()
+        fetched = Fetched(path, digest_of(path), path.stat().st_size, uri)
+        _check_announced(source, fetched)
+        return fetched
+
+    def keep(self, tenant: str, job_id: UUID, fetched: Fetched) -> str:
+        """The s3:// address under which the stages that follow find the recording; writes it when it is not there."""
+        if fetched.uri is not None:
+            return fetched.uri
+        key = audio_key(tenant, job_id, fetched.sha256)
+        with fetched.path.open("rb") as body:
+            return self._store.put_stream(key, body, content_type="application/octet-stream").uri
+
+    def again(self, tenant: str, uri: str, sha256: str, path: Path) -> None:
+        """A recording that an earlier stage kept; raises Permanent(source_changed) when it is another one now."""
+        self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=self._limits.max_bytes)
+        if digest_of(path) != sha256:
+            raise Permanent("source_changed", f"{uri} is not what was transcribed")
+
+    def _key(self, tenant: str, uri: str, scheme: str) -> str:
+        if scheme == "upload":
+            return upload_key(tenant, _upload_id(uri))
+        if scheme != "s3":
+            raise Permanent("source_refused", f"addresses that begin with '{scheme[:20]}:' are not fetched")
+        key = self._store.key(uri)
+        if not key.startswith(f"{check_tenant(tenant)}/"):
+            raise Permanent("source_refused", f"the key of an s3 address must begin with {tenant}/")
+        return key
+
+
+def _upload_id(uri: str) -> UUID:
+    try:
+        return UUID(uri.removeprefix("upload://"))
+    except ValueError as error:
+        raise Permanent("source_refused", "an upload's address is upload:// and its id") from error
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_announced(source: Source, fetched: Fetched) -> None:
+    if source.size_bytes is not None and source.size_bytes != fetched.size_bytes:
+        raise Permanent("source_changed", f"{fetched.size_bytes} bytes instead of {source.size_bytes}")
+    if source.sha256 is not None and source.sha256 != fetched.sha256:
+        raise Permanent("source_changed", f"sha256 {fetched.sha256} instead of {source.sha256}")

@@ -1,0 +1,145 @@
+"""Models from the registry into this process: files checked, device chosen, loaded at first use, tried out."""
+
+import hashlib
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from gpu_consumers.engine import Diarizer, Transcriber
+from gpu_consumers.fetch import digest_of
+from schemas.errors import Fatal, ScribeError, Transient
+from schemas.events import ModelInfo
+from schemas.models import ModelEntry, ModelRegistry
+from schemas.settings import GpuSettings, ModelSettings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CHECKPOINTS = ("*.bin", "*.ckpt", "*.pt")  # what torch reads in a folder of pyannote
+BATCH = {"cuda": 16, "cpu": 8}  # windows at once
+
+
+class LoadedEngines:
+    """See engine.Engines; each model is loaded once, by whichever thread asks first, and stays."""
+
+    def __init__(self, registry: ModelRegistry, models: ModelSettings, gpu: GpuSettings) -> None:
+        self._registry = registry
+        self._cache = models.models_cache
+        self._gpu = gpu
+        self._transcribers: dict[str, Transcriber] = {}
+        self._diarizers: dict[str, Diarizer] = {}
+        self._loading = threading.Lock()
+
+    def transcriber(self, name: str) -> Transcriber:
+        """See engine.Engines."""
+        return self._once(self._transcribers, name, self._load_transcriber)
+
+    def diarizer(self) -> Diarizer:
+        """See engine.Engines."""
+        return self._once(self._diarizers, self._registry.diarizer, self._load_diarizer)
+
+    def _once(self, loaded: dict[str, T], name: str, load: Callable[[ModelEntry], T]) -> T:
+        if name not in loaded:
+            with self._loading:
+                if name not in loaded:
+                    loaded[name] = load(self._registry.models[name])
+        return loaded[name]
+
+    def _load_transcriber(self, entry: ModelEntry) -> Transcriber:
+        # imported here: a process that only diarizes never holds CTranslate2, and the other way round
+        whisper = importlib.import_module("gpu_consumers.transcriber")
+        device = choose_device(self._gpu.device, whisper.cuda_devices() > 0)
+        folder = folder_of(entry, self._cache)
+        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type=entry.compute_type)
+        decoding = whisper.Decoding(
+            batch_size=BATCH[device], languages=entry.languages, takes_prompt=not entry.stand_in
+        )
+
+        def load() -> Transcriber:
+            model = whisper.load_transcriber(folder, info, decoding, device, self._gpu.transcribe_workers)
+            model.warm_up()
+            return model  # type: ignore[no-any-return]
+
+        return _tried(entry, device, load)
+
+    def _load_diarizer(self, entry: ModelEntry) -> Diarizer:
+        pyannote = importlib.import_module("gpu_consumers.diarizer")
+        device = choose_device(self._gpu.device, pyannote.cuda_available())
+        folder = folder_of(entry, self._cache)
+        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type="float32")
+        for checkpoint in unpinned_checkpoints(entry, folder):
+            pyannote.check_harmless(checkpoint)
+
+        def load() -> Diarizer:
+            model = pyannote.load_diarizer(folder, info, device)
+            model.warm_up()
+            return model  # type: ignore[no-any-return]
+
+        return _tried(entry, device, load)
+
+
+def _tried(entry: ModelEntry, device: str, load: Callable[[], T]) -> T:
+    began = time.monotonic()
+    try:
+        model = load()
+    except ScribeError:
+        raise
+    # the libraries raise RuntimeError, ValueError, OSError and more for a device or a folder that does not fit
+    except Exception as error:
+        raise Fatal(f"model '{entry.name}' does not run on {device}: {error}") from error
+    log.info("model %s is ready on %s after %.1f s", entry.name, device, time.monotonic() - began)
+    return model
+
+
+def choose_device(wanted: str, available: bool) -> str:
+    """`cuda` or `cpu`; raises Fatal when a GPU is asked for and there is none."""
+    if wanted == "cuda" and not available:
+        raise Fatal("SCRIBE_DEVICE is cuda, but no GPU is found; set it to auto or cpu")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
+    """Where the files of a model lie; a hub model is fetched when it is not in the cache. Raises Fatal, Transient."""
+    if entry.path is not None:
+        if not entry.path.is_dir():
+            raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")
+        return entry.path
+    hub = importlib.import_module("huggingface_hub")
+    where = {"repo_id": entry.hub, "revision": entry.revision, "cache_dir": cache}
+    try:
+        return Path(hub.snapshot_download(**where, local_files_only=True))
+    except (OSError, ValueError):  # not here yet
+        log.info("model %s: fetching %s", entry.name, entry.hub)
+    try:
+        return Path(hub.snapshot_download(**where))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Transient(f"model '{entry.name}' could not be fetched: {type(error).__name__}: {error}") from error
+
+
+def checked_digest(entry: ModelEntry, folder: Path) -> str:
+    """One sha256 over all files of a model; raises Fatal when one is not the one that the registry pins."""
+    found = {str(path.relative_to(folder).as_posix()): digest_of(path) for path in _files(folder)}
+    for name, expected in entry.sha256.items():
+        if found.get(name) != expected:
+            raise Fatal(f"model '{entry.name}': {name} is {found.get(name, 'missing')}, not {expected}")
+    return digest_of_all(found)
+
+
+def digest_of_all(files: Mapping[str, str]) -> str:
+    """One digest for a set of files with theirs."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
+    """Files that torch would unpickle and for whose content nobody vouches in the registry."""
+    found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
+    return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -1,0 +1,90 @@
+"""A job's recording as samples: fetched and decoded once, shared with the next stage through the local cache."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_consumers.audio_cache import AudioCache
+from gpu_consumers.engine import Progress, Samples
+from gpu_consumers.fetch import Fetched, Fetcher
+from gpu_consumers.media import Decoded, decode
+from gpu_consumers.stopwatch import Stopwatch
+from schemas.events import Channels, JobRequested, TranscriptReady
+
+CHECK_SECONDS = 20.0  # of audio: decoding is hundreds of times faster
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Samples [samples, channels] with what is known of them; `fetched.path` lives as long as the job's folder."""
+
+    samples: Samples
+    decoded: Decoded
+    fetched: Fetched
+
+
+class Recordings:
+    """Both stages get their audio here; may be used from several threads."""
+
+    def __init__(self, fetcher: Fetcher, cache: AudioCache, max_seconds: float) -> None:
+        self._fetcher = fetcher
+        self._cache = cache
+        self._max_seconds = max_seconds
+
+    @contextmanager
+    def fresh(self, request: JobRequested, check: Callable[[], None], watch: Stopwatch) -> Iterator[Recording]:
+        """The recording of a new job.
+
+        It is fetched even when its digest is announced and known: knowing a digest is no right to what it stands for.
+        """
+        with self._cache.folder() as folder:
+            with watch.measure("fetch"):
+                fetched = self._fetcher.fetch(request.tenant, request.source, folder / "recording", check)
+            made: list[Decoded] = []
+            with watch.measure("decode"):
+                channels = request.options.channels
+                samples = self._cache.add(
+                    _key(fetched.sha256, channels), self._maker(fetched.path, channels, check, made)
+                )
+            yield Recording(samples, made[0], fetched)
+
+    def keep(self, request: JobRequested, fetched: Fetched) -> str:
+        """The s3:// address at which the next stage finds the recording, wherever it runs."""
+        return self._fetcher.keep(request.tenant, request.job_id, fetched)
+
+    def again(self, event: TranscriptReady, check: Callable[[], None]) -> Samples:
+        """The recording of a job that was transcribed: from the cache, else fetched and decoded once more."""
+        channels = event.request.options.channels
+        key = _key(event.audio.sha256, channels)
+        if (samples := self._cache.get(key)) is not None:
+            return samples
+        with self._cache.folder() as folder:
+            path = folder / "recording"
+            self._fetcher.again(event.tenant, event.audio.uri, event.audio.sha256, path)
+            return self._cache.add(key, self._maker(path, channels, check, []))
+
+    def _maker(
+        self, source: Path, channels: Channels, check: Callable[[], None], made: list[Decoded]
+    ) -> Callable[[Path], None]:
+        def make(target: Path) -> None:
+            made.append(decode(source, target, channels, self._max_seconds, every(CHECK_SECONDS, check)))
+
+        return make
+
+
+def every(seconds: float, check: Callable[[], None]) -> Progress:
+    """A progress that calls `check` once per so many seconds of audio."""
+    due = 0.0
+
+    def progress(done: float) -> None:
+        nonlocal due
+        if done >= due:
+            due = done + seconds
+            check()
+
+    return progress
+
+
+def _key(sha256: str, channels: Channels) -> str:
+    return f"{sha256}.{channels.value}"

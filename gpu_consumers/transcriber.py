@@ -1,0 +1,226 @@
+"""faster-whisper behind the Transcriber protocol: the only module that imports it and CTranslate2.
+
+A recording is worked through in batches of windows of our own packing, so that memory is bounded, progress is true
+and work can stop between two batches; each batch is one call of the library's BatchedInferencePipeline.
+"""
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+from gpu_consumers.core.windows import Region, Window, pack
+from gpu_consumers.engine import SAMPLE_RATE, Heard, Progress, Samples, Wishes
+from schemas.errors import Transient
+from schemas.events import ModelInfo
+from schemas.transcript import Word
+
+UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
+VAD_PIECE = 600 * SAMPLE_RATE  # the detector copies what it is given
+SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
+PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
+DETECTION_WINDOWS = 3
+NO_PROMPT = "this model takes no hotwords and no prompt: they were ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a model is used: windows and hypotheses at once, and the languages it may answer in (empty: all)."""
+
+    batch_size: int = 8
+    beam_size: int = 5
+    languages: tuple[str, ...] = ()
+    takes_prompt: bool = True
+
+
+def cuda_devices() -> int:
+    """GPUs that CTranslate2 can use."""
+    return int(ctranslate2.get_cuda_device_count())
+
+
+def load_transcriber(
+    folder: Path, info: ModelInfo, decoding: Decoding, device: str, workers: int
+) -> "WhisperTranscriber":
+    """A model from a folder, for so many threads at once; `info.compute_type` is what to ask for."""
+    if device == "cuda":
+        _preload_cublas()
+    model = WhisperModel(
+        str(folder),
+        device=device,
+        compute_type=info.compute_type,
+        num_workers=workers,
+        cpu_threads=max(1, (os.cpu_count() or 1) // workers),
+    )
+    loaded = ModelInfo(name=info.name, digest=info.digest, compute_type=str(model.model.compute_type))
+    return WhisperTranscriber(model, loaded, decoding)
+
+
+def _preload_cublas() -> None:
+    """CTranslate2 opens libcublas.so.12 by name, and torch brings only version 13: load ours before it looks."""
+    spec = importlib.util.find_spec("nvidia.cublas")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for name in ("libcublasLt.so.12", "libcublas.so.12"):
+            if (path := Path(folder) / "lib" / name).is_file():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+class WhisperTranscriber:
+    """See engine.Transcriber; the model is shared by all threads, each call has a pipeline of its own."""
+
+    def __init__(self, model: WhisperModel, info: ModelInfo, decoding: Decoding) -> None:
+        self.info = info
+        self._model = model
+        self._decoding = decoding
+        self._window = int(model.feature_extractor.chunk_length) * SAMPLE_RATE
+
+    def warm_up(self) -> None:
+        """Run every kernel once on noise; raises whatever is wrong with the device."""
+        noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
+        language = (self._decoding.languages or ("en",))[0]
+        list(self._run(noise, (Window((Region(0, len(noise)),)),), Wishes(language=language)))
+
+    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
+        """See engine.Transcriber."""
+        progress(0.0)
+        windows = pack(self._speech(samples, progress), self._window)
+        wishes, warnings = self._possible(wishes)
+        if not windows:
+            return Heard(wishes.language or UNKNOWN, None, (), warnings)
+        probability = None
+        if wishes.language is None:
+            language, probability = self._detect(samples, windows)
+            wishes = Wishes(language, wishes.task, wishes.hotwords, wishes.prompt)
+        words = tidy(self._words(samples, windows, wishes, progress), len(samples) / SAMPLE_RATE)
+        return Heard(wishes.language or UNKNOWN, probability, words, warnings)
+
+    def _speech(self, samples: Samples, progress: Progress) -> Iterator[Region]:
+        """Where somebody speaks; a stretch that touches the end of a piece is heard again in the next one."""
+        options = VadOptions(max_speech_duration_s=self._window / SAMPLE_RATE, min_silence_duration_ms=160)
+        start = 0
+        while start < len(samples):
+            piece = np.ascontiguousarray(samples[start : start + VAD_PIECE])
+            found = [Region(item["start"], item["end"]) for item in get_speech_timestamps(piece, options)]
+            end = start + len(piece)
+            if end < len(samples) and found and found[-1].end >= len(piece) and found[-1].start > 0:
+                end = start + found.pop().start
+            yield from (Region(start + region.start, start + region.end) for region in found)
+            start = end
+            progress(0.0)
+
+    def _possible(self, wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
+        if self._decoding.takes_prompt:
+            hotwords = self._shortened(wishes.hotwords, slice(None, PROMPT_TOKENS))
+            prompt = self._shortened(wishes.prompt, slice(-PROMPT_TOKENS, None))  # as Whisper does: its end counts
+            return Wishes(wishes.language, wishes.task, hotwords, prompt), ()
+        ignored = (NO_PROMPT,) if wishes.hotwords or wishes.prompt else ()
+        return Wishes(wishes.language, wishes.task), ignored
+
+    def _shortened(self, text: str | None, part: slice) -> str | None:
+        if not text:
+            return None
+        tokens = self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids
+        return text if len(tokens) <= PROMPT_TOKENS else str(self._model.hf_tokenizer.decode(tokens[part]))
+
+    def _detect(self, samples: Samples, windows: Sequence[Window]) -> tuple[str, float]:
+        heard = np.concatenate([_audio(samples, window) for window in windows[:DETECTION_WINDOWS]])
+        language, probability, ranked = self._model.detect_language(
+            heard, language_detection_segments=DETECTION_WINDOWS
+        )
+        allowed = self._decoding.languages
+        if allowed and language not in allowed:
+            language, probability = max(
+                (item for item in ranked if item[0] in allowed), key=lambda item: item[1], default=(allowed[0], 0.0)
+            )
+        return str(language), float(probability)
+
+    def _words(self, samples: Samples, windows: Sequence[Window], wishes: Wishes, progress: Progress) -> Iterator[Word]:
+        size, done = self._decoding.batch_size, 0
+        while done < len(windows):
+            batch = windows[done : done + size]
+            progress(batch[0].regions[0].start / SAMPLE_RATE)
+            try:
+                yield from list(self._run(samples, batch, wishes))
+            except RuntimeError as error:
+                if "out of memory" not in str(error):
+                    raise
+                if size == 1:
+                    raise Transient(f"the device has no memory for one window: {error}") from error
+                size //= 2
+                continue
+            done += len(batch)
+        progress(len(samples) / SAMPLE_RATE)
+
+    def _run(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> Iterator[Word]:
+        block = _Block.of(samples, windows)
+        # the library keeps state on the pipeline: one of our own for every call
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(
+            block.audio,
+            language=wishes.language,
+            task=wishes.task.value,
+            clip_timestamps=block.clips,
+            batch_size=len(windows),
+            beam_size=self._decoding.beam_size,
+            hotwords=wishes.hotwords,
+            initial_prompt=wishes.prompt,
+            word_timestamps=True,
+        )
+        for segment in segments:
+            if segment.no_speech_prob > SILENT_PROBABILITY and segment.avg_logprob < SILENT_LOGPROB:
+                continue
+            offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
+            for word in segment.words or ():
+                yield block.word(word, offset)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The windows of one batch in one array, each at a full second, so that its place is exact in any unit."""
+
+    audio: Samples
+    clips: list[dict[str, float]]
+    windows: dict[int, Window] = field(repr=False)
+
+    @classmethod
+    def of(cls, samples: Samples, windows: Sequence[Window]) -> "_Block":
+        """Copies what is spoken and nothing else."""
+        parts, clips, placed, second = [], [], {}, 0
+        for window in windows:
+            spoken = _audio(samples, window)
+            seconds = -(-len(spoken) // SAMPLE_RATE)
+            parts.append(np.pad(spoken, (0, seconds * SAMPLE_RATE - len(spoken))))
+            clips.append({"start": float(second), "end": second + len(spoken) / SAMPLE_RATE})
+            placed[second] = window
+            second += seconds
+        return cls(np.concatenate(parts), clips, placed)
+
+    def word(self, word: Any, offset: int) -> Word:
+        """A word of the library as one of ours, at its time in the recording."""
+        start, end = self.windows[offset].restore(word.start - offset, word.end - offset, SAMPLE_RATE)
+        return Word(start=start, end=end, text=str(word.word), probability=float(word.probability))
+
+
+def _audio(samples: Samples, window: Window) -> Samples:
+    return np.concatenate([samples[region.start : region.end] for region in window.regions])
+
+
+def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
+    """Words without blanks around them, in order, within the recording, times in milliseconds; empty ones are dropped."""
+    tidied: list[Word] = []
+    for word in words:
+        # half a character, which the model left open at the end of a window
+        if not (text := word.text.replace("\ufffd", "").strip()):
+            continue
+        earliest = tidied[-1].start if tidied else 0.0
+        start = round(min(max(word.start, earliest), duration), 3)
+        end = round(min(max(word.end, start), duration), 3)
+        probability = None if word.probability is None else round(min(max(word.probability, 0.0), 1.0), 4)
+        tidied.append(Word(start=start, end=max(start, end), text=text, probability=probability))
+    return tuple(tidied)
