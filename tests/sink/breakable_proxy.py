@@ -1,0 +1,69 @@
+"""A TCP proxy in front of a real server that can be cut and mended, so that outages need no restart of the server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+Opener = tuple[str, int] | str  # host and port, or the path of a Unix socket
+
+
+class BreakableProxy:
+    """Forwards connections to `target`; `cut` resets them and refuses new ones, `mend` takes them again."""
+
+    def __init__(self, target: Opener) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def mend(self) -> None:
+        """Listen, on the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Refuse new connections and end those that are open."""
+        if self._server is not None:
+            self._server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._forward(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if isinstance(self._target, str):
+            there, back = await asyncio.open_unix_connection(self._target)
+        else:
+            there, back = await asyncio.open_connection(*self._target)
+        both = {writer, back}
+        self._writers |= both
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        self._writers -= both
+        for end in both:
+            with contextlib.suppress(OSError):
+                await end.wait_closed()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def breakable(target: Opener) -> AsyncIterator[BreakableProxy]:
+    """A proxy that listens until the block ends."""
+    proxy = BreakableProxy(target)
+    await proxy.mend()
+    try:
+        yield proxy
+    finally:
+        await proxy.cut()
