@@ -93,7 +93,7 @@ def _make() -> None:
         size = installed_bytes()
         say(f"Fetching {missing} packages, about {size / 1e9:.1f} GB installed (most of it is PyTorch with CUDA)")
         check_disk(size)
-    _run(sync)
+    _run(sync if missing else [*sync, "--quiet"])
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", "--python", str(PYTHON)]
     _run([uv, "pip", "install", *options, "--editable", str(ROOT)])
     STAMP.write_text(wanted_stamp())

@@ -108,6 +108,7 @@ def wait_until(ready: Callable[[], bool], identity: ProcessId, name: str, log: P
     deadline = time.monotonic() + seconds
     while not ready():
         if identity.process() is None:
+            _reap(identity)
             raise StartFailed(f"{name} ended while starting; the end of {log}:\n{tail(log)}")
         if time.monotonic() > deadline:
             raise StartFailed(f"{name} was not ready after {seconds:.0f} s; the end of {log}:\n{tail(log)}")
