@@ -1,11 +1,15 @@
 """The command `scribe`."""
 
+import logging
+
 from producers.cli.app import create_cli
 from producers.exit_codes import reported
 
 
 def main() -> None:
     """Run the command that was asked for."""
+    # errors reach the caller as messages; without a handler the libraries' warnings would stand between them
+    logging.getLogger().addHandler(logging.NullHandler())
     with reported():
         create_cli()(prog_name="scribe")
 

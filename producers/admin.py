@@ -1,8 +1,7 @@
 """Kafka's administration: which topics are there, and making, growing and altering them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -17,11 +16,11 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from producers.publisher import client_config, translate
 from producers.topic_plan import Alter, Create, Existing, Grow
-from schemas.errors import Permanent
+from schemas.errors import Outage, Permanent
 from schemas.settings import KafkaSettings
 
 R = TypeVar("R")
-SECONDS = 20.0
+SECONDS = 10.0
 _IMPOSSIBLE = frozenset(
     {
         KafkaError.INVALID_REPLICATION_FACTOR,
@@ -37,18 +36,24 @@ class TopicAdmin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         # kept for the life of this object: a client that is collected takes its unfinished futures with it
-        self._client = AdminClient(client_config(settings, "scribe-topics"))
+        # and silent: each call says itself what went wrong
+        self._client = AdminClient({**client_config(settings, "scribe-topics"), "log_level": 0})
+        self._bootstrap = settings.kafka_bootstrap
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """Those of the named topics that the broker has."""
-        with _translated():
+        try:
             topics = self._client.list_topics(timeout=SECONDS).topics
-        found = [name for name in names if name in topics]
-        if not found:
+        except KafkaException as error:
+            if isinstance(found := translate(error), Outage):
+                raise Outage(f"{found}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP") from error
+            raise found from error
+        there = [name for name in names if name in topics]
+        if not there:
             return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in found]
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
         configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
-        return {name: Existing(len(topics[name].partitions), _values(configs[name])) for name in found}
+        return {name: Existing(len(topics[name].partitions), _values(configs[name])) for name in there}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
         """Make topics; one that somebody else made meanwhile is no error. -1: the broker's replication factor."""
@@ -75,14 +80,6 @@ class TopicAdmin:
         ]
         if resources:
             _results(self._client.incremental_alter_configs(resources, request_timeout=SECONDS), str)
-
-
-@contextmanager
-def _translated(topic: str = "") -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise translate(error, topic) from error
 
 
 def _results(futures: Mapping[Any, Future[R]], name: Callable[[Any], str], ignored: int | None = None) -> dict[str, R]:

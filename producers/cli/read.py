@@ -80,7 +80,10 @@ def form_of(path: Path) -> Format:
 
 def model_table(entries: list[dict[str, Any]]) -> Table:
     """One row a model."""
-    table = Table("MODEL", "LANGUAGES", "", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("MODEL", no_wrap=True)  # a name cut short could not be copied
+    table.add_column("LANGUAGES")
+    table.add_column("")
     for entry in entries:
         languages = ", ".join(entry["languages"]) or "99, as Whisper"
         if entry["default_language"]:

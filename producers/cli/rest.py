@@ -97,7 +97,7 @@ def error_of(response: httpx.Response) -> ScribeError:
     """The error in an answer: the shim's own, or an Outage for words of whoever stands before it."""
     try:
         problem = response.json()
-        code, text = problem["code"], f"{problem['title']}. {problem['detail']}"
+        code, text = problem["code"], f"{problem['title']}: {problem['detail']}"
     except (ValueError, KeyError, TypeError):
         code, text = (
             "",

@@ -39,7 +39,7 @@ def apply(
     """
     admin, found = _look(partitions)
     if found.differences and not alter:
-        _refuse(found, "Nothing was changed. To change these topics: scribe topics apply --alter")
+        _refuse(found, "Nothing was changed.")
     admin.create(found.create, replication_factor)
     admin.grow(found.grow)
     admin.alter(found.alter)
@@ -55,7 +55,7 @@ def check(partitions: Partitions = None) -> None:
     """Say what `apply` would do; exit code 2 when it is anything."""
     _, found = _look(partitions)
     if not found.is_done:
-        _refuse(found, "To create what is missing: scribe topics apply")
+        _refuse(found)
     sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
 
 
@@ -74,7 +74,8 @@ def _check_retention(existing: Mapping[str, Existing], object_days: int | None) 
         raise typer.Exit(MISTAKE)
 
 
-def _refuse(found: Plan, advice: str) -> None:
+def _refuse(found: Plan, *words: str) -> None:
     lines = [f"missing {topic.name}" for topic in found.create] + [f"differs {item}" for item in found.differences]
-    sys.stderr.write("".join(f"{line}\n" for line in [*lines, advice]))
+    lines += [*words, f"To put it right: scribe topics apply{' --alter' if found.differences else ''}"]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     raise typer.Exit(MISTAKE)
