@@ -3,6 +3,7 @@
 Each class is one concern; a process loads the ones it needs with `load`, which reports all mistakes at once.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -107,6 +108,13 @@ class OutboundSettings(_Settings):
     """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhook_secrets` makes one."""
     time_scale: float = Field(default=1.0, gt=0, le=1.0)
     """Factor on every retry delay of webhooks and jobs; below 1 only in tests and demos."""
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)  # its ValueError says what is wrong
+        return value
 
 
 class ApiSettings(_Settings):

@@ -1,4 +1,4 @@
-"""Which addresses may be called on behalf of strangers: the IANA special-purpose registries and cloud extras. [pure]
+"""Which addresses may be called on behalf of strangers: the IANA special-purpose registries and cloud extras.
 
 Python's `is_global` is not asked: it takes Azure's wire server, NAT64 and 6to4 forms of private addresses and some
 more for public, differently in each release.

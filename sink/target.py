@@ -1,4 +1,4 @@
-"""What an address given by a stranger may look like, and what is sent for it. [pure]
+"""What an address given by a stranger may look like, and what is sent for it.
 
 It is read once; everything that follows (resolving, TLS, Host, request line) uses the parts found here, so that no
 second parser can understand it differently.

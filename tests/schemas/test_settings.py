@@ -9,6 +9,7 @@ from schemas.settings import (
     EnhancedAiSettings,
     KafkaSettings,
     ObjectStoreSettings,
+    OutboundSettings,
     PostgresSettings,
     load,
     load_all,
@@ -35,6 +36,13 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["SCRIBE_KAFKA_BOOTSTRAP", "SCRIBE_API_PORT", "SCRIBE_S3_ENDPOINT"]
     assert "'nonsense' is not host:port" in lines[0]
+
+
+def test_a_network_that_is_none_is_reported_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the first address is checked."""
+    monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", '["10.0.0.0/8", "10.0.0.300"]')
+    with pytest.raises(SettingsError, match=r"SCRIBE_ALLOWED_NETWORKS: '10\.0\.0\.300'"):
+        load(OutboundSettings)
 
 
 def test_the_first_editions_names_of_the_enhanced_ai_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
 
 NAME = "recordings.example"  # a name that no system resolver knows
 LOOPBACK = OutboundSettings(allowed_networks=("127.0.0.1/32",))
-CLOSED = OutboundSettings()
+CLOSED = OutboundSettings(allowed_networks=())
 LONG, SHORT = 30.0, 0.4
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -1,0 +1,173 @@
+"""What only a real store has: outages, refusals, cut bodies, parts, presigned addresses, threads."""
+
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from deploy.local.stack import Stack
+from schemas.errors import Outage, Permanent
+from schemas.settings import ObjectStoreSettings
+from sink.s3 import S3ObjectStore
+from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
+
+
+def store_at(endpoint: str, *, bucket: str = "bucket", secret: str = "secret") -> S3ObjectStore:
+    return S3ObjectStore(
+        ObjectStoreSettings.model_validate(
+            {"s3_endpoint": endpoint, "s3_bucket": bucket, "s3_access_key": "key", "s3_secret_key": secret}
+        )
+    )
+
+
+CALLS: dict[str, Callable[[S3ObjectStore], object]] = {
+    "put": lambda store: store.put("k", b"x", content_type="text/plain"),
+    "put_stream": lambda store: store.put_stream("k", io.BytesIO(b"x"), content_type="text/plain"),
+    "get": lambda store: store.get("k"),
+    "info": lambda store: store.info("k"),
+    "keys": lambda store: list(store.keys("")),
+    "delete": lambda store: store.delete("k"),
+    "ensure_bucket": lambda store: store.ensure_bucket(),
+}
+
+
+def talk(server: Stranger, call: Callable[[S3ObjectStore], object]) -> object:
+    with closing(store_at(f"http://127.0.0.1:{server.port}")) as store:
+        return call(store)
+
+
+def error_answer(status: int, code: str) -> Script:
+    return answer(status, f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode())
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_store_that_is_away_is_an_outage(free_tcp_port: int, call: Callable[[S3ObjectStore], object]) -> None:
+    with closing(store_at(f"http://127.0.0.1:{free_tcp_port}")) as store, pytest.raises(Outage, match="object store"):
+        call(store)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (503, "SlowDown"),
+        (500, "InternalError"),
+        (403, "AccessDenied"),
+        (403, "InvalidAccessKeyId"),
+        (404, "NoSuchBucket"),
+    ],
+)
+def test_what_the_operator_or_time_must_mend_is_an_outage(status: int, code: str) -> None:
+    with stranger(error_answer(status, code)) as server, pytest.raises(Outage, match=code):
+        talk(server, CALLS["get"])
+
+
+def test_a_body_that_is_cut_off_is_an_outage_and_leaves_no_file(tmp_path: Path) -> None:
+    with stranger(lambda visit: visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsound")) as server:
+        with pytest.raises(Outage):
+            talk(server, CALLS["get"])
+        with pytest.raises(Outage):
+            talk(server, lambda store: store.download("k", tmp_path / "x", max_bytes=10))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_failed_for_a_moment_is_sent_again() -> None:
+    ends = iter([error_answer(503, "SlowDown"), Visit.reset, answer(200)])
+    with stranger(lambda visit: next(ends)(visit)) as server:
+        assert talk(server, CALLS["put"]) is True
+        assert len(server.visits) == 3
+
+
+def test_a_write_that_another_one_meets_is_an_outage() -> None:
+    with stranger(error_answer(409, "ConditionalRequestConflict")) as server, pytest.raises(Outage):
+        talk(server, lambda store: store.put("k", b"x", content_type="text/plain", if_absent=True))
+
+
+def test_a_key_that_no_store_takes_is_the_callers_fault() -> None:
+    with stranger(error_answer(400, "KeyTooLongError")) as server, pytest.raises(Permanent, match="KeyTooLong"):
+        talk(server, CALLS["put"])
+    with closing(store_at("http://127.0.0.1:1")) as store, pytest.raises(ParamValidationError):
+        store.get("")
+
+
+def test_wrong_credentials_are_an_outage(s3_server: Stack, bucket: str) -> None:
+    with closing(store_at(s3_server.s3_endpoint, bucket=bucket)) as store, pytest.raises(Outage):
+        store.get("k")
+
+
+def test_a_missing_bucket_is_made_once(s3_server: Stack, object_store: S3ObjectStore) -> None:
+    settings = ObjectStoreSettings.model_validate(
+        {
+            "s3_endpoint": s3_server.s3_endpoint,
+            "s3_bucket": object_store.bucket + "-new",
+            "s3_access_key": s3_server.s3_access_key,
+            "s3_secret_key": s3_server.s3_secret_key,
+        }
+    )
+    with closing(S3ObjectStore(settings)) as store:
+        with pytest.raises(Outage, match="NoSuchBucket"):
+            store.get("k")
+        store.ensure_bucket()
+        store.ensure_bucket()
+        assert list(store.keys("")) == []
+
+
+def test_no_part_remains_of_an_upload_that_breaks(s3_server: Stack, object_store: S3ObjectStore) -> None:
+    class Breaking(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            if not data:
+                raise Permanent("media_too_large")
+            return data
+
+    with pytest.raises(Permanent):
+        object_store.put_stream("k", Breaking(bytes(20_000_000)), content_type="audio/wav")
+    with closing(s3_server.s3.client()) as client:
+        assert client.list_multipart_uploads(Bucket=object_store.bucket).get("Uploads", []) == []
+
+
+def test_a_presigned_address_is_read_by_anybody_and_written_by_nobody(object_store: S3ObjectStore) -> None:
+    object_store.put("acme/ä b.wav", b"sound", content_type="audio/wav")
+    address = object_store.presign_get("acme/ä b.wav", 60)
+    assert httpx.get(address).content == b"sound"
+    assert httpx.put(address, content=b"other").status_code == 403
+    assert httpx.get(address.partition("?")[0]).status_code == 403
+
+
+def test_a_store_is_used_from_many_threads(object_store: S3ObjectStore) -> None:
+    def work(number: int) -> bytes:
+        key = f"acme/{number}"
+        object_store.put(key, str(number).encode(), content_type="text/plain")
+        return object_store.get(key)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(work, range(64))) == [str(number).encode() for number in range(64)]
+    assert len(list(object_store.keys("acme/"))) == 64
+
+
+def test_of_many_that_write_if_absent_one_wins(object_store: S3ObjectStore) -> None:
+    def work(number: int) -> bool:
+        return object_store.put("acme/one", str(number).encode(), content_type="text/plain", if_absent=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(work, range(8)))
+    assert won.count(True) == 1
+    assert object_store.get("acme/one") == str(won.index(True)).encode()
+
+
+def test_secrets_are_not_in_messages() -> None:
+    with (
+        stranger(error_answer(403, "SignatureDoesNotMatch")) as server,
+        closing(store_at(f"http://127.0.0.1:{server.port}", secret="kanari")) as store,
+    ):
+        with pytest.raises(Outage) as caught:
+            store.get("k")
+        assert "kanari" not in str(caught.value)
+        assert b"kanari" not in server.visits[0].head
