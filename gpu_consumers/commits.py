@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from gpu_consumers.core.offsets import Position, decode
+from gpu_consumers.core.work import Delivery
 from gpu_consumers.execution import Finished
 from gpu_consumers.partitions import Assignment, OwnedPartition
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
@@ -109,11 +110,11 @@ class Committer:
         partitions = {finished.task.partition for finished in self._pending}
         committed = self._committed([partition.toppar for partition in partitions])
         for finished in tuple(self._pending):
-            partition, offset = finished.task.partition, finished.task.delivery.offset
+            partition, delivery = finished.task.partition, finished.task.delivery
             position = committed.get((partition.topic, partition.partition))
-            if position is not None and position.covers(offset):
+            if position is not None and position.covers(delivery.offset):
                 self._pending.remove(finished)
-                partition.offsets.finish([offset])
+                partition.finish([delivery])
                 self._count(finished)
         self._unsettled = False
 
@@ -137,11 +138,9 @@ class Committer:
         return list(self._pending)
 
     def _positions(self, batch: Sequence[Finished], idle: bool) -> dict[OwnedPartition, Position]:
-        finishing: dict[OwnedPartition, list[int]] = defaultdict(list)
-        for finished in batch:
-            finishing[finished.task.partition].append(finished.task.delivery.offset)
+        finishing = _by_partition(batch)
         partitions = tuple(self._assignment) if idle else tuple(finishing)
-        positions = {p: p.offsets.position(finishing.get(p, ())) for p in partitions}
+        positions = {p: p.offsets.position([d.offset for d in finishing.get(p, [])]) for p in partitions}
         return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
 
     def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
@@ -173,12 +172,11 @@ class Committer:
         ]
 
     def _applied(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
-        finishing: dict[OwnedPartition, list[int]] = defaultdict(list)
         for finished in batch:
-            finishing[finished.task.partition].append(finished.task.delivery.offset)
             self._count(finished)
+        finishing = _by_partition(batch)
         for partition, position in positions.items():
-            partition.offsets.finish(finishing.get(partition, []))
+            partition.finish(finishing.get(partition, []))
             partition.committed = position
             partition.gate.crowded.update(len(position.metadata))
         del self._pending[: len(batch)]
@@ -196,6 +194,13 @@ class Committer:
         OUTCOMES.labels(self._group, finished.outcome).inc()
         for result in finished.results:
             _count_result(result)
+
+
+def _by_partition(batch: Sequence[Finished]) -> dict[OwnedPartition, list[Delivery]]:
+    grouped: dict[OwnedPartition, list[Delivery]] = defaultdict(list)
+    for finished in batch:
+        grouped[finished.task.partition].append(finished.task.delivery)
+    return grouped
 
 
 def _count_result(result: JobResult) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from gpu_consumers.commits import Committer
-from gpu_consumers.core.admission import Valve, due_at
+from gpu_consumers.core.admission import GroupGate, due_at
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.drain import Drain
 from gpu_consumers.execution import Task
@@ -37,7 +37,9 @@ def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict
         # jobs are small and their work is long: nothing is gained by fetching far ahead
         "queued.min.messages": 1,
         "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 100,
+        "fetch.queue.backoff.ms": 20,
+        # a fetch in progress holds up the next one of a resumed partition
+        "fetch.wait.max.ms": 100,
         **client_config(settings, client_id),
         "group.id": group,
         "group.protocol": "consumer",
@@ -61,7 +63,7 @@ class GroupConsumer:
         assignment: Assignment,
         committer: Committer,
         pool: WorkerPool,
-        valve: Valve,
+        gate: GroupGate,
         retry_delays: Mapping[str, float],
         drain: Drain,
     ) -> None:
@@ -73,7 +75,7 @@ class GroupConsumer:
         self._assignment = assignment
         self._committer = committer
         self._pool = pool
-        self._valve = valve
+        self._gate = gate
         self._retry_delays = retry_delays
         self._drain = drain
         self._draining = False
@@ -149,11 +151,12 @@ class GroupConsumer:
     def _receive(self) -> None:
         """Take what has been fetched, until the workers have enough."""
         message = self._consumer.poll(BUSY_POLL if self._assignment.in_flight else IDLE_POLL)
-        for _ in range(BURST):
-            if message is None:
-                return
+        taken = 0
+        while message is not None:
             self._take(message)
-            if self._valve.update(self._assignment.in_flight):
+            taken += 1
+            # whatever is polled must be taken: the position has moved past it
+            if taken == BURST or self._full():
                 return
             message = self._consumer.poll(0)
 
@@ -168,12 +171,14 @@ class GroupConsumer:
             return None
         if error is not None:
             return partition.offsets.reach_end(offset)
-        if partition.offsets.receive(offset):
-            headers = read_headers(message.headers())  # type: ignore[arg-type]
-            self._admit(
-                partition, Delivery(topic, partition.partition, offset, message.key(), message.value(), headers)
-            )
+        headers = read_headers(message.headers())  # type: ignore[arg-type]
+        delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers)
+        if partition.receive(delivery):
+            self._admit(partition, delivery)
         return None
+
+    def _full(self) -> bool:
+        return self._gate.update(self._assignment.in_flight, self._assignment.bytes_in_flight)
 
     def _admit(self, partition: OwnedPartition, delivery: Delivery) -> None:
         """To the workers, or aside until it falls due; only our own retry topics may ask for delay."""
@@ -200,7 +205,7 @@ class GroupConsumer:
 
     def _set_pauses(self) -> None:
         """Pause and resume what changed; a paused partition is still polled."""
-        full = self._valve.update(self._assignment.in_flight) or self._draining
+        full = self._full() or self._draining
         changed = [p for p in self._assignment if p.gate.paused(full) != p.paused]
         for partition in changed:
             partition.paused = not partition.paused

@@ -28,8 +28,20 @@ class OwnedPartition:
     metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
     committed: Position | None
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
+    bytes_in_flight: int = 0
     paused: bool = False
     owned: bool = True  # read by worker threads
+
+    def receive(self, delivery: Delivery) -> bool:
+        """Note a polled record; False when it must be skipped."""
+        fresh = self.offsets.receive(delivery.offset)
+        self.bytes_in_flight += delivery.size_bytes if fresh else 0
+        return fresh
+
+    def finish(self, deliveries: Sequence[Delivery]) -> None:
+        """Note that these are committed."""
+        self.offsets.finish([delivery.offset for delivery in deliveries])
+        self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     @property
     def toppar(self) -> TopicPartition:
@@ -54,6 +66,11 @@ class Assignment:
     def in_flight(self) -> int:
         """Records received and not finished, but for those that wait for their due time."""
         return sum(len(p.offsets.in_flight) - len(p.gate.held) for p in self._owned.values())
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Size of the values of all records received and not finished."""
+        return sum(partition.bytes_in_flight for partition in self._owned.values())
 
     def find(self, topic: str, partition: int) -> OwnedPartition | None:
         """The current assignment of a partition."""

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer
 
 from gpu_consumers.commits import Committer
 from gpu_consumers.consumer import GroupConsumer, consumer_config
-from gpu_consumers.core.admission import Valve, in_flight_marks
+from gpu_consumers.core.admission import GroupGate
 from gpu_consumers.core.settle import SettlePolicy
 from gpu_consumers.core.work import StageRunner
 from gpu_consumers.drain import Drain
@@ -70,7 +70,7 @@ def create_group(runner: StageRunner, runtime: Runtime) -> GroupConsumer:
             partition_epochs=runtime.kafka.kafka_partition_epochs,
         ),
         pool=WorkerPool(runner.group, runner.workers, executor.execute),
-        valve=Valve(in_flight_marks(runner.workers)),
+        gate=GroupGate(),
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
         drain=runtime.drain,
     )

@@ -35,20 +35,29 @@ class Valve:
         return self.closed
 
 
-# a pause costs a refetch of up to half a second, so there must be work for that long; metadata ends at 4,095
-METADATA_MARKS = Watermarks(high=3_000, low=1_500)
+# undecoded records are small: a long look-ahead costs little, while a pause costs a refetch of up to half a second
+RECORDS = Watermarks(high=2_000, low=1_000)
+RECORD_BYTES = Watermarks(high=64_000_000, low=32_000_000)
+METADATA_CHARACTERS = Watermarks(high=3_000, low=1_500)  # a commit may carry 4,095
 
 
-def in_flight_marks(workers: int) -> Watermarks:
-    """Records in flight over all partitions, for so many workers."""
-    return Watermarks(high=8 * workers, low=4 * workers)
+@dataclass(slots=True)
+class GroupGate:
+    """Whether the whole group rests, because enough is in flight by number or by bytes."""
+
+    records: Valve = field(default_factory=lambda: Valve(RECORDS))
+    bytes: Valve = field(default_factory=lambda: Valve(RECORD_BYTES))
+
+    def update(self, records: int, size: int) -> bool:
+        """Whether reading must rest with so many records of so many bytes in flight."""
+        return any((self.records.update(records), self.bytes.update(size)))
 
 
 @dataclass(slots=True)
 class PartitionGate(Generic[T]):
     """Why one partition rests; the two reasons are separate, so that lifting one never lifts the other."""
 
-    crowded: Valve = field(default_factory=lambda: Valve(METADATA_MARKS))
+    crowded: Valve = field(default_factory=lambda: Valve(METADATA_CHARACTERS))
     held: deque[tuple[float, T]] = field(default_factory=deque)
 
     def paused(self, group_full: bool) -> bool:

@@ -19,6 +19,11 @@ class Delivery:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
+    def size_bytes(self) -> int:
+        """Of the value."""
+        return len(self.value or b"")
+
+    @property
     def origin(self) -> Origin:
         """Where the record first came from."""
         return origin_of(self.headers, Origin(self.topic, self.partition, self.offset))
@@ -53,7 +58,7 @@ class Work(Protocol):
         """Tell how far the job is; cheap, may be called often."""
 
     def check(self) -> None:
-        """Raise NotOwner when the partition was lost or the process drains, so that work stops between two batches."""
+        """Raise NotOwner when the partition was lost or the time to drain is over; to be called between two batches."""
 
 
 class StageRunner(Protocol):
