@@ -50,7 +50,7 @@ def to_json_text(transcript: Transcript) -> str:
 
 def to_txt(transcript: Transcript) -> str:
     """One line a segment: its start, the speaker if known, the text."""
-    lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in _ordered(transcript))
+    lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in _spoken(transcript))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
@@ -59,18 +59,19 @@ def to_srt(transcript: Transcript) -> str:
     # SubRip knows no escapes, so an arrow in the text would begin a new cue for some players
     cues = (
         f"{number}\n{_span(segment, ',')}\n{_ARROW.sub('->', _speaker(segment) + one_line(segment.text))}\n"
-        for number, segment in enumerate(_ordered(transcript), start=1)
+        for number, segment in enumerate(_spoken(transcript), start=1)
     )
     return "\n".join(cues)
 
 
 def to_vtt(transcript: Transcript) -> str:
     """WebVTT: cues with a voice tag for the speaker, everything escaped."""
-    return "\n".join(["WEBVTT\n", *(f"{_span(s, '.')}\n{_voice(s)}\n" for s in _ordered(transcript))])
+    return "\n".join(["WEBVTT\n", *(f"{_span(s, '.')}\n{_voice(s)}\n" for s in _spoken(transcript))])
 
 
-def _ordered(transcript: Transcript) -> list[Segment]:
-    return sorted(transcript.segments, key=lambda segment: segment.start)
+def _spoken(transcript: Transcript) -> list[Segment]:
+    """In order of time, and without those that have no text: a cue without a line would swallow the next one."""
+    return sorted((s for s in transcript.segments if one_line(s.text)), key=lambda segment: segment.start)
 
 
 def _speaker(segment: Segment) -> str:

@@ -1,0 +1,85 @@
+"""Requests at the door: what counts as the same one, what its record carries, what is refused."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from producers.submit import Trace, check, fingerprint, job_record
+from schemas.errors import Permanent, Rejected
+from schemas.events import JobRequested, Options, Priority, Source
+from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
+from schemas.models import load_registry
+from schemas.serde import Serde, to_json
+from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
+from tests.strategies import requests
+
+PARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+
+
+@given(requests())
+def test_sending_again_later_is_the_same_request(request: JobRequested) -> None:
+    later = replace(request, requested_at=request.requested_at + timedelta(seconds=1), run=2)
+    assert fingerprint(to_json(request)) == fingerprint(to_json(later))
+
+
+def test_any_other_wish_is_another_request() -> None:
+    others = [
+        replace(BARE_REQUEST, source=Source(uri="https://media.example/call.opus?id=2")),
+        replace(BARE_REQUEST, options=Options(language="he")),
+        replace(BARE_REQUEST, metadata={"a": "b"}),
+        replace(BARE_REQUEST, webhook_url="https://hooks.example/in"),
+    ]
+    digests = {fingerprint(to_json(request)) for request in [BARE_REQUEST, *others]}
+    assert len(digests) == 5
+
+
+def test_an_upload_counts_by_its_content() -> None:
+    first = replace(BARE_REQUEST, source=Source(uri="upload://1", sha256=SHA, size_bytes=3))
+    again = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256=SHA, size_bytes=3))
+    other = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256="cd" * 32, size_bytes=3))
+    assert fingerprint(to_json(first)) == fingerprint(to_json(again)) != fingerprint(to_json(other))
+
+
+def test_the_record_goes_on_with_the_trace_of_the_request() -> None:
+    record = job_record(Serde(), BARE_REQUEST, "api", AT, Trace(PARENT, "vendor=1"))
+    assert record.topic == "scribe.jobs"
+    assert record.key == str(BARE_REQUEST.job_id).encode()
+    assert trace_id(record.headers[TRACEPARENT]) == "1" * 32
+    assert record.headers[TRACEPARENT] != PARENT
+    assert record.headers[TRACESTATE] == "vendor=1"
+    assert record.headers["ce_source"] == "/scribe-rabbit/api"
+
+
+def test_express_jobs_have_their_own_topic_and_no_trace_is_a_new_one() -> None:
+    record = job_record(Serde(), replace(BARE_REQUEST, priority=Priority.EXPRESS), "cli", AT)
+    assert record.topic == "scribe.jobs.express"
+    assert trace_id(record.headers[TRACEPARENT])
+    assert TRACESTATE not in record.headers
+
+
+def test_a_request_too_large_for_an_event_is_refused() -> None:
+    with pytest.raises(Rejected) as caught:
+        job_record(Serde(), replace(BARE_REQUEST, metadata={"a": "x" * 400_000}), "cli", AT)
+    assert caught.value.code == "request_too_large"
+
+
+def test_the_door_names_every_field_as_the_client_wrote_it() -> None:
+    request = replace(FULL_REQUEST, options=Options(num_speakers=99, hotwords="x" * 3000))
+    with pytest.raises(Rejected) as caught:
+        check(request, load_registry(), AT, lambda url: None)
+    assert [item["field"] for item in caught.value.errors] == ["hotwords", "num_speakers"]
+
+
+def test_the_door_asks_about_both_addresses() -> None:
+    def refuse(url: str) -> None:
+        raise Permanent("source_refused", f"not {url}")
+
+    request = replace(BARE_REQUEST, options=Options(language="he"))
+    with pytest.raises(Permanent, match=r"not https://media\.example/call\.opus"):
+        check(request, load_registry(), AT, refuse)
+    s3 = replace(request, source=Source(uri="s3://scribe/acme/x"), webhook_url="https://hooks.example/in")
+    with pytest.raises(Rejected) as caught:
+        check(s3, load_registry(), AT, refuse)
+    assert caught.value.errors == ({"field": "webhook_url", "message": "not https://hooks.example/in"},)
