@@ -172,7 +172,7 @@ def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
         "duration": transcript.duration if transcript else audio and audio["duration"],
         "speakers": plain["speakers"],
         "models": Jsonb(plain["models"]),
-        "timings": Jsonb(plain["timings"]),
+        "timings": Jsonb({name: seconds for name, seconds in plain["timings"].items() if seconds is not None}),
         "warnings": list(transcript.warnings) if transcript else [],
         "error": Jsonb(plain["error"]) if plain["error"] else None,
         "transcript_uri": kept.uri if kept else None,

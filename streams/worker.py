@@ -66,6 +66,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
             override_logging=False,  # ours is set up by now
             redirect_stdouts=False,
         )
+        worker.spinner = None  # it writes to the terminal
         worker.execute_from_commandline()
     raise AssertionError("unreachable: the worker ends by SystemExit")
 
