@@ -18,7 +18,7 @@ from schemas.settings import PostgresSettings
 T = TypeVar("T")
 Connection = AsyncConnection[DictRow]
 
-# what libpq is told unless the connection string says otherwise; the last five find a peer that vanished in ~15 s
+# what libpq is told unless the connection string says otherwise; the last four find a server that vanished in ~15 s
 _DEFAULTS: dict[str, str] = {
     "application_name": "scribe",
     "connect_timeout": "5",
@@ -27,10 +27,17 @@ _DEFAULTS: dict[str, str] = {
     "keepalives_count": "2",
     "tcp_user_timeout": "15000",
 }
-# a process that is frozen inside a transaction must not hold its row locks for ever
-_SESSION = (
-    "SELECT set_config('TimeZone', 'UTC', false), set_config('idle_in_transaction_session_timeout', '60s', false)"
-)
+# A process that is frozen inside a transaction, or whose machine is gone, must not hold its locks for long: the relay's
+# leadership and the leases hang on them. The server's own defaults would take hours.
+_SESSION = """
+SELECT set_config(name, value, false) FROM (VALUES
+    ('TimeZone', 'UTC'),
+    ('idle_in_transaction_session_timeout', '60s'),
+    ('tcp_keepalives_idle', '5'),
+    ('tcp_keepalives_interval', '5'),
+    ('tcp_keepalives_count', '2'),
+    ('tcp_user_timeout', '15000')
+) AS settings (name, value)"""
 
 # SQLSTATE classes that tell of the server's state and not of the statement: connection, authorization, missing
 # database, transaction rollback, resources, operator's intervention, system error

@@ -146,6 +146,18 @@ async def test_a_session_ended_by_the_server_is_an_outage(db: Database) -> None:
         await ended()
 
 
+async def test_the_server_gives_up_a_machine_that_is_gone(db: Database) -> None:
+    """Every kind of connection tells it so: else locks of a lost machine would stay for hours."""
+    query = "SELECT current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('TimeZone') AS zone"
+    async with db.session() as session, db.transaction() as pooled:
+        for connection in (session, pooled):
+            assert await (await connection.execute(query)).fetchone() == {"idle": "1min", "zone": "UTC"}
+            if connection.info.host.startswith("/"):  # keepalives are for TCP
+                continue
+            row = await (await connection.execute("SHOW tcp_keepalives_idle")).fetchone()
+            assert row == {"tcp_keepalives_idle": "5"}
+
+
 async def test_a_session_keeps_its_advisory_lock_until_it_ends(db: Database) -> None:
     async def free(connection: Connection) -> bool:
         row = await (await connection.execute("SELECT pg_try_advisory_xact_lock(7) AS got")).fetchone()
