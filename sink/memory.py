@@ -1,4 +1,4 @@
-"""The in-memory twin of the object store: same port, same errors, for tests of whatever stands above it."""
+"""In-memory twins of the ports: same methods, same errors, for tests of whatever stands above them."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from schemas.errors import Permanent
 from schemas.ports import ObjectInfo
+from schemas.records import Record
 from sink.object_uri import key_of, make_uri
 
 
@@ -73,3 +74,20 @@ class MemoryObjectStore:
     def presign_get(self, key: str, seconds: int) -> str:
         """An address of the right form; nobody serves it."""
         return f"https://{self.bucket}.invalid/{key}?expires={seconds}"
+
+
+class MemoryPublisher:
+    """A publisher whose records are kept in the order they came, in `records`; safe for many threads."""
+
+    def __init__(self, max_bytes: int = 1_048_000) -> None:
+        self.records: list[Record] = []
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+
+    def publish(self, *records: Record) -> None:
+        """Keep them all; raises Permanent(result_too_large) at the first that is too large for a broker."""
+        for record in records:
+            if len(record.key or b"") + len(record.value or b"") > self._max_bytes:
+                raise Permanent("result_too_large", f"the broker refuses the record ({record.topic})")
+            with self._lock:
+                self.records.append(record)

@@ -4,10 +4,14 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+import trustme
+
+from schemas.settings import OutboundSettings
 
 
 @dataclass
@@ -51,6 +55,14 @@ class Visit:
 
 
 Script = Callable[[Visit], None]
+
+NAME = "recordings.example"  # a name that no system resolver knows
+LOOPBACK = OutboundSettings(allowed_networks=("127.0.0.1/32",))
+CLOSED = OutboundSettings(allowed_networks=())
+LONG, SHORT = 30.0, 0.4
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+HERE = ["127.0.0.1"]
 
 
 @dataclass
@@ -132,3 +144,25 @@ def _request(connection: socket.socket) -> tuple[bytes, bytes]:
     while len(body) < length:
         body += connection.recv(65536)
     return head, body
+
+
+class Names:
+    """A name service that answers from a script, the last answer for ever, and counts."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int) -> Sequence[str]:
+        self.asked.append(host)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def url_of(server: Stranger, path: str = "/a.mp3?token=kanari", *, scheme: str = "http", host: str = NAME) -> str:
+    return f"{scheme}://{host}:{server.port}{path}"

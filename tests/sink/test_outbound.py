@@ -1,6 +1,5 @@
 """The guarded client against real servers that lie, stall, flood and lead elsewhere."""
 
-import asyncio
 import gzip
 import socket
 import ssl
@@ -13,49 +12,24 @@ import trustme
 
 from schemas.errors import NotOwner, Outage, Permanent, Transient
 from schemas.settings import OutboundSettings
-from sink.exchange import FailureKind
-from sink.outbound import Answer, AsyncOutboundClient, DeliveryError, Downloaded, OutboundClient, check_url
-from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
-
-NAME = "recordings.example"  # a name that no system resolver knows
-LOOPBACK = OutboundSettings(allowed_networks=("127.0.0.1/32",))
-CLOSED = OutboundSettings(allowed_networks=())
-LONG, SHORT = 30.0, 0.4
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-class Names:
-    """A name service that answers from a script, the last answer for ever, and counts."""
-
-    def __init__(self, *answers: Sequence[str]) -> None:
-        self._answers = list(answers)
-        self.asked: list[str] = []
-
-    def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-
-
-HERE = ["127.0.0.1"]
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
+from sink.outbound import Downloaded, OutboundClient, check_url
+from tests.sink.strangers import (
+    CHUNKED,
+    CLOSED,
+    HERE,
+    LONG,
+    LOOPBACK,
+    NAME,
+    OK,
+    SHORT,
+    Names,
+    Script,
+    Visit,
+    answer,
+    server_context,
+    stranger,
+    url_of,
+)
 
 
 def fetch(
@@ -71,10 +45,6 @@ def fetch(
 ) -> Downloaded:
     client = OutboundClient(settings, "development", resolve=names or Names(HERE), ssl_context=trust)
     return client.download(url, path, max_bytes=max_bytes, deadline_seconds=deadline_seconds, check=check)
-
-
-def url_of(server: Stranger, path: str = "/a.mp3?token=kanari", *, scheme: str = "http", host: str = NAME) -> str:
-    return f"{scheme}://{host}:{server.port}{path}"
 
 
 def refusal_of(script: Script, path: Path, **options: object) -> Permanent:
@@ -96,9 +66,6 @@ def trouble_of(script: Script, path: Path, **options: object) -> str:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "recording"
-
-
-# ---- a recording that arrives
 
 
 def test_a_recording_arrives_whole(path: Path) -> None:
@@ -169,9 +136,6 @@ def test_the_next_address_is_tried_when_one_does_not_listen(path: Path) -> None:
     with stranger(answer(200, b"sound")) as server:
         fetch(url_of(server), path, names=Names(["127.0.0.9", "127.0.0.1"]), settings=settings)
     assert path.read_bytes() == b"sound"
-
-
-# ---- addresses
 
 
 @pytest.mark.parametrize("answers", [HERE, ["1.1.1.1", "127.0.0.1"], ["::1"], ["127.0.0.1", "2606:4700::1111"]])
@@ -262,9 +226,6 @@ def test_a_name_service_that_hangs_does_not_outlive_the_deadline(path: Path) -> 
             fetch(f"http://{NAME}/", path, names=hanging, deadline_seconds=SHORT)
     finally:
         release.set()
-
-
-# ---- answers
 
 
 @pytest.mark.parametrize(
@@ -393,121 +354,6 @@ def test_a_cancelled_job_stops_in_the_middle_of_a_silence(path: Path) -> None:
 def test_a_disk_that_takes_nothing_is_an_outage(tmp_path: Path) -> None:
     with stranger(answer(200, b"sound")) as server, pytest.raises(Outage, match="cannot be written"):
         fetch(url_of(server), tmp_path / "missing" / "recording")
-
-
-# ---- webhooks
-
-
-def post(
-    url: str,
-    *,
-    settings: OutboundSettings = LOOPBACK,
-    headers: dict[str, str] | None = None,
-    trust: ssl.SSLContext | None = None,
-    deadline_seconds: float = LONG,
-    body: bytes = b'{"type":"job.completed"}',
-) -> Answer:
-    client = AsyncOutboundClient(settings, "development", resolve=Names(HERE), ssl_context=trust)
-    return asyncio.run(client.post(url, body, headers or {}, deadline_seconds=deadline_seconds))
-
-
-def test_a_webhook_is_posted_byte_for_byte_and_its_answer_told() -> None:
-    body = '{"text": "שלום"}'.encode()
-    headers = {"content-type": "application/json", "webhook-id": "msg_1"}
-    with stranger(answer(503, "später".encode(), Retry_After="120")) as server:
-        told = post(url_of(server, "/hook?a=b"), body=body, headers=headers)
-        assert (told.status, told.headers["retry-after"], told.head) == (503, "120", "später")
-        assert told.latency_ms >= 0
-        (visit,) = server.visits
-        assert visit.head.startswith(b"POST /hook?a=b HTTP/1.1\r\n")
-        assert (visit.body, visit.header("webhook-id")) == (body, "msg_1")
-        assert visit.header("host") == f"{NAME}:{server.port}"
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_webhook_follows_no_redirect(status: int) -> None:
-    with stranger(answer(200)) as canary:
-        with stranger(answer(status, location=url_of(canary, "/"))) as server:
-            assert post(url_of(server)).status == status
-        assert canary.connections == 0
-
-
-@pytest.mark.parametrize(
-    "rest",
-    [
-        lambda visit: visit.flood(b"400\r\n" + b"x" * 1024 + b"\r\n"),
-        lambda visit: visit.drip(b"1\r\nx\r\n"),
-        Visit.wait,
-        Visit.reset,
-        lambda visit: visit.send(b"no chunk at all\r\n"),
-    ],
-    ids=["endless", "slow", "silent", "reset", "garbage"],
-)
-def test_a_status_that_was_told_stands_whatever_the_body_does(rest: Script) -> None:
-    def script(visit: Visit) -> None:
-        visit.send(CHUNKED)
-        rest(visit)
-
-    with stranger(script) as server:
-        told = post(url_of(server), deadline_seconds=1)
-    assert told.status == 200
-    assert len(told.head) <= 1024
-
-
-def test_a_compressed_answer_is_not_unpacked() -> None:
-    with stranger(answer(200, gzip.compress(bytes(10**7)), content_encoding="gzip")) as server:
-        assert len(post(url_of(server)).head) <= 1024
-
-
-@pytest.mark.parametrize(
-    ("script", "kind"),
-    [
-        (Visit.wait, FailureKind.TIMEOUT),
-        (lambda visit: visit.drip(b"H"), FailureKind.TIMEOUT),
-        (Visit.reset, FailureKind.BROKEN),
-        (lambda visit: None, FailureKind.BROKEN),
-        (lambda visit: (visit.send(OK), visit.flood(b"X-Header: x\r\n")), FailureKind.PROTOCOL),
-    ],
-    ids=["silence", "slow-head", "reset", "no-answer", "endless-headers"],
-)
-def test_no_answer_says_its_kind(script: Script, kind: FailureKind) -> None:
-    with stranger(script) as server, pytest.raises(DeliveryError) as caught:
-        post(url_of(server), deadline_seconds=SHORT if kind is FailureKind.TIMEOUT else LONG)
-    assert caught.value.kind is kind
-
-
-def test_a_webhook_is_never_sent_inside() -> None:
-    with stranger(answer(200)) as server:
-        for url in (url_of(server), url_of(server, host="127.0.0.1")):
-            with pytest.raises(DeliveryError) as caught:
-                post(url, settings=CLOSED)
-            assert caught.value.kind is FailureKind.REFUSED
-        assert server.connections == 0
-
-
-def test_a_webhook_needs_a_certificate_for_its_name(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    with stranger(answer(200), tls=server_context(authority, "other.example")) as server:
-        with pytest.raises(DeliveryError, match="certificate") as caught:
-            post(url_of(server, scheme="https"), trust=trusting)
-        assert caught.value.kind is FailureKind.UNREACHABLE
-        assert server.visits == []
-
-
-def test_nobody_listening_is_an_unreachable_receiver(free_tcp_port: int) -> None:
-    with pytest.raises(DeliveryError) as caught:
-        post(f"http://{NAME}:{free_tcp_port}/")
-    assert caught.value.kind is FailureKind.UNREACHABLE
-
-
-def test_a_header_that_would_break_the_request_is_not_sent() -> None:
-    with stranger(answer(200)) as server:
-        with pytest.raises(DeliveryError) as caught:
-            post(url_of(server), headers={"x-evil": "a\r\nHost: inside"})
-        assert caught.value.kind is FailureKind.REFUSED
-        assert server.visits == []
-
-
-# ---- the door
 
 
 def test_the_door_checks_an_address_without_asking_names() -> None:
