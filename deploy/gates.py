@@ -69,12 +69,14 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     out.rule(f"[bold]{gate.title}[/]  {' '.join(gate.command)}", align="left")
     program = VENV / "bin" / gate.command[0]
     started = time.monotonic()
-    child = subprocess.Popen([str(program), *gate.command[1:]], cwd=ROOT, env={**os.environ, **environment})
+    command = [str(program), *gate.command[1:]]
+    # in a group of its own, so that it gets one SIGINT from us and not a second one from the terminal
+    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
     try:
         code = child.wait()
-    except BaseException:  # Ctrl-C reached the child as well; let it clean up before its stack goes
+    except BaseException:
         child.send_signal(signal.SIGINT)
-        child.wait()
+        child.wait()  # it cleans up while its stack is still there
         raise
     return Result(gate.title, code == 0, time.monotonic() - started)
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import psutil
 import typer
@@ -62,8 +62,8 @@ def up(
         durable=not throw_away,
         fresh=fresh,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if foreground:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         with stack:
             show(stack, started)
             watch(stack)
@@ -71,7 +71,7 @@ def up(
     show(stack, started)
 
 
-def watch(stack: Stack) -> None:
+def watch(stack: Stack) -> NoReturn:
     """Stay until Ctrl-C; raises StackError when a component ends by itself."""
     out.print("Ctrl-C stops everything.")
     try:

@@ -79,9 +79,9 @@ def gone(stack: Stack) -> bool:
 def test_a_stack_from_up_to_down(tmp_path: Path) -> None:
     """up, status, env, logs, a killed broker, down, up again on the same ports with all data, down for good."""
     folder = tmp_path / "stack"
-    assert command("up", folder=folder).returncode == 0
-    stack = Stack.attach(folder)
     try:
+        assert command("up", folder=folder).returncode == 0
+        stack = Stack.attach(folder)
         assert command("up", folder=folder).returncode == 0
         assert Stack.attach(folder).kafka.identity == stack.kafka.identity
         assert listening(stack) == {"127.0.0.1"}
