@@ -85,8 +85,8 @@ def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve
     return target
 
 
-class OutboundClient:
-    """Fetches recordings; for worker threads, since each call runs an event loop of its own."""
+class _Client:
+    """What both clients are made of: the rules, the name service and the trusted authorities."""
 
     def __init__(
         self,
@@ -99,6 +99,10 @@ class OutboundClient:
         self._rules = rules_of(settings, environment)
         self._resolve = resolve
         self._ssl = ssl_context or httpcore.default_ssl_context()
+
+
+class OutboundClient(_Client):
+    """Fetches recordings; for worker threads, since each call runs an event loop of its own."""
 
     def download(
         self,
@@ -151,20 +155,8 @@ class OutboundClient:
         return Downloaded(size, answered.get("content-type"), target.public_url)
 
 
-class AsyncOutboundClient:
+class AsyncOutboundClient(_Client):
     """Posts webhooks; for the dispatcher's event loop."""
-
-    def __init__(
-        self,
-        settings: OutboundSettings,
-        environment: str,
-        *,
-        resolve: Resolver = system_resolver,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._rules = rules_of(settings, environment)
-        self._resolve = resolve
-        self._ssl = ssl_context or httpcore.default_ssl_context()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> Answer:
         """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""

@@ -91,21 +91,23 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside a transaction: committed at the end, rolled back by any exception."""
         with translated():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._begun(read_only=None) as connection:
                 yield connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for reading, inside a read-only transaction."""
         with translated(writing=False):
-            async with self._pool.connection() as connection:
-                await connection.set_read_only(True)
-                try:
-                    async with connection.transaction():
-                        yield connection
-                finally:
-                    if not connection.closed:
-                        await connection.set_read_only(None)
+            async with self._begun(read_only=True) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
+        async with self._pool.connection() as connection:
+            # said at every start: a reader that was cancelled could not take it back at its end
+            await connection.set_read_only(read_only)
+            async with connection.transaction():
+                yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:

@@ -72,6 +72,25 @@ async def test_a_connection_for_reading_cannot_write_and_says_so_as_a_bug(db: Da
     assert len(await erased(db)) == 1
 
 
+async def test_a_reader_that_is_cancelled_leaves_a_connection_that_writes(database: str) -> None:
+    async with Database.open(settings(database, size=1)) as db:
+        started = asyncio.Event()
+
+        async def read_long() -> None:
+            async with db.connection() as connection:
+                started.set()
+                await connection.execute("SELECT pg_sleep(60)")
+
+        reader = asyncio.create_task(read_long())
+        await started.wait()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        async with db.transaction() as connection:
+            await erase(connection, uuid4())
+        assert len(await erased(db)) == 1
+
+
 async def test_errors_of_statements_stay_what_they_are(db: Database) -> None:
     job_id = uuid4()
     async with db.transaction() as connection:
