@@ -15,6 +15,7 @@ from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.service import FAILED, Runtime, Service, create_group
+from gpu_consumers.stages import create_stages
 from producers.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.logs import configure
@@ -59,7 +60,7 @@ def run(
         settings = load(GpuProcess)
         names = _names(stages)
         configure(settings, PROCESS)
-        raise typer.Exit(serve(settings, names, _fake_stages if fake else _real_stages))
+        raise typer.Exit(serve(settings, names, _fake_stages if fake else create_stages))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(MISTAKE) from error
@@ -81,13 +82,6 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
         service.handle_signals()
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
-
-
-def _real_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:
-    # torch and the engines take seconds to import, which neither --help nor --fake shall cost
-    from gpu_consumers.stages import create_stages
-
-    return create_stages(names, serde, settings)
 
 
 def _fake_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:

@@ -1,0 +1,80 @@
+"""When partitions rest: hysteresis, and due times that nobody can abuse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_consumers.core.admission import GroupGate, PartitionGate, Valve, Watermarks, due_at
+from schemas.headers import NOT_BEFORE
+
+
+def test_a_valve_closes_at_high_and_opens_only_at_low() -> None:
+    valve = Valve(Watermarks(high=8, low=4))
+    assert [valve.update(level) for level in (7, 8, 5, 4, 7, 9)] == [False, True, True, False, False, True]
+
+
+def test_watermarks_without_distance_are_refused() -> None:
+    with pytest.raises(ValueError, match="below"):
+        Watermarks(high=4, low=4)
+
+
+@given(st.lists(st.integers(0, 20)))
+def test_a_valve_never_contradicts_its_marks(levels: list[int]) -> None:
+    valve = Valve(Watermarks(high=8, low=4))
+    for level in levels:
+        closed = valve.update(level)
+        assert closed or level < 8
+        assert not closed or level > 4
+
+
+def test_a_group_rests_for_either_reason() -> None:
+    gate = GroupGate(Valve(Watermarks(10, 5)), Valve(Watermarks(100, 50)))
+    assert not gate.update(9, 99)
+    assert gate.update(10, 0)
+    assert not gate.update(0, 0)
+    assert gate.update(0, 100)
+    assert gate.update(0, 51)
+
+
+def test_lifting_one_reason_does_not_lift_the_other() -> None:
+    """A partition that is crowded and holds a record that is not due rests until both are over."""
+    gate: PartitionGate[str] = PartitionGate()
+    gate.crowded.update(4_000)
+    gate.hold("record", due=10.0)
+    assert list(gate.release(10.0)) == ["record"]
+    assert gate.paused(group_full=False)
+    gate.crowded.update(0)
+    assert not gate.paused(group_full=False)
+    assert gate.paused(group_full=True)
+
+
+def test_held_records_are_released_in_order_as_they_fall_due() -> None:
+    gate: PartitionGate[str] = PartitionGate()
+    gate.hold("first", due=10.0)
+    gate.hold("second", due=20.0)
+    assert list(gate.release(9.9)) == []
+    assert list(gate.release(10.0)) == ["first"]
+    assert gate.paused(group_full=False)
+    assert list(gate.release(30.0)) == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1060000", 1060.0),
+        ("5000", 5.0),
+        ("99999999999999", 1600.0),
+        ("", 1000.0),
+        ("soon", 1000.0),
+        ("-5", 1000.0),
+        ("٣", 1000.0),
+        ("9" * 400, 1000.0),
+    ],
+    ids=["later", "past", "from the future", "empty", "word", "negative", "other digits", "absurd"],
+)
+def test_due_times_are_believed_within_bounds(text: str, expected: float) -> None:
+    assert due_at({NOT_BEFORE: text}, now=1000.0, longest=600.0) == expected
+
+
+def test_a_record_without_due_time_is_due() -> None:
+    assert due_at({}, now=1000.0, longest=600.0) == 1000.0

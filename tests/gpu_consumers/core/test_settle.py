@@ -1,0 +1,149 @@
+"""What becomes of each error."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gpu_consumers.core.settle import STICKY, SettlePolicy, classify, slim, without_value
+from gpu_consumers.core.work import Delivery, Job
+from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
+from schemas.events import JobResult, Outcome, event_id
+from schemas.headers import (
+    ATTEMPT,
+    ERROR_CODE,
+    ERROR_KIND,
+    ERROR_MESSAGE,
+    GROUP,
+    NOT_BEFORE,
+    ORIGINAL_OFFSET,
+    ORIGINAL_TOPIC,
+    TRACEPARENT,
+)
+from schemas.records import Record
+from schemas.retry import RetryPolicy
+from schemas.serde import Serde
+from tests.samples import AT, FULL_REQUEST, JOB
+
+GROUP_NAME = "scribe.transcribers"
+POLICY = SettlePolicy(GROUP_NAME, retry=RetryPolicy(GROUP_NAME))
+DELIVERY = Delivery("scribe.jobs", 3, 17, b"key", b"original bytes", {"x-upstream": "7", TRACEPARENT: "00-a-b-01"})
+JOB_IN_WORK = Job(DELIVERY, FULL_REQUEST, FULL_REQUEST)
+
+
+def attempt(number: int) -> Delivery:
+    """The delivery as it comes at a later attempt."""
+    return replace(DELIVERY, headers={**DELIVERY.headers, ATTEMPT: str(number)})
+
+
+def test_poison_becomes_a_dead_letter_with_its_original_bytes() -> None:
+    settled = POLICY.settle(Poison("unknown schema id 9"), DELIVERY, None, AT)
+    [record] = settled.forwards
+    assert (record.topic, record.key, record.value) == (f"{GROUP_NAME}.dlq", DELIVERY.key, DELIVERY.value)
+    expected = {ERROR_KIND: "poison", ERROR_CODE: "undecodable", ERROR_MESSAGE: "unknown schema id 9"}
+    expected |= {"x-upstream": "7", GROUP: GROUP_NAME, ORIGINAL_TOPIC: "scribe.jobs", ORIGINAL_OFFSET: "17"}
+    assert expected.items() <= record.headers.items()
+    assert not settled.emissions
+    assert settled.outcome == "dead_lettered"
+
+
+def test_poison_inside_a_decoded_job_also_tells_the_client() -> None:
+    settled = POLICY.settle(Poison("claim check"), DELIVERY, JOB_IN_WORK, AT)
+    assert len(settled.forwards) == 1
+    [emission] = settled.emissions
+    assert isinstance(emission.event, JobResult)
+    assert emission.event.error is not None
+    assert emission.event.error.code == "internal"
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_permanent_error_becomes_a_failed_result(code: str) -> None:
+    settled = POLICY.settle(Permanent(code, "seen"), DELIVERY, JOB_IN_WORK, AT)
+    assert not settled.forwards
+    [emission] = settled.emissions
+    result = emission.event
+    assert isinstance(result, JobResult)
+    assert (emission.topic, result.outcome) == ("scribe.results", Outcome.FAILED)
+    assert result.event_id == event_id(JOB, "JobResult", FULL_REQUEST.run)
+    assert result.error is not None
+    assert (result.error.code, result.error.kind) == (code, ERRORS[code].kind)
+    Serde().encode(result)
+
+
+def test_a_failed_result_carries_its_request_without_the_secrets_of_its_address() -> None:
+    source = replace(FULL_REQUEST.source, uri="https://a.example/b.wav?signature=secret")
+    request = replace(FULL_REQUEST, source=source)
+    [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, Job(DELIVERY, request, request), AT).emissions
+    assert isinstance(emission.event, JobResult)
+    assert emission.event.request.source.uri == "https://a.example/b.wav"
+
+
+def test_the_same_failure_has_the_same_event_id_every_time() -> None:
+    first, second = (POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(("number", "step", "delay"), [(1, "1m", 60), (2, "10m", 600), (3, "1h", 3600)])
+def test_a_transient_error_takes_the_next_rung(number: int, step: str, delay: int) -> None:
+    settled = POLICY.settle(Transient("the GPU had no memory"), attempt(number), JOB_IN_WORK, AT)
+    [record] = settled.forwards
+    assert (record.topic, record.value) == (f"{GROUP_NAME}.retry.{step}", DELIVERY.value)
+    assert record.headers[ATTEMPT] == str(number + 1)
+    due = AT + timedelta(seconds=delay)
+    assert record.headers[NOT_BEFORE] == str(int(due.timestamp() * 1000))
+    assert record.headers[TRACEPARENT] == DELIVERY.headers[TRACEPARENT]
+    assert not settled.emissions
+
+
+def test_the_last_rung_ends_in_a_failed_result_and_a_dead_letter() -> None:
+    settled = POLICY.settle(Transient("still no memory"), attempt(4), JOB_IN_WORK, AT)
+    [emission], [record] = settled.emissions, settled.forwards
+    assert isinstance(emission.event, JobResult)
+    assert emission.event.error is not None
+    assert emission.event.error.code == "retries_exhausted"
+    assert (record.topic, record.value) == (f"{GROUP_NAME}.dlq", DELIVERY.value)
+    assert record.headers[ERROR_CODE] == "retries_exhausted"
+
+
+def test_an_undecoded_record_can_be_retried_and_exhausted() -> None:
+    assert POLICY.settle(Transient("odd"), DELIVERY, None, AT).outcome == "retried"
+    settled = POLICY.settle(Transient("odd"), attempt(4), None, AT)
+    assert (settled.outcome, settled.emissions) == ("dead_lettered", ())
+
+
+@pytest.mark.parametrize("error", [Outage("away"), NotOwner("gone"), Fatal("lost")], ids=lambda e: type(e).__name__)
+def test_what_is_no_records_fault_settles_none(error: ScribeError) -> None:
+    with pytest.raises(ValueError, match="settles no record"):
+        POLICY.settle(error, DELIVERY, JOB_IN_WORK, AT)
+
+
+@pytest.mark.parametrize("phrase", STICKY)
+def test_a_lost_gpu_ends_the_process_whatever_raised_it(phrase: str) -> None:
+    assert isinstance(classify(RuntimeError(f"CUDA error: {phrase} at x.cu:1")), Fatal)
+    assert isinstance(classify(Transient(f"cuBLAS: {phrase}")), Fatal)
+
+
+def test_an_unexpected_error_gets_another_attempt_and_keeps_its_text_to_itself() -> None:
+    ours = classify(ValueError("https://a.example/?signature=secret"))
+    assert isinstance(ours, Transient)
+    assert "secret" not in str(ours)
+
+
+def test_errors_of_ours_stay_what_they_are() -> None:
+    error = Permanent("not_media")
+    assert classify(error) is error
+
+
+def test_a_result_without_room_loses_what_has_no_limit() -> None:
+    [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions
+    assert isinstance(emission.event, JobResult)
+    smaller = slim(emission.event)
+    assert smaller.request.metadata == {}
+    assert smaller.request.options.prompt is None
+    assert (smaller.error, smaller.event_id) == (emission.event.error, emission.event.event_id)
+
+
+def test_a_record_without_room_says_how_much_was_left_out() -> None:
+    emptied = without_value(Record("dlq", b"key", b"12345", {ORIGINAL_OFFSET: "17"}))
+    assert emptied.value is None
+    assert emptied.headers == {ORIGINAL_OFFSET: "17", "scribe-value-omitted": "5"}
