@@ -46,14 +46,14 @@ class Runtime:
     time_scale: float = field(default=1.0, kw_only=True)
 
 
-def create_group(runner: StageRunner, runtime: Runtime) -> GroupConsumer:
-    """The consumer group of one stage; takes its transactional.id from group and worker."""
+def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
+    """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
     client_id = f"{runner.group}.{runtime.worker}"
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
     policy = SettlePolicy(runner.group, runtime.results, retry=retry)
     executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain)
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=log)
-    producer = TransactionalProducer(runtime.kafka, f"scribe-gpu.{client_id}")
+    producer = producer or TransactionalProducer(runtime.kafka, f"scribe-gpu.{client_id}")
     assignment = Assignment()
     return GroupConsumer(
         runner.group,

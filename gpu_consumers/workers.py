@@ -48,6 +48,11 @@ class WorkerPool:
         for _ in self._threads:
             self._tasks.put(None)
 
+    def join(self, timeout: float = 5.0) -> None:
+        """Wait for the threads to end, each for at most `timeout` seconds."""
+        for thread in self._threads:
+            thread.join(timeout)
+
     def _next(self, block: bool) -> Task | None:
         try:
             return self._tasks.get(block)

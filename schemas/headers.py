@@ -22,6 +22,7 @@ ERROR_KIND = "scribe-error-kind"
 ERROR_CODE = "scribe-error-code"
 ERROR_MESSAGE = "scribe-error-message"
 GROUP = "scribe-group"
+VALUE_OMITTED = "scribe-value-omitted"  # bytes of an original too large to be forwarded with its headers
 
 Headers = Mapping[str, str]
 RawHeaders = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes] | None

@@ -6,7 +6,7 @@ from datetime import datetime
 from gpu_consumers.core.work import Delivery, Emission, Job
 from schemas.errors import Fatal, Permanent, Poison, ScribeError, Transient
 from schemas.events import Audio, JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
-from schemas.headers import dead_letter_headers, retry_headers
+from schemas.headers import VALUE_OMITTED, dead_letter_headers, retry_headers
 from schemas.records import Record
 from schemas.retry import Retry, RetryPolicy
 from schemas.topics import RESULTS, dlq_topic
@@ -121,5 +121,5 @@ def slim(result: JobResult) -> JobResult:
 
 def without_value(record: Record) -> Record:
     """A forwarded record that is itself too large: its origin says where the original bytes lie."""
-    headers = {**record.headers, "scribe-value-omitted": str(len(record.value or b""))}
+    headers = {**record.headers, VALUE_OMITTED: str(len(record.value or b""))}
     return replace(record, value=None, headers=headers)

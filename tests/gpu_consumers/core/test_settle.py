@@ -19,6 +19,7 @@ from schemas.headers import (
     ORIGINAL_OFFSET,
     ORIGINAL_TOPIC,
     TRACEPARENT,
+    VALUE_OMITTED,
 )
 from schemas.records import Record
 from schemas.retry import RetryPolicy
@@ -146,4 +147,4 @@ def test_a_result_without_room_loses_what_has_no_limit() -> None:
 def test_a_record_without_room_says_how_much_was_left_out() -> None:
     emptied = without_value(Record("dlq", b"key", b"12345", {ORIGINAL_OFFSET: "17"}))
     assert emptied.value is None
-    assert emptied.headers == {ORIGINAL_OFFSET: "17", "scribe-value-omitted": "5"}
+    assert emptied.headers == {ORIGINAL_OFFSET: "17", VALUE_OMITTED: "5"}

@@ -1,0 +1,90 @@
+"""The worker threads: everything comes back, what is lost is skipped, and a failure is seen."""
+
+from collections.abc import Callable
+from threading import Event as Flag
+
+import pytest
+
+from gpu_consumers.core.offsets import PartitionOffsets, Position
+from gpu_consumers.core.work import Delivery
+from gpu_consumers.execution import Finished, Task
+from gpu_consumers.partitions import OwnedPartition
+from gpu_consumers.workers import WorkerPool
+from schemas.errors import Fatal
+
+
+def task(offset: int, owned: bool = True) -> Task:
+    partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, owned=owned)
+    return Task(Delivery("jobs", 0, offset, None, None), partition)
+
+
+def finish(given: Task) -> Finished:
+    return Finished(given, None, "completed", ())
+
+
+def pool(execute: Callable[[Task], Finished | None], workers: int = 2) -> WorkerPool:
+    made = WorkerPool("test", workers, execute)
+    made.start()
+    return made
+
+
+def test_every_task_comes_back_finished() -> None:
+    workers = pool(finish)
+    for offset in range(50):
+        workers.submit(task(offset))
+    assert {workers.finished.get(timeout=5).task.delivery.offset for _ in range(50)} == set(range(50))
+    workers.stop()
+
+
+def test_tasks_of_a_lost_partition_are_not_begun() -> None:
+    workers = pool(finish, workers=1)
+    workers.submit(task(0, owned=False))
+    workers.submit(task(1))
+    assert workers.finished.get(timeout=5).task.delivery.offset == 1
+    assert workers.finished.empty()
+    workers.stop()
+
+
+def test_what_waits_can_be_discarded_while_what_runs_goes_on() -> None:
+    begun, end = Flag(), Flag()
+
+    def slow(given: Task) -> Finished:
+        begun.set()
+        end.wait(5)
+        return finish(given)
+
+    workers = pool(slow, workers=1)
+    for offset in range(3):
+        workers.submit(task(offset))
+    assert begun.wait(5)
+    assert workers.busy == 1
+    workers.discard()
+    end.set()
+    assert workers.finished.get(timeout=5).task.delivery.offset == 0
+    workers.stop()
+    assert workers.finished.empty()
+
+
+def test_a_dropped_task_leaves_nothing_behind() -> None:
+    workers = pool(lambda given: None if given.delivery.offset == 0 else finish(given), workers=1)
+    workers.submit(task(0))
+    workers.submit(task(1))
+    assert workers.finished.get(timeout=5).task.delivery.offset == 1
+    workers.stop()
+
+
+@pytest.mark.parametrize("error", [Fatal("lost"), ZeroDivisionError("a bug of ours")])
+def test_an_error_that_escapes_is_kept_for_the_poll_thread(error: Exception) -> None:
+    failed = Flag()
+
+    def fail(given: Task) -> Finished:
+        try:
+            raise error
+        finally:
+            failed.set()
+
+    workers = pool(fail, workers=1)
+    workers.submit(task(0))
+    assert failed.wait(5)
+    workers.join()
+    assert workers.failure is error
