@@ -15,6 +15,7 @@ from typing import NoReturn
 import faust
 import mode
 from mode.utils.logging import get_logger
+from mode.utils.loops import get_event_loop
 
 from schemas.errors import Outage
 from schemas.settings import PostgresSettings, ServiceSettings
@@ -53,8 +54,8 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
 
     with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready):
         migrated(postgres)
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
+        # the loop that mode finds, and keeps for whatever it makes outside of a running one
+        loop = get_event_loop()
         resources = AsyncExitStack()
         parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
         started.append(Watchdog(parts.app, parts.recipe))
