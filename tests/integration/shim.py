@@ -1,0 +1,161 @@
+"""The REST shim in this process, behind a real uvicorn on a free port, over real PostgreSQL and S3."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+import httpx
+import uvicorn
+
+from producers.api.app import create_app
+from producers.api.services import Services
+from schemas.events import JobRequested, JobResult, Outcome
+from schemas.models import ModelEntry, ModelRegistry
+from schemas.ports import ObjectStore
+from schemas.serde import Serde
+from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.transcript import Transcript
+from sink.keys import create_key
+from sink.outbound import check_url
+from sink.postgres import Connection, Database
+from sink.results import Kept, apply_request, apply_result
+from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
+
+T = TypeVar("T")
+REGISTRY = ModelRegistry(
+    {
+        entry.name: entry
+        for entry in (
+            ModelEntry(name="any", engine="faster-whisper", hub="x/any", description="All languages"),
+            ModelEntry(
+                name="hebrew",
+                engine="faster-whisper",
+                hub="x/he",
+                languages=("he",),
+                detects_language=False,
+                stand_in=True,
+            ),
+            ModelEntry(name="turns", engine="pyannote", hub="x/turns"),
+        )
+    },
+    default="any",
+    diarizer="turns",
+)
+
+
+def in_database(dsn: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Do something in the database as other processes would."""
+
+    async def run() -> T:
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
+            return await work(database)
+
+    return asyncio.run(run())
+
+
+def in_transaction(dsn: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """The same in one transaction."""
+
+    async def run(database: Database) -> T:
+        async with database.transaction() as connection:
+            return await work(connection)
+
+    return in_database(dsn, run)
+
+
+@dataclass(frozen=True)
+class Shim:
+    """A running shim; `key` is of tenant acme."""
+
+    url: str
+    dsn: str
+    key: str
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """A client with a key, acme's when none is given."""
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": key or self.key}, timeout=30, trust_env=False)
+
+    def key_of(self, tenant: str) -> str:
+        """A new key."""
+        return in_database(self.dsn, lambda database: create_key(database, tenant))
+
+    def complete(self, request: JobRequested, transcript: Transcript = TRANSCRIPT) -> None:
+        """What the persist app does when a result arrives."""
+        self._end(request, _result(request, Outcome.COMPLETED), Kept(transcript, "s3://x/t.json"))
+
+    def fail(self, request: JobRequested) -> None:
+        """The same for a failed job."""
+        self._end(request, replace(_result(request, Outcome.FAILED), error=ERROR), None)
+
+    def cancel(self, request: JobRequested) -> None:
+        """The same for a cancelled one."""
+        self._end(request, _result(request, Outcome.CANCELLED), None)
+
+    def _end(self, request: JobRequested, result: JobResult, kept: Kept | None) -> None:
+        async def work(connection: Connection) -> None:
+            await apply_request(connection, request)
+            await apply_result(connection, result, kept)
+
+        in_transaction(self.dsn, work)
+
+
+def _result(request: JobRequested, outcome: Outcome) -> JobResult:
+    return JobResult(
+        event_id=UUID(int=request.job_id.int ^ 1),
+        job_id=request.job_id,
+        run=request.run,
+        tenant=request.tenant,
+        request=request,
+        outcome=outcome,
+        speakers=("SPEAKER_00",),
+        models=(MODEL,),
+        timings={"decode": 0.5},
+        completed_at=AT,
+    )
+
+
+@contextmanager
+def serving(
+    dsn: str,
+    store: ObjectStore,
+    *,
+    upload_max_bytes: int = 50_000_000,
+    check_address: Callable[[str], object] | None = None,
+) -> Iterator[Shim]:
+    """Serve until the end of the block."""
+    check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
+    listening = socket.create_server(("127.0.0.1", 0))
+    servers: list[uvicorn.Server] = []
+    ready = threading.Event()
+
+    async def serve() -> None:
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
+            services = Services(
+                database=database,
+                store=store,
+                serde=Serde(),
+                registry=REGISTRY,
+                check_address=check,
+                upload_max_bytes=upload_max_bytes,
+            )
+            config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
+            servers.append(uvicorn.Server(config))
+            ready.set()
+            await servers[0].serve(sockets=[listening])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    try:
+        key = in_database(dsn, lambda database: create_key(database, "acme"))
+        yield Shim(f"http://127.0.0.1:{listening.getsockname()[1]}", dsn, key)
+    finally:
+        servers[0].should_exit = True
+        thread.join(30)
+        listening.close()
