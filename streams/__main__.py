@@ -86,16 +86,17 @@ def dispatch() -> None:
     )
     logs.configure(service, "scribe.dispatch")
     exit_on_signals()
-    asyncio.run(_dispatch(service, postgres, client, secrets, limits))
+    asyncio.run(run_dispatcher(service, postgres, client, secrets, limits))
 
 
-async def _dispatch(
+async def run_dispatcher(
     service: ServiceSettings,
     postgres: PostgresSettings,
     client: AsyncOutboundClient,
     secrets: SecretBox,
     limits: Limits,
 ) -> None:
+    """Send webhooks until SIGTERM or SIGINT."""
     started: list[Dispatcher] = []
     stop = asyncio.Event()
     with HealthServer(service, ready=lambda: started[0].waiting if started else "starting"):

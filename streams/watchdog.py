@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from streams.recipe import Recipe
-from streams.safe_transport import ScribeApp
+from streams.safe_transport import ScribeApp, WatermarkConsumer
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ class Watchdog:
         self._ticked = time.monotonic()
         self._settled = time.monotonic()
         self._stopping: float | None = None
-        self.joined = False
-        """Whether the process has ever been part of its group."""
+        # None until the first assignment: Faust makes its consumer for the thread that first asks for it
+        self._consumer: WatermarkConsumer | None = None
 
     def start(self) -> None:
         """Begin to watch; called in the app's event loop."""
@@ -77,21 +77,21 @@ class Watchdog:
 
     def vitals(self, now: float) -> Vitals:
         """The signs of life at `now`, a monotonic time."""
-        consumer = self._app.watermarks
         if self._app.should_stop and self._stopping is None:
             self._stopping = now
+        consumer = self._consumer
         return Vitals(
             tick=now - self._ticked,
-            poll=now - consumer.last_poll if self.joined else 0.0,
+            poll=now - consumer.last_poll if consumer else 0.0,
             rebalance=now - self._settled,
             stopping=0.0 if self._stopping is None else now - self._stopping,
-            coordinating=consumer.coordinating or not self.joined,
+            coordinating=consumer is None or consumer.coordinating,
             waiting=self._recipe.waiting is not None,
         )
 
     def not_ready(self) -> str | None:
         """Why the process does no work at the moment."""
-        if not self.joined:
+        if self._consumer is None:
             return "not yet in the consumer group"
         return self._recipe.waiting
 
@@ -104,7 +104,7 @@ class Watchdog:
             await asyncio.sleep(1.0)
 
     async def _on_assigned(self, *_: object, **__: object) -> None:
-        self.joined = True
+        self._consumer = self._app.watermarks
 
     def _watch(self) -> None:
         while True:

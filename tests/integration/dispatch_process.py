@@ -1,0 +1,22 @@
+"""The dispatcher as a process whose leases are short: `python -m tests.integration.dispatch_process`."""
+
+import asyncio
+
+from schemas import logs
+from schemas.settings import OutboundSettings, PostgresSettings, ServiceSettings, load
+from sink.outbound import AsyncOutboundClient
+from sink.webhook_secrets import SecretBox
+from streams.__main__ import run_dispatcher
+from streams.dispatcher import Limits
+
+
+def main() -> None:
+    service, postgres, outbound = load(ServiceSettings), load(PostgresSettings), load(OutboundSettings)
+    logs.configure(service, "dispatch")
+    limits = Limits(lease_seconds=1.5, poll_seconds=0.1, time_scale=outbound.time_scale)
+    client = AsyncOutboundClient(outbound, service.environment)
+    asyncio.run(run_dispatcher(service, postgres, client, SecretBox.of(outbound), limits))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Persist, webhooks and the dispatcher as processes: from records on real topics to rows, objects and verified calls."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import Producer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from deploy.local.stack import Stack
+from schemas.events import Event, Outcome
+from schemas.records import record_of
+from schemas.serde import Serde
+from schemas.settings import OutboundSettings
+from sink.signature import format_secret
+from sink.webhook_secrets import SecretBox, new_key
+from tests.conftest import TopicFactory
+from tests.integration.faust_process import committed, read_all, until
+from tests.sink.breakable_proxy import BreakableProxy
+from tests.streams.jobs import Job, new_job
+from tests.streams.receiver import Receiver, receiving
+
+KEY = new_key()
+SECRETS = SecretBox.of(OutboundSettings.model_validate({"webhook_key": KEY}))
+
+
+@dataclass
+class Service:
+    """Topics, a database and a bucket of its own, and the processes on them."""
+
+    stack: Stack
+    dsn: str
+    folder: Path
+    topics: dict[str, str]
+    environment: dict[str, str]
+
+    @contextmanager
+    def process(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        with (self.folder / "processes.log").open("a") as log:
+            running = subprocess.Popen(
+                [sys.executable, "-m", *command], env={**self.environment, **environment}, stderr=log
+            )
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+
+    def persist(self, **environment: str) -> Any:
+        names = (self.topics[name] for name in ("dlq", "results", "jobs", "progress"))
+        return self.process(
+            "tests.integration.streams_process", "persist", f"p.{self.topics['jobs']}", *names, **environment
+        )
+
+    def webhooks(self) -> Any:
+        names = (self.topics[name] for name in ("dlq", "results"))
+        return self.process("tests.integration.streams_process", "webhooks", f"w.{self.topics['jobs']}", *names)
+
+    def dispatch(self) -> Any:
+        return self.process("tests.integration.dispatch_process")
+
+    def send(self, topic: str, *events: Event) -> None:
+        producer = Producer({"bootstrap.servers": self.stack.kafka_bootstrap})
+        for event in events:
+            record = record_of(Serde(), self.topics[topic], event, "test", datetime.now(UTC))
+            producer.produce(record.topic, record.value, record.key, headers=list(record.headers.items()))
+        producer.flush()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def states(self) -> dict[str, int]:
+        return dict(self.rows("SELECT state, count(*) FROM jobs GROUP BY state"))
+
+    def deliveries(self) -> dict[str, int]:
+        return dict(self.rows("SELECT state, count(*) FROM webhook_deliveries GROUP BY state"))
+
+    def secret(self, url: str) -> str | None:
+        for endpoint, found, sealed in self.rows("SELECT endpoint_id, url, secret FROM webhook_endpoints"):
+            if found == url:
+                return format_secret(SECRETS.open(bytes(sealed), endpoint))
+        return None
+
+    def dead(self) -> list[tuple[bytes | None, dict[str, str]]]:
+        return read_all(self.stack.kafka_bootstrap, self.topics["dlq"])
+
+
+@pytest.fixture
+def service(stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory, tmp_path: Path) -> Service:
+    environment = {
+        **os.environ,
+        "SCRIBE_ENVIRONMENT": "development",
+        "SCRIBE_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+        "SCRIBE_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+        "SCRIBE_POSTGRES_DSN": database,
+        "SCRIBE_S3_ENDPOINT": stack.s3_endpoint,
+        "SCRIBE_S3_BUCKET": bucket,
+        "SCRIBE_S3_ACCESS_KEY": stack.s3_access_key,
+        "SCRIBE_S3_SECRET_KEY": stack.s3_secret_key,
+        "SCRIBE_WEBHOOK_KEY": KEY,
+        "SCRIBE_TIME_SCALE": "0.001",
+    }
+    topics = {name: fresh_topic(1, name=name) for name in ("jobs", "progress", "results", "dlq")}
+    return Service(stack, database, tmp_path, topics, environment)
+
+
+@contextmanager
+def proxied(dsn: str) -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:
+    """A DSN that leads through a proxy, with what cuts and mends it."""
+    server = conninfo_to_dict(dsn)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def do(work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    proxy = BreakableProxy((str(server["host"]), int(server["port"] or 5432)))
+    do(proxy.mend())
+    try:
+        yield (
+            make_conninfo(dsn, host="127.0.0.1", port=proxy.port),
+            lambda: do(proxy.cut()),
+            lambda: do(proxy.mend()),
+        )
+    finally:
+        do(proxy.cut())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_persist_waits_out_an_outage_of_the_database(service: Service) -> None:
+    """Half of the events come while PostgreSQL is away: nothing is lost, nothing dead-lettered, no restart needed."""
+    before, during = [new_job() for _ in range(3)], [new_job() for _ in range(3)]
+    with proxied(service.dsn) as (dsn, cut, mend), service.persist(SCRIBE_POSTGRES_DSN=dsn) as process:
+        tell(service, before)
+        until("three jobs completed", lambda: service.states() == {"completed": 3})
+        cut()
+        tell(service, during)
+        until("records wait", lambda: "waiting: PostgreSQL" in (service.folder / "processes.log").read_text())
+        mend()
+        until("six jobs completed", lambda: service.states() == {"completed": 6})
+        until("all committed", lambda: results_committed(service) == 6)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert service.dead() == []
+
+
+def tell(service: Service, jobs: list[Job]) -> None:
+    service.send("jobs", *(job.request() for job in jobs))
+    service.send("progress", *(job.progress(1, 1) for job in jobs))
+    service.send("results", *(job.result() for job in jobs))
+
+
+def results_committed(service: Service) -> int | None:
+    group = f"p.{service.topics['jobs']}"
+    return committed(service.stack.kafka_bootstrap, group, service.topics["results"])
+
+
+def test_results_reach_their_receivers_signed(service: Service) -> None:
+    """Through all three processes: every end of a job, an undecodable record among them, one call an event."""
+    receiver = Receiver(plan=lambda n: (500, {}) if n == 1 else (200, {}))
+    receiver.secret = lambda: service.secret(receiver.url)
+    with ExitStack() as stack:
+        stack.enter_context(receiving(receiver))
+        jobs = {outcome: new_job(webhook_url=receiver.url) for outcome in Outcome}
+        silent = new_job()
+        for process in (service.persist, service.webhooks, service.dispatch):
+            stack.enter_context(process())
+        service.send("results", *(job.result(outcome=outcome) for outcome, job in jobs.items()), silent.result())
+        service.send("results", *(job.result(outcome=outcome) for outcome, job in jobs.items()))
+        until("three deliveries", lambda: service.deliveries() == {"delivered": 3})
+    assert all(call.verified for call in receiver.calls)
+    assert len(receiver.calls) == 4
+    assert {call.payload["data"]["job_id"]: call.payload["type"] for call in receiver.calls} == {
+        str(jobs[Outcome.COMPLETED].job_id): "job.completed",
+        str(jobs[Outcome.FAILED].job_id): "job.failed",
+        str(jobs[Outcome.CANCELLED].job_id): "job.cancelled",
+    }
+    assert len({call.message_id for call in receiver.calls}) == 3
+
+
+def test_a_killed_dispatcher_sends_again_what_has_no_outcome_and_nothing_else(service: Service) -> None:
+    """SIGKILL while one call is unanswered and another is recorded: the first comes again, the second does not."""
+    hanging, answering = Receiver(hang=True), Receiver()
+    for receiver in (hanging, answering):
+        receiver.secret = lambda url=receiver: service.secret(url.url)  # type: ignore[misc]
+    with ExitStack() as stack:
+        for receiver in (hanging, answering):
+            stack.enter_context(receiving(receiver))
+        jobs = [new_job(webhook_url=receiver.url) for receiver in (hanging, answering)]
+        for process in (service.persist, service.webhooks):
+            stack.enter_context(process())
+        service.send("results", *(job.result() for job in jobs))
+        with service.dispatch() as first:
+            until(
+                "both called, one recorded", lambda: bool(hanging.calls) and service.deliveries().get("delivered") == 1
+            )
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        hanging.hang = False
+        with service.dispatch() as second:
+            until("both delivered", lambda: service.deliveries() == {"delivered": 2})
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(30) == 0
+    assert [call.verified for call in hanging.calls] == [True, True]
+    assert len({call.message_id for call in hanging.calls}) == 1
+    assert len(answering.calls) == 1
+    ledger = service.rows("SELECT attempt, outcome FROM webhook_attempts ORDER BY delivery_id, attempt")
+    assert sorted(ledger, key=str) == [(1, "delivered"), (1, None), (2, "delivered")]

@@ -1,0 +1,303 @@
+"""Deliveries on real PostgreSQL to real receivers: what arrives, what is tried again, and what is never sent twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from schemas.settings import OutboundSettings
+from sink.deliveries import Outcome, State, finish, lease
+from sink.outbound import AsyncOutboundClient
+from sink.postgres import Database
+from sink.s3 import S3ObjectStore
+from sink.signature import format_secret, message_id
+from sink.webhook_secrets import SecretBox, new_key
+from streams.agents.persist import Persist
+from streams.agents.webhooks import Webhooks
+from streams.dispatcher import Dispatcher, Limits
+from tests.streams.jobs import Job, new_job
+from tests.streams.receiver import Receiver, receiving
+
+pytestmark = pytest.mark.anyio
+OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
+SECRETS = SecretBox.of(OUTBOUND)
+LIMITS = Limits(
+    call_seconds=5, lease_seconds=2, poll_seconds=0.05, sweep_seconds=0.1, pause_seconds=0.05, time_scale=1e-5
+)
+DEADLINE = 20.0
+
+
+class World:
+    """The database with persist and webhooks in front of it, and receivers behind."""
+
+    def __init__(self, db: Database, store: S3ObjectStore, stack: ExitStack) -> None:
+        self.db = db
+        self._persist = Persist(db, store)
+        self._webhooks = Webhooks(db, SECRETS, "https://scribe.example")
+        self._stack = stack
+        self._secrets: dict[str, str] = {}
+
+    def receiver(self, **values: Any) -> Receiver:
+        receiver = Receiver(**values)
+        receiver.secret = lambda: self._secrets.get(receiver.url)
+        return self._stack.enter_context(receiving(receiver))
+
+    async def job(self, receiver: Receiver, **values: Any) -> Job:
+        """A job whose webhook is scheduled and whose result is not applied yet."""
+        job = new_job(webhook_url=receiver.url, **values)
+        assert await self._webhooks.ended(job.result()) == "scheduled"
+        (row,) = await self.rows("SELECT endpoint_id, secret FROM webhook_endpoints WHERE url = %s", receiver.url)
+        self._secrets[receiver.url] = format_secret(SECRETS.open(row["secret"], row["endpoint_id"]))
+        return job
+
+    async def ended_job(self, receiver: Receiver) -> Job:
+        job = await self.job(receiver)
+        await self.apply(job)
+        return job
+
+    async def apply(self, job: Job) -> None:
+        assert await self._persist.ended(job.result()) == "applied"
+
+    async def begin_run(self, job: Job, run: int) -> None:
+        assert await self._persist.requested(job.request(run)) == "applied"
+
+    async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        async with self.db.transaction() as connection:
+            return await (await connection.execute(query, values)).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    async def states(self) -> list[str]:
+        return [row["state"] for row in await self.rows("SELECT state FROM webhook_deliveries ORDER BY created_at")]
+
+    async def attempts(self, job: Job) -> list[tuple[int, str | None, int | None]]:
+        query = (
+            "SELECT a.attempt, a.outcome, a.status FROM webhook_attempts a JOIN webhook_deliveries USING (delivery_id)"
+            " WHERE job_id = %s ORDER BY a.attempt"
+        )
+        return [(r["attempt"], r["outcome"], r["status"]) for r in await self.rows(query, job.job_id)]
+
+    async def delivery(self, job: Job) -> UUID:
+        (row,) = await self.rows("SELECT delivery_id FROM webhook_deliveries WHERE job_id = %s", job.job_id)
+        return UUID(str(row["delivery_id"]))
+
+    @asynccontextmanager
+    async def dispatching(self, limits: Limits = LIMITS) -> AsyncIterator[Dispatcher]:
+        """A dispatcher at work; it drains at the end."""
+        stop = asyncio.Event()
+        dispatcher = Dispatcher(self.db, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
+        task = asyncio.create_task(dispatcher.run(stop))
+        try:
+            yield dispatcher
+        finally:
+            stop.set()
+            await task
+
+
+@pytest.fixture
+def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(db, object_store, stack)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_result_is_delivered_signed(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    (call,) = receiver.calls
+    assert call.verified
+    assert call.message_id == message_id(await world.delivery(job))
+    assert call.payload["type"] == "job.completed"
+    assert call.payload["data"]["job_id"] == str(job.job_id)
+    assert await world.attempts(job) == [(1, "delivered", 200)]
+
+
+async def has_states(world: World, *states: str) -> bool:
+    return await world.states() == list(states)
+
+
+async def test_a_result_that_is_not_applied_yet_is_not_delivered(world: World) -> None:
+    receiver = world.receiver()
+    early, ready = await world.job(receiver), await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "pending", "delivered"))
+        assert [call.payload["data"]["job_id"] for call in receiver.calls] == [str(ready.job_id)]
+        await world.apply(early)
+        await until(lambda: has_states(world, "delivered", "delivered"))
+
+
+async def test_a_receiver_that_fails_is_tried_again_with_the_same_id(world: World) -> None:
+    receiver = world.receiver(plan=lambda n: (500, {}) if n < 2 else (200, {}))
+    job = await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    assert len({call.message_id for call in receiver.calls}) == 1
+    assert all(call.verified for call in receiver.calls)
+    assert await world.attempts(job) == [(1, "answered", 500), (2, "answered", 500), (3, "delivered", 200)]
+
+
+async def test_a_receiver_that_never_takes_it_exhausts_the_schedule(world: World) -> None:
+    receiver = world.receiver(plan=lambda _: (503, {}))
+    await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "exhausted"))
+    assert len(receiver.calls) == 10
+
+
+async def test_gone_disables_the_endpoint_and_what_waits_for_it(world: World) -> None:
+    receiver = world.receiver(plan=lambda _: (410, {}))
+    gone = await world.ended_job(receiver)
+    waiting = await world.job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "disabled", "disabled"))
+        await world.apply(waiting)
+        later = await world.ended_job(receiver)
+        await until(lambda: has_states(world, "disabled", "disabled", "disabled"))
+    assert len(receiver.calls) == 1
+    assert await world.attempts(gone) == [(1, "answered", 410)]
+    assert await world.attempts(later) == []
+    (endpoint,) = await world.rows("SELECT state, reason FROM webhook_endpoints")
+    assert endpoint == {"state": "disabled", "reason": "the receiver answered 410 Gone"}
+
+
+async def test_a_redirect_is_a_failure_and_not_followed(world: World) -> None:
+    elsewhere = world.receiver()
+    receiver = world.receiver(plan=lambda n: (307, {"location": elsewhere.url}) if n == 0 else (204, {}))
+    job = await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    assert elsewhere.calls == []
+    assert await world.attempts(job) == [(1, "answered", 307), (2, "delivered", 204)]
+
+
+async def test_retry_after_puts_the_next_attempt_off(world: World) -> None:
+    receiver = world.receiver(plan=lambda _: (429, {"retry-after": "3600"}))
+    job = await world.ended_job(receiver)
+    async with world.dispatching(replace(LIMITS, time_scale=1)):
+        await until(lambda: tried(world, job))
+    (row,) = await world.rows("SELECT next_attempt_at - now() AS wait FROM webhook_deliveries")
+    assert timedelta(minutes=55) < row["wait"] <= timedelta(hours=1)
+
+
+async def tried(world: World, job: Job) -> bool:
+    return any(outcome for _, outcome, _ in await world.attempts(job))
+
+
+async def test_a_receiver_that_hangs_delays_no_other(world: World) -> None:
+    hanging, healthy = world.receiver(hang=True), world.receiver()
+    for _ in range(6):
+        await world.ended_job(hanging)
+    for _ in range(6):
+        await world.ended_job(healthy)
+    async with world.dispatching(replace(LIMITS, calls=6, calls_per_endpoint=2)):
+        await until(lambda: counted(world, "delivered", 6))
+        assert len(hanging.calls) == 2
+        assert len(healthy.calls) == 6
+        hanging.over.set()
+        await until(lambda: counted(world, "delivered", 12))
+
+
+async def counted(world: World, state: str, number: int) -> bool:
+    return (await world.states()).count(state) == number
+
+
+async def test_a_receiver_that_does_not_answer_in_time_has_failed(world: World) -> None:
+    receiver = world.receiver(hang=True)
+    job = await world.ended_job(receiver)
+    async with world.dispatching(replace(LIMITS, call_seconds=0.2, time_scale=1)):
+        await until(lambda: tried(world, job))
+    assert await world.attempts(job) == [(1, "timeout", None)]
+
+
+async def test_an_address_that_may_not_be_called_is_not_called(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    strict = AsyncOutboundClient(OutboundSettings(), "production")
+    stop = asyncio.Event()
+    task = asyncio.create_task(Dispatcher(world.db, strict, SECRETS, replace(LIMITS, time_scale=1)).run(stop))
+    await until(lambda: tried(world, job))
+    stop.set()
+    await task
+    assert receiver.calls == []
+    assert await world.attempts(job) == [(1, "refused", None)]
+
+
+async def test_a_secret_under_another_key_sends_nothing(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+    stop = asyncio.Event()
+    client = AsyncOutboundClient(OUTBOUND, "development")
+    task = asyncio.create_task(Dispatcher(world.db, client, other, replace(LIMITS, time_scale=1)).run(stop))
+    await until(lambda: tried(world, job))
+    stop.set()
+    await task
+    assert receiver.calls == []
+    assert await world.attempts(job) == [(1, "unsigned", None)]
+
+
+async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_nothing(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    async with world.db.transaction() as connection:
+        (dead,) = await lease(connection, free=1, per_endpoint=1, seconds=0.2)
+    assert await world.attempts(job) == [(1, None, None)]
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    assert await world.attempts(job) == [(1, None, None), (2, "delivered", 200)]
+    async with world.db.transaction() as connection:
+        assert not await finish(connection, dead, Outcome(outcome="answered", status=500), State.EXHAUSTED, None)
+    assert await world.states() == ["delivered"]
+
+
+async def test_a_long_call_keeps_its_lease(world: World) -> None:
+    receiver = world.receiver(hang=True)
+    await world.ended_job(receiver)
+    limits = replace(LIMITS, lease_seconds=0.6)
+    async with world.dispatching(limits), world.dispatching(limits):
+        await until(lambda: called(receiver))
+        await asyncio.sleep(1.5)  # longer than a lease: only the heartbeat keeps the other dispatcher away
+        receiver.over.set()
+        await until(lambda: has_states(world, "delivered"))
+    assert len(receiver.calls) == 1
+
+
+async def called(receiver: Receiver) -> bool:
+    return bool(receiver.calls)
+
+
+async def test_a_stop_lets_the_call_in_flight_end(world: World) -> None:
+    receiver = world.receiver(hang=True)
+    await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: called(receiver))
+        asyncio.get_running_loop().call_later(0.2, receiver.over.set)
+    assert await world.states() == ["delivered"]
+
+
+async def test_a_delivery_of_an_older_run_ends_unsent(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.job(receiver)
+    await world.begin_run(job, 2)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "disabled"))
+    assert receiver.calls == []
+
+
+async def test_two_dispatchers_send_each_delivery_once(world: World) -> None:
+    receiver = world.receiver()
+    for _ in range(20):
+        await world.ended_job(receiver)
+    async with world.dispatching(), world.dispatching():
+        await until(lambda: counted(world, "delivered", 20))
+    assert len({call.message_id for call in receiver.calls}) == len(receiver.calls) == 20
