@@ -19,11 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.environment import ROOT, VENV
-from deploy.local.errors import DownloadFailed, StackError
+from deploy.local.errors import StackError
+from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 
 INTERRUPTED = 130
-out = Console(highlight=False)
+WIDTH = 120  # columns where there is no terminal, such as in a CI log
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +84,12 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
 
 
 @contextmanager
-def started_stack(folder: Path, missing: Counter[str]) -> Iterator[Stack]:
+def started_stack(folder: Path) -> Iterator[Stack]:
     """The stack that all tests share; without the registry when that cannot be fetched."""
     out.rule("[bold]Stack[/]  Kafka, PostgreSQL, S3, schema registry", align="left")
     began = time.monotonic()
-    stack = Stack(folder, registry=True, durable=False, say=out)
-    try:
-        stack.start()
-    except DownloadFailed as error:
-        missing[f"schema registry not fetched: {error}"] += 1
-        stack = Stack(folder, durable=False, say=out)
-        stack.start()
+    stack = Stack(folder, registry=is_at_hand(out), durable=False, say=out)
+    stack.start()
     out.print(f"up after {time.monotonic() - began:.1f} s")
     try:
         yield stack
@@ -111,7 +108,7 @@ def skip_reasons(report: Path) -> Counter[str]:
 def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> Result:
     """All tests on one stack."""
     report = folder / "report.xml"
-    with started_stack(folder / "stack", missing) as stack:
+    with started_stack(folder / "stack") as stack:
         command = ("pytest", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments)
         result = run(Gate("Tests", command), {"SCRIBE_TEST_STACK": str(stack.folder)})
     missing.update(skip_reasons(report))

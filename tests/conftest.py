@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
 from sink.migrate import migrate
@@ -33,7 +34,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if folder := os.environ.get("SCRIBE_TEST_STACK"):
         yield Stack.attach(Path(folder))
         return
-    registry = any("registry" in item.keywords for item in request.session.items)
+    registry = any("registry" in item.keywords for item in request.session.items) and is_at_hand()
     with Stack(tmp_path_factory.mktemp("stack"), registry=registry, durable=False) as started:
         yield started
 
@@ -136,5 +137,5 @@ def object_store(s3_server: Stack, bucket: str) -> Iterator[S3ObjectStore]:
 def registry_url(stack: Stack) -> str:
     """The Confluent-compatible address of the schema registry."""
     if "registry" not in stack.components:
-        pytest.skip("the schema registry does not run: SCRIBE_TEST_STACK was started without --registry")
+        pytest.skip("the schema registry does not run: not fetched, or SCRIBE_TEST_STACK was started without it")
     return stack.registry_url

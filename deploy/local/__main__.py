@@ -48,12 +48,13 @@ def up(
     s3_port: Port = None,
     registry_port: Port = None,
 ) -> None:
-    """Start the stack; running again is no error."""
+    """Start the stack, or what is missing of it; running again is no error."""
     asked = {"kafka": kafka_port, "postgres": postgres_port, "s3": s3_port, "registry": registry_port}
-    if not foreground and read_state(folder).running:
-        show(Stack.attach(folder))
-        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     started = time.monotonic()
+    if not (foreground or fresh) and read_state(folder).running:
+        complete(Stack.attach(folder), registry, started)
+        return
     stack = Stack(
         folder,
         registry=registry,
@@ -62,12 +63,19 @@ def up(
         durable=not throw_away,
         fresh=fresh,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if foreground:
         with stack:
             show(stack, started)
             watch(stack)
     stack.start()
+    show(stack, started)
+
+
+def complete(stack: Stack, registry: bool, started: float) -> None:
+    """Start what ended of a running stack."""
+    if registry and "registry" not in stack.components:
+        raise StackError(f"the stack in {stack.folder} runs without the registry: `down` first")
+    stack.start_missing()
     show(stack, started)
 
 

@@ -81,14 +81,14 @@ def is_genuine(path: Path, artifact: Artifact) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == artifact.sha256
 
 
-def ensure_room(folder: Path, needed: int) -> None:
-    """Raise DiskFull unless `needed` bytes and some spare room fit on the disk of `folder`."""
+def ensure_room(folder: Path, needed: int, elsewhere: str = "set SCRIBE_CACHE_DIR") -> None:
+    """Raise DiskFull unless `needed` bytes and some spare room fit; `elsewhere` is how to choose another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
         raise DiskFull(
             f"{(needed + SPARE_BYTES) / 1e6:.0f} MB are needed in {folder}, {free / 1e6:.0f} MB are free: "
-            "make room, or set SCRIBE_CACHE_DIR to a folder on another disk"
+            f"make room, or {elsewhere} to a folder on another disk"
         )
 
 

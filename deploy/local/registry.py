@@ -8,8 +8,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from deploy.local.artifacts import Artifact, ensure_room
+from rich.console import Console
+
+from deploy.local.artifacts import Artifact, artifacts_of, cache_folder, ensure_room, fetch
 from deploy.local.component import Component
+from deploy.local.errors import DownloadFailed
 from deploy.local.java import java
 from deploy.local.ports import HOST
 
@@ -30,6 +33,16 @@ def unpack(archive: Path, artifact: Artifact, cache: Path) -> Path:
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return goal
+
+
+def is_at_hand(say: Console | None = None) -> bool:
+    """Whether its program is in the cache or could be fetched just now; what hindered it is said."""
+    try:
+        fetch(artifacts_of(Registry.name), cache_folder(), say)
+    except DownloadFailed as error:
+        (say or Console(stderr=True)).print(str(error), markup=False, highlight=False)
+        return False
+    return True
 
 
 class Registry(Component):

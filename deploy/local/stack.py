@@ -160,15 +160,16 @@ class Stack:
         self._state.processes = {}
         self._state.ports |= ports.choose(self._port_names(), self._asked, self._state.ports)
         self._compose()
-        artifacts.ensure_room(self.folder, 0)
+        artifacts.ensure_room(self.folder, 0, "choose another --dir, one that belongs")
         write_state(self.folder, self._state)
         try:
-            self._start_all()
+            self.start_missing()
         except BaseException:
             self.stop()
             raise
 
-    def _start_all(self) -> None:
+    def start_missing(self) -> None:
+        """Start each component that does not run, all at once; raises StackError."""
         with ThreadPoolExecutor(len(self.components)) as pool:
             jobs = [pool.submit(component.start) for component in self.components.values()]
             wait(jobs)

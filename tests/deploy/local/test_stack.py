@@ -91,6 +91,9 @@ def test_a_stack_from_up_to_down(tmp_path: Path) -> None:
         stack.kafka.kill()
         broken = command("status", folder=folder)
         assert (broken.returncode, "stopped" in broken.stdout) == (1, True)
+        assert command("up", folder=folder).returncode == 0
+        assert command("status", folder=folder).returncode == 0
+        assert "run already" in command("up", "--fresh", folder=folder).stderr
         assert command("down", folder=folder).returncode == 0
         assert gone(stack)
         assert "no stack runs" in command("status", folder=folder).stderr
