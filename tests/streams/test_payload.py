@@ -1,0 +1,78 @@
+"""What a webhook says: the fields, the types, and the transcript only while all of it stays small."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import ClaimCheck, Outcome
+from schemas.transcript import Segment
+from streams.payload import MAX_BYTES, body_of, payload_of
+from tests.samples import SHA, TRANSCRIPT
+from tests.streams.jobs import new_job, saying
+
+JOB = new_job()
+URL = "https://scribe.example/"
+
+
+def test_a_completed_job_brings_its_transcript() -> None:
+    payload = payload_of(JOB.result(), URL)
+    assert payload["type"] == "job.completed"
+    assert payload["timestamp"] == "2026-01-02T04:04:35.678901Z"
+    assert payload["data"] == {
+        "job_id": str(JOB.job_id),
+        "run": 1,
+        "tenant": "acme",
+        "recording_id": "call of run 1",
+        "outcome": "completed",
+        "error": None,
+        "language": "en",
+        "duration": 2.5,
+        "speakers": ["SPEAKER_00"],
+        "transcript_url": f"https://scribe.example/api/v1/jobs/{JOB.job_id}/transcript",
+        "text": "hello there\nשלום",
+        "segments": [
+            {"start": 0.25, "end": 1.5, "speaker": "SPEAKER_00", "channel": 0, "text": "hello there"},
+            {"start": 1.5, "end": 2.5, "speaker": None, "channel": None, "text": "שלום"},
+        ],
+    }
+
+
+def test_a_failed_job_brings_its_error_and_no_link() -> None:
+    payload = payload_of(JOB.result(outcome=Outcome.FAILED), URL)
+    assert payload["type"] == "job.failed"
+    assert payload["data"]["error"] == {"kind": "media", "code": "media_empty", "message": "The file is empty."}
+    assert payload["data"]["transcript_url"] is None
+    assert payload["data"]["duration"] == 2.5
+
+
+def test_a_cancelled_job_is_told_too() -> None:
+    assert payload_of(JOB.result(outcome=Outcome.CANCELLED), URL)["type"] == "job.cancelled"
+
+
+@pytest.mark.parametrize(("length", "parts"), [(5_000, {"text", "segments"}), (12_000, {"text"}), (30_000, set())])
+def test_what_is_too_long_stays_behind_the_link(length: int, parts: set[str]) -> None:
+    payload = payload_of(JOB.result(transcript=saying("x" * length)), URL)
+    assert {"text", "segments"} & payload["data"].keys() == parts
+    assert payload["data"]["transcript_url"]
+
+
+@given(texts=st.lists(st.text(max_size=3000), max_size=30))
+def test_no_transcript_makes_it_large(texts: list[str]) -> None:
+    segments = tuple(Segment(start=0.0, end=1.0, text=text) for text in texts)
+    payload = payload_of(JOB.result(transcript=replace(TRANSCRIPT, segments=segments)), URL)
+    assert len(body_of(payload)) < MAX_BYTES
+
+
+def test_a_transcript_kept_apart_is_not_told() -> None:
+    claim = ClaimCheck(uri="s3://scribe/acme/x", size_bytes=1, sha256=SHA)
+    data = payload_of(JOB.result(transcript=None, claim_check=claim), URL)["data"]
+    assert not {"text", "segments"} & data.keys()
+    assert data["speakers"] == ["SPEAKER_00"]
+
+
+def test_equal_payloads_have_equal_bytes() -> None:
+    payload = payload_of(JOB.result(), URL)
+    shuffled = {name: payload[name] for name in reversed(payload)}
+    assert body_of(payload) == body_of(shuffled)

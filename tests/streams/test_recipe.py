@@ -1,0 +1,50 @@
+"""What follows an error of a record, by its kind and number."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from schemas.errors import Outage, Permanent, Poison, Transient
+from schemas.headers import Origin
+from sink.postgres import Conflict
+from streams.app import REBALANCE_SECONDS
+from streams.recipe import HANDLER_SECONDS, TRANSIENT_TRIES, WAITS, DeadLetter, after_error, inbound_of
+
+
+@pytest.mark.parametrize("tries", [1, 2, 1000])
+@pytest.mark.parametrize("error", [Outage("away"), Conflict("met another")])
+def test_an_outage_is_waited_out_however_long_it_lasts(error: Exception, tries: int) -> None:
+    assert after_error(error, tries) is None
+
+
+def test_a_transient_error_is_tried_again_and_then_set_aside() -> None:
+    letters = [after_error(Transient("hm"), tries) for tries in range(1, TRANSIENT_TRIES + 1)]
+    assert letters == [None] * (TRANSIENT_TRIES - 1) + [DeadLetter("internal", "internal", "Transient: hm")]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (Poison("no Avro"), "poison", "undecodable"),
+        (Permanent("source_changed", "other bytes"), "source", "source_changed"),
+        (KeyError("x"), "internal", "internal"),
+    ],
+)
+def test_what_can_never_work_is_set_aside_at_once(error: Exception, kind: str, code: str) -> None:
+    letter = after_error(error, 1)
+    assert letter is not None
+    assert (letter.kind, letter.code) == (kind, code)
+    assert letter.message
+
+
+def test_no_record_holds_up_a_rebalance() -> None:
+    """One handler and one wait end before the rebalance gives its member up."""
+    assert HANDLER_SECONDS + max(WAITS) < REBALANCE_SECONDS
+
+
+def test_a_record_that_was_moved_before_keeps_its_first_place() -> None:
+    headers = [("scribe-orig-topic", b"a"), ("scribe-orig-partition", b"1"), ("scribe-orig-offset", b"2")]
+    message = SimpleNamespace(topic="b", partition=3, offset=4, key=None, value=b"v", headers=headers)
+    assert inbound_of(message).origin == Origin("a", 1, 2)
+    message.headers = None
+    assert inbound_of(message).origin == Origin("b", 3, 4)

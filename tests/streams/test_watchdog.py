@@ -1,0 +1,39 @@
+"""Which processes are beyond help, and which only wait."""
+
+from dataclasses import replace
+
+import pytest
+
+from streams.watchdog import Limits, Vitals, stall
+
+LIMITS = Limits(tick=60, poll=300, rebalance=300, stopping=90)
+WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=0, coordinating=True, waiting=False)
+
+
+@pytest.mark.parametrize(
+    "vitals",
+    [
+        WELL,
+        replace(WELL, poll=10_000, waiting=True),
+        replace(WELL, tick=60, poll=300, rebalance=300),
+        replace(WELL, stopping=10, coordinating=False, poll=10_000),
+    ],
+    ids=["well", "an outage lasts", "at the limits", "it is stopping"],
+)
+def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
+    assert stall(vitals, LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("vitals", "words"),
+    [
+        (replace(WELL, tick=61), "event loop"),
+        (replace(WELL, tick=61, waiting=True), "event loop"),
+        (replace(WELL, poll=301), "no record was asked for"),
+        (replace(WELL, rebalance=301), "rebalance"),
+        (replace(WELL, coordinating=False), "membership"),
+        (replace(WELL, stopping=91), "stopping"),
+    ],
+)
+def test_a_process_without_progress_ends_with_a_reason(vitals: Vitals, words: str) -> None:
+    assert words in (stall(vitals, LIMITS) or "")
