@@ -31,7 +31,7 @@ def create(
 
     [bold]export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")[/]
     """
-    key = _with_database(lambda database: create_key(database, tenant, label))
+    key = with_database(lambda database: create_key(database, tenant, label))
     key_id, _ = parse_key(key) or ("", "")
     if as_json:
         print_json({"key": key, "key_id": key_id, "tenant": tenant, "label": label})
@@ -44,7 +44,7 @@ def list_(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
 ) -> None:
     """List keys, ended ones too; the keys themselves are not kept."""
-    keys = _with_database(lambda database: list_keys(database, tenant))
+    keys = with_database(lambda database: list_keys(database, tenant))
     if as_json:
         print_json([{name: _text(value) for name, value in asdict(key).items()} for key in keys])
     else:
@@ -54,12 +54,14 @@ def list_(
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The id that `scribe keys list` shows.")]) -> None:
     """End a key now, in every process."""
-    if not _with_database(lambda database: revoke_key(database, key_id)):
+    if not with_database(lambda database: revoke_key(database, key_id)):
         raise Rejected("not_found", f"no key '{key_id}' that still works")
     sys.stdout.write(f"revoked {key_id}\n")
 
 
-def _with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` on the database of the environment."""
+
     async def run() -> T:
         async with Database.open(load(PostgresSettings)) as database:
             return await work(database)

@@ -1,0 +1,141 @@
+"""Every process of Scribe Rabbit on this machine, on top of a local stack: started, watched, killed and started again."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+
+from deploy.local import ports, process
+from deploy.local.errors import StartFailed
+from deploy.local.process import ProcessId
+from sink.migrate import migrate
+
+MODELS = Path(__file__).parent / "models" / "models.toml"
+PARTITIONS = 4  # one broker on a laptop needs no more
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "api": ("producers.api",),
+    "relay": ("producers.relay",),
+    "gpu": ("gpu_consumers", "--stages", "transcribe,diarize"),
+    "persist": ("streams", "persist"),
+    "webhooks": ("streams", "webhooks"),
+    "dispatch": ("streams", "dispatch"),
+}
+START_SECONDS = 120
+
+
+@dataclass
+class Service:
+    """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    names: tuple[str, ...] = tuple(COMMANDS)
+    running: dict[str, ProcessId] = field(default_factory=dict)
+    chosen: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # a restarted process comes back under the same address, as it would in a cluster
+        self.chosen = ports.choose(self.names, {}, {})
+        self.environment = {
+            "SCRIBE_MODELS_FILE": str(MODELS),
+            "SCRIBE_WEBHOOK_KEY": base64.b64encode(os.urandom(32)).decode(),
+            "SCRIBE_AUDIO_CACHE_DIR": str(self.folder / "audio"),
+            "SCRIBE_PUBLIC_URL": self.api_url,
+            "SCRIBE_API_URL": self.api_url,
+            "SCRIBE_API_PORT": str(self.chosen.get("api", 0)),
+            **self.environment,
+        }
+
+    @property
+    def api_url(self) -> str:
+        """Where the REST shim answers."""
+        return f"http://{ports.HOST}:{self.chosen.get('api', 0)}"
+
+    def log(self, name: str) -> Path:
+        """What a process wrote."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def process_environment(self) -> dict[str, str]:
+        """What every process of the service finds in its environment."""
+        return {**os.environ, **self.environment}
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `scribe ...` to its end; raises StartFailed with its words when it fails and `check`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "producers", *arguments],
+            env=self.process_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise StartFailed(f"scribe {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done
+
+    def prepare(self) -> str:
+        """Create the topics, the tables and an API key; returns the key."""
+        self.command("topics", "apply", "--partitions", str(PARTITIONS), "--replication-factor", "1")
+        migrate(self.environment["SCRIBE_POSTGRES_DSN"])
+        created = self.command("keys", "create", "--tenant", "demo", "--json")
+        return str(json.loads(created.stdout)["key"])
+
+    def webhook_secret(self, tenant: str, url: str) -> str:
+        """The secret that verifies what `url` gets."""
+        return self.command("webhooks", "secret", url, "--tenant", tenant).stdout.strip()
+
+    def start(self, *names: str) -> None:
+        """Start processes (all when none is named) and return at once."""
+        for name in names or self.names:
+            own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"local-{name}"}
+            self.running[name] = process.start(
+                [sys.executable, "-m", *COMMANDS[name]], self.log(name), environment={**self.environment, **own}
+            )
+
+    def wait_ready(self, names: Iterable[str] = ()) -> None:
+        """Wait until processes (all when none is named) say they are ready; raises StartFailed with the end of a log."""
+        for name in names or tuple(self.running):
+            process.wait_until(partial(self.is_ready, name), self.running[name], name, self.log(name), START_SECONDS)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a process answers /readyz with 200."""
+        try:
+            answer = httpx.get(f"http://{ports.HOST}:{self.chosen[name]}/readyz", timeout=2, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    def stop(self, *names: str) -> None:
+        """Ask processes (all when none is named) to end, and wait for them."""
+        for name in names or tuple(reversed(self.running)):
+            process.stop(self.running.pop(name), seconds=20)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as a lost machine would."""
+        process.kill(self.running.pop(name))
+
+    def memory_bytes(self) -> dict[str, int]:
+        """The proportional share of memory (PSS) of every process with its children."""
+        return {name: pss(identity) for name, identity in self.running.items()}
+
+
+def pss(identity: ProcessId) -> int:
+    """PSS in bytes of a process and its children: shared pages are counted once over all processes."""
+    root = identity.process()
+    if root is None:
+        return 0
+    total = 0
+    for child in (root, *root.children(recursive=True)):
+        try:
+            total += child.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total
