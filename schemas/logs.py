@@ -12,6 +12,9 @@ from schemas.settings import ServiceSettings
 # what `bound` may carry; anything else, above all text of transcripts, has no place in a log
 FIELDS = ("job_id", "tenant", "topic", "partition", "offset", "attempt", "trace_id")
 
+# libraries that tell of every call they make, addresses included
+CHATTY = ("httpx", "httpx2", "httpcore", "botocore", "urllib3", "faster_whisper")
+
 
 def configure(settings: ServiceSettings, process: str) -> None:
     """Set up logging of a process once, at its start."""
@@ -38,6 +41,8 @@ def configure(settings: ServiceSettings, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process)
 
 
