@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.merge import Turn
 from schemas.events import ModelInfo, Task
-from schemas.transcript import Word
 
 SAMPLE_RATE = 16_000  # Hz, of all decoded audio
 
@@ -26,16 +26,6 @@ class Wishes:
     task: Task = Task.TRANSCRIBE
     hotwords: str | None = None
     prompt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The words of one channel, in order of their start; `probability` of the language when it was detected."""
-
-    language: str
-    probability: float | None
-    words: tuple[Word, ...]
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

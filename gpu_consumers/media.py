@@ -20,7 +20,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from gpu_consumers.core.container import Container, sniff
+from gpu_consumers.core.container import Container, ends_early, sniff
 from gpu_consumers.engine import SAMPLE_RATE, Samples
 from schemas.errors import Permanent
 from schemas.events import Channels
@@ -80,7 +80,10 @@ def load(path: Path) -> Samples:
 
 def _sniffed(source: Path) -> Container:
     with source.open("rb") as file:
-        return sniff(file.read(HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+    if ends_early(head, source.stat().st_size):
+        raise Permanent("media_truncated", f"{source.stat().st_size} bytes are there, the header announces more")
+    return sniff(head)
 
 
 @contextmanager

@@ -1,16 +1,23 @@
 """The two steps of a job: a recording becomes words, then the words get their speakers."""
 
 import logging
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
+from gpu_consumers.audio_cache import AudioCache
 from gpu_consumers.claims import Claims
-from gpu_consumers.core.merge import FAILED, merge, named, segments_of, without_words
+from gpu_consumers.core.assembly import assemble, needs_turns
+from gpu_consumers.core.merge import FAILED, merge, without_words
 from gpu_consumers.core.settle import classify
-from gpu_consumers.core.work import Delivery, Emission, Job, Work
-from gpu_consumers.engine import SAMPLE_RATE, Engines, Heard, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
+from gpu_consumers.engine import Engines, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.fetch import Fetcher, Limits
+from gpu_consumers.loading import LoadedEngines
 from gpu_consumers.recordings import Recording, Recordings
 from gpu_consumers.stopwatch import Stopwatch
 from schemas.errors import Fatal, NotOwner, Outage, Permanent, Poison
@@ -27,16 +34,18 @@ from schemas.events import (
     without_query,
 )
 from schemas.metrics import AUDIO_SECONDS
-from schemas.models import ModelEntry, ModelRegistry
+from schemas.models import ModelEntry, ModelRegistry, load_registry
 from schemas.requests import check_request
 from schemas.serde import Serde
+from schemas.settings import GpuProcess
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
-from schemas.transcript import Segment, Transcript, Word
+from schemas.transcript import Transcript
+from sink.outbound import OutboundClient
+from sink.s3 import S3ObjectStore
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
-NO_SPEECH = "no speech found"
 ATTEMPTS_TO_DIARIZE = 2  # a transcript without speakers is better than none
 
 
@@ -56,7 +65,7 @@ class Parts:
     now: Clock = utc_now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TranscribeStage:
     """JobRequested in; TranscriptReady out, or at once the JobResult when no speakers are to be found."""
 
@@ -87,19 +96,16 @@ class TranscribeStage:
                     for channel, progress in _channels(recording, work)
                 ]
             AUDIO_SECONDS.labels(Stage.TRANSCRIBING).inc(recording.decoded.duration)
-            transcript = _transcript(recording, heard, request.options)
-            alone = _needs_no_turns(request.options, transcript, recording.decoded.channels)
-            uri = without_query(request.source.uri) if alone else self.parts.recordings.keep(request, recording.fetched)
-        audio = Audio(
-            uri=uri,
-            duration=recording.decoded.duration,
-            channels=recording.decoded.channels,
-            sha256=recording.fetched.sha256,
-        )
-        if alone:
-            result = result_of(self.parts, request, audio, transcript, (model.info,), watch)
-            return (Emission(self.results, result),)
-        return (Emission(self.transcripts, self._ready(request, audio, transcript, model.info, watch)),)
+            decoded = recording.decoded
+            transcript = assemble(heard, decoded.duration, decoded.warnings, request.options)
+            goes_on = needs_turns(transcript, decoded.channels, request.options)
+            uri = without_query(request.source.uri)
+            if goes_on:
+                uri = self.parts.recordings.keep(request, recording.fetched)
+        audio = Audio(uri=uri, duration=decoded.duration, channels=decoded.channels, sha256=recording.fetched.sha256)
+        if goes_on:
+            return (Emission(self.transcripts, self._ready(request, audio, transcript, model.info, watch)),)
+        return (Emission(self.results, result_of(self.parts, request, audio, transcript, (model.info,), watch)),)
 
     def _ready(
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
@@ -121,7 +127,7 @@ class TranscribeStage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DiarizeStage:
     """TranscriptReady in, JobResult out: who said each word."""
 
@@ -156,8 +162,6 @@ class DiarizeStage:
                 raise
             log.warning("delivered without speakers: %s", error, exc_info=error)
             transcript = replace(transcript, warnings=(*transcript.warnings, FAILED))
-        if not event.request.options.word_timestamps:
-            transcript = without_words(transcript)
         result = result_of(self.parts, event.request, event.audio, transcript, models, watch)
         return (Emission(self.results, result),)
 
@@ -189,6 +193,8 @@ def result_of(
     watch: Stopwatch,
 ) -> JobResult:
     """The good end of a job."""
+    if not request.options.word_timestamps:
+        transcript = without_words(transcript)
     ident: UUID = event_id(request.job_id, JobResult.KIND, request.run)
     enclosed = parts.claims.enclose(transcript, request.tenant, request.job_id, ident)
     return JobResult(
@@ -240,35 +246,31 @@ def _mono(samples: Samples) -> Samples:
     return mono
 
 
-def _transcript(recording: Recording, heard: list[Heard], options: Options) -> Transcript:
-    split = len(heard) > 1
-    single = _single_speaker(options)
-    segments: list[Segment] = []
-    for channel, part in enumerate(heard):
-        label = f"channel {channel}" if split else "the one" if single else None
-        segments += segments_of(_labelled(part.words, label), part.language, channel if split else None)
-    main = max(heard, key=lambda part: len(part.words))
-    warnings = [*recording.decoded.warnings, *dict.fromkeys(text for part in heard for text in part.warnings)]
-    transcript = named(
-        Transcript(
-            language=main.language,
-            language_probability=main.probability,
-            duration=recording.decoded.duration,
-            segments=tuple(sorted(segments, key=lambda segment: segment.start)),
-            warnings=(*warnings, *(() if segments else (NO_SPEECH,))),
-        )
-    )
-    keeps_words = options.word_timestamps or not _needs_no_turns(options, transcript, len(heard))
-    return transcript if keeps_words else without_words(transcript)
+def create_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> tuple[StageRunner, ...]:
+    """The stages `transcribe` and `diarize` by name, their default models loaded and tried; raises Fatal, SettingsError."""
+    registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
+    store = S3ObjectStore(settings)
+    limits = Limits(settings.fetch_max_bytes, settings.fetch_deadline_seconds)
+    fetcher = Fetcher(OutboundClient(settings, settings.environment), store, limits)
+    cache = AudioCache(settings.audio_cache_dir or _default_cache(), settings.audio_cache_bytes)
+    engines = LoadedEngines(registry, settings, settings)
+    recordings = Recordings(fetcher, cache, settings.audio_max_seconds)
+    parts = Parts(serde, engines, recordings, Claims(store, settings.inline_max_bytes))
+
+    def create(name: str) -> StageRunner:
+        if name == "transcribe":
+            engines.transcriber(registry.default)
+            return TranscribeStage(parts=parts, registry=registry, workers=settings.transcribe_workers)
+        engines.diarizer()
+        return DiarizeStage(parts=parts, workers=settings.diarize_workers)
+
+    return tuple(create(name) for name in names)
 
 
-def _labelled(words: tuple[Word, ...], label: str | None) -> tuple[Word, ...]:
-    return tuple(replace(word, speaker=label) for word in words)
-
-
-def _single_speaker(options: Options) -> bool:
-    return options.diarize and 1 in (options.num_speakers, options.max_speakers)
-
-
-def _needs_no_turns(options: Options, transcript: Transcript, channels: int) -> bool:
-    return not options.diarize or channels > 1 or not transcript.segments or _single_speaker(options)
+def _default_cache() -> Path:
+    """The same folder for every process of a user on this machine, which nobody else may have made."""
+    folder = Path(tempfile.gettempdir()) / f"scribe-audio-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise Fatal(f"{folder} belongs to somebody else; set SCRIBE_AUDIO_CACHE_DIR")
+    return folder

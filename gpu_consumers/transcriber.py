@@ -17,8 +17,9 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.windows import Region, Window, pack
-from gpu_consumers.engine import SAMPLE_RATE, Heard, Progress, Samples, Wishes
+from gpu_consumers.engine import SAMPLE_RATE, Progress, Samples, Wishes
 from schemas.errors import Transient
 from schemas.events import ModelInfo
 from schemas.transcript import Word

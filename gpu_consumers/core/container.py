@@ -18,7 +18,7 @@ class Container:
     index_last: bool = False
 
 
-WAV = Container("WAV", ("wav",), announces=True)
+WAV = Container("WAV", ("wav",))
 WAVE64 = Container("Wave64", ("w64",))
 FLAC = Container("FLAC", ("flac",), announces=True)
 OGG = Container("Ogg", ("ogg",))
@@ -27,6 +27,9 @@ MATROSKA = Container("Matroska or WebM", ("matroska",), announces=True)
 MP3 = Container("MP3", ("mp3",))
 AAC = Container("AAC", ("aac",))
 TAGGED = Container("MP3, AAC or FLAC with ID3 tags", ("mp3", "aac", "flac"))
+
+LARGEST_WAV = 0x7FFFF000  # bytes; from here on a length stands for none
+WAV_MISSING_BYTES = 32_000  # a second of 16 kHz
 
 _MAGIC = (
     (b"RIFF", 8, b"WAVE", WAV),
@@ -53,6 +56,17 @@ def sniff(head: bytes) -> Container:
     if (elementary := _elementary(head)) is not None:
         return elementary
     raise Permanent("not_media", _looks_like(head))
+
+
+def ends_early(head: bytes, size: int) -> bool:
+    """Whether a WAV file of `size` bytes is shorter than its header says; the demuxer itself takes any length.
+
+    Writers that cannot go back leave 0 or one of the largest numbers there.
+    """
+    if not head.startswith(b"RIFF"):
+        return False
+    announced = int.from_bytes(head[4:8], "little") + 8
+    return 8 < announced < LARGEST_WAV and size < announced - max(WAV_MISSING_BYTES, announced // 50)
 
 
 def _elementary(head: bytes) -> Container | None:
