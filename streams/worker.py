@@ -100,7 +100,24 @@ def migrated(postgres: PostgresSettings) -> None:
 
 async def _composed(resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path) -> Parts:
     """The app, made while the loop runs: Faust binds it to the loop that it finds."""
-    return compose(await resources.enter_async_context(opened(postgres)), folder)
+    parts = compose(await resources.enter_async_context(opened(postgres)), folder)
+    await _answering([(str(url.host), url.port or 9092) for url in parts.app.conf.broker])
+    return parts
+
+
+async def _answering(brokers: list[tuple[str, int]]) -> None:
+    """Wait until one of the brokers takes connections: Faust would give up at once."""
+    while True:
+        for host, port in brokers:
+            try:
+                async with asyncio.timeout(5):
+                    _, writer = await asyncio.open_connection(host, port)
+            except OSError as error:
+                log.warning("waiting: Kafka: %s:%d: %s", host, port, error)
+                continue
+            writer.close()
+            return
+        await asyncio.sleep(START_PAUSE)
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ class World:
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         async with self.db.transaction() as connection:
-            return await (await connection.execute(query, values)).fetchall()  # type: ignore[call-overload, no-any-return]
+            return await (await connection.execute(query, values)).fetchall()
 
     async def states(self) -> list[str]:
         return [row["state"] for row in await self.rows("SELECT state FROM webhook_deliveries ORDER BY created_at")]

@@ -60,7 +60,7 @@ async def history_of(db: Database, job: Job) -> list[tuple[int, str]]:
 
 async def rows(db: Database, query: str, *values: Any) -> list[dict[str, Any]]:
     async with db.connection() as connection:
-        return await (await connection.execute(query, values)).fetchall()  # type: ignore[call-overload, no-any-return]
+        return await (await connection.execute(query, values)).fetchall()
 
 
 @dataclass(frozen=True)

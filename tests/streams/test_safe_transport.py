@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP, ConsumerMessage
@@ -12,7 +12,7 @@ from schemas.errors import Fatal
 from schemas.settings import KafkaSettings
 from streams import safe_transport
 from streams.app import create_app
-from streams.safe_transport import ScribeApp, WatermarkConsumer
+from streams.safe_transport import SafeTransport, ScribeApp, WatermarkConsumer
 
 TP0 = TP("t", 0)
 
@@ -26,7 +26,10 @@ class Bench:
         self.during_revocation: Callable[[], Any] = lambda: None
         self.taken: list[ConsumerMessage] = []
         self.consumer = WatermarkConsumer(
-            app.transport, self._take, on_partitions_revoked=self._revoked, on_partitions_assigned=self._revoked
+            cast(SafeTransport, app.transport),
+            self._take,
+            on_partitions_revoked=self._revoked,
+            on_partitions_assigned=self._revoked,
         )
         app.consumer = self.consumer
         self.consumer.seek_to_committed = self._committed  # type: ignore[method-assign]
@@ -68,7 +71,7 @@ def run(tmp_path: Path) -> Callable[[Case], None]:
             await case(bench)
         finally:
             # the consumer's thread, never started here, has made itself a loop
-            bench.consumer._thread.thread_loop.close()  # type: ignore[attr-defined]
+            bench.consumer._thread.thread_loop.close()
 
     return lambda case: asyncio.run(main(case))
 
@@ -186,7 +189,7 @@ def test_a_dropped_record_keeps_the_position_before_it(run: Run) -> None:
 
 def test_the_app_runs_on_the_safe_transport(run: Run) -> None:
     async def case(bench: Bench) -> None:
-        assert isinstance(bench.app.transport, safe_transport.SafeTransport)
+        assert isinstance(bench.app.transport, SafeTransport)
         assert bench.app.transport.Consumer is WatermarkConsumer
 
     run(case)

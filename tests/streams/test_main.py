@@ -1,0 +1,50 @@
+"""The command line: what it offers, and how a wrong environment is told."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from schemas.settings import OutboundSettings, variable_of
+from sink.webhook_secrets import new_key
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRIBE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "streams", *arguments],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_help_names_each_process() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert [name for name in ("persist", "webhooks", "dispatch") if name in done.stdout] == [
+        "persist",
+        "webhooks",
+        "dispatch",
+    ]
+
+
+@pytest.mark.parametrize("command", ["webhooks", "dispatch"])
+def test_a_missing_key_ends_the_process_with_what_to_do(command: str) -> None:
+    done = run(command)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{variable_of(OutboundSettings, 'webhook_key')}: is not set; make one with `python -m sink.webhook_secrets`\n"
+    )
+
+
+def test_all_mistakes_of_the_environment_are_told_together() -> None:
+    done = run("webhooks", SCRIBE_KAFKA_BOOTSTRAP="nowhere", SCRIBE_TIME_SCALE="7", SCRIBE_WEBHOOK_KEY=new_key())
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "SCRIBE_KAFKA_BOOTSTRAP",
+        "SCRIBE_TIME_SCALE",
+    ]
