@@ -48,6 +48,7 @@ class Committer:
         self._partition_epochs = partition_epochs
         self._pending: list[Finished] = []
         self._unsettled = False  # the last transaction may have been committed
+        self._singly = 0  # so many of what waits go alone, because one of them is too large
         self._failures = 0
         self._next_at = 0.0
         self._idle_at = 0.0
@@ -130,6 +131,8 @@ class Committer:
         }
 
     def _batch(self) -> list[Finished]:
+        if self._singly:
+            return self._pending[:1]
         size = records = 0
         for count, finished in enumerate(self._pending):
             size, records = size + finished.bytes, records + len(finished.records)
@@ -149,7 +152,8 @@ class Committer:
         try:
             self._producer.commit(records, self._offset_groups(positions))
         except Aborted as error:
-            self._replace_refused(batch, error.too_large)
+            if error.too_large:
+                self._refused(batch)
             TRANSACTIONS.labels(self._group, "aborted").inc()
             raise
         except Indefinite:
@@ -180,15 +184,15 @@ class Committer:
             partition.committed = position
             partition.gate.crowded.update(len(position.metadata))
         del self._pending[: len(batch)]
+        self._singly = max(0, self._singly - len(batch))
 
-    def _replace_refused(self, batch: Sequence[Finished], too_large: Sequence[int]) -> None:
+    def _refused(self, batch: Sequence[Finished]) -> None:
         """Let what the broker never takes end differently, so that it does not stop all others."""
-        index = 0
-        for number, finished in enumerate(batch):
-            mine = range(index, index + len(finished.records))
-            if any(refused in mine for refused in too_large):
-                self._pending[number] = self._refuse(finished)
-            index += len(finished.records)
+        if len(batch) == 1:
+            self._pending[0] = self._refuse(batch[0])
+        else:
+            # the broker refuses whole batches, so the guilty one is not known yet
+            self._singly = len(batch)
 
     def _count(self, finished: Finished) -> None:
         OUTCOMES.labels(self._group, finished.outcome).inc()

@@ -1,6 +1,6 @@
 """A named fake stage: it needs no model, and its jobs say in their metadata what shall happen to them.
 
-`fake-seconds`: how long the work takes. `fake-outcome`: completed, permanent, poison, unexpected, large, cuda, kill,
+`fake-seconds`: how long the work takes. `fake-outcome`: completed, permanent, poison, unexpected, large, noise, cuda, kill,
 transient or outage; the last two end well at attempt, or try, number `fake-until` (2 if not given).
 """
 
@@ -94,7 +94,13 @@ def _misbehave(orders: Mapping[str, str], attempt: int, tries: int) -> None:
 
 
 def _result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
-    text = "x" * 2_000_000 if orders.get("fake-outcome") == "large" else f"job {request.job_id}"
+    match orders.get("fake-outcome"):
+        case "large":  # beyond any record
+            text = "x" * 2_000_000
+        case "noise":  # a few KB that do not compress
+            text = os.urandom(4096).hex()
+        case _:
+            text = f"job {request.job_id}"
     result = JobResult(
         event_id=event_id(request.job_id, JobResult.KIND, request.run),
         job_id=request.job_id,

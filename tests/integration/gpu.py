@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,10 +19,12 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from gpu_consumers.core.work import Emission, Job, Work
 from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.service import Runtime, Service, create_group
+from gpu_consumers.transactions import TransactionalProducer
 from producers.publisher import Publisher
 from schemas.events import JobRequested, JobResult, Source
 from schemas.headers import read_headers
@@ -40,6 +43,12 @@ def job(**orders: str) -> JobRequested:
     metadata = {name.replace("_", "-"): value for name, value in orders.items()}
     source = Source(uri="https://example.org/a.wav?token=secret")
     return JobRequested(job_id=uuid4(), tenant="acme", source=source, requested_at=datetime.now(UTC), metadata=metadata)
+
+
+@cache
+def _publisher(bootstrap: str) -> Publisher:
+    """One for all tests: the first record of a producer takes half a second."""
+    return Publisher(KafkaSettings(kafka_bootstrap=bootstrap))
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,7 @@ class Group:
         self.publish_records(*(record_of(SERDE, self.jobs, request, "test", now, parent) for request in requests))
 
     def publish_records(self, *records: Record) -> None:
-        with Publisher(self.settings) as publisher:
-            publisher.publish(*records)
+        _publisher(self.bootstrap).publish(*records)
 
     def read(self, topic: str) -> "list[Message[Any, Any]]":
         """Every visible record of a topic."""
@@ -110,8 +118,14 @@ class Group:
 
 def read_topic(bootstrap: str, topic: str) -> "list[Message[Any, Any]]":
     """Every record that a read_committed reader sees up to the end of a topic."""
-    options = {"group.id": f"reader-{uuid4()}", "enable.auto.commit": False, "isolation.level": "read_committed"}
-    consumer = Consumer({"bootstrap.servers": bootstrap, "enable.partition.eof": True, **options})
+    options: dict[str, Any] = {
+        "group.id": f"reader-{uuid4()}",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+    }
+    # an empty partition says so after this wait
+    options |= {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **options})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: list[Any] = []
@@ -140,20 +154,40 @@ def create_topics(bootstrap: str) -> tuple[Group, list[str]]:
     return group, list(names)
 
 
+class CountingStage(FakeStage):
+    """Counts how often work was done."""
+
+    runs = 0
+
+    def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
+        self.runs += 1
+        return super().run(job, work)
+
+
 class Member:
     """One member of a group in threads of this process."""
 
-    def __init__(self, group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10) -> None:
+    def __init__(
+        self,
+        group: Group,
+        worker: str,
+        *,
+        workers: int = 4,
+        drain_seconds: float = 10,
+        producer: TransactionalProducer | None = None,
+    ) -> None:
         self.drain = Drain(drain_seconds)
         self.publisher = Publisher(group.settings)
         progress = ProgressReporter(self.publisher.offer, SERDE, worker, topic=group.progress)
         runtime = Runtime(
             group.settings, SERDE, progress, self.drain, worker, results=group.results, time_scale=TIME_SCALE
         )
-        stage = FakeStage(SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers)
+        self.stage = CountingStage(
+            SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers
+        )
         self.service = Service(self.drain)
         self.status: int | None = None
-        self._group = create_group(stage, runtime)
+        self._group = create_group(self.stage, runtime, producer)
         self._thread = Thread(target=self._run, name=worker)
 
     def _run(self) -> None:
