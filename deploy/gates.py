@@ -23,6 +23,10 @@ from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 
+HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
+
+Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
+PostgreSQL, S3 and schema registry, started for the run and ended with it. Arguments go to pytest: a folder, -k, -x ..."""
 INTERRUPTED = 130
 WIDTH = 120  # columns where there is no terminal, such as in a CI log
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
@@ -134,6 +138,9 @@ def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run everything to the end; 0 when all passed."""
+    if {"-h", "--help"} & set(arguments):
+        out.print(HELP, markup=False)
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     missing: Counter[str] = Counter()
     results: list[Result] = []

@@ -172,7 +172,11 @@ class Stack:
         """Start each component that does not run, all at once; raises StackError."""
         with ThreadPoolExecutor(len(self.components)) as pool:
             jobs = [pool.submit(component.start) for component in self.components.values()]
-            wait(jobs)
+            try:
+                wait(jobs)
+            except BaseException:  # Ctrl-C: what ends now need not become ready first
+                self.stop()
+                raise
         for job in jobs:
             job.result()
 
