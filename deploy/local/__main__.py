@@ -22,6 +22,7 @@ DEFAULT_FOLDER = Path(__file__).parents[2] / ".local"
 FOLLOW_SECONDS = 0.3
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Real Kafka, PostgreSQL and S3 on this machine, for development: no Docker, no Java, no database to install.\n\n"
