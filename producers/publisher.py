@@ -17,6 +17,29 @@ from schemas.records import Record
 from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
+
+
+class Seldom(logging.Filter):
+    """Lets a line pass once in `seconds`: librdkafka repeats each one twenty times a second while a broker is away."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._seen: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is news; counts and durations in it do not make it so."""
+        line = "".join(c for c in record.getMessage() if not c.isdigit())
+        news = record.created - self._seen.get(line, -self._seconds) >= self._seconds
+        if news:
+            self._seen = {known: at for known, at in self._seen.items() if record.created - at < self._seconds}
+            self._seen[line] = record.created
+        return news
+
+
+client_log = logging.getLogger("librdkafka")
+"""Where every Kafka client of the service writes what its library has to say."""
+client_log.addFilter(Seldom())
 # the brokers' own default limit of a record batch is 1,048,588 bytes
 MAX_MESSAGE_BYTES = 1_048_000
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE})
@@ -120,7 +143,7 @@ class Publisher:
         self._producer.flush(0)
 
     def _start(self) -> Producer:
-        return Producer(self._config, logger=log)
+        return Producer(self._config, logger=client_log)
 
     def _send(self, producer: Producer, record: Record, reports: "_Reports") -> None:
         deadline = time.monotonic() + self._timeout

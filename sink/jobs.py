@@ -32,6 +32,7 @@ class JobRow:
     done_seconds: float | None
     total_seconds: float | None
     language: str | None
+    language_probability: float | None
     duration: float | None
     speakers: list[str]
     models: list[dict[str, Any]]
@@ -113,6 +114,7 @@ async def transcript(connection: Connection, job: JobRow) -> Transcript:
     return transcript_from_json(
         {
             "language": job.language or "",
+            "language_probability": job.language_probability,
             "duration": job.duration or 0.0,
             "segments": await cursor.fetchall(),
             "warnings": job.warnings,

@@ -44,7 +44,8 @@ SELECT %(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, 'queued', %(request)s,
 WHERE NOT EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s)
 ON CONFLICT (job_id) DO UPDATE SET
     run = EXCLUDED.run, state = 'queued', request = EXCLUDED.request, requested_at = EXCLUDED.requested_at,
-    attempt = 0, sequence = 0, done_seconds = NULL, total_seconds = NULL, language = NULL, duration = NULL,
+    attempt = 0, sequence = 0, done_seconds = NULL, total_seconds = NULL, language = NULL, language_probability = NULL,
+    duration = NULL,
     speakers = '{}', models = '[]', timings = '{}', warnings = '{}', error = NULL, transcript_uri = NULL,
     result_event_id = NULL, completed_at = NULL, updated_at = now()
 WHERE jobs.run < EXCLUDED.run AND jobs.tenant = EXCLUDED.tenant
@@ -65,7 +66,8 @@ RETURNING before.state <> jobs.state AS moved"""
 
 _END = """
 UPDATE jobs SET
-    state = %(state)s, language = %(language)s, duration = %(duration)s, done_seconds = COALESCE(%(duration)s, done_seconds),
+    state = %(state)s, language = %(language)s, language_probability = %(language_probability)s,
+    duration = %(duration)s, done_seconds = COALESCE(%(duration)s, done_seconds),
     total_seconds = COALESCE(%(duration)s, total_seconds), speakers = %(speakers)s, models = %(models)s,
     timings = %(timings)s, warnings = %(warnings)s, error = %(error)s, transcript_uri = %(transcript_uri)s,
     result_event_id = %(event_id)s, completed_at = %(completed_at)s, updated_at = now()
@@ -169,6 +171,7 @@ def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
         **_fields(result, "job_id", "tenant", "run", "event_id", "completed_at"),
         "state": str(result.outcome),
         "language": transcript.language if transcript else None,
+        "language_probability": transcript.language_probability if transcript else None,
         "duration": transcript.duration if transcript else audio and audio["duration"],
         "speakers": plain["speakers"],
         "models": Jsonb(plain["models"]),

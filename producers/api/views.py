@@ -26,6 +26,7 @@ class Result(BaseModel):
     """What a completed job found, without the text."""
 
     language: str | None
+    language_probability: float | None
     duration: float | None
     speakers: list[str]
     models: list[dict[str, Any]]
