@@ -1,0 +1,39 @@
+"""The whole service on real parts, started once for all tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.receiver import Receiver
+from deploy.local.service import Service
+from deploy.local.stack import Stack
+from tests.system.client import Client
+
+
+@pytest.fixture(scope="session")
+def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own: these tests use the real topic names and kill what they like."""
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def client(system_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A running service and a client with a key."""
+    environment = system_stack.environment() | {"SCRIBE_TIME_SCALE": "0.01"}
+    service = Service(environment, tmp_path_factory.mktemp("service"))
+    try:
+        key = service.prepare()
+        service.start()
+        service.wait_ready()
+        with Client(service, key) as client:
+            yield client
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A webhook receiver that accepts everything."""
+    with Receiver() as receiver:
+        yield receiver

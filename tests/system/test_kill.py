@@ -1,0 +1,63 @@
+"""SIGKILL of any one process in the middle of ten jobs, then a restart: everything ends once."""
+
+import time
+from collections import Counter
+from uuid import UUID
+
+import pytest
+
+from deploy.local.receiver import Receiver
+from deploy.local.service import COMMANDS
+from deploy.local.stack import Stack
+from schemas.events import Outcome
+from tests.recordings import MONO
+from tests.system.client import Client
+
+JOBS = 10
+COMPONENTS = ("kafka", "postgres", "s3")
+
+
+def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
+    """As when a machine is lost and the platform starts another."""
+    if name in COMMANDS:
+        client.service.kill(name)
+        client.service.start(name)
+        return
+    component = getattr(stack, name)
+    component.kill()
+    component.start()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", [*COMMANDS, *COMPONENTS])
+def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: Stack, receiver: Receiver) -> None:
+    """Ten results, one visible each, one row each, one webhook id each."""
+    jobs = [client.upload(MONO.path, webhook_url=receiver.url) for _ in range(JOBS)]
+    deadline = time.monotonic() + 60
+    while not any(client.results(*jobs)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kill_and_restart(name, client, system_stack)
+
+    ended = {job: client.wait(job, 180) for job in jobs}
+    assert Counter(job["state"] for job in ended.values()) == {"completed": JOBS}
+    assert receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= JOBS, 120)
+    check_once_each(client, receiver, jobs)
+
+
+def check_once_each(client: Client, receiver: Receiver, jobs: list[UUID]) -> None:
+    """The promises of one visible result, one row and one webhook id."""
+    results = client.results(*jobs)
+    assert Counter(result.job_id for result in results) == dict.fromkeys(jobs, 1)
+    assert {result.outcome for result in results} == {Outcome.COMPLETED}
+    rows = client.query("SELECT job_id, result_event_id FROM jobs WHERE job_id = ANY(%s) AND state = 'completed'", jobs)
+    assert dict(rows) == {result.job_id: result.event_id for result in results}
+    deliveries = client.query(
+        "SELECT job_id, count(*) FROM webhook_deliveries WHERE job_id = ANY(%s) GROUP BY job_id", jobs
+    )
+    assert dict(deliveries) == dict.fromkeys(jobs, 1)
+    assert len({call.webhook_id for call in receiver.calls}) == JOBS
+    counts = client.query(
+        "SELECT job_id, count(*), max(position) FROM segments WHERE job_id = ANY(%s) GROUP BY job_id", jobs
+    )
+    assert all(count == last + 1 for _, count, last in counts)
+    assert len(counts) == JOBS
