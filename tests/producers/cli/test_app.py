@@ -1,0 +1,24 @@
+"""The commands as a whole: each explains itself on 80 columns."""
+
+import pytest
+from typer.testing import CliRunner
+
+from producers.cli.app import create_cli
+
+COMMANDS = ["", "submit", "watch", "result", "models", "topics", "topics apply", "topics check"]
+COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_terminal_and_says_what_it_does(command: str) -> None:
+    shown = CliRunner().invoke(create_cli(), [*command.split(), "--help"], prog_name="scribe", env={"COLUMNS": "80"})
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert any(line.strip().startswith(f"Usage: scribe {command}".strip()) for line in lines)
+
+
+@pytest.mark.parametrize("command", ["", "submit", "watch", "result", "topics apply", "keys create"])
+def test_help_teaches_with_examples(command: str) -> None:
+    shown = CliRunner().invoke(create_cli(), [*command.split(), "--help"], prog_name="scribe", env={"COLUMNS": "80"})
+    assert f"scribe {command}".strip() in shown.output.split("Usage:", 1)[1].split("\n", 1)[1]
