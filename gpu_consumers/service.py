@@ -22,6 +22,7 @@ from gpu_consumers.partitions import Assignment
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
+from producers.publisher import client_log
 from schemas.errors import Fatal
 from schemas.retry import RetryPolicy
 from schemas.serde import Serde
@@ -46,14 +47,19 @@ class Runtime:
     time_scale: float = field(default=1.0, kw_only=True)
 
 
+def transactional_id(group: str, worker: str) -> str:
+    """One for each group of each process, the same after a restart when the worker's name is."""
+    return f"scribe-gpu.{group}.{worker}"
+
+
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
     """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
     client_id = f"{runner.group}.{runtime.worker}"
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
     policy = SettlePolicy(runner.group, runtime.results, retry=retry)
     executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain)
-    consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=log)
-    producer = producer or TransactionalProducer(runtime.kafka, f"scribe-gpu.{client_id}")
+    consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
+    producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
     assignment = Assignment()
     return GroupConsumer(
         runner.group,

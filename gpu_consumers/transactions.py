@@ -1,6 +1,5 @@
 """The transactional producer: records and offsets together, and what each way of failing means."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from producers.publisher import TOO_LARGE, producer_config, translate, wire_headers
+from producers.publisher import TOO_LARGE, client_log, producer_config, translate, wire_headers
 from schemas.errors import Fatal
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 
-log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT = 10.0  # seconds: a transaction holds only the final writes, never work on a job
 STEP = 2.0  # seconds a single call may block the poll thread
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
@@ -57,7 +55,7 @@ class TransactionalProducer:
         """Take the transactional.id, which ends whatever its last holder left open; raises Outage: call again."""
         if self.is_open:
             return
-        self._producer = self._producer or Producer(self._config, logger=log)
+        self._producer = self._producer or Producer(self._config, logger=client_log)
         try:
             self._producer.init_transactions(STEP)
         except KafkaException as error:

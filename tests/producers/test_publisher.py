@@ -1,12 +1,13 @@
 """The publisher: errors in our words without a broker, deliveries with one."""
 
+import logging
 import random
 from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from producers.publisher import MAX_MESSAGE_BYTES, Publisher, fits, producer_config, record_bytes, translate
+from producers.publisher import MAX_MESSAGE_BYTES, Publisher, Seldom, fits, producer_config, record_bytes, translate
 from schemas.errors import Fatal, Outage, Permanent, ScribeError
 from schemas.records import Record
 from schemas.settings import KafkaSettings
@@ -105,3 +106,17 @@ def test_without_a_broker_publishing_is_an_outage_and_offers_cost_nothing() -> N
     with pytest.raises(Outage):
         publisher.publish(Record("topic", b"k", b"v"))
     publisher.close(timeout=0.1)
+
+
+def test_the_same_line_of_the_library_is_written_seldom() -> None:
+    """Lines that differ only in their numbers are the same."""
+    seldom, times = (
+        Seldom(seconds=30),
+        {0: "refused (after 1ms)", 10: "refused (after 22ms)", 20: "up", 31: "refused (after 0ms)"},
+    )
+    passed = []
+    for at, text in times.items():
+        record = logging.LogRecord("librdkafka", logging.ERROR, "", 0, text, (), None)
+        record.created = float(at)
+        passed.append(seldom.filter(record))
+    assert passed == [True, False, True, True]
