@@ -111,7 +111,7 @@ class Client:
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of the database."""
         with psycopg.connect(self.service.environment["SCRIBE_POSTGRES_DSN"]) as connection:
-            return list(connection.execute(sql, parameters))  # type: ignore[call-overload]
+            return list(connection.execute(sql, parameters))
 
 
 def _read(consumer: Consumer, topic: str, unread: set[int]) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.events import JobRequested, Options, Outcome, Source
+from schemas.events import JobRequested, JobResult, Options, Outcome, Source
 from schemas.records import Record
 from schemas.topics import JOBS, TRANSCRIBERS, dlq_topic
 from tests.recordings import MONO
@@ -117,23 +118,19 @@ def test_an_unreachable_address_fails_with_a_reason(client: Client) -> None:
     assert client.wait(job)["error"]["code"] == "source_unreachable"
 
 
-def request(url: str, **options: object) -> JobRequested:
+def request(url: str, options: Options = Options()) -> JobRequested:  # noqa: B008 - a frozen value
     """A job as an upstream system publishes it."""
     return JobRequested(
-        job_id=uuid4(),
-        tenant="demo",
-        source=Source(uri=url),
-        options=replace(Options(), **options),
-        requested_at=datetime.now(UTC),  # type: ignore[arg-type]
+        job_id=uuid4(), tenant="demo", source=Source(uri=url), options=options, requested_at=datetime.now(UTC)
     )
 
 
 @pytest.mark.parametrize(
     ("job", "code"),
     [
-        (request("https://a.example/x", model="gpt"), "unknown_model"),
-        (request("https://a.example/x", language="xx"), "unknown_language"),
-        (request("https://a.example/x", min_speakers=0), "invalid_request"),
+        (request("https://a.example/x", Options(model="gpt")), "unknown_model"),
+        (request("https://a.example/x", Options(language="xx")), "unknown_language"),
+        (request("https://a.example/x", Options(min_speakers=0)), "invalid_request"),
         (request("file:///etc/passwd"), "source_refused"),
         (request("s3://another-bucket/x"), "source_refused"),
         (request("upload://../../other"), "source_refused"),
@@ -149,10 +146,8 @@ def test_bad_events_fail_with_a_reason(client: Client, job: JobRequested, code: 
     assert (ended.outcome, ended.error and ended.error.code) == (Outcome.FAILED, code)
 
 
-def wait_for_result(client: Client, job_id: UUID) -> "object":
+def wait_for_result(client: Client, job_id: UUID) -> JobResult:
     """The visible result of a job, read from the topic."""
-    import time
-
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := client.results(job_id):
