@@ -204,7 +204,7 @@ class _Block:
 
     def word(self, word: Any, offset: int) -> Word:
         """A word of the library as one of ours, at its time in the recording."""
-        start, end = self.windows[offset].restore(word.start - offset, word.end - offset, SAMPLE_RATE)
+        start, end = self.windows[offset].restore(float(word.start) - offset, float(word.end) - offset, SAMPLE_RATE)
         return Word(start=start, end=end, text=str(word.word), probability=float(word.probability))
 
 

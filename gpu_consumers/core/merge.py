@@ -1,6 +1,6 @@
 """Words x turns: who said each word, and segments that a reader can follow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -10,6 +10,7 @@ REACH = 2.0  # seconds: a word further from every turn than this was said by nob
 ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
+EDGE = 0.5  # seconds between a turn's end and its outermost word that the alignment may have got wrong
 GAP = 1.0  # seconds of silence that end a segment
 SENTENCE_AFTER = 12.0  # seconds after which the end of a sentence ends a segment
 LONGEST = 30.0  # seconds after which a segment ends anyway
@@ -31,11 +32,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Voiced:
-    """A word with its speaker, and which part of it the speaker's turn covers."""
+    """A word with its speaker, the turn that overlaps it, and which part of the word that turn covers."""
 
     word: Word
     speaker: str | None
     coverage: float
+    turn: Turn | None = None
 
 
 def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
@@ -50,7 +52,8 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         for segment in transcript.segments
         if not segment.words
     ]
-    segments = sorted((*segments_of(assign(words, ordered), transcript.language), *wordless), key=lambda s: s.start)
+    voiced = _fitted(_smooth(_sweep(words, ordered)))
+    segments = sorted((*segments_of(_words(voiced), transcript.language), *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
 
@@ -60,7 +63,11 @@ def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
 
     That is the turn that overlaps it most, else the nearest within REACH, else nobody; then islands are smoothed.
     """
-    return tuple(replace(voiced.word, speaker=voiced.speaker) for voiced in _smooth(_sweep(words, turns)))
+    return _words(_smooth(_sweep(words, turns)))
+
+
+def _words(voiced: Iterable[_Voiced]) -> tuple[Word, ...]:
+    return tuple(replace(item.word, speaker=item.speaker) for item in voiced)
 
 
 def _sweep(words: Sequence[Word], turns: Sequence[Turn]) -> list[_Voiced]:
@@ -86,7 +93,7 @@ def _voiced(word: Word, before: Turn | None, turns: Sequence[Turn], first: int) 
             best, most = turn, shared
     if best is not None and (most > 0 or best.start <= word.start < best.end):
         length = word.end - word.start
-        return _Voiced(word, best.speaker, most / length if length > 0 else 1.0)
+        return _Voiced(word, best.speaker, most / length if length > 0 else 1.0, best)
     return _Voiced(word, _nearest(word, (before, best, after)), 0.0)
 
 
@@ -115,6 +122,25 @@ def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
         if before[-1].speaker == after[0].speaker is not None and _doubtful(island):
             island[:] = [replace(item, speaker=before[-1].speaker) for item in island]
     return [item for run in runs for item in run]
+
+
+def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
+    """Words within the turns they belong to, the first and the last of a turn up to its ends.
+
+    The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame.
+    """
+    for turn, group in groupby(voiced, key=lambda item: item.turn):
+        run = list(group)
+        if turn is None or any(item.speaker != turn.speaker for item in run):
+            yield from run
+            continue
+        for index, item in enumerate(run):
+            start, end = max(item.word.start, turn.start), min(item.word.end, turn.end)
+            if index == 0 and start - turn.start <= EDGE:
+                start = turn.start
+            if index == len(run) - 1 and turn.end - end <= EDGE:
+                end = turn.end
+            yield replace(item, word=replace(item.word, start=round(start, 3), end=round(max(start, end), 3)))
 
 
 def _doubtful(island: Sequence[_Voiced]) -> bool:

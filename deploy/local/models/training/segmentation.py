@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from deploy.local.models.training import bank as banks
 from deploy.local.models.training.checkpoints import save, weights_of
+from deploy.local.models.training.heard import remember
 from deploy.local.models.training.registry import FOLDER
 from deploy.local.models.training.speech import SAMPLE_RATE, Samples
 from gpu_consumers.standins import SegmentationNet
@@ -63,7 +64,9 @@ def labels(spoken: list[tuple[int, int]], frames: int, hop: int) -> torch.Tensor
 
 def train(model: SegmentationNet, minutes: float, sentences: int) -> float:
     """Train in place; the mean loss of the last steps."""
-    random, speakers = Random(3), banks.by_speaker(banks.bank(sentences, seed=5))
+    random, spoken = Random(3), banks.bank(sentences, seed=5)
+    remember((item.sentence, item.voice) for item in spoken)
+    speakers = banks.by_speaker(spoken)
     front = list(model.tdnn.parameters())
     rest = [weights for name, weights in model.named_parameters() if not name.startswith("tdnn")]
     optimizer = torch.optim.Adam([{"params": front, "lr": 3e-4}, {"params": rest, "lr": 1.5e-3}])

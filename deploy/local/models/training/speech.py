@@ -56,6 +56,7 @@ class Synthesizer:
                 raise ValueError(f"no voice {voice.variant}")
             self._library.espeak_SetParameter(_RATE, voice.speed, 0)
             self._library.espeak_SetParameter(_PITCH, voice.pitch, 0)
+            self._library.espeak_ng_SetRandSeed(1)  # the flutter of a voice is drawn from there
             text = sentence.text.encode() + b"\0"
             self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
             self._library.espeak_Synchronize()
