@@ -1,0 +1,94 @@
+"""`scribe-api` as a process: how it starts, what it keeps in memory, how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from deploy.local import ports
+from deploy.local.stack import Stack
+from sink.keys import create_key
+from tests.integration.shim import in_database
+from tests.integration.test_cli import CLEAN
+from tests.integration.test_relay import wait_for
+
+COMMAND = [sys.executable, "-m", "producers.api"]
+
+
+@contextmanager
+def api(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process, when it is ready, and a client."""
+    port = ports.choose(["api"], {}, {})["api"]
+    process = subprocess.Popen([*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            wait_for(lambda: _is_ready(client))
+            yield process, client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def settings(stack: Stack, database: str, bucket: str) -> dict[str, str]:
+    return {
+        **{name: value for name, value in stack.environment().items() if "REGISTRY" not in name},
+        "SCRIBE_POSTGRES_DSN": database,
+        "SCRIBE_S3_BUCKET": bucket,
+    }
+
+
+def test_sigterm_is_a_good_end(settings: dict[str, str]) -> None:
+    with api(**settings) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_a_large_upload_does_not_lie_in_memory(settings: dict[str, str]) -> None:
+    """96 MB come in; the process grows by the parts of the object store, not by the file."""
+    key = in_database(settings["SCRIBE_POSTGRES_DSN"], lambda database: create_key(database, "acme"))
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    headers = {"X-API-Key": key, "content-type": "multipart/form-data; boundary=b"}
+    with api(**settings) as (process, client):
+        memory = psutil.Process(process.pid)
+        before, most = memory.memory_info().rss, 0
+
+        def body() -> Iterator[bytes]:
+            nonlocal most
+            yield head
+            for _ in range(96):
+                yield os.urandom(1024) * 1024
+                most = max(most, memory.memory_info().rss)
+            yield b"\r\n--b--\r\n"
+
+        answer = client.post("/api/v1/transcribe/upload", content=body(), headers=headers)
+        assert answer.status_code == 202, answer.text
+    assert most - before < 56 * 1024 * 1024
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    values = {"SCRIBE_KAFKA_BOOTSTRAP": "nonsense", "SCRIBE_API_PORT": "70000", "SCRIBE_S3_ENDPOINT": "nonsense"}
+    done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert sorted(line.split(":")[0] for line in done.stderr.splitlines()) == sorted(values)
+
+
+def test_without_a_database_it_says_so() -> None:
+    values = {"SCRIBE_POSTGRES_DSN": "postgresql://scribe@127.0.0.1:9/scribe"}
+    done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "PostgreSQL" in done.stderr
+    assert "Traceback" not in done.stderr
