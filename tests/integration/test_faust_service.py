@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
@@ -97,14 +99,17 @@ class Service:
         return read_all(self.stack.kafka_bootstrap, self.topics["dlq"])
 
 
-@pytest.fixture
-def service(stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory, tmp_path: Path) -> Service:
+NAMES = ("jobs", "progress", "results", "dlq")
+
+
+def made(stack: Stack, dsn: str, bucket: str, topics: dict[str, str], folder: Path) -> Service:
+    """The service on given parts."""
     environment = {
         **os.environ,
         "SCRIBE_ENVIRONMENT": "development",
         "SCRIBE_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         "SCRIBE_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
-        "SCRIBE_POSTGRES_DSN": database,
+        "SCRIBE_POSTGRES_DSN": dsn,
         "SCRIBE_S3_ENDPOINT": stack.s3_endpoint,
         "SCRIBE_S3_BUCKET": bucket,
         "SCRIBE_S3_ACCESS_KEY": stack.s3_access_key,
@@ -112,8 +117,12 @@ def service(stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory,
         "SCRIBE_WEBHOOK_KEY": KEY,
         "SCRIBE_TIME_SCALE": "0.001",
     }
-    topics = {name: fresh_topic(1, name=name) for name in ("jobs", "progress", "results", "dlq")}
-    return Service(stack, database, tmp_path, topics, environment)
+    return Service(stack, dsn, folder, topics, environment)
+
+
+@pytest.fixture
+def service(stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory, tmp_path: Path) -> Service:
+    return made(stack, database, bucket, {name: fresh_topic(1, name=name) for name in NAMES}, tmp_path)
 
 
 @contextmanager
@@ -157,6 +166,51 @@ def test_persist_waits_out_an_outage_of_the_database(service: Service) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert service.dead() == []
+
+
+@pytest.fixture
+def durable_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A private stack whose database keeps what it has committed when it is killed."""
+    with Stack(tmp_path / "stack", durable=True) as started:
+        yield started
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.s3
+def test_persist_survives_the_death_of_the_broker_and_of_the_database(durable_stack: Stack, tmp_path: Path) -> None:
+    """Each is killed and started again while events come; the process is the same all the time."""
+    topics = {name: f"test.{name}" for name in NAMES}
+    admin = AdminClient({"bootstrap.servers": durable_stack.kafka_bootstrap})
+    for creation in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics.values()]).values():
+        creation.result()
+    client = durable_stack.s3.client()
+    client.create_bucket(Bucket="test")
+    client.close()
+    service = made(durable_stack, durable_stack.postgres_dsn("scribe"), "test", topics, tmp_path)
+    with service.persist() as process:
+        migrated(service)
+        tell(service, [new_job() for _ in range(3)])
+        until("three jobs completed", lambda: service.states() == {"completed": 3})
+        durable_stack.postgres.kill()
+        tell(service, [new_job() for _ in range(3)])
+        until("records wait", lambda: "waiting: PostgreSQL" in (service.folder / "processes.log").read_text())
+        durable_stack.postgres.start()
+        until("six jobs completed", lambda: service.states() == {"completed": 6})
+        durable_stack.kafka.kill()
+        durable_stack.kafka.start()
+        tell(service, [new_job() for _ in range(3)])
+        until("nine jobs completed", lambda: service.states() == {"completed": 9}, seconds=90)
+        until("all committed", lambda: results_committed(service) == 9)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert service.dead() == []
+
+
+def migrated(service: Service) -> None:
+    """Wait until the process has made the tables."""
+    query = "SELECT 1 FROM pg_tables WHERE tablename = 'erased_jobs'"
+    until("the tables", lambda: bool(service.rows(query)))
 
 
 def tell(service: Service, jobs: list[Job]) -> None:
