@@ -131,8 +131,9 @@ async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
 def run() -> None:
     """Publish the outbox of the REST shim to Kafka.
 
-    Start as many as you like: one works, the others wait for it to end. Settings come from SCRIBE_KAFKA_…,
-    SCRIBE_POSTGRES_… and SCRIBE_METRICS_PORT.
+    Start as many as you like: one works, the others wait for it to end.
+
+    Settings: SCRIBE_KAFKA_…, SCRIBE_POSTGRES_…, and SCRIBE_METRICS_PORT for /readyz and /metrics.
     """
     with reported():
         settings = load(RelayProcess)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from schemas.topics import DAY_MS, Topic
 
-# values that the broker adds defaults for; anything else on a topic is the operator's own business
 RETENTION = "retention.ms"
 # events that name objects, or whose bytes may be read again and then need them
 _WITHOUT_OBJECTS = frozenset({"JobProgress", "JobControl", "TenantPolicy", "EnhancementResult"})

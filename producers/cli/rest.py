@@ -43,8 +43,14 @@ class RestClient:
     def open(cls, settings: ClientSettings) -> Iterator["RestClient"]:
         """A client that is closed at the end."""
         client = cls(settings)
-        with client._http:
+        try:
             yield client
+        finally:
+            client.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
 
     def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a recording that lies at an address; returns the job."""

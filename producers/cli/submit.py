@@ -70,6 +70,8 @@ def submit(
     source = recording if "://" in recording else _file(recording)
     if (tenant is None) == (via is Via.KAFKA):
         raise typer.BadParameter("goes with --via kafka, and only with it", param_hint="--tenant")
+    if watch:
+        RestClient(load(ClientSettings)).close()  # what watching lacks is said before there is a job
     if tenant is not None:
         published = _publish(source, given, tenant)
         _after({"job_id": str(published)}, watch, as_json, may_be_absent=True)

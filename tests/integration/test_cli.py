@@ -232,6 +232,11 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
             {"SCRIBE_API_URL": "nonsense"},
             "SCRIBE_API_URL: is not an http(s) address",
         ),
+        (
+            ("submit", "https://a.example/x", "--via", "kafka", "--tenant", "acme", "--watch"),
+            {},
+            "SCRIBE_API_KEY: is not",
+        ),
         (("watch", "17"), settings, "should be a valid UUID"),
         (("watch", str(uuid4())), settings, "There is no such thing"),
         (
