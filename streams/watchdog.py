@@ -28,22 +28,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Ages in seconds of the signs of life; `waiting` when records wait for something that is away."""
+    """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage."""
 
     tick: float
     poll: float
     rebalance: float
-    stopping: float
+    stopping: float | None
     coordinating: bool
     waiting: bool
 
 
 def stall(vitals: Vitals, limits: Limits) -> str | None:
     """Why the process is beyond help, None when it is not."""
-    if vitals.stopping > limits.stopping:
-        return f"it has been stopping for {vitals.stopping:.0f} s"
-    if vitals.stopping:
-        return None
+    if vitals.stopping is not None:
+        return f"it has been stopping for {vitals.stopping:.0f} s" if vitals.stopping > limits.stopping else None
     if vitals.tick > limits.tick:
         return f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:
@@ -84,7 +82,7 @@ class Watchdog:
             tick=now - self._ticked,
             poll=now - consumer.last_poll if consumer else 0.0,
             rebalance=now - self._settled,
-            stopping=0.0 if self._stopping is None else now - self._stopping,
+            stopping=None if self._stopping is None else now - self._stopping,
             coordinating=consumer is None or consumer.coordinating,
             waiting=self._recipe.waiting is not None,
         )

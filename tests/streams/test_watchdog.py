@@ -7,7 +7,7 @@ import pytest
 from streams.watchdog import Limits, Vitals, stall
 
 LIMITS = Limits(tick=60, poll=300, rebalance=300, stopping=90)
-WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=0, coordinating=True, waiting=False)
+WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=None, coordinating=True, waiting=False)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=0, coordinating=True, waitin
         WELL,
         replace(WELL, poll=10_000, waiting=True),
         replace(WELL, tick=60, poll=300, rebalance=300),
-        replace(WELL, stopping=10, coordinating=False, poll=10_000),
+        replace(WELL, stopping=0.0, coordinating=False, poll=10_000),
     ],
     ids=["well", "an outage lasts", "at the limits", "it is stopping"],
 )
