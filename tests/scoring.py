@@ -15,6 +15,7 @@ from schemas.transcript import Transcript, Word
 
 BETWEEN_WORDS = 0.3  # seconds that a speaker may need from one word to the next
 
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A reference: who says what between which seconds."""

@@ -10,7 +10,7 @@ REACH = 2.0  # seconds: a word further from every turn than this was said by nob
 ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
-EDGE = 0.5  # seconds between a turn's end and its outermost word that the alignment may have got wrong
+EDGE = 1.0  # seconds between a turn's end and its outermost word that the alignment may have got wrong
 GAP = 1.0  # seconds of silence that end a segment
 SENTENCE_AFTER = 12.0  # seconds after which the end of a sentence ends a segment
 LONGEST = 30.0  # seconds after which a segment ends anyway
@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Voiced:
-    """A word with its speaker, the turn that overlaps it, and which part of the word that turn covers."""
+    """A word with its speaker, the turn it belongs to, and which part of the word that turn covers."""
 
     word: Word
     speaker: str | None
@@ -94,7 +94,8 @@ def _voiced(word: Word, before: Turn | None, turns: Sequence[Turn], first: int) 
     if best is not None and (most > 0 or best.start <= word.start < best.end):
         length = word.end - word.start
         return _Voiced(word, best.speaker, most / length if length > 0 else 1.0, best)
-    return _Voiced(word, _nearest(word, (before, best, after)), 0.0)
+    nearest = _nearest(word, (before, best, after))
+    return _Voiced(word, nearest.speaker if nearest else None, 0.0, nearest)
 
 
 def _from(turns: Sequence[Turn], first: int) -> Iterator[Turn]:
@@ -110,9 +111,9 @@ def distance(word: Word, turn: Turn) -> float:
     return max(0.0, turn.start - word.end, word.start - turn.end)
 
 
-def _nearest(word: Word, candidates: Sequence[Turn | None]) -> str | None:
+def _nearest(word: Word, candidates: Sequence[Turn | None]) -> Turn | None:
     near = [turn for turn in candidates if turn is not None and distance(word, turn) <= REACH]
-    return min(near, key=lambda turn: distance(word, turn)).speaker if near else None
+    return min(near, key=lambda turn: distance(word, turn), default=None)
 
 
 def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
@@ -135,12 +136,13 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
             yield from run
             continue
         for index, item in enumerate(run):
-            start, end = max(item.word.start, turn.start), min(item.word.end, turn.end)
+            start = min(max(item.word.start, turn.start), turn.end)
+            end = max(min(item.word.end, turn.end), start)
             if index == 0 and start - turn.start <= EDGE:
                 start = turn.start
             if index == len(run) - 1 and turn.end - end <= EDGE:
                 end = turn.end
-            yield replace(item, word=replace(item.word, start=round(start, 3), end=round(max(start, end), 3)))
+            yield replace(item, word=replace(item.word, start=round(start, 3), end=round(end, 3)))
 
 
 def _doubtful(island: Sequence[_Voiced]) -> bool:

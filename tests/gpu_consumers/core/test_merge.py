@@ -89,13 +89,9 @@ def test_the_sweep_is_the_rule(words: list[Word], turns: list[Turn]) -> None:
     assert [(item.start, item.end, item.text) for item in found] == [(i.start, i.end, i.text) for i in words]
     for index, item in enumerate(found):
         overlaps = {turn.speaker: min(item.end, turn.end) - max(item.start, turn.start) for turn in turns}
-        most = max(
-            (min(item.end, turn.end) - max(item.start, turn.start) for turn in turns), default=-1.0
-        )
+        most = max((min(item.end, turn.end) - max(item.start, turn.start) for turn in turns), default=-1.0)
         if most > 0:
-            allowed = {
-                turn.speaker for turn in turns if min(item.end, turn.end) - max(item.start, turn.start) == most
-            }
+            allowed = {turn.speaker for turn in turns if min(item.end, turn.end) - max(item.start, turn.start) == most}
         else:
             near = min((distance(item, turn) for turn in turns), default=REACH + 1)
             allowed = {turn.speaker for turn in turns if distance(item, turn) == near} if near <= REACH else {None}

@@ -1,0 +1,125 @@
+"""Engines that say what they are told, and everything else of a stage as it is: for tests of what stands around them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gpu_consumers.audio_cache import AudioCache
+from gpu_consumers.claims import Claims
+from gpu_consumers.core.assembly import Heard
+from gpu_consumers.core.merge import Turn
+from gpu_consumers.core.work import Delivery
+from gpu_consumers.engine import SAMPLE_RATE, Diarizer, Progress, Samples, SpeakerBounds, Transcriber, Wishes
+from gpu_consumers.fetch import Fetcher, Limits
+from gpu_consumers.recordings import Recordings
+from gpu_consumers.stages import DiarizeStage, Parts, TranscribeStage
+from schemas.errors import NotOwner
+from schemas.events import Event, ModelInfo, Stage
+from schemas.models import load_registry
+from schemas.serde import Serde
+from schemas.transcript import Word
+from sink.memory import MemoryObjectStore
+from tests.samples import AT
+
+WORDS = (Word(start=0.2, end=0.6, text="hello"), Word(start=1.4, end=1.8, text="there"))
+TURNS = (Turn(0.0, 1.0, "x"), Turn(1.2, 2.0, "y"))
+
+
+@dataclass
+class ScriptedTranscriber:
+    """Hears `words` in whatever is not silence."""
+
+    words: tuple[Word, ...] = WORDS
+    info: ModelInfo = ModelInfo(name="scripted", digest="0", compute_type="none")
+    asked: list[Wishes] = field(default_factory=list)
+
+    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
+        self.asked.append(wishes)
+        progress(0.0)
+        progress(len(samples) / SAMPLE_RATE)
+        return Heard(wishes.language or "en", None, self.words if abs(samples).max() > 0.01 else ())
+
+
+@dataclass
+class ScriptedDiarizer:
+    """Finds `turns`, or raises `error`."""
+
+    turns: tuple[Turn, ...] = TURNS
+    error: Exception | None = None
+    info: ModelInfo = ModelInfo(name="scripted-turns", digest="0", compute_type="none")
+    asked: list[SpeakerBounds] = field(default_factory=list)
+
+    def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
+        self.asked.append(bounds)
+        progress(0.0)
+        if self.error is not None:
+            raise self.error
+        return self.turns
+
+
+@dataclass
+class ScriptedEngines:
+    """Both of them."""
+
+    heard: ScriptedTranscriber = field(default_factory=ScriptedTranscriber)
+    found: ScriptedDiarizer = field(default_factory=ScriptedDiarizer)
+
+    def transcriber(self, name: str) -> Transcriber:
+        return self.heard
+
+    def diarizer(self) -> Diarizer:
+        return self.found
+
+
+@dataclass
+class Reports:
+    """The runtime's side: remembers what was reported, and takes the job away after so many looks."""
+
+    looks: int = 10**9
+    reports: list[tuple[Stage, float, float | None]] = field(default_factory=list)
+
+    def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
+        self.reports.append((stage, done_seconds, total_seconds))
+
+    def check(self) -> None:
+        self.looks -= 1
+        if self.looks < 0:
+            raise NotOwner("another process has it")
+
+
+class NoWeb:
+    """No address of the web answers here."""
+
+    def download(
+        self,
+        url: str,
+        path: Path,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        check: Callable[[], None] | None = None,
+    ) -> object:
+        raise AssertionError(f"{url} was called")
+
+
+@dataclass
+class Rig:
+    """Two stages over an object store in memory and a cache on disk."""
+
+    folder: Path
+    inline: int = 500_000
+    engines: ScriptedEngines = field(default_factory=ScriptedEngines)
+    store: MemoryObjectStore = field(default_factory=lambda: MemoryObjectStore("scribe"))
+
+    def __post_init__(self) -> None:
+        self.serde = Serde()
+        fetcher = Fetcher(NoWeb(), self.store, Limits(10**8, 60.0))
+        recordings = Recordings(fetcher, AudioCache(self.folder, 10**8), 600.0)
+        self.parts = Parts(self.serde, self.engines, recordings, Claims(self.store, self.inline), lambda: AT)
+        self.transcribe = TranscribeStage(parts=self.parts, registry=load_registry())
+        self.diarize = DiarizeStage(parts=self.parts)
+
+    def delivery(self, topic: str, event: Event, attempt: int = 1) -> Delivery:
+        """The event as it comes from Kafka."""
+        headers = {"scribe-attempt": str(attempt)}
+        return Delivery(topic, 0, 0, None, self.serde.encode(event), headers)

@@ -1,0 +1,250 @@
+"""The two stages around scripted engines: what goes in, what comes out, and what becomes of failures."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from gpu_consumers.core.assembly import NO_SPEECH
+from gpu_consumers.core.merge import FAILED
+from gpu_consumers.engine import SpeakerBounds, Wishes
+from schemas.errors import NotOwner, Outage, Permanent, Poison, Transient
+from schemas.events import JobRequested, JobResult, Options, Outcome, Source, Stage, TranscriptReady
+from schemas.objects import upload_key
+from schemas.serde import decode_transcript
+from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
+from tests.gpu_consumers.scripted import Reports, Rig
+from tests.media_files import encoded, tone
+from tests.samples import AT, BARE_REQUEST
+
+UPLOAD = UUID(int=9)
+MONO = encoded(tone(2.0), "ogg")
+CALL = encoded(np.stack([tone(2.0, 300), tone(2.0, 700)], axis=1))
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    made = Rig(tmp_path)
+    made.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
+    return made
+
+
+def request(**options: Any) -> JobRequested:
+    return replace(BARE_REQUEST, source=Source(uri=f"upload://{UPLOAD}"), options=Options(**options))
+
+
+def transcribed(rig: Rig, wanted: JobRequested, work: Reports | None = None) -> TranscriptReady | JobResult:
+    job = rig.transcribe.decode(rig.delivery(JOBS, wanted))
+    ((emission),) = rig.transcribe.run(job, work or Reports())
+    assert isinstance(emission.event, TranscriptReady | JobResult)
+    assert emission.topic == (TRANSCRIPTS if isinstance(emission.event, TranscriptReady) else RESULTS)
+    return emission.event
+
+
+def diarized(rig: Rig, event: TranscriptReady, attempt: int = 1, work: Reports | None = None) -> JobResult:
+    job = rig.diarize.decode(rig.delivery(TRANSCRIPTS, event, attempt))
+    ((emission),) = rig.diarize.run(job, work or Reports())
+    assert emission.topic == RESULTS
+    assert isinstance(emission.event, JobResult)
+    return emission.event
+
+
+def ready(rig: Rig, **options: Any) -> TranscriptReady:
+    event = transcribed(rig, request(**options))
+    assert isinstance(event, TranscriptReady)
+    return event
+
+
+def test_a_recording_becomes_words_and_then_speakers(rig: Rig) -> None:
+    """The whole way; both models, all timings, and the same ids whenever it is done again."""
+    assert (rig.transcribe.group, rig.transcribe.topics) == (TRANSCRIBERS, (JOBS, JOBS_EXPRESS))
+    assert (rig.diarize.group, rig.diarize.topics) == (DIARIZERS, (TRANSCRIPTS,))
+    work = Reports()
+    event = transcribed(rig, request(language="en", num_speakers=2), work)
+    assert isinstance(event, TranscriptReady)
+    assert work.reports[0] == (Stage.TRANSCRIBING, 0.0, None)
+    assert work.reports[-1][1:] == pytest.approx((2.0, 2.0), abs=0.1)
+    assert rig.engines.heard.asked == [Wishes("en")]
+    assert event.audio.uri == rig.store.uri(upload_key("acme", UPLOAD))
+    assert event.request.source.uri == f"upload://{UPLOAD}"
+
+    result = diarized(rig, event)
+    assert rig.engines.found.asked == [SpeakerBounds(2)]
+    assert result.outcome is Outcome.COMPLETED
+    assert result.transcript is not None
+    assert [(s.text, s.speaker) for s in result.transcript.segments] == [
+        ("hello", "SPEAKER_00"),
+        ("there", "SPEAKER_01"),
+    ]
+    assert result.speakers == ("SPEAKER_00", "SPEAKER_01")
+    assert [model.name for model in result.models] == ["scripted", "scripted-turns"]
+    assert result.timings.keys() == {"fetch", "decode", "transcribe", "load_audio", "diarize", "merge"}
+    assert result.event_id == diarized(rig, event).event_id
+    assert rig.serde.decode(rig.serde.encode(result), JobResult) == result
+
+
+def test_the_next_stage_may_run_elsewhere(rig: Rig, tmp_path: Path) -> None:
+    """With an empty cache it fetches and decodes the recording itself."""
+    event = ready(rig)
+    for path in tmp_path.glob("*.npy"):
+        path.unlink()
+    assert diarized(rig, event).speakers == ("SPEAKER_00", "SPEAKER_01")
+
+
+@pytest.mark.parametrize("options", [{"diarize": False}, {"num_speakers": 1}])
+def test_what_needs_no_turns_is_a_result_at_once(rig: Rig, options: dict[str, Any]) -> None:
+    event = transcribed(rig, request(**options))
+    assert isinstance(event, JobResult)
+    assert event.speakers == (() if "diarize" in options else ("SPEAKER_00",))
+    assert [model.name for model in event.models] == ["scripted"]
+
+
+def test_a_call_has_one_speaker_a_channel(rig: Rig) -> None:
+    """No diarization; progress counts both channels as one recording."""
+    rig.store.put(upload_key("acme", UPLOAD), CALL, content_type="audio/wav")
+    work = Reports()
+    event = transcribed(rig, request(), work)
+    assert isinstance(event, JobResult)
+    assert event.transcript is not None
+    assert {(s.channel, s.speaker) for s in event.transcript.segments} == {(0, "SPEAKER_00"), (1, "SPEAKER_01")}
+    assert event.audio is not None
+    assert event.audio.channels == 2
+    done = [report[1] for report in work.reports]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_silence_is_a_result_with_a_warning(rig: Rig) -> None:
+    rig.store.put(upload_key("acme", UPLOAD), encoded(0 * tone(2.0)), content_type="audio/wav")
+    event = transcribed(rig, request())
+    assert isinstance(event, JobResult)
+    assert event.transcript is not None
+    assert (event.outcome, event.transcript.segments, event.transcript.warnings) == (
+        Outcome.COMPLETED,
+        (),
+        (NO_SPEECH,),
+    )
+
+
+def test_word_times_are_left_out_when_not_wanted(rig: Rig) -> None:
+    """The diarizer needs them all the same."""
+    event = ready(rig, word_timestamps=False)
+    result = diarized(rig, event)
+    assert result.transcript is not None
+    assert [(s.text, s.words) for s in result.transcript.segments] == [("hello", ()), ("there", ())]
+    alone = transcribed(rig, request(word_timestamps=False, diarize=False))
+    assert isinstance(alone, JobResult)
+    assert alone.transcript is not None
+    assert all(not segment.words for segment in alone.transcript.segments)
+
+
+def test_the_models_default_language_counts(rig: Rig) -> None:
+    """The default model may not detect languages."""
+    ready(rig)
+    assert rig.engines.heard.asked[0].language == "he"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"expires_at": AT - timedelta(seconds=1)}, "expired"),
+        ({"options": Options(model="nope")}, "unknown_model"),
+        ({"options": Options(num_speakers=0)}, "invalid_request"),
+        ({"source": Source(uri="s3://scribe/other/x")}, "source_refused"),
+        ({"source": Source(uri=f"upload://{UUID(int=1)}")}, "source_not_found"),
+        ({"source": Source(uri=f"upload://{UPLOAD}", size_bytes=1)}, "source_changed"),
+    ],
+)
+def test_bad_requests_end_before_any_model(rig: Rig, changes: dict[str, Any], code: str) -> None:
+    """Whatever came through a topic is checked as at the door."""
+    with pytest.raises(Permanent) as caught:
+        transcribed(rig, replace(request(), **changes))
+    assert caught.value.code == code
+    assert rig.engines.heard.asked == []
+
+
+def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:
+    """Both events; the object says the same, and a second attempt takes what the first one kept."""
+    rig = Rig(tmp_path, inline=10)
+    rig.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
+    event = ready(rig)
+    assert event.transcript is None
+    result = diarized(rig, event)
+    assert result.transcript is None
+    assert result.claim_check is not None
+    kept = decode_transcript(rig.store.get(rig.store.key(result.claim_check.uri)))
+    assert kept.speakers == result.speakers == ("SPEAKER_00", "SPEAKER_01")
+    rig.engines.found.turns = ()
+    again = diarized(rig, event)
+    assert again.claim_check == result.claim_check
+    assert again.speakers == result.speakers
+
+
+def test_a_claim_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, inline=10)
+    rig.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
+    event = ready(rig)
+    assert event.claim_check is not None
+    rig.store.put(rig.store.key(event.claim_check.uri), b"something else", content_type="avro/binary")
+    with pytest.raises(Permanent):
+        diarized(rig, event)
+    outside = replace(event, claim_check=replace(event.claim_check, uri="s3://scribe/other/x"))
+    with pytest.raises(Permanent):
+        diarized(rig, outside)
+    with pytest.raises(Poison):
+        diarized(rig, replace(event, claim_check=None))
+
+
+def test_lost_audio_costs_the_speakers_not_the_words(rig: Rig, tmp_path: Path) -> None:
+    """The recording was deleted or replaced before its second stage."""
+    event = ready(rig)
+    for path in tmp_path.glob("*.npy"):
+        path.unlink()
+    rig.store.put(upload_key("acme", UPLOAD), b"another", content_type="audio/ogg")
+    result = diarized(rig, event)
+    assert result.transcript is not None
+    assert result.transcript.text == "hello there"
+    assert result.transcript.warnings == (FAILED,)
+    assert [model.name for model in result.models] == ["scripted"]
+
+
+@pytest.mark.parametrize("error", [Transient("no memory"), ValueError("pyannote is confused")])
+def test_a_failing_diarizer_has_a_second_try(rig: Rig, error: Exception) -> None:
+    """Then the words are delivered without speakers."""
+    event = ready(rig)
+    rig.engines.found.error = error
+    with pytest.raises(type(error)):
+        diarized(rig, event)
+    result = diarized(rig, event, attempt=2)
+    assert result.transcript is not None
+    assert result.transcript.warnings == (FAILED,)
+
+
+@pytest.mark.parametrize("error", [Outage("away"), NotOwner("gone"), RuntimeError("CUDA: illegal memory access")])
+def test_what_is_not_the_recordings_fault_passes(rig: Rig, error: Exception) -> None:
+    """However often it was tried: another process will do it."""
+    event = ready(rig)
+    rig.engines.found.error = error
+    with pytest.raises(type(error)):
+        diarized(rig, event, attempt=4)
+
+
+@pytest.mark.parametrize("looks", [0, 1, 2])
+def test_work_stops_when_the_job_is_lost(rig: Rig, looks: int) -> None:
+    """Between fetching, decoding and batches; nothing is left on disk."""
+    with pytest.raises(NotOwner):
+        transcribed(rig, request(), Reports(looks=looks))
+    assert not list(rig.folder.glob("job-*"))
+    assert not list(rig.folder.glob("*.part*"))
+
+
+def test_undecodable_records_are_poison(rig: Rig) -> None:
+    delivery = rig.delivery(JOBS, request())
+    with pytest.raises(Poison):
+        rig.transcribe.decode(replace(delivery, value=b"\x00\x00\x00\x00\x63nonsense"))
+    with pytest.raises(Poison):
+        rig.diarize.decode(delivery)
