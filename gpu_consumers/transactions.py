@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -39,7 +41,7 @@ class OffsetGroup:
 
 
 class TransactionalProducer:
-    """One transactional.id; belongs to the poll thread. Blocks at most TRANSACTION_TIMEOUT in one call."""
+    """One transactional.id; belongs to the poll thread. Blocks for little more than TRANSACTION_TIMEOUT in one call."""
 
     def __init__(self, settings: KafkaSettings, transactional_id: str) -> None:
         self._config = {
@@ -101,7 +103,7 @@ class TransactionalProducer:
     def _discard(self) -> None:
         if self._producer is not None:
             # what waits to be sent would otherwise be flushed by the destructor
-            self._producer.purge()
+            self._producer.purge(blocking=False)
         self._producer, self.is_open = None, False
 
 
@@ -130,7 +132,7 @@ class _Transaction:
                 on_delivery=partial(self._delivered, index),
             )
         for group in groups:
-            self._repeat(self._producer.send_offsets_to_transaction, list(group.offsets), group.metadata)
+            self._repeat(_bounded, self._producer.send_offsets_to_transaction, list(group.offsets), group.metadata)
         self._repeat(self._producer.commit_transaction)
 
     def abort(self) -> None:
@@ -151,6 +153,28 @@ class _Transaction:
     def _delivered(self, index: int, error: KafkaError | None, _message: object) -> None:
         if error is not None and error.code() in TOO_LARGE:
             self.too_large.append(index)
+
+
+def _bounded(call: Callable[..., None], *args: Any) -> None:
+    """Call with a deadline of our own: librdkafka 2.16 may wait for a lost group coordinator for ever (its #5456).
+
+    The thread of a call that never ends stays behind with its producer, which the next holder of the id fences.
+    """
+    ended: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            call(*args)
+            ended.set_result(None)
+        # it belongs to the thread that waits
+        except BaseException as error:  # noqa: BLE001
+            ended.set_exception(error)
+
+    Thread(target=run, name="send-offsets", daemon=True).start()
+    try:
+        return ended.result(TRANSACTION_TIMEOUT)
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the group coordinator is away")) from None
 
 
 def _cause(error: BaseException) -> KafkaError:
