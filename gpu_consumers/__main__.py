@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Transcribe and diarize the jobs of Kafka until SIGTERM.
 
-    Every setting is an environment variable (see .env.example). The important ones:
+    Every setting is an environment variable (the README lists them all). The important ones:
 
     - `SCRIBE_KAFKA_BOOTSTRAP`: the brokers
     - `SCRIBE_DEVICE`: auto, cuda or cpu
