@@ -57,8 +57,6 @@ def check(
     check_request(request, registry, now)
     if request.source.uri.startswith(("https:", "http:")):
         check_address(request.source.uri)
-    if request.source.uri.startswith(("https:", "http:")):
-        check_address(request.source.uri)
     if request.webhook_url is not None:
         _check_webhook(request.webhook_url, check_address)
 

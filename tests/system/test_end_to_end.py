@@ -55,7 +55,7 @@ def test_a_recording_through_kafka(client: Client) -> None:
 def test_a_hebrew_recording(client: Client) -> None:
     """Right-to-left text arrives as it was said."""
     job_id = client.upload(HEBREW.path, language="he")
-    assert client.wait(job_id)["language"] == "he"
+    assert client.wait(job_id)["result"]["language"] == "he"
     check_transcript(client, job_id, HEBREW)
 
 

@@ -1,0 +1,74 @@
+"""Held-out speech through the whole service: words, speakers in time, and speakers of words."""
+
+import sys
+import wave
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from deploy.local.models.training.heard import heard, is_new
+from deploy.local.models.training.sentences import Sentence
+from deploy.local.models.training.speech import SAMPLE_RATE
+from schemas.serde import transcript_from_json
+from tests.heldout import HeldOut, held_out
+from tests.scoring import Counts, Said, count
+from tests.system.client import Client
+
+SECONDS = 180  # of speech that no stand-in was trained on, at least
+
+
+def test_nothing_of_it_was_trained_on() -> None:
+    """No sentence in the voice that says it; and it is long enough to mean something."""
+    assert len(heard()) > 10_000
+    assert sum(item.conversation.duration for item in held_out()) >= SECONDS
+    for item in held_out():
+        for utterance in item.conversation.utterances:
+            sentence = Sentence(item.conversation.language, utterance.text)
+            assert is_new(sentence, item.voices[utterance.speaker])
+
+
+@pytest.mark.timeout(400)
+def test_words_and_speakers_are_right(
+    client: Client, tmp_path: Path, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At most 10 % of words wrong, at most 12 % of time with a wrong speaker, at least 93 % of words with the right one."""
+    items = held_out()
+    jobs = {item.name: client.upload(write(item, tmp_path), language=item.conversation.language) for item in items}
+    counts = {item.name: scored(client, item, jobs[item.name]) for item in items}
+    total = reduce(add, counts.values())
+    scores = {
+        "word error rate": total.word_error_rate,
+        "diarization error rate": total.diarization_error_rate,
+        "words with the right speaker": total.right_speakers,
+    }
+    with capsys.disabled():
+        sys.stdout.write(
+            "\nheld-out speech: " + ", ".join(f"{name} {value:.1%}" for name, value in scores.items()) + "\n"
+        )
+    for name, value in scores.items():
+        record_property(name, value)
+    assert total.word_error_rate <= 0.10, counts
+    assert total.diarization_error_rate <= 0.12, counts
+    assert total.right_speakers >= 0.93, counts
+
+
+def write(item: HeldOut, folder: Path) -> Path:
+    """The conversation as a WAV file, 16 kHz mono."""
+    path = folder / f"{item.name}.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "NONE"))
+        file.writeframes((np.clip(item.conversation.mono, -1, 1) * 32_767).astype("<i2").tobytes())
+    return path
+
+
+def scored(client: Client, item: HeldOut, job_id: UUID) -> Counts:
+    """One conversation against what REST says was heard."""
+    job = client.wait(job_id, 180)
+    assert job["state"] == "completed", job
+    said = [Said(u.start, u.end, f"voice {u.speaker}", u.text) for u in item.conversation.utterances]
+    return count(said, transcript_from_json(client.transcript(job_id).json()))
