@@ -8,6 +8,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from deploy.local.recordings.encoding import encode
+
 RATE = 48_000
 CODECS = {
     "wav": "pcm_s16le",
@@ -27,28 +29,15 @@ def tone(seconds: float, hertz: float = 440.0, rate: int = RATE) -> npt.NDArray[
     return (0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
-def encoded(samples: npt.NDArray[np.float32], container: str = "wav", rate: int = RATE, **options: str) -> bytes:
+def encoded(
+    samples: npt.NDArray[np.float32], container: str = "wav", rate: int = RATE, options: dict[str, str] | None = None
+) -> bytes:
     """Samples [n] or [n, channels] in a container."""
     columns = samples[:, None] if samples.ndim == 1 else samples
-    layout = {1: "mono", 2: "stereo", 4: "4.0", 6: "5.1"}[columns.shape[1]]
-    with tempfile.NamedTemporaryFile() as file:
-        _write(file.name, columns, layout, container, rate, options)
-        return Path(file.name).read_bytes()
-
-
-def _write(
-    path: str, columns: npt.NDArray[np.float32], layout: str, container: str, rate: int, options: dict[str, str]
-) -> None:
-    with av.open(path, "w", format=container, options=options) as media:
-        stream = media.add_stream(CODECS[container], rate=rate, layout=layout)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(columns).reshape(1, -1), format="flt", layout=layout)
-        frame.sample_rate = rate
-        resampler = av.AudioResampler(
-            format=stream.format, layout=layout, rate=rate, frame_size=stream.codec_context.frame_size or None
-        )
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            media.mux(stream.encode(part))
-        media.mux(stream.encode(None))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording"
+        encode(columns, path, CODECS[container], rate, container=container, options=options)
+        return path.read_bytes()
 
 
 def silent_film(seconds: int = 1) -> bytes:

@@ -12,7 +12,6 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from schemas.transcript import Transcript, Word
 
-
 BETWEEN_WORDS = 0.3  # seconds that a speaker may need from one word to the next
 
 

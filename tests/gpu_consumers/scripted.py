@@ -30,7 +30,7 @@ class ScriptedTranscriber:
     """Hears `words` in whatever is not silence."""
 
     words: tuple[Word, ...] = WORDS
-    info: ModelInfo = ModelInfo(name="scripted", digest="0", compute_type="none")
+    info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted", digest="0", compute_type="none"))
     asked: list[Wishes] = field(default_factory=list)
 
     def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
@@ -46,7 +46,7 @@ class ScriptedDiarizer:
 
     turns: tuple[Turn, ...] = TURNS
     error: Exception | None = None
-    info: ModelInfo = ModelInfo(name="scripted-turns", digest="0", compute_type="none")
+    info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted-turns", digest="0", compute_type="none"))
     asked: list[SpeakerBounds] = field(default_factory=list)
 
     def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ from gpu_consumers.diarizer import check_harmless
 from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
 from gpu_consumers.loading import LoadedEngines, checked_digest, choose_device, digest_of_all, unpinned_checkpoints
 from gpu_consumers.media import decode, load
+from gpu_consumers.stages import create_stages
 from gpu_consumers.transcriber import NO_PROMPT, UNKNOWN, VAD_PIECE, Decoding, tidy
 from schemas.errors import Fatal, NotOwner
 from schemas.events import Channels
 from schemas.models import ModelRegistry, load_registry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.serde import Serde
+from schemas.settings import GpuProcess, GpuSettings, ModelSettings
+from schemas.topics import DIARIZERS, TRANSCRIBERS
 from schemas.transcript import Word
 from tests.recordings import HEBREW, MONO, STEREO, Recording
 from tests.scoring import word_error_rate
 
+ANY = Wishes()
 pytestmark = pytest.mark.models
 
 
@@ -60,7 +65,7 @@ def samples_of(recording: Recording, folder: Path, channels: Channels = Channels
     return samples
 
 
-def heard(engines: LoadedEngines, registry: ModelRegistry, samples: Samples, wishes: Wishes = Wishes()) -> Heard:
+def heard(engines: LoadedEngines, registry: ModelRegistry, samples: Samples, wishes: Wishes = ANY) -> Heard:
     return engines.transcriber(registry.default).transcribe(samples, wishes, lambda _: None)
 
 
@@ -85,8 +90,8 @@ def test_two_people_are_told_apart(engines: LoadedEngines, tmp_path: Path) -> No
     samples = samples_of(MONO, tmp_path)
     turns = engines.diarizer().diarize(samples, SpeakerBounds(), lambda _: None)
     assert {turn.speaker for turn in turns} == {"SPEAKER_00", "SPEAKER_01"}
-    assert all(before.end <= after.start for before, after in zip(turns, turns[1:], strict=False))
-    assert 0 <= turns[0].start
+    assert all(before.end <= after.start for before, after in pairwise(turns))
+    assert turns[0].start >= 0
     assert turns[-1].end <= len(samples) / SAMPLE_RATE
 
 
@@ -197,11 +202,29 @@ def test_a_model_is_loaded_once(engines: LoadedEngines, registry: ModelRegistry)
     assert len(found[0].info.digest) == 64
 
 
+def test_stages_are_made_with_their_models_ready(tmp_path: Path) -> None:
+    """What the command does before it joins its groups; a registry with a wrong digest ends it."""
+    settings = GpuProcess(
+        models_file=MODELS, audio_cache_dir=tmp_path / "audio", device="cpu", transcribe_workers=3, s3_access_key="k"
+    )
+    transcribe, diarize = create_stages(["transcribe", "diarize"], Serde(), settings)
+    assert (transcribe.group, transcribe.workers) == (TRANSCRIBERS, 3)
+    assert (diarize.group, diarize.workers) == (DIARIZERS, 1)
+    wrong = (
+        MODELS.read_text()
+        .replace('path = "', f'path = "{MODELS.parent}/')
+        .replace('"config.json" = "', '"config.json" = "0')
+    )
+    (tmp_path / "models.toml").write_text(wrong)
+    with pytest.raises(Fatal, match=r"config\.json"):
+        create_stages(["transcribe"], Serde(), settings.model_copy(update={"models_file": tmp_path / "models.toml"}))
+
+
 def test_a_changed_file_is_not_loaded(registry: ModelRegistry, tmp_path: Path) -> None:
     """What the registry pins must be there, byte for byte."""
     entry = registry.models[registry.default]
     (tmp_path / "model.bin").write_bytes(b"another model")
-    with pytest.raises(Fatal, match="is missing|is [0-9a-f]{64}"):
+    with pytest.raises(Fatal, match=r"is missing|is [0-9a-f]{64}"):
         checked_digest(entry, tmp_path)
 
 

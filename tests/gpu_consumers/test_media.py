@@ -105,7 +105,7 @@ def test_what_is_no_recording_says_why(tmp_path: Path, body: bytes, code: str) -
 )
 def test_a_cut_off_file_is_told(tmp_path: Path, container: str, options: dict[str, str]) -> None:
     """These containers announce their length; half a file is not a recording that happens to be short."""
-    body = encoded(tone(10.0), container, **options)
+    body = encoded(tone(10.0), container, options=options)
     assert code_of(tmp_path, body[: len(body) // 2]) == "media_truncated"
 
 

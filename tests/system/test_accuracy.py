@@ -52,9 +52,12 @@ def test_accuracy(tmp_path: Path) -> None:
     total = Counts()
     for index, item in enumerate(held_out()):
         counted = count(said(item), transcript_of(rig, UUID(int=index + 1), item))
-        print(f"{item.name}: {counted}")  # noqa: T201
+        print(f"{item.name}: {counted}")  # noqa: T201 - what `score` shows
         total += counted
-    print(f"{total.word_error_rate:.3f} {total.diarization_error_rate:.3f} {total.right_speakers:.3f}")  # noqa: T201
+    print(  # noqa: T201
+        f"word errors {total.word_error_rate:.1%}, time errors {total.diarization_error_rate:.1%}, "
+        f"words with the right speaker {total.right_speakers:.1%}"
+    )
     assert total.word_error_rate <= MOST_WORD_ERRORS
     assert total.diarization_error_rate <= MOST_TIME_ERRORS
     assert total.right_speakers >= LEAST_RIGHT_SPEAKERS

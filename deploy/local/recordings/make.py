@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import av
-import numpy as np
-
 from deploy.local.models.training.conversations import Conversation, conversation
 from deploy.local.models.training.heard import is_new
-from deploy.local.models.training.speech import SAMPLE_RATE, Samples, Voice
+from deploy.local.models.training.speech import SAMPLE_RATE, Voice
+from deploy.local.recordings.encoding import encode
 
 FOLDER = Path(__file__).parent
 
@@ -32,9 +30,9 @@ class Recipe:
 
 
 RECIPES = (
-    Recipe("two-speakers.opus", "libopus", 24_000, "en", (Voice("f1", 52, 156), Voice("m3", 48, 150)), 1),
-    Recipe("stereo-call.mp3", "libmp3lame", 64_000, "en", (Voice("m1", 50, 152), Voice("f2", 50, 158)), 2, stereo=True),
-    Recipe("hebrew.wav", "adpcm_ima_wav", None, "he", (Voice("m3", 50, 150), Voice("f4", 51, 155)), 3),
+    Recipe("two-speakers.opus", "libopus", 24_000, "en", (Voice("f1", 52, 156), Voice("m3", 48, 150)), 7),
+    Recipe("stereo-call.mp3", "libmp3lame", 64_000, "en", (Voice("m1", 50, 152), Voice("f2", 50, 158)), 3, stereo=True),
+    Recipe("hebrew.wav", "adpcm_ima_wav", None, "he", (Voice("m1", 50, 150), Voice("f2", 50, 155)), 13),
 )
 SECONDS = 24.0
 
@@ -44,26 +42,8 @@ def make(recipe: Recipe, folder: Path) -> None:
     spoken = conversation(recipe.language, recipe.voices, SECONDS, Random(recipe.seed), accept=is_new)
     samples = spoken.tracks if recipe.stereo else spoken.mono[:, None]
     path = folder / recipe.file
-    encode(samples, path, recipe)
+    encode(samples, path, recipe.codec, SAMPLE_RATE, bits_per_second=recipe.bits_per_second)
     path.with_suffix(".json").write_text(json.dumps(reference(spoken), ensure_ascii=False, indent=1) + "\n")
-
-
-def encode(samples: Samples, path: Path, recipe: Recipe) -> None:
-    """Samples [n, channels] as a file."""
-    layout = "stereo" if recipe.stereo else "mono"
-    with av.open(str(path), "w") as media:
-        stream = media.add_stream(recipe.codec, rate=SAMPLE_RATE, layout=layout)
-        if recipe.bits_per_second:
-            stream.bit_rate = recipe.bits_per_second
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="flt", layout=layout)
-        frame.sample_rate = SAMPLE_RATE
-        stream.codec_context.open()
-        fitted = av.AudioResampler(
-            format=stream.format, layout=layout, rate=stream.rate, frame_size=stream.codec_context.frame_size or None
-        )
-        for part in [*fitted.resample(frame), *fitted.resample(None)]:
-            media.mux(stream.encode(part))
-        media.mux(stream.encode(None))
 
 
 def reference(spoken: Conversation) -> dict[str, object]:

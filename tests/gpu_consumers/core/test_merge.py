@@ -88,15 +88,14 @@ def test_the_sweep_is_the_rule(words: list[Word], turns: list[Turn]) -> None:
     found = assign(words, turns)
     assert [(item.start, item.end, item.text) for item in found] == [(i.start, i.end, i.text) for i in words]
     for index, item in enumerate(found):
-        overlaps = {turn.speaker: min(item.end, turn.end) - max(item.start, turn.start) for turn in turns}
-        most = max((min(item.end, turn.end) - max(item.start, turn.start) for turn in turns), default=-1.0)
-        if most > 0:
-            allowed = {turn.speaker for turn in turns if min(item.end, turn.end) - max(item.start, turn.start) == most}
-        else:
-            near = min((distance(item, turn) for turn in turns), default=REACH + 1)
-            allowed = {turn.speaker for turn in turns if distance(item, turn) == near} if near <= REACH else {None}
-        neighbours = {found[i].speaker for i in (index - 2, index - 1, index + 1, index + 2) if 0 <= i < len(found)}
-        assert item.speaker in allowed or item.speaker in neighbours, (overlaps, allowed)
+        shared = {turn: min(item.end, turn.end) - max(item.start, turn.start) for turn in turns}
+        most = max(shared.values(), default=-1.0)
+        near = min((distance(item, turn) for turn in turns), default=REACH + 1)
+        allowed: set[str | None] = {turn.speaker for turn in turns if shared[turn] == most > 0}
+        if most <= 0:
+            allowed = {turn.speaker for turn in turns if distance(item, turn) == near <= REACH} or {None}
+        neighbours = {found[at].speaker for at in (index - 2, index - 1, index + 1, index + 2) if 0 <= at < len(found)}
+        assert item.speaker in allowed | neighbours
 
 
 def test_segments_end_where_a_reader_expects_it() -> None:

@@ -25,13 +25,15 @@ class Spoken:
     samples: Samples
 
 
-def bank(count: int, seed: int, variants: tuple[str, ...] = VARIANTS) -> list[Spoken]:
+def bank(
+    count: int, seed: int, variants: tuple[str, ...] = VARIANTS, pitches: tuple[int, ...] = PITCHES
+) -> list[Spoken]:
     """So many sentences, half of them Hebrew, in voices drawn at random."""
     random = Random(seed)
     found = []
     for index in range(count):
         words = sentence("he" if index % 2 else "en", random)
-        voice = Voice(random.choice(variants), random.choice(PITCHES), random.randint(135, 178))
+        voice = Voice(random.choice(variants), random.choice(pitches), random.randint(135, 178))
         found.append(Spoken(words, voice, synthesizer().say(words, voice)))
     return found
 

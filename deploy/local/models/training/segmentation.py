@@ -83,7 +83,7 @@ def train(model: SegmentationNet, minutes: float, sentences: int) -> float:
         target = torch.stack([labels(spoken, scores.shape[1], 320) for _, spoken in examples])
         loss = functional.nll_loss(scores.flatten(0, 1), target.flatten())
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

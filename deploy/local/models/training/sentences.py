@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-WORDS = {
+WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
         "digit": ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
         "name": ("anna", "david", "maya", "daniel", "sarah", "michael"),
