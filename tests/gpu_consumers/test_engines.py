@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -86,10 +87,14 @@ def test_recordings_are_understood(
 
 
 def test_two_people_are_told_apart(engines: LoadedEngines, tmp_path: Path) -> None:
-    """Turns in order that do not overlap, within the recording."""
+    """Turns in order that do not overlap, within the recording; two voices have nearly all of them."""
     samples = samples_of(MONO, tmp_path)
     turns = engines.diarizer().diarize(samples, SpeakerBounds(), lambda _: None)
-    assert {turn.speaker for turn in turns} == {"SPEAKER_00", "SPEAKER_01"}
+    seconds: Counter[str] = Counter()
+    for turn in turns:
+        seconds[turn.speaker] += turn.end - turn.start  # type: ignore[assignment]
+    assert sum(share for _, share in seconds.most_common(2)) >= 0.95 * seconds.total()
+    assert min(share for _, share in seconds.most_common(2)) >= 0.25 * seconds.total()
     assert all(before.end <= after.start for before, after in pairwise(turns))
     assert turns[0].start >= 0
     assert turns[-1].end <= len(samples) / SAMPLE_RATE
@@ -205,7 +210,12 @@ def test_a_model_is_loaded_once(engines: LoadedEngines, registry: ModelRegistry)
 def test_stages_are_made_with_their_models_ready(tmp_path: Path) -> None:
     """What the command does before it joins its groups; a registry with a wrong digest ends it."""
     settings = GpuProcess(
-        models_file=MODELS, audio_cache_dir=tmp_path / "audio", device="cpu", transcribe_workers=3, s3_access_key="k"
+        models_file=MODELS,
+        audio_cache_dir=tmp_path / "audio",
+        device="cpu",
+        transcribe_workers=3,
+        s3_access_key="k",
+        s3_secret_key="s",
     )
     transcribe, diarize = create_stages(["transcribe", "diarize"], Serde(), settings)
     assert (transcribe.group, transcribe.workers) == (TRANSCRIBERS, 3)
