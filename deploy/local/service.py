@@ -100,10 +100,12 @@ class Service:
                 [sys.executable, "-m", *COMMANDS[name]], self.log(name), environment={**self.environment, **own}
             )
 
-    def wait_ready(self, names: Iterable[str] = ()) -> None:
+    def wait_ready(self, names: Iterable[str] = (), seconds: float | None = None) -> None:
         """Wait until processes (all when none is named) say they are ready; raises StartFailed with the end of a log."""
         for name in names or tuple(self.running):
-            process.wait_until(partial(self.is_ready, name), self.running[name], name, self.log(name), START_SECONDS)
+            process.wait_until(
+                partial(self.is_ready, name), self.running[name], name, self.log(name), seconds or START_SECONDS
+            )
 
     def is_ready(self, name: str) -> bool:
         """Whether a process answers /readyz with 200."""
@@ -127,9 +129,9 @@ class Service:
         return {name: pss(identity) for name, identity in self.running.items()}
 
 
-def pss(identity: ProcessId) -> int:
+def pss(identity: ProcessId | None) -> int:
     """PSS in bytes of a process and its children: shared pages are counted once over all processes."""
-    root = identity.process()
+    root = identity.process() if identity else None
     if root is None:
         return 0
     total = 0

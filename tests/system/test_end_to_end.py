@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from deploy.local.receiver import Receiver
+from deploy.local.service import pss
+from deploy.local.stack import Stack
 from schemas.events import JobRequested, Options, Outcome, Source
 from schemas.serde import to_json, transcript_from_json
 from tests.recordings import HEBREW, MONO, STEREO, Recording
@@ -74,9 +76,10 @@ def test_the_same_event_twice_is_one_job(client: Client) -> None:
     assert client.query("SELECT count(*) FROM applied_events WHERE job_id = %s", request.job_id)
 
 
-def test_all_processes_together_are_small(client: Client) -> None:
-    """The sum of PSS over every process of the service, after work."""
-    used = client.service.memory_bytes()
+def test_all_processes_together_are_small(client: Client, system_stack: Stack) -> None:
+    """The sum of PSS over every process of service and stack, after work."""
+    parts = {name: pss(part.identity) for name, part in system_stack.components.items()}
+    used = {**client.service.memory_bytes(), **parts}
     assert all(used.values()), used
     assert sum(used.values()) < MEMORY_BYTES, used
 
