@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "dispatch": ("streams", "dispatch"),
 }
 START_SECONDS = 120
+STOP_SECONDS = 40  # the GPU process may finish what runs
 
 
 @dataclass
@@ -117,8 +119,9 @@ class Service:
 
     def stop(self, *names: str) -> None:
         """Ask processes (all when none is named) to end, and wait for them."""
-        for name in names or tuple(reversed(self.running)):
-            process.stop(self.running.pop(name), seconds=20)
+        ending = [self.running.pop(name) for name in names or tuple(self.running)]
+        with ThreadPoolExecutor(max(1, len(ending))) as pool:
+            list(pool.map(partial(process.stop, seconds=STOP_SECONDS), ending))
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a lost machine would."""
