@@ -59,7 +59,11 @@ class Engines(Protocol):
     """The models of this process, loaded when they are first asked for."""
 
     def transcriber(self, name: str) -> Transcriber:
-        """The model of a registry entry; raises Transient while it cannot be fetched."""
+        """The model of a registry entry, which the caller gives up when its job ends.
+
+        Raises Transient while it cannot be fetched or finds no memory, Permanent(internal) when this machine cannot
+        use it, Fatal when the whole process cannot work without it.
+        """
 
     def diarizer(self) -> Diarizer:
         """The diarizer of this service."""

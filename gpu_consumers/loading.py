@@ -1,5 +1,6 @@
 """Models from the registry into this process: files checked, device chosen, loaded at first use, tried out."""
 
+import gc
 import hashlib
 import importlib
 import logging
@@ -9,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from gpu_consumers.core.settle import STICKY
 from gpu_consumers.engine import Diarizer, Transcriber
 from gpu_consumers.fetch import digest_of
-from schemas.errors import Fatal, ScribeError, Transient
+from schemas.errors import Fatal, Permanent, ScribeError, Transient
 from schemas.events import ModelInfo
 from schemas.models import ModelEntry, ModelRegistry
 from schemas.settings import GpuSettings, ModelSettings
@@ -24,19 +26,28 @@ BATCH = {"cuda": 16, "cpu": 8}  # windows at once
 
 
 class LoadedEngines:
-    """See engine.Engines; each model is loaded once, by whichever thread asks first, and stays."""
+    """See engine.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
+
+    Another one is freed when the last job that works with it ends: whoever holds it may go on using it.
+    """
 
     def __init__(self, registry: ModelRegistry, models: ModelSettings, gpu: GpuSettings) -> None:
         self._registry = registry
         self._cache = models.models_cache
         self._gpu = gpu
-        self._transcribers: dict[str, Transcriber] = {}
+        self._kept: dict[str, Transcriber] = {}
         self._diarizers: dict[str, Diarizer] = {}
+        self._other: dict[str, Transcriber] = {}  # at most one
         self._loading = threading.Lock()
 
     def transcriber(self, name: str) -> Transcriber:
-        """See engine.Engines."""
-        return self._once(self._transcribers, name, self._load_transcriber)
+        """See engine.Engines; only the default may end the process, which cannot work without it."""
+        if name == self._registry.default:
+            return self._once(self._kept, name, self._load_transcriber)
+        with self._loading:
+            if name not in self._other:
+                self._other[name] = _for_a_job(self._registry.models[name], self._load_transcriber)
+            return self._other[name]
 
     def diarizer(self) -> Diarizer:
         """See engine.Engines."""
@@ -60,6 +71,8 @@ class LoadedEngines:
         )
 
         def load() -> Transcriber:
+            self._other.clear()
+            gc.collect()  # what jobs that failed left in cycles holds models too
             model = whisper.load_transcriber(folder, info, decoding, device, self._gpu.transcribe_workers)
             model.warm_up()
             return model  # type: ignore[no-any-return]
@@ -80,6 +93,23 @@ class LoadedEngines:
             return model  # type: ignore[no-any-return]
 
         return _tried(entry, device, load)
+
+
+def _for_a_job(entry: ModelEntry, load: Callable[[ModelEntry], T]) -> T:
+    """A model that one job wants: what is wrong with it is that job's end, or its next attempt, and not the process's."""
+    try:
+        return load(entry)
+    except Fatal as error:
+        if any(phrase in str(error) for phrase in STICKY):
+            raise
+        log.exception("model %s cannot be used here", entry.name)
+        if _out_of_memory(error.__cause__):
+            raise Transient(f"no memory for model '{entry.name}' beside those in use") from error
+        raise Permanent("internal", f"model '{entry.name}' cannot be used on this machine") from error
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error)
 
 
 def _tried(entry: ModelEntry, device: str, load: Callable[[], T]) -> T:
@@ -117,6 +147,10 @@ def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
     try:
         return Path(hub.snapshot_download(**where))
     except (OSError, ValueError, RuntimeError) as error:
+        if importlib.import_module("huggingface_hub.constants").HF_HUB_OFFLINE:
+            raise Fatal(
+                f"model '{entry.name}': {entry.hub} is not on this machine, and the hub is switched off"
+            ) from error
         raise Transient(f"model '{entry.name}' could not be fetched: {type(error).__name__}: {error}") from error
 
 
