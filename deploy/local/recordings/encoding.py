@@ -23,7 +23,9 @@ def encode(
 ) -> None:
     """Write samples [n, channels] at `rate` Hz; without `container` the file's name tells it."""
     layout = LAYOUTS[samples.shape[1]]
-    with av.open(str(path), "w", format=container, options=options or {}) as media:
+    # the same samples give the same bytes: no random serial number, no version of the writer
+    options = {"fflags": "+bitexact", **(options or {})}
+    with av.open(str(path), "w", format=container, options=options) as media:
         stream = cast(AudioStream, media.add_stream(codec, rate=rate, layout=layout))
         if bits_per_second:
             stream.bit_rate = bits_per_second

@@ -34,7 +34,7 @@ MODEL = FOLDER / "whisper-tiny-espeak"
 # tells the times of words best
 COPIED = ("tokenizer.json", "preprocessor_config.json", "config.json")
 WIDTH, MELS, FRAMES = 144, 80, 3000  # the libraries show a Whisper 30 s, whatever is spoken in them
-WINDOW_SECONDS = (2.0, 6.5)  # of speech in a window: what the engine packs, see preprocessor_config.json
+WINDOW_SECONDS = (2.0, 6.5)  # of speech in a window: the engine packs up to 4 s, see preprocessor_config.json
 BATCH = 8
 PITCHES = tuple(range(42, 59))
 IGNORED = -100
