@@ -1,130 +1,64 @@
-"""What a job that names a model may cost: itself, never the process; and which models stay in memory."""
+"""Where models come from: folders, the hub's cache, and what happens when they cannot be had."""
 
-import gc
-import shutil
-import weakref
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import gpu_consumers.transcriber
-from deploy.local.models.training.registry import FILE as MODELS
-from gpu_consumers.loading import LoadedEngines
-from schemas.errors import Fatal, Permanent, Transient
-from schemas.models import ModelEntry, ModelRegistry, load_registry
+from gpu_consumers.loading import LoadedEngines, folder_of
+from schemas.errors import Fatal, Transient
+from schemas.models import ModelEntry, ModelRegistry
 from schemas.settings import GpuSettings, ModelSettings
 
-pytestmark = pytest.mark.models
+
+def entry(**fields: object) -> ModelEntry:
+    return ModelEntry(name="m", engine="faster-whisper", **fields)
 
 
-def registry_with(**changes: Any) -> ModelRegistry:
-    """The stand-ins, and two more names for the transcriber: `good` is the same, `odd` differs by `changes`."""
-    known = load_registry(MODELS)
-    same = known.models[known.default]
-    more = {"good": same.model_copy(update={"name": "good"}), "odd": same.model_copy(update={"name": "odd", **changes})}
-    return replace(known, models={**known.models, **more})
+class Hub:
+    """The hub client's one function: knows one repository when it may use the network."""
+
+    def __init__(self, folder: Path, known: str, cached: bool = False) -> None:
+        self.folder, self.known, self.cached = folder, known, cached
+        self.calls: list[bool] = []
+
+    def snapshot_download(
+        self,
+        repo_id: str,
+        revision: str | None = None,
+        cache_dir: Path | None = None,
+        local_files_only: bool = False,
+    ) -> str:
+        self.calls.append(local_files_only)
+        if repo_id != self.known or (local_files_only and not self.cached):
+            raise FileNotFoundError(repo_id)
+        return str(self.folder)
 
 
-def engines_of(registry: ModelRegistry) -> LoadedEngines:
-    return LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu"))
+def test_a_missing_folder_ends_the_process(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="there is no folder"):
+        folder_of(entry(path=tmp_path / "none"), None)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"path": Path("/nowhere")},
-        {"sha256": {"model.bin": "0" * 64}},
-        {"compute_type": "float3"},
-    ],
-    ids=["no-folder", "another-digest", "not-loadable"],
-)
-def test_a_model_that_cannot_be_used_here_ends_the_job_that_names_it(changes: dict[str, Any]) -> None:
-    """As the default it ends the process, at start; the text of libraries and paths stays in the log."""
-    registry = registry_with(**changes)
-    engines = engines_of(registry)
-    good = engines.transcriber("good")
-    with pytest.raises(Permanent) as caught:
-        engines.transcriber("odd")
-    assert caught.value.code == "internal"
-    assert "'odd'" in caught.value.detail
-    assert "nowhere" not in str(caught.value)
-    if "compute_type" not in changes:
-        assert engines.transcriber("good") is good
-    with pytest.raises(Fatal):
-        engines_of(replace(registry, default="odd")).transcriber("odd")
+def test_hub_models_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the cache without a call; else from the hub."""
+    cached, fresh = Hub(tmp_path, "org/m", cached=True), Hub(tmp_path, "org/m")
+    for hub, calls in ((cached, [True]), (fresh, [True, False])):
+        monkeypatch.setattr("huggingface_hub.snapshot_download", hub.snapshot_download)
+        assert folder_of(entry(hub="org/m"), None) == tmp_path
+        assert hub.calls == calls
 
 
-def test_a_hub_model_that_is_not_at_hand_offline_ends_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    registry = registry_with(path=None, hub="nobody/nothing", sha256={})
-    engines = LoadedEngines(registry, ModelSettings(models_cache=tmp_path), GpuSettings(device="cpu"))
-    with pytest.raises(Permanent) as caught:
-        engines.transcriber("odd")
-    assert caught.value.code == "internal"
+def test_an_unreachable_hub_is_a_passing_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is tried again later; the message names the model."""
+    monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(tmp_path, "org/other").snapshot_download)
+    with pytest.raises(Transient, match="'m' could not be fetched"):
+        folder_of(entry(hub="org/m"), None)
 
 
-def failing(message: str) -> Callable[..., Any]:
-    def load(*_: object) -> Any:
-        raise RuntimeError(message)
-
-    return load
-
-
-def test_a_device_without_room_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CTranslate2 says so in the text of a RuntimeError; a GPU that is lost still ends the process."""
-    engines = engines_of(registry_with())
-    monkeypatch.setattr(gpu_consumers.transcriber, "load_transcriber", failing("CUDA failed with error out of memory"))
-    with pytest.raises(Transient, match="no memory for model 'odd'"):
-        engines.transcriber("odd")
-    with pytest.raises(Fatal):
-        engines.transcriber(load_registry(MODELS).default)
-    monkeypatch.setattr(gpu_consumers.transcriber, "load_transcriber", failing("an illegal memory access was seen"))
-    with pytest.raises(Fatal):
-        engines.transcriber("odd")
-
-
-def test_the_default_and_the_last_other_model_stay() -> None:
-    """The native model is freed before another is loaded; one that a job works with lives until that job ends."""
-    registry = registry_with()
-    engines = engines_of(registry)
-    default = engines.transcriber(registry.default)
-    good: Any = engines.transcriber("good")
-    assert engines.transcriber("good") is good
-    native = weakref.ref(good._model)
-    odd: Any = engines.transcriber("odd")
-    assert native() is not None
-    good.warm_up()
-    del good
-    gc.collect()
-    assert native() is None
-    assert engines.transcriber("odd") is odd
-    native = weakref.ref(odd._model)
-    del odd
-    seen: list[object] = []
-
-    def load(*_: object) -> Any:
-        seen.append(native())
-        raise RuntimeError("enough seen")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_consumers.transcriber, "load_transcriber", load)
-        with pytest.raises(Permanent):
-            engines.transcriber("good")
-    assert seen == [None]
-    assert engines.transcriber(registry.default) is default
-
-
-def test_a_broken_copy_does_not_drive_out_a_good_one(tmp_path: Path) -> None:
-    """Its files are checked before anything is freed."""
-    entry: ModelEntry = load_registry(MODELS).models[load_registry(MODELS).default]
-    assert entry.path is not None
-    shutil.copytree(entry.path, tmp_path / "copy")
-    (tmp_path / "copy" / "config.json").write_text("{}")
-    engines = engines_of(registry_with(path=tmp_path / "copy"))
-    good = engines.transcriber("good")
-    with pytest.raises(Permanent):
-        engines.transcriber("odd")
-    assert engines.transcriber("good") is good
+@pytest.mark.models
+def test_a_folder_that_is_no_model_ends_the_process(tmp_path: Path) -> None:
+    """With the name of the model and the device, instead of the library's riddle."""
+    (tmp_path / "model.bin").write_bytes(b"nonsense")
+    registry = ModelRegistry({"m": entry(path=tmp_path)}, "m", "d")
+    with pytest.raises(Fatal, match="model 'm' does not run on cpu"):
+        LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu")).transcriber("m")
