@@ -10,7 +10,7 @@ from uuid import UUID
 
 from schemas.errors import Permanent
 from schemas.events import Source
-from schemas.objects import audio_key, check_tenant, upload_key
+from schemas.objects import audio_key, check_own, upload_key
 from schemas.ports import ObjectStore
 
 
@@ -98,10 +98,7 @@ class Fetcher:
             return upload_key(tenant, _upload_id(uri))
         if scheme != "s3":
             raise Permanent("source_refused", f"addresses that begin with '{scheme[:20]}:' are not fetched")
-        key = self._store.key(uri)
-        if not key.startswith(f"{check_tenant(tenant)}/"):
-            raise Permanent("source_refused", f"the key of an s3 address must begin with {tenant}/")
-        return key
+        return check_own(tenant, self._store.key(uri))
 
 
 def _upload_id(uri: str) -> UUID:

@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from producers.publisher import client_config, translate
+from producers.publisher import client_config, options_checked, translate
 from producers.topic_plan import Alter, Create, Existing, Grow
 from schemas.errors import Outage, Permanent
 from schemas.settings import KafkaSettings
@@ -37,23 +37,28 @@ class TopicAdmin:
     def __init__(self, settings: KafkaSettings) -> None:
         # kept for the life of this object: a client that is collected takes its unfinished futures with it
         # and silent: each call says itself what went wrong
-        self._client = AdminClient({**client_config(settings, "scribe-topics"), "log_level": 0})
+        with options_checked():
+            self._client = AdminClient({**client_config(settings, "scribe-topics"), "log_level": 0})
         self._bootstrap = settings.kafka_bootstrap
 
-    def existing(self, names: Iterable[str]) -> dict[str, Existing]:
-        """Those of the named topics that the broker has."""
+    def partitions(self, names: Iterable[str]) -> dict[str, int]:
+        """How many partitions each has of the named topics that the broker has."""
         try:
             topics = self._client.list_topics(timeout=SECONDS).topics
         except KafkaException as error:
             if isinstance(found := translate(error), Outage):
                 raise Outage(f"{found}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP") from error
             raise found from error
-        there = [name for name in names if name in topics]
+        return {name: len(topics[name].partitions) for name in names if name in topics}
+
+    def existing(self, names: Iterable[str]) -> dict[str, Existing]:
+        """Those of the named topics that the broker has, with their settings."""
+        there = self.partitions(names)
         if not there:
             return {}
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
         configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
-        return {name: Existing(len(topics[name].partitions), _values(configs[name])) for name in there}
+        return {name: Existing(count, _values(configs[name])) for name, count in there.items()}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
         """Make topics; one that somebody else made meanwhile is no error. -1: the broker's replication factor."""

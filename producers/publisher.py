@@ -5,14 +5,15 @@ The one module of this folder that other processes use as a library.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.errors import Fatal, Outage, Permanent, ScribeError
+from schemas.errors import Fatal, Outage, Permanent, ScribeError, SettingsError
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 
@@ -74,6 +75,17 @@ def translate(error: KafkaError | KafkaException, topic: str = "") -> ScribeErro
 def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """What every client of the service has in common; SCRIBE_KAFKA_OPTIONS add security and tuning."""
     return {"bootstrap.servers": settings.kafka_bootstrap, "client.id": client_id, **settings.kafka_options}
+
+
+@contextmanager
+def options_checked() -> Iterator[None]:
+    """Around the making of a client: what librdkafka does not take of its options is a mistake in the environment."""
+    try:
+        yield
+    except (KafkaException, TypeError, ValueError) as error:
+        cause = error.args[0]
+        reason = cause.str() if isinstance(cause, KafkaError) else cause
+        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: {reason}") from error
 
 
 def producer_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
@@ -143,7 +155,8 @@ class Publisher:
         self._producer.flush(0)
 
     def _start(self) -> Producer:
-        return Producer(self._config, logger=client_log)
+        with options_checked():
+            return Producer(self._config, logger=client_log)
 
     def _send(self, producer: Producer, record: Record, reports: "_Reports") -> None:
         deadline = time.monotonic() + self._timeout

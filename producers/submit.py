@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from producers.publisher import record_bytes
-from schemas.errors import Permanent, Rejected
+from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobRequested, Priority
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
+from schemas.objects import check_own
 from schemas.records import Record, record_of
 from schemas.requests import check_request, mistakes
 from schemas.serde import Serde, to_json
@@ -45,20 +47,37 @@ class Accepted:
 
 
 def check(
-    request: JobRequested, registry: ModelRegistry, now: datetime, check_address: Callable[[str], object]
+    request: JobRequested,
+    registry: ModelRegistry,
+    now: datetime,
+    check_address: Callable[[str], object],
+    key_of: Callable[[str], str],
 ) -> None:
     """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
 
-    `check_address` raises Permanent for an address that may not be called.
+    `check_address` raises Permanent for an address that may not be called, `key_of` for an s3 address outside of the
+    bucket; it returns the key of any other.
     """
-    found = tuple({"field": field.removeprefix("options."), "message": message} for field, message in mistakes(request))
-    if found:
-        raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
+    check_fields(request)
     check_request(request, registry, now)
-    if request.source.uri.startswith(("https:", "http:")):
+    check_object(request, key_of)
+    if urlsplit(request.source.uri).scheme in ("https", "http"):
         check_address(request.source.uri)
     if request.webhook_url is not None:
         _check_webhook(request.webhook_url, check_address)
+
+
+def check_fields(request: JobRequested) -> None:
+    """Raise Rejected with every field that is out of its bounds, named as clients write it."""
+    found = tuple({"field": field.removeprefix("options."), "message": message} for field, message in mistakes(request))
+    if found:
+        raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
+
+
+def check_object(request: JobRequested, key_of: Callable[[str], str]) -> None:
+    """Raise Permanent(source_refused) for an s3 address that is not the tenant's own."""
+    if urlsplit(request.source.uri).scheme == "s3":  # in lower case, however it was written
+        check_own(request.tenant, key_of(request.source.uri))
 
 
 def _check_webhook(url: str, check_address: Callable[[str], object]) -> None:
@@ -77,8 +96,12 @@ def job_record(
     trace: Trace = Trace(),
     topics: Mapping[Priority, str] = JOB_TOPICS,
 ) -> Record:
-    """The record that announces a job; raises Rejected when it is too large for one."""
+    """The record that announces a job; raises Rejected when it is too large for one, or cannot be read again."""
     record = record_of(serde, topics[request.priority], request, source, now, trace.parent)
+    try:
+        serde.decode(record.value, JobRequested)
+    except Poison as error:
+        raise Rejected("invalid_request", f"it makes no readable event: {error}") from error
     if (size := record_bytes(record)) > MAX_REQUEST_BYTES:
         raise Rejected("request_too_large", f"{size} bytes as an event, at most {MAX_REQUEST_BYTES}")
     if trace.parent and trace.state:

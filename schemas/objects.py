@@ -17,6 +17,13 @@ def check_tenant(tenant: str) -> str:
     return tenant
 
 
+def check_own(tenant: str, key: str) -> str:
+    """A key that a request of `tenant` names, if it is one of its own; raises Permanent(source_refused)."""
+    if not key.startswith(f"{check_tenant(tenant)}/"):
+        raise Permanent("source_refused", f"the key of an s3 address must begin with {tenant}/")
+    return key
+
+
 def upload_key(tenant: str, upload_id: UUID) -> str:
     """A recording that came through REST; its source address is upload://<upload_id>."""
     return f"{check_tenant(tenant)}/uploads/{upload_id}"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -19,6 +19,8 @@ MAX_PROMPT_CHARS = 4000  # the engine keeps the last 223 tokens of it
 MAX_METADATA_ITEMS = 64
 MAX_METADATA_KEY_CHARS = 128
 MAX_METADATA_VALUE_CHARS = 2000
+# room on both sides of what can be written and read in every zone of time
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Mistake = tuple[str, str]  # dotted field name, what is wrong with it
@@ -95,6 +97,13 @@ def _identity(request: JobRequested) -> Iterator[Mistake]:
     yield from _text("recording_id", request.recording_id, MAX_ID_CHARS)
 
 
+def _times(request: JobRequested) -> Iterator[Mistake]:
+    for name in ("requested_at", "expires_at"):
+        value = getattr(request, name)
+        if value is not None and (value.tzinfo is None or not EARLIEST <= value < LATEST):
+            yield name, f"must have a time zone and lie in the years {EARLIEST.year} to {LATEST.year - 1}"
+
+
 def _source(request: JobRequested) -> Iterator[Mistake]:
     source = request.source
     if source.sha256 is not None and not SHA256.fullmatch(source.sha256):
@@ -155,6 +164,7 @@ def _text(field: str, value: str | None, limit: int, what: str = "") -> Iterator
 
 _RULES: tuple[Callable[[JobRequested], Iterator[Mistake]], ...] = (
     _identity,
+    _times,
     _source,
     _options,
     _enhancement,

@@ -92,7 +92,7 @@ async def read_transcript(
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
     """Check a request, commit its job and say where to read it."""
-    check(request, services.registry, services.now(), services.check_address)
+    check(request, services.registry, services.now(), services.check_address, services.store.key)
     # the first encoding may ask a schema registry for its ids
     record = await anyio.to_thread.run_sync(
         job_record, services.serde, request, "api", services.now(), trace, services.topics

@@ -1,19 +1,23 @@
 """Submitting over Kafka, without REST: what an upstream system does."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from producers.admin import TopicAdmin
 from producers.api.bodies import JobFields
 from producers.publisher import Publisher
-from producers.submit import UPLOAD_SCHEME, job_record
-from schemas.errors import Rejected
+from producers.submit import UPLOAD_SCHEME, check_fields, check_object, job_record
+from schemas.errors import Fatal, Outage, Permanent
 from schemas.events import JobRequested, Source
 from schemas.objects import check_tenant, upload_key
 from schemas.ports import ObjectStore
-from schemas.requests import check_source, mistakes
+from schemas.requests import check_source
 from schemas.settings import KafkaAndObjects
+from sink.object_uri import key_of
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
@@ -23,35 +27,51 @@ PUBLISH_SECONDS = 15.0
 def publish_job(
     settings: KafkaAndObjects, recording: str | Path, fields: JobFields, tenant: str, now: datetime
 ) -> UUID:
-    """Publish JobRequested and return the job's id; a file goes into the object store first.
+    """Publish JobRequested and return the job's id; a file goes into the object store when all else is known to fit.
 
     Raises Rejected for what is wrong with the request, Outage when Kafka or the object store is away.
     """
     check_tenant(tenant)
-    if isinstance(recording, Path):
-        source = upload(S3ObjectStore(settings), tenant, recording)
-    else:
-        source = Source(uri=recording)
+    source = source_of(recording) if isinstance(recording, Path) else Source(uri=recording)
     request = fields.request(tenant, source, now)
-    _check(request)
+    _check(request, settings.s3_bucket)
     record = job_record(serde_for(settings), request, "cli", now)
+    _check_topic(settings, record.topic)
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
-        publisher.publish(record)
+        if isinstance(recording, Path):
+            _publish_with(S3ObjectStore(settings), recording, request, lambda: publisher.publish(record))
+        else:
+            publisher.publish(record)
     return request.job_id
 
 
-def upload(store: ObjectStore, tenant: str, path: Path) -> Source:
-    """Put a file where uploads through REST lie too."""
-    upload_id = uuid4()
+def _check_topic(settings: KafkaAndObjects, topic: str) -> None:
+    """A broker that is away, or has no topics yet, is told of before a file is sent."""
+    if not TopicAdmin(settings).partitions([topic]):
+        raise Outage(f"Kafka has no topic {topic}; create it with `scribe topics apply`")
+
+
+def source_of(path: Path) -> Source:
+    """A file as the upload that it is going to be."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        info = store.put_stream(upload_key(tenant, upload_id), file, content_type="application/octet-stream")
-    return Source(uri=f"{UPLOAD_SCHEME}{upload_id}", sha256=digest, size_bytes=info.size_bytes)
+        return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell())
 
 
-def _check(request: JobRequested) -> None:
+def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish: Callable[[], None]) -> None:
+    """Put a file where uploads through REST lie too, then publish; a refused record leaves no object behind."""
+    key = upload_key(request.tenant, UUID(request.source.uri.removeprefix(UPLOAD_SCHEME)))
+    with path.open("rb") as file:
+        store.put_stream(key, file, content_type="application/octet-stream")
+    try:
+        publish()
+    except (Permanent, Fatal):  # after an Outage the broker may have the record all the same, and then needs the file
+        store.delete(key)
+        raise
+
+
+def _check(request: JobRequested, bucket: str) -> None:
     """What can be seen from here; which models there are is known only where the transcribers run."""
-    if found := mistakes(request):
-        raise Rejected("invalid_request", "; ".join(f"{field}: {message}" for field, message in found))
+    check_fields(request)
     check_source(request.source)
+    check_object(request, partial(key_of, bucket))

@@ -244,6 +244,26 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
             settings,
             "ends with none of .json, .txt, .srt, .vtt",
         ),
+        (
+            ("submit", "s3://other/acme/x", "--via", "kafka", "--tenant", "acme"),
+            settings,
+            "must begin with s3://scribe/",
+        ),
+        (
+            (
+                "submit",
+                "https://a.example/x",
+                "--via",
+                "kafka",
+                "--tenant",
+                "acme",
+                "--expires-at",
+                "9999-12-31T23:59:59Z",
+            ),
+            settings,
+            "The request is not valid: expires_at: must",
+        ),
+        (("topics", "check"), {"SCRIBE_KAFKA_OPTIONS": '{"no.such": "1"}'}, "SCRIBE_KAFKA_OPTIONS: No such config"),
         (("schemas", "check"), settings, "SCRIBE_SCHEMA_REGISTRY_URL: is not set"),
         (("keys", "create", "--tenant", "A B"), {"SCRIBE_POSTGRES_DSN": shim.dsn}, "tenant must be"),
         (("keys", "revoke", "nokey"), {"SCRIBE_POSTGRES_DSN": shim.dsn}, "no key 'nokey' that still works"),
@@ -272,6 +292,11 @@ def test_trouble_of_the_service_is_exit_code_1(run_here: Run) -> None:
         ),
         (("keys", "list"), {"SCRIBE_POSTGRES_DSN": f"postgresql://x@{away}/x"}, "PostgreSQL"),
         (("topics", "check"), {"SCRIBE_KAFKA_BOOTSTRAP": away}, f"is a broker at {away}?"),
+        (
+            ("submit", "https://a.example/x", "--via", "kafka", "--tenant", "acme"),
+            {"SCRIBE_KAFKA_BOOTSTRAP": away},
+            f"is a broker at {away}? See SCRIBE_KAFKA_BOOTSTRAP",
+        ),
     ]
     for arguments, values, message in calls:
         done = run_here(*arguments, **values)
@@ -298,6 +323,22 @@ def test_a_file_goes_straight_to_kafka(
     assert (request.tenant, request.options.language, request.source.size_bytes) == ("acme", "he", 40)
     assert object_store.get(f"acme/uploads/{request.source.uri.removeprefix('upload://')}") == b"RIFF" * 10
     assert dict(ours[0].headers())["ce_source"] == b"/scribe-rabbit/cli"
+
+
+def test_a_file_of_a_refused_request_is_not_sent(
+    stack: Stack, bucket: str, object_store: S3ObjectStore, tmp_path: Path, run_here: Run
+) -> None:
+    """Whether the request itself is wrong, or Kafka does not answer."""
+    recording = tmp_path / "call.wav"
+    recording.write_bytes(b"RIFF" * 10)
+    values = {**stack.environment(), "SCRIBE_S3_BUCKET": bucket}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    call = ("submit", str(recording), "--via", "kafka", "--tenant", "acme")
+    wrong = run_here(*call, "--min-speakers", "5", "--max-speakers", "2", **values)
+    assert (wrong.returncode, "min_speakers: must not be" in wrong.stderr) == (2, True), wrong.stderr
+    away = run_here(*call, **{**values, "SCRIBE_KAFKA_BOOTSTRAP": "127.0.0.1:9"})
+    assert away.returncode == 1, away.stderr
+    assert list(object_store.keys("acme/")) == []
 
 
 def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:

@@ -1,7 +1,8 @@
 """Requests at the door: what counts as the same one, what its record carries, what is refused."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,11 @@ from schemas.events import JobRequested, Options, Priority, Source
 from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
 from schemas.models import load_registry
 from schemas.serde import Serde, to_json
+from sink.object_uri import key_of
 from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
 from tests.strategies import requests
 
+KEY_OF = partial(key_of, "scribe")
 PARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 
 
@@ -65,10 +68,17 @@ def test_a_request_too_large_for_an_event_is_refused() -> None:
     assert caught.value.code == "request_too_large"
 
 
+def test_a_request_that_nobody_could_read_is_refused() -> None:
+    """Avro writes a time that Python cannot read again; no rule need know why."""
+    beyond = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14)))
+    with pytest.raises(Rejected, match="no readable event"):
+        job_record(Serde(), replace(BARE_REQUEST, expires_at=beyond), "cli", AT)
+
+
 def test_the_door_names_every_field_as_the_client_wrote_it() -> None:
     request = replace(FULL_REQUEST, options=Options(num_speakers=99, hotwords="x" * 3000))
     with pytest.raises(Rejected) as caught:
-        check(request, load_registry(), AT, lambda url: None)
+        check(request, load_registry(), AT, lambda url: None, KEY_OF)
     assert [item["field"] for item in caught.value.errors] == ["hotwords", "num_speakers"]
 
 
@@ -78,8 +88,19 @@ def test_the_door_asks_about_both_addresses() -> None:
 
     request = replace(BARE_REQUEST, options=Options(language="he"))
     with pytest.raises(Permanent, match=r"not https://media\.example/call\.opus"):
-        check(request, load_registry(), AT, refuse)
+        check(request, load_registry(), AT, refuse, KEY_OF)
     s3 = replace(request, source=Source(uri="s3://scribe/acme/x"), webhook_url="https://hooks.example/in")
     with pytest.raises(Rejected) as caught:
-        check(s3, load_registry(), AT, refuse)
+        check(s3, load_registry(), AT, refuse, KEY_OF)
     assert caught.value.errors == ({"field": "webhook_url", "message": "not https://hooks.example/in"},)
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://other/acme/x", "s3://scribe/globex/x", "s3://scribe/acme/../globex/x", "S3://other/x"]
+)
+def test_the_door_refuses_objects_of_others(uri: str) -> None:
+    """The stage would refuse them always, after the submitter had gone."""
+    request = replace(BARE_REQUEST, source=Source(uri=uri), options=Options(language="he"))
+    with pytest.raises(Permanent) as caught:
+        check(request, load_registry(), AT, lambda url: None, KEY_OF)
+    assert caught.value.code == "source_refused"

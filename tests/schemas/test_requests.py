@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from tests.strategies import requests
 
 REGISTRY = load_registry()
 BEFORE = AT - timedelta(seconds=1)
+BEYOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14)))  # year 10000 in UTC
 
 
 def with_options(**fields: Any) -> JobRequested:
@@ -77,6 +78,10 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
     ("request_", "field"),
     [
         (replace(BARE_REQUEST, run=0), "run"),
+        (replace(BARE_REQUEST, expires_at=BEYOND), "expires_at"),
+        (replace(BARE_REQUEST, requested_at=BEYOND), "requested_at"),
+        (replace(BARE_REQUEST, expires_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))), "expires_at"),
+        (replace(BARE_REQUEST, expires_at=datetime(2030, 1, 1)), "expires_at"),  # noqa: DTZ001 - the mistake itself
         (replace(BARE_REQUEST, recording_id="x" * 257), "recording_id"),
         (replace(BARE_REQUEST, recording_id="a\x00b"), "recording_id"),
         (replace(BARE_REQUEST, source=Source(uri="https://a.example/", sha256="AB" * 32)), "source.sha256"),
