@@ -33,7 +33,7 @@ class ObjectStore(Protocol):
         """Write an object of unknown size in parts; nothing remains when `body` raises."""
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+        """The whole object; raises Permanent: source_not_found, source_unreachable, media_too_large."""
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> None:
         """The object into a file; raises as `get` does and then leaves no file."""

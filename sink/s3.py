@@ -27,10 +27,21 @@ PART_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
+_DENIED = frozenset({"AccessDenied", "403"})  # answers to HEAD have no body, and so no name for their error
+_LATER = ("Throttl", "Timeout", "SlowDown", "TooMany")  # parts of names that pass although their status is 4xx
+_READ = {
+    "AccessDenied": "there is no such object, or this service may not read it",
+    "403": "there is no such object, or this service may not read it",
+    "InvalidObjectState": "the object is archived; restore it first",
+}
 
 
 class S3ObjectStore:
-    """One bucket of an S3-compatible store; may be used from several threads."""
+    """One bucket of an S3-compatible store; may be used from several threads.
+
+    The credentials want s3:ListBucket besides reading and writing: without it AWS answers AccessDenied for an object
+    that is missing, which is then an Outage, because nothing tells it from credentials that may read nothing.
+    """
 
     def __init__(self, settings: ObjectStoreSettings) -> None:
         self.bucket = settings.s3_bucket
@@ -80,7 +91,10 @@ class S3ObjectStore:
         return ObjectInfo(self.uri(key), counted.size_bytes, content_type)
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+        """The whole object.
+
+        Raises Permanent: source_not_found, source_unreachable (archived, its encryption key is away), media_too_large.
+        """
         return b"".join(self._chunks(key, max_bytes))
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> None:
@@ -97,7 +111,7 @@ class S3ObjectStore:
     def info(self, key: str) -> ObjectInfo | None:
         """What is known of an object, None if there is none."""
         try:
-            with self._translated(key):
+            with self._translated(key), self._judged(key):
                 head = self._client.head_object(Bucket=self.bucket, Key=key)
         except Permanent as error:
             if error.code != "source_not_found":
@@ -142,11 +156,28 @@ class S3ObjectStore:
 
     def _chunks(self, key: str, max_bytes: int | None) -> Iterator[bytes]:
         with self._translated(key):
-            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            with self._judged(key):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
                     raise Permanent("media_too_large", f"{answer['ContentLength']} bytes, at most {max_bytes}")
                 yield from body.iter_chunks(CHUNK_BYTES)
+
+    @contextmanager
+    def _judged(self, key: str) -> Iterator[None]:
+        """While one object is read: a refusal is its own, and no outage, when the bucket answers otherwise."""
+        try:
+            yield
+        except ClientError as error:
+            code, status = _code(error), _status(error)
+            if code in _NOT_FOUND or not 400 <= status < 500 or any(word in code for word in _LATER):
+                raise
+            try:
+                self._client.head_bucket(Bucket=self.bucket)
+            except ClientError:
+                raise error from None
+            meant = "source_not_found" if code in _DENIED else "source_unreachable"
+            raise Permanent(meant, f"{self.uri(key)}: {_READ.get(code, f'the object store answers {code}')}") from error
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
@@ -165,14 +196,21 @@ class _Exists(Exception):
     """A conditional write found an object."""
 
 
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def _translation(error: ClientError, where: str) -> Exception:
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = _code(error)
     if code in _NOT_FOUND:
         return Permanent("source_not_found", where)
     if code in _EXISTS:
         return _Exists(where)
-    if status == 400 and code in ("KeyTooLongError", "InvalidURI", "InvalidArgument", "EntityTooLarge"):
+    if _status(error) == 400 and code in ("KeyTooLongError", "InvalidURI", "InvalidArgument", "EntityTooLarge"):
         return Permanent("internal", f"object store: {where}: {error}")
     # throttling, 5xx, and also refused credentials and a missing bucket: no record is to blame
     return Outage(f"object store: {where}: {error}")

@@ -66,6 +66,60 @@ def test_what_the_operator_or_time_must_mend_is_an_outage(status: int, code: str
         talk(server, CALLS["get"])
 
 
+def by_place(at_object: Script, at_bucket: Script) -> Script:
+    """A store that answers one way for an object and another way for its bucket."""
+    return lambda visit: (at_bucket if visit.head.split()[1] == b"/bucket" else at_object)(visit)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected", "says"),
+    [
+        (403, "InvalidObjectState", "source_unreachable", "archived"),
+        (400, "KMS.DisabledException", "source_unreachable", "KMS.DisabledException"),
+        (400, "InvalidRequest", "source_unreachable", "InvalidRequest"),  # encrypted with its owner's key
+        (403, "AccessDenied", "source_not_found", "may not read"),
+    ],
+)
+def test_what_is_wrong_with_one_object_is_no_outage(
+    status: int, code: str, expected: str, says: str, tmp_path: Path
+) -> None:
+    """The bucket answers, so waiting would help nobody."""
+    with stranger(by_place(error_answer(status, code), answer(200))) as server:
+        for call in (CALLS["get"], lambda store: store.download("k", tmp_path / "x", max_bytes=10)):
+            with pytest.raises(Permanent, match=says) as caught:
+                talk(server, call)
+            assert caught.value.code == expected
+        with pytest.raises(Outage):
+            talk(server, CALLS["put"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_object_that_may_not_be_looked_at_is_not_there() -> None:
+    """Answers to HEAD have no body: only their status tells."""
+    with stranger(by_place(answer(403), answer(200))) as server:
+        assert talk(server, CALLS["info"]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AccessDenied"), (403, "InvalidObjectState"), (400, "KMS.ThrottlingException")]
+)
+@pytest.mark.parametrize("at_bucket", [403, 503])
+def test_a_refusal_while_the_bucket_is_away_is_an_outage(status: int, code: str, at_bucket: int) -> None:
+    with (
+        stranger(by_place(error_answer(status, code), answer(at_bucket))) as server,
+        pytest.raises(Outage, match="object store"),
+    ):
+        talk(server, CALLS["get"])
+
+
+def test_a_busy_key_service_is_an_outage() -> None:
+    with (
+        stranger(by_place(error_answer(400, "KMS.ThrottlingException"), answer(200))) as server,
+        pytest.raises(Outage, match="Throttling"),
+    ):
+        talk(server, CALLS["get"])
+
+
 def test_a_body_that_is_cut_off_is_an_outage_and_leaves_no_file(tmp_path: Path) -> None:
     with stranger(lambda visit: visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsound")) as server:
         with pytest.raises(Outage):
