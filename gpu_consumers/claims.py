@@ -1,12 +1,14 @@
 """Transcripts too large for a record: kept in the object store, and read back only if they are what was kept."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, TranscriptReady
-from schemas.objects import claim_key
+from schemas.objects import check_own, claim_key
 from schemas.ports import ObjectStore
 from schemas.serde import decode_transcript, encode_transcript
 from schemas.transcript import Transcript
@@ -42,21 +44,30 @@ class Claims:
             raise Permanent("result_too_large", f"{len(body)} bytes")
         key = claim_key(tenant, job_id, event_id)
         if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
-            body = self.store.get(key, max_bytes=MAX_BYTES)
+            with _own():
+                body = self.store.get(key, max_bytes=MAX_BYTES)
             transcript = decode_transcript(body)
         claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
         return Enclosed(transcript, None, claim)
 
     def transcript_of(self, event: TranscriptReady) -> Transcript:
-        """What an event says or points to; raises Poison when it holds neither, Permanent when that was changed."""
+        """What an event says or points to; raises Poison when it holds neither, Permanent(internal) when that is not there."""
         if event.transcript is not None:
             return event.transcript
         if event.claim_check is None:
             raise Poison("a TranscriptReady without transcript and claim check")
-        key = self.store.key(event.claim_check.uri)
-        if not key.startswith(f"{event.tenant}/"):
-            raise Permanent("internal", "the claim check points outside of its tenant")
-        body = self.store.get(key, max_bytes=MAX_BYTES)
+        with _own():
+            key = check_own(event.tenant, self.store.key(event.claim_check.uri))
+            body = self.store.get(key, max_bytes=MAX_BYTES)
         if hashlib.sha256(body).hexdigest() != event.claim_check.sha256:
             raise Permanent("internal", "the transcript in the object store is not the one that was announced")
         return decode_transcript(body)
+
+
+@contextmanager
+def _own() -> Iterator[None]:
+    """What is wrong with an object of ours is no fault of the client, whose address it is not."""
+    try:
+        yield
+    except Permanent as error:
+        raise Permanent("internal", f"a transcript that was kept cannot be read back: {error.detail}") from error

@@ -184,19 +184,31 @@ def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:
     assert again.speakers == result.speakers
 
 
-def test_a_claim_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoil", ["changed", "gone", "foreign", "elsewhere"])
+def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil: str) -> None:
+    """The client named no such address: nothing tells it to check one."""
     rig = Rig(tmp_path, inline=10)
     rig.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
     event = ready(rig)
-    assert event.claim_check is not None
-    rig.store.put(rig.store.key(event.claim_check.uri), b"something else", content_type="avro/binary")
-    with pytest.raises(Permanent):
+    claim = event.claim_check
+    assert claim is not None
+    match spoil:
+        case "changed":
+            rig.store.put(rig.store.key(claim.uri), b"something else", content_type="avro/binary")
+        case "gone":
+            rig.store.delete(rig.store.key(claim.uri))
+        case "foreign":
+            event = replace(event, claim_check=replace(claim, uri="s3://scribe/other/x"))
+        case "elsewhere":
+            event = replace(event, claim_check=replace(claim, uri="s3://another/acme/x"))
+    with pytest.raises(Permanent) as caught:
         diarized(rig, event)
-    outside = replace(event, claim_check=replace(event.claim_check, uri="s3://scribe/other/x"))
-    with pytest.raises(Permanent):
-        diarized(rig, outside)
+    assert caught.value.code == "internal"
+
+
+def test_an_event_without_transcript_and_claim_is_poison(rig: Rig) -> None:
     with pytest.raises(Poison):
-        diarized(rig, replace(event, claim_check=None))
+        diarized(rig, replace(ready(rig), transcript=None))
 
 
 def test_lost_audio_costs_the_speakers_not_the_words(rig: Rig, tmp_path: Path) -> None:
