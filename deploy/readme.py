@@ -50,7 +50,7 @@ def _kept(cleanup: str, days: int | None) -> str:
 def settings() -> str:
     """Every variable of every process."""
     rows = (
-        (f"`{variable_of(cls, name)}`", _default(field.get_default(call_default_factory=True)), field.description or "")
+        (f"`{variable_of(name)}`", _default(field.get_default(call_default_factory=True)), field.description or "")
         for cls in SETTINGS
         for name, field in cls.model_fields.items()
     )

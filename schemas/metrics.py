@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 P = "scribe_rabbit_"
 
-JOBS_SUBMITTED = Counter(P + "jobs_submitted", "Jobs accepted, by door (rest, cli).", ["door"])
+JOBS_SUBMITTED = Counter(P + "jobs_submitted", "Jobs accepted, by door (rest).", ["door"])
 JOBS_COMPLETED = Counter(P + "jobs_completed", "Jobs that ended with a transcript.")
 JOBS_FAILED = Counter(P + "jobs_failed", "Jobs that failed, by error kind.", ["kind"])
 JOB_DURATION = Histogram(

@@ -3,13 +3,14 @@
 Each class is one concern; a process loads the ones it needs with `load`, which reports all mistakes at once.
 """
 
+import json
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
 
@@ -17,9 +18,47 @@ S = TypeVar("S", bound=BaseSettings)
 PREFIX = "SCRIBE_"
 
 
+def _object(value: Any) -> Any:
+    """JSON text as what it holds; `NoDecode` leaves it to us, so that a mistake is reported beside all others."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'is not a JSON object such as {{"security.protocol": "SSL"}}: {error.msg}') from error
+
+
+def _list(value: Any) -> Any:
+    """Names separated by commas, or a JSON list of them."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is neither a list separated by commas nor a JSON list: {error.msg}") from error
+
+
+def _http(value: str | None) -> str | None:
+    """An address that a client can be made for; raises ValueError for any other."""
+    if value is not None:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not an http(s) address")
+        _ = parts.port  # its ValueError says what is wrong
+    return value
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        # a variable without a value is one that was not set
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -36,6 +75,8 @@ class ServiceSettings(_Settings):
     """Port of /metrics, /livez and /readyz of a process without REST; unset: none, 0: any free one."""
     metrics_host: str = "127.0.0.1"
     """Address that port listens on."""
+    worker_id: str | None = None
+    """Stable name of a GPU consumer or Faust app, such as its pod's, that only one process at a time uses; unset: a fresh one at each start."""
 
 
 class KafkaSettings(_Settings):
@@ -43,12 +84,14 @@ class KafkaSettings(_Settings):
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     """host:port of one or more brokers, separated by commas."""
-    kafka_options: dict[str, str] = Field(default_factory=dict)
+    kafka_options: Annotated[dict[str, str], NoDecode, BeforeValidator(_object)] = Field(default_factory=dict)
     """More librdkafka settings as a JSON object, such as those of SASL and TLS."""
     kafka_partition_epochs: bool = True
     """Whether the broker checks on a commit that each partition is still owned: Kafka 4.3 and newer; false before."""
     schema_registry_url: str | None = None
     """A Confluent-compatible schema registry; unset: the ids of the checked-in manifest."""
+
+    _registry = field_validator("schema_registry_url")(_http)
 
     @field_validator("kafka_bootstrap")
     @classmethod
@@ -85,19 +128,14 @@ class ObjectStoreSettings(_Settings):
     object_retention_days: int | None = Field(default=None, ge=1)
     """Days after which the bucket's lifecycle rule deletes objects; unset: never. `scribe topics` checks that no record outlives what it names."""
 
-    @field_validator("s3_endpoint")
-    @classmethod
-    def _http(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("is not an http(s) address")
-        return value
+    _endpoint = field_validator("s3_endpoint")(_http)
 
 
 class OutboundSettings(_Settings):
     """Calls to addresses that strangers name: recordings and webhooks."""
 
-    allowed_networks: tuple[str, ...] = ()
-    """Networks in CIDR form that may be called although they are private, as a JSON list; only in development or for known receivers."""
+    allowed_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)] = ()
+    """Networks in CIDR form that may be called although they are private, separated by commas; only in development or for known receivers."""
     fetch_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest recording in bytes."""
     fetch_deadline_seconds: float = Field(default=600, gt=0)
@@ -126,10 +164,6 @@ class ApiSettings(_Settings):
     """Port it listens on."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
-    unknown_tenant: Literal["allow", "deny"] = "allow"
-    """What happens to jobs of tenants without a policy."""
-    public_url: str = "http://127.0.0.1:8000"
-    """Address under which clients reach the shim; links in webhooks start with it."""
 
 
 class ClientSettings(_Settings):
@@ -142,10 +176,17 @@ class ClientSettings(_Settings):
 
     @field_validator("api_url")
     @classmethod
-    def _http(cls, value: str) -> str:
-        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
-            raise ValueError("is not an http(s) address")
-        return value.rstrip("/")
+    def _url(cls, value: str) -> str:
+        return (_http(value) or "").rstrip("/")
+
+    @field_validator("api_key")
+    @classmethod
+    def _header(cls, value: SecretStr | None) -> SecretStr | None:
+        """It becomes a header, whose errors would show it."""
+        text = value.get_secret_value().strip() if value else ""
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("has characters that no key has: copy it again, or make one with `scribe keys create`")
+        return SecretStr(text) if text else None
 
 
 class ModelSettings(_Settings):
@@ -166,8 +207,6 @@ class GpuSettings(_Settings):
 
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """Where the engines run; `auto` takes the GPU when there is one."""
-    worker_id: str | None = None
-    """Stable name of this process, such as a pod's; unset: host name and a random part. One process at a time may use it."""
     transcribe_workers: int = Field(default=2, ge=1, le=64)
     """Jobs that are prepared and transcribed at the same time."""
     diarize_workers: int = Field(default=1, ge=1, le=16)
@@ -184,15 +223,6 @@ class GpuSettings(_Settings):
     """Time to finish running jobs after SIGTERM."""
 
 
-class EnhancedAiSettings(_Settings):
-    """The enhanced-AI service."""
-
-    endpoint: str | None = Field(default=None, validation_alias=AliasChoices("ENHANCED_AI_ENDPOINT", "endpoint"))
-    """Address of the service."""
-    api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("ENHANCED_AI_API_KEY", "api_key"))
-    """Its key."""
-
-
 SETTINGS: tuple[type[_Settings], ...] = (
     ServiceSettings,
     KafkaSettings,
@@ -203,7 +233,6 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ClientSettings,
     ModelSettings,
     GpuSettings,
-    EnhancedAiSettings,
 )
 
 
@@ -238,10 +267,9 @@ class GpuProcess(
     """All that `scribe-gpu` reads."""
 
 
-def variable_of(cls: type[BaseSettings], field: str) -> str:
+def variable_of(field: str) -> str:
     """The environment variable of a setting."""
-    alias = cls.model_fields[field].validation_alias
-    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"{PREFIX}{field.upper()}"
+    return f"{PREFIX}{field.upper()}"
 
 
 def load(cls: type[S], **given: Any) -> S:
@@ -266,5 +294,5 @@ def load_all(*classes: type[BaseSettings], **given: Any) -> tuple[BaseSettings, 
 def _mistake(cls: type[BaseSettings], item: Any) -> str:
     location = [str(part) for part in item["loc"]]
     name = location[0].lower().removeprefix(PREFIX.lower()) if location else ""
-    variable = variable_of(cls, name) if name in cls.model_fields else (location[0] if location else cls.__name__)
-    return f"{variable}: {item['msg'].removeprefix('Value error, ')}"
+    variable = variable_of(name) if name in cls.model_fields else (location[0] if location else cls.__name__)
+    return ": ".join([variable, *location[1:], item["msg"].removeprefix("Value error, ")])

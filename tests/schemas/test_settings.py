@@ -6,11 +6,12 @@ from schemas.errors import SettingsError
 from schemas.settings import (
     SETTINGS,
     ApiSettings,
-    EnhancedAiSettings,
+    ClientSettings,
     KafkaSettings,
     ObjectStoreSettings,
     OutboundSettings,
     PostgresSettings,
+    ServiceSettings,
     load,
     load_all,
     variable_of,
@@ -22,7 +23,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     """No variable and no .env of the machine reaches these tests."""
     for cls in SETTINGS:
         for name in cls.model_fields:
-            monkeypatch.delenv(variable_of(cls, name), raising=False)
+            monkeypatch.delenv(variable_of(name), raising=False)
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
 
 
@@ -45,11 +46,66 @@ def test_a_network_that_is_none_is_reported_at_the_start(monkeypatch: pytest.Mon
         load(OutboundSettings)
 
 
-def test_the_first_editions_names_of_the_enhanced_ai_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ENHANCED_AI_ENDPOINT has no prefix."""
-    monkeypatch.setenv("ENHANCED_AI_ENDPOINT", "https://ai.example")
-    assert load(EnhancedAiSettings).endpoint == "https://ai.example"
-    assert variable_of(EnhancedAiSettings, "api_key") == "ENHANCED_AI_API_KEY"
+def test_lists_and_objects_that_are_none_are_reported_with_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text itself is not repeated: it may hold a password."""
+    monkeypatch.setenv("SCRIBE_KAFKA_OPTIONS", '{"sasl.password": "hunter2')
+    monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", "[10.0.0.0/8")
+    monkeypatch.setenv("SCRIBE_API_PORT", "x")
+    with pytest.raises(SettingsError) as caught:
+        load_all(KafkaSettings, OutboundSettings, ApiSettings)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "SCRIBE_KAFKA_OPTIONS",
+        "SCRIBE_ALLOWED_NETWORKS",
+        "SCRIBE_API_PORT",
+    ]
+    assert "is not a JSON object such as" in lines[0]
+    assert "hunter2" not in lines[0]
+
+
+def test_an_option_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIBE_KAFKA_OPTIONS", '{"linger.ms": 5}')
+    with pytest.raises(SettingsError, match=r"SCRIBE_KAFKA_OPTIONS: linger\.ms: "):
+        load(KafkaSettings)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8,::1/128", " 10.0.0.0/8 , ::1/128,", '["10.0.0.0/8", "::1/128"]'])
+def test_networks_are_a_list_with_commas_or_of_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", text)
+    assert load(OutboundSettings).allowed_networks == ("10.0.0.0/8", "::1/128")
+
+
+def test_a_variable_without_a_value_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `.env.example` has them."""
+    for variable in ("SCRIBE_METRICS_PORT", "SCRIBE_API_KEY", "SCRIBE_KAFKA_OPTIONS", "SCRIBE_S3_ENDPOINT"):
+        monkeypatch.setenv(variable, "")
+    assert load(ServiceSettings).metrics_port is None
+    assert load(ClientSettings).api_key is None
+    assert load(KafkaSettings).kafka_options == {}
+    assert load(ObjectStoreSettings).s3_endpoint is None
+
+
+def test_a_key_is_trimmed_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It becomes a header, and the client's own errors would repeat it."""
+    monkeypatch.setenv("SCRIBE_API_KEY", " sr_live_abc\n")
+    key = load(ClientSettings).api_key
+    assert key is not None
+    assert key.get_secret_value() == "sr_live_abc"
+    for text in ("kanari\nx", "kanarié", "kana\x7fri"):
+        monkeypatch.setenv("SCRIBE_API_KEY", text)
+        with pytest.raises(SettingsError, match="SCRIBE_API_KEY: has characters that no key has") as caught:
+            load(ClientSettings)
+        assert "kana" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "http://", "http://[bad", "http://h:99999", "//host"])
+def test_addresses_are_checked_before_a_client_is_made(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    variables = ["SCRIBE_SCHEMA_REGISTRY_URL", "SCRIBE_S3_ENDPOINT", "SCRIBE_API_URL"]
+    for variable in variables:
+        monkeypatch.setenv(variable, address)
+    with pytest.raises(SettingsError) as caught:
+        load_all(KafkaSettings, ObjectStoreSettings, ClientSettings)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == variables
 
 
 def test_given_values_win(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,13 @@ from schemas import metrics
 from schemas.settings import SETTINGS, variable_of
 
 ROOT = Path(__file__).parents[2]
-VARIABLES = {variable_of(cls, name) for cls in SETTINGS for name in cls.model_fields}
+VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
+
+SOURCES = [
+    path.read_text()
+    for folder in ("sink", "producers", "gpu_consumers", "streams")
+    for path in (ROOT / folder).rglob("*.py")
+]
 
 
 def test_the_tables_are_the_code() -> None:
@@ -47,13 +53,15 @@ def test_the_first_editions_metrics_stay() -> None:
     } <= names
 
 
+@pytest.mark.parametrize("name", sorted({name for cls in SETTINGS for name in cls.model_fields}))
+def test_every_setting_is_read(name: str) -> None:
+    """A setting that nobody reads promises what does not happen."""
+    reading = re.compile(rf"(settings|models|kafka|gpu|outbound|\bload\(\w+\))\.{name}\b")
+    users = [*SOURCES, (ROOT / "schemas/logs.py").read_text()]
+    assert any(reading.search(text) for text in users)
+
+
 @pytest.mark.parametrize("name", [name for name, value in vars(metrics).items() if value in exported_metrics()])
 def test_every_metric_is_used(name: str) -> None:
     """A metric that nobody counts is a lie on a dashboard."""
-    users = [
-        path
-        for folder in ("sink", "producers", "gpu_consumers", "streams")
-        for path in (ROOT / folder).rglob("*.py")
-        if re.search(rf"\b{name}\b", path.read_text())
-    ]
-    assert users
+    assert any(re.search(rf"\b{name}\b", text) for text in SOURCES)
