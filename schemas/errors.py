@@ -37,6 +37,7 @@ class ErrorSpec:
     advice: str
 
 
+MAX_DETAIL_CHARS = 500
 _K = ErrorKind
 # fmt: off
 ERRORS: dict[str, ErrorSpec] = {
@@ -91,12 +92,12 @@ class Outage(ScribeError):
 
 
 class Permanent(ScribeError):
-    """This job can never succeed; `code` is a key of ERRORS, `detail` says what was seen."""
+    """This job can never succeed; `code` is a key of ERRORS, `detail` says what was seen, in 500 characters at most."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.spec = ERRORS[code]
         self.code = code
-        self.detail = detail
+        self.detail = _quoted(detail)
         super().__init__(self.message)
 
     @property
@@ -109,6 +110,12 @@ class Permanent(ScribeError):
         """What was wrong and what to do, in two sentences."""
         seen = f"{self.spec.title}: {self.detail}" if self.detail else self.spec.title
         return f"{seen.rstrip('.')}. {self.spec.advice}"
+
+
+def _quoted(detail: str) -> str:
+    """A detail that results and headers can carry, whoever wrote it."""
+    text = detail.encode(errors="replace").decode()
+    return text if len(text) <= MAX_DETAIL_CHARS else f"{text[: MAX_DETAIL_CHARS - 1]}…"
 
 
 class Rejected(Permanent):

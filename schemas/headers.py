@@ -24,6 +24,18 @@ ERROR_MESSAGE = "scribe-error-message"
 GROUP = "scribe-group"
 VALUE_OMITTED = "scribe-value-omitted"  # bytes of an original too large to be forwarded with its headers
 
+MAX_HEADER_CHARS = 1000
+OWN = frozenset(
+    {
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
+        *(CONTENT_TYPE, TRACEPARENT, TRACESTATE, ATTEMPT, NOT_BEFORE),
+        *(ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
+        *(ERROR_KIND, ERROR_CODE, ERROR_MESSAGE, GROUP, VALUE_OMITTED),
+        *(f"__dlq.errors.{name}" for name in ("topic", "partition", "offset", "group", "message")),
+    }
+)
+"""Every header that the service writes itself."""
+
 Headers = Mapping[str, str]
 RawHeaders = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes] | None
 
@@ -101,7 +113,7 @@ def retry_headers(headers: Headers, origin: Origin, attempt: int, not_before: da
         **_origin_headers(origin),
         ATTEMPT: str(attempt),
         NOT_BEFORE: str(int(not_before.timestamp() * 1000)),
-        ERROR_MESSAGE: message[:1000],
+        ERROR_MESSAGE: _bounded(message),
     }
 
 
@@ -115,13 +127,23 @@ def dead_letter_headers(
         GROUP: group,
         ERROR_KIND: kind,
         ERROR_CODE: code,
-        ERROR_MESSAGE: message[:1000],
+        ERROR_MESSAGE: _bounded(message),
         "__dlq.errors.topic": origin.topic,
         "__dlq.errors.partition": str(origin.partition),
         "__dlq.errors.offset": str(origin.offset),
         "__dlq.errors.group": group,
-        "__dlq.errors.message": message[:1000],
+        "__dlq.errors.message": _bounded(message),
     }
+
+
+def own_headers(headers: Headers) -> dict[str, str]:
+    """Those that the service itself writes, each of limited length: what a record keeps that does not fit with all."""
+    return {name: _bounded(value) for name, value in headers.items() if name in OWN}
+
+
+def _bounded(text: str) -> str:
+    """Text that a header can carry."""
+    return text[:MAX_HEADER_CHARS].encode(errors="replace").decode()
 
 
 def _origin_headers(origin: Origin) -> dict[str, str]:

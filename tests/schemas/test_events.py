@@ -4,6 +4,8 @@ from dataclasses import fields
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import EVENTS, Event, event_id, key_of, without_query
 from schemas.serde import AVRO_FOLDER, current_schema
@@ -54,11 +56,27 @@ def test_events_of_a_job_share_its_key() -> None:
         ("https://a.example/x.wav?X-Amz-Signature=secret#t=1", "https://a.example/x.wav"),
         ("s3://bucket/key", "s3://bucket/key"),
         ("upload://0f", "upload://0f"),
+        ("https://user:password@a.example/x.wav", "https://a.example/x.wav"),
+        ("https://user:p@ss@a.example/x@2.wav#t", "https://a.example/x@2.wav"),
+        ("//user@a.example/x", "//a.example/x"),
+        ("https://a.example?user@b", "https://a.example"),
+        ("https://[", "https://["),
+        ("https://exa\u2100mple/", "https://exa\u2100mple/"),
+        ("nonsense", "nonsense"),
     ],
 )
 def test_without_query_drops_what_may_be_secret(uri: str, kept: str) -> None:
-    """Signatures live in the query."""
+    """Signatures live in the query, passwords before the host."""
     assert without_query(uri) == kept
+
+
+@given(st.text())
+def test_without_query_takes_any_text(uri: str) -> None:
+    """It is called for addresses that nobody has checked, and once is enough."""
+    kept = without_query(uri)
+    assert "?" not in kept
+    assert "#" not in kept
+    assert without_query(kept) == kept
 
 
 def test_a_request_without_query_is_else_the_same() -> None:

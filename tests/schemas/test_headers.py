@@ -55,6 +55,15 @@ def test_garbage_headers_are_no_error(raw: dict[str, bytes]) -> None:
     assert isinstance(h.origin_of(read, h.Origin("t", 0, 0)), h.Origin)
 
 
+def test_own_headers_have_a_limit_and_no_strangers() -> None:
+    """What is left of the headers of a record that does not fit."""
+    foreign = {f"x-{n}": "a" * 1000 for n in range(99)} | {"ce_id": "b" * 10_000, "ce_other": "c"}
+    own = h.own_headers(h.dead_letter_headers(foreign, h.Origin("t", 1, 2), "g", "poison", "undecodable", "\ud800"))
+    assert not [name for name in own if name.startswith("x-") or name == "ce_other"]
+    assert (own[h.ORIGINAL_OFFSET], own[h.GROUP], len(own["ce_id"])) == ("2", "g", 1000)
+    assert all(value.encode() for value in own.values())
+
+
 def test_dead_letters_name_the_standard_headers() -> None:
     """KIP-1191 viewers find topic, partition, offset and message."""
     headers = h.dead_letter_headers(
