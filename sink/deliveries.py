@@ -37,6 +37,8 @@ class NewDelivery:
     job_id: UUID
     type: str
     payload: dict[str, Any]
+    asked: bytes
+    """Digest of the request whose end it tells, sink.results.asked_for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Leased:
     payload: dict[str, Any]
     attempt: int
     lease_token: UUID
+    error: dict[str, Any] | None = None
+    """JobError as JSON when the result was applied as a failure, whatever the payload says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,32 +103,54 @@ async def register_endpoint(connection: Connection, tenant: str, url: str, seale
 async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
     """Schedule a delivery at once; False when it was there. To a disabled endpoint it is only written down."""
     cursor = await connection.execute(
-        "INSERT INTO webhook_deliveries (delivery_id, event_id, endpoint_id, job_id, type, payload, state, ended_at)"
-        " SELECT %s, %s, endpoint_id, %s, %s, %s,"
+        "INSERT INTO webhook_deliveries"
+        " (delivery_id, event_id, endpoint_id, job_id, type, payload, asked, state, ended_at)"
+        " SELECT %s, %s, endpoint_id, %s, %s, %s, %s,"
         " CASE state WHEN 'enabled' THEN 'pending' ELSE 'disabled' END, CASE state WHEN 'enabled' THEN NULL ELSE now() END"
         " FROM webhook_endpoints WHERE endpoint_id = %s ON CONFLICT DO NOTHING",
-        [delivery_id(new.event_id, endpoint), new.event_id, new.job_id, new.type, Jsonb(new.payload), endpoint],
+        [
+            delivery_id(new.event_id, endpoint),
+            new.event_id,
+            new.job_id,
+            new.type,
+            Jsonb(new.payload),
+            new.asked,
+            endpoint,
+        ],
     )
     await announce(connection)
     return cursor.rowcount == 1
 
 
-# One statement, so that the intent is written with the lease. Candidates are ranked within their endpoint, behind
-# what already runs there, so that a slow endpoint takes at most its share of the free places.
+# One statement, so that the intent is written with the lease. Candidates are ranked within their endpoint, behind what
+# runs there in any process, and then within their tenant, behind what runs in this one: neither a slow endpoint nor a
+# tenant with many of them takes more than its share of the places.
 _LEASE = """
 WITH running AS (
     SELECT endpoint_id, count(*) AS calls FROM webhook_deliveries
     WHERE state = 'pending' AND lease_until > now() GROUP BY endpoint_id
+), busy AS (
+    SELECT tenant, count(*) AS calls FROM webhook_deliveries JOIN webhook_endpoints USING (endpoint_id)
+    WHERE lease_token = ANY(%(own)s) GROUP BY tenant
 ), due AS (
-    SELECT d.delivery_id, d.next_attempt_at,
+    SELECT d.delivery_id, d.next_attempt_at, e.tenant,
         row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at) + COALESCE(r.calls, 0) AS place
     FROM webhook_deliveries d
-    JOIN applied_events USING (event_id)
+    JOIN applied_events a ON a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true)
+    JOIN webhook_endpoints e USING (endpoint_id)
     LEFT JOIN running r USING (endpoint_id)
     WHERE d.state = 'pending' AND d.next_attempt_at <= now() AND (d.lease_until IS NULL OR d.lease_until <= now())
+        AND d.attempt < %(attempts)s
+), ranked AS (
+    SELECT delivery_id, next_attempt_at,
+        row_number() OVER (PARTITION BY tenant ORDER BY next_attempt_at) + COALESCE(b.calls, 0) AS place
+    FROM due LEFT JOIN busy b USING (tenant)
+    WHERE due.place <= %(per_endpoint)s
 ), chosen AS (
     SELECT delivery_id FROM webhook_deliveries
-    WHERE delivery_id IN (SELECT delivery_id FROM due WHERE place <= %(per_endpoint)s ORDER BY next_attempt_at LIMIT %(free)s)
+    WHERE delivery_id IN (
+        SELECT delivery_id FROM ranked WHERE place <= %(per_tenant)s ORDER BY next_attempt_at LIMIT %(free)s
+    )
         AND state = 'pending' AND (lease_until IS NULL OR lease_until <= now())
     FOR UPDATE SKIP LOCKED
 ), leased AS (
@@ -135,15 +161,32 @@ WITH running AS (
 ), intents AS (
     INSERT INTO webhook_attempts (delivery_id, attempt) SELECT delivery_id, attempt FROM leased
 )
-SELECT leased.delivery_id, endpoint_id, job_id, tenant, url, secret, type, payload, attempt, lease_token
-FROM leased JOIN webhook_endpoints USING (endpoint_id)"""
+SELECT leased.delivery_id, endpoint_id, leased.job_id, tenant, url, secret, type, payload, attempt, lease_token, a.error
+FROM leased JOIN webhook_endpoints USING (endpoint_id) JOIN applied_events a USING (event_id)"""
 
 
 async def lease(
-    connection: Connection, *, free: int, per_endpoint: int, seconds: float = LEASE_SECONDS
+    connection: Connection,
+    *,
+    free: int,
+    per_endpoint: int,
+    per_tenant: int,
+    attempts: int,
+    own: Sequence[UUID] = (),
+    seconds: float = LEASE_SECONDS,
 ) -> list[Leased]:
-    """Up to `free` due deliveries, at most `per_endpoint` running at once for any endpoint in all processes."""
-    values = {"free": free, "per_endpoint": per_endpoint, "seconds": seconds}
+    """Up to `free` due deliveries that were attempted less than `attempts` times; `own` are the leases held here.
+
+    At most `per_endpoint` run at once for any endpoint in all processes, and `per_tenant` for any tenant in this one.
+    """
+    values = {
+        "free": free,
+        "per_endpoint": per_endpoint,
+        "per_tenant": per_tenant,
+        "own": list(own),
+        "attempts": attempts,
+        "seconds": seconds,
+    }
     cursor = await connection.execute(_LEASE, values)
     return [Leased(**row) for row in await cursor.fetchall()]
 
@@ -207,14 +250,29 @@ async def disable(connection: Connection, endpoint: UUID, reason: str) -> None:
 
 
 async def end_superseded(connection: Connection) -> int:
-    """End deliveries that can never be due: their job was erased, is another tenant's, or began a later run."""
+    """End deliveries that can never be due.
+
+    Their job was erased, is another tenant's or began a later run, or a result of another request under the same job
+    id was applied.
+    """
     cursor = await connection.execute(
         "UPDATE webhook_deliveries d SET state = 'disabled', ended_at = now()"
         " FROM webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id AND d.state = 'pending'"
-        " AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id)"
-        " AND (EXISTS (SELECT FROM erased_jobs x WHERE x.job_id = d.job_id) OR EXISTS ("
+        " AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true))"
+        " AND (EXISTS (SELECT FROM erased_jobs x WHERE x.job_id = d.job_id)"
+        "  OR EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id) OR EXISTS ("
         "   SELECT FROM jobs j WHERE j.job_id = d.job_id"
         "   AND (j.tenant <> e.tenant OR j.run > (d.payload -> 'data' ->> 'run')::integer)))"
+    )
+    return cursor.rowcount
+
+
+async def end_spent(connection: Connection, attempts: int) -> int:
+    """End deliveries that were leased `attempts` times: whatever keeps their outcomes from being written, it is enough."""
+    cursor = await connection.execute(
+        "UPDATE webhook_deliveries SET state = 'exhausted', ended_at = now()"
+        " WHERE state = 'pending' AND attempt >= %s AND (lease_until IS NULL OR lease_until <= now())",
+        [attempts],
     )
     return cursor.rowcount
 

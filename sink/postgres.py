@@ -1,6 +1,7 @@
 """PostgreSQL: a pool of connections, transactions, and the one place where psycopg's errors become ours."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -39,21 +40,26 @@ SELECT set_config(name, value, false) FROM (VALUES
     ('tcp_user_timeout', '15000')
 ) AS settings (name, value)"""
 
-# SQLSTATE classes that tell of the server's state and not of the statement: connection, authorization, missing
-# database, transaction rollback, resources, operator's intervention, system error
-_AWAY_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58"})
+# SQLSTATE classes that tell of the statement's own values: data exception, integrity constraint, program limit.
+# All others tell of the server or of how it was set up, down to a revoked grant or a table missing after a restore.
+_OWN_CLASSES = frozenset({"22", "23", "54"})
 _READ_ONLY_SERVER = "25006"  # a standby, in the seconds after a failover
-_LOCK_NOT_AVAILABLE = "55P03"
+_PORTS = re.compile(r"[0-9,]*")
+_NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
 class Conflict(Outage):
     """The transaction met another one (serialization failure, deadlock) and was rolled back; it may be run again."""
 
 
+class NotMigrated(Outage):
+    """The database has not the tables or columns of this version; it is well when somebody has made them."""
+
+
 class Database:
     """A pool of connections to one database; rows are dictionaries, times are in UTC.
 
-    Errors of connections, servers and locks are raised as Outage; errors of statements stay psycopg's.
+    Errors of connections, servers and their set-up are raised as Outage; errors of values stay psycopg's.
     """
 
     def __init__(self, pool: AsyncConnectionPool[Connection], dsn: str) -> None:
@@ -131,7 +137,7 @@ class Database:
 
 @contextmanager
 def translated(*, writing: bool = True) -> Iterator[None]:
-    """Turn errors of connections, servers and locks within into Outage; others pass as they are."""
+    """Turn errors of connections, servers and their set-up within into Outage; others pass as they are."""
     try:
         yield
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
@@ -139,29 +145,39 @@ def translated(*, writing: bool = True) -> Iterator[None]:
     except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
         raise Conflict(f"PostgreSQL: {_reason(error)}") from error
     except psycopg.Error as error:
+        if isinstance(error, _NOT_MIGRATED):
+            raise NotMigrated(
+                f"PostgreSQL: {_reason(error)}: the tables are missing or old: run `scribe database migrate`"
+            ) from error
         if not is_away(error, writing=writing):
             raise
         raise Outage(f"PostgreSQL: {_reason(error)}") from error
 
 
 def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
-    """Whether an error tells of the server or the way to it, so that the same statement may succeed later.
+    """Whether an error tells of the server, its set-up or the way to it, so that the same statement may succeed later.
 
     A refused write does when we were `writing`: the server is a standby. On a connection for reading it is a bug.
     """
-    if error.sqlstate is None:  # libpq's own: refused, timed out, closed in the middle
+    if error.sqlstate is None:  # libpq's own: refused, timed out, closed in the middle; all else is a fault of ours
         return isinstance(error, psycopg.OperationalError)
     if error.sqlstate == _READ_ONLY_SERVER:
         return writing
-    return error.sqlstate[:2] in _AWAY_CLASSES or error.sqlstate == _LOCK_NOT_AVAILABLE
+    return error.sqlstate[:2] not in _OWN_CLASSES
 
 
 def with_defaults(dsn: str) -> str:
     """The connection string with our defaults for what it does not say; raises SettingsError if it cannot be read."""
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
-    except psycopg.ProgrammingError as error:
-        raise SettingsError(f"SCRIBE_POSTGRES_DSN: {_reason(error)}") from error
+    except psycopg.ProgrammingError:
+        given = {"port": "unreadable"}
+    # libpq's words repeat what it took for an option, a host or a port, and that may be a part of the password
+    if "@" in given.get("host", "")[1:] or not _PORTS.fullmatch(given.get("port", "")):
+        raise SettingsError(
+            "SCRIBE_POSTGRES_DSN: is not a connection string such as postgresql://user:password@host:5432/database;"
+            " special characters of a password are written as %XX, and only options of libpq may follow"
+        )
     return make_conninfo(**{**_DEFAULTS, **given})
 
 

@@ -4,14 +4,17 @@ Topics have no order among each other, so every event but progress creates the r
 change is guarded by the job's run and state. Erasing a job takes `lock` too, then writes its tombstone.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from schemas.events import JobProgress, JobRequested, JobResult, Outcome
+from schemas.events import JobError, JobProgress, JobRequested, JobResult, Options, Outcome
 from schemas.serde import to_json
 from schemas.transcript import Segment, Transcript
 from sink.deliveries import announce
@@ -27,6 +30,7 @@ class Effect(StrEnum):
     STALE = "stale"  # a later run, attempt or end came first
     ERASED = "erased"  # the job was erased and stays so
     FOREIGN = "foreign"  # the id belongs to another tenant's job
+    CONFLICTING = "conflicting"  # the id belongs to another request
     UNKNOWN = "unknown"  # progress of a job that is not there yet
 
 
@@ -78,13 +82,14 @@ RETURNING job_id"""
 _STANDING = """
 SELECT
     EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s) AS erased,
-    jobs.tenant, jobs.run, jobs.state, jobs.result_event_id
+    jobs.tenant, jobs.run, jobs.request, jobs.result_event_id
 FROM (SELECT) AS always LEFT JOIN jobs ON jobs.job_id = %(job_id)s"""
 
 _SEGMENT = """
 INSERT INTO segments (job_id, position, start_s, end_s, speaker, channel, text, words)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
 
+_DEFAULTS = asdict(Options())
 _STAGES = ["queued", "transcribing", "diarizing"]
 
 
@@ -98,7 +103,7 @@ async def apply_request(connection: Connection, request: JobRequested) -> Effect
     await lock(connection, request.job_id)
     if await _begin_run(connection, request):
         return Effect.APPLIED
-    return await refusal(connection, request.job_id, request.tenant, request.run) or Effect.DUPLICATE
+    return await _refusal(connection, request) or Effect.DUPLICATE
 
 
 async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
@@ -107,49 +112,90 @@ async def apply_progress(connection: Connection, progress: JobProgress) -> Effec
     values |= storable(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
     row = await (await connection.execute(_PROGRESS, values)).fetchone()
     if row is None:
-        effect = await refusal(connection, progress.job_id, progress.tenant, progress.run)
-        return effect or Effect.STALE
+        return _foreign(await _standing(connection, progress.job_id), progress.tenant) or Effect.STALE
     if row["moved"]:
         await _history(connection, progress.job_id, progress.run, str(progress.stage), progress.at)
     return Effect.APPLIED
 
 
-async def apply_result(connection: Connection, result: JobResult, kept: Kept | None) -> Effect:
-    """End a job; `kept` is its transcript, which must be stored before the row says so."""
+async def apply_result(
+    connection: Connection, result: JobResult, kept: Kept | None, unapplied: JobError | None = None
+) -> Effect:
+    """End a job; `kept` is its transcript, which must be stored before the row says so.
+
+    With `unapplied` the job fails with that error, whatever the result says.
+    """
     await lock(connection, result.job_id)
     await _begin_run(connection, result.request)
-    ended = await (await connection.execute(_END, _end_values(result, kept))).fetchone()
-    if ended is None:
-        standing = await refusal(connection, result.job_id, result.tenant, result.run, result.event_id)
-        return standing or Effect.STALE
-    await connection.execute("DELETE FROM segments WHERE job_id = %s", [result.job_id])
+    if effect := await result_refusal(connection, result):
+        return effect
+    told = result if unapplied is None else as_failed(result, unapplied)
+    if await (await connection.execute(_END, _end_values(told, kept))).fetchone() is None:
+        return Effect.STALE
+    await connection.execute("DELETE FROM segments WHERE job_id = %s", [told.job_id])
     if kept is not None:
-        await _add_segments(connection, result.job_id, kept.transcript.segments)
-    await _history(connection, result.job_id, result.run, str(result.outcome), result.completed_at, _detail(result))
-    await connection.execute(
-        "INSERT INTO applied_events (event_id, job_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        [result.event_id, result.job_id],
-    )
+        await _add_segments(connection, told.job_id, kept.transcript.segments)
+    await _history(connection, told.job_id, told.run, str(told.outcome), told.completed_at, _detail(told))
+    await _remember(connection, result, unapplied)
     await announce(connection)
     return Effect.APPLIED
 
 
-async def refusal(
-    connection: Connection, job_id: UUID, tenant: str, run: int, event_id: UUID | None = None
-) -> Effect | None:
-    """Why an event of this job and run would change nothing, or None when it might; `event_id` that of a result."""
-    row = await (await connection.execute(_STANDING, {"job_id": job_id})).fetchone()
-    if row is None:
-        raise AssertionError("unreachable: the query always has one row")
+async def result_refusal(connection: Connection, result: JobResult) -> Effect | None:
+    """Why a result would change nothing, or None when it might."""
+    return await _refusal(connection, result.request, result.event_id)
+
+
+def asked_for(request: JobRequested) -> bytes:
+    """A digest of what a job is to be made of: recording and options; two requests under one id differ in it."""
+    return _asked(storable(to_json(request.without_query())))
+
+
+def _asked(request: dict[str, Any]) -> bytes:
+    # what stands at its default is left out, so that a new option makes no old request another one
+    options = {name: value for name, value in request["options"].items() if value != _DEFAULTS.get(name)}
+    what = [request["source"]["uri"], request["recording_id"], options]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).digest()
+
+
+async def _refusal(connection: Connection, request: JobRequested, event_id: UUID | None = None) -> Effect | None:
+    """Why what a request began would change nothing, or None when it might; `event_id` that of its result."""
+    row = await _standing(connection, request.job_id)
+    if effect := _foreign(row, request.tenant):
+        return effect
+    if row["run"] != request.run:
+        return Effect.STALE if row["run"] > request.run else None
+    if _asked(row["request"]) != asked_for(request):
+        return Effect.CONFLICTING
+    return Effect.DUPLICATE if event_id is not None and row["result_event_id"] == event_id else None
+
+
+def _foreign(row: DictRow, tenant: str) -> Effect | None:
     if row["erased"]:
         return Effect.ERASED
     if row["run"] is None:
         return Effect.UNKNOWN
-    if row["tenant"] != tenant:
-        return Effect.FOREIGN
-    if event_id is not None and row["result_event_id"] == event_id:
-        return Effect.DUPLICATE
-    return Effect.STALE if row["run"] > run else None
+    return Effect.FOREIGN if row["tenant"] != tenant else None
+
+
+async def _standing(connection: Connection, job_id: UUID) -> DictRow:
+    row = await (await connection.execute(_STANDING, {"job_id": job_id})).fetchone()
+    if row is None:
+        raise AssertionError("unreachable: the query always has one row")
+    return row
+
+
+def as_failed(result: JobResult, error: JobError) -> JobResult:
+    """The failed end of the same job and run."""
+    return replace(result, outcome=Outcome.FAILED, error=error, transcript=None, claim_check=None, speakers=())
+
+
+async def _remember(connection: Connection, result: JobResult, unapplied: JobError | None) -> None:
+    error = None if unapplied is None else Jsonb(storable(asdict(unapplied)))
+    await connection.execute(
+        "INSERT INTO applied_events (event_id, job_id, asked, error) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [result.event_id, result.job_id, asked_for(result.request), error],
+    )
 
 
 async def _begin_run(connection: Connection, request: JobRequested) -> bool:
@@ -165,7 +211,7 @@ async def _begin_run(connection: Connection, request: JobRequested) -> bool:
 
 def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
     transcript = kept.transcript if kept else None
-    plain = storable(to_json(result))
+    plain = storable(to_json(replace(result, transcript=None)))
     audio = plain["audio"]
     return {
         **_fields(result, "job_id", "tenant", "run", "event_id", "completed_at"),

@@ -9,7 +9,7 @@ from sink.deliveries import Leased, Outcome
 from sink.outbound import Answer, DeliveryError
 from sink.signature import message_id, signed_headers
 from sink.webhook_secrets import SecretBox
-from streams.payload import body_of
+from streams.payload import as_failed, body_of
 
 
 class Poster(Protocol):
@@ -21,7 +21,7 @@ class Poster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """How an attempt ended, and the receiver's Retry-After if it sent one."""
+    """How an attempt ended, and the Retry-After of a receiver that did not take it, if it sent one."""
 
     outcome: Outcome
     retry_after: str | None = None
@@ -33,21 +33,22 @@ async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_se
         secret = secrets.open(leased.secret, leased.endpoint_id)
     except SettingsError as error:
         return Attempted(Outcome(outcome="unsigned", error=str(error)))
-    body = body_of(leased.payload)
+    body = body_of(leased.payload if leased.error is None else as_failed(leased.payload, leased.error))
     headers = signed_headers([secret], message_id(leased.delivery_id), int(time.time()), body)
     headers["content-type"] = "application/json"
     try:
         answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)
     except DeliveryError as error:
         return Attempted(Outcome(outcome=str(error.kind), error=str(error)[:1000]))
-    return Attempted(_answered(answer), answer.headers.get("retry-after"))
+    return _answered(answer)
 
 
-def _answered(answer: Answer) -> Outcome:
+def _answered(answer: Answer) -> Attempted:
     delivered = 200 <= answer.status < 300
-    return Outcome(
+    outcome = Outcome(
         outcome="delivered" if delivered else "answered",
         status=answer.status,
         answer=answer.head,
         latency_ms=answer.latency_ms,
     )
+    return Attempted(outcome, None if delivered else answer.headers.get("retry-after"))

@@ -21,6 +21,7 @@ from sink.deliveries import (
     State,
     count_gated,
     disable,
+    end_spent,
     end_superseded,
     extend,
     finish,
@@ -30,7 +31,7 @@ from sink.postgres import Connection, Database
 from sink.storable import storable_text
 from sink.webhook_secrets import SecretBox
 from streams.attempt import Attempted, Poster, attempt
-from streams.schedule import after_attempt, retry_after_seconds
+from streams.schedule import LEASES, after_attempt, retry_after_seconds
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ class Limits:
 
     calls: int = 64
     calls_per_endpoint: int = 4
+    calls_per_tenant: int = 32  # half of the places, so that one tenant's hanging receivers hold up no other tenant
     call_seconds: float = 20
+    drain_seconds: float = 25  # how long calls in flight and their outcomes are waited for at the end
     lease_seconds: float = LEASE_SECONDS
     poll_seconds: float = 1
     sweep_seconds: float = 30
@@ -73,12 +76,19 @@ class Dispatcher:
         try:
             while not stop.is_set():
                 await self._turn()
-            log.info("draining %d calls", len(self._running))
-            await asyncio.gather(*self._running.values())
+            await self._drain()
         finally:
             for task in (*helpers, *self._running.values()):
                 task.cancel()
             await asyncio.gather(*helpers, *self._running.values(), return_exceptions=True)
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        log.info("draining %d calls", len(self._running))
+        _, unfinished = await asyncio.wait(self._running.values(), timeout=self._limits.drain_seconds)
+        if unfinished:
+            log.warning("%d deliveries are left without an outcome and will be sent again", len(unfinished))
 
     async def _turn(self) -> None:
         """Lease what is due, start it, and wait for a reason to look again."""
@@ -97,7 +107,13 @@ class Dispatcher:
         try:
             async with self._database.transaction() as connection:
                 found = await lease(
-                    connection, free=free, per_endpoint=limits.calls_per_endpoint, seconds=limits.lease_seconds
+                    connection,
+                    free=free,
+                    per_endpoint=limits.calls_per_endpoint,
+                    per_tenant=limits.calls_per_tenant,
+                    attempts=LEASES,
+                    own=list(self._running),
+                    seconds=limits.lease_seconds,
                 )
         except Outage as error:
             log.warning("waiting: %s", error)
@@ -162,6 +178,8 @@ class Dispatcher:
     async def _sweep(self, connection: Connection) -> None:
         if ended := await end_superseded(connection):
             log.info("%d deliveries ended: their events were superseded", ended)
+        if ended := await end_spent(connection, LEASES):
+            log.error("%d deliveries ended: they were leased %d times", ended, LEASES)
         metrics.WEBHOOKS_GATED.set(await count_gated(connection))
 
     async def _every(self, seconds: float, work: Callable[[Connection], Awaitable[None]]) -> None:
@@ -172,6 +190,9 @@ class Dispatcher:
                     await work(connection)
             except Outage as error:
                 log.warning("waiting: %s", error)
+            except Exception:
+                # without it leases run out under calls that still run
+                log.exception("%s failed and is tried again", work.__name__)
 
     async def _listen(self) -> None:
         """Look again as soon as a delivery is written or an event is applied; polling is the fallback."""
@@ -183,6 +204,8 @@ class Dispatcher:
                         self._wake.set()
             except Outage as error:
                 log.warning("waiting: %s", error)
+            except Exception:
+                log.exception("listening broke off and is begun again")
             await asyncio.sleep(self._limits.pause_seconds)
 
     async def _wake_at(self, stop: asyncio.Event) -> None:

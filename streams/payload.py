@@ -1,11 +1,11 @@
 """What a webhook says about the end of a job: small, with the transcript inside only while it stays so."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any
 
 from schemas.events import JobResult, Outcome
-from schemas.serde import to_json
 from sink.storable import storable
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
@@ -32,6 +32,13 @@ def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
     return _payload(result, data)
 
 
+def as_failed(payload: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    """The webhook of a result that could not be applied: the job has failed with `error`, a JobError as JSON."""
+    data = {name: value for name, value in payload["data"].items() if name not in ("text", "segments")}
+    changes: dict[str, Any] = {"outcome": str(Outcome.FAILED), "error": error, "speakers": [], "transcript_url": None}
+    return {**payload, "type": TYPES[Outcome.FAILED], "data": data | changes}
+
+
 def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
     at = result.completed_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"type": TYPES[result.outcome], "timestamp": at, "data": data}
@@ -47,7 +54,7 @@ def _data(result: JobResult, public_url: str) -> dict[str, Any]:
             "tenant": result.tenant,
             "recording_id": result.request.recording_id,
             "outcome": str(result.outcome),
-            "error": to_json(result)["error"],
+            "error": asdict(result.error) if result.error else None,
             "language": transcript.language if transcript else result.request.options.language,
             "duration": transcript.duration if transcript else result.audio and result.audio.duration,
             "speakers": list(result.speakers),

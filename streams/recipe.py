@@ -1,14 +1,17 @@
 """The one loop of all agents: handle a record, wait out what is away, set aside what can never work, ack last.
 
-1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, 3. then the ack.
+1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, and what follows from it,
+3. then the ack.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
@@ -26,6 +29,9 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 Handler = Callable[[E], Awaitable[str]]
 """Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
+
+Unapplied = Callable[[E, "DeadLetter"], Awaitable[None]]
+"""What else is done for an event once its dead letter is written; raises Outage to be called again."""
 
 TRANSIENT_TRIES = 4
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
@@ -70,42 +76,63 @@ class Recipe:
         self._serde = serde
         self._group = group
         self._dlq = dlq or dlq_topic(group)
-        self.waiting: str | None = None
-        """Why records wait at the moment, None when they do not."""
+        self._waits: dict[object, str] = {}
 
-    async def run(self, stream: Any, cls: type[E], handler: Handler[E]) -> None:
+    @property
+    def waiting(self) -> str | None:
+        """Why records wait at the moment, None when none does."""
+        return next(iter(self._waits.values()), None)
+
+    async def run(self, stream: Any, cls: type[E], handler: Handler[E], unapplied: Unapplied[E] | None = None) -> None:
         """The body of an agent that reads events of class `cls`."""
+        work = _Work(cls, handler, unapplied)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
             with logs.bound(**_place(inbound)):
-                settled = await self._settle(inbound, cls, handler)
+                settled = await self._settle(inbound, work)
             if not settled:
                 self._app.watermarks.abandon(event.message)
                 continue
             event.ack()
 
-    async def _settle(self, inbound: Inbound, cls: type[E], handler: Handler[E]) -> bool:
+    async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
-        waits = failures = 0
-        while True:
-            try:
-                effect = await self._attempt(inbound, cls, handler, failures + 1)
-            except (Outage, Transient) as error:
-                failures += isinstance(error, Transient)
-                self.waiting = str(error)
-            else:
-                self.waiting = None
-                metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
-                return True
-            log.warning("waiting: %s", self.waiting)
-            if not await self._pause(waits):
+        end = await self._tried(lambda tries: self._attempt(inbound, work, tries))
+        if end is None:
+            return False
+        if end.event is not None and end.letter is not None and work.unapplied is not None:
+            tell = partial(_tell, work.unapplied, end.event, end.letter)
+            if await self._tried(lambda _: tell()) is None:
                 return False
-            waits += 1
+        metrics.RECORDS_HANDLED.labels(app=self._group, effect=end.effect).inc()
+        return True
 
-    async def _attempt(self, inbound: Inbound, cls: type[E], handler: Handler[E], tries: int) -> str:
-        """The effect of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+    async def _tried(self, step: Callable[[int], Awaitable["_End[E]"]]) -> "_End[E] | None":
+        """How `step` ends, given the number of its try, once nothing is away; None when there is no time for that."""
+        waits = failures = 0
         try:
-            return await self._handle(inbound, cls, handler)
+            while True:
+                try:
+                    return await step(failures + 1)
+                except (Outage, Transient) as error:
+                    failures += isinstance(error, Transient)
+                    self._waits[step] = str(error)
+                    log.warning("waiting: %s", error)
+                if not await self._pause(waits):
+                    return None
+                waits += 1
+        finally:
+            self._waits.pop(step, None)
+
+    async def _attempt(self, inbound: Inbound, work: "_Work[E]", tries: int) -> "_End[E]":
+        """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+        event: E | None = None
+        try:
+            async with _in_time():
+                # in a thread: a registry may be asked for the schema
+                event = await asyncio.to_thread(self._serde.decode, inbound.value, work.cls)
+                with logs.bound(**_identity(event)):
+                    return _End(await work.handler(event))
         except Fatal:
             raise
         # whatever else a handler raises belongs to its record, which must not stop the others
@@ -116,17 +143,7 @@ class Recipe:
             expected = isinstance(error, (Transient, Permanent, Poison))
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not expected)
             await self._send(inbound, letter)
-            return "dead_lettered"
-
-    async def _handle(self, inbound: Inbound, cls: type[E], handler: Handler[E]) -> str:
-        try:
-            async with asyncio.timeout(HANDLER_SECONDS):
-                # in a thread: a registry may be asked for the schema
-                event = await asyncio.to_thread(self._serde.decode, inbound.value, cls)
-                with logs.bound(**_identity(event)):
-                    return await handler(event)
-        except TimeoutError as error:
-            raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
+            return _End("dead_lettered", event, letter)
 
     async def _pause(self, waits: int) -> bool:
         """Back off; False when the record is no longer ours to wait for."""
@@ -151,6 +168,46 @@ class Recipe:
             if isinstance(cause, MessageSizeTooLargeError):
                 raise cause from error
             raise Outage(f"Kafka: {self._dlq}: {cause!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[E]):
+    """What an agent does with its events."""
+
+    cls: type[E]
+    handler: Handler[E]
+    unapplied: Unapplied[E] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _End(Generic[E]):
+    """How a record ended: the effect, and the event with its dead letter if there is one."""
+
+    effect: str
+    event: E | None = None
+    letter: DeadLetter | None = None
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(HANDLER_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
+
+
+async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E]:
+    """Its dead letter is written, so whatever else goes wrong is logged."""
+    try:
+        async with _in_time():
+            with logs.bound(**_identity(event)):
+                await unapplied(event, letter)
+    except (Outage, Fatal):
+        raise
+    except Exception:
+        log.exception("the dead letter stays without its consequence")
+    return _End("dead_lettered")
 
 
 def inbound_of(message: Any) -> Inbound:

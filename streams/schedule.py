@@ -9,6 +9,8 @@ from sink.deliveries import State
 HOUR = 3600
 SCHEDULE = (0, 5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 """Seconds before each attempt, counted from the end of the one before it."""
+LEASES = 2 * len(SCHEDULE)
+"""How often a delivery may be leased: an attempt without an outcome, as a killed process leaves, is made again."""
 JITTER = 0.1  # share by which a delay varies either way, so that a receiver's recovery meets no wave
 RETRY_AFTER_MAX = 24 * HOUR  # seconds; no receiver may put an attempt off for longer
 GONE = 410
@@ -47,7 +49,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return float(min(int(text[:9]), RETRY_AFTER_MAX))
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        # a date without a zone is UTC by RFC 9110
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, OverflowError, TypeError):
         return None
-    # a date without a zone is UTC by RFC 9110
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, JobResult, Outcome
@@ -29,20 +31,12 @@ async def transcript_of(store: ObjectStore, result: JobResult) -> Transcript | N
     """
     if result.outcome is not Outcome.COMPLETED:
         return None
-    transcript = result.transcript
-    if result.claim_check is not None:
-        transcript = await asyncio.to_thread(_claimed, store, result, result.claim_check)
-    if transcript is None:
-        raise Poison("a completed result has neither a transcript nor a claim check")
-    return transcript_from_json(storable(to_json(transcript)))
+    return await asyncio.to_thread(_transcript_of, store, result)
 
 
 async def keep(store: ObjectStore, result: JobResult, transcript: Transcript) -> Kept:
-    """Write the transcript as JSON, once a run."""
-    key = transcript_key(result.tenant, result.job_id, result.run)
-    body = json.dumps(to_json(transcript), ensure_ascii=False, separators=(",", ":")).encode()
-    await asyncio.to_thread(store.put, key, body, content_type="application/json", if_absent=True)
-    return Kept(transcript, store.uri(key))
+    """Write the transcript as JSON, once a run: one that is already there stays, and is what the row will tell."""
+    return await asyncio.to_thread(_keep, store, result, transcript)
 
 
 async def drop(store: ObjectStore, kept: Kept) -> None:
@@ -50,11 +44,48 @@ async def drop(store: ObjectStore, kept: Kept) -> None:
     await asyncio.to_thread(store.delete, store.key(kept.uri))
 
 
+def _transcript_of(store: ObjectStore, result: JobResult) -> Transcript:
+    transcript = result.transcript
+    if result.claim_check is not None:
+        transcript = _claimed(store, result, result.claim_check)
+    if transcript is None:
+        raise Poison("a completed result has neither a transcript nor a claim check")
+    return transcript_from_json(storable(to_json(transcript)))
+
+
+def _keep(store: ObjectStore, result: JobResult, transcript: Transcript) -> Kept:
+    key = transcript_key(result.tenant, result.job_id, result.run)
+    body = json.dumps(to_json(transcript), ensure_ascii=False, separators=(",", ":")).encode()
+    if not store.put(key, body, content_type="application/json", if_absent=True):
+        transcript = _kept_before(store, key)
+    return Kept(transcript, store.uri(key))
+
+
+def _kept_before(store: ObjectStore, key: str) -> Transcript:
+    """What another try wrote; it may differ where the job was transcribed twice."""
+    with _as_ours():
+        body = store.get(key)
+    try:
+        return transcript_from_json(json.loads(body))
+    except (Poison, ValueError) as error:
+        raise Permanent("internal", f"{store.uri(key)} holds no transcript: {error}") from error
+
+
 def _claimed(store: ObjectStore, result: JobResult, claim: ClaimCheck) -> Transcript:
-    key = store.key(claim.uri)
-    if not key.startswith(f"{check_tenant(result.tenant)}/{result.job_id}/"):
-        raise Permanent("source_refused", f"{claim.uri} does not belong to the job")
-    body = store.get(key, max_bytes=claim.size_bytes)
+    with _as_ours():
+        key = store.key(claim.uri)
+        if not key.startswith(f"{check_tenant(result.tenant)}/{result.job_id}/"):
+            raise Permanent("internal", f"{claim.uri} does not belong to the job")
+        body = store.get(key, max_bytes=claim.size_bytes)
     if (found := hashlib.sha256(body).hexdigest()) != claim.sha256.lower():
-        raise Permanent("source_changed", f"{claim.uri} has SHA-256 {found}, not {claim.sha256}")
+        raise Permanent("internal", f"{claim.uri} has SHA-256 {found}, not {claim.sha256}")
     return decode_transcript(body)
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """The store words its errors for sources of strangers; an object of ours that is not as it should be is internal."""
+    try:
+        yield
+    except Permanent as error:
+        raise Permanent("internal", error.detail) from error

@@ -1,18 +1,22 @@
 """scribe.persist: events become job rows, history, segments and the transcript in the object store."""
 
+import logging
 from typing import Any
 
 from schemas import metrics
-from schemas.events import JobProgress, JobRequested, JobResult, Outcome
+from schemas.errors import Permanent
+from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
 from schemas.objects import check_tenant
 from schemas.ports import ObjectStore
 from schemas.topics import JOBS, JOBS_EXPRESS, PROGRESS, RESULTS
 from sink.postgres import Database
-from sink.results import Effect, apply_progress, apply_request, apply_result, refusal
+from sink.results import Effect, apply_progress, apply_request, apply_result, as_failed, result_refusal
 from streams.app import RawSchema
-from streams.recipe import Recipe
+from streams.recipe import DeadLetter, Recipe
 from streams.safe_transport import ScribeApp
 from streams.transcripts import check_result, drop, keep, transcript_of
+
+log = logging.getLogger(__name__)
 
 CONCURRENCY = 4  # records of one topic that are in work at the same time
 
@@ -38,9 +42,9 @@ class Persist:
         check_result(event)
         async with self._database.connection() as connection:
             # what would change nothing must not leave an object either
-            before = await refusal(connection, event.job_id, event.tenant, event.run, event.event_id)
+            before = await result_refusal(connection, event)
         if before not in (None, Effect.UNKNOWN):
-            return str(before)
+            return named(event, before)
         transcript = await transcript_of(self._store, event)
         kept = await keep(self._store, event, transcript) if transcript else None
         effect = await self._database.run(lambda connection: apply_result(connection, event, kept))
@@ -48,7 +52,23 @@ class Persist:
             await drop(self._store, kept)
         if effect is Effect.APPLIED:
             count(event)
-        return str(effect)
+        return named(event, effect)
+
+    async def unapplied(self, event: JobResult, letter: DeadLetter) -> None:
+        """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
+        check_result(event)
+        reason = Permanent("internal", f"its result could not be applied ({letter.code})")
+        error = JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
+        effect = await self._database.run(lambda connection: apply_result(connection, event, None, error))
+        if effect is Effect.APPLIED:
+            count(as_failed(event, error))
+
+
+def named(event: JobResult, effect: Effect) -> str:
+    """The effect of a result by its name; two requests under one job id are the submitter's mistake, and told."""
+    if effect is Effect.CONFLICTING:
+        log.warning("the result is of another request than job %s, run %d", event.job_id, event.run)
+    return str(effect)
 
 
 def count(event: JobResult) -> None:
@@ -81,4 +101,4 @@ def register(
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, persist.ended)
+        await recipe.run(stream, JobResult, persist.ended, persist.unapplied)

@@ -1,13 +1,15 @@
 """scribe.webhooks: the end of a job becomes a delivery to the address that its request named."""
 
+import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from schemas.errors import Permanent
-from schemas.events import JobResult
+from schemas.events import JobRequested, JobResult
+from schemas.requests import mistakes
 from schemas.topics import RESULTS
 from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
 from sink.postgres import Connection, Database
+from sink.results import asked_for
 from sink.webhook_secrets import SecretBox
 from streams.app import RawSchema
 from streams.payload import TYPES, payload_of
@@ -16,7 +18,7 @@ from streams.safe_transport import ScribeApp
 from streams.transcripts import check_result
 
 CONCURRENCY = 4
-MAX_URL = 2000  # characters; what an index of PostgreSQL holds is a little more
+MAX_URL_BYTES = 2000  # what an index of PostgreSQL holds is a little more
 
 
 class Webhooks:
@@ -33,31 +35,31 @@ class Webhooks:
         if url is None:
             return "no_webhook"
         check_result(event)
-        check_url(url)
-        added = await self._database.run(lambda connection: self._schedule(connection, event, url))
-        return "scheduled" if added else "duplicate"
-
-    async def _schedule(self, connection: Connection, event: JobResult, url: str) -> bool:
-        secret = self._secrets.new_secret(endpoint_id(event.tenant, url))
-        endpoint = await register_endpoint(connection, event.tenant, url, secret)
+        check_webhook(event.request)
         new = NewDelivery(
             event_id=event.event_id,
             job_id=event.job_id,
             type=TYPES[event.outcome],
-            payload=payload_of(event, self._public_url),
+            # in a thread: a transcript may be large
+            payload=await asyncio.to_thread(payload_of, event, self._public_url),
+            asked=asked_for(event.request),
         )
+        added = await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
+        return "scheduled" if added else "duplicate"
+
+    async def _schedule(self, connection: Connection, tenant: str, url: str, new: NewDelivery) -> bool:
+        secret = self._secrets.new_secret(endpoint_id(tenant, url))
+        endpoint = await register_endpoint(connection, tenant, url, secret)
         return await add(connection, endpoint, new)
 
 
-def check_url(url: str) -> None:
+def check_webhook(request: JobRequested) -> None:
     """Raise Permanent unless the address can be an endpoint's; whether it may be called is judged at every call."""
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        valid = False
-    if not valid or len(url) > MAX_URL or not url.isprintable():
-        raise Permanent("invalid_request", f"webhook_url is no http(s) address of at most {MAX_URL} characters")
+    found = [message for field, message in mistakes(request) if field == "webhook_url"]
+    if len((request.webhook_url or "").encode()) > MAX_URL_BYTES:
+        found.append(f"must have at most {MAX_URL_BYTES} bytes")
+    if found:
+        raise Permanent("invalid_request", f"webhook_url: {'; '.join(found)}")
 
 
 def register(app: ScribeApp, recipe: Recipe, webhooks: Webhooks, *, results: str = RESULTS) -> None:

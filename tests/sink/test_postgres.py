@@ -91,14 +91,14 @@ async def test_a_reader_that_is_cancelled_leaves_a_connection_that_writes(databa
         assert len(await erased(db)) == 1
 
 
-async def test_errors_of_statements_stay_what_they_are(db: Database) -> None:
+async def test_errors_of_values_stay_what_they_are_and_a_missing_table_is_an_outage(db: Database) -> None:
     job_id = uuid4()
     async with db.transaction() as connection:
         await erase(connection, job_id)
     with pytest.raises(psycopg.errors.UniqueViolation):
         async with db.transaction() as connection:
             await erase(connection, job_id)
-    with pytest.raises(psycopg.errors.UndefinedTable):
+    with pytest.raises(Outage, match="nowhere"):
         async with db.connection() as connection:
             await connection.execute("SELECT * FROM nowhere")
 
@@ -235,7 +235,13 @@ async def test_a_conflict_without_end_is_told(db: Database) -> None:
         (psycopg.errors.InvalidCatalogName, True),
         (psycopg.errors.LockNotAvailable, True),
         (psycopg.errors.ReadOnlySqlTransaction, True),
+        (psycopg.errors.InsufficientPrivilege, True),
+        (psycopg.errors.UndefinedTable, True),
+        (psycopg.errors.UndefinedColumn, True),
+        (psycopg.errors.InFailedSqlTransaction, True),
         (psycopg.OperationalError, True),
+        (psycopg.errors.NotNullViolation, False),
+        (psycopg.DataError, False),
         (psycopg.errors.ProgramLimitExceeded, False),
         (psycopg.errors.UniqueViolation, False),
         (psycopg.errors.StringDataRightTruncation, False),

@@ -10,16 +10,20 @@ from uuid import UUID
 
 import pytest
 
+from schemas.errors import Outage
 from schemas.settings import OutboundSettings
-from sink.deliveries import Outcome, State, finish, lease
+from sink.deliveries import Outcome, State, end_superseded, finish, lease
 from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
+from sink.postgres import Connection, Database
 from sink.s3 import S3ObjectStore
 from sink.signature import format_secret, message_id
 from sink.webhook_secrets import SecretBox, new_key
+from streams import dispatcher
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from streams.dispatcher import Dispatcher, Limits
+from streams.recipe import DeadLetter
+from streams.schedule import LEASES
 from tests.streams.jobs import Job, new_job
 from tests.streams.receiver import Receiver, receiving
 
@@ -37,8 +41,8 @@ class World:
 
     def __init__(self, db: Database, store: S3ObjectStore, stack: ExitStack) -> None:
         self.db = db
-        self._persist = Persist(db, store)
-        self._webhooks = Webhooks(db, SECRETS, "https://scribe.example")
+        self.persist = Persist(db, store)
+        self.webhooks = Webhooks(db, SECRETS, "https://scribe.example")
         self._stack = stack
         self._secrets: dict[str, str] = {}
 
@@ -50,7 +54,7 @@ class World:
     async def job(self, receiver: Receiver, **values: Any) -> Job:
         """A job whose webhook is scheduled and whose result is not applied yet."""
         job = new_job(webhook_url=receiver.url, **values)
-        assert await self._webhooks.ended(job.result()) == "scheduled"
+        assert await self.webhooks.ended(job.result()) == "scheduled"
         (row,) = await self.rows("SELECT endpoint_id, secret FROM webhook_endpoints WHERE url = %s", receiver.url)
         self._secrets[receiver.url] = format_secret(SECRETS.open(row["secret"], row["endpoint_id"]))
         return job
@@ -61,10 +65,10 @@ class World:
         return job
 
     async def apply(self, job: Job) -> None:
-        assert await self._persist.ended(job.result()) == "applied"
+        assert await self.persist.ended(job.result()) == "applied"
 
     async def begin_run(self, job: Job, run: int) -> None:
-        assert await self._persist.requested(job.request(run)) == "applied"
+        assert await self.persist.requested(job.request(run)) == "applied"
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         async with self.db.transaction() as connection:
@@ -88,10 +92,10 @@ class World:
     async def dispatching(self, limits: Limits = LIMITS) -> AsyncIterator[Dispatcher]:
         """A dispatcher at work; it drains at the end."""
         stop = asyncio.Event()
-        dispatcher = Dispatcher(self.db, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
-        task = asyncio.create_task(dispatcher.run(stop))
+        sending = Dispatcher(self.db, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
+        task = asyncio.create_task(sending.run(stop))
         try:
-            yield dispatcher
+            yield sending
         finally:
             stop.set()
             await task
@@ -207,6 +211,26 @@ async def test_a_receiver_that_hangs_delays_no_other(world: World) -> None:
         await until(lambda: counted(world, "delivered", 12))
 
 
+async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: World) -> None:
+    """Each of its endpoints is within its own share; together they take half of the places."""
+    hanging, healthy = [world.receiver(hang=True) for _ in range(6)], world.receiver()
+    for receiver in hanging:
+        await world.ended_job(receiver)
+    async with world.dispatching(replace(LIMITS, calls=4, calls_per_endpoint=2, calls_per_tenant=2)):
+        await until(lambda: calls(hanging, 2))
+        for _ in range(6):
+            await world.apply(await world.job(healthy, tenant="globex"))
+        await until(lambda: counted(world, "delivered", 6))
+        assert await calls(hanging, 2)
+        for receiver in hanging:
+            receiver.over.set()
+        await until(lambda: counted(world, "delivered", 12))
+
+
+async def calls(receivers: list[Receiver], number: int) -> bool:
+    return sum(len(receiver.calls) for receiver in receivers) == number
+
+
 async def counted(world: World, state: str, number: int) -> bool:
     return (await world.states()).count(state) == number
 
@@ -250,7 +274,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
-        (dead,) = await lease(connection, free=1, per_endpoint=1, seconds=0.2)
+        (dead,) = await lease(connection, free=1, per_endpoint=1, per_tenant=1, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
@@ -301,3 +325,87 @@ async def test_two_dispatchers_send_each_delivery_once(world: World) -> None:
     async with world.dispatching(), world.dispatching():
         await until(lambda: counted(world, "delivered", 20))
     assert len({call.message_id for call in receiver.calls}) == len(receiver.calls) == 20
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_retry_after_beyond_the_calendar_is_no_wish(status: int, world: World) -> None:
+    header = {"retry-after": "Mon, 20 Nov 1995 19:12:08 +99999999999999"}
+    receiver = world.receiver(plan=lambda n: (status, header) if n == 0 else (200, header))
+    job = await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    assert (await world.attempts(job))[0][2] == status
+
+
+async def test_what_never_gets_an_outcome_is_not_sent_for_ever(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    await world.rows("UPDATE webhook_deliveries SET attempt = %s RETURNING 1", LEASES)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "exhausted"))
+    assert receiver.calls == []
+    assert await world.attempts(job) == []
+
+
+async def test_a_stop_ends_although_no_outcome_can_be_written(world: World) -> None:
+    """The database goes away under a call: the drain has its deadline, and the delivery is sent again later."""
+    receiver = world.receiver(hang=True)
+    await world.ended_job(receiver)
+    stop = asyncio.Event()
+
+    class Away(Database):
+        """The database, away from the stop on."""
+
+        async def run(self, work: Any, *, attempts: int = 5) -> Any:
+            raise Outage("on purpose")
+
+    away = Away(world.db._pool, world.db._dsn)
+    limits = replace(LIMITS, drain_seconds=0.5)
+    sending = Dispatcher(away, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
+    task = asyncio.create_task(sending.run(stop))
+    await until(lambda: called(receiver))
+    receiver.over.set()
+    stop.set()
+    async with asyncio.timeout(DEADLINE):
+        await task
+    assert await world.states() == ["pending"]
+
+
+async def test_a_helper_goes_on_after_an_error_of_any_kind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([ValueError("on purpose"), Outage("on purpose")])
+
+    async def failing(connection: Connection) -> int:
+        if error := next(failures, None):
+            raise error
+        return await end_superseded(connection)
+
+    monkeypatch.setattr(dispatcher, "end_superseded", failing)
+    job = await world.job(world.receiver())
+    await world.begin_run(job, 2)
+    async with world.dispatching():
+        await until(lambda: has_states(world, "disabled"))
+
+
+async def test_another_requests_result_is_not_delivered(world: World) -> None:
+    """Two requests under one job id have the same event ids: only the one whose result was applied is told of it."""
+    mine, others = world.receiver(), world.receiver()
+    job = await world.job(mine)
+    other = replace(job, webhook_url=others.url)
+    conflicting = other.result(request=other.request(recording_id="other"))
+    assert await world.webhooks.ended(conflicting) == "scheduled"
+    await world.apply(job)
+    assert await world.persist.ended(conflicting) == "conflicting"
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered", "disabled"))
+    assert (len(mine.calls), others.calls) == (1, [])
+
+
+async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.job(receiver)
+    await world.persist.unapplied(job.result(), DeadLetter("internal", "internal", "on purpose"))
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered"))
+    (call,) = receiver.calls
+    assert call.verified
+    assert (call.payload["type"], call.payload["data"]["error"]["code"]) == ("job.failed", "internal")

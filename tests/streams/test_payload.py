@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.events import ClaimCheck, Outcome
 from schemas.transcript import Segment
-from streams.payload import MAX_BYTES, body_of, payload_of
+from streams.payload import MAX_BYTES, as_failed, body_of, payload_of
 from tests.samples import SHA, TRANSCRIPT
 from tests.streams.jobs import new_job, saying
 
@@ -76,3 +76,13 @@ def test_equal_payloads_have_equal_bytes() -> None:
     payload = payload_of(JOB.result(), URL)
     shuffled = {name: payload[name] for name in reversed(payload)}
     assert body_of(payload) == body_of(shuffled)
+
+
+def test_a_result_that_could_not_be_applied_is_told_as_a_failure() -> None:
+    error = {"kind": "internal", "code": "internal", "message": "Something went wrong."}
+    told = as_failed(payload_of(JOB.result(), URL), error)
+    failed = payload_of(JOB.result(outcome=Outcome.FAILED), URL)
+    assert told["type"] == failed["type"]
+    assert told["data"].keys() == failed["data"].keys()
+    assert told["data"]["error"] == error
+    assert (told["data"]["outcome"], told["data"]["transcript_url"], told["data"]["speakers"]) == ("failed", None, [])

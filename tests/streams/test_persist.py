@@ -11,15 +11,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.errors import Permanent, Poison
-from schemas.events import ClaimCheck, JobProgress, JobRequested, JobResult, Outcome, Stage
+from schemas.events import ClaimCheck, JobProgress, JobRequested, JobResult, Options, Outcome, Source, Stage
 from schemas.objects import claim_key, transcript_key
-from schemas.serde import encode_transcript, transcript_from_json
+from schemas.serde import encode_transcript, to_json, transcript_from_json
 from schemas.transcript import Word
 from sink import jobs
 from sink.jobs import JobRow
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from streams.agents.persist import Persist
+from streams.recipe import DeadLetter
 from tests.samples import TRANSCRIPT
 from tests.streams.jobs import Job, new_job, saying
 
@@ -135,6 +136,20 @@ CASES = [
         ["applied", "stale", "stale", "stale", "applied"],
         (2, "transcribing"),
         [Q2, (2, "transcribing")],
+    ),
+    Case(
+        "another request under the same id",
+        lambda j: [
+            j.request(),
+            j.request(recording_id="other"),
+            j.result(request=j.request(source=Source(uri="https://media.example/other.opus"))),
+            j.result(request=j.request(options=Options(language="he"))),
+            j.result(),
+            j.result(request=j.request(recording_id="other")),
+        ],
+        ["applied", "conflicting", "conflicting", "conflicting", "applied", "conflicting"],
+        C1,
+        [Q1, C1],
     ),
     Case(
         "progress of a run that has not begun",
@@ -261,19 +276,67 @@ async def test_the_transcript_of_a_claim_check_is_read_and_verified(
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
-    [({"sha256": "00" * 32}, "source_changed"), ({"uri": "s3://elsewhere/key"}, "source_refused")],
+    "changes",
+    [{"sha256": "00" * 32}, {"uri": "s3://elsewhere/key"}, {"size_bytes": 3}],
+    ids=lambda changes: str(*changes),
 )
-async def test_a_claim_check_that_does_not_hold_is_refused(
-    changes: dict[str, str], code: str, persist: Persist, object_store: S3ObjectStore
+async def test_a_claim_check_that_does_not_hold_is_our_own_fault(
+    changes: dict[str, Any], persist: Persist, object_store: S3ObjectStore
 ) -> None:
     job = new_job()
     key = claim_key(job.tenant, job.job_id, job.result().event_id)
     object_store.put(key, b"other bytes", content_type="application/avro")
-    claim = replace(ClaimCheck(uri=object_store.uri(key), size_bytes=11, sha256="ab" * 32), **changes)  # type: ignore[arg-type]
+    claim = replace(ClaimCheck(uri=object_store.uri(key), size_bytes=11, sha256="ab" * 32), **changes)
     with pytest.raises(Permanent) as raised:
         await persist.ended(job.result(transcript=None, claim_check=claim))
-    assert raised.value.code == code
+    assert raised.value.code == "internal"
+
+
+async def test_a_result_that_cannot_be_applied_ends_its_job_as_failed_once(persist: Persist, db: Database) -> None:
+    """Under the event's own id, so that it is a duplicate afterwards and its webhook is gated no longer."""
+    job = new_job()
+    claim = ClaimCheck(uri="s3://elsewhere/key", size_bytes=11, sha256="ab" * 32)
+    result = job.result(transcript=None, claim_check=claim)
+    letter = DeadLetter("internal", "internal", "secret of the house")
+    await tell(persist, job.request())
+    with pytest.raises(Permanent):
+        await persist.ended(result)
+    await persist.unapplied(result, letter)
+    await persist.unapplied(result, letter)
+    row = await row_of(db, job)
+    assert (row.state, row.transcript_uri, row.speakers) == ("failed", None, [])
+    assert row.error is not None
+    assert row.error["code"] == "internal"
+    assert "secret" not in row.error["message"]
+    assert await history_of(db, job) == [Q1, F1]
+    (applied,) = await rows(db, "SELECT event_id, error FROM applied_events WHERE job_id = %s", job.job_id)
+    assert applied == {"event_id": result.event_id, "error": row.error}
+    assert await tell(persist, result) == ["duplicate"]
+
+
+async def test_a_transcript_that_is_kept_already_is_what_the_row_tells(
+    persist: Persist, db: Database, object_store: S3ObjectStore
+) -> None:
+    """The job was transcribed twice: object and row agree on the first."""
+    job = new_job()
+    key = transcript_key(job.tenant, job.job_id, 1)
+    first = json.dumps(to_json(saying("the first"))).encode()
+    object_store.put(key, first, content_type="application/json")
+    assert await tell(persist, job.result(transcript=saying("the second"))) == ["applied"]
+    found = await rows(db, "SELECT text FROM segments WHERE job_id = %s AND position = 0", job.job_id)
+    assert found == [{"text": "the first"}]
+    assert object_store.get(key) == first
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b"{}", b"\xff"])
+async def test_an_object_in_the_place_of_a_transcript_that_is_none_is_our_own_fault(
+    body: bytes, persist: Persist, object_store: S3ObjectStore
+) -> None:
+    job = new_job()
+    object_store.put(transcript_key(job.tenant, job.job_id, 1), body, content_type="application/json")
+    with pytest.raises(Permanent) as raised:
+        await persist.ended(job.result())
+    assert raised.value.code == "internal"
 
 
 async def test_a_claim_check_of_another_job_is_refused(persist: Persist, object_store: S3ObjectStore) -> None:
@@ -312,7 +375,8 @@ async def test_text_that_no_database_takes_is_cleaned(persist: Persist, db: Data
     segment = replace(transcript.segments[0], words=(word,), speaker="S\x00")
     transcript = replace(transcript, segments=(segment,), warnings=("w\x00",))
     request = job.request(recording_id="r\x00", metadata={"k\x00": "v\x00"})
-    await tell(persist, request, job.result(transcript=transcript, speakers=("S\x00",), timings={"x": float("nan")}))
+    told: dict[str, Any] = {"request": request.without_query(), "speakers": ("S\x00",), "timings": {"x": float("nan")}}
+    await tell(persist, request, job.result(transcript=transcript, **told))
     row = await row_of(db, job)
     assert (row.warnings, row.speakers, row.timings) == (["w\ufffd"], ["S\ufffd"], {})
     assert row.request["metadata"] == {"k\ufffd": "v\ufffd"}

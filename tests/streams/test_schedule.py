@@ -71,6 +71,8 @@ def test_a_wait_lies_within_jitter_or_is_the_receivers_wish(
         ("Fri, 02 Jan 2026 03:05:05 GMT", 60.0),
         ("Fri, 02 Jan 2026 03:05:05", 60.0),
         ("Fri, 02 Jan 2026 03:00:00 GMT", 0.0),
+        ("Mon, 20 Nov 1995 19:12:08 +99999999999999", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
         ("soon", None),
         ("-5", None),
         ("1.5", None),
