@@ -31,6 +31,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 3
+MIN_BYTES_PER_SECOND = 10_000  # speech at 80 kbit/s as it is spoken; a slower source holds a worker for nothing
+PACE_SECONDS = 30.0  # the time over which that is averaged, and the time at first in which it is not asked
 HEAD_OF_ANSWER_BYTES = 1024
 HEAD_OF_ANSWER_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
@@ -115,7 +117,7 @@ class OutboundClient(_Client):
     ) -> Downloaded:
         """Fetch a recording into `path` within `deadline_seconds` in all; on any error there is no file.
 
-        `check` is called in this thread several times a second; what it raises stops the download and passes.
+        A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this thread several times a second; what it raises stops the download and passes.
         Raises Permanent (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what
         may pass, Outage when the local disk takes no more.
         """
@@ -203,8 +205,26 @@ def check_answer(status: int, headers: Mapping[str, str], target: Target, max_by
         raise Permanent("media_too_large", f"{length} bytes, at most {max_bytes}")
 
 
+class Pace:
+    """Whether a body comes fast enough, told in seconds of any clock."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._size: int | None = None
+
+    def check(self, size: int, now: float) -> None:
+        """`size` bytes are there; raises Permanent(source_unreachable) when too few came in a while."""
+        passed = now - self._since
+        if passed < PACE_SECONDS:
+            return
+        if self._size is not None and size - self._size < MIN_BYTES_PER_SECOND * passed:
+            raise Permanent("source_unreachable", f"too slow: {size - self._size} bytes in {passed:.0f} s")
+        self._since, self._size = now, size
+
+
 async def _save(response: httpcore.Response, path: Path, max_bytes: int) -> int:
-    size = 0
+    size, now = 0, asyncio.get_running_loop().time
+    pace = Pace(now())
     try:
         with path.open("wb") as file:
             async for chunk in response.aiter_stream():
@@ -212,6 +232,7 @@ async def _save(response: httpcore.Response, path: Path, max_bytes: int) -> int:
                 if size > max_bytes:
                     raise Permanent("media_too_large", f"more than {max_bytes} bytes")
                 file.write(chunk)
+                pace.check(size, now())
     except OSError as error:  # the network's errors have other types by now
         raise Outage(f"the recording cannot be written here: {error.strerror}") from error
     return size

@@ -81,7 +81,11 @@ def parse_target(url: str, rules: Rules) -> Target:
 
 def redirected(target: Target, location: str, rules: Rules) -> Target:
     """Where a redirect leads, checked like the first address."""
-    return parse_target(urljoin(target.url, location), rules)
+    try:
+        joined = urljoin(target.url, location)
+    except ValueError:  # brackets without an address between them, and more of that kind
+        raise _refused("it redirects to what is not written as addresses are") from None
+    return parse_target(joined, rules)
 
 
 def check_answers(answers: Iterable[Address], rules: Rules) -> tuple[Address, ...]:

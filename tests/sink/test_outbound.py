@@ -12,7 +12,7 @@ import trustme
 
 from schemas.errors import NotOwner, Outage, Permanent, Transient
 from schemas.settings import OutboundSettings
-from sink.outbound import Downloaded, OutboundClient, check_url
+from sink.outbound import MIN_BYTES_PER_SECOND, PACE_SECONDS, Downloaded, OutboundClient, Pace, check_url
 from tests.sink.strangers import (
     CHUNKED,
     CLOSED,
@@ -168,7 +168,13 @@ def test_a_redirect_to_a_name_that_changed_its_mind_is_refused(path: Path) -> No
 
 @pytest.mark.parametrize(
     "location",
-    ["http://169.254.169.254/latest/", "http://[::1]/", "file:///etc/passwd", "http://u:p@recordings.example/"],
+    [
+        "http://169.254.169.254/latest/",
+        "http://[::1]/",
+        "file:///etc/passwd",
+        "http://u:p@recordings.example/",
+        "https://[",
+    ],
 )
 def test_a_redirect_that_leads_inside_is_refused(path: Path, location: str) -> None:
     assert refusal_of(answer(302, location=location), path).code == "source_refused"
@@ -331,6 +337,30 @@ def test_a_connection_that_breaks_is_tried_later(path: Path, script: Script) -> 
 )
 def test_the_deadline_covers_everything(path: Path, script: Script) -> None:
     assert "within 0.4 s" in trouble_of(script, path, deadline_seconds=SHORT, max_bytes=10**9)
+
+
+def test_a_source_that_drips_is_given_up_long_before_the_deadline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would hold a worker for as long."""
+    monkeypatch.setattr("sink.outbound.PACE_SECONDS", 0.1)
+
+    def script(visit: Visit) -> None:
+        visit.send(CHUNKED)
+        visit.drip(b"1\r\nx\r\n")
+
+    error = refusal_of(script, path, max_bytes=10**9)
+    assert error.code == "source_unreachable"
+    assert "too slow" in error.detail
+
+
+def test_the_pace_is_judged_after_a_while_and_over_a_while() -> None:
+    """Slow at first is no fault; neither is a pause within a window that was fast enough as a whole."""
+    pace, window = Pace(100.0), int(PACE_SECONDS)
+    pace.check(0, 100.0 + window - 1)
+    pace.check(1, 100.0 + window)
+    pace.check(1, 100.0 + 2 * window - 1)
+    pace.check(1 + MIN_BYTES_PER_SECOND * window, 100.0 + 2 * window)
+    with pytest.raises(Permanent, match="too slow"):
+        pace.check(MIN_BYTES_PER_SECOND * window * 2, 100.0 + 3 * window)
 
 
 def test_silence_in_the_tls_handshake_is_cut_off(path: Path) -> None:
