@@ -1,14 +1,17 @@
 """The local cache of decoded recordings."""
 
+import errno
 import os
-import time
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gpu_consumers.audio_cache import STALE_SECONDS, AudioCache
+from gpu_consumers.audio_cache import PATIENCE_SECONDS, AudioCache
+from schemas.errors import Outage, Transient
 
 
 def maker(value: float, count: int = 1000):  # type: ignore[no-untyped-def]
@@ -17,6 +20,10 @@ def maker(value: float, count: int = 1000):  # type: ignore[no-untyped-def]
             np.save(file, np.full((count, 1), value, np.float32))
 
     return make
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_what_was_added_is_found_by_every_process(tmp_path: Path) -> None:
@@ -55,9 +62,10 @@ def test_failures_leave_nothing(tmp_path: Path) -> None:
         path.write_bytes(b"half")
         raise ValueError("broken")
 
+    cache = AudioCache(tmp_path, 10**6)
     with pytest.raises(ValueError, match="broken"):
-        AudioCache(tmp_path, 10**6).add("a", fail)
-    assert list(tmp_path.iterdir()) == []
+        cache.add("a", fail)
+    assert files_in(tmp_path) == []
 
 
 def test_a_damaged_file_is_none(tmp_path: Path) -> None:
@@ -65,17 +73,86 @@ def test_a_damaged_file_is_none(tmp_path: Path) -> None:
     assert AudioCache(tmp_path, 10**6).get("a") is None
 
 
-def test_leftovers_of_dead_processes_are_swept(tmp_path: Path) -> None:
-    """Old ones only: another process may be at work."""
-    old, new = tmp_path / "x.part", tmp_path / "y.part"
-    old.write_bytes(b"")
-    new.write_bytes(b"")
-    (tmp_path / "job-old").mkdir()
-    before = time.time() - STALE_SECONDS - 10
-    for path in (old, tmp_path / "job-old"):
-        os.utime(path, (before, before))
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from gpu_consumers.audio_cache import AudioCache
+def make(path):
+    path.write_bytes(b"half")
+    print("at work", flush=True)
+    os.read(0, 1)
+cache = AudioCache(Path(sys.argv[1]), 10**6)
+with cache.folder() as folder:
+    (folder / "recording").write_bytes(b"x")
+    cache.add("a", make)
+"""
+
+
+def test_what_a_killed_process_left_is_swept_at_once(tmp_path: Path) -> None:
+    """And nothing of one that lives."""
+    with subprocess.Popen(
+        [sys.executable, "-c", DIES, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        assert len(files_in(tmp_path)) == 2
+        AudioCache(tmp_path, 10**6)
+        assert len(files_in(tmp_path)) == 2
+        process.kill()
     AudioCache(tmp_path, 10**6)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["y.part"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_in_progress_counts(tmp_path: Path) -> None:
+    """Of every process that shares the folder."""
+    cache, other = AudioCache(tmp_path, 10_000), AudioCache(tmp_path, 10_000)
+    cache.add("a", maker(1.0))
+    with other.folder() as folder:
+        (folder / "recording").write_bytes(bytes(5000))
+        cache.add("b", maker(2.0))
+        assert cache.get("a") is None
+        assert cache.get("b") is not None
+
+
+def fill(cache: AudioCache, number: int = errno.ENOSPC) -> None:
+    with cache.folder():
+        raise OSError(number, "as a disk does")
+
+
+def test_a_full_disk_is_an_outage_for_a_while(tmp_path: Path) -> None:
+    """What is only kept for later goes; a job that never finds room ends as any other that fails again and again."""
+    times = [0.0]
+    cache = AudioCache(tmp_path, 10**6, lambda: times[0])
+    cache.add("a", maker(1.0))
+    with pytest.raises(Outage):
+        fill(cache)
+    assert files_in(tmp_path) == []
+    times[0] = PATIENCE_SECONDS - 1
+    with pytest.raises(Outage):
+        fill(cache, errno.EDQUOT)
+    times[0] = PATIENCE_SECONDS
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Outage):  # another job has patience of its own
+        pool.submit(fill, cache).result()
+    with pytest.raises(Transient, match="full"):
+        fill(cache)
+    with pytest.raises(Outage):
+        fill(cache)
+
+
+def test_patience_is_anew_after_a_job_that_found_room(tmp_path: Path) -> None:
+    times = [0.0]
+    cache = AudioCache(tmp_path, 10**6, lambda: times[0])
+    with pytest.raises(Outage):
+        fill(cache)
+    with cache.folder():
+        times[0] = 2 * PATIENCE_SECONDS
+    with pytest.raises(Outage):
+        fill(cache)
+
+
+def test_other_errors_are_not_the_disks(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError):
+        fill(AudioCache(tmp_path, 10**6), errno.EACCES)
 
 
 def test_many_threads_share_it(tmp_path: Path) -> None:
@@ -93,6 +170,8 @@ def test_many_threads_share_it(tmp_path: Path) -> None:
 
 
 def test_a_jobs_folder_is_gone_afterwards(tmp_path: Path) -> None:
-    with AudioCache(tmp_path, 10**6).folder() as folder:
+    cache = AudioCache(tmp_path, 10**6)
+    with cache.folder() as folder:
         (folder / "recording").write_bytes(b"x")
-    assert list(tmp_path.iterdir()) == []
+    assert not folder.exists()
+    assert files_in(tmp_path) == []

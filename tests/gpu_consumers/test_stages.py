@@ -250,8 +250,7 @@ def test_work_stops_when_the_job_is_lost(rig: Rig, looks: int) -> None:
     """Between fetching, decoding and batches; nothing is left on disk."""
     with pytest.raises(NotOwner):
         transcribed(rig, request(), Reports(looks=looks))
-    assert not list(rig.folder.glob("job-*"))
-    assert not list(rig.folder.glob("*.part*"))
+    assert not list(rig.folder.glob("work-*/*"))
 
 
 def test_undecodable_records_are_poison(rig: Rig) -> None:

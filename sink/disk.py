@@ -1,0 +1,34 @@
+"""Room on the local disk for what strangers send: taken before the first byte comes, so that none is fetched in vain.
+
+Whoever writes files lets the OSError of a full disk pass; what becomes of it is decided where the folder is kept.
+"""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or this user's part of it, takes no more."""
+    return error.errno in FULL
+
+
+def capacity(folder: Path) -> int:
+    """Bytes that the disk of a folder could hold if it were empty."""
+    return shutil.disk_usage(folder).total
+
+
+def reserve(file: BinaryIO, size_bytes: int) -> None:
+    """Take room for so many bytes at once; the file is so long then. Raises OSError when there is no room."""
+    if size_bytes <= 0 or not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
+    except OSError as error:
+        if is_full(error):
+            raise
+        # not every file system can; then writing tells
