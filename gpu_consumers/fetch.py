@@ -1,7 +1,8 @@
 """A source address to a file on this machine, within what the tenant may read."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from schemas.errors import Permanent
 from schemas.events import Source
 from schemas.objects import audio_key, check_own, upload_key
 from schemas.ports import ObjectStore
+from sink.disk import capacity
 
 
 class Downloads(Protocol):
@@ -26,7 +28,7 @@ class Downloads(Protocol):
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
     ) -> object:
-        """Fetch `url` into `path`; raises Permanent, Transient or Outage."""
+        """Fetch `url` into `path`; raises Permanent, Transient, or OSError when the disk has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,19 @@ class Fetcher:
         """
         scheme = urlsplit(source.uri).scheme
         if scheme in ("https", "http"):
-            self._downloads.download(
-                source.uri,
-                path,
-                max_bytes=self._limits.max_bytes,
-                deadline_seconds=self._limits.deadline_seconds,
-                check=check,
-            )
+            with self._at_most(path) as max_bytes:
+                self._downloads.download(
+                    source.uri,
+                    path,
+                    max_bytes=max_bytes,
+                    deadline_seconds=self._limits.deadline_seconds,
+                    check=check,
+                )
             uri = None
         else:
             key = self._key(tenant, source.uri, scheme)
-            self._store.download(key, path, max_bytes=self._limits.max_bytes)
+            with self._at_most(path) as max_bytes:
+                self._store.download(key, path, max_bytes=max_bytes)
             uri = self._store.uri(key)
         check()
         fetched = Fetched(path, digest_of(path), path.stat().st_size, uri)
@@ -89,9 +93,21 @@ class Fetcher:
 
     def again(self, tenant: str, uri: str, sha256: str, path: Path) -> None:
         """A recording that an earlier stage kept; raises Permanent(source_changed) when it is another one now."""
-        self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=self._limits.max_bytes)
+        with self._at_most(path) as max_bytes:
+            self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=max_bytes)
         if digest_of(path) != sha256:
             raise Permanent("source_changed", f"{uri} is not what was transcribed")
+
+    @contextmanager
+    def _at_most(self, path: Path) -> Iterator[int]:
+        """The limit of a fetch in bytes: what no job may exceed, or else what the disk could never hold."""
+        disk = capacity(path.parent)
+        try:
+            yield min(disk, self._limits.max_bytes)
+        except Permanent as error:
+            if error.code != "media_too_large" or disk >= self._limits.max_bytes:
+                raise
+            raise Permanent(error.code, f"{error.detail}, the whole disk of the machine that works on it") from error
 
     def _key(self, tenant: str, uri: str, scheme: str) -> str:
         if scheme == "upload":

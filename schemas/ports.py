@@ -36,7 +36,7 @@ class ObjectStore(Protocol):
         """The whole object; raises Permanent: source_not_found, source_unreachable, media_too_large."""
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> None:
-        """The object into a file; raises as `get` does and then leaves no file."""
+        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file."""
 
     def info(self, key: str) -> ObjectInfo | None:
         """What is known of an object, None if there is none."""

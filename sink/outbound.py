@@ -13,8 +13,9 @@ from typing import Any, TypeVar, cast
 
 import httpcore
 
-from schemas.errors import Outage, Permanent, Transient
+from schemas.errors import Permanent, Transient
 from schemas.settings import OutboundSettings
+from sink.disk import reserve
 from sink.exchange import (
     Allowance,
     ExchangeFailed,
@@ -117,9 +118,10 @@ class OutboundClient(_Client):
     ) -> Downloaded:
         """Fetch a recording into `path` within `deadline_seconds` in all; on any error there is no file.
 
-        A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this thread several times a second; what it raises stops the download and passes.
-        Raises Permanent (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what
-        may pass, Outage when the local disk takes no more.
+        A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this
+        thread several times a second; what it raises stops the download and passes. Raises Permanent
+        (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what may pass, and
+        OSError when the local disk takes no more: at once when it has no room for an announced length.
         """
         part = path.with_name(path.name + ".part")
         try:
@@ -153,7 +155,7 @@ class OutboundClient(_Client):
                 return redirected(target, answered["location"], self._rules)
             check_answer(response.status, answered, target, max_bytes)
             allowance.grow(max_bytes)
-            size = await _save(response, path, max_bytes)
+            size = await _save(response, path, max_bytes, _announced(answered))
         return Downloaded(size, answered.get("content-type"), target.public_url)
 
 
@@ -200,9 +202,13 @@ def check_answer(status: int, headers: Mapping[str, str], target: Target, max_by
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise Permanent("source_unreachable", f"{target.origin} sends the file compressed although asked not to")
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
+    if (length := _announced(headers)) > max_bytes:
         raise Permanent("media_too_large", f"{length} bytes, at most {max_bytes}")
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 class Pace:
@@ -222,19 +228,18 @@ class Pace:
         self._since, self._size = now, size
 
 
-async def _save(response: httpcore.Response, path: Path, max_bytes: int) -> int:
+async def _save(response: httpcore.Response, path: Path, max_bytes: int, announced: int) -> int:
     size, now = 0, asyncio.get_running_loop().time
     pace = Pace(now())
-    try:
-        with path.open("wb") as file:
-            async for chunk in response.aiter_stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise Permanent("media_too_large", f"more than {max_bytes} bytes")
-                file.write(chunk)
-                pace.check(size, now())
-    except OSError as error:  # the network's errors have other types by now
-        raise Outage(f"the recording cannot be written here: {error.strerror}") from error
+    with path.open("wb") as file:
+        reserve(file, announced)
+        async for chunk in response.aiter_stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise Permanent("media_too_large", f"more than {max_bytes} bytes")
+            file.write(chunk)
+            pace.check(size, now())
+        file.truncate()  # chunked bodies may announce one length and have another
     return size
 
 

@@ -1,8 +1,9 @@
 """The object store: any S3-compatible service through boto3, path style."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from schemas.errors import Outage, Permanent
 from schemas.ports import ObjectInfo
 from schemas.settings import ObjectStoreSettings
+from sink.disk import reserve
 from sink.object_uri import key_of, make_uri
 
 if TYPE_CHECKING:
@@ -98,11 +100,11 @@ class S3ObjectStore:
         return b"".join(self._chunks(key, max_bytes))
 
     def download(self, key: str, path: Path, *, max_bytes: int) -> None:
-        """The object into a file; raises as `get` does and then leaves no file."""
+        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file."""
         part = path.with_name(path.name + ".part")
         try:
             with part.open("wb") as file:
-                for chunk in self._chunks(key, max_bytes):
+                for chunk in self._chunks(key, max_bytes, partial(reserve, file)):
                     file.write(chunk)
             part.replace(path)
         finally:
@@ -154,13 +156,16 @@ class S3ObjectStore:
             except self._client.exceptions.BucketAlreadyOwnedByYou:
                 log.debug("bucket %s was made by someone else at the same time", self.bucket)
 
-    def _chunks(self, key: str, max_bytes: int | None) -> Iterator[bytes]:
+    def _chunks(
+        self, key: str, max_bytes: int | None, announce: Callable[[int], object] = lambda _: None
+    ) -> Iterator[bytes]:
         with self._translated(key):
             with self._judged(key):
                 answer = self._client.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
                     raise Permanent("media_too_large", f"{answer['ContentLength']} bytes, at most {max_bytes}")
+                announce(answer["ContentLength"])
                 yield from body.iter_chunks(CHUNK_BYTES)
 
     @contextmanager

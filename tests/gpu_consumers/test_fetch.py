@@ -34,6 +34,8 @@ class Web:
         check: Callable[[], None] | None = None,
     ) -> object:
         self.asked.append((url, max_bytes, deadline_seconds))
+        if len(BODY) > max_bytes:
+            raise Permanent("media_too_large", f"{len(BODY)} bytes, at most {max_bytes}")
         path.write_bytes(BODY)
         return None
 
@@ -143,3 +145,15 @@ def test_the_next_stage_trusts_digests_not_addresses(
     with pytest.raises(Permanent) as caught:
         fetcher.again("acme", "https://a.example/", SHA, tmp_path / "again")
     assert caught.value.code == "source_refused"
+
+
+@pytest.mark.parametrize("uri", ["https://a.example/1.wav", "s3://scribe/acme/1.wav"])
+def test_what_the_disk_could_never_hold_is_too_large(
+    fetcher: Fetcher, store: MemoryObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    """Waiting for room would have no end; the message says why it is less than the limit."""
+    monkeypatch.setattr("gpu_consumers.fetch.capacity", lambda _: len(BODY) - 1)
+    store.put("acme/1.wav", BODY, content_type="audio/wav")
+    with pytest.raises(Permanent, match="disk of the machine") as caught:
+        fetch(fetcher, tmp_path, uri)
+    assert caught.value.code == "media_too_large"

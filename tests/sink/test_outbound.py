@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from schemas.errors import NotOwner, Outage, Permanent, Transient
+from schemas.errors import NotOwner, Permanent, Transient
 from schemas.settings import OutboundSettings
+from sink.disk import is_full
 from sink.outbound import MIN_BYTES_PER_SECOND, PACE_SECONDS, Downloaded, OutboundClient, Pace, check_url
 from tests.sink.strangers import (
     CHUNKED,
@@ -381,9 +382,32 @@ def test_a_cancelled_job_stops_in_the_middle_of_a_silence(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_disk_that_takes_nothing_is_an_outage(tmp_path: Path) -> None:
-    with stranger(answer(200, b"sound")) as server, pytest.raises(Outage, match="cannot be written"):
-        fetch(url_of(server), tmp_path / "missing" / "recording")
+def test_a_disk_without_room_for_what_is_announced_is_found_out_before_the_first_byte(path: Path) -> None:
+    """Nothing is fetched in vain, and nothing stays on the disk."""
+
+    def script(visit: Visit) -> None:
+        visit.send(OK + b"Content-Length: %d\r\n\r\n" % 2**43)
+        visit.wait()
+
+    with stranger(script) as server, pytest.raises(OSError, match="No space left") as caught:
+        fetch(url_of(server), path, max_bytes=2**44)
+    assert is_full(caught.value)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_is_not_the_sources_fault(path: Path) -> None:
+    path.with_name(path.name + ".part").symlink_to("/dev/full")
+    with stranger(answer(200, b"sound")) as server, pytest.raises(OSError, match="No space left") as caught:
+        fetch(url_of(server), path)
+    assert is_full(caught.value)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_chunked_body_is_as_long_as_it_is_and_not_as_announced(path: Path) -> None:
+    head = OK + b"Content-Length: 900\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with stranger(lambda visit: visit.send(head, b"5\r\nsound\r\n0\r\n\r\n")) as server:
+        assert fetch(url_of(server), path).size_bytes == 5
+    assert path.read_bytes() == b"sound"
 
 
 def test_the_door_checks_an_address_without_asking_names() -> None:

@@ -13,6 +13,7 @@ from botocore.exceptions import ParamValidationError
 from deploy.local.stack import Stack
 from schemas.errors import Outage, Permanent
 from schemas.settings import ObjectStoreSettings
+from sink.disk import is_full
 from sink.s3 import S3ObjectStore
 from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
 
@@ -126,6 +127,17 @@ def test_a_body_that_is_cut_off_is_an_outage_and_leaves_no_file(tmp_path: Path) 
             talk(server, CALLS["get"])
         with pytest.raises(Outage):
             talk(server, lambda store: store.download("k", tmp_path / "x", max_bytes=10))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_found_out_before_the_first_byte(tmp_path: Path) -> None:
+    def script(visit: Visit) -> None:
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 2**43)
+        visit.wait()
+
+    with stranger(script) as server, pytest.raises(OSError, match="No space left") as caught:
+        talk(server, lambda store: store.download("k", tmp_path / "x", max_bytes=2**44))
+    assert is_full(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
