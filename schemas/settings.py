@@ -164,6 +164,10 @@ class ApiSettings(_Settings):
     """Port it listens on."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Address under which clients reach the shim; the links in webhooks start with it."""
+
+    _public = field_validator("public_url")(_http)
 
 
 class ClientSettings(_Settings):
@@ -265,6 +269,18 @@ class GpuProcess(
     GpuSettings,
 ):
     """All that `scribe-gpu` reads."""
+
+
+class PersistProcess(ServiceSettings, KafkaSettings, PostgresSettings, ObjectStoreSettings):
+    """All that `scribe-streams persist` reads."""
+
+
+class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, OutboundSettings, ApiSettings):
+    """All that `scribe-streams webhooks` reads."""
+
+
+class DispatchProcess(ServiceSettings, PostgresSettings, OutboundSettings):
+    """All that `scribe-streams dispatch` reads."""
 
 
 def variable_of(field: str) -> str:

@@ -4,21 +4,18 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from schemas import logs
 from schemas.errors import ScribeError
 from schemas.settings import (
-    ApiSettings,
-    GpuSettings,
-    KafkaSettings,
-    ObjectStoreSettings,
-    OutboundSettings,
+    DispatchProcess,
+    PersistProcess,
     PostgresSettings,
     ServiceSettings,
-    load_all,
+    WebhooksProcess,
+    load,
 )
 from schemas.topics import PERSIST, WEBHOOKS
 from sink.health_server import HealthServer
@@ -40,53 +37,49 @@ cli = typer.Typer(help="The Faust apps and the webhook dispatcher.", no_args_is_
 @cli.command()
 def persist() -> None:
     """Write jobs, transcripts and history into PostgreSQL and the object store."""
-    service, kafka, postgres, objects, worker = _settings(
-        KafkaSettings, PostgresSettings, ObjectStoreSettings, GpuSettings
-    )
+    settings = load(PersistProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
-        app = create_app(PERSIST, kafka, folder, instance_id=worker.worker_id)
-        recipe = Recipe(app, serde_for(kafka), PERSIST)
-        persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(objects)))
+        app = create_app(PERSIST, settings, folder, instance_id=settings.worker_id)
+        recipe = Recipe(app, serde_for(settings), PERSIST)
+        persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(settings)))
         return Parts(app, recipe)
 
-    logs.configure(service, PERSIST)
-    run_worker(service, postgres, compose)
+    logs.configure(settings, PERSIST)
+    run_worker(settings, settings, compose)
 
 
 @cli.command()
 def webhooks() -> None:
     """Schedule a webhook for every end of a job whose request names one."""
-    service, kafka, postgres, outbound, api, worker = _settings(
-        KafkaSettings, PostgresSettings, OutboundSettings, ApiSettings, GpuSettings
-    )
-    secrets = SecretBox.of(outbound)
+    settings = load(WebhooksProcess)
+    secrets = SecretBox.of(settings)
 
     def compose(database: Database, folder: Path) -> Parts:
-        app = create_app(WEBHOOKS, kafka, folder, instance_id=worker.worker_id)
-        recipe = Recipe(app, serde_for(kafka), WEBHOOKS)
-        handler = webhooks_agents.Webhooks(database, secrets, api.public_url)
-        webhooks_agents.register(app, recipe, handler)
+        app = create_app(WEBHOOKS, settings, folder, instance_id=settings.worker_id)
+        recipe = Recipe(app, serde_for(settings), WEBHOOKS)
+        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, secrets, settings.public_url))
         return Parts(app, recipe)
 
-    logs.configure(service, WEBHOOKS)
-    run_worker(service, postgres, compose)
+    logs.configure(settings, WEBHOOKS)
+    run_worker(settings, settings, compose)
 
 
 @cli.command()
 def dispatch() -> None:
     """Send the scheduled webhooks, signed, until each is delivered or given up."""
-    service, postgres, outbound = _settings(PostgresSettings, OutboundSettings)
-    secrets = SecretBox.of(outbound)
-    client = AsyncOutboundClient(outbound, service.environment)
+    settings = load(DispatchProcess)
+    secrets = SecretBox.of(settings)
+    client = AsyncOutboundClient(settings, settings.environment)
     limits = Limits(
-        call_seconds=outbound.webhook_timeout_seconds,
-        time_scale=outbound.time_scale,
-        poll_seconds=max(0.05, outbound.time_scale),
+        call_seconds=settings.webhook_timeout_seconds,
+        drain_seconds=settings.webhook_timeout_seconds + 5,
+        time_scale=settings.time_scale,
+        poll_seconds=max(0.05, settings.time_scale),
     )
-    logs.configure(service, "scribe.dispatch")
+    logs.configure(settings, "scribe.dispatch")
     exit_on_signals()
-    asyncio.run(run_dispatcher(service, postgres, client, secrets, limits))
+    asyncio.run(run_dispatcher(settings, settings, client, secrets, limits))
 
 
 async def run_dispatcher(
@@ -106,11 +99,6 @@ async def run_dispatcher(
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             started.append(Dispatcher(database, client, secrets, limits))
             await started[0].run(stop)
-
-
-def _settings(*classes: Any) -> tuple[Any, ...]:
-    """Those of every process first, then what the command needs; all mistakes are told together."""
-    return load_all(ServiceSettings, *classes)
 
 
 def main() -> None:

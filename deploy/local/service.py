@@ -51,6 +51,7 @@ class Service:
             "SCRIBE_MODELS_FILE": str(MODELS),
             "SCRIBE_WEBHOOK_KEY": base64.b64encode(os.urandom(32)).decode(),
             "SCRIBE_AUDIO_CACHE_DIR": str(self.folder / "audio"),
+            "SCRIBE_PUBLIC_URL": self.api_url,
             "SCRIBE_API_URL": self.api_url,
             "SCRIBE_API_PORT": str(self.chosen.get("api", 0)),
             **self.environment,

@@ -44,7 +44,7 @@ def test_a_missing_key_ends_the_process_with_what_to_do(command: str) -> None:
 def test_all_mistakes_of_the_environment_are_told_together() -> None:
     done = run("webhooks", SCRIBE_KAFKA_BOOTSTRAP="nowhere", SCRIBE_TIME_SCALE="7", SCRIBE_WEBHOOK_KEY=new_key())
     assert done.returncode == 1
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+    assert {line.partition(":")[0] for line in done.stderr.splitlines()} == {
         "SCRIBE_KAFKA_BOOTSTRAP",
         "SCRIBE_TIME_SCALE",
-    ]
+    }
