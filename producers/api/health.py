@@ -32,6 +32,8 @@ class Ready(BaseModel):
     outbox_oldest_seconds: float = Field(description=f"`late` above {OUTBOX_LATE_SECONDS:g}: look at relay and Kafka.")
 
 
+@router.head("/health", include_in_schema=False)
+@router.head("/livez", include_in_schema=False)
 @router.get("/health", operation_id="health", summary="Whether this process answers")
 @router.get("/livez", operation_id="livez", summary="Whether this process answers")
 async def alive() -> Alive:
@@ -39,9 +41,10 @@ async def alive() -> Alive:
     return Alive()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", operation_id="readyz", summary="Whether jobs are accepted", responses=problem_responses())
 async def ready(services: ServicesDep) -> Ready:
-    """503 while the database is away."""
+    """503 while the database is away or lacks its tables."""
     async with services.database.connection() as connection:
         backlog = await outbox.backlog(connection)
     late = backlog.oldest_seconds > OUTBOX_LATE_SECONDS

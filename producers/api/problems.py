@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from producers.findings import rejected
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
+from sink.postgres import NotMigrated
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:scribe-rabbit:problem:"
@@ -18,7 +19,6 @@ RETRY_AFTER_SECONDS = 5
 _CODE_OF_STATUS = {
     401: "unauthorized",
     403: "forbidden",
-    404: "not_found",
     405: "method_not_allowed",
     413: "request_too_large",
 }
@@ -45,7 +45,11 @@ class Problem(BaseModel):
     request_id: str = Field(examples=["3f0c9a52b7d14e0c"])
 
 
-class JobFailed(Rejected):
+class Worded(Rejected):
+    """Its detail has its own advice."""
+
+
+class JobFailed(Worded):
     """What was asked for does not exist because the job failed; carries the job's own error, always as 409."""
 
     status = 409
@@ -94,7 +98,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Transient)
     async def _away(request: Request, error: Exception) -> JSONResponse:
         request.scope["outage"] = str(error)
-        return problem(request, Rejected("unavailable"), **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+        # the operator who looks at /readyz can put this one right; clients learn no addresses from it
+        seen = str(error) if isinstance(error, NotMigrated) else ""
+        return problem(request, Rejected("unavailable", seen), **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -102,12 +108,16 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.NOT_FOUND:  # ours are Rejected, so this is the router's
+            return problem(
+                request, Worded("not_found", "No operation has this address. See /docs for those there are.")
+            )
         code = _CODE_OF_STATUS.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
         detail = "" if error.detail == HTTPStatus(error.status_code).phrase else str(error.detail)
         return problem(request, Rejected(code, detail), **dict(error.headers or {}))
 
 
 def _detail(error: Permanent) -> str:
-    if isinstance(error, JobFailed) and error.detail:
-        return error.detail  # it has its advice already
+    if isinstance(error, Worded) and error.detail:
+        return error.detail
     return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice

@@ -359,6 +359,19 @@ def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
     assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
 
 
+def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    missing = run_here("keys", "create", "--tenant", "acme", **values)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.endswith("the tables are missing or old: run `scribe database migrate`\n")
+    assert "applied 0001_first.sql" in run_here("database", "migrate", **values).stdout
+    assert run_here("database", "migrate", **values).stdout == "the database is up to date\n"
+    assert run_here("keys", "create", "--tenant", "acme", **values).returncode == 0
+
+
 def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run) -> None:
     done = run_here("models", **for_shim(shim))
     assert done.returncode == 0, done.stderr

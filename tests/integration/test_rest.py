@@ -172,7 +172,8 @@ def test_a_body_above_the_limit(client: httpx.Client) -> None:
 
 
 def test_other_errors_are_problems_too(client: httpx.Client) -> None:
-    check_problem(client.get("/nothing/here"), 404, "not_found")
+    unknown = check_problem(client.get("/nothing/here"), 404, "not_found")
+    assert unknown["detail"] == "No operation has this address. See /docs for those there are."
     deleted = client.delete("/api/v1/models")
     check_problem(deleted, 405, "method_not_allowed")
     assert deleted.headers["allow"] == "GET"
@@ -385,9 +386,26 @@ def test_health_and_metrics(shim: Shim, client: httpx.Client) -> None:
     assert _value(client, 'scribe_rabbit_http_requests_total{method="GET",route="/readyz",status="200"}') >= 2
 
 
+def test_probes_may_ask_with_head(client: httpx.Client) -> None:
+    for path in ("/health", "/livez", "/readyz"):
+        asked, told = client.head(path), client.get(path)
+        assert (asked.status_code, asked.content) == (200, b"")
+        assert asked.headers["content-length"] == told.headers["content-length"]
+
+
 def _value(client: httpx.Client, series: str) -> float:
     lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(series + " ")]
     return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+
+
+def test_a_database_without_tables_is_told_and_measured(shim: Shim, client: httpx.Client) -> None:
+    with psycopg.connect(shim.dsn) as connection:
+        connection.execute("ALTER TABLE outbox RENAME TO outbox_old")
+        connection.execute("ALTER TABLE jobs RENAME TO jobs_old")
+    problem = check_problem(client.get("/readyz"), 503, "unavailable")
+    assert "run `scribe database migrate`" in problem["detail"]
+    assert client.get("/metrics").status_code == 200
+    assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics").text
 
 
 def test_without_its_database_the_shim_says_so_and_comes_back(

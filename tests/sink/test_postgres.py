@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
-from sink.postgres import Conflict, Connection, Database, is_away, with_defaults
+from sink.postgres import Conflict, Connection, Database, NotMigrated, is_away, with_defaults
 from tests.sink.breakable_proxy import BreakableProxy, Opener, breakable
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +101,13 @@ async def test_errors_of_values_stay_what_they_are_and_a_missing_table_is_an_out
     with pytest.raises(Outage, match="nowhere"):
         async with db.connection() as connection:
             await connection.execute("SELECT * FROM nowhere")
+
+
+@pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELECT nothing FROM jobs"])
+async def test_a_database_of_another_version_says_what_to_do(db: Database, statement: str) -> None:
+    with pytest.raises(NotMigrated, match="run `scribe database migrate`"):
+        async with db.connection() as connection:
+            await connection.execute(statement)
 
 
 async def test_no_free_connection_is_an_outage(database: str) -> None:
@@ -261,9 +268,26 @@ async def test_the_connection_string_wins_over_our_defaults() -> None:
 async def test_a_bad_connection_string_names_its_variable_and_no_password() -> None:
     with pytest.raises(SettingsError, match="SCRIBE_POSTGRES_DSN"):
         with_defaults("not a dsn")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:kanari@h:1/db?nonsense=1",
+        "postgresql://u:p@kanari@h/db",
+        "postgresql://u:kanari/x@h/db",
+        "postgresql://u:%kanari@h/db",
+        "host=h password=kan ari",
+        "host=h user=u kanari",
+    ],
+)
+async def test_no_part_of_a_password_is_told(dsn: str) -> None:
+    """Libpq takes what follows a special character for a host, a port or an option, and says so."""
     with pytest.raises(SettingsError) as caught:
-        with_defaults("postgresql://u:kanari@h:1/db?nonsense=1")
+        with_defaults(dsn)
     assert "kanari" not in str(caught.value)
+    assert "ari" not in str(caught.value).split("such as")[0]
+    assert caught.value.__cause__ is None
 
 
 def address_of(dsn: str) -> Opener:

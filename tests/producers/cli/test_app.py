@@ -7,6 +7,7 @@ from producers.cli.app import create_cli
 
 COMMANDS = ["", "submit", "watch", "result", "models", "topics", "topics apply", "topics check"]
 COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
+COMMANDS += ["database", "database migrate", "webhooks", "webhooks list", "webhooks secret"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

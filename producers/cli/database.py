@@ -1,0 +1,27 @@
+"""`scribe database`: the tables of the service, for operators who can reach the database."""
+
+import sys
+
+import typer
+
+from schemas.settings import PostgresSettings, load
+from sink.migrate import migrate as apply_missing
+
+app = typer.Typer(no_args_is_help=True, help="Make and renew the tables; needs SCRIBE_POSTGRES_DSN.")
+
+
+@app.callback()
+def _group() -> None:
+    """With one command only, typer would make it the group itself."""
+
+
+@app.command()
+def migrate() -> None:
+    """Apply the migrations that are missing; may be run any number of times, and before every upgrade.
+
+    The version that runs goes on working meanwhile; `python -m sink.migrate` does the same.
+
+    [bold]scribe database migrate[/]
+    """
+    names = apply_missing(load(PostgresSettings).postgres_dsn.get_secret_value())
+    sys.stdout.write("".join(f"applied {name}\n" for name in names) or "the database is up to date\n")
