@@ -9,13 +9,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from gpu_consumers.core.offsets import Position, decode
 from gpu_consumers.core.work import Delivery
-from gpu_consumers.execution import Finished
+from gpu_consumers.duplicates import Duplicates
+from gpu_consumers.execution import Finished, Task
 from gpu_consumers.partitions import Assignment, OwnedPartition
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from producers.publisher import translate
 from schemas.errors import Outage
-from schemas.events import JobResult, Outcome
-from schemas.metrics import JOB_DURATION, JOBS_COMPLETED, JOBS_FAILED, OUTCOMES, TRANSACTIONS
+from schemas.metrics import OUTCOMES, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.01  # seconds between transactions: closer ones wait for the markers of the one before
@@ -36,6 +36,7 @@ class Committer:
         producer: TransactionalProducer,
         assignment: Assignment,
         refuse: Callable[[Finished], Finished],
+        duplicates: Duplicates[Task],
         *,
         partition_epochs: bool = True,
     ) -> None:
@@ -45,6 +46,7 @@ class Committer:
         self._producer = producer
         self._assignment = assignment
         self._refuse = refuse
+        self._duplicates = duplicates
         self._partition_epochs = partition_epochs
         self._pending: list[Finished] = []
         self._unsettled = False  # the last transaction may have been committed
@@ -63,7 +65,7 @@ class Committer:
         if finished.task.partition.owned:
             self._pending.append(finished)
         else:
-            OUTCOMES.labels(self._group, "dropped").inc()
+            self._drop(finished)
 
     def flush(self, now: float) -> None:
         """Commit what is due at `now` (monotonic seconds)."""
@@ -90,7 +92,7 @@ class Committer:
                 return not self._pending
 
     def _flush(self, now: float) -> None:
-        self._pending = [finished for finished in self._pending if finished.task.partition.owned]
+        self._drop_lost()
         idle = now >= self._idle_at
         if not (self._pending or idle or self._unsettled):
             return
@@ -101,6 +103,16 @@ class Committer:
             self._write(batch, positions)
         if idle:
             self._idle_at = now + IDLE_INTERVAL
+
+    def _drop_lost(self) -> None:
+        pending, self._pending = self._pending, []
+        for finished in pending:
+            self.add(finished)
+
+    def _drop(self, finished: Finished) -> None:
+        OUTCOMES.labels(self._group, "dropped").inc()
+        if finished.job is not None:
+            self._duplicates.ended(finished.job, finished.task, final=False)
 
     def _settle_unsettled(self) -> None:
         """After an unknown end: take the id again, which ends the transaction, then see whether it had won."""
@@ -196,8 +208,8 @@ class Committer:
 
     def _count(self, finished: Finished) -> None:
         OUTCOMES.labels(self._group, finished.outcome).inc()
-        for result in finished.results:
-            _count_result(result)
+        if finished.job is not None:
+            self._duplicates.ended(finished.job, finished.task, finished.settlement.final)
 
 
 def _by_partition(batch: Sequence[Finished]) -> dict[OwnedPartition, list[Delivery]]:
@@ -205,12 +217,3 @@ def _by_partition(batch: Sequence[Finished]) -> dict[OwnedPartition, list[Delive
     for finished in batch:
         grouped[finished.task.partition].append(finished.task.delivery)
     return grouped
-
-
-def _count_result(result: JobResult) -> None:
-    if result.outcome is Outcome.COMPLETED:
-        JOBS_COMPLETED.inc()
-    elif result.outcome is Outcome.FAILED:
-        JOBS_FAILED.labels(result.error.kind if result.error else "internal").inc()
-    # clocks of two machines differ
-    JOB_DURATION.observe(max(0.0, (result.completed_at - result.request.requested_at).total_seconds()))

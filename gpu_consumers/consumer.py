@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -11,6 +12,7 @@ from gpu_consumers.commits import Committer
 from gpu_consumers.core.admission import GroupGate, due_at
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.drain import Drain
+from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Task
 from gpu_consumers.partitions import Assignment, OwnedPartition, take
 from gpu_consumers.transactions import TransactionalProducer
@@ -24,6 +26,8 @@ from schemas.settings import KafkaSettings
 log = logging.getLogger(__name__)
 BUSY_POLL = 0.01  # seconds: what finishes meanwhile waits so long
 IDLE_POLL = 0.1
+# the library returns a value and sets an exception, which a call by name leaves pending once it has been made often
+_read = methodcaller("headers")
 BURST = 100  # records taken in one turn
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck
 
@@ -64,6 +68,7 @@ class GroupConsumer:
         committer: Committer,
         pool: WorkerPool,
         gate: GroupGate,
+        duplicates: Duplicates[Task],
         retry_delays: Mapping[str, float],
         drain: Drain,
     ) -> None:
@@ -76,6 +81,7 @@ class GroupConsumer:
         self._committer = committer
         self._pool = pool
         self._gate = gate
+        self._duplicates = duplicates
         self._retry_delays = retry_delays
         self._drain = drain
         self._draining = False
@@ -171,8 +177,7 @@ class GroupConsumer:
             return None
         if error is not None:
             return partition.offsets.reach_end(offset)
-        headers = read_headers(message.headers())  # type: ignore[arg-type]
-        delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers)
+        delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers_of(message))
         if partition.receive(delivery):
             self._admit(partition, delivery)
         return None
@@ -197,6 +202,8 @@ class GroupConsumer:
         for partition in self._assignment:
             for delivery in partition.gate.release(now):
                 self._pool.submit(Task(delivery, partition))
+        for task in self._duplicates.released():
+            self._pool.submit(task)
 
     def _collect(self) -> None:
         while not self._pool.finished.empty():
@@ -241,6 +248,19 @@ class GroupConsumer:
         if toppars:
             consumer.incremental_unassign(toppars)
         log.info("%s: gave back %s", self.group, _names(toppars))
+
+
+def headers_of(message: "Message[Any, Any]") -> dict[str, str]:
+    """The headers of a record; none when a name is not UTF-8, for the client library cannot read them then.
+
+    To be called once for a message: the list that the library keeps after such an error has holes.
+    """
+    try:
+        return read_headers(_read(message))
+    except SystemError as error:
+        place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
+        log.warning("%s: headers left out, a name is not UTF-8: %s", place, error)
+        return {}
 
 
 def _names(toppars: Sequence[TopicPartition]) -> str:

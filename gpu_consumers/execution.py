@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -15,14 +15,16 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from gpu_consumers.core.settle import Settlement, SettlePolicy, classify, slim, without_value
+from gpu_consumers.core.duplicates import Verdict
+from gpu_consumers.core.settle import Settlement, SettlePolicy, classify, smaller
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner
 from gpu_consumers.drain import Drain
+from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from producers.publisher import fits, record_bytes
 from schemas.errors import Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
-from schemas.events import JobResult, Stage
+from schemas.events import JobRequested, Stage
 from schemas.headers import TRACEPARENT, trace_id
 from schemas.logs import bound
 from schemas.records import Record, record_of
@@ -46,9 +48,13 @@ class Finished:
 
     task: Task
     job: Job | None
-    outcome: str
+    settlement: Settlement
     records: tuple[Record, ...]
-    results: tuple[JobResult, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """A label for metrics."""
+        return self.settlement.outcome
 
     @property
     def bytes(self) -> int:
@@ -66,19 +72,24 @@ class JobExecutor:
         serde: Serde,
         progress: ProgressReporter,
         drain: Drain,
+        duplicates: Duplicates[Task] | None = None,
         *,
         outage_wait: float = 15.0,
     ) -> None:
-        """`outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
+        """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
         self._runner = runner
         self._policy = policy
         self._serde = serde
         self._progress = progress
         self._drain = drain
+        self._duplicates = duplicates or Duplicates()
         self._outage_wait = outage_wait
 
     def execute(self, task: Task) -> Finished | None:
-        """The end of a delivery, or None when it is left to another owner or a later start; raises Fatal."""
+        """The end of a delivery, or None when it is left to another owner, a later start or the end of its twin.
+
+        Raises Fatal.
+        """
         delivery = task.delivery
         fields = {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset}
         trace = trace_id(delivery.headers.get(TRACEPARENT))
@@ -87,20 +98,34 @@ class JobExecutor:
             try:
                 job = self._patiently(task, lambda: self._runner.decode(delivery))
                 with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
-                    return self._run(task, job)
+                    return self._claimed(task, job)
             # whatever a stage or its libraries raise becomes an outcome: a worker thread must not die
             except Exception as error:  # noqa: BLE001
-                return self._failed(task, job, error)
+                finished = self._failed(task, job, error)
+            if finished is None and job is not None:
+                self._duplicates.ended(job, task, final=False)
+            return finished
 
     def refuse(self, finished: Finished) -> Finished:
         """Another end for a delivery of which the broker found a record too large."""
         error = Permanent("result_too_large", "a record of it is larger than the broker takes")
-        if finished.outcome == "completed":
-            return self._settled(finished.task, finished.job, error)
-        if all(record.value is None for record in finished.records):
-            raise Fatal(f"the broker refuses even an empty record for {[r.topic for r in finished.records]}")
-        settlement = self._policy.dead_letter(finished.task.delivery, error)
-        return self._ended(finished.task, finished.job, _emptied(settlement))
+        try:
+            return self._lesser(finished.task, finished.job, finished.settlement, error)
+        except (Fatal, Outage):
+            raise
+        # it runs in the poll thread, which must not die of one record either
+        except Exception as escaped:  # noqa: BLE001
+            return self._buried(finished.task, finished.job, escaped)
+
+    def _claimed(self, task: Task, job: Job) -> Finished | None:
+        """The work, unless another record of the same job is in work or has been brought to its end."""
+        match self._duplicates.claim(job, task):
+            case Verdict.WAIT:
+                return None
+            case Verdict.SKIP:
+                log.info("the same job was here before")
+                return Finished(task, job, Settlement("duplicate"), ())
+        return self._run(task, job)
 
     def _run(self, task: Task, job: Job) -> Finished:
         """The work of the stage; an outage is waited for, and then the work is tried again in place."""
@@ -123,7 +148,18 @@ class JobExecutor:
         return retrying(call)
 
     def _failed(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
-        """What an error means for the delivery; raises Fatal."""
+        """What an error means for the delivery, even if that cannot be found out; raises Fatal."""
+        try:
+            return self._judged(task, job, error)
+        except Fatal:
+            raise
+        except (NotOwner, Outage):
+            # the schema registry is away, and the process drains
+            return None
+        except Exception as escaped:  # noqa: BLE001
+            return self._buried(task, job, escaped)
+
+    def _judged(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
         ours = classify(error)
         if isinstance(ours, Fatal):
             raise ours from error
@@ -134,11 +170,7 @@ class JobExecutor:
             ours = Transient(f"given up by its stage: {ours}")
         level = logging.ERROR if ours is not error else logging.WARNING
         log.log(level, "failed: %s", ours, exc_info=error if ours is not error else None)
-        try:
-            return self._settled(task, job, ours)
-        except Outage:
-            # the schema registry is away, and the process drains
-            return None
+        return self._settled(task, job, ours)
 
     def _settled(self, task: Task, job: Job | None, error: ScribeError) -> Finished:
         return self._ended(task, job, self._policy.settle(error, task.delivery, job, datetime.now(UTC)))
@@ -147,19 +179,27 @@ class JobExecutor:
         """The settlement as records; whatever is too large for one ends differently."""
         encode = partial(self._encode, task.delivery)
         records = [self._patiently(task, partial(encode, emission)) for emission in settlement.emissions]
-        if not all(map(_readable, records)):
-            return self._oversized(task, job, settlement, max(map(record_bytes, records)))
-        forwards = settlement.forwards if fits(settlement.forwards) else _emptied(settlement).forwards
-        results = tuple(e.event for e in settlement.emissions if isinstance(e.event, JobResult))
-        return Finished(task, job, settlement.outcome, (*records, *forwards), results)
+        if all(map(_readable, records)) and fits(settlement.forwards):
+            return Finished(task, job, settlement, (*records, *settlement.forwards))
+        size = max(map(record_bytes, (*records, *settlement.forwards)))
+        return self._lesser(task, job, settlement, Permanent("result_too_large", f"{size} bytes"))
 
-    def _oversized(self, task: Task, job: Job | None, settlement: Settlement, size: int) -> Finished:
-        error = Permanent("result_too_large", f"{size} bytes")
+    def _lesser(self, task: Task, job: Job | None, settlement: Settlement, error: Permanent) -> Finished:
+        """The next best end when a record of `settlement` is too large; raises Fatal when there is none."""
         if settlement.outcome == "completed":
             return self._settled(task, job, error)
-        slimmer = tuple(map(_slim, settlement.emissions))
-        if slimmer != settlement.emissions:
-            return self._ended(task, job, replace(settlement, emissions=slimmer))
+        if (less := smaller(settlement)) is not None:
+            return self._ended(task, job, less)
+        if settlement.outcome == "retried":
+            return self._settled(task, job, Permanent("request_too_large", "it leaves no room for another attempt"))
+        if not settlement.emissions and all(record.value is None for record in settlement.forwards):
+            raise Fatal(f"the broker refuses even an empty record for {[r.topic for r in settlement.forwards]}")
+        return self._ended(task, job, self._policy.dead_letter(task.delivery, error))
+
+    def _buried(self, task: Task, job: Job | None, escaped: Exception) -> Finished:
+        """The end of a delivery that could not be settled: no record may end the process."""
+        log.error("could not be settled: %s", type(escaped).__name__, exc_info=escaped)
+        error = Permanent("internal", f"it could not be settled: {type(escaped).__name__}")
         return self._ended(task, job, self._policy.dead_letter(task.delivery, error))
 
     def _encode(self, delivery: Delivery, emission: Emission) -> Record:
@@ -189,21 +229,14 @@ class _TaskWork:
 
 def _check_expiry(job: Job, now: datetime) -> None:
     expires = job.request.expires_at
-    if expires is not None and expires <= now:
+    # what is transcribed already has had its turn
+    if isinstance(job.event, JobRequested) and expires is not None and expires <= now:
         raise Permanent("expired", f"it was to be started before {expires.isoformat()}")
 
 
 def _readable(record: Record) -> bool:
     """Whether the broker takes a record of ours and its readers decode it."""
     return fits((record,)) and len(record.value or b"") <= MAX_RECORD_BYTES
-
-
-def _slim(emission: Emission) -> Emission:
-    return replace(emission, event=slim(emission.event)) if isinstance(emission.event, JobResult) else emission
-
-
-def _emptied(settlement: Settlement) -> Settlement:
-    return replace(settlement, forwards=tuple(map(without_value, settlement.forwards)))
 
 
 def _log_outage(state: RetryCallState) -> None:

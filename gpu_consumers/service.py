@@ -17,7 +17,8 @@ from gpu_consumers.core.admission import GroupGate
 from gpu_consumers.core.settle import SettlePolicy
 from gpu_consumers.core.work import StageRunner
 from gpu_consumers.drain import Drain
-from gpu_consumers.execution import JobExecutor
+from gpu_consumers.duplicates import Duplicates
+from gpu_consumers.execution import JobExecutor, Task
 from gpu_consumers.partitions import Assignment
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.transactions import TransactionalProducer
@@ -57,7 +58,8 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     client_id = f"{runner.group}.{runtime.worker}"
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
     policy = SettlePolicy(runner.group, runtime.results, retry=retry)
-    executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain)
+    duplicates: Duplicates[Task] = Duplicates()
+    executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain, duplicates)
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
     producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
     assignment = Assignment()
@@ -73,10 +75,12 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             producer,
             assignment,
             executor.refuse,
+            duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
         ),
         pool=WorkerPool(runner.group, runner.workers, executor.execute),
         gate=GroupGate(),
+        duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
         drain=runtime.drain,
     )

@@ -124,16 +124,24 @@ class _Transaction:
         """Effects first, offsets last."""
         self._producer.begin_transaction()
         for index, record in enumerate(records):
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                headers=wire_headers(record.headers),
-                on_delivery=partial(self._delivered, index),
-            )
+            self._produce(index, record)
         for group in groups:
             self._repeat(_bounded, self._producer.send_offsets_to_transaction, list(group.offsets), group.metadata)
         self._repeat(self._producer.commit_transaction)
+
+    def _produce(self, index: int, record: Record) -> None:
+        report = partial(self._delivered, index)
+        try:
+            self._producer.produce(
+                record.topic, record.value, record.key, headers=wire_headers(record.headers), on_delivery=report
+            )
+        except KafkaException as error:
+            cause = _cause(error)
+            if cause.code() not in TOO_LARGE:
+                raise
+            # the client library refuses it before the transaction has met any trouble
+            self.too_large.append(index)
+            raise KafkaException(KafkaError(cause.code(), cause.str(), txn_requires_abort=True)) from error
 
     def abort(self) -> None:
         """Undo it; raises KafkaException when even that fails."""

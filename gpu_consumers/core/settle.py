@@ -1,15 +1,21 @@
 """What becomes of an error: a failed result, a later attempt, a dead letter, or the end of the process."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
+from enum import Enum
+from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
 from schemas.errors import Fatal, Permanent, Poison, ScribeError, Transient
-from schemas.events import Audio, JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
-from schemas.headers import VALUE_OMITTED, dead_letter_headers, retry_headers
+from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
+from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
+from schemas.requests import MAX_ID_CHARS, MAX_URI_CHARS
 from schemas.retry import Retry, RetryPolicy
 from schemas.topics import RESULTS, dlq_topic
+
+T = TypeVar("T")
+MAX_KEY_BYTES = 1000
 
 # after these a CUDA context is lost: every later call in the process fails, whatever the recording
 STICKY = (
@@ -28,17 +34,23 @@ class Settlement:
     emissions: tuple[Emission, ...] = ()
     forwards: tuple[Record, ...] = ()
 
+    @property
+    def final(self) -> bool:
+        """Whether nothing more comes of the job here."""
+        return self.outcome != "retried"
+
 
 def classify(error: BaseException) -> ScribeError:
     """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt.
 
     The text of an unexpected error stays in the log: it may hold what a client must not see.
     """
+    # first, for ours quote what clients wrote: no job may choose words that end the process
+    if isinstance(error, ScribeError):
+        return error
     text = str(error)
     if any(phrase in text for phrase in STICKY):
         return Fatal(f"the GPU is lost to this process: {text}")
-    if isinstance(error, ScribeError):
-        return error
     return Transient(f"unexpected {type(error).__name__}")
 
 
@@ -112,14 +124,50 @@ def _audio(job: Job) -> Audio | None:
     return job.event.audio if isinstance(job.event, TranscriptReady) else None
 
 
+def smaller(settlement: Settlement) -> Settlement | None:
+    """The same end in fewer bytes, or None when it has no more to lose.
+
+    First what strangers wrote into results and headers goes, then the value of a dead letter; that of a retry stays.
+    """
+    emissions = tuple(map(_slim_emission, settlement.emissions))
+    forwards = tuple(replace(record, headers=own_headers(record.headers)) for record in settlement.forwards)
+    if (emissions, forwards) == (settlement.emissions, settlement.forwards) and settlement.final:
+        forwards = tuple(map(without_value, forwards))
+    slimmer = replace(settlement, emissions=emissions, forwards=forwards)
+    return None if slimmer == settlement else slimmer
+
+
+def _slim_emission(emission: Emission) -> Emission:
+    return replace(emission, event=slim(emission.event)) if isinstance(emission.event, JobResult) else emission
+
+
 def slim(result: JobResult) -> JobResult:
-    """The same result without the parts of its request that have no limit of their own."""
-    request: JobRequested = result.request
+    """The same result without the free texts of its request, and with a limit to every other text in it."""
+    request = _cut(result.request)
     options = replace(request.options, hotwords=None, prompt=None)
-    return replace(result, request=replace(request, metadata={}, options=options))
+    request = replace(request, metadata={}, options=options, webhook_url=_whole(result.request.webhook_url))
+    return replace(result, tenant=request.tenant, request=request, audio=_cut(result.audio))
+
+
+def _cut(value: T, limit: int = MAX_ID_CHARS) -> T:
+    """`value` with every text in it cut to what a valid request may hold."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value[:limit]  # type: ignore[return-value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    limits = {f.name: MAX_URI_CHARS if f.name == "uri" else MAX_ID_CHARS for f in fields(value)}
+    return replace(value, **{name: _cut(getattr(value, name), most) for name, most in limits.items()})
+
+
+def _whole(url: str | None) -> str | None:
+    # a part of an address would be another address
+    return url if url is None or len(url) <= MAX_URI_CHARS else None
 
 
 def without_value(record: Record) -> Record:
     """A forwarded record that is itself too large: its origin says where the original bytes lie."""
-    headers = {**record.headers, VALUE_OMITTED: str(len(record.value or b""))}
-    return replace(record, value=None, headers=headers)
+    # a key has no limit of its own either
+    kept = replace(record, key=record.key if len(record.key or b"") <= MAX_KEY_BYTES else None)
+    if record.value is None:
+        return kept
+    return replace(kept, value=None, headers={**record.headers, VALUE_OMITTED: str(len(record.value))})

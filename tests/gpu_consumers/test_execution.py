@@ -1,5 +1,6 @@
 """One delivery from bytes to records: every way it can end, without a broker."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Timer
@@ -7,36 +8,44 @@ from threading import Timer
 import pytest
 
 from gpu_consumers.core.offsets import PartitionOffsets, Position
-from gpu_consumers.core.settle import SettlePolicy
+from gpu_consumers.core.settle import Settlement, SettlePolicy
 from gpu_consumers.core.work import Delivery, Emission, Job, Work
 from gpu_consumers.drain import Drain
+from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Finished, JobExecutor, Task
 from gpu_consumers.fake import FakeStage
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import ProgressReporter
-from schemas.errors import Fatal, NotOwner
-from schemas.events import JobRequested, JobResult, Outcome
+from producers.publisher import fits
+from schemas.errors import Fatal, NotOwner, ScribeError
+from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
 from schemas.serde import Serde
-from tests.samples import BARE_REQUEST
+from tests.samples import BARE_REQUEST, SAMPLES
 
 SERDE = Serde()
 GROUP = "scribe.transcribers"
+READY = SAMPLES["TranscriptReady-full"]
 
 
 class Bench:
     """An executor with the fake stage, and what it told about progress."""
 
-    def __init__(self, stage: FakeStage | None = None, outage_wait: float = 0.01) -> None:
+    def __init__(
+        self, stage: FakeStage | None = None, outage_wait: float = 0.01, policy: SettlePolicy | None = None
+    ) -> None:
         self.drain = Drain(60)
         self.offered: list[Record] = []
         self.partition = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None)
         progress = ProgressReporter(self._offer, SERDE, "worker")
-        policy = SettlePolicy(GROUP, retry=RetryPolicy(GROUP))
+        policy = policy or SettlePolicy(GROUP, retry=RetryPolicy(GROUP))
         runner = stage or FakeStage(SERDE)
-        self.executor = JobExecutor(runner, policy, SERDE, progress, self.drain, outage_wait=outage_wait)
+        self.duplicates: Duplicates[Task] = Duplicates()
+        self.executor = JobExecutor(
+            runner, policy, SERDE, progress, self.drain, self.duplicates, outage_wait=outage_wait
+        )
 
     def _offer(self, record: Record) -> bool:
         self.offered.append(record)
@@ -46,8 +55,20 @@ class Bench:
         return self.executor.execute(Task(Delivery("scribe.jobs", 0, 5, b"key", value, headers or {}), self.partition))
 
     def order(self, request: JobRequested = BARE_REQUEST, attempt: int = 1, **orders: str) -> Finished | None:
-        metadata = {name.replace("_", "-"): value for name, value in orders.items()}
-        return self.deliver(SERDE.encode(replace(request, metadata=metadata)), {"scribe-attempt": str(attempt)})
+        return self.deliver(ordered(request, **orders), {"scribe-attempt": str(attempt)})
+
+
+def ordered(request: JobRequested = BARE_REQUEST, **orders: str) -> bytes:
+    metadata = {name.replace("_", "-"): value for name, value in orders.items()}
+    return SERDE.encode(replace(request, metadata=metadata))
+
+
+class Diarizing(FakeStage):
+    """Takes what the first stage made."""
+
+    def decode(self, delivery: Delivery) -> Job:
+        event = SERDE.decode(delivery.value, TranscriptReady)
+        return Job(delivery, event, event.request)
 
 
 def result_of(finished: Finished | None) -> JobResult:
@@ -61,7 +82,6 @@ def test_a_job_becomes_a_result_record() -> None:
     assert (result.job_id, result.outcome) == (BARE_REQUEST.job_id, Outcome.COMPLETED)
     assert finished is not None
     assert (finished.outcome, finished.records[0].topic) == ("completed", "scribe.results")
-    assert finished.results == (result,)
 
 
 def test_the_result_continues_the_trace() -> None:
@@ -171,13 +191,78 @@ def test_a_failed_result_without_room_loses_its_metadata() -> None:
     assert (result.error.code, result.request.metadata) == ("media_no_audio", {})
 
 
-def test_a_job_whose_failure_has_no_room_is_a_dead_letter() -> None:
+def test_a_job_whose_failure_has_no_room_fails_with_less_of_its_request() -> None:
     huge = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, uri="https://a.example/" + "x" * 999_700))
     finished = Bench().order(huge, fake_outcome="permanent")
     assert finished is not None
-    assert finished.outcome == "dead_lettered"
+    assert finished.outcome == "failed"
+    result = result_of(finished)
+    assert result.error is not None
+    assert result.error.code == "media_no_audio"
+
+
+CROWD = {f"x-{number}": "a" * 1000 for number in range(2000)}
+
+
+@pytest.mark.parametrize("value", [b"nonsense", b"x" * 1_040_000])
+def test_the_headers_of_a_stranger_do_not_keep_a_dead_letter_from_being_written(value: bytes) -> None:
+    """The broker's limit is of compressed bytes: so many headers do arrive."""
+    finished = Bench().deliver(value, CROWD)
+    assert finished is not None
     [record] = finished.records
-    assert record.topic == f"{GROUP}.dlq"
+    assert (record.topic, record.value) == (f"{GROUP}.dlq", value)
+    assert fits((record,))
+
+
+def test_a_retry_drops_foreign_headers_before_its_value() -> None:
+    finished = Bench().deliver(ordered(fake_outcome="transient"), CROWD)
+    assert finished is not None
+    [record] = finished.records
+    assert (finished.outcome, record.value) == ("retried", ordered(fake_outcome="transient"))
+    assert fits((record,))
+
+
+def test_a_job_that_no_retry_can_carry_fails() -> None:
+    """Without its value the next attempt would be poison, and the client would never hear of the job."""
+    bench = Bench()
+    finished = bench.order(fake_outcome="transient")
+    assert finished is not None
+    assert finished.outcome == "retried"
+    failed = bench.executor.refuse(finished)
+    assert failed.outcome == "failed"
+    error = result_of(failed).error
+    assert error is not None
+    assert error.code == "request_too_large"
+
+
+class Unsettled(SettlePolicy):
+    """A policy with a bug."""
+
+    def settle(self, error: ScribeError, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
+        raise ZeroDivisionError
+
+
+def test_an_error_while_settling_ends_as_a_dead_letter_with_the_original_bytes() -> None:
+    bench = Bench(policy=Unsettled(GROUP, retry=RetryPolicy(GROUP)))
+    finished = bench.order(fake_outcome="permanent")
+    assert finished is not None
+    [record] = finished.records
+    assert (finished.outcome, record.topic) == ("dead_lettered", f"{GROUP}.dlq")
+    assert record.value == ordered(fake_outcome="permanent")
+
+
+@pytest.mark.parametrize("uri", ["https://[", "https://exa\u2100mple/"])
+def test_no_address_ends_the_process(uri: str) -> None:
+    request = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, uri=uri))
+    assert result_of(Bench().order(request, fake_outcome="permanent")).request.source.uri == uri
+
+
+def test_a_transcribed_job_does_not_expire() -> None:
+    """Its turn has come: the words are there."""
+    expired = replace(BARE_REQUEST, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert isinstance(READY, TranscriptReady)
+    ready = replace(READY, request=expired)
+    assert result_of(Bench(Diarizing(SERDE)).deliver(SERDE.encode(ready))).outcome is Outcome.COMPLETED
 
 
 def test_a_poison_record_of_the_largest_size_still_reaches_the_dead_letters() -> None:
@@ -188,16 +273,63 @@ def test_a_poison_record_of_the_largest_size_still_reaches_the_dead_letters() ->
 
 
 def test_records_that_the_broker_refuses_end_differently_each_time() -> None:
-    """A result, then its failure, then an empty dead letter; after that nothing is left to try."""
+    """A result, its failure, that without free texts, a dead letter, an empty one; then nothing is left to try."""
     bench = Bench()
-    finished = bench.order()
+    finished = bench.order(note="x")
     assert finished is not None
     failed = bench.executor.refuse(finished)
-    assert result_of(failed).error is not None
-    dead = bench.executor.refuse(failed)
+    assert result_of(failed).request.metadata == {"note": "x"}
+    slimmed = bench.executor.refuse(failed)
+    assert (slimmed.outcome, result_of(slimmed).request.metadata) == ("failed", {})
+    assert result_of(slimmed).error == result_of(failed).error
+    whole = bench.executor.refuse(slimmed)
+    assert [record.value for record in whole.records] == [ordered(note="x")]
+    dead = bench.executor.refuse(whole)
     assert [record.value for record in dead.records] == [None]
     with pytest.raises(Fatal, match="refuses even"):
         bench.executor.refuse(dead)
+
+
+class MeetsItsTwin(FakeStage):
+    """Another record of the same job comes to another worker while this one is at work."""
+
+    twin: Callable[[], Finished | None]
+
+    def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
+        assert self.twin() is None
+        return super().run(job, work)
+
+
+@pytest.mark.parametrize("fate", ["committed", "retried", "dropped"])
+def test_a_twin_waits_for_the_end_of_the_first(fate: str) -> None:
+    """It is skipped only when that is written; else it is worked on itself."""
+    stage = MeetsItsTwin(SERDE)
+    bench = Bench(stage)
+    value = ordered(fake_outcome="transient" if fate == "retried" else "completed")
+    first, twin = (Task(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
+    stage.twin = lambda: bench.executor.execute(twin)
+    finished = bench.executor.execute(first)
+    assert finished is not None
+    assert finished.job is not None
+    assert bench.duplicates.released() == []
+    bench.duplicates.ended(finished.job, first, fate != "dropped" and finished.settlement.final)
+    assert bench.duplicates.released() == [twin]
+    stage.twin = lambda: None
+    second = bench.executor.execute(twin)
+    assert second is not None
+    expected = {"committed": "duplicate", "retried": "retried", "dropped": "completed"}
+    assert second.outcome == expected[fate]
+    assert bool(second.records) is (fate != "committed")
+
+
+def test_a_twin_is_released_when_the_first_writes_nothing() -> None:
+    stage = MeetsItsTwin(SERDE)
+    bench = Bench(stage)
+    lost = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None, owned=False)
+    first, twin = Task(Delivery("a", 0, 5, None, ordered()), lost), Task(Delivery("b", 0, 5, None, ordered()), lost)
+    stage.twin = lambda: bench.executor.execute(twin)
+    assert bench.executor.execute(first) is None
+    assert bench.duplicates.released() == [twin]
 
 
 def test_progress_is_offered_while_the_job_runs() -> None:

@@ -6,6 +6,7 @@ from threading import Event as Flag
 import pytest
 
 from gpu_consumers.core.offsets import PartitionOffsets, Position
+from gpu_consumers.core.settle import Settlement
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.execution import Finished, Task
 from gpu_consumers.partitions import OwnedPartition
@@ -19,7 +20,7 @@ def task(offset: int, owned: bool = True) -> Task:
 
 
 def finish(given: Task) -> Finished:
-    return Finished(given, None, "completed", ())
+    return Finished(given, None, Settlement("completed"), ())
 
 
 def pool(execute: Callable[[Task], Finished | None], workers: int = 2) -> WorkerPool:

@@ -129,6 +129,18 @@ def test_an_aborted_transaction_names_what_was_too_large_and_leaves_nothing(
     assert not read_topic(kafka, topic)
 
 
+def test_a_record_that_the_client_library_refuses_aborts_too(
+    producer: TransactionalProducer, kafka: str, fresh_topic: TopicFactory
+) -> None:
+    """It is named like one that the broker refuses, and the producer goes on."""
+    topic = fresh_topic(partitions=1)
+    with pytest.raises(Aborted) as aborted:
+        producer.commit([Record(topic, b"a", b"1"), Record(topic, b"b", b"x" * 2_000_000)], [])
+    assert aborted.value.too_large == (1,)
+    producer.commit([Record(topic, b"c", b"3")], [])
+    assert [message.value() for message in read_topic(kafka, topic)] == [b"3"]
+
+
 def test_a_second_holder_of_the_id_ends_the_first(producer: TransactionalProducer, fresh_topic: TopicFactory) -> None:
     """The first one must not take the id back: two processes would fence each other for ever."""
     topic = fresh_topic()

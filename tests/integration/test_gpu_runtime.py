@@ -7,14 +7,29 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from gpu_consumers.consumer import headers_of
 from gpu_consumers.service import FAILED, transactional_id
 from gpu_consumers.transactions import TransactionalProducer
 from schemas.events import JobProgress, JobRequested, Outcome, event_id
 from schemas.headers import ERROR_CODE, new_traceparent, trace_id
 from schemas.records import Record, record_of
-from tests.integration.gpu import SERDE, Group, Member, create_topics, duplicates, headers, job, member, spawn
+from tests.conftest import TopicFactory
+from tests.integration.broken_headers import produce_with_broken_header
+from tests.integration.gpu import (
+    SERDE,
+    Group,
+    Member,
+    create_topics,
+    duplicates,
+    headers,
+    job,
+    member,
+    read_topic,
+    spawn,
+)
 
 
 @pytest.fixture
@@ -92,6 +107,54 @@ def test_every_kind_of_error_finds_its_end_and_the_next_job_goes_on(group: Group
     assert headers(dead)["x-upstream"] == "7"
     assert headers(dead)[ERROR_CODE] == "undecodable"
     assert len(group.read(group.retry("1m"))) == 2
+
+
+def test_a_job_that_was_published_twice_runs_once(group: Group) -> None:
+    """Twins of a job in work, of one that ended, and of one that will be tried again; other runs are other jobs."""
+    slow, quick = job(fake_seconds="0.5"), job()
+    transient = job(fake_outcome="transient", fake_until="2")
+    again = replace(quick, run=2)
+    group.publish(slow, slow, quick, slow, again, transient, quick)
+    started = Member(group, "worker", workers=8).start()
+    assert len(group.await_results(4)) == 4
+    group.publish(slow, quick, transient)
+    assert group.await_no_lag() == 0
+    assert started.stop() == 0
+    expected = {(slow.job_id, 1), (quick.job_id, 1), (quick.job_id, 2), (transient.job_id, 1)}
+    assert {(result.job_id, result.run) for result in group.job_results()} == expected
+    assert len(group.job_results()) == 4
+    # the first attempt of the transient one, and then one that succeeds
+    assert started.stage.runs == 5
+
+
+def test_headers_that_cannot_be_read_are_none_every_time(kafka: str, fresh_topic: TopicFactory) -> None:
+    """The interpreter changes how it makes a call after some of them: the error must not come out elsewhere."""
+    topic = fresh_topic(partitions=1)
+    produce_with_broken_header(kafka, topic, *[b"value"] * 100)
+    messages = read_topic(kafka, topic)
+    assert len(messages) == 100
+    assert all(headers_of(message) == {} for message in messages)
+
+
+def test_headers_of_strangers_stop_nobody(group: Group) -> None:
+    """Names that are not UTF-8, and more bytes than any record of ours may have."""
+    first, second = job(), job()
+    produce_with_broken_header(group.bootstrap, group.jobs, SERDE.encode(first))
+    strange: dict[str, str | bytes | None] = {f"x-{number}": b"a" * 1000 for number in range(2000)}
+    options = {"bootstrap.servers": group.bootstrap, "message.max.bytes": 10_000_000, "compression.type": "gzip"}
+    producer = Producer(options)
+    producer.produce(group.jobs, b"nonsense", b"key", headers=strange)
+    producer.produce(group.jobs, SERDE.encode(job(fake_outcome="transient", fake_until="2")), headers=strange)
+    assert producer.flush(10) == 0
+    group.publish(second)
+    with member(group):
+        results = group.await_results(3)
+        assert group.await_no_lag() == 0
+    assert len(results) == 3
+    assert {first.job_id, second.job_id} <= {result.job_id for result in results}
+    [dead] = group.read(group.dlq)
+    assert dead.value() == b"nonsense"
+    assert headers(dead)[ERROR_CODE] == "undecodable"
 
 
 def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: Group) -> None:

@@ -1,14 +1,14 @@
 """What becomes of each error."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 
-from gpu_consumers.core.settle import STICKY, SettlePolicy, classify, slim, without_value
+from gpu_consumers.core.settle import STICKY, SettlePolicy, classify, slim, smaller, without_value
 from gpu_consumers.core.work import Delivery, Job
 from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
-from schemas.events import JobResult, Outcome, event_id
+from schemas.events import EnhancementRequest, JobResult, Outcome, event_id
 from schemas.headers import (
     ATTEMPT,
     ERROR_CODE,
@@ -121,7 +121,13 @@ def test_what_is_no_records_fault_settles_none(error: ScribeError) -> None:
 @pytest.mark.parametrize("phrase", STICKY)
 def test_a_lost_gpu_ends_the_process_whatever_raised_it(phrase: str) -> None:
     assert isinstance(classify(RuntimeError(f"CUDA error: {phrase} at x.cu:1")), Fatal)
-    assert isinstance(classify(Transient(f"cuBLAS: {phrase}")), Fatal)
+
+
+@pytest.mark.parametrize("phrase", STICKY)
+def test_text_that_a_client_chose_ends_no_process(phrase: str) -> None:
+    """Errors of ours quote keys, names and addresses."""
+    error = Permanent("source_not_found", f"s3://bucket/{phrase}")
+    assert classify(error) is error
 
 
 def test_an_unexpected_error_gets_another_attempt_and_keeps_its_text_to_itself() -> None:
@@ -138,10 +144,72 @@ def test_errors_of_ours_stay_what_they_are() -> None:
 def test_a_result_without_room_loses_what_has_no_limit() -> None:
     [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions
     assert isinstance(emission.event, JobResult)
-    smaller = slim(emission.event)
-    assert smaller.request.metadata == {}
-    assert smaller.request.options.prompt is None
-    assert (smaller.error, smaller.event_id) == (emission.event.error, emission.event.event_id)
+    slimmed = slim(emission.event)
+    assert slimmed.request.metadata == {}
+    assert slimmed.request.options.prompt is None
+    assert (slimmed.error, slimmed.event_id) == (emission.event.error, emission.event.event_id)
+
+
+def test_a_slim_result_has_no_text_without_a_limit() -> None:
+    """Whatever a stranger wrote into the request."""
+    text = "x" * 300_000
+    request = replace(
+        FULL_REQUEST,
+        tenant=text,
+        recording_id=text,
+        source=replace(FULL_REQUEST.source, uri=f"https://a.example/{text}", sha256=text),
+        options=replace(FULL_REQUEST.options, engine=text, model=text, language=text),
+        enhancement=replace(FULL_REQUEST.enhancement or EnhancementRequest(enhancement_id=JOB), llm_model=text),
+        webhook_url=f"https://a.example/{text}",
+    )
+    job = Job(DELIVERY, request, request)
+    [emission] = POLICY.settle(Permanent("unknown_model", text), DELIVERY, job, AT).emissions
+    assert isinstance(emission.event, JobResult)
+    slimmed = slim(emission.event)
+    assert len(Serde().encode(slimmed)) < 20_000
+    assert slimmed.request.webhook_url is None
+    assert slim(slimmed) == slimmed
+
+
+def test_what_a_job_may_say_survives_slimming_but_for_its_free_texts() -> None:
+    [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions
+    assert isinstance(emission.event, JobResult)
+    request = slim(emission.event).request
+    changed = {f.name for f in fields(request) if getattr(request, f.name) != getattr(FULL_REQUEST, f.name)}
+    assert changed == {"metadata", "options"}
+
+
+FOREIGN = {f"x-{number}": "a" * 1000 for number in range(2000)}
+
+
+def test_a_settlement_gets_smaller_in_steps_and_never_loses_a_retried_value() -> None:
+    """Foreign headers go first, then a dead letter's value; a retry without its value would be poison."""
+    crowded = replace(DELIVERY, headers={**DELIVERY.headers, **FOREIGN})
+    dead = POLICY.settle(Poison("odd"), crowded, None, AT)
+    first = smaller(dead)
+    assert first is not None
+    [record] = first.forwards
+    assert record.value == DELIVERY.value
+    assert {ORIGINAL_OFFSET, ERROR_CODE, TRACEPARENT, "__dlq.errors.topic"} <= record.headers.keys()
+    assert not FOREIGN.keys() & record.headers.keys()
+    second = smaller(first)
+    assert second is not None
+    assert [r.value for r in second.forwards] == [None]
+    assert smaller(second) is None
+    retried = smaller(POLICY.settle(Transient("odd"), crowded, JOB_IN_WORK, AT))
+    assert retried is not None
+    assert [(r.value, r.headers[ATTEMPT]) for r in retried.forwards] == [(DELIVERY.value, "2")]
+    assert smaller(retried) is None
+
+
+def test_an_endless_key_does_not_stay_with_a_record_without_room() -> None:
+    """Compressed, it came in under the broker's limit."""
+    assert without_value(Record("dlq", b"k" * 2_000_000, None)) == Record("dlq", None, None)
+    settled = POLICY.settle(Poison("odd"), replace(DELIVERY, key=b"k" * 2_000_000, headers={}), None, AT)
+    ends = [settled]
+    while (less := smaller(ends[-1])) is not None:
+        ends.append(less)
+    assert [record.key for record in ends[-1].forwards] == [None]
 
 
 def test_a_record_without_room_says_how_much_was_left_out() -> None:

@@ -1,0 +1,107 @@
+"""Whatever the order of things, a job runs once at a time, and none is skipped without an end that was committed."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_consumers.core.duplicates import Firsts, Verdict, key_of
+from schemas.headers import Origin
+from tests.samples import BARE_REQUEST
+
+KEY = key_of(BARE_REQUEST)
+FIRST, SECOND = Origin("jobs", 0, 1), Origin("jobs", 0, 2)
+
+
+def test_the_second_waits_for_the_first_and_is_skipped_after_its_end() -> None:
+    firsts: Firsts[str] = Firsts()
+    assert firsts.claim(KEY, FIRST, "a") is Verdict.RUN
+    assert firsts.claim(KEY, SECOND, "b") is Verdict.WAIT
+    assert firsts.end(KEY, "a", final=True) == ["b"]
+    assert firsts.claim(KEY, SECOND, "b") is Verdict.SKIP
+
+
+def test_the_second_runs_when_the_first_was_dropped_or_put_off() -> None:
+    firsts: Firsts[str] = Firsts()
+    firsts.claim(KEY, FIRST, "a")
+    firsts.claim(KEY, SECOND, "b")
+    assert firsts.end(KEY, "a", final=False) == ["b"]
+    assert firsts.claim(KEY, SECOND, "b") is Verdict.RUN
+
+
+def test_a_retry_of_the_first_is_no_duplicate() -> None:
+    firsts: Firsts[str] = Firsts()
+    for attempt in "abc":
+        assert firsts.claim(KEY, FIRST, attempt) is Verdict.RUN
+        firsts.end(KEY, attempt, final=attempt == "b")
+
+
+def test_a_re_read_takes_over_from_what_can_no_longer_commit() -> None:
+    firsts: Firsts[str] = Firsts()
+    firsts.claim(KEY, FIRST, "before the rebalance")
+    assert firsts.claim(KEY, FIRST, "after it") is Verdict.RUN
+    assert firsts.claim(KEY, SECOND, "b") is Verdict.WAIT
+    assert firsts.end(KEY, "before the rebalance", final=False) == []
+    assert firsts.end(KEY, "after it", final=True) == ["b"]
+
+
+@pytest.mark.parametrize("other", [replace(BARE_REQUEST, run=2), replace(BARE_REQUEST, tenant="another")])
+def test_another_run_or_tenant_is_another_job(other: object) -> None:
+    firsts: Firsts[str] = Firsts()
+    firsts.claim(KEY, FIRST, "a")
+    firsts.end(KEY, "a", final=True)
+    assert firsts.claim(key_of(other), SECOND, "b") is Verdict.RUN  # type: ignore[arg-type]
+
+
+def test_memory_is_bounded_and_keeps_what_was_asked_for_last() -> None:
+    firsts: Firsts[int] = Firsts(remembered=2)
+    keys = [(f"t{number}", KEY[1], 1) for number in range(3)]
+    for number, key in enumerate(keys):
+        firsts.claim(key, FIRST, number)
+        firsts.end(key, number, final=True)
+        firsts.claim(keys[0], SECOND, 9)
+    found = [firsts.claim(key, SECOND, number) for number, key in enumerate(keys)]
+    assert found == [Verdict.SKIP, Verdict.RUN, Verdict.SKIP]
+
+
+@dataclass(eq=False)
+class Twin:
+    """One of several records of the same job."""
+
+    number: int
+    attempts: int
+    state: str = "queued"
+
+    @property
+    def origin(self) -> Origin:
+        return Origin("jobs", 0, self.number)
+
+
+ENDS = st.sampled_from(["committed", "dropped", "retried"])
+
+
+@given(st.integers(1, 6), st.data())
+def test_no_order_of_things_loses_a_job_or_runs_it_twice_at_a_time(count: int, data: st.DataObject) -> None:
+    """Twins start and end in any order; a dropped one comes back later, as after a rebalance."""
+    firsts: Firsts[Twin] = Firsts()
+    twins = [Twin(number, data.draw(st.integers(0, 2))) for number in range(count)]
+    committed = 0
+    while active := [twin for twin in twins if twin.state in ("queued", "running")]:
+        twin = data.draw(st.sampled_from(active))
+        if twin.state == "queued":
+            twin.state = firsts.claim(KEY, twin.origin, twin)
+            twin.state = {"run": "running", "wait": "waiting", "skip": "skipped"}[twin.state]
+            assert twin.state != "skipped" or committed
+        else:
+            end = data.draw(ENDS) if twin.attempts else "committed"
+            twin.attempts -= 1
+            twin.state = "done" if end == "committed" else "queued"
+            committed += end == "committed"
+            for waiting in firsts.end(KEY, twin, final=end == "committed"):
+                assert waiting.state == "waiting"
+                waiting.state = "queued"
+        assert Counter(t.state for t in twins)["running"] <= 1
+    assert committed == 1
+    assert {twin.state for twin in twins} <= {"done", "skipped"}
