@@ -10,6 +10,7 @@ from gpu_consumers.engine import SAMPLE_RATE
 from gpu_consumers.media import Decoded, decode, load
 from schemas.errors import NotOwner, Permanent
 from schemas.events import Channels
+from sink.disk import is_full
 from tests.media_files import RATE, encoded, silent_film, tone
 
 
@@ -172,3 +173,11 @@ def test_rates_and_lengths_survive(tmp_path: Path) -> None:
     """8 kHz telephone audio has the same length afterwards."""
     assert decoded(tmp_path, encoded(tone(3.0, rate=8000), rate=8000)).duration == pytest.approx(3.0, abs=0.02)
     assert RATE != SAMPLE_RATE
+
+
+def test_a_full_disk_is_not_the_recordings_fault(tmp_path: Path) -> None:
+    """It passes as it is: whoever keeps the folder decides what becomes of it."""
+    (tmp_path / "samples.npy").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        decoded(tmp_path, encoded(tone(3.0)))
+    assert is_full(caught.value)

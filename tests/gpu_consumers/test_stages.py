@@ -1,5 +1,6 @@
 """The two stages around scripted engines: what goes in, what comes out, and what becomes of failures."""
 
+import errno
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from schemas.events import JobRequested, JobResult, Options, Outcome, Source, St
 from schemas.objects import upload_key
 from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
+from sink.memory import MemoryObjectStore
 from tests.gpu_consumers.scripted import Reports, Rig
 from tests.media_files import encoded, tone
 from tests.samples import AT, BARE_REQUEST
@@ -251,6 +253,24 @@ def test_work_stops_when_the_job_is_lost(rig: Rig, looks: int) -> None:
     with pytest.raises(NotOwner):
         transcribed(rig, request(), Reports(looks=looks))
     assert not list(rig.folder.glob("work-*/*"))
+
+
+class FullDisk(MemoryObjectStore):
+    """Whatever is fetched finds no room."""
+
+    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_full_disk_costs_no_job_its_attempts(rig: Rig, tmp_path: Path) -> None:
+    """In both stages; not even the speakers, however often it was tried."""
+    event = ready(rig)
+    full = Rig(tmp_path / "full", store=FullDisk("scribe"))
+    with pytest.raises(Outage, match="disk"):
+        transcribed(full, request())
+    with pytest.raises(Outage, match="disk"):
+        diarized(full, event, attempt=4)
+    assert not list((tmp_path / "full").glob("work-*/*"))
 
 
 def test_undecodable_records_are_poison(rig: Rig) -> None:
