@@ -54,10 +54,14 @@ class Alter:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Topics to create, and differences that need somebody's consent; more partitions than wanted are none."""
+    """Topics to create, and differences that need somebody's consent; more partitions than wanted are none.
+
+    `small` are topics with fewer partitions than the table has. They work, so they are no difference.
+    """
 
     create: tuple[Create, ...] = ()
     grow: tuple[Grow, ...] = ()
+    small: tuple[Grow, ...] = ()
     alter: tuple[Alter, ...] = ()
     same: tuple[str, ...] = field(default=())
 
@@ -73,8 +77,8 @@ class Plan:
 
 
 def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: int | None = None) -> Plan:
-    """What differs; `partitions` replaces the number of every topic. Nothing is ever shrunk or deleted."""
-    create, grow, alter, same = [], [], [], []
+    """What differs; `partitions` demands another number of every topic. Nothing is ever shrunk or deleted."""
+    create, fewer, alter, same = [], [], [], []
     for topic in wanted:
         count = partitions or topic.partitions
         there = existing.get(topic.name)
@@ -83,11 +87,12 @@ def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: 
             continue
         altered = _altered(topic, there)
         if there.partitions < count:
-            grow.append(Grow(topic.name, there.partitions, count))
+            fewer.append(Grow(topic.name, there.partitions, count))
         alter += altered
         if there.partitions >= count and not altered:
             same.append(topic.name)
-    return Plan(tuple(create), tuple(grow), tuple(alter), tuple(same))
+    grow, small = (fewer, []) if partitions else ([], fewer)
+    return Plan(tuple(create), tuple(grow), tuple(small), tuple(alter), tuple(same))
 
 
 def retention_mistakes(

@@ -24,6 +24,7 @@ def configure(settings: ServiceSettings, process: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _uncoloured,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
@@ -44,6 +45,12 @@ def configure(settings: ServiceSettings, process: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Without the second message that uvicorn writes for terminals."""
+    event.pop("color_message", None)
+    return event
 
 
 def _named(process: str) -> structlog.typing.Processor:

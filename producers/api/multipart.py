@@ -1,5 +1,6 @@
 """Multipart forms as they arrive: small fields are kept, the one file is handed on piece by piece. No I/O."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -11,17 +12,19 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FILE_FIELD = "file"
+MAX_NAME_CHARS = 64  # of a wrong name, told back
 MAX_FIELD_BYTES = 256 * 1024  # all fields together
 
 
 class MultipartForm:
     """Feed it the body, take the file's bytes out; raises Rejected for whatever is not as it should be."""
 
-    def __init__(self, content_type: str, max_file_bytes: int) -> None:
-        """`content_type` is the request's header; `max_file_bytes` the limit of the file."""
+    def __init__(self, content_type: str, max_file_bytes: int, names: Collection[str]) -> None:
+        """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields."""
         self.fields: dict[str, str] = {}
         self.file_begun = self.file_ended = False
         self._max_file_bytes = max_file_bytes
+        self._names = names
         self._file_bytes = self._field_bytes = 0
         self._taken = bytearray()
         self._name, self._is_file = "", False
@@ -76,7 +79,10 @@ class MultipartForm:
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         self._is_file = b"filename" in options
         if self._is_file and self._name != FILE_FIELD:
-            raise _invalid(f"a file belongs into the part '{FILE_FIELD}'", self._name)
+            raise _invalid(f"a file belongs into the part '{FILE_FIELD}'", self._name[:MAX_NAME_CHARS])
+        # known names, each once, limit the parts as well
+        if self._name != FILE_FIELD and self._name not in self._names:
+            raise _invalid("is not known", self._name[:MAX_NAME_CHARS] or "body")
         if self._name in self.fields or (self._name == FILE_FIELD and (self.file_begun or not self._is_file)):
             raise _invalid("may be there once, and the file only with a file name", self._name)
         self.file_begun = self.file_begun or self._is_file

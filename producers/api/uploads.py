@@ -45,7 +45,7 @@ async def transcribe_upload(
     request: Request, response: Response, services: ServicesDep, key: KeyDep, trace: TraceDep
 ) -> JobSummary:
     """A form with a `file` and the fields of /api/v1/transcribe but `url`, in any order."""
-    form = MultipartForm(request.headers.get("content-type", ""), services.upload_max_bytes)
+    form = MultipartForm(request.headers.get("content-type", ""), services.upload_max_bytes, JobFields.model_fields)
     _check_length(request, services.upload_max_bytes)
     upload_id = uuid4()
     object_key = upload_key(key.tenant, upload_id)

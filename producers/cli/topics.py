@@ -8,7 +8,7 @@ import typer
 
 from producers.admin import TopicAdmin
 from producers.exit_codes import MISTAKE
-from producers.topic_plan import Existing, Plan, plan, retention_mistakes
+from producers.topic_plan import Existing, Grow, Plan, plan, retention_mistakes
 from schemas.settings import KafkaAndObjects, load
 from schemas.topics import TOPICS
 
@@ -31,6 +31,7 @@ def apply(
     """Create what is missing; may be run any number of times.
 
     A topic that exists with other settings is refused, unless --alter says to change it: nothing is created then.
+    Fewer partitions than in the table are only remarked on, unless --partitions demands a number; --alter adds them.
     Added partitions move keys, so let the queues run empty first. Partitions are never taken away.
 
     [bold]scribe topics apply[/]
@@ -39,14 +40,17 @@ def apply(
     """
     admin, found = _look(partitions)
     if found.differences and not alter:
-        _refuse(found, "Nothing was changed.")
+        _refuse(found, _again(partitions, replication_factor), "Nothing was changed.")
+    changes = (*found.differences, *found.small) if alter else ()
     admin.create(found.create, replication_factor)
-    admin.grow(found.grow)
+    admin.grow(change for change in changes if isinstance(change, Grow))
     admin.alter(found.alter)
     for topic in found.create:
         sys.stdout.write(f"created {topic.name} ({topic.partitions} partitions)\n")
-    for difference in found.differences:
-        sys.stdout.write(f"changed {difference}\n")
+    for change in changes:
+        sys.stdout.write(f"changed {change}\n")
+    if not alter:
+        _remark(found)
     sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
 
 
@@ -55,7 +59,8 @@ def check(partitions: Partitions = None) -> None:
     """Say what `apply` would do; exit code 2 when it is anything."""
     _, found = _look(partitions)
     if not found.is_done:
-        _refuse(found)
+        _refuse(found, _again(partitions))
+    _remark(found)
     sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
 
 
@@ -74,8 +79,21 @@ def _check_retention(existing: Mapping[str, Existing], object_days: int | None) 
         raise typer.Exit(MISTAKE)
 
 
-def _refuse(found: Plan, *words: str) -> None:
+def _remark(found: Plan) -> None:
+    """Fewer partitions are right for a small broker, and cost parallel work on a large one."""
+    if found.small:
+        sys.stderr.write("".join(f"remark {topic}\n" for topic in found.small))
+        sys.stderr.write("To have them all: scribe topics apply --alter\n")
+
+
+def _again(partitions: int | None, replication_factor: int = -1) -> str:
+    """The options that were given, for the command that is advised."""
+    given = f" --partitions {partitions}" if partitions else ""
+    return f"{given} --replication-factor {replication_factor}" if replication_factor != -1 else given
+
+
+def _refuse(found: Plan, options: str, *words: str) -> None:
     lines = [f"missing {topic.name}" for topic in found.create] + [f"differs {item}" for item in found.differences]
-    lines += [*words, f"To put it right: scribe topics apply{' --alter' if found.differences else ''}"]
+    lines += [*words, f"To put it right: scribe topics apply{options}{' --alter' if found.differences else ''}"]
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     raise typer.Exit(MISTAKE)

@@ -408,6 +408,10 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     refused = run_here("topics", "apply", "--partitions", "3", **values)
     assert refused.returncode == 2
     assert "differs scribe.jobs: 2 partitions, wanted 3" in refused.stderr
+    assert refused.stderr.endswith("To put it right: scribe topics apply --partitions 3 --alter\n")
+    small = run_here("topics", "check", **values)
+    assert (small.returncode, small.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
+    assert "remark scribe.jobs: 2 partitions, wanted 12" in small.stderr
     grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
     assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
     assert run_here("topics", "check", *few, **values).returncode == 0

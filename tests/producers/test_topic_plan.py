@@ -26,7 +26,7 @@ brokers = st.dictionaries(
 def carried_out(found: Plan, existing: dict[str, Existing]) -> dict[str, Existing]:
     """The broker after the plan."""
     after = {**existing, **{topic.name: Existing(topic.partitions, topic.config) for topic in found.create}}
-    for grow in found.grow:
+    for grow in (*found.grow, *found.small):
         after[grow.name] = replace(after[grow.name], partitions=grow.wants)
     for alter in found.alter:
         there = after[alter.name]
@@ -39,7 +39,8 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     existing: dict[str, Existing], partitions: int | None
 ) -> None:
     after = carried_out(plan(WANTED, existing, partitions), existing)
-    assert plan(WANTED, after, partitions).is_done
+    again = plan(WANTED, after, partitions)
+    assert (again.is_done, again.small) == (True, ())
 
 
 @given(brokers, st.none() | st.integers(1, 30))
@@ -57,14 +58,14 @@ def test_every_topic_is_created_different_or_the_same(existing: dict[str, Existi
     found = plan(WANTED, existing)
     created, differ = {topic.name for topic in found.create}, {item.name for item in found.differences}
     assert created == TOPICS.keys() - existing.keys()
-    assert created | differ | set(found.same) == TOPICS.keys()
+    assert created | differ | {topic.name for topic in found.small} | set(found.same) == TOPICS.keys()
     assert not differ & set(found.same)
 
 
 def test_what_differs_is_said_in_words() -> None:
     topic = TOPICS[JOBS]
     there = {JOBS: Existing(4, {**topic.config, "retention.ms": "1000"})}
-    found = plan([topic], there)
+    found = plan([topic], there, 12)
     assert found.differences == (
         Grow(JOBS, 4, 12),
         Alter(JOBS, "retention.ms", "1000", str(14 * DAY_MS)),
@@ -73,6 +74,15 @@ def test_what_differs_is_said_in_words() -> None:
         "scribe.jobs: 4 partitions, wanted 12",
         f"scribe.jobs: retention.ms is 1000, wanted {14 * DAY_MS}",
     ]
+
+
+def test_fewer_partitions_alone_are_no_difference() -> None:
+    """Unless somebody demands a number."""
+    topic = TOPICS[JOBS]
+    there = {JOBS: Existing(4, topic.config)}
+    found = plan([topic], there)
+    assert (found.is_done, found.small, found.same) == (True, (Grow(JOBS, 4, 12),), ())
+    assert plan([topic], there, 12).differences == (Grow(JOBS, 4, 12),)
 
 
 def test_a_smaller_broker_asks_for_its_own_number_of_partitions() -> None:

@@ -44,6 +44,13 @@ def test_other_threads_are_named_too(capsys: pytest.CaptureFixture[str]) -> None
     assert lines(capsys)[0]["process"] == "scribe-test"
 
 
+def test_a_message_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Uvicorn sends a second one with colours along."""
+    logs.configure(ServiceSettings(), "scribe-test")
+    logging.getLogger("uvicorn.error").info("started", extra={"color_message": "\x1b[1mstarted"})
+    assert "color_message" not in lines(capsys)[0]
+
+
 def test_an_exception_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A traceback does not break the format."""
     logs.configure(ServiceSettings(), "scribe-test")

@@ -10,6 +10,7 @@ from producers.api.multipart import MAX_FIELD_BYTES, MultipartForm
 from schemas.errors import Rejected
 
 BOUNDARY = "b0undary"
+NAMES = ("language", "model", "prompt", "metadata")
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 Part = tuple[str, str | None, bytes]  # name, file name, content
 
@@ -23,7 +24,7 @@ def body_of(parts: list[Part], end: str = f"--{BOUNDARY}--\r\n") -> bytes:
 
 
 def read(body: bytes, cuts: list[int] | None = None, limit: int = 1000) -> tuple[MultipartForm, bytes]:
-    form, file = MultipartForm(TYPE, limit), b""
+    form, file = MultipartForm(TYPE, limit, NAMES), b""
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts or [])})
     for start, end in pairwise(edges):
         form.feed(body[start:end])
@@ -70,6 +71,9 @@ FILE: Part = ("file", "a.wav", b"RIFF")
         ([("model", None, b"a"), ("model", None, b"b"), FILE], "invalid_request", "model"),
         ([("audio", "a.wav", b"RIFF")], "invalid_request", "audio"),
         ([("language", None, b"\xff"), FILE], "invalid_request", "language"),
+        ([("langage", None, b"he"), FILE], "invalid_request", "langage"),
+        ([("", None, b""), FILE], "invalid_request", "body"),
+        ([("n" * 4000, None, b""), FILE], "invalid_request", "n" * 64),
         ([("file", "a.wav", b"x" * 1001)], "media_too_large", None),
         ([("prompt", None, b"x" * (MAX_FIELD_BYTES + 1)), FILE], "request_too_large", None),
     ],
@@ -80,6 +84,15 @@ def test_wrong_forms(parts: list[Part], code: str, field: str | None) -> None:
         read(body_of(parts))[0].finish()
     assert caught.value.code == code
     assert [item["field"] for item in caught.value.errors] == ([field] if field else [])
+
+
+def test_no_number_of_parts_is_held() -> None:
+    """Each part has a name that is known and new, so the first other one ends the form."""
+    form = MultipartForm(TYPE, 1000, NAMES)
+    parts: list[Part] = [(f"a{number}", None, b"") for number in range(20_000)]
+    with pytest.raises(Rejected):
+        form.feed(body_of(parts))
+    assert form.fields == {}
 
 
 def test_a_form_that_ends_early() -> None:
@@ -95,4 +108,4 @@ def test_a_form_that_ends_early() -> None:
 )
 def test_no_form_at_all(content_type: str) -> None:
     with pytest.raises(Rejected, match="multipart/form-data with a boundary"):
-        MultipartForm(content_type, 10)
+        MultipartForm(content_type, 10, NAMES)
