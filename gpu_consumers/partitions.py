@@ -69,7 +69,7 @@ class Assignment:
 
     @property
     def bytes_in_flight(self) -> int:
-        """Size of the values of all records received and not finished."""
+        """Size of all records received and not finished, with their headers."""
         return sum(partition.bytes_in_flight for partition in self._owned.values())
 
     def find(self, topic: str, partition: int) -> OwnedPartition | None:

@@ -20,8 +20,9 @@ class Delivery:
 
     @property
     def size_bytes(self) -> int:
-        """Of the value."""
-        return len(self.value or b"")
+        """Of all that it holds in memory: a batch of little size may unfold into headers of any size."""
+        headers = sum(len(name) + len(value) for name, value in self.headers.items())
+        return len(self.key or b"") + len(self.value or b"") + headers
 
     @property
     def origin(self) -> Origin:
