@@ -39,7 +39,11 @@ def run(
         str, typer.Option(help="Steps to do here, separated by commas; both share one GPU and its models.")
     ] = ",".join(STAGES),
     fake: Annotated[
-        bool, typer.Option("--fake", help="No models: jobs end as their metadata orders (see gpu_consumers/fake.py).")
+        bool,
+        typer.Option(
+            "--fake",
+            help="Only in development, no models: jobs end as their metadata orders (see gpu_consumers/fake.py).",
+        ),
     ] = False,
 ) -> None:
     """Transcribe and diarize the jobs of Kafka until SIGTERM.
@@ -85,6 +89,8 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
 
 
 def _fake_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:
+    if settings.environment != "development":
+        raise SettingsError("--fake invents transcripts: it needs SCRIBE_ENVIRONMENT=development")
     if list(names) != ["transcribe"]:
         raise SettingsError("--fake does the whole job in one step: add --stages transcribe")
     return [FakeStage(serde, workers=settings.transcribe_workers, seconds=1.0)]

@@ -26,6 +26,8 @@ TIMEOUT_SECONDS = 5
 RETRIES = 2
 RETRY_MS = 200
 NOT_FOUND = 404
+# the registry's own codes: no such subject, version, schema, or compatibility of a subject
+MISSING = frozenset({40401, 40402, 40403, 40408})
 REFUSED = (409, 422)
 
 
@@ -147,8 +149,13 @@ def _translated(subject: str = "the request") -> Iterator[None]:
     try:
         yield
     except SchemaRegistryError as error:
-        if error.http_status_code == NOT_FOUND:
+        if error.http_status_code == NOT_FOUND and error.error_code in MISSING:
             raise _Missing(str(error)) from error
+        if error.http_status_code == NOT_FOUND:
+            raise Outage(
+                "what answers is no schema registry (404): SCRIBE_SCHEMA_REGISTRY_URL needs the path of its"
+                " Confluent-compatible interface, such as /apis/ccompat/v7"
+            ) from error
         if error.http_status_code in REFUSED:
             raise SchemaRefused(f"the schema registry refuses {subject}: {error.error_message}") from error
         raise Outage(f"the schema registry answers {error.http_status_code}: {error.error_message}") from error

@@ -1,10 +1,12 @@
 """The command `scribe-api`: the REST shim in one process."""
 
 import asyncio
+import logging
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Annotated
 
@@ -14,6 +16,7 @@ import uvicorn
 from producers.api.app import create_app
 from producers.api.services import Services
 from producers.exit_codes import reported
+from schemas.errors import SettingsError
 from schemas.logs import configure
 from schemas.models import load_registry
 from schemas.settings import ApiProcess, load
@@ -22,6 +25,8 @@ from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
+log = logging.getLogger(__name__)
+BACKLOG = 2048  # connections that wait while others are taken in
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 
@@ -41,27 +46,47 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
 
 async def serve(settings: ApiProcess) -> None:
     """Answer requests until SIGTERM or SIGINT."""
+    with listening(settings.api_host, settings.api_port) as listener:
+        await _serve(settings, listener)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket to answer on; raises SettingsError when the address is taken or not ours."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"SCRIBE_API_PORT, SCRIBE_API_HOST: cannot listen on {host}:{port}: {error.strerror}"
+        ) from error
+    with listener:
+        yield listener
+
+
+async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
     async with open_services(settings) as services:
         config = uvicorn.Config(
             create_app(services),
-            host=settings.api_host,
-            port=settings.api_port,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        await uvicorn.Server(config).serve()
+        log.info("listening on http://%s:%d", *listener.getsockname()[:2])
+        await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def run(
-    host: Annotated[str | None, typer.Option(help="Address to listen on [env: SCRIBE_API_HOST].")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on [env: SCRIBE_API_PORT].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, else SCRIBE_API_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, else SCRIBE_API_PORT.")] = None,
 ) -> None:
     """Serve the REST shim of Scribe Rabbit.
 
-    Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka. The documentation of the
-    interface is at /docs, its health at /readyz.
+    Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka.
+
+    Every setting is an environment variable; the README lists them all. The documentation of the interface is at
+    /docs, its health at /readyz.
     """
     # uvicorn raises a signal again when it has shut down in order, and that is a good end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -74,7 +99,9 @@ def run(
 
 def main() -> None:
     """The command `scribe-api`."""
-    typer.run(run)
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+    app.command()(run)
+    app(prog_name="scribe-api")
 
 
 if __name__ == "__main__":

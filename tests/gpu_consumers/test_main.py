@@ -41,6 +41,12 @@ def test_every_wrong_setting_is_named_at_once() -> None:
 
 
 def test_the_fake_stage_does_not_split_its_work() -> None:
-    done = scribe_gpu("--fake")
+    done = scribe_gpu("--fake", SCRIBE_ENVIRONMENT="development")
     assert done.returncode == 2
     assert "--stages transcribe" in done.stderr
+
+
+def test_invented_transcripts_are_for_development_only() -> None:
+    done = scribe_gpu("--fake", "--stages", "transcribe", SCRIBE_ENVIRONMENT="production")
+    assert done.returncode == 2
+    assert "SCRIBE_ENVIRONMENT=development" in done.stderr

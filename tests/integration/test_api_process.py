@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,35 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert sorted(line.split(":")[0] for line in done.stderr.splitlines()) == sorted(values)
+
+
+def run_to_end(*arguments: str, **values: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**CLEAN, "COLUMNS": "80", "NO_COLOR": "1", **values},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_fits_a_terminal_and_names_the_variables() -> None:
+    done = run_to_end("--help")
+    assert done.returncode == 0
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    for word in ("SCRIBE_API_HOST", "SCRIBE_API_PORT", "/docs"):
+        assert word in done.stdout
+
+
+def test_an_address_that_cannot_be_had_is_a_wrong_setting(settings: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_to_end(**settings, SCRIBE_API_PORT=port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "SCRIBE_API_PORT, SCRIBE_API_HOST: cannot listen on 127.0.0.1:" + port in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run_to_end(**settings, SCRIBE_API_HOST="no.such.host.invalid").returncode == 2
 
 
 def test_without_a_database_it_says_so() -> None:

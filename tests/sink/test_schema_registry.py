@@ -3,6 +3,8 @@
 import json
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -143,6 +145,34 @@ def test_a_registry_that_is_away_is_an_outage() -> None:
         store.id_of("JobControl")
     with pytest.raises(Outage, match="away"):
         store.schema_of(1)
+
+
+class _Nothing(BaseHTTPRequestHandler):
+    """A server that is something else."""
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_error(404)
+
+    do_GET = do_POST = do_PUT = _answer
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_a_server_that_is_no_registry_is_told_apart() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Nothing)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        for ask in (lambda: register_all(url), lambda: check(url), lambda: RegistryStore(url).id_of("JobControl")):
+            with pytest.raises(Outage, match="is no schema registry"):
+                ask()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_the_setting_chooses_where_ids_come_from(registered: str) -> None:
