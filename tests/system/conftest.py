@@ -9,6 +9,14 @@ from deploy.local.service import Service
 from deploy.local.stack import Stack
 from tests.system.client import Client
 
+# limits that a small recording reaches, and retries that a test can wait for
+SMALL = {
+    "SCRIBE_TIME_SCALE": "0.01",
+    "SCRIBE_INLINE_MAX_BYTES": "6000",
+    "SCRIBE_FETCH_MAX_BYTES": "6000000",
+    "SCRIBE_UPLOAD_MAX_BYTES": "6000000",
+}
+
 
 @pytest.fixture(scope="session")
 def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -20,7 +28,7 @@ def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def client(system_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A running service and a client with a key."""
-    environment = system_stack.environment() | {"SCRIBE_TIME_SCALE": "0.01"}
+    environment = system_stack.environment() | SMALL
     service = Service(environment, tmp_path_factory.mktemp("service"))
     try:
         key = service.prepare()

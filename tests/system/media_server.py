@@ -9,7 +9,7 @@ PAGE = b"<!doctype html><html><body><h1>Please log in</h1></body></html>"
 
 
 class MediaServer:
-    """Serves `files` by path; /redirect leads to the metadata address, /endless never ends, /500 fails."""
+    """Serves `files` by path, /page.html, and /redirect, which leads to the metadata address."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(files))

@@ -40,6 +40,7 @@ def media() -> Iterator[MediaServer]:
         "truncated.wav": tone(3)[: 16_000 * 2],
         "noise.mp3": bytes(range(256)) * 200,
         "silent-video.mp4": silent_video(),
+        "large.wav": bytes(7_000_000),
     }
     with MediaServer(files) as server:
         yield server
@@ -102,6 +103,7 @@ def test_no_key_no_service(client: Client, key: str | None) -> None:
         ("noise.mp3", "not_media"),
         ("silent-video.mp4", "media_no_audio"),
         ("redirect", "source_refused"),
+        ("large.wav", "media_too_large"),
     ],
 )
 def test_bad_recordings_fail_with_a_reason(client: Client, media: MediaServer, name: str, code: str) -> None:
@@ -110,6 +112,12 @@ def test_bad_recordings_fail_with_a_reason(client: Client, media: MediaServer, n
     ended = client.wait(job)
     assert (ended["state"], ended["error"]["code"]) == ("failed", code), ended
     assert [result.outcome for result in client.results(job)] == [Outcome.FAILED]
+
+
+def test_an_upload_larger_than_the_limit_is_refused(client: Client) -> None:
+    """At the door, with the limit in the message."""
+    answer = client.http.post("/api/v1/transcribe/upload", files={"file": ("x.wav", bytes(7_000_000))})
+    assert (answer.status_code, answer.json()["code"]) == (413, "media_too_large"), answer.text
 
 
 def test_an_unreachable_address_fails_with_a_reason(client: Client) -> None:

@@ -3,17 +3,22 @@
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
+
+import numpy as np
 
 from deploy.local.receiver import Receiver
 from deploy.local.service import pss
 from deploy.local.stack import Stack
 from schemas.events import JobRequested, Options, Outcome, Source
 from schemas.serde import to_json, transcript_from_json
+from tests.heldout import held_out
 from tests.recordings import HEBREW, MONO, STEREO, Recording
 from tests.scoring import word_error_rate
 from tests.system.client import Client
 from tests.system.media_server import MediaServer
+from tests.system.sound import write_wav
 
 MEMORY_BYTES = 4_000_000_000
 
@@ -59,6 +64,19 @@ def test_a_hebrew_recording(client: Client) -> None:
     job_id = client.upload(HEBREW.path, language="he")
     assert client.wait(job_id)["result"]["language"] == "he"
     check_transcript(client, job_id, HEBREW)
+
+
+def test_a_long_transcript_travels_by_claim_check(client: Client, tmp_path: Path) -> None:
+    """Too large for its record: the event names the object, and every reader finds the transcript there."""
+    spoken = held_out()[0].conversation
+    job_id = client.upload(write_wav(np.tile(spoken.mono, 6), tmp_path / "long.wav"), language="en")
+    assert client.wait(job_id)["state"] == "completed"
+    (result,) = client.results(job_id)
+    assert result.transcript is None
+    assert result.claim_check is not None
+    assert result.claim_check.uri.startswith("s3://")
+    transcript = transcript_from_json(client.transcript(job_id).json())
+    assert word_error_rate(" ".join([u.text for u in spoken.utterances] * 6), transcript.text) <= 0.15
 
 
 def test_the_same_event_twice_is_one_job(client: Client) -> None:

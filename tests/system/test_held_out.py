@@ -1,23 +1,21 @@
 """Held-out speech through the whole service: words, speakers in time, and speakers of words."""
 
 import sys
-import wave
 from collections.abc import Callable
 from functools import reduce
 from operator import add
 from pathlib import Path
 from uuid import UUID
 
-import numpy as np
 import pytest
 
 from deploy.local.models.training.heard import heard, is_new
 from deploy.local.models.training.sentences import Sentence
-from deploy.local.models.training.speech import SAMPLE_RATE
 from schemas.serde import transcript_from_json
 from tests.heldout import HeldOut, held_out
 from tests.scoring import Counts, Said, count
 from tests.system.client import Client
+from tests.system.sound import write_wav
 
 SECONDS = 180  # of speech that no stand-in was trained on, at least
 
@@ -38,7 +36,9 @@ def test_words_and_speakers_are_right(
 ) -> None:
     """At most 10 % of words wrong, at most 12 % of time with a wrong speaker, at least 93 % of words with the right one."""
     items = held_out()
-    jobs = {item.name: client.upload(write(item, tmp_path), language=item.conversation.language) for item in items}
+    jobs = {
+        item.name: client.upload(write_wav(item.conversation.mono, tmp_path / f"{item.name}.wav")) for item in items
+    }
     counts = {item.name: scored(client, item, jobs[item.name]) for item in items}
     total = reduce(add, counts.values())
     scores = {
@@ -55,15 +55,6 @@ def test_words_and_speakers_are_right(
     assert total.word_error_rate <= 0.10, counts
     assert total.diarization_error_rate <= 0.12, counts
     assert total.right_speakers >= 0.93, counts
-
-
-def write(item: HeldOut, folder: Path) -> Path:
-    """The conversation as a WAV file, 16 kHz mono."""
-    path = folder / f"{item.name}.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "NONE"))
-        file.writeframes((np.clip(item.conversation.mono, -1, 1) * 32_767).astype("<i2").tobytes())
-    return path
 
 
 def scored(client: Client, item: HeldOut, job_id: UUID) -> Counts:
