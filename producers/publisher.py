@@ -5,8 +5,9 @@ The one module of this folder that other processes use as a library.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Outage, Permanent, ScribeError, SettingsError
+from schemas.ports import Refused
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
+
+Report = Callable[[KafkaError | None, "Message[Any, Any]"], None]
 
 
 class Seldom(logging.Filter):
@@ -124,13 +128,13 @@ class Publisher:
         self.close()
 
     def publish(self, *records: Record) -> None:
-        """Send and wait until the broker has them all; raises Outage, or Permanent for a record too large.
+        """Send and wait until the broker has them all; raises Refused when only those too large are missing.
 
-        After an error some of the records may have been written: send all of them again.
+        Raises Outage when others are: some of the records may have been written, so send all of them again.
         """
         producer, reports = self._producer, _Reports()
-        for record in records:
-            self._send(producer, record, reports)
+        for place, record in enumerate(records):
+            self._send(producer, record, reports, place)
         deadline = time.monotonic() + self._timeout + 5
         while len(reports.ended) < len(records):
             producer.poll(0.05)
@@ -158,25 +162,30 @@ class Publisher:
         with options_checked():
             return Producer(self._config, logger=client_log)
 
-    def _send(self, producer: Producer, record: Record, reports: "_Reports") -> None:
+    def _send(self, producer: Producer, record: Record, reports: "_Reports", place: int) -> None:
         deadline = time.monotonic() + self._timeout
         while True:
             try:
-                return _produce(producer, record, reports)
+                return _produce(producer, record, partial(reports.add, place))
             except BufferError as error:
                 if time.monotonic() > deadline:
                     raise Outage("Kafka takes no more records: the local queue is full") from error
                 producer.poll(0.05)
             except KafkaException as error:
+                if error.args[0].code() in TOO_LARGE:
+                    return reports.refuse(place, error.args[0], record.topic)
                 self._renew(producer, error.args[0])
                 raise translate(error, record.topic) from error
 
     def _check(self, producer: Producer, reports: "_Reports") -> None:
-        failed = [(error, topic) for error, topic in reports.ended if error is not None]
-        for error, _ in failed:
+        failed = {place: (error, topic) for place, (error, topic) in reports.ended.items() if error is not None}
+        others = [(error, topic) for error, topic in failed.values() if error.code() not in TOO_LARGE]
+        for error, _ in others:
             self._renew(producer, error)
+        if others:
+            raise translate(*others[0])
         if failed:
-            raise translate(*failed[0])
+            raise Refused(tuple(sorted(failed)), f"the broker refuses the record ({failed[min(failed)][1]})")
 
     def _renew(self, producer: Producer, error: KafkaError) -> None:
         """A fatal error ends a producer, not the process: the next record gets a new one."""
@@ -187,17 +196,22 @@ class Publisher:
 
 
 class _Reports:
-    """Collects the delivery reports of one call."""
+    """How each record of one call ended, by its place."""
 
     def __init__(self) -> None:
-        self.ended: list[tuple[KafkaError | None, str]] = []
+        self.ended: dict[int, tuple[KafkaError | None, str]] = {}
 
-    def __call__(self, error: KafkaError | None, message: "Message[Any, Any]") -> None:
-        self.ended.append((error, message.topic() or ""))
+    def add(self, place: int, error: KafkaError | None, message: "Message[Any, Any]") -> None:
+        """What the broker said of a record."""
+        self.ended[place] = (error, message.topic() or "")
+
+    def refuse(self, place: int, error: KafkaError, topic: str) -> None:
+        """A record that is too large to be sent at all."""
+        self.ended[place] = (error, topic)
 
 
-def _produce(producer: Producer, record: Record, reports: _Reports | None) -> None:
-    producer.produce(record.topic, record.value, record.key, headers=wire_headers(record.headers), on_delivery=reports)
+def _produce(producer: Producer, record: Record, report: Report | None) -> None:
+    producer.produce(record.topic, record.value, record.key, headers=wire_headers(record.headers), on_delivery=report)
 
 
 def wire_headers(headers: Mapping[str, str]) -> list[tuple[str, str | bytes | None]]:

@@ -6,24 +6,26 @@ Publish first, mark after: a crash in between publishes a row twice, and its eve
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import typer
 
 from producers.exit_codes import reported
 from producers.publisher import Publisher
 from schemas import metrics
-from schemas.errors import Outage, Permanent
+from schemas.errors import Outage
 from schemas.logs import configure
-from schemas.ports import RecordPublisher
+from schemas.ports import RecordPublisher, Refused
 from schemas.settings import RelayProcess, load
 from sink.health_server import HealthServer
 from sink.outbox import OutboxRow, OutboxSession
 from sink.postgres import Database
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 BATCH = 500
 PUBLISH_SECONDS = 10.0  # how long Kafka may take before the relay waits for it
 
@@ -72,34 +74,54 @@ class Relay:
 
     async def _turn(self, session: OutboxSession) -> None:
         rows = await session.pending(BATCH)
-        published = await self._publish(rows) if rows else []
-        if published:
-            await session.mark_published(published)
-        if len(published) < BATCH:
+        # what is published must be marked, or it is published twice
+        settled = await _to_its_end(self._relay(session, rows)) if rows else 0
+        if settled < BATCH:
             await session.prune(self._keep)
             metrics.OUTBOX_PENDING.set((await session.backlog()).pending)
             await session.wait(self._poll)
 
-    async def _publish(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:
-        """The rows that the broker has confirmed."""
+    async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
+        """Publish rows and mark them; how many were settled, one way or the other."""
         try:
             await asyncio.to_thread(self._publisher.publish, *(row.record for row in rows))
         except Outage as error:
             log.warning("waiting for Kafka: %s", error)
             await asyncio.sleep(self._pause)
-            return []
-        except Permanent as error:
-            return await self._publish_singly(rows, error)
+            return 0
+        except Refused as error:
+            return await self._without(session, rows, error)
+        return await self._published(session, rows)
+
+    async def _without(self, session: OutboxSession, rows: Sequence[OutboxRow], error: Refused) -> int:
+        """All but the refused rows are published; of several, a broker may have refused one for its neighbours."""
+        if len(rows) == 1:
+            log.error("outbox row %d is set aside, it can never be published: %s", rows[0].id, error)
+            await session.mark_failed(rows[0], str(error))
+            metrics.OUTBOX_FAILED.labels(rows[0].record.topic).inc()
+            return 1
+        settled = await self._published(session, [row for n, row in enumerate(rows) if n not in error.places])
+        for place in error.places:
+            if not await self._relay(session, [rows[place]]):
+                break
+            settled += 1
+        return settled
+
+    async def _published(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
+        await session.mark_published(rows)
         for row in rows:
             metrics.OUTBOX_PUBLISHED.labels(row.record.topic).inc()
-        return rows
+        return len(rows)
 
-    async def _publish_singly(self, rows: Sequence[OutboxRow], error: Permanent) -> Sequence[OutboxRow]:
-        """A record that Kafka will never take stays behind, and holds up no other."""
-        if len(rows) == 1:
-            log.error("outbox row %d cannot be published: %s", rows[0].id, error)
-            return []
-        return [row for single in rows for row in await self._publish([single])]
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; a cancellation meanwhile waits for its end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def serve(settings: RelayProcess, publisher: RecordPublisher) -> None:

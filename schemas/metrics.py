@@ -29,6 +29,7 @@ OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outc
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
 OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
+OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never take, by topic.", ["topic"])
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
 WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
 WEBHOOKS_GATED = Gauge(P + "webhooks_gated", "Webhooks that have waited over 5 minutes for their result to be applied.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from schemas.errors import Permanent
 from schemas.records import Record
 
 
@@ -51,8 +52,16 @@ class ObjectStore(Protocol):
         """An address that anybody may read for so long."""
 
 
+class Refused(Permanent):
+    """The broker will never take some of the records; it has all the others. `places` are those of the refused ones."""
+
+    def __init__(self, places: tuple[int, ...], detail: str) -> None:
+        self.places = places
+        super().__init__("result_too_large", detail)
+
+
 class RecordPublisher(Protocol):
     """Sends records outside of transactions and confirms each."""
 
     def publish(self, *records: Record) -> None:
-        """Send and wait until the broker has them all; raises Outage, or Permanent for a record too large."""
+        """Send and wait until the broker has them all; raises Outage, or Refused when only those too large are missing."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from schemas.errors import Permanent
-from schemas.ports import ObjectInfo
+from schemas.ports import ObjectInfo, Refused
 from schemas.records import Record
 from sink.object_uri import key_of, make_uri
 
@@ -85,9 +85,13 @@ class MemoryPublisher:
         self._lock = threading.Lock()
 
     def publish(self, *records: Record) -> None:
-        """Keep them all; raises Permanent(result_too_large) at the first that is too large for a broker."""
-        for record in records:
+        """Keep them all but those too large for a broker; raises Refused for these."""
+        refused = []
+        for place, record in enumerate(records):
             if len(record.key or b"") + len(record.value or b"") > self._max_bytes:
-                raise Permanent("result_too_large", f"the broker refuses the record ({record.topic})")
+                refused.append(place)
+                continue
             with self._lock:
                 self.records.append(record)
+        if refused:
+            raise Refused(tuple(refused), f"the broker refuses the record ({records[refused[0]].topic})")

@@ -44,7 +44,7 @@ async def backlog(connection: Connection) -> Backlog:
     """What waits for the relay."""
     cursor = await connection.execute(
         "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds"
-        " FROM outbox WHERE published_at IS NULL"
+        " FROM outbox WHERE published_at IS NULL AND failed_at IS NULL"
     )
     row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"  # noqa: S101 - for the type checker
@@ -75,9 +75,10 @@ class OutboxSession:
         return bool(row and row["leads"])
 
     async def pending(self, limit: int) -> list[OutboxRow]:
-        """The oldest rows that are not published, in the order of their ids."""
+        """The oldest rows that are neither published nor failed, in the order of their ids."""
         cursor = await self._connection.execute(
-            "SELECT id, topic, key, value, headers FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s",
+            "SELECT id, topic, key, value, headers FROM outbox"
+            " WHERE published_at IS NULL AND failed_at IS NULL ORDER BY id LIMIT %s",
             [limit],
         )
         rows = await cursor.fetchall()
@@ -87,6 +88,12 @@ class OutboxSession:
         """Remember that these rows need not be published again."""
         await self._connection.execute(
             "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", [[row.id for row in rows]]
+        )
+
+    async def mark_failed(self, row: OutboxRow, reason: str) -> None:
+        """Set a row aside that can never be published; it stays for whoever looks into it."""
+        await self._connection.execute(
+            "UPDATE outbox SET failed_at = now(), failed_reason = %s WHERE id = %s", [reason, row.id]
         )
 
     async def prune(self, older_than: timedelta, limit: int = 10_000) -> int:

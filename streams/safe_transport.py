@@ -19,6 +19,7 @@ from mode.utils.futures import notify
 from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
+from streams import header_names
 
 FAUST_VERSION = "0.15.3"
 # the base classes log their lives under the name of the subclass's module
@@ -37,6 +38,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     logger = _LOGGER
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        header_names.install()
         consumer = super()._create_worker_consumer(transport)
         # Faust offers no setting for it; the value is read when the consumer starts
         consumer._isolation_level = "read_committed"

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from producers.publisher import Publisher
 from schemas.errors import Permanent
-from schemas.ports import RecordPublisher
+from schemas.ports import RecordPublisher, Refused
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 from sink.memory import MemoryPublisher
@@ -103,3 +103,11 @@ def test_many_threads_may_publish(subject: Subject) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(subject.publisher.publish, records))
     assert sorted(record.value or b"" for record in subject.read()) == sorted(record.value or b"" for record in records)
+
+
+def test_of_several_records_only_those_too_large_are_refused_and_named(subject: Subject) -> None:
+    large = b"".join(uuid.uuid4().bytes for _ in range(70_000))
+    with pytest.raises(Refused) as caught:
+        subject.publisher.publish(*(subject.record(value) for value in (b"0", large, b"1", large, b"2")))
+    assert caught.value.places == (1, 3)
+    assert [record.value for record in subject.read()] == [b"0", b"1", b"2"]

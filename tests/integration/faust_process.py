@@ -1,5 +1,6 @@
 """Starts the misbehaving worker, follows what it says, and reads what its group has committed."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -106,6 +109,32 @@ def send_values(bootstrap: str, topic: str, *values: bytes) -> None:
     for value in values:
         producer.produce(topic, value, partition=0)
     producer.flush()
+
+
+class RawName(str):
+    """A header name that is written as other bytes than its text."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff\xfe name"
+
+
+def send_foreign_header(bootstrap: str, topic: str, value: bytes) -> None:
+    """One record to partition 0 whose header has a name that is no UTF-8: no client offers that, so its batch is made by hand."""
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+        await producer.start()
+        try:
+            batch = producer.create_batch()
+            batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 1_000_000)
+            batch.append(key=None, value=value, timestamp=None, headers=[(RawName(), b"value")])
+            await (await producer.send_batch(batch, topic, partition=0))
+        finally:
+            await producer.stop()
+
+    asyncio.run(send())
 
 
 def transactions(bootstrap: str, topic: str, *batches: tuple[bool, list[bytes]]) -> None:

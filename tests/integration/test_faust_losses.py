@@ -21,6 +21,7 @@ from tests.integration.faust_process import (
     committed,
     group_members,
     read_all,
+    send_foreign_header,
     send_values,
     transactions,
     until,
@@ -212,6 +213,19 @@ def a2_gaps_of_control_markers_finish_no_record_in_work(place: Place) -> None:
     with place.worker(concurrency=2) as second:
         second.wait_for(*(f"DONE {n}" for n in ALL[2:]))
         place.commits(15)
+
+
+@case([])
+def h1_a_header_name_that_is_no_text_stops_nothing(place: Place) -> None:
+    send_foreign_header(place.kafka, place.script.topic, b"\x00nonsense")
+    send_foreign_header(place.kafka, place.script.topic, value(1))
+    send_values(place.kafka, place.script.topic, value(2))
+    with place.worker() as worker:
+        worker.wait_for("DONE 1", "DONE 2")
+        place.commits(3)
+    ((dead, headers),) = place.dead()
+    assert dead == b"\x00nonsense"
+    assert headers["\ufffd\ufffd name"] == "value"
 
 
 @pytest.fixture(scope="module")

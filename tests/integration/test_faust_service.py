@@ -21,7 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
-from schemas.events import Event, Outcome
+from schemas.events import ClaimCheck, Event, Outcome
 from schemas.records import record_of
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
@@ -245,6 +245,27 @@ def test_results_reach_their_receivers_signed(service: Service) -> None:
         str(jobs[Outcome.CANCELLED].job_id): "job.cancelled",
     }
     assert len({call.message_id for call in receiver.calls}) == 3
+
+
+def test_a_result_that_cannot_be_applied_ends_its_job_and_says_so(service: Service) -> None:
+    """Its claim check is gone: the record is set aside, the job has failed, and its receiver is told of the failure."""
+    receiver = Receiver()
+    receiver.secret = lambda: service.secret(receiver.url)
+    with ExitStack() as stack:
+        stack.enter_context(receiving(receiver))
+        job = new_job(webhook_url=receiver.url)
+        claim = ClaimCheck(uri="s3://elsewhere/key", size_bytes=11, sha256="ab" * 32)
+        for process in (service.persist, service.webhooks, service.dispatch):
+            stack.enter_context(process())
+        service.send("jobs", job.request())
+        service.send("results", job.result(transcript=None, claim_check=claim))
+        until("delivered", lambda: service.deliveries() == {"delivered": 1})
+    assert service.states() == {"failed": 1}
+    ((_, headers),) = service.dead()
+    assert headers["scribe-error-code"] == "internal"
+    (call,) = receiver.calls
+    assert call.verified
+    assert (call.payload["type"], call.payload["data"]["error"]["code"]) == ("job.failed", "internal")
 
 
 def test_a_killed_dispatcher_sends_again_what_has_no_outcome_and_nothing_else(service: Service) -> None:

@@ -193,15 +193,51 @@ def end_leader(dsn: str) -> None:
     assert ended == [(True,)]
 
 
-def test_a_record_that_kafka_refuses_holds_up_no_other(
+def test_a_record_that_kafka_refuses_is_set_aside_and_no_other_is_published_twice(
     database: str, kafka: str, fresh_topic: TopicFactory, publisher: Publisher
 ) -> None:
     topic = fresh_topic(partitions=1)
     large = Record(topic, b"job", os.urandom(MAX_MESSAGE_BYTES + 1000), {"ce_id": "large"})
-    add(database, *records_for(topic, 1), large, *records_for(topic, 1, first=1))
-    asyncio.run(relay_for(database, publisher, until=lambda: pending(database) == 1))
-    # the rows of the refused batch are sent again one by one, so some may be there twice
-    assert list(dict.fromkeys(message.value() for message in read(kafka, topic, 2))) == [b"0", b"1"]
+    add(database, *records_for(topic, 2), large, *records_for(topic, 2, first=2))
+    asyncio.run(relay_for(database, publisher, until=lambda: pending(database) == 0))
+    add(database, *records_for(topic, 2, first=4))
+    asyncio.run(relay_for(database, publisher, until=lambda: pending(database) == 0))
+    assert [message.value() for message in read(kafka, topic, 6)] == [b"%d" % n for n in range(6)]
+    with psycopg.connect(database) as connection:
+        failed = connection.execute(
+            "SELECT id, failed_reason, published_at FROM outbox WHERE failed_at IS NOT NULL"
+        ).fetchall()
+    ((number, reason, published_at),) = failed
+    assert (number, published_at) == (3, None)
+    assert "refuses" in reason
+
+
+def test_a_stop_between_publish_and_mark_publishes_nothing_twice(
+    database: str, kafka: str, fresh_topic: TopicFactory, publisher: Publisher
+) -> None:
+    """The relay is cancelled while the broker has a row and the database does not know it yet."""
+    topic = fresh_topic(partitions=1)
+    add(database, *records_for(topic, 3))
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        class Stopping:
+            """The publisher, with the stop behind it."""
+
+            def publish(self, *records: Record) -> None:
+                publisher.publish(*records)
+                loop.call_soon_threadsafe(task.cancel)
+                time.sleep(0.2)
+
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            task = asyncio.create_task(Relay(opened, Stopping(), poll=0.2).run())
+            with suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(run())
+    assert pending(database) == 0
+    assert len(read(kafka, topic, 3)) == 3
 
 
 def test_published_rows_are_pruned_and_waiting_ones_are_not(
