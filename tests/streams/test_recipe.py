@@ -1,14 +1,31 @@
 """What follows an error of a record, by its kind and number."""
 
+import asyncio
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from schemas.errors import Outage, Permanent, Poison, Transient
+from schemas.events import JobRequested
 from schemas.headers import Origin
+from schemas.serde import Serde
 from sink.postgres import Conflict
 from streams.app import REBALANCE_SECONDS
-from streams.recipe import HANDLER_SECONDS, TRANSIENT_TRIES, WAITS, DeadLetter, after_error, inbound_of
+from streams.recipe import (
+    HANDLER_SECONDS,
+    TRANSIENT_TRIES,
+    WAITS,
+    DeadLetter,
+    Inbound,
+    Recipe,
+    _Work,
+    after_error,
+    inbound_of,
+)
+from streams.safe_transport import ScribeApp
+from tests.samples import BARE_REQUEST
 
 
 @pytest.mark.parametrize("tries", [1, 2, 1000])
@@ -48,3 +65,28 @@ def test_a_record_that_was_moved_before_keeps_its_first_place() -> None:
     assert inbound_of(message).origin == Origin("a", 1, 2)
     message.headers = None
     assert inbound_of(message).origin == Origin("b", 3, 4)
+
+
+def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) -> None:
+    """Its partition went away during an outage: `waiting` would keep the process from being ready for ever."""
+
+    class Gone(ScribeApp):
+        """An app whose partitions are gone, seen at the first pause."""
+
+        seen: str | None = None
+
+        async def sleep(self, _: object) -> None:
+            self.seen = recipe.waiting
+
+        @property
+        def watermarks(self) -> Any:
+            return SimpleNamespace(flow_active=False)
+
+    async def away(_: JobRequested) -> str:
+        raise Outage("on purpose")
+
+    app = Gone("g", datadir=str(tmp_path))
+    recipe = Recipe(app, Serde(), "g")
+    inbound = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
+    settled = asyncio.run(recipe._settle(inbound, _Work(JobRequested, away, None)))
+    assert (settled, app.seen, recipe.waiting) == (False, "on purpose", None)
