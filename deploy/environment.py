@@ -93,7 +93,8 @@ def _make() -> None:
         size = installed_bytes()
         say(f"Fetching {missing} packages, about {size / 1e9:.1f} GB installed (most of it is PyTorch with CUDA)")
         check_disk(size)
-    _run(sync if missing else [*sync, "--quiet"])
+    # a terminal gets progress bars; a log would get hundreds of lines instead
+    _run(sync if missing and sys.stderr.isatty() else [*sync, "--quiet"])
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", "--python", str(PYTHON)]
     _run([uv, "pip", "install", *options, "--editable", str(ROOT)])
     STAMP.write_text(wanted_stamp())

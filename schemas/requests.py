@@ -13,6 +13,7 @@ from schemas.objects import check_tenant
 
 MAX_SPEAKERS = 50
 MAX_URI_CHARS = 8192
+MAX_WEBHOOK_BYTES = 2000  # the database keeps an index of them
 MAX_ID_CHARS = 256
 MAX_HOTWORDS_CHARS = 2000
 MAX_PROMPT_CHARS = 4000  # the engine keeps the last 223 tokens of it
@@ -137,6 +138,8 @@ def _webhook(request: JobRequested) -> Iterator[Mistake]:
     parts = _split(request.webhook_url)
     if parts is None or parts.scheme not in ("https", "http") or not _has_plain_host(parts):
         yield "webhook_url", "must be an http(s) address with a host and no credentials"
+    if len(request.webhook_url.encode("utf-8", "replace")) > MAX_WEBHOOK_BYTES:
+        yield "webhook_url", f"must not be longer than {MAX_WEBHOOK_BYTES} bytes"
 
 
 def _enhancement(request: JobRequested) -> Iterator[Mistake]:

@@ -85,6 +85,7 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, model: str | None, registr
 
     hook = ("--webhook-url", receiver.url)
     _submit(service, "one recording through REST", str(REST_RECORDING), *hook)
+    console.print(f"[dim]the first transcript after {time.monotonic() - began:.1f} s")
     _submit(
         service, "one recording as an event on Kafka", str(KAFKA_RECORDING), "--via", "kafka", "--tenant", TENANT, *hook
     )

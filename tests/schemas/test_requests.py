@@ -94,6 +94,7 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
         (with_options(hotwords="\x00"), "options.hotwords"),
         (replace(BARE_REQUEST, webhook_url="javascript:alert(1)"), "webhook_url"),
         (replace(BARE_REQUEST, webhook_url="https://u:p@hooks.example/"), "webhook_url"),
+        (replace(BARE_REQUEST, webhook_url="https://hooks.example/" + "x" * 2000), "webhook_url"),
         (replace(BARE_REQUEST, metadata={str(n): "" for n in range(MAX_METADATA_ITEMS + 1)}), "metadata"),
         (replace(BARE_REQUEST, metadata={"k" * 129: ""}), "metadata"),
         (replace(BARE_REQUEST, metadata={"k": "v" * 2001}), "metadata"),
