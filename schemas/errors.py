@@ -57,7 +57,6 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("unknown_model", _K.REQUEST, 422, "No such model", "See GET /api/v1/models."),
         ErrorSpec("unknown_language", _K.REQUEST, 422, "The model does not know this language", "See GET /api/v1/models for its languages."),
         ErrorSpec("language_required", _K.REQUEST, 422, "This model may not detect languages", "Name the language."),
-        ErrorSpec("unknown_tenant", _K.REQUEST, 403, "The tenant is not known", "Create it with `scribe tenants set`."),
         ErrorSpec("source_refused", _K.SOURCE, 422, "The address is not allowed", "Use a public https address, an s3 prefix of the tenant, or an upload."),
         ErrorSpec("source_unreachable", _K.SOURCE, 422, "The recording could not be fetched", "Check that the address answers from outside."),
         ErrorSpec("source_not_found", _K.SOURCE, 404, "There is no recording at the address", "Check the address and how long it is valid."),
@@ -72,7 +71,6 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("result_too_large", _K.LIMIT, 422, "The result is larger than any record or object may be", "Split the recording."),
         ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
         ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
-        ErrorSpec("quarantined", _K.INTERNAL, 500, "The job was set aside because workers died on it", "Check the recording, then ask the operator."),
         ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),
     )
 }

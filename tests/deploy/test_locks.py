@@ -16,7 +16,7 @@ REQUIREMENTS = ROOT / "deploy" / "requirements"
 LOCKS = sorted(path.name for path in REQUIREMENTS.glob("*.txt"))
 # hosts of package registries, written so that this file does not name one
 HOSTS = re.compile(
-    r"pypi[.]org|pythonhosted[.]org|repo1?[.]maven[.]|maven[.]apache[.]org/maven2|registry[.]npmjs|crates[.]io"
+    r"pypi[.]org|python[h]osted[.]org|repo1?[.]maven[.]|maven[.]apache[.]org/maven2|registry[.]npmjs|crates[.]io"
     r"|proxy[.]golang|deb[.]debian[.]org|packages[.]confluent"
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.readme import README, exported_metrics, rendered
 from schemas import metrics
+from schemas.errors import ERRORS
 from schemas.settings import SETTINGS, variable_of
 
 ROOT = Path(__file__).parents[2]
@@ -65,3 +66,14 @@ def test_every_setting_is_read(name: str) -> None:
 def test_every_metric_is_used(name: str) -> None:
     """A metric that nobody counts is a lie on a dashboard."""
     assert any(re.search(rf"\b{name}\b", text) for text in SOURCES)
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_error_code_is_raised(code: str) -> None:
+    """A code that nobody can meet has no place in the table."""
+    sources = [
+        p
+        for folder in ("schemas", "sink", "producers", "gpu_consumers", "streams")
+        for p in (ROOT / folder).rglob("*.py")
+    ]
+    assert any(f'"{code}"' in path.read_text() for path in sources if path.name != "errors.py")
