@@ -107,7 +107,7 @@ class GroupConsumer:
             self._subscribe()
             while not self._ended():
                 self._turn()
-        except BaseException:
+        except BaseException:  # whatever ends this group ends the process
             self._drain.abandon()
             raise
         finally:

@@ -72,8 +72,7 @@ class JobProgressReporter:
         self._sequence += 1
         try:
             self._reporter.send(self._event(stage, done_seconds, total_seconds))
-        # a report is a courtesy: nothing about it may fail the job
-        except Exception:
+        except Exception:  # a report is a courtesy: nothing about it may fail the job
             log.exception("progress could not be reported")
 
     def _event(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> JobProgress:

@@ -137,8 +137,7 @@ class Dispatcher:
             try:
                 attempted = await attempt(leased, self._client, self._secrets, self._limits.call_seconds)
                 await self._finish(leased, attempted)
-            except Exception:
-                # its lease runs out and it is sent again; the other calls go on
+            except Exception:  # its lease runs out and it is sent again; the other calls go on
                 log.exception("delivery %s broke off", leased.delivery_id)
 
     async def _finish(self, leased: Leased, attempted: Attempted) -> None:
@@ -190,8 +189,7 @@ class Dispatcher:
                     await work(connection)
             except Outage as error:
                 log.warning("waiting: %s", error)
-            except Exception:
-                # without it leases run out under calls that still run
+            except Exception:  # without it leases run out under calls that still run
                 log.exception("%s failed and is tried again", work.__name__)
 
     async def _listen(self) -> None:
@@ -204,7 +202,7 @@ class Dispatcher:
                         self._wake.set()
             except Outage as error:
                 log.warning("waiting: %s", error)
-            except Exception:
+            except Exception:  # polling goes on meanwhile
                 log.exception("listening broke off and is begun again")
             await asyncio.sleep(self._limits.pause_seconds)
 

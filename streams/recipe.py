@@ -205,7 +205,7 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E
                 await unapplied(event, letter)
     except (Outage, Fatal):
         raise
-    except Exception:
+    except Exception:  # the record is safe in its dead letter; the others must go on
         log.exception("the dead letter stays without its consequence")
     return _End("dead_lettered")
 

@@ -49,7 +49,7 @@ class RequestContext:
             await self._app(scope, limited, answer)
         except _TooLarge as error:
             await answer.unless_begun(scope, receive, Rejected("request_too_large", str(error)))
-        except Exception:
+        except Exception:  # every client gets a problem document, whatever went wrong
             log.exception("request failed: %s %s", scope["method"], scope["path"])
             await answer.unless_begun(scope, receive, Rejected("internal"))
         if reason := scope.get("outage"):
