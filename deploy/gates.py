@@ -80,7 +80,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
     try:
         code = child.wait()
-    except BaseException:
+    except BaseException:  # Ctrl-C above all: the gate must end before its stack does
         child.send_signal(signal.SIGINT)
         child.wait()  # it cleans up while its stack is still there
         raise

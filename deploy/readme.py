@@ -28,7 +28,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def topics() -> str:
-    """Every topic but the ladders, which follow one pattern."""
+    """Every topic."""
     rows = (
         (
             f"`{t.name}`",

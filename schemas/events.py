@@ -42,6 +42,10 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+ENDED: frozenset[str] = frozenset(Outcome)
+"""The states in which a job stays."""
+
+
 class Stage(StrEnum):
     """What a GPU consumer is doing with a job."""
 

@@ -290,21 +290,11 @@ def variable_of(field: str) -> str:
 
 def load(cls: type[S], **given: Any) -> S:
     """The settings `cls` from the environment; `given` values win. Raises SettingsError with every mistake."""
-    return load_all(cls, **given)[0]  # type: ignore[return-value]
-
-
-def load_all(*classes: type[BaseSettings], **given: Any) -> tuple[BaseSettings, ...]:
-    """Several settings at once, so that the mistakes of all of them are reported together."""
-    loaded: list[BaseSettings] = []
-    mistakes: list[str] = []
-    for cls in classes:
-        try:
-            loaded.append(cls(**{name: value for name, value in given.items() if name in cls.model_fields}))
-        except ValidationError as error:
-            mistakes += [_mistake(cls, item) for item in error.errors()]
-    if mistakes:
-        raise SettingsError("\n".join(mistakes))
-    return tuple(loaded)
+    try:
+        return cls(**{name: value for name, value in given.items() if name in cls.model_fields})
+    except ValidationError as error:
+        # `from None`: pydantic's own words repeat the values, and some are secrets
+        raise SettingsError("\n".join(_mistake(cls, item) for item in error.errors())) from None
 
 
 def _mistake(cls: type[BaseSettings], item: Any) -> str:

@@ -115,7 +115,7 @@ def _download_all(missing: list[Artifact], folder: Path, say: Console) -> None:
         try:
             for job in as_completed(jobs):
                 job.result()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what has not begun need not be fetched
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

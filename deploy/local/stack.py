@@ -164,7 +164,7 @@ class Stack:
         write_state(self.folder, self._state)
         try:
             self.start_missing()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: half a stack must not stay behind
             self.stop()
             raise
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Response
 from producers.api.bodies import TranscribeBody
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
-from producers.api.views import ENDED, POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
+from producers.api.views import POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
 from producers.rendering import CONTENT_TYPES, Format, render
 from producers.submit import Trace, accept, check, job_record
 from schemas import metrics
 from schemas.errors import Rejected
-from schemas.events import JobRequested, Source
+from schemas.events import ENDED, JobRequested, Source
 from sink import jobs
 from sink.jobs import JobRow
 

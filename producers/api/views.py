@@ -11,7 +11,6 @@ from schemas.models import ModelEntry, ModelRegistry
 from sink.jobs import JobRow, StateChange
 
 POLL_SECONDS = 2
-ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
 class Progress(BaseModel):

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from producers.cli.rest import Answered, RestClient
 from schemas.errors import Outage
+from schemas.events import ENDED
 
-ENDED = frozenset({"completed", "failed", "cancelled"})
 SHORTEST, LONGEST, GROWTH = 0.2, 2.0, 1.3
 PATIENCE_SECONDS = 60.0  # for a shim that is away, and for a job that is on its way there over Kafka
 Job = dict[str, Any]

@@ -13,9 +13,21 @@ from schemas.settings import (
     PostgresSettings,
     ServiceSettings,
     load,
-    load_all,
     variable_of,
 )
+
+
+# what a process does to read several concerns at once; the last one named is read first
+class KafkaApiAndObjects(ObjectStoreSettings, ApiSettings, KafkaSettings):
+    """Three concerns."""
+
+
+class KafkaOutboundAndApi(ApiSettings, OutboundSettings, KafkaSettings):
+    """Three others."""
+
+
+class KafkaObjectsAndClient(ClientSettings, ObjectStoreSettings, KafkaSettings):
+    """All that hold an address."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +45,7 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SCRIBE_API_PORT", "99999")
     monkeypatch.setenv("SCRIBE_S3_ENDPOINT", "ftp://x")
     with pytest.raises(SettingsError) as caught:
-        load_all(KafkaSettings, ApiSettings, ObjectStoreSettings)
+        load(KafkaApiAndObjects)
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["SCRIBE_KAFKA_BOOTSTRAP", "SCRIBE_API_PORT", "SCRIBE_S3_ENDPOINT"]
     assert "'nonsense' is not host:port" in lines[0]
@@ -52,7 +64,7 @@ def test_lists_and_objects_that_are_none_are_reported_with_the_rest(monkeypatch:
     monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", "[10.0.0.0/8")
     monkeypatch.setenv("SCRIBE_API_PORT", "x")
     with pytest.raises(SettingsError) as caught:
-        load_all(KafkaSettings, OutboundSettings, ApiSettings)
+        load(KafkaOutboundAndApi)
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "SCRIBE_KAFKA_OPTIONS",
@@ -104,7 +116,7 @@ def test_addresses_are_checked_before_a_client_is_made(monkeypatch: pytest.Monke
     for variable in variables:
         monkeypatch.setenv(variable, address)
     with pytest.raises(SettingsError) as caught:
-        load_all(KafkaSettings, ObjectStoreSettings, ClientSettings)
+        load(KafkaObjectsAndClient)
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == variables
 
 

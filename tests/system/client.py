@@ -11,13 +11,12 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from deploy.local.service import Service
-from schemas.events import JobRequested, JobResult
+from schemas.events import ENDED, JobRequested, JobResult
 from schemas.headers import RawHeaders, read_headers
 from schemas.records import Record
 from schemas.serde import Serde
 from schemas.topics import JOBS, RESULTS
 
-ENDED = ("completed", "failed", "cancelled")
 SERDE = Serde()
 
 
