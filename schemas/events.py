@@ -274,7 +274,10 @@ class EnhancementResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantPolicy:
-    """What a tenant may do; empty lists of hosts and models allow all."""
+    """What a tenant may do; empty lists of hosts and models allow all.
+
+    `enhanced_ai` is its consent that text leaves for the enhanced-AI service; `llm_models` may be asked for there.
+    """
 
     KIND: ClassVar[str] = "TenantPolicy"
     tenant: str
@@ -284,6 +287,8 @@ class TenantPolicy:
     quotas: dict[str, int] = field(default_factory=dict)
     retention_days: dict[str, int] = field(default_factory=dict)
     inline: bool = True
+    enhanced_ai: bool = False
+    llm_models: tuple[str, ...] = ()
     at: datetime
 
     @property

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+from uuid import UUID
 
-from schemas.errors import Permanent
+from schemas.errors import Permanent, Transient
+from schemas.events import Entity
 from schemas.records import Record
+from schemas.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,59 @@ class RecordPublisher(Protocol):
 
     def publish(self, *records: Record) -> None:
         """Send and wait until the broker has them all; raises Outage, or Refused when only those too large are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the enhanced-AI service is to make of a transcript; `enhancement_id` is the Idempotency-Key of every call."""
+
+    enhancement_id: UUID
+    tenant: str
+    job_id: UUID
+    transcript: Transcript
+    summarization: bool
+    entity_extraction: bool
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enhanced:
+    """What it made: entities with their times in seconds, and the tokens that were paid for, kept answers included."""
+
+    summary: str | None
+    entities: tuple[Entity, ...]
+    model: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """One answer of the service, checked, as it is kept: text and the tokens it cost."""
+
+    text: str
+    tokens: int
+
+
+class Answers(Protocol):
+    """Answers to the steps of one enhancement that are durable once kept, so that a crash repeats none."""
+
+    async def find(self, step: str) -> KeptAnswer | None:
+        """The answer to a step of an earlier try."""
+
+    async def keep(self, step: str, answer: KeptAnswer) -> None:
+        """Make an answer durable; raises Outage."""
+
+
+class Throttled(Transient):
+    """The service asks for patience; `retry_after` in seconds, None when it did not say."""
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
+class Enhancer(Protocol):
+    """An enhanced-AI service."""
+
+    async def enhance(self, ask: Ask, answers: Answers) -> Enhanced:
+        """All that was asked for; raises Permanent, Transient (Throttled when asked to wait) or Outage."""

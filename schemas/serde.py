@@ -133,6 +133,11 @@ def to_json(value: Event | Transcript) -> dict[str, Any]:
     return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, mode="json"))
 
 
+def event_from_json(data: Mapping[str, Any], cls: type[E]) -> E:
+    """The event that `to_json` wrote; raises Poison when it is none."""
+    return cast(E, _value(dict(data), cls))
+
+
 def transcript_from_json(data: Mapping[str, Any]) -> Transcript:
     """The transcript that `to_json` wrote; raises Poison when it is none."""
     return cast(Transcript, _value(dict(data), Transcript))

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from sink.postgres import Connection
 
 CHANNEL = "scribe_webhooks"
-LEASE_SECONDS = 15
+LEASE_SECONDS = 15.0
 _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoint ids
 
 

@@ -161,6 +161,8 @@ SAMPLES: dict[str, Event] = {
         quotas={"queued": 100},
         retention_days={"audio": 30},
         inline=False,
+        enhanced_ai=True,
+        llm_models=("small",),
         at=AT,
     ),
 }
