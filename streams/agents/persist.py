@@ -1,16 +1,19 @@
-"""scribe.persist: events become job rows, history, segments and the transcript in the object store."""
+"""scribe.persist: events become job rows, history, segments, policies, and the transcript in the object store."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas import metrics
 from schemas.errors import Permanent
-from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
+from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome, TenantPolicy
 from schemas.objects import check_tenant
+from schemas.policies import check_policy
 from schemas.ports import ObjectStore
-from schemas.topics import JOBS, JOBS_EXPRESS, PROGRESS, RESULTS
+from schemas.topics import JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
 from sink.postgres import Database
 from sink.results import Effect, apply_progress, apply_request, apply_result, as_failed, result_refusal
+from sink.tenants import apply_policy
 from streams.app import RawSchema
 from streams.recipe import DeadLetter, Recipe
 from streams.safe_transport import ScribeApp
@@ -63,6 +66,12 @@ class Persist:
         if effect is Effect.APPLIED:
             count(as_failed(event, error))
 
+    async def ruled(self, event: TenantPolicy) -> str:
+        """A tenant's policy is set; one that can never be in force raises Permanent."""
+        check_policy(event, datetime.now(UTC))
+        applied = await self._database.run(lambda connection: apply_policy(connection, event))
+        return Effect.APPLIED if applied else Effect.STALE
+
 
 def named(event: JobResult, effect: Effect) -> str:
     """The effect of a result by its name; two requests under one job id are the submitter's mistake, and told."""
@@ -88,6 +97,7 @@ def register(
     jobs: tuple[str, ...] = (JOBS, JOBS_EXPRESS),
     progress: str = PROGRESS,
     results: str = RESULTS,
+    tenants: str = TENANTS,
 ) -> None:
     """Add the app's agents."""
 
@@ -102,3 +112,7 @@ def register(
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
         await recipe.run(stream, JobResult, persist.ended, persist.unapplied)
+
+    @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants")
+    async def on_tenants(stream: Any) -> None:
+        await recipe.run(stream, TenantPolicy, persist.ruled)

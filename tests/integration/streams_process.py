@@ -25,7 +25,7 @@ from streams.recipe import Recipe
 from streams.worker import Parts, run_worker
 
 
-def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "") -> None:
+def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "", tenants: str = "") -> None:
     """Run one app until SIGTERM."""
     service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
 
@@ -34,7 +34,7 @@ def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress
         recipe = Recipe(app, serde_for(kafka), group, dlq)
         if kind == "persist":
             handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
-            persist.register(app, recipe, handler, jobs=(jobs,), progress=progress, results=results)
+            persist.register(app, recipe, handler, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
         else:
             secrets = SecretBox.of(load(OutboundSettings))
             webhooks.register(

@@ -359,6 +359,28 @@ def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
     assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
 
 
+def test_a_tenants_policy_is_set_step_by_step_and_shown(stack: Stack, topic_admin: object, run_here: Run) -> None:
+    values = stack.environment()
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    tenant = f"t{uuid4().hex}"
+    absent = run_here("tenants", "show", tenant, **values)
+    assert (absent.returncode, "has no policy" in absent.stderr) == (2, True), absent.stderr
+    first = run_here("tenants", "set", tenant, "--retention", "audio=7", "--llm-model", "small", **values)
+    assert first.returncode == 0, first.stderr
+    second = run_here("tenants", "set", tenant, "--enhanced-ai", "--retention", "transcripts=forever", **values)
+    assert "transcripts=forever" in second.stdout
+    shown = json.loads(run_here("tenants", "show", tenant, "--json", **values).stdout)
+    assert (shown["enhanced_ai"], shown["llm_models"]) == (True, ["small"])
+    assert shown["retention_days"] == {"audio": 7, "transcripts": -1}
+    cleared = run_here("tenants", "set", tenant, "--retention", "audio=default", "--llm-model", "", **values)
+    assert re.search(r"^models of enhanced AI +any$", cleared.stdout, re.MULTILINE)
+    assert tenant in run_here("tenants", "list", **values).stdout
+    for wrong in ("audio=soon", "sound=7", "audio=-1"):
+        refused = run_here("tenants", "set", tenant, "--retention", wrong, **values)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+
+
 def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")

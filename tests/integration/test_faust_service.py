@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
-from schemas.events import ClaimCheck, Event, Outcome
+from schemas.events import ClaimCheck, Event, Outcome, TenantPolicy
 from schemas.records import record_of
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
@@ -60,7 +60,7 @@ class Service:
             running.wait()
 
     def persist(self, **environment: str) -> Any:
-        names = (self.topics[name] for name in ("dlq", "results", "jobs", "progress"))
+        names = (self.topics[name] for name in ("dlq", "results", "jobs", "progress", "tenants"))
         return self.process(
             "tests.integration.streams_process", "persist", f"p.{self.topics['jobs']}", *names, **environment
         )
@@ -99,7 +99,7 @@ class Service:
         return read_all(self.stack.kafka_bootstrap, self.topics["dlq"])
 
 
-NAMES = ("jobs", "progress", "results", "dlq")
+NAMES = ("jobs", "progress", "results", "dlq", "tenants")
 
 
 def made(stack: Stack, dsn: str, bucket: str, topics: dict[str, str], folder: Path) -> Service:
@@ -222,6 +222,16 @@ def tell(service: Service, jobs: list[Job]) -> None:
 def results_committed(service: Service) -> int | None:
     group = f"p.{service.topics['jobs']}"
     return committed(service.stack.kafka_bootstrap, group, service.topics["results"])
+
+
+def test_policies_are_kept_and_nonsense_is_set_aside(service: Service) -> None:
+    policy = TenantPolicy(tenant="acme", retention_days={"audio": 7}, at=datetime.now(UTC))
+    with service.persist():
+        service.send("tenants", replace(policy, retention_days={"sound": 7}), policy)
+        until("the policy", lambda: service.rows("SELECT tenant FROM tenant_policies") == [("acme",)])
+        until("the dead letter", lambda: len(service.dead()) == 1)
+    ((_, headers),) = service.dead()
+    assert headers["scribe-error-code"] == "invalid_request"
 
 
 def test_results_reach_their_receivers_signed(service: Service) -> None:

@@ -11,7 +11,17 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.errors import Permanent, Poison
-from schemas.events import ClaimCheck, JobProgress, JobRequested, JobResult, Options, Outcome, Source, Stage
+from schemas.events import (
+    ClaimCheck,
+    JobProgress,
+    JobRequested,
+    JobResult,
+    Options,
+    Outcome,
+    Source,
+    Stage,
+    TenantPolicy,
+)
 from schemas.objects import claim_key, transcript_key
 from schemas.serde import encode_transcript, to_json, transcript_from_json
 from schemas.transcript import Word
@@ -19,9 +29,10 @@ from sink import jobs
 from sink.jobs import JobRow
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
+from sink.tenants import policy_of
 from streams.agents.persist import Persist
 from streams.recipe import DeadLetter
-from tests.samples import TRANSCRIPT
+from tests.samples import AT, TRANSCRIPT
 from tests.streams.jobs import Job, new_job, saying
 
 pytestmark = pytest.mark.anyio
@@ -399,3 +410,14 @@ async def test_an_end_is_counted_once(persist: Persist) -> None:
         before[1] + 1,
     )
     assert counted("job_duration_seconds_sum") == durations + 60
+
+
+async def test_a_tenants_policy_is_kept_and_nonsense_is_not(persist: Persist, db: Database) -> None:
+    policy = TenantPolicy(tenant="acme", retention_days={"audio": 7}, at=AT)
+    assert await persist.ruled(policy) == "applied"
+    assert await persist.ruled(policy) == "stale"
+    for nonsense in (replace(policy, retention_days={"sound": 7}), replace(policy, tenant="../x")):
+        with pytest.raises(Permanent):
+            await persist.ruled(nonsense)
+    async with db.connection() as connection:
+        assert await policy_of(connection, "acme") == policy
