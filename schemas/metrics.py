@@ -33,5 +33,17 @@ OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never 
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
 WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
 WEBHOOKS_GATED = Gauge(P + "webhooks_gated", "Webhooks that have waited over 5 minutes for their result to be applied.")
+WEBHOOK_DELIVERIES = Gauge(
+    P + "webhook_deliveries",
+    "Webhooks by state (pending, exhausted, disabled); those delivered are attempts.",
+    ["state"],
+)
+WEBHOOKS_OLDEST_DUE = Gauge(P + "webhooks_oldest_due_seconds", "How long the longest waiting webhook has been due.")
+WEBHOOK_ENDPOINTS_DISABLED = Gauge(P + "webhook_endpoints_disabled", "Webhook endpoints that are disabled.")
+WEBHOOK_ENDPOINTS_LOST = Counter(
+    P + "webhook_endpoints_lost",
+    "Webhook endpoints that were disabled for their answers, by reason (gone, failing).",
+    ["reason"],
+)
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])

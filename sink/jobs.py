@@ -12,8 +12,8 @@ from schemas.records import Record
 from schemas.serde import to_json, transcript_from_json
 from schemas.transcript import Transcript
 from sink import outbox
+from sink.job_lock import lock
 from sink.postgres import Connection
-from sink.results import lock
 
 QUEUED = "queued"
 

@@ -17,7 +17,8 @@ from psycopg.types.json import Jsonb
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Options, Outcome
 from schemas.serde import to_json
 from schemas.transcript import Segment, Transcript
-from sink.deliveries import announce
+from sink.deliveries import release
+from sink.job_lock import lock
 from sink.postgres import Connection
 from sink.storable import storable, storable_text
 
@@ -93,11 +94,6 @@ _DEFAULTS = asdict(Options())
 _STAGES = ["queued", "transcribing", "diarizing"]
 
 
-async def lock(connection: Connection, job_id: UUID) -> None:
-    """Let only one transaction at a time decide about a job that may not have a row yet."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(job_id)])
-
-
 async def apply_request(connection: Connection, request: JobRequested) -> Effect:
     """Create the job, or begin its next run."""
     await lock(connection, request.job_id)
@@ -137,7 +133,7 @@ async def apply_result(
         await _add_segments(connection, told.job_id, kept.transcript.segments)
     await _history(connection, told.job_id, told.run, str(told.outcome), told.completed_at, _detail(told))
     await _remember(connection, result, unapplied)
-    await announce(connection)
+    await release(connection, [result.event_id])
     return Effect.APPLIED
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import SettingsError
-from sink.deliveries import Leased, Outcome
 from sink.outbound import Answer, DeliveryError
 from sink.signature import message_id, signed_headers
+from sink.webhook_leases import Leased, Outcome
 from sink.webhook_secrets import SecretBox
-from streams.payload import as_failed, body_of
+from streams.payload import as_failed, body_of, numbered
+
+UNSIGNED = "unsigned"  # the outcome of an attempt that was not made: our key is wrong, not the receiver
 
 
 class Poster(Protocol):
@@ -30,11 +32,12 @@ class Attempted:
 async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
     """Send a delivery once; whatever happens is told in the outcome."""
     try:
-        secret = secrets.open(leased.secret, leased.endpoint_id)
+        opened = [secrets.open(sealed, leased.endpoint_id) for sealed in (leased.secret, *leased.old_secrets)]
     except SettingsError as error:
-        return Attempted(Outcome(outcome="unsigned", error=str(error)))
-    body = body_of(leased.payload if leased.error is None else as_failed(leased.payload, leased.error))
-    headers = signed_headers([secret], message_id(leased.delivery_id), int(time.time()), body)
+        return Attempted(Outcome(outcome=UNSIGNED, error=str(error)))
+    payload = leased.payload if leased.error is None else as_failed(leased.payload, leased.error)
+    body = body_of(numbered(payload, leased.sequence))
+    headers = signed_headers(opened, message_id(leased.delivery_id), int(time.time()), body)
     headers["content-type"] = "application/json"
     try:
         answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)

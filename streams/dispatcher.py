@@ -2,44 +2,53 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from schemas import logs, metrics
-from sink.deliveries import (
-    CHANNEL,
-    Leased,
-    State,
-    count_gated,
-    disable,
-    end_spent,
-    end_superseded,
-    extend,
-    finish,
-    lease,
-)
+from sink import webhook_leases
+from sink.deliveries import CHANNEL, State, release_missed
 from sink.postgres import Connection, Database
-from sink.storable import storable_text
+from sink.webhook_leases import Leased, lock_endpoints, queues
 from sink.webhook_secrets import SecretBox
+from sink.webhook_standing import Backlog, backlog, end_disabled, end_spent, end_superseded, forget_old_secrets
 from streams.attempt import Attempted, Poster, attempt
 from streams.leasing import Leaser, Pace, until_written
-from streams.schedule import LEASES, after_attempt, retry_after_seconds
+from streams.outcome import Recorded, record
+from streams.schedule import FAILING_SECONDS, LEASES
+from streams.shares import Held, Shares, shared
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(Pace):
-    """How many calls run at once, and how long one may take, in seconds."""
+    """How many calls run at once, how long one may take, and for how long an endpoint may only fail; times in seconds.
 
+    A place is a waiting socket and a few kilobytes, so there are many: what hangs fills some of them until it is known
+    to fail, and then half of them at most.
+    """
+
+    places: int = 256
     calls_per_endpoint: int = 4
-    calls_per_tenant: int = 32  # half of the places, so that one tenant's hanging receivers hold up no other tenant
+    calls_per_tenant: int = 128  # half of the places, so that one tenant's hanging receivers hold up no other tenant
+    calls_in_trouble: int = 128  # for all endpoints together whose last attempt failed
+    calls_per_second: float = 100  # to an endpoint that has no limit of its own
     call_seconds: float = 20
-    time_scale: float = 1
+    time_scale: float = 1  # of all that follows an attempt: delays, pauses, and the next one
+    failing_seconds: float = FAILING_SECONDS
+
+    @property
+    def shares(self) -> Shares:
+        """How the places are shared."""
+        return Shares(
+            per_endpoint=self.calls_per_endpoint,
+            per_tenant=self.calls_per_tenant,
+            in_trouble=self.calls_in_trouble,
+            per_second=self.calls_per_second,
+        )
 
 
 class Dispatcher:
@@ -69,53 +78,66 @@ class Deliveries:
         self._client = client
         self._secrets = secrets
         self._limits = limits
+        self._calls: dict[UUID, Leased] = {}
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Leased]:
-        """Due deliveries; each counts as an attempt from here on."""
-        return await lease(
-            connection,
-            free=free,
-            per_endpoint=self._limits.calls_per_endpoint,
-            per_tenant=self._limits.calls_per_tenant,
-            attempts=LEASES,
-            own=own,
-            seconds=self._limits.lease_seconds,
-        )
+        """Due deliveries, shared among the endpoints; each counts as an attempt from here on."""
+        shares = self._limits.shares
+        self._calls = {token: self._calls[token] for token in own if token in self._calls}
+        due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
+        if not (wanted := shared(await due(), free, Held.by(self._calls.values()), shares)):
+            return []
+        # once more when no other dispatcher can come between
+        locked = await lock_endpoints(connection, list(wanted))
+        grants = shared(await due(only=locked), free, Held.by(self._calls.values()), shares)
+        leased = await webhook_leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
+        self._calls |= {call.lease_token: call for call in leased}
+        return leased
 
     async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
         """Keep the leases of calls that are still running."""
-        await extend(connection, own, self._limits.lease_seconds)
+        await webhook_leases.extend(connection, own, self._limits.lease_seconds)
 
     async def sweep(self, connection: Connection) -> None:
-        """End what can never be sent."""
+        """End what can never be sent, and count what waits."""
+        if released := await release_missed(connection):
+            log.info("%d deliveries released late", released)
         if ended := await end_superseded(connection):
             log.info("%d deliveries ended: their events were superseded", ended)
         if ended := await end_spent(connection, LEASES):
             log.error("%d deliveries ended: they were leased %d times", ended, LEASES)
-        metrics.WEBHOOKS_GATED.set(await count_gated(connection))
+        if ended := await end_disabled(connection):
+            log.info("%d deliveries ended: their endpoints are disabled", ended)
+        await forget_old_secrets(connection)
+        _show(await backlog(connection))
 
     async def do(self, job: Leased) -> None:
         """Send once, then write down the outcome, waiting for the database as long as it takes."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
             attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
-            write = partial(self._record, leased=job, attempted=attempted)
-            kept = await until_written(self._database, write, self._limits.pause_seconds)
-            outcome = attempted.outcome
-            metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if kept else "lease_lost").inc()
-            log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
+            write = partial(
+                record,
+                leased=job,
+                attempted=attempted,
+                time_scale=self._limits.time_scale,
+                failing_seconds=self._limits.failing_seconds,
+            )
+            _tell(job, attempted, await until_written(self._database, write, self._limits.pause_seconds))
 
-    async def _record(self, connection: Connection, leased: Leased, attempted: Attempted) -> bool:
-        now = datetime.now(UTC)
-        verdict = after_attempt(
-            leased.attempt,
-            attempted.outcome.status,
-            retry_after_seconds(attempted.retry_after, now),
-            now,
-            spread=random.random(),  # noqa: S311 - spreads load, no secret
-            time_scale=self._limits.time_scale,
-        )
-        outcome = replace(attempted.outcome, answer=storable_text(attempted.outcome.answer or ""))
-        kept = await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at)
-        if kept and verdict.state is State.DISABLED:
-            await disable(connection, leased.endpoint_id, "the receiver answered 410 Gone")
-        return kept
+
+def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
+    outcome = attempted.outcome
+    metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.kept else "lease_lost").inc()
+    log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
+    if recorded.disabled is not None:
+        metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
+        log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
+
+
+def _show(backlog: Backlog) -> None:
+    metrics.WEBHOOK_DELIVERIES.labels(state=State.PENDING).set(backlog.pending)
+    metrics.WEBHOOK_DELIVERIES.labels(state=State.EXHAUSTED).set(backlog.exhausted)
+    metrics.WEBHOOK_DELIVERIES.labels(state=State.DISABLED).set(backlog.disabled)
+    metrics.WEBHOOKS_GATED.set(backlog.gated)
+    metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
+    metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

@@ -9,6 +9,7 @@ from schemas.events import JobResult, Outcome
 from sink.storable import storable
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
+_NUMBER_BYTES = len(',"sequence":') + len(str(2**63))
 TYPES = {
     Outcome.COMPLETED: "job.completed",
     Outcome.FAILED: "job.failed",
@@ -27,9 +28,14 @@ def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
     fullest = (_with(data, result, "text", "segments"), _with(data, result, "text"), data)
     for candidate in fullest:
         payload = _payload(result, candidate)
-        if len(body_of(payload)) < MAX_BYTES:
+        if len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES:
             return payload
     return _payload(result, data)
+
+
+def numbered(payload: dict[str, Any], sequence: int | None) -> dict[str, Any]:
+    """The webhook with its order number among those of its endpoint, which is given after the payload was made."""
+    return payload if sequence is None else {**payload, "sequence": sequence}
 
 
 def as_failed(payload: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:

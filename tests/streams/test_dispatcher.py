@@ -12,12 +12,14 @@ import pytest
 
 from schemas.errors import Outage
 from schemas.settings import OutboundSettings
-from sink.deliveries import Outcome, State, end_superseded, finish, lease
+from sink.deliveries import State
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Connection, Database
 from sink.s3 import S3ObjectStore
 from sink.signature import format_secret, message_id
+from sink.webhook_leases import Grant, Outcome, finish, lease
 from sink.webhook_secrets import SecretBox, new_key
+from sink.webhook_standing import backlog, disable, end_disabled, end_superseded
 from streams import dispatcher
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
@@ -31,7 +33,13 @@ pytestmark = pytest.mark.anyio
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
 SECRETS = SecretBox.of(OUTBOUND)
 LIMITS = Limits(
-    call_seconds=5, lease_seconds=2, poll_seconds=0.05, sweep_seconds=0.1, pause_seconds=0.05, time_scale=1e-5
+    call_seconds=5,
+    lease_seconds=2,
+    poll_seconds=0.05,
+    sweep_seconds=0.1,
+    pause_seconds=0.05,
+    time_scale=1e-5,
+    failing_seconds=1e12,
 )
 DEADLINE = 20.0
 
@@ -83,6 +91,10 @@ class World:
             " WHERE job_id = %s ORDER BY a.attempt"
         )
         return [(r["attempt"], r["outcome"], r["status"]) for r in await self.rows(query, job.job_id)]
+
+    async def endpoint(self, receiver: Receiver) -> UUID:
+        (row,) = await self.rows("SELECT endpoint_id FROM webhook_endpoints WHERE url = %s", receiver.url)
+        return UUID(str(row["endpoint_id"]))
 
     async def delivery(self, job: Job) -> UUID:
         (row,) = await self.rows("SELECT delivery_id FROM webhook_deliveries WHERE job_id = %s", job.job_id)
@@ -274,7 +286,8 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
-        (dead,) = await lease(connection, free=1, per_endpoint=1, per_tenant=1, attempts=9, seconds=0.2)
+        endpoint = await world.endpoint(receiver)
+        (dead,) = await lease(connection, {endpoint: Grant(places=1, level=1)}, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
@@ -340,7 +353,10 @@ async def test_a_retry_after_beyond_the_calendar_is_no_wish(status: int, world: 
 async def test_what_never_gets_an_outcome_is_not_sent_for_ever(world: World) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    await world.rows("UPDATE webhook_deliveries SET attempt = %s RETURNING 1", LEASES)
+    dead = (
+        "UPDATE webhook_deliveries SET attempt = %s, lease_token = gen_random_uuid(), lease_until = now() RETURNING 1"
+    )
+    await world.rows(dead, LEASES)
     async with world.dispatching():
         await until(lambda: has_states(world, "exhausted"))
     assert receiver.calls == []
@@ -409,3 +425,140 @@ async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(worl
     (call,) = receiver.calls
     assert call.verified
     assert (call.payload["type"], call.payload["data"]["error"]["code"]) == ("job.failed", "internal")
+
+
+async def test_deliveries_are_numbered_by_endpoint_and_keep_their_number(world: World) -> None:
+    one, other = world.receiver(plan=lambda n: (500, {}) if n == 0 else (200, {})), world.receiver()
+    for receiver in (one, one, other):
+        await world.ended_job(receiver)
+    async with world.dispatching():
+        await until(lambda: counted(world, "delivered", 3))
+    assert sorted(call.payload["sequence"] for call in one.calls) in ([1, 1, 2], [1, 2, 2])
+    assert len({(call.message_id, call.payload["sequence"]) for call in one.calls}) == 2
+    assert [call.payload["sequence"] for call in other.calls] == [1]
+    assert all(call.verified for call in (*one.calls, *other.calls))
+
+
+async def test_an_event_read_twice_takes_no_second_number(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.job(receiver)
+    assert await world.webhooks.ended(job.result()) == "duplicate"
+    later = await world.job(receiver)
+    rows = await world.rows("SELECT job_id, sequence FROM webhook_deliveries ORDER BY sequence")
+    assert [(row["job_id"], row["sequence"]) for row in rows] == [(job.job_id, 1), (later.job_id, 2)]
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_nothing_at_all(world: World) -> None:
+    busy, other = world.receiver(plan=lambda _: (429, {"retry-after": "3600"})), world.receiver()
+    first = await world.ended_job(busy)
+    async with world.dispatching(replace(LIMITS, time_scale=1)):
+        await until(lambda: tried(world, first))
+        await world.ended_job(busy)
+        await world.ended_job(other)
+        await until(lambda: called(other))
+        assert len(busy.calls) == 1
+        await world.rows("UPDATE webhook_endpoints SET blocked_until = now() RETURNING 1")
+        await until(lambda: calls([busy], 2))
+
+
+async def test_an_endpoint_is_sent_to_no_faster_than_it_may(world: World) -> None:
+    slow = world.receiver()
+    for _ in range(3):
+        await world.ended_job(slow)
+    await world.rows("UPDATE webhook_endpoints SET max_per_second = 0.001 RETURNING 1")
+    async with world.dispatching(), world.dispatching():
+        await until(lambda: counted(world, "delivered", 1))
+        await world.ended_job(world.receiver())
+        await until(lambda: counted(world, "delivered", 2))
+        assert len(slow.calls) == 1
+        await world.rows("UPDATE webhook_endpoints SET max_per_second = 1000 RETURNING 1")
+        await until(lambda: counted(world, "delivered", 4))
+
+
+async def test_two_dispatchers_together_keep_an_endpoints_limit(world: World) -> None:
+    hanging = world.receiver(hang=True)
+    for _ in range(12):
+        await world.ended_job(hanging)
+    async with world.dispatching(), world.dispatching(), world.dispatching():
+        await until(lambda: calls([hanging], LIMITS.calls_per_endpoint))
+        await world.ended_job(world.receiver())
+        await until(lambda: counted(world, "delivered", 1))
+        assert len(hanging.calls) == LIMITS.calls_per_endpoint
+        hanging.over.set()
+        await until(lambda: counted(world, "delivered", 13))
+
+
+async def test_an_endpoint_that_only_fails_is_disabled_and_says_so(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five days of failures after the last success, here as many seconds; what it gets later is written down."""
+    failing = world.receiver(plan=lambda _: (500, {}))
+    job = await world.ended_job(failing)
+    endpoint = await world.endpoint(failing)
+    async with world.dispatching(replace(LIMITS, failing_seconds=0)):
+        await until(lambda: has_states(world, "disabled"))
+        await world.ended_job(failing)
+        await until(lambda: has_states(world, "disabled", "disabled"))
+    assert len(failing.calls) == len(await world.attempts(job)) == 1
+    (row,) = await world.rows("SELECT state, reason, disabled_at FROM webhook_endpoints")
+    assert row["state"] == "disabled"
+    assert row["reason"].startswith("every attempt since 20")
+    assert row["disabled_at"] is not None
+    assert f"webhook endpoint {endpoint} is disabled: {row['reason']}" in caplog.text
+
+
+async def test_a_success_between_failures_starts_the_clock_anew(world: World) -> None:
+    sporadic = world.receiver(plan=lambda n: (200 if n % 2 else 500, {}))
+    for _ in range(4):
+        await world.ended_job(sporadic)
+        async with world.dispatching(replace(LIMITS, calls_per_endpoint=1)):
+            await until(lambda: all_delivered(world))
+    (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
+    assert row == {"state": "enabled", "failing_since": None}
+
+
+async def all_delivered(world: World) -> bool:
+    return set(await world.states()) == {"delivered"}
+
+
+async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+    stop = asyncio.Event()
+    client = AsyncOutboundClient(OUTBOUND, "development")
+    task = asyncio.create_task(Dispatcher(world.db, client, other, replace(LIMITS, failing_seconds=0)).run(stop))
+    await until(lambda: tried(world, job))
+    stop.set()
+    await task
+    (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
+    assert row == {"state": "enabled", "failing_since": None}
+
+
+async def test_what_waits_for_a_disabled_endpoint_ends_bit_by_bit(world: World) -> None:
+    receiver = world.receiver()
+    for _ in range(5):
+        await world.ended_job(receiver)
+    endpoint = await world.endpoint(receiver)
+    await world.rows("UPDATE webhook_endpoints SET state = 'disabled' RETURNING 1")
+    async with world.db.transaction() as connection:
+        assert await end_disabled(connection, limit=2) == 2
+        assert await end_disabled(connection, endpoint, limit=2) == 2
+    assert await counted(world, "disabled", 4)
+    async with world.dispatching():
+        await until(lambda: counted(world, "disabled", 5))
+    assert receiver.calls == []
+
+
+async def test_the_gauges_say_how_deliveries_stand(world: World) -> None:
+    receiver = world.receiver()
+    await world.job(receiver)
+    await world.ended_job(receiver)
+    async with world.db.transaction() as connection:
+        await connection.execute("UPDATE webhook_deliveries SET created_at = now() - interval '1 hour'")
+        found = await backlog(connection)
+        assert (found.pending, found.gated, found.disabled_endpoints) == (2, 1, 0)
+        assert 0 <= found.oldest_due_seconds < 60
+        await disable(connection, await world.endpoint(receiver), "on purpose")
+        found = await backlog(connection)
+    assert (found.pending, found.disabled, found.disabled_endpoints, found.oldest_due_seconds) == (0, 2, 1, 0)

@@ -6,8 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sink.deliveries import State
-from streams.schedule import RETRY_AFTER_MAX, SCHEDULE, Verdict, after_attempt, retry_after_seconds
+from sink.deliveries import TEST, State
+from streams.schedule import (
+    FAILING_SECONDS,
+    PAUSE_MAX,
+    PAUSE_SECONDS,
+    RETRY_AFTER_MAX,
+    SCHEDULE,
+    Verdict,
+    after_attempt,
+    attempts_of,
+    blocked_until,
+    only_fails,
+    retry_after_seconds,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FAILURES = st.one_of(st.none(), st.integers(100, 199), st.integers(300, 409), st.integers(411, 999))
@@ -88,3 +100,36 @@ def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float |
 @given(st.text())
 def test_no_header_is_an_error(header: str) -> None:
     assert (retry_after_seconds(header, NOW) or 0.0) >= 0
+
+
+def test_a_test_is_sent_once_and_all_else_by_the_schedule() -> None:
+    assert (attempts_of(TEST), attempts_of("job.completed")) == (1, len(SCHEDULE))
+    once = after_attempt(1, 500, None, NOW, spread=0.5, time_scale=1, attempts=attempts_of(TEST))
+    assert once == Verdict(State.EXHAUSTED)
+
+
+@pytest.mark.parametrize(
+    ("status", "wish", "seconds"),
+    [
+        (429, None, PAUSE_SECONDS),
+        (502, None, PAUSE_SECONDS),
+        (504, None, PAUSE_SECONDS),
+        (429, 60.0, 60.0),
+        (503, 60.0, 60.0),
+        (429, 1e9, PAUSE_MAX),
+        (503, None, None),
+        (500, 60.0, None),
+        (301, 60.0, None),
+        (None, None, None),
+    ],
+)
+def test_an_overloaded_receiver_gets_a_pause(status: int | None, wish: float | None, seconds: float | None) -> None:
+    expected = None if seconds is None else NOW + timedelta(seconds=seconds / 10)
+    assert blocked_until(status, wish, NOW, 0.1) == expected
+
+
+def test_five_days_of_nothing_but_failures_are_enough() -> None:
+    since = NOW - timedelta(days=5)
+    assert only_fails(since, NOW, FAILING_SECONDS)
+    assert not only_fails(since + timedelta(seconds=1), NOW, FAILING_SECONDS)
+    assert not only_fails(NOW, NOW, FAILING_SECONDS)

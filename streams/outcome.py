@@ -1,0 +1,64 @@
+"""What an attempt means for its delivery and its endpoint, written in one transaction."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sink.deliveries import State
+from sink.postgres import Connection
+from sink.storable import storable_text
+from sink.webhook_leases import Leased, finish
+from sink.webhook_standing import disable, note_failure, note_success
+from streams.attempt import UNSIGNED, Attempted
+from streams.schedule import after_attempt, attempts_of, blocked_until, only_fails, retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an endpoint was disabled: `kind` for counting, `text` for its owner."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Whether an outcome was written down, or the lease had gone to another process; and whether the endpoint went with it."""
+
+    kept: bool
+    disabled: Reason | None = None
+
+
+GONE = Reason("gone", "the receiver answered 410 Gone")
+
+
+async def record(
+    connection: Connection, leased: Leased, attempted: Attempted, *, time_scale: float, failing_seconds: float
+) -> Recorded:
+    """Write down how an attempt ended; `time_scale` is a factor on all delays and on `failing_seconds`."""
+    now = datetime.now(UTC)
+    status, wish = attempted.outcome.status, retry_after_seconds(attempted.retry_after, now)
+    verdict = after_attempt(
+        leased.attempt - leased.attempts_before,
+        status,
+        wish,
+        now,
+        spread=random.random(),  # noqa: S311 - spreads load, no secret
+        time_scale=time_scale,
+        attempts=attempts_of(leased.type),
+    )
+    outcome = replace(attempted.outcome, answer=storable_text(attempted.outcome.answer or ""))
+    if not await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at):
+        return Recorded(kept=False)
+    if verdict.state is State.DELIVERED:
+        await note_success(connection, leased.endpoint_id)
+        return Recorded(kept=True)
+    if outcome.outcome == UNSIGNED:
+        return Recorded(kept=True)
+    since = await note_failure(connection, leased.endpoint_id, now, blocked_until(status, wish, now, time_scale))
+    reason = GONE if verdict.state is State.DISABLED else None
+    if reason is None and only_fails(since, now, failing_seconds * time_scale):
+        reason = Reason("failing", f"every attempt since {since:%Y-%m-%d %H:%M:%S} UTC has failed")
+    if reason is not None and await disable(connection, leased.endpoint_id, reason.text):
+        return Recorded(kept=True, disabled=reason)
+    return Recorded(kept=True)
