@@ -13,6 +13,7 @@ from schemas.settings import KafkaSettings
 from streams.safe_transport import ScribeApp, check_version
 
 REBALANCE_SECONDS = 120.0
+NEVER_SECONDS = 30 * 86_400.0  # longer than any record is kept
 _PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 
 
@@ -47,7 +48,10 @@ def create_app(
         "broker_session_timeout": 45.0,
         "broker_heartbeat_interval": 5.0,
         "broker_request_timeout": 60.0,  # Faust wants it at least as long as the session timeout
-        "broker_max_poll_interval": 600.0,
+        # Records that wait for an outage to end fill the buffers and stop the polls. A member that leaves for that never
+        # comes back: aiokafka waits for a poll before it joins, Faust for the assignment before it polls. Whether
+        # the process is beyond help is the watchdog's to say.
+        "broker_max_poll_interval": NEVER_SECONDS,
         "broker_rebalance_timeout": REBALANCE_SECONDS,  # an eager rebalance waits for handlers
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": instance_id,

@@ -27,6 +27,7 @@ def test_an_app_has_the_settings_that_lose_nothing(tmp_path: Path) -> None:
     assert (conf.web_enabled, conf.table_standby_replicas) == (False, 0)
     assert conf.processing_guarantee.value == "at_least_once"
     assert conf.broker_rebalance_timeout > HANDLER_SECONDS
+    assert conf.broker_max_poll_interval > 14 * 86_400, "a member that leaves for want of polls never comes back"
     assert Path(conf.datadir).parent.is_dir()
 
 
