@@ -69,6 +69,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("media_too_large", _K.LIMIT, 413, "The file is larger than the limit", "Split or compress it."),
         ErrorSpec("media_too_long", _K.LIMIT, 422, "The recording is longer than the limit", "Split it."),
         ErrorSpec("result_too_large", _K.LIMIT, 422, "The result is larger than any record or object may be", "Split the recording."),
+        ErrorSpec("enhancement_failed", _K.INTERNAL, 502, "The enhanced-AI service did not do it", "Ask again, perhaps with another llm_model."),
         ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
         ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
         ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),

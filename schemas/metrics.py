@@ -47,3 +47,12 @@ WEBHOOK_ENDPOINTS_LOST = Counter(
 )
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])
+ENHANCED_AI_CALLS = Counter(
+    P + "enhanced_ai_calls", "Calls of the enhanced-AI service, by how they ended.", ["outcome"]
+)
+ENHANCED_AI_SECONDS = Histogram(
+    P + "enhanced_ai_call_seconds",
+    "Time a call of the enhanced-AI service took.",
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 120, 300),
+)
+ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced-AI service charged.")

@@ -58,6 +58,7 @@ class _Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        populate_by_name=True,
         use_attribute_docstrings=True,
     )
 
@@ -155,6 +156,27 @@ class OutboundSettings(_Settings):
         return value
 
 
+class EnhancedAiSettings(_Settings):
+    """The enhanced-AI service that summarises transcripts and finds entities in them."""
+
+    enhanced_ai_endpoint: str | None = Field(default=None, validation_alias="ENHANCED_AI_ENDPOINT")
+    """Address of the enhanced-AI service; unset: nobody may ask for it. Of kind `openai`: its base, such as https://llm.example/v1."""
+    enhanced_ai_api_key: SecretStr | None = Field(default=None, validation_alias="ENHANCED_AI_API_KEY")
+    """Sent to it as bearer token."""
+    enhanced_ai_kind: Literal["json", "openai"] = "json"
+    """How it is spoken to: the JSON form of the README, or OpenAI's chat completions."""
+    enhanced_ai_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)] = ()
+    """Models that may be asked for, separated by commas, the default one first; unset: only the service's own default."""
+    enhanced_ai_window_tokens: int = Field(default=8192, ge=1024)
+    """What a chat model takes in and gives out in one call; longer transcripts are worked through in parts."""
+    enhanced_ai_answer_tokens: int = Field(default=1024, ge=128)
+    """Longest answer of a chat model, out of its window."""
+    enhanced_ai_timeout_seconds: float = Field(default=120, gt=0)
+    """Longest time one call may take in all."""
+
+    _endpoint = field_validator("enhanced_ai_endpoint")(_http)
+
+
 class ApiSettings(_Settings):
     """The REST shim."""
 
@@ -233,6 +255,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     PostgresSettings,
     ObjectStoreSettings,
     OutboundSettings,
+    EnhancedAiSettings,
     ApiSettings,
     ClientSettings,
     ModelSettings,
@@ -283,9 +306,13 @@ class DispatchProcess(ServiceSettings, PostgresSettings, OutboundSettings):
     """All that `scribe-streams dispatch` reads."""
 
 
+# the first edition's names, which deployments have
+_UNPREFIXED = frozenset({"enhanced_ai_endpoint", "enhanced_ai_api_key"})
+
+
 def variable_of(field: str) -> str:
     """The environment variable of a setting."""
-    return f"{PREFIX}{field.upper()}"
+    return field.upper() if field in _UNPREFIXED else f"{PREFIX}{field.upper()}"
 
 
 def load(cls: type[S], **given: Any) -> S:

@@ -63,6 +63,15 @@ class Answer:
     latency_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer with all of its body; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class DeliveryError(ExchangeFailed):
     """A receiver gave no answer; `kind` says why."""
 
@@ -98,8 +107,9 @@ class _Client:
         *,
         resolve: Resolver = system_resolver,
         ssl_context: ssl.SSLContext | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        self._rules = rules_of(settings, environment)
+        self._rules = rules or rules_of(settings, environment)
         self._resolve = resolve
         self._ssl = ssl_context or httpcore.default_ssl_context()
 
@@ -160,7 +170,41 @@ class OutboundClient(_Client):
 
 
 class AsyncOutboundClient(_Client):
-    """Posts webhooks; for the dispatcher's event loop."""
+    """Posts webhooks and questions; for the dispatcher's event loop."""
+
+    async def ask(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int
+    ) -> Whole:
+        """Post `body` and give the whole answer, a redirect as it is; raises DeliveryError.
+
+        An answer of more than `max_bytes` is a failure of kind PROTOCOL, one that takes longer than
+        `deadline_seconds` in all one of kind TIMEOUT.
+        """
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await self._ask(url, body, headers, max_bytes)
+        except TimeoutError as error:
+            raise DeliveryError(FailureKind.TIMEOUT, f"no answer within {deadline_seconds:g} s") from error
+        except Permanent as error:
+            raise DeliveryError(FailureKind.REFUSED, f"the address is refused: {error.detail}") from error
+        except ExchangeFailed as error:
+            raise DeliveryError(error.kind, str(error)) from error
+
+    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Whole:
+        target = parse_target(url, self._rules)
+        addresses = await addresses_of(target, self._rules, self._resolve)
+        allowance = Allowance()
+        sent = {**_HEADERS, **headers}
+        async with exchange(
+            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body
+        ) as response:
+            allowance.grow(max_bytes)
+            data = b""
+            async for chunk in response.aiter_stream():
+                data += chunk
+                if len(data) > max_bytes:
+                    raise ExchangeFailed(FailureKind.PROTOCOL, f"its answer has more than {max_bytes} bytes")
+            return Whole(response.status, _headers(response), data)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> Answer:
         """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""

@@ -29,10 +29,14 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is allowed here: plain http and any port in `development`, and networks opened by name."""
+    """What is allowed here: plain http and any port in `development`, and networks opened by name.
+
+    `any_port` is for addresses that the operator wrote, not a stranger.
+    """
 
     development: bool = False
     allowed: tuple[Network, ...] = ()
+    any_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def _bracketed(parts: SplitResult) -> tuple[str, Address]:
 
 def _port(parts: SplitResult, rules: Rules) -> int:
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
-    if port == 0 or (port not in PORTS and not rules.development):
+    if port == 0 or (port not in PORTS and not (rules.development or rules.any_port)):
         raise _refused(f"port {port} is not allowed; allowed: {', '.join(map(str, PORTS))}")
     return port
 

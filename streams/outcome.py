@@ -4,13 +4,14 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from schemas.waits import retry_after_seconds
 from sink.deliveries import State
 from sink.postgres import Connection
 from sink.storable import storable_text
 from sink.webhook_leases import Leased, finish
 from sink.webhook_standing import disable, note_failure, note_success
 from streams.attempt import UNSIGNED, Attempted
-from streams.schedule import after_attempt, attempts_of, blocked_until, only_fails, retry_after_seconds
+from streams.schedule import after_attempt, attempts_of, blocked_until, only_fails
 
 
 @dataclass(frozen=True, slots=True)

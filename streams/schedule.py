@@ -1,9 +1,9 @@
 """When a webhook is tried again, when its endpoint gets a pause, and when no more: pure decisions over the schedule of Standard Webhooks."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
+from schemas.waits import RETRY_AFTER_MAX
 from sink.deliveries import TEST, State
 
 HOUR = 3600
@@ -12,7 +12,6 @@ SCHEDULE = (0, 5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR
 LEASES = 2 * len(SCHEDULE)
 """How often a delivery may be leased: an attempt without an outcome, as a killed process leaves, is made again."""
 JITTER = 0.1  # share by which a delay varies either way, so that a receiver's recovery meets no wave
-RETRY_AFTER_MAX = 24 * HOUR  # seconds; no receiver may put an attempt off for longer
 GONE = 410
 UNAVAILABLE = 503
 OVERLOADED = frozenset({429, 502, 504})  # where the standard recommends to throttle
@@ -70,16 +69,3 @@ def blocked_until(status: int | None, retry_after: float | None, now: datetime, 
 def only_fails(since: datetime, now: datetime, seconds: float) -> bool:
     """Whether an endpoint is to be disabled that fails at `now` and has done nothing else `since`."""
     return (now - since).total_seconds() >= seconds
-
-
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """The seconds that a Retry-After header asks for, in either of its forms; None when it is missing or malformed."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), RETRY_AFTER_MAX))
-    try:
-        at = parsedate_to_datetime(text)
-        # a date without a zone is UTC by RFC 9110
-        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
-    except (ValueError, OverflowError, TypeError):
-        return None

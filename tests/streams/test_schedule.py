@@ -6,19 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.waits import RETRY_AFTER_MAX
 from sink.deliveries import TEST, State
 from streams.schedule import (
     FAILING_SECONDS,
     PAUSE_MAX,
     PAUSE_SECONDS,
-    RETRY_AFTER_MAX,
     SCHEDULE,
     Verdict,
     after_attempt,
     attempts_of,
     blocked_until,
     only_fails,
-    retry_after_seconds,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -71,35 +70,6 @@ def test_a_wait_lies_within_jitter_or_is_the_receivers_wish(
     wished = min(max(wish or 0.0, 0.0), RETRY_AFTER_MAX)
     assert max(0.9 * SCHEDULE[attempt], wished) <= wait + 0.01
     assert wait - 0.01 <= max(1.1 * SCHEDULE[attempt], wished)
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        ("0", 0.0),
-        ("9" * 400, float(RETRY_AFTER_MAX)),
-        ("Fri, 02 Jan 2026 03:05:05 GMT", 60.0),
-        ("Fri, 02 Jan 2026 03:05:05", 60.0),
-        ("Fri, 02 Jan 2026 03:00:00 GMT", 0.0),
-        ("Mon, 20 Nov 1995 19:12:08 +99999999999999", None),
-        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("٣", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, NOW) == seconds
-
-
-@given(st.text())
-def test_no_header_is_an_error(header: str) -> None:
-    assert (retry_after_seconds(header, NOW) or 0.0) >= 0
 
 
 def test_a_test_is_sent_once_and_all_else_by_the_schedule() -> None:

@@ -1,0 +1,109 @@
+"""What is said to the enhanced-AI service and what it may answer, as models with a JSON schema each.
+
+Whatever an answer says, it becomes text within these bounds and nothing else: no address in it is called, no
+instruction in it is followed.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MAX_SUMMARY_CHARS = 20_000
+MAX_ENTITIES = 1000
+MAX_ENTITY_CHARS = 500
+MAX_KIND_CHARS = 64
+M = TypeVar("M", bound=BaseModel)
+
+Summary = Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)]
+EntityText = Annotated[str, Field(min_length=1, max_length=MAX_ENTITY_CHARS)]
+Kind = Annotated[str, Field(min_length=1, max_length=MAX_KIND_CHARS)]
+
+
+class SegmentOut(BaseModel):
+    """A stretch of speech; seconds from the beginning."""
+
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+
+
+class EnhanceRequest(BaseModel):
+    """What the generic form posts."""
+
+    enhancement_id: str = Field(description="Also the Idempotency-Key: the same id is the same question.")
+    job_id: str
+    language: str = Field(description="ISO 639-1, such as `he`.")
+    duration: float = Field(description="Seconds.")
+    tasks: list[Literal["summary", "entities"]]
+    model: str | None = Field(description="The model that was asked for; null: the service's default.")
+    segments: list[SegmentOut]
+
+
+class EntityIn(BaseModel):
+    """Something named in the recording; seconds from its beginning, if the service knows them."""
+
+    text: EntityText
+    kind: Kind
+    start: float | None = None
+    end: float | None = None
+
+
+class EnhanceResponse(BaseModel):
+    """What the generic form expects; whatever else is in it is ignored."""
+
+    summary: Summary | None = None
+    entities: Annotated[list[EntityIn], Field(max_length=MAX_ENTITIES)] = []
+    model: str | None = Field(None, max_length=256)
+    tokens: int = Field(0, ge=0, le=1_000_000_000, description="What was charged.")
+
+
+class Quoted(BaseModel):
+    """An entity as a chat model names it: a quote, and the number of the line that it stands in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quote: EntityText
+    kind: Kind
+    line: int
+
+
+class PartAnswer(BaseModel):
+    """A chat model's answer to a part of a transcript."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    summary: Summary
+    entities: Annotated[list[Quoted], Field(max_length=MAX_ENTITIES)]
+
+
+class SummaryAnswer(BaseModel):
+    """A chat model's answer where only a summary is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    summary: Summary
+
+
+class EntitiesAnswer(BaseModel):
+    """A chat model's answer where only entities are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entities: Annotated[list[Quoted], Field(max_length=MAX_ENTITIES)]
+
+
+def mistakes(error: ValidationError) -> str:
+    """What does not fit, without a word of the answer itself."""
+    found = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
+    return "; ".join(found[:5])
+
+
+def _place(location: Sequence[int | str]) -> str:
+    return ".".join(map(str, location)) or "the answer"
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema that an answer must satisfy."""
+    return model.model_json_schema()

@@ -1,0 +1,72 @@
+"""The generic form: what is sent, and what becomes of answers of the wrong shape."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.local.extractive_ai import ExtractiveService, Fault
+from schemas.errors import Permanent
+from tests.sink.enhanced_ai.asking import MemoryAnswers, ask, enhancer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def service() -> Iterator[ExtractiveService]:
+    with ExtractiveService() as running:
+        yield running
+
+
+async def test_the_documented_request_is_sent_and_no_more(service: ExtractiveService) -> None:
+    question = ask(model="large")
+    await enhancer("json", service).enhance(question, MemoryAnswers())
+    (sent,) = service.questions
+    first, *_ = sent.pop("segments")
+    assert sent == {
+        "enhancement_id": str(question.enhancement_id),
+        "job_id": str(question.job_id),
+        "language": "en",
+        "duration": 12.0,
+        "tasks": ["summary", "entities"],
+        "model": "large",
+    }
+    assert first == {"start": 0.0, "end": 2.5, "speaker": "SPEAKER_00", "text": "hello this is anna speaking"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        "fine",
+        {"summary": 7},
+        {"summary": "x" * 20_001},
+        {"entities": [{"text": "", "kind": "date"}]},
+        {"entities": [{"text": "a", "kind": "k"}] * 1001},
+        {"tokens": -1},
+    ],
+)
+async def test_another_shape_fails_and_repeats_nothing_of_it(service: ExtractiveService, answer: Any) -> None:
+    service.faults = [Fault(change=lambda _: answer)]
+    with pytest.raises(Permanent, match="wrong shape") as caught:
+        await enhancer("json", service).enhance(ask(), MemoryAnswers())
+    assert "xxx" not in str(caught.value)
+
+
+async def test_times_outside_of_the_recording_are_dropped_and_text_becomes_storable(service: ExtractiveService) -> None:
+    entities = [
+        {"text": "a\u0000b", "kind": "k", "start": 1, "end": 2},
+        {"text": "c", "kind": "k", "start": -1, "end": 2},
+        {"text": "d", "kind": "k", "start": 3, "end": 2},
+        {"text": "e", "kind": "k", "start": 1, "end": 99},
+        {"text": "f", "kind": "k", "start": 1},
+    ]
+    service.faults = [Fault(change=lambda body: {**body, "entities": entities, "anything": "else"})]
+    found = await enhancer("json", service).enhance(ask(), MemoryAnswers())
+    assert [(e.text, e.start, e.end) for e in found.entities] == [
+        ("a\ufffdb", 1.0, 2.0),
+        ("c", None, None),
+        ("d", None, None),
+        ("e", None, None),
+        ("f", None, None),
+    ]
