@@ -146,7 +146,8 @@ WITH granted AS (
 ), leased AS (
     UPDATE webhook_deliveries d
     SET attempt = attempt + 1, lease_token = gen_random_uuid(), lease_until = now() + make_interval(secs => %(seconds)s)
-    FROM chosen WHERE d.delivery_id = chosen.delivery_id
+    -- as an array: the planner takes a join with rows of unknown number for a reason to read the whole table
+    WHERE d.delivery_id = ANY(ARRAY(SELECT delivery_id FROM chosen))
     RETURNING d.*
 ), intents AS (
     INSERT INTO webhook_attempts (delivery_id, attempt) SELECT delivery_id, attempt FROM leased

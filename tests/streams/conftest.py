@@ -1,11 +1,14 @@
 """What the tests of the streams share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from schemas.settings import PostgresSettings
 from sink.postgres import Database
+from sink.s3 import S3ObjectStore
+from tests.streams.world import World
 
 
 @pytest.fixture
@@ -19,3 +22,9 @@ async def db(database: str) -> AsyncIterator[Database]:
     settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 4})
     async with Database.open(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(db, object_store, stack)
