@@ -132,14 +132,20 @@ def _speakers(options: Options) -> Iterator[Mistake]:
         yield "options.num_speakers", "must lie between min_speakers and max_speakers, or stand alone"
 
 
-def _webhook(request: JobRequested) -> Iterator[Mistake]:
-    if request.webhook_url is None:
-        return
-    parts = _split(request.webhook_url)
+def webhook_mistakes(url: str) -> tuple[str, ...]:
+    """What is wrong with the form of a webhook's address; whether it may be called is judged where it is."""
+    found: list[str] = []
+    parts = _split(url)
     if parts is None or parts.scheme not in ("https", "http") or not _has_plain_host(parts):
-        yield "webhook_url", "must be an http(s) address with a host and no credentials"
-    if len(request.webhook_url.encode("utf-8", "replace")) > MAX_WEBHOOK_BYTES:
-        yield "webhook_url", f"must not be longer than {MAX_WEBHOOK_BYTES} bytes"
+        found.append("must be an http(s) address with a host and no credentials")
+    if len(url.encode("utf-8", "replace")) > MAX_WEBHOOK_BYTES:
+        found.append(f"must not be longer than {MAX_WEBHOOK_BYTES} bytes")
+    return tuple(found)
+
+
+def _webhook(request: JobRequested) -> Iterator[Mistake]:
+    if request.webhook_url is not None:
+        yield from (("webhook_url", message) for message in webhook_mistakes(request.webhook_url))
 
 
 def _enhancement(request: JobRequested) -> Iterator[Mistake]:

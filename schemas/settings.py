@@ -144,7 +144,7 @@ class OutboundSettings(_Settings):
     webhook_timeout_seconds: float = Field(default=20, gt=0)
     """Longest time one webhook call may take in all."""
     webhook_key: SecretStr | None = None
-    """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhook_secrets` makes one."""
+    """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhook_secrets` makes one. Several keys, separated by commas: the first encrypts, all decrypt."""
     time_scale: float = Field(default=1.0, gt=0, le=1.0)
     """Factor on every retry delay of webhooks and jobs; below 1 only in tests and demos."""
 

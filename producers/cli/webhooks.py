@@ -1,54 +1,143 @@
 """`scribe webhooks`: endpoints and their secrets, for operators who can reach the database."""
 
 import sys
-from dataclasses import asdict
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from producers.cli import webhook_deliveries
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
-from schemas.errors import Rejected
+from producers.cli.webhook_rows import attempt_table, endpoint_of, endpoint_table, facts, in_transaction, is_id
 from schemas.settings import OutboundSettings, load
-from sink.endpoints import Endpoint, list_endpoints, read_secret
+from sink.endpoints import (
+    MAX_OVERLAP_SECONDS,
+    Endpoint,
+    list_endpoints,
+    read_secret,
+    reseal_secrets,
+    rotate_secret,
+    set_enabled,
+)
+from sink.postgres import Connection
+from sink.webhook_ledger import attempts_of, find_delivery
 from sink.webhook_secrets import SecretBox
 
-app = typer.Typer(no_args_is_help=True, help="Webhook endpoints and their secrets; needs SCRIBE_POSTGRES_DSN.")
+Which = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or its address and --tenant.")]
+Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
+
+app = typer.Typer(no_args_is_help=True, help="Webhook endpoints and deliveries; needs SCRIBE_POSTGRES_DSN.")
+app.command()(webhook_deliveries.deliveries)
+app.command("redeliver")(webhook_deliveries.again)
+app.command("test")(webhook_deliveries.trial)
 
 
 @app.command("list")
 def list_(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
 ) -> None:
-    """List endpoints; each was registered when a job first named it."""
-    endpoints = with_database(lambda database: list_endpoints(database, tenant))
+    """List endpoints; each was registered ahead, or when a job first named it."""
+    endpoints = in_transaction(lambda connection: list_endpoints(connection, tenant))
     if as_json:
-        print_json([{name: None if v is None else str(v) for name, v in asdict(e).items()} for e in endpoints])
+        print_json([facts(endpoint) for endpoint in endpoints])
     else:
-        Console().print(_table(endpoints))
+        Console().print(endpoint_table(endpoints))
 
 
 @app.command()
-def secret(
-    url: Annotated[str, typer.Argument(help="The address, as the job named it.")],
-    tenant: Annotated[str, typer.Option(help="Whose endpoint it is.")],
+def show(
+    which: Annotated[str, typer.Argument(metavar="ID", help="An endpoint's id or address, or a delivery's id.")],
+    tenant: Whose = None,
+    as_json: Json = False,
 ) -> None:
+    """Show an endpoint, or a delivery with every attempt."""
+
+    async def read(connection: Connection) -> dict[str, object]:
+        found = await find_delivery(connection, UUID(which)) if is_id(which) else None
+        if found is None:
+            return facts(await endpoint_of(connection, which, tenant))
+        return facts(found) | {"ledger": [facts(line) for line in await attempts_of(connection, found.delivery_id)]}
+
+    shown = in_transaction(read)
+    if as_json:
+        print_json(shown)
+        return
+    ledger = shown.pop("ledger", None)
+    for name, value in shown.items():
+        sys.stdout.write("" if value is None else f"{name:<16} {value}\n")
+    if isinstance(ledger, list):
+        Console().print(attempt_table(ledger))
+
+
+@app.command()
+def secret(which: Which, tenant: Whose = None) -> None:
     """Print the secret that verifies the signatures of an endpoint's webhooks (Standard Webhooks 1.0.0).
 
     [bold]scribe webhooks secret https://acme.example/hook --tenant acme[/]
     """
-    box = SecretBox.of(load(OutboundSettings))
-    found = with_database(lambda database: read_secret(database, box, tenant, url))
-    if found is None:
-        raise Rejected("not_found", f"tenant '{tenant}' has not used {url}")
-    sys.stdout.write(f"{found}\n")
+    box = _box()
+
+    async def read(connection: Connection) -> str | None:
+        return await read_secret(connection, box, (await endpoint_of(connection, which, tenant)).endpoint_id)
+
+    sys.stdout.write(f"{in_transaction(read)}\n")
 
 
-def _table(endpoints: tuple[Endpoint, ...]) -> Table:
-    table = Table("TENANT", "URL", "STATE", "SINCE", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for endpoint in endpoints:
-        state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
-        table.add_row(endpoint.tenant, endpoint.url, state, f"{endpoint.created_at:%Y-%m-%d %H:%M}")
-    return table
+@app.command()
+def rotate(
+    which: Which,
+    tenant: Whose = None,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=MAX_OVERLAP_SECONDS / 3600, help="Hours for which the old secret signs along.")
+    ] = 24.0,
+) -> None:
+    """Make a new secret and print it; with --overlap 0 the old one is dead at once."""
+    box = _box()
+
+    async def change(connection: Connection) -> str:
+        endpoint = await endpoint_of(connection, which, tenant)
+        rotated = await rotate_secret(connection, box, endpoint.endpoint_id, overlap * 3600)
+        return rotated.secret if rotated else ""
+
+    sys.stdout.write(f"{in_transaction(change)}\n")
+
+
+@app.command()
+def enable(which: Which, tenant: Whose = None) -> None:
+    """Send to an endpoint again; what it missed is sent by `redeliver`."""
+    _set_enabled(which, tenant, True, "")
+
+
+@app.command()
+def disable(
+    which: Which,
+    tenant: Whose = None,
+    reason: Annotated[str, typer.Option(help="What its owner is told.")] = "disabled by the operator",
+) -> None:
+    """Send nothing to an endpoint; its deliveries are written down."""
+    _set_enabled(which, tenant, False, reason)
+
+
+@app.command()
+def reencrypt() -> None:
+    """Encrypt every secret under the first key of SCRIBE_WEBHOOK_KEY; the other keys may go when this has run.
+
+    Give all processes the new key before the old one, `NEW,OLD`, first.
+    """
+    box = _box()
+    sys.stdout.write(f"{with_database(lambda database: reseal_secrets(database, box))} encrypted anew\n")
+
+
+def _box() -> SecretBox:
+    return SecretBox.of(load(OutboundSettings))
+
+
+def _set_enabled(which: str, tenant: str | None, enabled: bool, reason: str) -> None:
+    async def change(connection: Connection) -> Endpoint:
+        endpoint = await endpoint_of(connection, which, tenant)
+        await set_enabled(connection, endpoint.endpoint_id, enabled, reason)
+        return endpoint
+
+    sys.stdout.write(f"{in_transaction(change).url} is {'enabled' if enabled else 'disabled'}\n")

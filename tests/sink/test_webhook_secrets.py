@@ -45,6 +45,18 @@ def test_a_secret_under_another_key_does_not_open() -> None:
         box(new_key()).open(BOX.new_secret(endpoint), endpoint)
 
 
+@given(secret=st.binary(min_size=24, max_size=64), endpoint_id=st.uuids())
+def test_the_first_key_encrypts_and_all_decrypt(secret: bytes, endpoint_id: UUID) -> None:
+    old, new = new_key(), new_key()
+    both = box(f"{new}, {old}")
+    sealed = box(old).seal(secret, endpoint_id)
+    assert both.open(sealed, endpoint_id) == secret
+    resealed = both.resealed(sealed, endpoint_id)
+    assert resealed is not None
+    assert box(new).open(resealed, endpoint_id) == secret
+    assert both.resealed(resealed, endpoint_id) is None
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x01", b"\x02" + b"x" * 60, b"\x01" + b"x" * 60])
 def test_damaged_bytes_do_not_open(damage: bytes) -> None:
     with pytest.raises(SettingsError):
@@ -53,7 +65,12 @@ def test_damaged_bytes_do_not_open(damage: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [(None, "is not set"), ("not base64!", "is not base64"), ("AAAA", "has 3 bytes instead of 32")],
+    [
+        (None, "is not set"),
+        ("not base64!", "is not base64"),
+        ("AAAA", "has 3 bytes instead of 32"),
+        (f"{new_key()},", "has 0 bytes instead of 32"),
+    ],
 )
 def test_a_wrong_key_names_its_variable(key: str | None, words: str) -> None:
     with pytest.raises(SettingsError, match=f"SCRIBE_WEBHOOK_KEY: {words}"):

@@ -26,7 +26,7 @@ LIMITS = Limits(
     poll_seconds=0.05,
     sweep_seconds=0.1,
     pause_seconds=0.05,
-    time_scale=1e-5,
+    time_scale=1e-6,
     failing_seconds=1e12,
 )
 DEADLINE = 20.0

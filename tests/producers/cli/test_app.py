@@ -7,7 +7,9 @@ from producers.cli.app import create_cli
 
 COMMANDS = ["", "submit", "watch", "result", "models", "topics", "topics apply", "topics check"]
 COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
-COMMANDS += ["database", "database migrate", "webhooks", "webhooks list", "webhooks secret"]
+COMMANDS += ["database", "database migrate", "webhooks"]
+COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
+COMMANDS += [f"webhooks {name}" for name in ("deliveries", "redeliver", "test")]
 COMMANDS += ["tenants", "tenants set", "tenants show", "tenants list"]
 
 

@@ -1,0 +1,99 @@
+"""`scribe webhooks deliveries|redeliver|test`: the ledger, and what is sent on request."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from producers.cli.keys import Json, with_database
+from producers.cli.outcome import print_json
+from producers.cli.webhook_rows import delivery_table, endpoint_of, facts, in_transaction, is_id
+from producers.exit_codes import TROUBLE
+from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, outcome_of, send_again, send_all_again, send_test
+from schemas.requests import webhook_mistakes
+from schemas.settings import OutboundSettings, load
+from sink.deliveries import State
+from sink.postgres import Connection, Database
+from sink.webhook_ledger import MAX_REDELIVERED, Delivery, Wanted, list_deliveries
+from sink.webhook_secrets import SecretBox
+
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
+Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
+Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Scheduled at this time (UTC) or later.")]
+
+
+def deliveries(
+    tenant: Only = None,
+    endpoint: Annotated[str | None, typer.Option(help="Only this endpoint's: its id, or its address.")] = None,
+    job: Annotated[UUID | None, typer.Option(help="Only this job's.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List deliveries, the newest first."""
+
+    async def read(connection: Connection) -> list[dict[str, object]]:
+        where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
+        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=job, state=state, since=_utc(since))
+        return [facts(found) for found in await list_deliveries(connection, wanted, limit)]
+
+    found = in_transaction(read)
+    if as_json:
+        print_json(found)
+    else:
+        Console().print(delivery_table(found))
+
+
+def again(
+    which: Annotated[str, typer.Argument(metavar="ID", help="A delivery's id, or an endpoint's id or address.")],
+    tenant: Whose = None,
+    since: Since = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also what was delivered.")] = False,
+) -> None:
+    """Send a delivery again, or with --since all that an endpoint did not take; each keeps its webhook-id.
+
+    [bold]scribe webhooks redeliver https://acme.example/hook --tenant acme --since 2026-01-31[/]
+    """
+
+    async def send(connection: Connection) -> int:
+        if since is not None:
+            endpoint = await endpoint_of(connection, which, tenant)
+            return await send_all_again(connection, endpoint.endpoint_id, _utc(since) or since, not all_)
+        if not is_id(which):
+            raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
+        await send_again(connection, UUID(which))
+        return 1
+
+    number = in_transaction(send)
+    more = "; run it again for the rest" if number == MAX_REDELIVERED else ""
+    sys.stdout.write(f"{number} to be sent again{more}\n")
+
+
+def trial(
+    url: Annotated[str, typer.Argument(help="The address.")],
+    tenant: Annotated[str, typer.Option(help="Whose endpoint it is.")],
+    wait: Annotated[float, typer.Option(min=0, max=MAX_WAIT_SECONDS, help="Seconds to wait.")] = WAIT_SECONDS,
+) -> None:
+    """Send a signed `webhook.test` through the dispatcher, and print how it ended; exit code 1 when it was not taken."""
+    box = SecretBox.of(load(OutboundSettings))
+
+    async def run(database: Database) -> Delivery:
+        delivery = await send_test(database.transaction, box, tenant, url, datetime.now(UTC))
+        return await outcome_of(database.connection, delivery, wait)
+
+    if mistakes := webhook_mistakes(url):
+        raise typer.BadParameter("; ".join(mistakes))
+    found = with_database(run)
+    seen = found.status or found.error or f"no outcome after {wait:g} s; is the dispatcher running?"
+    sys.stdout.write(f"{found.state} {found.delivery_id}: {seen}\n")
+    if found.state is not State.DELIVERED:
+        raise typer.Exit(TROUBLE)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,89 @@
+"""What owners and operators ask of webhooks, through whichever door: endpoints found, deliveries sent again, tests sent."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from schemas.errors import Rejected
+from sink.deliveries import TEST, NewDelivery, State, add, delivery_id
+from sink.endpoints import Endpoint, ensure_endpoint, find_endpoint
+from sink.postgres import Connection
+from sink.webhook_ledger import Delivery, find_delivery, redeliver, redeliver_since
+from sink.webhook_secrets import SecretBox
+
+WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 25.0  # a call may take 20
+_LOOK_SECONDS = 0.2
+
+Begin = Callable[[], AbstractAsyncContextManager[Connection]]
+"""What begins a transaction."""
+
+
+async def known_endpoint(connection: Connection, endpoint: UUID, tenant: str | None = None) -> Endpoint:
+    """An endpoint, of that tenant when one is named; raises Rejected(not_found)."""
+    found = await find_endpoint(connection, endpoint, tenant)
+    if found is None:
+        raise Rejected("not_found", f"webhook endpoint {endpoint}")
+    return found
+
+
+async def known_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
+    """A delivery, of that tenant when one is named; raises Rejected(not_found)."""
+    found = await find_delivery(connection, delivery, tenant)
+    if found is None:
+        raise Rejected("not_found", f"webhook delivery {delivery}")
+    return found
+
+
+async def send_again(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
+    """Send one delivery again; one that is being sent stays so. Raises Rejected: not_found, endpoint_disabled."""
+    found = await known_delivery(connection, delivery, tenant)
+    _check_enabled(await known_endpoint(connection, found.endpoint_id, tenant))
+    await redeliver(connection, delivery)
+    return await known_delivery(connection, delivery, tenant)
+
+
+async def send_all_again(
+    connection: Connection, endpoint: UUID, since: datetime, only_failed: bool, tenant: str | None = None
+) -> int:
+    """Send what an endpoint was to get since then; gives how many. Raises Rejected: not_found, endpoint_disabled."""
+    _check_enabled(await known_endpoint(connection, endpoint, tenant))
+    return await redeliver_since(connection, endpoint, since, only_failed=only_failed)
+
+
+async def send_test(begin: Begin, box: SecretBox, tenant: str, url: str, now: datetime) -> UUID:
+    """Schedule a test, registering the endpoint if need be; returns the delivery's id. Raises Rejected(endpoint_disabled)."""
+    async with begin() as connection:
+        endpoint, _ = await ensure_endpoint(connection, box, tenant, url)
+        _check_enabled(endpoint)
+        new = NewDelivery(
+            event_id=uuid4(),
+            job_id=None,
+            type=TEST,
+            payload={
+                "type": TEST,
+                "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "data": {"tenant": tenant, "endpoint_id": str(endpoint.endpoint_id)},
+            },
+            asked=None,
+        )
+        await add(connection, endpoint.endpoint_id, new)
+    return delivery_id(new.event_id, endpoint.endpoint_id)
+
+
+async def outcome_of(begin: Begin, delivery: UUID, seconds: float) -> Delivery:
+    """The delivery when it has ended, or as it stands after `seconds`."""
+    until = asyncio.get_running_loop().time() + seconds
+    while True:
+        async with begin() as connection:
+            found = await known_delivery(connection, delivery)
+        if found.state is not State.PENDING or asyncio.get_running_loop().time() >= until:
+            return found
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _check_enabled(endpoint: Endpoint) -> None:
+    if endpoint.state == "disabled":
+        raise Rejected("endpoint_disabled", endpoint.reason or "")

@@ -1,0 +1,131 @@
+"""`scribe webhooks` over a real database: what an operator sees and changes."""
+
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.local.receiver import Receiver
+from producers.cli.app import create_cli
+from schemas.errors import Rejected
+from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
+from sink.endpoints import ensure_endpoint
+from sink.postgres import Connection
+from sink.webhook_secrets import new_key
+from tests.integration.dispatching import BOX, KEY, dispatching
+from tests.integration.shim import in_transaction
+
+URL = "https://acme.example/hook"
+ID = str(endpoint_id("acme", URL))
+Webhooks = Callable[..., Result]
+
+
+@pytest.fixture
+def webhooks(database: str) -> Webhooks:
+    """`scribe webhooks ...` on a fresh database with one endpoint."""
+    in_transaction(database, lambda connection: ensure_endpoint(connection, BOX, "acme", URL))
+
+    def run(*words: str, key: str = KEY) -> Result:
+        environment = {"SCRIBE_POSTGRES_DSN": database, "SCRIBE_WEBHOOK_KEY": key, "COLUMNS": "200", "NO_COLOR": "1"}
+        return CliRunner().invoke(create_cli(), ["webhooks", *words], env=environment)
+
+    return run
+
+
+def shown(result: Result) -> str:
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def test_endpoints_are_listed_and_shown(webhooks: Webhooks) -> None:
+    assert f"acme    {URL}  enabled" in shown(webhooks("list"))
+    (endpoint,) = json.loads(shown(webhooks("list", "--tenant", "acme", "--json")))
+    assert endpoint == json.loads(shown(webhooks("show", ID, "--json")))
+    assert endpoint == json.loads(shown(webhooks("show", URL, "--tenant", "acme", "--json")))
+    assert endpoint["state"] == "enabled"
+    assert json.loads(shown(webhooks("list", "--tenant", "globex", "--json"))) == []
+    assert "state            enabled" in shown(webhooks("show", ID))
+
+
+def test_a_secret_is_shown_and_rotated(webhooks: Webhooks) -> None:
+    first = shown(webhooks("secret", ID))
+    assert first.startswith("whsec_")
+    assert first == shown(webhooks("secret", URL, "--tenant", "acme"))
+    second = shown(webhooks("rotate", ID, "--overlap", "2"))
+    assert first != second == shown(webhooks("secret", ID))
+    assert json.loads(shown(webhooks("show", ID, "--json")))["old_secret_until"]
+    shown(webhooks("rotate", ID, "--overlap", "0"))
+    assert json.loads(shown(webhooks("show", ID, "--json")))["old_secret_until"] is None
+
+
+def test_the_key_is_changed(webhooks: Webhooks) -> None:
+    before, key = shown(webhooks("secret", ID)), new_key()
+    assert shown(webhooks("reencrypt", key=f"{key},{KEY}")) == "1 encrypted anew\n"
+    assert shown(webhooks("secret", ID, key=key)) == before
+
+
+def test_an_endpoint_is_disabled_and_enabled(webhooks: Webhooks) -> None:
+    shown(webhooks("disable", ID, "--reason", "too loud"))
+    assert "disabled: too loud" in shown(webhooks("list"))
+    refused = webhooks("redeliver", ID, "--since", "2020-01-01").exception
+    assert isinstance(refused, Rejected)
+    assert refused.code == "endpoint_disabled"
+    shown(webhooks("enable", ID))
+    assert json.loads(shown(webhooks("show", ID, "--json")))["state"] == "enabled"
+
+
+def written(database: str) -> str:
+    """A delivery that was only written down, as to a disabled endpoint."""
+
+    async def write(connection: Connection) -> str:
+        new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
+        await add(connection, endpoint_id("acme", URL), new)
+        await connection.execute("UPDATE webhook_deliveries SET state = 'disabled'")
+        return str(delivery_id(new.event_id, endpoint_id("acme", URL)))
+
+    return in_transaction(database, write)
+
+
+def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database: str) -> None:
+    delivery = written(database)
+    assert delivery in shown(webhooks("deliveries"))
+    (listed,) = json.loads(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
+    assert (listed["delivery_id"], listed["sequence"]) == (delivery, 1)
+    assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"ledger": []}
+    assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "1 to be sent again\n"
+    assert shown(webhooks("redeliver", ID, "--since", "2020-01-01T00:00:00+0100")) == "0 to be sent again\n"
+    assert shown(webhooks("redeliver", delivery)) == "1 to be sent again\n"
+    assert json.loads(shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json"))) == []
+
+
+def test_a_test_is_sent_and_its_outcome_told(webhooks: Webhooks, database: str) -> None:
+    with Receiver(lambda _: 204) as taking, Receiver(lambda _: 500) as refusing, dispatching(database):
+        assert shown(webhooks("test", taking.url, "--tenant", "acme")).endswith(": 204\n")
+        (call,) = taking.calls
+        secret = shown(webhooks("secret", taking.url, "--tenant", "acme")).strip()
+        assert call.verified(secret)["type"] == "webhook.test"
+        failed = webhooks("test", refusing.url, "--tenant", "acme")
+        assert (failed.exit_code, len(refusing.calls)) == (1, 1)
+        assert failed.stdout.startswith("exhausted ")
+        delivery = failed.stdout.split()[1].rstrip(":")
+        assert "answered  500" in shown(webhooks("show", delivery))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", str(uuid4())),
+        ("show", URL),
+        ("secret", "https://other.example/", "--tenant", "acme"),
+        ("redeliver", str(uuid4())),
+        ("redeliver", URL, "--tenant", "acme"),
+        ("test", "ftp://acme.example/", "--tenant", "acme"),
+        ("rotate", ID, "--overlap", "-1"),
+        ("deliveries", "--since", "soon"),
+    ],
+)
+def test_a_mistake_is_named(webhooks: Webhooks, words: tuple[str, ...]) -> None:
+    done = webhooks(*words)
+    assert isinstance(done.exception, Rejected) or done.exit_code == 2
