@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from producers.publisher import record_bytes
-from schemas.errors import Permanent, Poison, Rejected
+from producers.webhooks import check_url
+from schemas.errors import Poison, Rejected
 from schemas.events import JobRequested, Priority
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
@@ -64,7 +65,7 @@ def check(
     if urlsplit(request.source.uri).scheme in ("https", "http"):
         check_address(request.source.uri)
     if request.webhook_url is not None:
-        _check_webhook(request.webhook_url, check_address)
+        check_url(request.webhook_url, check_address, "webhook_url")
 
 
 def check_fields(request: JobRequested) -> None:
@@ -78,14 +79,6 @@ def check_object(request: JobRequested, key_of: Callable[[str], str]) -> None:
     """Raise Permanent(source_refused) for an s3 address that is not the tenant's own."""
     if urlsplit(request.source.uri).scheme == "s3":  # in lower case, however it was written
         check_own(request.tenant, key_of(request.source.uri))
-
-
-def _check_webhook(url: str, check_address: Callable[[str], object]) -> None:
-    try:
-        check_address(url)
-    except Permanent as error:
-        found = {"field": "webhook_url", "message": error.detail}
-        raise Rejected("invalid_request", f"webhook_url: {error.detail}", (found,)) from error
 
 
 def job_record(

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from schemas.errors import Rejected
+from schemas.errors import Permanent, Rejected
+from schemas.requests import webhook_mistakes
 from sink.deliveries import TEST, NewDelivery, State, add, delivery_id
 from sink.endpoints import Endpoint, ensure_endpoint, find_endpoint
 from sink.postgres import Connection
@@ -19,6 +20,19 @@ _LOOK_SECONDS = 0.2
 
 Begin = Callable[[], AbstractAsyncContextManager[Connection]]
 """What begins a transaction."""
+
+
+def check_url(url: str, check_address: Callable[[str], object], field: str = "url") -> None:
+    """Raise Rejected(invalid_request) for an address that can be no endpoint's; `check_address` raises Permanent."""
+    found = list(webhook_mistakes(url))
+    if not found:
+        try:
+            check_address(url)
+        except Permanent as error:
+            found.append(error.detail)
+    if found:
+        errors = tuple({"field": field, "message": message} for message in found)
+        raise Rejected("invalid_request", f"{field}: {'; '.join(found)}", errors)
 
 
 async def known_endpoint(connection: Connection, endpoint: UUID, tenant: str | None = None) -> Endpoint:

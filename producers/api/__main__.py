@@ -24,6 +24,7 @@ from sink.outbound import check_url
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048  # connections that wait while others are taken in
@@ -41,6 +42,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,
+            secrets=SecretBox.of(settings) if settings.webhook_key else None,
         )
 
 

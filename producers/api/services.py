@@ -18,6 +18,7 @@ from schemas.ports import ObjectStore
 from schemas.serde import Serde
 from sink.keys import ApiKey, verify_key
 from sink.postgres import Database
+from sink.webhook_secrets import SecretBox
 
 MAX_TRACESTATE = 512
 
@@ -37,6 +38,7 @@ class Services:
     registry: ModelRegistry
     check_address: Callable[[str], object]
     upload_max_bytes: int
+    secrets: SecretBox | None = None  # without a key there are no webhooks
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload

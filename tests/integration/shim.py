@@ -25,6 +25,7 @@ from sink.keys import create_key
 from sink.outbound import check_url
 from sink.postgres import Connection, Database
 from sink.results import Kept, apply_request, apply_result
+from sink.webhook_secrets import SecretBox
 from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
 
 T = TypeVar("T")
@@ -127,6 +128,7 @@ def serving(
     *,
     upload_max_bytes: int = 50_000_000,
     check_address: Callable[[str], object] | None = None,
+    secrets: SecretBox | None = None,
 ) -> Iterator[Shim]:
     """Serve until the end of the block."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
@@ -143,6 +145,7 @@ def serving(
                 registry=REGISTRY,
                 check_address=check,
                 upload_max_bytes=upload_max_bytes,
+                secrets=secrets,
             )
             config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
             servers.append(uvicorn.Server(config))

@@ -23,6 +23,17 @@ from tests.samples import TRANSCRIPT
 URL = "https://media.example/call.opus?signature=s3cret"
 OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json"]
 
+WEBHOOKS = [
+    "endpoints",
+    "endpoints/{endpoint_id}",
+    "endpoints/{endpoint_id}/secret",
+    "endpoints/{endpoint_id}/rotate-secret",
+    "endpoints/{endpoint_id}/redeliver",
+    "deliveries",
+    "deliveries/{delivery_id}",
+    "deliveries/{delivery_id}/redeliver",
+]
+
 
 @pytest.fixture
 def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
@@ -448,5 +459,7 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/jobs/{job_id}",
         "/api/v1/jobs/{job_id}/transcript",
         "/api/v1/models",
+        "/api/v1/webhook/test",
+        *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
         *OPEN[:4],
     }

@@ -1,0 +1,144 @@
+"""Webhook endpoints of a tenant: registered ahead of use, changed, their secrets shown and rotated."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from producers.api.problems import problem_responses
+from producers.api.services import KeyDep, Services, ServicesDep
+from producers.api.webhook_views import (
+    PATH,
+    EndpointBody,
+    EndpointChange,
+    EndpointView,
+    RotateBody,
+    SecretView,
+    endpoint_view,
+)
+from producers.webhooks import check_url, known_endpoint
+from schemas.errors import Rejected
+from sink import endpoints
+from sink.webhook_secrets import SecretBox
+
+router = APIRouter(prefix=f"{PATH}/endpoints", tags=["webhooks"])
+CODES = ("invalid_request", "unauthorized", "not_found")
+OWNERS_REASON = "disabled by its owner"
+
+
+@router.post(
+    "",
+    operation_id="registerWebhookEndpoint",
+    summary="Register an address for webhooks",
+    status_code=201,
+    responses={200: {"model": EndpointView, "description": "It was there"}, **problem_responses(*CODES[:2])},
+)
+async def register(body: EndpointBody, response: Response, services: ServicesDep, key: KeyDep) -> EndpointView:
+    """A job's `webhook_url` is registered at its first use; doing so ahead shows its secret before anything is sent."""
+    check_url(body.url, services.check_address)
+    box = secret_box(services)
+    async with services.database.transaction() as connection:
+        found, created = await endpoints.ensure_endpoint(connection, box, key.tenant, body.url)
+        await endpoints.change_endpoint(connection, found.endpoint_id, body.model_dump(exclude_unset=True))
+        view = endpoint_view(await known_endpoint(connection, found.endpoint_id, key.tenant))
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = view.links["self"]
+    return view
+
+
+@router.get(
+    "",
+    operation_id="listWebhookEndpoints",
+    summary="All endpoints of the tenant, oldest first",
+    responses=problem_responses("unauthorized"),
+)
+async def list_(services: ServicesDep, key: KeyDep) -> list[EndpointView]:
+    """Those that jobs named are among them."""
+    async with services.database.connection() as connection:
+        return [endpoint_view(found) for found in await endpoints.list_endpoints(connection, key.tenant)]
+
+
+@router.get(
+    "/{endpoint_id}",
+    operation_id="getWebhookEndpoint",
+    summary="How an endpoint stands",
+    responses=problem_responses(*CODES),
+)
+async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> EndpointView:
+    """Whether it is enabled, and if not, why; since when it only fails; its limits."""
+    async with services.database.connection() as connection:
+        return endpoint_view(await known_endpoint(connection, endpoint_id, key.tenant))
+
+
+@router.patch(
+    "/{endpoint_id}",
+    operation_id="changeWebhookEndpoint",
+    summary="Enable, disable or limit an endpoint",
+    responses=problem_responses(*CODES),
+)
+async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep, key: KeyDep) -> EndpointView:
+    """A disabled endpoint gets nothing; its deliveries are written down and can be sent again when it is enabled."""
+    async with services.database.transaction() as connection:
+        await known_endpoint(connection, endpoint_id, key.tenant)
+        changes = body.model_dump(exclude_unset=True)
+        await endpoints.change_endpoint(connection, endpoint_id, changes)
+        if "state" in changes:
+            await endpoints.set_enabled(connection, endpoint_id, body.state == "enabled", OWNERS_REASON)
+        return endpoint_view(await known_endpoint(connection, endpoint_id, key.tenant))
+
+
+@router.delete(
+    "/{endpoint_id}",
+    operation_id="deleteWebhookEndpoint",
+    summary="Forget an endpoint with its secrets and deliveries",
+    status_code=204,
+    responses=problem_responses(*CODES),
+)
+async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
+    """A job that names the address later registers it anew, with another secret. To get nothing, disable it."""
+    async with services.database.transaction() as connection:
+        await known_endpoint(connection, endpoint_id, key.tenant)
+        await endpoints.delete_endpoint(connection, endpoint_id)
+
+
+@router.get(
+    "/{endpoint_id}/secret",
+    operation_id="getWebhookSecret",
+    summary="The secret that verifies signatures",
+    responses=problem_responses(*CODES),
+)
+async def read_secret(endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> SecretView:
+    """The newest one; during the overlap after a rotation every webhook is signed with the old one too."""
+    box = secret_box(services)
+    async with services.database.connection() as connection:
+        found = await known_endpoint(connection, endpoint_id, key.tenant)
+        secret = await endpoints.read_secret(connection, box, endpoint_id)
+    response.headers["Cache-Control"] = "no-store"
+    return SecretView(secret=secret or "", old_secret_until=found.old_secret_until)
+
+
+@router.post(
+    "/{endpoint_id}/rotate-secret",
+    operation_id="rotateWebhookSecret",
+    summary="Make a new secret",
+    responses=problem_responses(*CODES),
+)
+async def rotate_secret(
+    endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep, body: RotateBody | None = None
+) -> SecretView:
+    """The old one signs along for `overlap_seconds`, a day if nothing is said, so that receivers can change in peace."""
+    box = secret_box(services)
+    async with services.database.transaction() as connection:
+        await known_endpoint(connection, endpoint_id, key.tenant)
+        overlap_seconds = (body or RotateBody()).overlap_seconds
+        rotated = await endpoints.rotate_secret(connection, box, endpoint_id, overlap_seconds)
+    if rotated is None:
+        raise Rejected("not_found", f"webhook endpoint {endpoint_id}")
+    response.headers["Cache-Control"] = "no-store"
+    return SecretView(secret=rotated.secret, old_secret_until=rotated.old_secret_until)
+
+
+def secret_box(services: Services) -> SecretBox:
+    """What encrypts secrets; raises Rejected(unavailable) where the operator has set no key."""
+    if services.secrets is None:
+        raise Rejected("unavailable", "SCRIBE_WEBHOOK_KEY is not set here")
+    return services.secrets
