@@ -55,4 +55,9 @@ ENHANCED_AI_SECONDS = Histogram(
     "Time a call of the enhanced-AI service took.",
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 120, 300),
 )
+ENHANCED_AI_OPEN = Gauge(
+    P + "enhanced_ai_breaker_open", "1 while calls are held back because the enhanced-AI service is away."
+)
+ENHANCEMENTS = Counter(P + "enhancements", "Attempts at enhancements, by how they ended.", ["outcome"])
+ENHANCEMENTS_WAITING = Gauge(P + "enhancements_waiting", "Enhancements that have not ended.")
 ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced-AI service charged.")

@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
 from schemas.objects import check_tenant
 from schemas.requests import EARLIEST
 from schemas.retention import tenant_mistakes
 
-QUOTAS: dict[str, str] = {"queued": "jobs that may wait for their turn at once"}
+QUOTAS: dict[str, str] = {
+    "queued": "jobs that may wait for their turn at once",
+    TOKENS_PER_DAY: "tokens that the enhanced-AI service may charge a day",
+}
 """The quotas that a policy may name."""
 MAX_ITEMS = 1000
 MAX_ITEM_CHARS = 256

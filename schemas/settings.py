@@ -171,6 +171,10 @@ class EnhancedAiSettings(_Settings):
     """What a chat model takes in and gives out in one call; longer transcripts are worked through in parts."""
     enhanced_ai_answer_tokens: int = Field(default=1024, ge=128)
     """Longest answer of a chat model, out of its window."""
+    enhanced_ai_calls: int = Field(default=4, ge=1, le=256)
+    """Calls of one dispatcher at the same time; a tenant gets at most half of them, at least one."""
+    enhanced_ai_tokens_per_day: int | None = Field(default=None, ge=0)
+    """Tokens that all tenants together may spend a day (UTC); calls above wait for the next one. A tenant's own limit is its quota `llm_tokens_per_day`."""
     enhanced_ai_timeout_seconds: float = Field(default=120, gt=0)
     """Longest time one call may take in all."""
 
@@ -277,6 +281,7 @@ class ApiProcess(
     PostgresSettings,
     ObjectStoreSettings,
     OutboundSettings,
+    EnhancedAiSettings,
     ApiSettings,
     ModelSettings,
 ):
@@ -302,7 +307,11 @@ class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, Outbound
     """All that `scribe-streams webhooks` reads."""
 
 
-class DispatchProcess(ServiceSettings, PostgresSettings, OutboundSettings):
+class EnhanceProcess(ServiceSettings, KafkaSettings, PostgresSettings):
+    """All that `scribe-streams enhance` reads."""
+
+
+class DispatchProcess(ServiceSettings, KafkaSettings, PostgresSettings, OutboundSettings, EnhancedAiSettings):
     """All that `scribe-streams dispatch` reads."""
 
 

@@ -1,8 +1,10 @@
-"""`scribe-streams persist|webhooks|dispatch`: one process each."""
+"""`scribe-streams persist|enhance|webhooks|dispatch`: one process each."""
 
 import asyncio
+import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -11,27 +13,32 @@ from schemas import logs
 from schemas.errors import ScribeError
 from schemas.settings import (
     DispatchProcess,
+    EnhanceProcess,
     PersistProcess,
     PostgresSettings,
     ServiceSettings,
     WebhooksProcess,
     load,
 )
-from schemas.topics import PERSIST, WEBHOOKS
+from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
+from sink.enhanced_ai.service import enhancer_for
 from sink.health_server import HealthServer
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 from sink.webhook_secrets import SecretBox
+from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
 from streams.dispatcher import Dispatcher, Limits
+from streams.enhancing import EnhancementDispatcher, Enhancements, EnhancingLimits
 from streams.recipe import Recipe
 from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
 
-cli = typer.Typer(help="The Faust apps and the webhook dispatcher.", no_args_is_help=True, add_completion=False)
+log = logging.getLogger(__name__)
+cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
 
 
 @cli.command()
@@ -46,6 +53,21 @@ def persist() -> None:
         return Parts(app, recipe)
 
     logs.configure(settings, PERSIST)
+    run_worker(settings, settings, compose)
+
+
+@cli.command()
+def enhance() -> None:
+    """Schedule a call of the enhanced-AI service for every job whose request asks for it."""
+    settings = load(EnhanceProcess)
+
+    def compose(database: Database, folder: Path) -> Parts:
+        app = create_app(ENHANCE, settings, folder, instance_id=settings.worker_id)
+        recipe = Recipe(app, serde_for(settings), ENHANCE)
+        enhance_agents.register(app, recipe, enhance_agents.Enhance(database))
+        return Parts(app, recipe)
+
+    logs.configure(settings, ENHANCE)
     run_worker(settings, settings, compose)
 
 
@@ -67,38 +89,68 @@ def webhooks() -> None:
 
 @cli.command()
 def dispatch() -> None:
-    """Send the scheduled webhooks, signed, until each is delivered or given up."""
+    """Send the scheduled webhooks, signed, and make the scheduled calls of the enhanced-AI service.
+
+    Without ENHANCED_AI_ENDPOINT it only sends webhooks.
+    """
     settings = load(DispatchProcess)
-    secrets = SecretBox.of(settings)
-    client = AsyncOutboundClient(settings, settings.environment)
-    limits = Limits(
-        call_seconds=settings.webhook_timeout_seconds,
-        drain_seconds=settings.webhook_timeout_seconds + 5,
-        time_scale=settings.time_scale,
-        poll_seconds=max(0.05, settings.time_scale),
-    )
     logs.configure(settings, "scribe.dispatch")
     exit_on_signals()
-    asyncio.run(run_dispatcher(settings, settings, client, secrets, limits))
+    asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings)))
 
 
-async def run_dispatcher(
-    service: ServiceSettings,
-    postgres: PostgresSettings,
-    client: AsyncOutboundClient,
-    secrets: SecretBox,
-    limits: Limits,
-) -> None:
-    """Send webhooks until SIGTERM or SIGINT."""
-    started: list[Dispatcher] = []
+Dispatchers = tuple[Dispatcher | EnhancementDispatcher, ...]
+
+
+Made = Callable[[Database], Dispatchers]
+
+
+async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, make: Made) -> None:
+    """Work until SIGTERM or SIGINT."""
+    started: list[Dispatcher | EnhancementDispatcher] = []
     stop = asyncio.Event()
-    with HealthServer(service, ready=lambda: started[0].waiting if started else "starting"):
+
+    def not_ready() -> str | None:
+        return next((d.waiting for d in started if d.waiting), None) if started else "starting"
+
+    with HealthServer(service, ready=not_ready):
         migrated(postgres)
         async with opened(postgres) as database:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            started.append(Dispatcher(database, client, secrets, limits))
-            await started[0].run(stop)
+            started.extend(make(database))
+            await asyncio.gather(*(dispatcher.run(stop) for dispatcher in started))
+
+
+def dispatchers_of(settings: DispatchProcess) -> Made:
+    """Makes what this process runs, given the database; all mistakes of the settings are found before."""
+    secrets = SecretBox.of(settings)
+    client = AsyncOutboundClient(settings, settings.environment)
+    enhancer = enhancer_for(settings, settings, settings.environment)
+    poll = max(0.05, settings.time_scale)
+    limits = Limits(
+        call_seconds=settings.webhook_timeout_seconds,
+        drain_seconds=settings.webhook_timeout_seconds + 5,
+        time_scale=settings.time_scale,
+        poll_seconds=poll,
+    )
+    if enhancer is None:
+        log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")
+        return lambda database: (Dispatcher(database, client, secrets, limits),)
+    asking = EnhancingLimits(
+        places=settings.enhanced_ai_calls,
+        calls_per_tenant=max(1, settings.enhanced_ai_calls // 2),
+        tokens_per_day=settings.enhanced_ai_tokens_per_day,
+        time_scale=settings.time_scale,
+        poll_seconds=poll,
+    )
+    serde = serde_for(settings)
+
+    def make(database: Database) -> Dispatchers:
+        work = Enhancements(database, enhancer, settings.enhanced_ai_models, serde, asking)
+        return (Dispatcher(database, client, secrets, limits), EnhancementDispatcher(database, work, asking))
+
+    return make
 
 
 def main() -> None:

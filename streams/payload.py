@@ -28,9 +28,14 @@ def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
     fullest = (_with(data, result, "text", "segments"), _with(data, result, "text"), data)
     for candidate in fullest:
         payload = _payload(result, candidate)
-        if len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES:
+        if fits(payload):
             return payload
     return _payload(result, data)
+
+
+def fits(payload: dict[str, Any]) -> bool:
+    """Whether a payload is as small as the standard asks, with its order number."""
+    return len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES
 
 
 def numbered(payload: dict[str, Any], sequence: int | None) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from schemas import metrics
 from schemas.errors import Permanent
-from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome, TenantPolicy
+from schemas.events import EnhancementResult, JobError, JobProgress, JobRequested, JobResult, Outcome, TenantPolicy
 from schemas.objects import check_tenant
 from schemas.policies import check_policy
 from schemas.ports import ObjectStore
-from schemas.topics import JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
+from schemas.topics import ENHANCEMENTS, JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
+from sink import enhancements
 from sink.postgres import Database
 from sink.results import Effect, apply_progress, apply_request, apply_result, as_failed, result_refusal
 from sink.tenants import apply_policy
@@ -66,6 +67,11 @@ class Persist:
         if effect is Effect.APPLIED:
             count(as_failed(event, error))
 
+    async def enhanced(self, event: EnhancementResult) -> str:
+        """An enhancement has ended."""
+        check_tenant(event.tenant)
+        return await self._database.run(lambda connection: enhancements.apply(connection, event))
+
     async def ruled(self, event: TenantPolicy) -> str:
         """A tenant's policy is set; one that can never be in force raises Permanent."""
         check_policy(event, datetime.now(UTC))
@@ -98,6 +104,7 @@ def register(
     progress: str = PROGRESS,
     results: str = RESULTS,
     tenants: str = TENANTS,
+    enhanced: str = ENHANCEMENTS,
 ) -> None:
     """Add the app's agents."""
 
@@ -112,6 +119,10 @@ def register(
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
         await recipe.run(stream, JobResult, persist.ended, persist.unapplied)
+
+    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
+    async def on_enhancements(stream: Any) -> None:
+        await recipe.run(stream, EnhancementResult, persist.enhanced)
 
     @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants")
     async def on_tenants(stream: Any) -> None:

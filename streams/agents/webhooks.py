@@ -1,16 +1,19 @@
-"""scribe.webhooks: the end of a job becomes a delivery to the address that its request named."""
+"""scribe.webhooks: the end of a job, and of an enhancement, becomes a delivery to the address that the job named."""
 
 import asyncio
 from typing import Any
 
 from schemas.errors import Permanent
-from schemas.events import JobRequested, JobResult
+from schemas.events import EnhancementResult, JobRequested, JobResult
+from schemas.objects import check_tenant
 from schemas.requests import mistakes
-from schemas.topics import RESULTS
+from schemas.topics import ENHANCEMENTS, RESULTS
 from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
+from sink.enhancements import webhook_of
 from sink.postgres import Connection, Database
 from sink.results import asked_for
 from sink.webhook_secrets import SecretBox
+from streams import enhancement_payload
 from streams.app import RawSchema
 from streams.payload import TYPES, payload_of
 from streams.recipe import Recipe
@@ -47,6 +50,23 @@ class Webhooks:
         added = await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
         return "scheduled" if added else "duplicate"
 
+    async def enhanced(self, event: EnhancementResult) -> str:
+        """An enhancement has ended: told where its job's end was told."""
+        check_tenant(event.tenant)
+        async with self._database.connection() as connection:
+            url = await webhook_of(connection, event.job_id, event.tenant)
+        if url is None:
+            return "no_webhook"
+        new = NewDelivery(
+            event_id=event.event_id,
+            job_id=event.job_id,
+            type=enhancement_payload.TYPE + str(event.outcome),
+            payload=enhancement_payload.payload_of(event, self._public_url),
+            asked=None,
+        )
+        added = await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
+        return "scheduled" if added else "duplicate"
+
     async def _schedule(self, connection: Connection, tenant: str, url: str, new: NewDelivery) -> bool:
         secret = self._secrets.new_secret(endpoint_id(tenant, url))
         endpoint = await register_endpoint(connection, tenant, url, secret)
@@ -62,9 +82,15 @@ def check_webhook(request: JobRequested) -> None:
         raise Permanent("invalid_request", f"webhook_url: {'; '.join(found)}")
 
 
-def register(app: ScribeApp, recipe: Recipe, webhooks: Webhooks, *, results: str = RESULTS) -> None:
-    """Add the app's agent."""
+def register(
+    app: ScribeApp, recipe: Recipe, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
+) -> None:
+    """Add the app's agents."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
         await recipe.run(stream, JobResult, webhooks.ended)
+
+    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
+    async def on_enhancements(stream: Any) -> None:
+        await recipe.run(stream, EnhancementResult, webhooks.enhanced)

@@ -6,8 +6,8 @@ from schemas import logs
 from schemas.settings import OutboundSettings, PostgresSettings, ServiceSettings, load
 from sink.outbound import AsyncOutboundClient
 from sink.webhook_secrets import SecretBox
-from streams.__main__ import run_dispatcher
-from streams.dispatcher import Limits
+from streams.__main__ import run_dispatchers
+from streams.dispatcher import Dispatcher, Limits
 
 
 def main() -> None:
@@ -15,7 +15,8 @@ def main() -> None:
     logs.configure(service, "dispatch")
     limits = Limits(lease_seconds=1.5, poll_seconds=0.1, time_scale=outbound.time_scale)
     client = AsyncOutboundClient(outbound, service.environment)
-    asyncio.run(run_dispatcher(service, postgres, client, SecretBox.of(outbound), limits))
+    secrets = SecretBox.of(outbound)
+    asyncio.run(run_dispatchers(service, postgres, lambda database: (Dispatcher(database, client, secrets, limits),)))
 
 
 if __name__ == "__main__":

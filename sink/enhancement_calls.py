@@ -1,0 +1,159 @@
+"""Calls of the enhanced-AI service as the dispatcher sees them: leased when their job is completed, kept, and ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from schemas.ports import KeptAnswer
+from schemas.records import Record
+from sink import outbox
+from sink.job_lock import lock
+from sink.postgres import Connection, Database
+from sink.storable import storable_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """An enhancement that this process alone may work on until its lease runs out; `run` is that of its job now."""
+
+    enhancement_id: UUID
+    job_id: UUID
+    tenant: str
+    run: int
+    summarization: bool
+    entity_extraction: bool
+    llm_model: str | None
+    attempt: int
+    lease_token: UUID
+    job_state: str
+
+
+# Those whose jobs have ended, whichever way; per tenant behind what runs for it in any process.
+_LEASE = """
+WITH running AS (
+    SELECT tenant, count(*) AS calls FROM enhancement_calls
+    WHERE state = 'pending' AND lease_until > now() GROUP BY tenant
+), due AS (
+    SELECT c.enhancement_id, c.next_attempt_at, j.run, j.state,
+        row_number() OVER (PARTITION BY c.tenant ORDER BY c.next_attempt_at) + COALESCE(r.calls, 0) AS place
+    FROM enhancement_calls c
+    JOIN jobs j ON j.job_id = c.job_id AND j.tenant = c.tenant AND j.run >= c.run
+    LEFT JOIN running r ON r.tenant = c.tenant
+    WHERE c.state = 'pending' AND c.next_attempt_at <= now() AND (c.lease_until IS NULL OR c.lease_until <= now())
+        AND j.state IN ('completed', 'failed', 'cancelled')
+), chosen AS (
+    SELECT c.enhancement_id, due.run, due.state FROM enhancement_calls c JOIN due USING (enhancement_id)
+    WHERE due.place <= %(per_tenant)s AND c.state = 'pending' AND (c.lease_until IS NULL OR c.lease_until <= now())
+    ORDER BY due.next_attempt_at LIMIT %(free)s
+    FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE enhancement_calls c SET attempt = attempt + 1, run = chosen.run,
+    lease_token = gen_random_uuid(), lease_until = now() + make_interval(secs => %(seconds)s)
+FROM chosen WHERE c.enhancement_id = chosen.enhancement_id
+RETURNING c.enhancement_id, job_id, tenant, c.run, summarization, entity_extraction, llm_model, attempt, lease_token,
+    chosen.state AS job_state"""
+
+
+async def lease(connection: Connection, *, free: int, per_tenant: int, seconds: float) -> list[Call]:
+    """Up to `free` calls that are due; at most `per_tenant` run at once for a tenant in all processes."""
+    cursor = await connection.execute(_LEASE, {"free": free, "per_tenant": per_tenant, "seconds": seconds})
+    return [Call(**row) for row in await cursor.fetchall()]
+
+
+async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float) -> None:
+    """Keep the leases of calls that are still worked on."""
+    await connection.execute(
+        "UPDATE enhancement_calls SET lease_until = now() + make_interval(secs => %s) WHERE lease_token = ANY(%s)",
+        [seconds, list(tokens)],
+    )
+
+
+async def postpone(connection: Connection, call: Call, until: datetime, *, counts: bool) -> bool:
+    """Try again at `until`; whether this attempt `counts`. False when the lease went to another process."""
+    cursor = await connection.execute(
+        "UPDATE enhancement_calls SET next_attempt_at = %s, attempt = attempt - %s, lease_token = NULL, lease_until = NULL"
+        " WHERE enhancement_id = %s AND lease_token = %s",
+        [until, 0 if counts else 1, call.enhancement_id, call.lease_token],
+    )
+    return cursor.rowcount == 1
+
+
+async def finish(connection: Connection, call: Call, state: str, record: Record) -> bool:
+    """End a call: its answers go, and `record`, which tells of it, waits in the outbox. False when the lease was lost.
+
+    A job that was erased meanwhile has no call any more, so nothing is told of it.
+    """
+    await lock(connection, call.job_id)
+    cursor = await connection.execute(
+        "UPDATE enhancement_calls SET state = %s, ended_at = now(), lease_token = NULL, lease_until = NULL"
+        " WHERE enhancement_id = %s AND lease_token = %s",
+        [state, call.enhancement_id, call.lease_token],
+    )
+    if cursor.rowcount == 0:
+        return False
+    await connection.execute("DELETE FROM enhancement_answers WHERE enhancement_id = %s", [call.enhancement_id])
+    await outbox.add(connection, record)
+    return True
+
+
+async def waiting(connection: Connection) -> int:
+    """How many calls have not ended."""
+    row = await (
+        await connection.execute("SELECT count(*) AS calls FROM enhancement_calls WHERE state = 'pending'")
+    ).fetchone()
+    return int(row["calls"]) if row else 0
+
+
+async def spent_today(connection: Connection, tenant: str) -> tuple[int, int]:
+    """The tokens of this day (UTC): the tenant's, and everybody's."""
+    cursor = await connection.execute(
+        "SELECT COALESCE(sum(tokens) FILTER (WHERE tenant = %s), 0)::bigint AS own, COALESCE(sum(tokens), 0)::bigint AS all"
+        " FROM enhanced_ai_spending WHERE day = (now() AT TIME ZONE 'UTC')::date",
+        [tenant],
+    )
+    row = await cursor.fetchone()
+    return (int(row["own"]), int(row["all"])) if row else (0, 0)
+
+
+class LeaseLost(Exception):
+    """Another process has the call, or its job was erased: nothing may leave any more."""
+
+
+class KeptAnswers:
+    """schemas.ports.Answers in PostgreSQL: an answer and what it cost are one transaction."""
+
+    def __init__(self, database: Database, call: Call) -> None:
+        self._database = database
+        self._call = call
+
+    async def find(self, step: str) -> KeptAnswer | None:
+        """See Answers; raises LeaseLost, so that no call is made for nobody."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT a.answer, a.tokens FROM enhancement_calls c"
+                " LEFT JOIN enhancement_answers a ON a.enhancement_id = c.enhancement_id AND a.step = %s"
+                " WHERE c.enhancement_id = %s AND c.lease_token = %s",
+                [step, self._call.enhancement_id, self._call.lease_token],
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise LeaseLost
+        return KeptAnswer(text=row["answer"], tokens=row["tokens"]) if row["answer"] is not None else None
+
+    async def keep(self, step: str, answer: KeptAnswer) -> None:
+        """See Answers; what was paid is counted even when the lease is lost."""
+        call = self._call
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO enhanced_ai_spending AS s (tenant, day, tokens)"
+                " VALUES (%s, (now() AT TIME ZONE 'UTC')::date, %s)"
+                " ON CONFLICT (tenant, day) DO UPDATE SET tokens = s.tokens + EXCLUDED.tokens",
+                [call.tenant, answer.tokens],
+            )
+            await connection.execute(
+                "INSERT INTO enhancement_answers (enhancement_id, tenant, step, answer, tokens)"
+                " SELECT enhancement_id, tenant, %s, %s, %s FROM enhancement_calls WHERE enhancement_id = %s"
+                " ON CONFLICT DO NOTHING",
+                [step, storable_text(answer.text), answer.tokens, call.enhancement_id],
+            )

@@ -1,0 +1,42 @@
+"""scribe.enhance: the end of a job whose request asks for it becomes a call of the enhanced-AI service."""
+
+from typing import Any
+
+from schemas.enhancing import check_wishes
+from schemas.events import JobResult
+from schemas.topics import RESULTS
+from sink.enhancements import ask
+from sink.postgres import Database
+from streams.app import RawSchema
+from streams.recipe import Recipe
+from streams.safe_transport import ScribeApp
+from streams.transcripts import check_result
+
+CONCURRENCY = 4
+
+
+class Enhance:
+    """Writes calls; making them is the dispatcher's part."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ended(self, event: JobResult) -> str:
+        """A job has ended: its enhancement is scheduled once, and fails later when there is nothing to enhance."""
+        wishes = event.request.enhancement
+        if wishes is None:
+            return "no_enhancement"
+        check_result(event)
+        check_wishes(summarization=wishes.summarization, entity_extraction=wishes.entity_extraction)
+        added = await self._database.run(
+            lambda connection: ask(connection, event.tenant, event.job_id, event.run, wishes)
+        )
+        return "scheduled" if added else "duplicate"
+
+
+def register(app: ScribeApp, recipe: Recipe, enhance: Enhance, *, results: str = RESULTS) -> None:
+    """Add the app's agent."""
+
+    @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
+    async def on_results(stream: Any) -> None:
+        await recipe.run(stream, JobResult, enhance.ended)

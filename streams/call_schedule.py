@@ -1,0 +1,22 @@
+"""When a call of the enhanced-AI service is tried again, and when no more: pure decisions."""
+
+from datetime import datetime, timedelta
+
+DELAYS = (10, 60, 300, 1800, 7200)
+"""Seconds after each attempt that counts."""
+ATTEMPTS = len(DELAYS) + 1
+JITTER = 0.2  # share by which a delay varies either way
+AWAY_SECONDS = 15  # after an attempt that does not count: the breaker keeps the real pace
+
+
+def retried_at(
+    attempt: int, wished: float | None, now: datetime, *, spread: float, time_scale: float
+) -> datetime | None:
+    """When attempt number `attempt` (1 at first) is followed by another, None when it was the last.
+
+    `wished` is the service's Retry-After in seconds, `spread` a random number of [0, 1), `time_scale` a factor on delays.
+    """
+    if attempt >= ATTEMPTS:
+        return None
+    delay = DELAYS[attempt - 1] * (1 + JITTER * (2 * spread - 1))
+    return now + timedelta(seconds=max(delay, wished or 0.0) * time_scale)
