@@ -43,6 +43,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,
             secrets=SecretBox.of(settings) if settings.webhook_key else None,
+            llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 
 

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.config import JsonDict
 
 from schemas import requests as limits
-from schemas.events import Channels, JobRequested, Options, Priority, Source, Task
+from schemas.enhancing import submitted_id
+from schemas.events import Channels, EnhancementRequest, JobRequested, Options, Priority, Source, Task
 
 
 def _from_json(value: Any) -> Any:
@@ -59,6 +60,9 @@ class JobFields(BaseModel):
     word_timestamps: bool = True
     priority: Priority = Priority.STANDARD
     recording_id: Name | None = Field(None, description="Your name of the recording, handed through.")
+    enable_summarization: bool = Field(False, description="Have the enhanced-AI service summarise the transcript.")
+    enable_entity_extraction: bool = Field(False, description="Have it find names, dates and numbers.")
+    llm_model: Name | None = Field(None, description="Which of its models; absent: the default one.")
     webhook_url: Address | None = Field(None, description="Gets a signed call when the job ends.")
     expires_at: AwareDatetime | None = Field(None, description="When the result is of no use any more.")
     metadata: Annotated[
@@ -68,17 +72,29 @@ class JobFields(BaseModel):
     def request(self, tenant: str, source: Source, now: datetime) -> JobRequested:
         """The event that asks for it."""
         options = {name: getattr(self, name) for name in Options.__dataclass_fields__}
+        job_id = self.job_id or uuid4()
         return JobRequested(
-            job_id=self.job_id or uuid4(),
+            job_id=job_id,
             tenant=tenant,
             recording_id=self.recording_id,
             source=source,
             options=Options(**options),
+            enhancement=self._enhancement(job_id),
             webhook_url=self.webhook_url,
             priority=self.priority,
             requested_at=now,
             expires_at=self.expires_at,
             metadata=self.metadata,
+        )
+
+    def _enhancement(self, job_id: UUID) -> EnhancementRequest | None:
+        if not (self.enable_summarization or self.enable_entity_extraction or self.llm_model):
+            return None
+        return EnhancementRequest(
+            enhancement_id=submitted_id(job_id),
+            summarization=self.enable_summarization,
+            entity_extraction=self.enable_entity_extraction,
+            llm_model=self.llm_model,
         )
 
 

@@ -7,6 +7,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Response
 
 from producers.api.bodies import TranscribeBody
+from producers.api.enhanced_ai import ASK_CODES, check_ask
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.api.views import POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
@@ -15,7 +16,7 @@ from producers.submit import Trace, accept, check, job_record
 from schemas import metrics
 from schemas.errors import Rejected
 from schemas.events import ENDED, JobRequested, Source
-from sink import jobs
+from sink import enhancements, jobs
 from sink.jobs import JobRow
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
@@ -30,6 +31,7 @@ REQUEST_CODES = (
     "unknown_language",
     "language_required",
     "source_refused",
+    *ASK_CODES,
 )
 
 
@@ -59,9 +61,10 @@ async def read_job(job_id: UUID, response: Response, services: ServicesDep, key:
     async with services.database.connection() as connection:
         job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
         history = await jobs.history(connection, job_id)
+        asked = await enhancements.of_job(connection, job_id, key.tenant)
     if job.state not in ENDED:
         response.headers["Retry-After"] = str(POLL_SECONDS)
-    return view(job, history)
+    return view(job, history, asked)
 
 
 @router.get(
@@ -93,6 +96,9 @@ async def read_transcript(
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
     """Check a request, commit its job and say where to read it."""
     check(request, services.registry, services.now(), services.check_address, services.store.key)
+    if request.enhancement is not None:
+        async with services.database.connection() as connection:
+            await check_ask(connection, services, request.tenant, request.enhancement)
     # the first encoding may ask a schema registry for its ids
     record = await anyio.to_thread.run_sync(
         job_record, services.serde, request, "api", services.now(), trace, services.topics

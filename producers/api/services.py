@@ -39,6 +39,8 @@ class Services:
     check_address: Callable[[str], object]
     upload_max_bytes: int
     secrets: SecretBox | None = None  # without a key there are no webhooks
+    llm_models: tuple[str, ...] | None = None
+    """Models of the enhanced-AI service that may be named, None when there is no such service."""
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from schemas.errors import ERRORS
 from schemas.models import ModelEntry, ModelRegistry
+from sink.enhancements import EnhancementRow
 from sink.jobs import JobRow, StateChange
 
 POLL_SECONDS = 2
@@ -73,10 +74,19 @@ class JobSummary(BaseModel):
     links: dict[str, str]
 
 
+class EnhancementLink(BaseModel):
+    """That an enhancement was asked for, and where it is read."""
+
+    enhancement_id: UUID
+    state: str = Field(examples=["completed"])
+    links: dict[str, str]
+
+
 class JobView(JobSummary):
     """A job and how it came to be so."""
 
     history: list[HistoryLine]
+    enhancements: list[EnhancementLink]
 
 
 class ModelView(BaseModel):
@@ -98,15 +108,26 @@ def job_path(job_id: UUID) -> str:
     return f"/api/v1/jobs/{job_id}"
 
 
+def enhancement_path(enhancement_id: UUID) -> str:
+    """Where an enhancement is read."""
+    return f"/api/v1/enhanced-ai/{enhancement_id}"
+
+
 def summary(job: JobRow) -> JobSummary:
     """A job without its history."""
     return JobSummary(**_fields(job))
 
 
-def view(job: JobRow, history: list[StateChange]) -> JobView:
-    """A job with its history."""
+def view(job: JobRow, history: list[StateChange], enhancements: list[EnhancementRow]) -> JobView:
+    """A job with its history and what was asked about it later."""
     lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in history]
-    return JobView(**_fields(job), history=lines)
+    links = [
+        EnhancementLink(
+            enhancement_id=row.enhancement_id, state=row.state, links={"self": enhancement_path(row.enhancement_id)}
+        )
+        for row in enhancements
+    ]
+    return JobView(**_fields(job), history=lines, enhancements=links)
 
 
 def models(registry: ModelRegistry) -> list[ModelView]:

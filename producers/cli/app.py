@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli import database, keys, read, registry, submit, tenants, topics, webhooks
+from producers.cli import database, enhance, keys, read, registry, submit, tenants, topics, webhooks
 
 HELP = """Recordings in, transcripts with speakers out.
 
@@ -22,6 +22,7 @@ def create_cli() -> typer.Typer:
     app.command()(submit.submit)
     app.command()(read.watch)
     app.command()(read.result)
+    app.command()(enhance.enhance)
     app.command()(read.models)
     app.add_typer(topics.app, name="topics")
     app.add_typer(database.app, name="database")

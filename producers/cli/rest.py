@@ -78,6 +78,14 @@ class RestClient:
         """The same in one of the forms for people and players."""
         return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).text
 
+    def enhance(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST what is wanted of a transcript; returns the enhancement."""
+        return self._json("POST", "/api/v1/enhanced-ai", json=dict(body))
+
+    def enhancement(self, enhancement_id: str) -> dict[str, Any]:
+        """An enhancement as it stands."""
+        return self._json("GET", f"/api/v1/enhanced-ai/{enhancement_id}")
+
     def models(self) -> list[dict[str, Any]]:
         """The models that jobs may name."""
         models: list[dict[str, Any]] = self._call("GET", "/api/v1/models").json()

@@ -45,6 +45,11 @@ def submit(
     words: Annotated[bool | None, typer.Option("--words/--no-words", help="Times of words.")] = None,
     priority: Annotated[Priority | None, typer.Option(help="Which queue.")] = None,
     recording_id: Annotated[str | None, typer.Option(help="Your own name of the recording.")] = None,
+    summarize: Annotated[
+        bool, typer.Option("--summarize", help="Have it summarised by the enhanced-AI service.")
+    ] = False,
+    entities: Annotated[bool, typer.Option("--entities", help="Have names, dates and numbers found in it.")] = False,
+    llm_model: Annotated[str | None, typer.Option(help="Which model of that service.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Called when the job ends.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="ISO time after which nobody needs it.")] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE, handed through.")] = None,
@@ -66,6 +71,8 @@ def submit(
     """
     given = {name: value for name, value in locals().items() if name in JobFields.model_fields and value is not None}
     given |= {"word_timestamps": words} if words is not None else {}
+    given |= {"enable_summarization": True} if summarize else {}
+    given |= {"enable_entity_extraction": True} if entities else {}
     given |= {"metadata": _pairs(metadata)} if metadata else {}
     source = recording if "://" in recording else _file(recording)
     if (tenant is None) == (via is Via.KAFKA):

@@ -129,6 +129,7 @@ def serving(
     upload_max_bytes: int = 50_000_000,
     check_address: Callable[[str], object] | None = None,
     secrets: SecretBox | None = None,
+    llm_models: tuple[str, ...] | None = None,
 ) -> Iterator[Shim]:
     """Serve until the end of the block."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
@@ -146,6 +147,7 @@ def serving(
                 check_address=check,
                 upload_max_bytes=upload_max_bytes,
                 secrets=secrets,
+                llm_models=llm_models,
             )
             config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
             servers.append(uvicorn.Server(config))
