@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from subprocess import run
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -22,14 +23,14 @@ from standardwebhooks import WebhookVerificationError
 
 from deploy.local.errors import StackError
 from deploy.local.receiver import Receiver
-from deploy.local.service import Service, pss
+from deploy.local.service import TENANT, Service, pss
 from deploy.local.stack import Stack
 from schemas.models import DEFAULT_FILE
 
 RECORDINGS = Path(__file__).parent / "recordings"
 REST_RECORDING = RECORDINGS / "two-speakers.opus"
 KAFKA_RECORDING = RECORDINGS / "stereo-call.mp3"
-TENANT = "demo"
+WEBHOOKS = 3  # the ends of two jobs and of an enhancement
 WEBHOOK_SECONDS = 30
 DOWNLOAD_SECONDS = 3600  # how long a real model may take to arrive from the hub
 console = Console(highlight=False)
@@ -83,9 +84,11 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, model: str | None, registr
     _start(service, registry, DOWNLOAD_SECONDS if model else None)
     console.print(f"[dim]all processes are ready after {time.monotonic() - began:.1f} s")
 
-    hook = ("--webhook-url", receiver.url)
-    _submit(service, "one recording through REST", str(REST_RECORDING), *hook)
+    hook, job_id = ("--webhook-url", receiver.url), str(uuid4())
+    _submit(service, "one recording through REST", str(REST_RECORDING), *hook, "--job-id", job_id)
     console.print(f"[dim]the first transcript after {time.monotonic() - began:.1f} s")
+    console.print(Rule("its summary and entities, by a service that invents nothing", style="cyan"))
+    _show(service, "enhance", job_id, "--summarize", "--entities", "--watch")
     _submit(
         service, "one recording as an event on Kafka", str(KAFKA_RECORDING), "--via", "kafka", "--tenant", TENANT, *hook
     )
@@ -110,14 +113,20 @@ def _start(service: Service, registry: bool, patience: float | None) -> None:
         with console.status(f"starting {name}" + (", which fetches the model" if patience and name == "gpu" else "")):
             service.wait_ready([name], patience)
         console.print(f"  [green]✓[/] {name}")
+    service.wait_for_consent()
 
 
 def _submit(service: Service, title: str, *arguments: str) -> None:
     console.print(Rule(title, style="cyan"))
-    console.print(f"$ scribe submit {' '.join(_short(a) for a in arguments)} --watch", style="bold", soft_wrap=True)
-    command = [sys.executable, "-m", "producers", "submit", *arguments, "--watch"]
+    _show(service, "submit", *arguments, "--watch")
+
+
+def _show(service: Service, *arguments: str) -> None:
+    """Run a command as a user would."""
+    console.print(f"$ scribe {' '.join(_short(a) for a in arguments)}", style="bold", soft_wrap=True)
+    command = [sys.executable, "-m", "producers", *arguments]
     if run(command, env=service.process_environment(), check=False).returncode != 0:
-        raise StackError("the job did not complete")
+        raise StackError(f"scribe {arguments[0]} did not end well")
 
 
 def _short(argument: str) -> str:
@@ -127,8 +136,8 @@ def _short(argument: str) -> str:
 
 def _show_webhooks(service: Service, receiver: Receiver) -> None:
     console.print(Rule("webhooks", style="cyan"))
-    with console.status("waiting for both webhooks"):
-        arrived = receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= 2, WEBHOOK_SECONDS)
+    with console.status("waiting for the webhooks"):
+        arrived = receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= WEBHOOKS, WEBHOOK_SECONDS)
     if not arrived:
         raise StackError(f"only {len(receiver.calls)} webhook calls after {WEBHOOK_SECONDS} s; see dispatch.log")
     secret = service.webhook_secret(TENANT, receiver.url)
@@ -149,7 +158,9 @@ def _show_memory(used: Mapping[str, int]) -> None:
 def _stay(service: Service, stack: Stack, place: Path) -> None:
     console.print(Rule("the service stays up; Ctrl-C ends it", style="cyan"))
     script = place / "env.sh"
-    variables = {name: value for name, value in service.environment.items() if name.startswith("SCRIBE_")}
+    variables = {
+        name: value for name, value in service.environment.items() if name.startswith(("SCRIBE_", "ENHANCED_AI_"))
+    }
     script.touch(mode=0o600)  # it holds passwords
     script.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())))
     for label, value in (

@@ -239,7 +239,11 @@ def _json(status: int, body: Any) -> tuple[int, dict[str, str], bytes]:
     return status, {"content-type": "application/json"}, json.dumps(body, ensure_ascii=False).encode()
 
 
-def main(port: Annotated[int, typer.Option(help="Port to listen on, on the loopback address.")] = 8081) -> None:
+def main(
+    port: Annotated[
+        int, typer.Option(envvar="SCRIBE_METRICS_PORT", help="Port to listen on, on the loopback address.")
+    ] = 8081,
+) -> None:
     """Answer until Ctrl-C: POST /enhance (the generic form) and /v1/chat/completions (model extractive-1)."""
     service = ExtractiveService(port)
     print(f"generic form: {service.url}\nchat form:    {service.base}", flush=True)

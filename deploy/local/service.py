@@ -13,8 +13,9 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 
-from deploy.local import ports, process
+from deploy.local import extractive_ai, ports, process
 from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
 from sink.migrate import migrate
@@ -26,9 +27,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "relay": ("producers.relay",),
     "gpu": ("gpu_consumers", "--stages", "transcribe,diarize"),
     "persist": ("streams", "persist"),
+    "enhance": ("streams", "enhance"),
     "webhooks": ("streams", "webhooks"),
     "dispatch": ("streams", "dispatch"),
+    "ai": ("deploy.local.extractive_ai",),
 }
+OURS = tuple(name for name in COMMANDS if name != "ai")
+"""Those that are parts of the service; `ai` stands for the customer's."""
+TENANT = "demo"
 START_SECONDS = 120
 STOP_SECONDS = 40  # the GPU process may finish what runs
 
@@ -54,6 +60,9 @@ class Service:
             "SCRIBE_PUBLIC_URL": self.api_url,
             "SCRIBE_API_URL": self.api_url,
             "SCRIBE_API_PORT": str(self.chosen.get("api", 0)),
+            "ENHANCED_AI_ENDPOINT": f"http://{ports.HOST}:{self.chosen.get('ai', 0)}/v1",
+            "SCRIBE_ENHANCED_AI_KIND": "openai",
+            "SCRIBE_ENHANCED_AI_MODELS": extractive_ai.MODEL,
             **self.environment,
         }
 
@@ -84,10 +93,11 @@ class Service:
         return done
 
     def prepare(self) -> str:
-        """Create the topics, the tables and an API key; returns the key."""
+        """Create the topics, the tables, the consent to enhanced AI and an API key; returns the key."""
         self.command("topics", "apply", "--partitions", str(PARTITIONS), "--replication-factor", "1")
         migrate(self.environment["SCRIBE_POSTGRES_DSN"])
-        created = self.command("keys", "create", "--tenant", "demo", "--json")
+        self.command("tenants", "set", TENANT, "--enhanced-ai")
+        created = self.command("keys", "create", "--tenant", TENANT, "--json")
         return str(json.loads(created.stdout)["key"])
 
     def webhook_secret(self, tenant: str, url: str) -> str:
@@ -108,6 +118,15 @@ class Service:
             process.wait_until(
                 partial(self.is_ready, name), self.running[name], name, self.log(name), seconds or START_SECONDS
             )
+
+    def wait_for_consent(self, seconds: float = START_SECONDS) -> None:
+        """Wait until the persist app has read the tenant's policy; raises StartFailed."""
+        process.wait_until(self._has_consent, self.running["persist"], "persist", self.log("persist"), seconds)
+
+    def _has_consent(self) -> bool:
+        with psycopg.connect(self.environment["SCRIBE_POSTGRES_DSN"]) as connection:
+            found = connection.execute("SELECT FROM tenant_policies WHERE tenant = %s", [TENANT])
+            return found.fetchone() is not None
 
     def is_ready(self, name: str) -> bool:
         """Whether a process answers /readyz with 200."""

@@ -459,6 +459,8 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/jobs/{job_id}",
         "/api/v1/jobs/{job_id}/transcript",
         "/api/v1/models",
+        "/api/v1/enhanced-ai",
+        "/api/v1/enhanced-ai/{enhancement_id}",
         "/api/v1/webhook/test",
         *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
         *OPEN[:4],

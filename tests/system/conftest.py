@@ -34,6 +34,7 @@ def client(system_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Ite
         key = service.prepare()
         service.start()
         service.wait_ready()
+        service.wait_for_consent()
         with Client(service, key) as client:
             yield client
     finally:

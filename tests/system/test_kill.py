@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from deploy.local.receiver import Receiver
-from deploy.local.service import COMMANDS
+from deploy.local.service import OURS
 from deploy.local.stack import Stack
 from schemas.events import Outcome
 from tests.recordings import MONO
@@ -19,7 +19,7 @@ COMPONENTS = ("kafka", "postgres", "s3")
 
 def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
     """As when a machine is lost and the platform starts another."""
-    if name in COMMANDS:
+    if name in OURS:
         client.service.kill(name)
         client.service.start(name)
         return
@@ -29,10 +29,10 @@ def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", [*COMMANDS, *COMPONENTS])
+@pytest.mark.parametrize("name", [*OURS, *COMPONENTS])
 def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: Stack, receiver: Receiver) -> None:
-    """Ten results, one visible each, one row each, one webhook id each."""
-    jobs = [client.upload(MONO.path, webhook_url=receiver.url) for _ in range(JOBS)]
+    """Ten results, one visible each, one row each, one enhancement each, one webhook id for each end of the two."""
+    jobs = [client.upload(MONO.path, webhook_url=receiver.url, enable_summarization="true") for _ in range(JOBS)]
     deadline = time.monotonic() + 60
     while not any(client.results(*jobs)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -40,12 +40,12 @@ def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: S
 
     ended = {job: client.wait(job, 180) for job in jobs}
     assert Counter(job["state"] for job in ended.values()) == {"completed": JOBS}
-    assert receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= JOBS, 120)
+    assert receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= 2 * JOBS, 120)
     check_once_each(client, receiver, jobs)
 
 
 def check_once_each(client: Client, receiver: Receiver, jobs: list[UUID]) -> None:
-    """The promises of one visible result, one row and one webhook id."""
+    """The promises of one visible result, one row, one enhancement and one webhook id for each end."""
     results = client.results(*jobs)
     assert Counter(result.job_id for result in results) == dict.fromkeys(jobs, 1)
     assert {result.outcome for result in results} == {Outcome.COMPLETED}
@@ -54,8 +54,13 @@ def check_once_each(client: Client, receiver: Receiver, jobs: list[UUID]) -> Non
     deliveries = client.query(
         "SELECT job_id, count(*) FROM webhook_deliveries WHERE job_id = ANY(%s) GROUP BY job_id", jobs
     )
-    assert dict(deliveries) == dict.fromkeys(jobs, 1)
-    assert len({call.webhook_id for call in receiver.calls}) == JOBS
+    assert dict(deliveries) == dict.fromkeys(jobs, 2)
+    assert len({call.webhook_id for call in receiver.calls}) == 2 * JOBS
+    enhanced = client.query(
+        "SELECT job_id, count(*) FROM enhancements WHERE job_id = ANY(%s) AND outcome = 'completed' GROUP BY job_id",
+        jobs,
+    )
+    assert dict(enhanced) == dict.fromkeys(jobs, 1)
     counts = client.query(
         "SELECT job_id, count(*), max(position) FROM segments WHERE job_id = ANY(%s) GROUP BY job_id", jobs
     )

@@ -25,7 +25,8 @@ def test_the_demo_shows_transcripts_and_verified_webhooks(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "deploy.local.demo", "--dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=README.parent)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("signature verified") == 2
+    assert done.stdout.count("signature verified") == 3
+    assert "enhancement.completed" in done.stdout
     assert done.stdout.count("SPEAKER_01:") >= 2
     assert "MB in all" in done.stdout
 

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from producers.cli.app import create_cli
 
-COMMANDS = ["", "submit", "watch", "result", "models", "topics", "topics apply", "topics check"]
+COMMANDS = ["", "submit", "watch", "result", "models", "enhance", "topics", "topics apply", "topics check"]
 COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
 COMMANDS += ["database", "database migrate", "webhooks"]
 COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
