@@ -67,7 +67,7 @@ class ServiceSettings(_Settings):
     """What every process reads."""
 
     environment: Literal["production", "development"] = "production"
-    """`development` allows plain http addresses and private networks named in SCRIBE_ALLOWED_NETWORKS."""
+    """`development` allows plain http and any port in the addresses that strangers name."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level that is written."""
     log_format: Literal["json", "console"] = "json"
@@ -136,7 +136,11 @@ class OutboundSettings(_Settings):
     """Calls to addresses that strangers name: recordings and webhooks."""
 
     allowed_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)] = ()
-    """Networks in CIDR form that may be called although they are private, separated by commas; only in development or for known receivers."""
+    """Networks in CIDR form that may be called although they are private, separated by commas: those of your own receivers and media servers."""
+    egress_proxy: SecretStr | None = None
+    """HTTP proxy through which all of these calls and those to the enhanced-AI service go, such as http://user:password@proxy:4750; unset: none. Proxies of the environment are never used."""
+    outbound_ca_file: Path | None = None
+    """Certificates (PEM) of authorities that these calls trust beside the public ones."""
     fetch_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest recording in bytes."""
     fetch_deadline_seconds: float = Field(default=600, gt=0)
@@ -153,6 +157,16 @@ class OutboundSettings(_Settings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)  # its ValueError says what is wrong
+        return value
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                _http(value.get_secret_value())
+            except ValueError:  # urlsplit's own words may quote the password
+                raise ValueError("is not an address such as http://user:password@proxy:4750") from None
         return value
 
 

@@ -1,14 +1,14 @@
 """One HTTP exchange with a stranger's server: to the addresses that were checked, and with every amount bounded.
 
 httpcore asks its network backend for each connection; ours connects to the checked addresses whatever the name
-means by then, while TLS and the Host header keep the name. There are no proxies, no redirects, no cookies, no
-content decoding and no kept connections here, and nothing is read from the environment.
+means by then, while TLS and the Host header keep the name. There are no redirects, no cookies, no content decoding
+and no kept connections here, no proxy but the one that is given, and nothing is read from the environment.
 """
 
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from ipaddress import ip_address
@@ -33,11 +33,12 @@ _HEAD_READ = 16 * 1024  # so that a body that follows at once does not count as 
 class FailureKind(StrEnum):
     """Why there was no answer."""
 
-    REFUSED = "refused"  # by our own rules
+    REFUSED = "refused"  # by our own rules or those of the egress proxy
     UNREACHABLE = "unreachable"  # no such host, nobody listens, no trust in its certificate
     TIMEOUT = "timeout"
     BROKEN = "broken"  # the name service or the connection failed in the middle
     PROTOCOL = "protocol"  # the answer is not what HTTP allows us to take
+    PROXY = "proxy"  # the egress proxy is away or set up wrongly: no fault of the address
 
 
 class ExchangeFailed(ScribeError):
@@ -100,9 +101,10 @@ async def exchange(
     ssl_context: ssl.SSLContext,
     allowance: Allowance,
     body: bytes | None = None,
+    dial: "Dial | None" = None,
 ) -> AsyncIterator[httpcore.Response]:
     """Send a request and give its answer once the head has come; raises ExchangeFailed. Time is the caller's."""
-    backend = _PinnedBackend(tuple(map(str, addresses)), allowance)
+    backend = _PinnedBackend(tuple(map(str, addresses)), allowance, dial or direct)
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     timeouts = {"connect": CONNECT_SECONDS, "read": IDLE_SECONDS, "write": IDLE_SECONDS, "pool": CONNECT_SECONDS}
     with _translated(target):
@@ -115,36 +117,46 @@ async def exchange(
             yield response
 
 
+Dial = Callable[[str, int, float | None, Allowance], Awaitable[httpcore.AsyncNetworkStream]]
+"""Connects to an address and port within a time; raises httpcore's errors, or ExchangeFailed when no other may be tried."""
+
+
+async def direct(address: str, port: int, timeout: float | None, allowance: Allowance) -> httpcore.AsyncNetworkStream:
+    """A connection without anything between."""
+    return counted(await httpcore.AnyIOBackend().connect_tcp(address, port, timeout), allowance)
+
+
+def counted(stream: httpcore.AsyncNetworkStream, allowance: Allowance) -> httpcore.AsyncNetworkStream:
+    """A connection whose bytes are counted, after decryption when TLS is begun on it."""
+    return _CountedStream(stream, allowance)
+
+
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
     """Connects to the given addresses, never to the host it is asked for."""
 
-    def __init__(self, addresses: Sequence[str], allowance: Allowance) -> None:
-        self._inner = httpcore.AnyIOBackend()
+    def __init__(self, addresses: Sequence[str], allowance: Allowance, dial: Dial) -> None:
         self._addresses = addresses
         self._allowance = allowance
+        self._dial = dial
 
     async def connect_tcp(
         self,
         host: str,  # noqa: ARG002 - the name has served its turn
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:
         failure: Exception | None = None
         for address in self._addresses:
             try:
-                stream = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._dial(address, port, timeout, self._allowance)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
-            else:
-                return _CountedStream(stream, self._allowance)
         raise failure or httpcore.ConnectError("no address")
 
 
 class _CountedStream(httpcore.AsyncNetworkStream):
-    """A connection whose bytes are counted, after decryption."""
-
     def __init__(self, inner: httpcore.AsyncNetworkStream, allowance: Allowance) -> None:
         self._inner = inner
         self._allowance = allowance

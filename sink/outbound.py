@@ -13,9 +13,10 @@ from typing import Any, TypeVar, cast
 
 import httpcore
 
-from schemas.errors import Permanent, Transient
+from schemas.errors import Outage, Permanent, SettingsError, Transient
 from schemas.settings import OutboundSettings
 from sink.disk import reserve
+from sink.egress import Proxy
 from sink.exchange import (
     Allowance,
     ExchangeFailed,
@@ -82,6 +83,17 @@ def rules_of(settings: OutboundSettings, environment: str) -> Rules:
     return Rules(development=environment == "development", allowed=networks)
 
 
+def trust_of(settings: OutboundSettings) -> ssl.SSLContext:
+    """The authorities that this installation trusts; raises SettingsError when their file cannot be read."""
+    context = httpcore.default_ssl_context()
+    if settings.outbound_ca_file is not None:
+        try:
+            context.load_verify_locations(settings.outbound_ca_file)
+        except OSError as error:  # SSLError is one
+            raise SettingsError(f"SCRIBE_OUTBOUND_CA_FILE: {settings.outbound_ca_file}: {error}") from error
+    return context
+
+
 def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve: Resolver | None = None) -> Target:
     """The parts of an address that may be called; raises Permanent(source_refused).
 
@@ -111,7 +123,9 @@ class _Client:
     ) -> None:
         self._rules = rules or rules_of(settings, environment)
         self._resolve = resolve
-        self._ssl = ssl_context or httpcore.default_ssl_context()
+        self._ssl = ssl_context or trust_of(settings)
+        proxy = Proxy.of(settings, self._ssl)
+        self._dial = proxy.dial if proxy else None
 
 
 class OutboundClient(_Client):
@@ -130,8 +144,9 @@ class OutboundClient(_Client):
 
         A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this
         thread several times a second; what it raises stops the download and passes. Raises Permanent
-        (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what may pass, and
-        OSError when the local disk takes no more: at once when it has no room for an announced length.
+        (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what may pass, Outage
+        when the egress proxy is away, and OSError when the local disk takes no more: at once when it has no room for
+        an announced length.
         """
         part = path.with_name(path.name + ".part")
         try:
@@ -159,7 +174,9 @@ class OutboundClient(_Client):
     async def _hop(self, target: Target, path: Path, max_bytes: int) -> Downloaded | Target:
         allowance = Allowance()
         addresses = await addresses_of(target, self._rules, self._resolve)
-        async with exchange("GET", target, addresses, _HEADERS, ssl_context=self._ssl, allowance=allowance) as response:
+        async with exchange(
+            "GET", target, addresses, _HEADERS, ssl_context=self._ssl, allowance=allowance, dial=self._dial
+        ) as response:
             answered = _headers(response)
             if response.status in _REDIRECTS and "location" in answered:
                 return redirected(target, answered["location"], self._rules)
@@ -196,7 +213,7 @@ class AsyncOutboundClient(_Client):
         allowance = Allowance()
         sent = {**_HEADERS, **headers}
         async with exchange(
-            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body
+            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body, dial=self._dial
         ) as response:
             allowance.grow(max_bytes)
             data = b""
@@ -225,7 +242,7 @@ class AsyncOutboundClient(_Client):
         sent = {**_HEADERS, **headers}
         started = time.monotonic()
         async with exchange(
-            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body
+            "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body, dial=self._dial
         ) as response:
             latency_ms = round((time.monotonic() - started) * 1000)
             allowance.grow(HEAD_OF_ANSWER_BYTES)
@@ -326,7 +343,7 @@ async def _watched(work: Coroutine[Any, Any, T], check: Callable[[], None] | Non
         await asyncio.wait({task})
 
 
-def _failure_of_fetch(error: ExchangeFailed) -> Permanent | Transient:
+def _failure_of_fetch(error: ExchangeFailed) -> Permanent | Transient | Outage:
     match error.kind:
         case FailureKind.REFUSED:
             return Permanent("source_refused", str(error))
@@ -334,3 +351,5 @@ def _failure_of_fetch(error: ExchangeFailed) -> Permanent | Transient:
             return Permanent("source_unreachable", str(error))
         case FailureKind.TIMEOUT | FailureKind.BROKEN:
             return Transient(str(error))
+        case FailureKind.PROXY:
+            return Outage(str(error))

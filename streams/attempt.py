@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import SettingsError
+from sink.exchange import FailureKind
 from sink.outbound import Answer, DeliveryError
 from sink.signature import message_id, signed_headers
 from sink.webhook_leases import Leased, Outcome
@@ -12,6 +13,7 @@ from sink.webhook_secrets import SecretBox
 from streams.payload import as_failed, body_of, numbered
 
 UNSIGNED = "unsigned"  # the outcome of an attempt that was not made: our key is wrong, not the receiver
+OUR_FAULT = frozenset({UNSIGNED, str(FailureKind.PROXY)})  # outcomes that say nothing of the receiver
 
 
 class Poster(Protocol):

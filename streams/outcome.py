@@ -10,7 +10,7 @@ from sink.postgres import Connection
 from sink.storable import storable_text
 from sink.webhook_leases import Leased, finish
 from sink.webhook_standing import disable, note_failure, note_success
-from streams.attempt import UNSIGNED, Attempted
+from streams.attempt import OUR_FAULT, Attempted
 from streams.schedule import after_attempt, attempts_of, blocked_until, only_fails
 
 
@@ -54,7 +54,7 @@ async def record(
     if verdict.state is State.DELIVERED:
         await note_success(connection, leased.endpoint_id)
         return Recorded(kept=True)
-    if outcome.outcome == UNSIGNED:
+    if outcome.outcome in OUR_FAULT:
         return Recorded(kept=True)
     since = await note_failure(connection, leased.endpoint_id, now, blocked_until(status, wish, now, time_scale))
     reason = GONE if verdict.state is State.DISABLED else None

@@ -87,6 +87,14 @@ def test_networks_are_a_list_with_commas_or_of_json(monkeypatch: pytest.MonkeyPa
     assert load(OutboundSettings).allowed_networks == ("10.0.0.0/8", "::1/128")
 
 
+@pytest.mark.parametrize("text", ["proxy:4750", "socks5://u:kanari@proxy", "http://u:kanari@", "http://u:kanari@h:x"])
+def test_a_proxy_is_an_http_address_and_its_password_is_never_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SCRIBE_EGRESS_PROXY", text)
+    with pytest.raises(SettingsError, match="SCRIBE_EGRESS_PROXY: is not an address such as") as caught:
+        load(OutboundSettings)
+    assert "kanari" not in str(caught.value)
+
+
 def test_a_variable_without_a_value_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `.env.example` has them."""
     for variable in ("SCRIBE_METRICS_PORT", "SCRIBE_API_KEY", "SCRIBE_KAFKA_OPTIONS", "SCRIBE_S3_ENDPOINT"):

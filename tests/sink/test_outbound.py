@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from schemas.errors import NotOwner, Permanent, Transient
+from schemas.errors import NotOwner, Permanent, SettingsError, Transient
 from schemas.settings import OutboundSettings
 from sink.disk import is_full
-from sink.outbound import MIN_BYTES_PER_SECOND, PACE_SECONDS, Downloaded, OutboundClient, Pace, check_url
+from sink.outbound import MIN_BYTES_PER_SECOND, PACE_SECONDS, Downloaded, OutboundClient, Pace, check_url, trust_of
 from tests.sink.strangers import (
     CHUNKED,
     CLOSED,
@@ -104,6 +104,25 @@ def test_a_certificate_of_an_unknown_authority_is_refused(path: Path, authority:
         with pytest.raises(Permanent, match="certificate"):
             fetch(url_of(server, scheme="https"), path)
         assert server.visits == []
+
+
+def test_an_authority_of_your_own_is_trusted_beside_the_public_ones(
+    path: Path, tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA
+) -> None:
+    """A private receiver or media server in production: its network and its authority are named."""
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+    settings = OutboundSettings(allowed_networks=("127.0.0.1/32",), outbound_ca_file=file)
+    with stranger(answer(200, b"sound"), tls=server_context(authority, NAME)) as server:
+        assert fetch(url_of(server, scheme="https"), path, settings=settings).size_bytes == 5
+    assert len(trust_of(settings).get_ca_certs()) == len(trust_of(CLOSED).get_ca_certs()) + 1
+
+
+def test_a_file_of_authorities_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    for name in ("nowhere.pem", "empty.pem"):
+        with pytest.raises(SettingsError, match=f"SCRIBE_OUTBOUND_CA_FILE: .*{name}: "):
+            trust_of(OutboundSettings(outbound_ca_file=tmp_path / name))
 
 
 def test_tls_with_a_server_that_does_not_speak_it_is_an_unreachable_source(path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.settings import OutboundSettings
+from sink.outbound import AsyncOutboundClient
 from sink.webhook_secrets import SecretBox, new_key
 from sink.webhook_standing import backlog, disable, end_disabled
 from tests.streams.world import LIMITS, World, all_delivered, counted, has_states, tried, until
@@ -63,6 +64,18 @@ async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
     other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
     async with world.dispatching(replace(LIMITS, failing_seconds=0), secrets=other):
         await until(lambda: tried(world, job))
+    (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
+    assert row == {"state": "enabled", "failing_since": None}
+
+
+async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, free_tcp_port: int) -> None:
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{free_tcp_port}"}
+    client = AsyncOutboundClient(OutboundSettings.model_validate(settings), "development")
+    async with world.dispatching(replace(LIMITS, failing_seconds=0, time_scale=1), client=client):
+        await until(lambda: tried(world, job))
+    assert await world.attempts(job) == [(1, "proxy", None)]
     (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
     assert row == {"state": "enabled", "failing_since": None}
 
