@@ -87,7 +87,7 @@ def server() -> Iterator[Stack]:
     if folder := os.environ.get("SCRIBE_TEST_STACK"):
         yield Stack.attach(Path(folder))
         return
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack", durable=False) as stack:
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack") as stack:
         yield stack
 
 

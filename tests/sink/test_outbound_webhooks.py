@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import ssl
+from contextlib import ExitStack, suppress
 
+import psutil
 import pytest
 import trustme
 
@@ -21,12 +23,36 @@ from tests.sink.strangers import (
     SHORT,
     Names,
     Script,
+    Stranger,
     Visit,
     answer,
     server_context,
     stranger,
     url_of,
 )
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+
+
+def after(head: bytes, rest: Script) -> Script:
+    """`head` first, then what `rest` does."""
+
+    def script(visit: Visit) -> None:
+        visit.send(head)
+        rest(visit)
+
+    return script
+
+
+def flood(data: bytes) -> Script:
+    return lambda visit: visit.flood(data)
+
+
+def drip(byte: bytes) -> Script:
+    return lambda visit: visit.drip(byte)
 
 
 def post(
@@ -85,6 +111,13 @@ def test_a_status_that_was_told_stands_whatever_the_body_does(rest: Script) -> N
     assert len(told.head) <= 1024
 
 
+@pytest.mark.parametrize("early", [EARLY, EARLY * 100, b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_informational_answer_is_not_the_answer(early: bytes) -> None:
+    with stranger(lambda visit: visit.send(early, OK, b"Content-Length: 2\r\n\r\nok")) as server:
+        told = post(url_of(server))
+    assert (told.status, told.head) == (200, "ok")
+
+
 def test_a_compressed_answer_is_not_unpacked() -> None:
     with stranger(answer(200, gzip.compress(bytes(10**7)), content_encoding="gzip")) as server:
         assert len(post(url_of(server)).head) <= 1024
@@ -97,9 +130,25 @@ def test_a_compressed_answer_is_not_unpacked() -> None:
         (lambda visit: visit.drip(b"H"), FailureKind.TIMEOUT),
         (Visit.reset, FailureKind.BROKEN),
         (lambda visit: None, FailureKind.BROKEN),
-        (lambda visit: (visit.send(OK), visit.flood(b"X-Header: x\r\n")), FailureKind.PROTOCOL),
+        (after(OK, flood(b"X-Header: x\r\n")), FailureKind.PROTOCOL),
+        (after(OK, flood(b"x" * 1024)), FailureKind.PROTOCOL),
+        (flood(EARLY), FailureKind.PROTOCOL),
+        (after(EARLY, Visit.wait), FailureKind.TIMEOUT),
+        (flood(b"\x00\xff" * 512), FailureKind.BROKEN),
+        (after(SWITCHING, drip(b"\x81")), FailureKind.BROKEN),
     ],
-    ids=["silence", "slow-head", "reset", "no-answer", "endless-headers"],
+    ids=[
+        "silence",
+        "slow-head",
+        "reset",
+        "no-answer",
+        "endless-headers",
+        "endless-header",
+        "endless-informational",
+        "informational-only",
+        "no-http",
+        "other-protocol",
+    ],
 )
 def test_no_answer_says_its_kind(script: Script, kind: FailureKind) -> None:
     with stranger(script) as server, pytest.raises(DeliveryError) as caught:
@@ -122,6 +171,55 @@ def test_a_webhook_needs_a_certificate_for_its_name(authority: trustme.CA, trust
             post(url_of(server, scheme="https"), trust=trusting)
         assert caught.value.kind is FailureKind.UNREACHABLE
         assert server.visits == []
+
+
+@pytest.mark.parametrize("wrong", ["self-signed", "no-tls"])
+def test_a_receiver_that_nobody_vouches_for_gets_nothing(wrong: str, trusting: ssl.SSLContext) -> None:
+    tls = server_context(trustme.CA(), NAME) if wrong == "self-signed" else None
+    with stranger(answer(200), tls=tls) as server:
+        with pytest.raises(DeliveryError) as caught:
+            post(url_of(server, scheme="https"), trust=trusting, deadline_seconds=SHORT if wrong == "no-tls" else LONG)
+        assert caught.value.kind is not FailureKind.REFUSED
+        assert server.visits == []
+
+
+BOMB = gzip.compress(bytes(10**8))
+HOSTILE: dict[str, Script] = {
+    "gigabyte": after(OK + b"Content-Length: 1000000000\r\n\r\n", flood(bytes(65536))),
+    "endless-chunks": after(CHUNKED, flood(b"ffff\r\n" + bytes(65535) + b"\r\n")),
+    "endless-chunk-extension": after(CHUNKED, flood(b"1;" + b"x" * 65536)),
+    "gzip-bomb": answer(200, BOMB, content_encoding="gzip"),
+    "endless-headers": after(OK, flood(b"X-Header: x\r\n" * 1000)),
+    "endless-informational": flood(EARLY * 1000),
+    "one-byte-a-second": after(CHUNKED, drip(b"1")),
+    "slow-head": drip(b"H"),
+    "silence": Visit.wait,
+}
+
+
+def test_hostile_receivers_take_neither_memory_nor_places() -> None:
+    """Each of them eight times at once: freed a second after the deadline, and nothing of what they send is kept."""
+    deadline_seconds, process = 2.0, psutil.Process()
+
+    async def call(client: AsyncOutboundClient, server: Stranger) -> float:
+        began = asyncio.get_running_loop().time()
+        with suppress(DeliveryError):
+            await client.post(url_of(server), b"{}", {}, deadline_seconds=deadline_seconds)
+        return asyncio.get_running_loop().time() - began
+
+    async def calls(servers: list[Stranger]) -> list[float]:
+        client = AsyncOutboundClient(LOOPBACK, "development", resolve=Names(HERE))
+        return await asyncio.gather(*(call(client, server) for server in servers for _ in range(8)))
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(stranger(script)) for script in HOSTILE.values()]
+        asyncio.run(calls(servers))  # what libraries and threads keep for good is no growth
+        before = process.memory_info().rss
+        seconds = asyncio.run(calls(servers))
+        grown = process.memory_info().rss - before
+    assert grown < 20_000_000
+    # the deadline, a second to read the body's first bytes, and some patience with a machine that is busy
+    assert max(seconds) < deadline_seconds + 1 + 1
 
 
 def test_nobody_listening_is_an_unreachable_receiver(free_tcp_port: int) -> None:

@@ -20,6 +20,7 @@ from streams import dispatcher
 from streams.dispatcher import Dispatcher
 from streams.recipe import DeadLetter
 from streams.schedule import LEASES
+from tests.streams.jobs import new_job
 from tests.streams.world import (
     DEADLINE,
     LIMITS,
@@ -284,3 +285,14 @@ async def test_an_event_read_twice_takes_no_second_number(world: World) -> None:
     later = await world.job(receiver)
     rows = await world.rows("SELECT job_id, sequence FROM webhook_deliveries ORDER BY sequence")
     assert [(row["job_id"], row["sequence"]) for row in rows] == [(job.job_id, 1), (later.job_id, 2)]
+
+
+async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_applied(world: World) -> None:
+    """Both at the same moment, a hundred times: whichever comes second lets it go, without the sweep."""
+    receiver = world.receiver()
+    jobs = [new_job(webhook_url=receiver.url) for _ in range(100)]
+    both = ((world.webhooks.ended(job.result()), world.apply(job)) for job in jobs)
+    await asyncio.gather(*(half for pair in both for half in pair))
+    rows = await world.rows("SELECT sequence, next_attempt_at FROM webhook_deliveries ORDER BY sequence")
+    assert [row["sequence"] for row in rows] == list(range(1, 101))
+    assert all(row["next_attempt_at"] is not None for row in rows)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.events import ClaimCheck, Outcome
 from schemas.transcript import Segment
-from streams.payload import MAX_BYTES, as_failed, body_of, payload_of
+from streams.payload import MAX_BYTES, as_failed, body_of, numbered, payload_of
 from tests.samples import SHA, TRANSCRIPT
 from tests.streams.jobs import new_job, saying
 
@@ -63,6 +63,27 @@ def test_no_transcript_makes_it_large(texts: list[str]) -> None:
     segments = tuple(Segment(start=0.0, end=1.0, text=text) for text in texts)
     payload = payload_of(JOB.result(transcript=replace(TRANSCRIPT, segments=segments)), URL)
     assert len(body_of(payload)) < MAX_BYTES
+
+
+def test_the_largest_webhook_that_brings_its_text_is_the_largest_that_stays_below_the_limit() -> None:
+    """Letter by letter over the border: with its order number, however large that is, it never reaches 20 KB."""
+    sizes: dict[bool, list[int]] = {True: [], False: []}
+    for length in range(19_000, 19_700, 7):
+        one = (Segment(start=0.0, end=1.0, text="x" * length),)
+        payload = payload_of(JOB.result(transcript=replace(TRANSCRIPT, segments=one)), URL)
+        sizes["text" in payload["data"]].append(length)
+        assert len(body_of(numbered(payload, 2**63 - 1))) < MAX_BYTES
+    assert max(sizes[True]) + 7 == min(sizes[False])
+    short = (Segment(start=0.0, end=1.0, text="x" * max(sizes[True])),)
+    largest = payload_of(JOB.result(transcript=replace(TRANSCRIPT, segments=short)), URL)
+    assert len(body_of(numbered(largest, 2**63 - 1))) + 1 >= MAX_BYTES - 7
+
+
+@given(st.integers(1, 2**63 - 1))
+def test_the_order_number_stands_beside_the_type(sequence: int) -> None:
+    payload = payload_of(JOB.result(), URL)
+    assert numbered(payload, sequence) == {**payload, "sequence": sequence}
+    assert numbered(payload, None) == payload
 
 
 def test_a_transcript_kept_apart_is_not_told() -> None:
