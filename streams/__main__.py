@@ -21,6 +21,7 @@ from schemas.settings import (
     load,
 )
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
+from sink.deliveries import LEASE_SECONDS
 from sink.enhanced_ai.service import enhancer_for
 from sink.health_server import HealthServer
 from sink.outbound import AsyncOutboundClient
@@ -133,6 +134,8 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
         drain_seconds=settings.webhook_timeout_seconds + 5,
         time_scale=settings.time_scale,
         poll_seconds=poll,
+        # less than some seconds are lost by a process on a busy machine
+        lease_seconds=max(3, LEASE_SECONDS * settings.time_scale),
     )
     if enhancer is None:
         log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")

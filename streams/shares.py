@@ -50,7 +50,7 @@ class Held:
 
 def level(queue: Queue, per_second: float) -> float:
     """The tokens in an endpoint's bucket: it fills at the endpoint's pace and holds a second's worth, at least one."""
-    pace = queue.max_per_second or per_second
+    pace = float(queue.max_per_second or per_second)
     full = max(1.0, pace)
     if queue.tokens is None or queue.tokens_at is None:
         return full
