@@ -25,13 +25,16 @@ async def register(database: Database, plan: Plan, secrets: SecretBox) -> None:
             await register_endpoint(connection, plan.tenant(number), plan.url(number), sealed)
 
 
-async def load(database: Database, plan: Plan, ended: Callable[[], int], loaded: Callable[[int], None]) -> None:
-    """Schedule every event at every endpoint; half of them before their result is applied, half after."""
+async def load(
+    database: Database, plan: Plan, ended: Callable[[], int], loaded: Callable[[int], None], gated_seconds: float = 0
+) -> None:
+    """Schedule every event at every endpoint; half of them `gated_seconds` before their result is applied, half after."""
     for event in range(plan.events):
         while event * plan.endpoints - ended() > AHEAD:
             await asyncio.sleep(PAUSE_SECONDS)
         steps = (_schedule, _apply) if event % 2 else (_apply, _schedule)
         for step in steps:
+            await asyncio.sleep(gated_seconds if step is steps[1] is _apply else 0)
             await until_written(database, lambda c, step=step, event=event: step(c, plan, event), PAUSE_SECONDS)  # type: ignore[misc]
         loaded((event + 1) * plan.endpoints)
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,32 +73,31 @@ class Receivers:
         self._webhooks = [Webhook(format_secret(plan.secret(number))) for number in range(plan.endpoints)]
         self._calls: Counter[str] = Counter()
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._open: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._open = 0
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Serve until the context ends."""
         async with await asyncio.start_server(self._take, "127.0.0.1", self._plan.port, backlog=1024):
             yield
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            self._over.set()
+            while self._open:
+                await asyncio.sleep(0.01)
         os.close(self._log)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._open.add(task)
-            task.add_done_callback(self._open.discard)
+        self._open += 1
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             request, *lines = head.split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             body = await reader.readexactly(int(headers["content-length"]))
-            await _answer(writer, self._logged(int(request.split(" ")[1].lstrip("/")), headers, body))
+            await self._answer(writer, self._logged(int(request.split(" ")[1].lstrip("/")), headers, body))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # its sender was killed; what was not read whole was not received
         finally:
+            self._open -= 1
             writer.close()
 
     def _logged(self, endpoint: int, headers: dict[str, str], body: bytes) -> Reply:
@@ -116,23 +115,28 @@ class Receivers:
         os.write(self._log, call.line())
         return reply
 
-
-async def _answer(writer: asyncio.StreamWriter, reply: Reply) -> None:
-    match reply.kind:
-        case Kind.RESET:
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            writer.transport.abort()
-        case Kind.TIMEOUT:
-            await asyncio.sleep(PATIENCE_SECONDS)
-        case Kind.DRIP:
-            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 1000:
-                writer.write(bytes([byte]))
+    async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
+        match reply.kind:
+            case Kind.RESET:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+                writer.transport.abort()
+            case Kind.TIMEOUT:
+                await self._pause(PATIENCE_SECONDS)
+            case Kind.DRIP:
+                for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 300:
+                    if self._over.is_set():
+                        return
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                    await self._pause(DRIP_SECONDS)
+            case _:
+                asked = f"retry-after: {reply.retry_after}\r\n" if reply.retry_after else ""
+                writer.write(f"HTTP/1.1 {reply.status} .\r\n{asked}content-length: 0\r\n\r\n".encode())
                 await writer.drain()
-                await asyncio.sleep(DRIP_SECONDS)
-        case _:
-            asked = f"retry-after: {reply.retry_after}\r\n" if reply.retry_after else ""
-            writer.write(f"HTTP/1.1 {reply.status} .\r\n{asked}content-length: 0\r\n\r\n".encode())
-            await writer.drain()
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), seconds)
 
 
 async def serve(plan: Plan, log: Path) -> None:
