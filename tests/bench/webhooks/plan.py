@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 # of all calls, while 0.3 fail
 SHARES = {Kind.ERROR: 0.13, Kind.RESET: 0.08, Kind.OVERLOADED: 0.06, Kind.TIMEOUT: 0.015, Kind.DRIP: 0.015}
-STUBBORN = 0.002  # of all events at an endpoint that is refused at every call
+STUBBORN = 0.004  # of the first half of all events at an endpoint, which is refused at every call
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Plan:
         if message in self.last_words:
             return Reply(Kind.GONE, 410)
         chance = self._chance("call", message.event, message.endpoint, call)
-        if self.failing and self._chance("stubborn", message.event, message.endpoint) < STUBBORN:
+        if self._is_stubborn(message):
             return Reply(Kind.ERROR, 500)
         for kind, share in SHARES.items():
             share *= self.failing / 0.3
@@ -134,6 +134,10 @@ class Plan:
                 return _reply(kind, chance / share)
             chance -= share
         return Reply(Kind.TAKEN, (200, 201, 202, 204)[int(chance * 1e6) % 4])
+
+    def _is_stubborn(self, message: Message) -> bool:
+        early = self.failing > 0 and message.event < self.events / 2
+        return early and self._chance("stubborn", message.event, message.endpoint) < STUBBORN
 
     def _chance(self, *what: object) -> float:
         """A number of [0, 1) that depends on the seed and on `what` alone."""
