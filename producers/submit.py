@@ -118,7 +118,7 @@ async def accept(database: Database, request: JobRequested, record: Record) -> A
     Raises Rejected(conflict) when the id belongs to another request, and Outage when the database is away.
     """
     digest = fingerprint(to_json(request))
-    async with database.transaction() as connection:
+    async with database.as_tenant(request.tenant, writing=True) as connection:
         created = await jobs.accept(connection, request, digest, record)
         job = await jobs.find(connection, request.job_id, request.tenant)
     if job is None or not (created or _is_same(job, request, digest)):

@@ -42,7 +42,7 @@ _ASK = """
 INSERT INTO enhancement_calls AS c
     (enhancement_id, job_id, tenant, run, summarization, entity_extraction, llm_model)
 SELECT %(enhancement_id)s, %(job_id)s, %(tenant)s, %(run)s, %(summarization)s, %(entity_extraction)s, %(llm_model)s
-WHERE NOT EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s)
+WHERE NOT scribe_is_erased(%(job_id)s)
 ON CONFLICT (enhancement_id) DO UPDATE SET
     run = EXCLUDED.run, state = 'pending', attempt = 0, next_attempt_at = now(), ended_at = NULL
     WHERE c.run < EXCLUDED.run AND c.job_id = EXCLUDED.job_id AND c.tenant = EXCLUDED.tenant

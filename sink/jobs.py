@@ -59,7 +59,7 @@ _COLUMNS = ", ".join(JobRow.__dataclass_fields__)
 _INSERT = """
 INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, fingerprint, requested_at)
 SELECT %(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(state)s, %(request)s, %(fingerprint)s, %(requested_at)s
-WHERE NOT EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s)
+WHERE NOT scribe_is_erased(%(job_id)s)
 ON CONFLICT (job_id) DO NOTHING"""
 
 

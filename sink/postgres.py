@@ -1,4 +1,7 @@
-"""PostgreSQL: a pool of connections, transactions, and the one place where psycopg's errors become ours."""
+"""PostgreSQL: a pool of connections, transactions, and the one place where psycopg's errors become ours.
+
+A transaction sees all rows as the owner of the tables, or a tenant's own under row security (migration 0007).
+"""
 
 import asyncio
 import re
@@ -40,10 +43,15 @@ SELECT set_config(name, value, false) FROM (VALUES
     ('tcp_user_timeout', '15000')
 ) AS settings (name, value)"""
 
+# Only for the transaction, so that neither the pool nor a proxy that pools transactions hands them on.
+_TAKE_ON = "SELECT set_config('role', 'scribe_tenant', true), set_config('scribe.tenant', %s, true)"
+
 # SQLSTATE classes that tell of the statement's own values: data exception, integrity constraint, program limit.
 # All others tell of the server or of how it was set up, down to a revoked grant or a table missing after a restore.
 _OWN_CLASSES = frozenset({"22", "23", "54"})
 _READ_ONLY_SERVER = "25006"  # a standby, in the seconds after a failover
+# a row of another tenant: its SQLSTATE is that of a missing grant, its words are in the server's language
+_ROW_REFUSED = "ExecWithCheckOptions"
 _PORTS = re.compile(r"[0-9,]*")
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
@@ -108,6 +116,14 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def as_tenant(self, tenant: str, *, writing: bool = False) -> AsyncIterator[Connection]:
+        """A connection inside a transaction that sees and, if `writing`, changes rows of one tenant only."""
+        with translated(writing=writing):
+            async with self._begun(read_only=None if writing else True) as connection:
+                await _take_on(connection, tenant)
+                yield connection
+
+    @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
         async with self._pool.connection() as connection:
             # said at every start: a reader that was cancelled could not take it back at its end
@@ -157,12 +173,15 @@ def translated(*, writing: bool = True) -> Iterator[None]:
 def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
     """Whether an error tells of the server, its set-up or the way to it, so that the same statement may succeed later.
 
-    A refused write does when we were `writing`: the server is a standby. On a connection for reading it is a bug.
+    A refused write does when we were `writing`: the server is a standby. On a connection for reading it is a bug, and
+    so is writing a row of another tenant.
     """
     if error.sqlstate is None:  # libpq's own: refused, timed out, closed in the middle; all else is a fault of ours
         return isinstance(error, psycopg.OperationalError)
     if error.sqlstate == _READ_ONLY_SERVER:
         return writing
+    if error.diag.source_function == _ROW_REFUSED:
+        return False
     return error.sqlstate[:2] not in _OWN_CLASSES
 
 
@@ -191,6 +210,18 @@ async def _connected(dsn: str, timeout: float) -> AsyncIterator[Connection]:
             raise Outage(f"PostgreSQL: no answer within {timeout:g} s") from error
         async with connection:
             yield connection
+
+
+async def _take_on(connection: Connection, tenant: str) -> None:
+    try:
+        await connection.execute(_TAKE_ON, [tenant])
+    except psycopg.errors.InvalidParameterValue as error:
+        raise NotMigrated("PostgreSQL: the role scribe_tenant is missing: run `scribe database migrate`") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
+        raise Outage(
+            f"PostgreSQL: {user} may not act for tenants: let a superuser run GRANT scribe_tenant TO {user}"
+        ) from error
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

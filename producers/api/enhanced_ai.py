@@ -83,7 +83,7 @@ class EnhancementView(EnhancementLink):
 async def enhance(body: EnhanceBody, response: Response, services: ServicesDep, key: KeyDep) -> EnhancementView:
     """Durable when this answers 202. The job may still run: it is waited for. Text leaves only with the tenant's consent."""
     wishes = body.wishes
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         job = await jobs.find(connection, body.transcription_job_id, key.tenant)
         if job is None:
             raise Rejected("not_found", f"job {body.transcription_job_id}")
@@ -109,7 +109,7 @@ async def read_enhancement(
     enhancement_id: UUID, response: Response, services: ServicesDep, key: KeyDep
 ) -> EnhancementView:
     """`queued`, `running`, then `completed` or `failed` with the reason."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         row = await enhancements.find(connection, enhancement_id, key.tenant)
     if row is None:
         raise Rejected("not_found", f"enhancement {enhancement_id}")

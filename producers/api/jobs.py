@@ -58,7 +58,7 @@ async def transcribe(
 )
 async def read_job(job_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> JobView:
     """Poll it at the pace that Retry-After names, or have a webhook called."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
         history = await jobs.history(connection, job_id)
         asked = await enhancements.of_job(connection, job_id, key.tenant)
@@ -84,7 +84,7 @@ async def read_transcript(
     form: Annotated[Format, Query(alias="format", description="The form of the transcript.")] = Format.JSON,
 ) -> Response:
     """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
         _check_completed(job)
         transcript = await jobs.transcript(connection, job)
@@ -97,7 +97,7 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
     """Check a request, commit its job and say where to read it."""
     check(request, services.registry, services.now(), services.check_address, services.store.key)
     if request.enhancement is not None:
-        async with services.database.connection() as connection:
+        async with services.database.as_tenant(request.tenant) as connection:
             await check_ask(connection, services, request.tenant, request.enhancement)
     # the first encoding may ask a schema registry for its ids
     record = await anyio.to_thread.run_sync(

@@ -1,5 +1,6 @@
 """The ledger of a tenant's webhooks: listed, read with every attempt, sent again; and tests of its endpoints."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -56,7 +57,7 @@ async def list_(
         since=since,
         before=from_cursor(cursor),
     )
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         found = await list_deliveries(connection, wanted, limit + 1)
     shown, last = found[:limit], found[limit - 1 : limit]
     goes_on = to_cursor(last[0].created_at, last[0].delivery_id) if len(found) > limit else None
@@ -71,7 +72,7 @@ async def list_(
 )
 async def read(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> DeliveryDetail:
     """Status, latency, error and the first words of every answer."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         found = await known_delivery(connection, delivery_id, key.tenant)
         return delivery_detail(found, await attempts_of(connection, delivery_id))
 
@@ -85,7 +86,7 @@ async def read(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> Deliver
 )
 async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> DeliveryView:
     """By the whole schedule, under the same `webhook-id` and order number, whatever became of it before."""
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         return delivery_view(await send_again(connection, delivery_id, key.tenant))
 
 
@@ -98,7 +99,7 @@ async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> De
 )
 async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: ServicesDep, key: KeyDep) -> Redelivered:
     """Oldest first, at the endpoint's own pace; those that wait for an attempt anyway are left as they are."""
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         number = await send_all_again(connection, endpoint_id, body.since, body.only_failed, key.tenant)
     return Redelivered(redelivered=number, more=number == MAX_REDELIVERED)
 
@@ -115,10 +116,10 @@ async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: Servic
 async def test_webhook(body: TestBody, response: Response, services: ServicesDep, key: KeyDep) -> DeliveryDetail:
     """A webhook of type `webhook.test`, sent once by the dispatcher as all others are: `delivered` is success."""
     check_url(body.url, services.check_address)
-    begin = services.database.transaction
+    begin = partial(services.database.as_tenant, key.tenant, writing=True)
     delivery = await send_test(begin, secret_box(services), key.tenant, body.url, services.now())
-    found = await outcome_of(services.database.connection, delivery, body.wait_seconds)
-    async with services.database.connection() as connection:
+    found = await outcome_of(partial(services.database.as_tenant, key.tenant), delivery, body.wait_seconds)
+    async with services.database.as_tenant(key.tenant) as connection:
         attempts = await attempts_of(connection, delivery)
     response.headers["Location"] = delivery_path(delivery)
     response.status_code = 202 if found.state is State.PENDING else 200

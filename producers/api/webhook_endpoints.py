@@ -36,7 +36,7 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
     """A job's `webhook_url` is registered at its first use; doing so ahead shows its secret before anything is sent."""
     check_url(body.url, services.check_address)
     box = secret_box(services)
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         found, created = await endpoints.ensure_endpoint(connection, box, key.tenant, body.url)
         await endpoints.change_endpoint(connection, found.endpoint_id, body.model_dump(exclude_unset=True))
         view = endpoint_view(await known_endpoint(connection, found.endpoint_id, key.tenant))
@@ -53,7 +53,7 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
 )
 async def list_(services: ServicesDep, key: KeyDep) -> list[EndpointView]:
     """Those that jobs named are among them."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         return [endpoint_view(found) for found in await endpoints.list_endpoints(connection, key.tenant)]
 
 
@@ -65,7 +65,7 @@ async def list_(services: ServicesDep, key: KeyDep) -> list[EndpointView]:
 )
 async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> EndpointView:
     """Whether it is enabled, and if not, why; since when it only fails; its limits."""
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         return endpoint_view(await known_endpoint(connection, endpoint_id, key.tenant))
 
 
@@ -77,7 +77,7 @@ async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> Endpoin
 )
 async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep, key: KeyDep) -> EndpointView:
     """A disabled endpoint gets nothing; its deliveries are written down and can be sent again when it is enabled."""
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         await known_endpoint(connection, endpoint_id, key.tenant)
         changes = body.model_dump(exclude_unset=True)
         await endpoints.change_endpoint(connection, endpoint_id, changes)
@@ -95,7 +95,7 @@ async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep,
 )
 async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
     """A job that names the address later registers it anew, with another secret. To get nothing, disable it."""
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         await known_endpoint(connection, endpoint_id, key.tenant)
         await endpoints.delete_endpoint(connection, endpoint_id)
 
@@ -109,7 +109,7 @@ async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
 async def read_secret(endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> SecretView:
     """The newest one; during the overlap after a rotation every webhook is signed with the old one too."""
     box = secret_box(services)
-    async with services.database.connection() as connection:
+    async with services.database.as_tenant(key.tenant) as connection:
         found = await known_endpoint(connection, endpoint_id, key.tenant)
         secret = await endpoints.read_secret(connection, box, endpoint_id)
     response.headers["Cache-Control"] = "no-store"
@@ -127,7 +127,7 @@ async def rotate_secret(
 ) -> SecretView:
     """The old one signs along for `overlap_seconds`, a day if nothing is said, so that receivers can change in peace."""
     box = secret_box(services)
-    async with services.database.transaction() as connection:
+    async with services.database.as_tenant(key.tenant, writing=True) as connection:
         await known_endpoint(connection, endpoint_id, key.tenant)
         overlap_seconds = (body or RotateBody()).overlap_seconds
         rotated = await endpoints.rotate_secret(connection, box, endpoint_id, overlap_seconds)

@@ -50,3 +50,11 @@ CREATE TABLE enhanced_ai_spending (         -- tokens by day (UTC)
     tokens  bigint NOT NULL,
     PRIMARY KEY (tenant, day)
 );
+
+DO $$
+BEGIN
+    PERFORM scribe_secure('enhancement_calls', 'SELECT, INSERT, UPDATE');
+    PERFORM scribe_secure('enhancements', 'SELECT');
+    PERFORM scribe_secure('enhancement_answers', '');
+    PERFORM scribe_secure('enhanced_ai_spending', '');
+END $$;

@@ -46,3 +46,12 @@ CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, 
 CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (endpoint_id, created_at, delivery_id)
     WHERE state IN ('exhausted', 'disabled');
 CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
+
+DO $$
+BEGIN
+    PERFORM scribe_secure('webhook_old_secrets', 'SELECT, INSERT, UPDATE, DELETE');
+    PERFORM scribe_secure('webhook_sequences', 'SELECT, INSERT, UPDATE');
+END $$;
+-- tenants manage their endpoints and send deliveries again
+GRANT INSERT, UPDATE, DELETE ON webhook_endpoints TO scribe_tenant;
+GRANT INSERT, UPDATE ON webhook_deliveries TO scribe_tenant;

@@ -1,0 +1,41 @@
+"""No table can be forgotten: each is under row security, or here with the reason why tenants have no part in it."""
+
+import psycopg
+
+OWNERS_ONLY = {
+    "schema_migrations": "which migrations were applied: no tenant's data",
+    "erased_jobs": "tombstones name no tenant; scribe_is_erased() answers for one job",
+}
+SAYING = (
+    " is read by tenants and not under row security: its migration must call SELECT scribe_secure('TABLE', 'SELECT')"
+    " for a table with a column tenant, or scribe_secure('TABLE', 'SELECT', 'PARENT', 'KEY') for rows that hang on"
+    " another table's by a column of the same name; name the rights that a tenant's request needs, '' for none."
+    " See 0007_row_security.sql. A table without tenants' data goes into OWNERS_ONLY."
+)
+_TABLES = """
+SELECT relname, relrowsecurity AND EXISTS (
+    SELECT FROM pg_policy WHERE polrelid = c.oid AND polroles = ARRAY['scribe_tenant'::regrole::oid]) AS secured,
+    has_any_column_privilege('scribe_tenant', c.oid, 'SELECT, INSERT, UPDATE')
+        OR has_table_privilege('scribe_tenant', c.oid, 'DELETE, TRUNCATE') AS open
+FROM pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relnamespace = 'public'::regnamespace"""
+
+
+def test_every_table_is_under_row_security(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        tables = {name: (secured, opened) for name, secured, opened in connection.execute(_TABLES)}
+    for name, (secured, opened) in tables.items():
+        if name in OWNERS_ONLY:
+            assert not opened, f"{name} is the owner's only, but scribe_tenant has rights on it"
+        else:
+            assert secured, name + SAYING
+    assert set(OWNERS_ONLY) <= set(tables)
+
+
+def test_no_function_lends_the_owners_rights_without_a_fixed_search_path(database: str) -> None:
+    """Else a table of the same name in a schema of the caller's would be read in its place."""
+    query = (
+        "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+        " AND NOT COALESCE(array_to_string(proconfig, ' ') ~ 'search_path=', false)"
+    )
+    with psycopg.connect(database) as connection:
+        assert connection.execute(query).fetchall() == []
