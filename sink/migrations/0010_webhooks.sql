@@ -54,4 +54,4 @@ BEGIN
 END $$;
 -- tenants manage their endpoints and send deliveries again
 GRANT INSERT, UPDATE, DELETE ON webhook_endpoints TO scribe_tenant;
-GRANT INSERT, UPDATE ON webhook_deliveries TO scribe_tenant;
+GRANT INSERT, UPDATE, DELETE ON webhook_deliveries TO scribe_tenant;
