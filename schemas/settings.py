@@ -50,6 +50,14 @@ def _http(value: str | None) -> str | None:
     return value
 
 
+def _header_value(value: SecretStr | None) -> SecretStr | None:
+    """A key that becomes a header, whose errors would show it."""
+    text = value.get_secret_value().strip() if value else ""
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("has characters that no key has: copy it again")
+    return SecretStr(text) if text else None
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -193,6 +201,7 @@ class EnhancedAiSettings(_Settings):
     """Longest time one call may take in all."""
 
     _endpoint = field_validator("enhanced_ai_endpoint")(_http)
+    _bearer = field_validator("enhanced_ai_api_key")(_header_value)
 
 
 class ApiSettings(_Settings):
@@ -223,14 +232,7 @@ class ClientSettings(_Settings):
     def _url(cls, value: str) -> str:
         return (_http(value) or "").rstrip("/")
 
-    @field_validator("api_key")
-    @classmethod
-    def _header(cls, value: SecretStr | None) -> SecretStr | None:
-        """It becomes a header, whose errors would show it."""
-        text = value.get_secret_value().strip() if value else ""
-        if not text.isascii() or not text.isprintable():
-            raise ValueError("has characters that no key has: copy it again, or make one with `scribe keys create`")
-        return SecretStr(text) if text else None
+    _header = field_validator("api_key")(_header_value)
 
 
 class ModelSettings(_Settings):

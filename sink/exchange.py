@@ -42,10 +42,11 @@ class FailureKind(StrEnum):
 
 
 class ExchangeFailed(ScribeError):
-    """There was no answer to take."""
+    """There was no answer to take; `sent` tells whether the request may have reached the server."""
 
-    def __init__(self, kind: FailureKind, message: str) -> None:
+    def __init__(self, kind: FailureKind, message: str, *, sent: bool = False) -> None:
         self.kind = kind
+        self.sent = sent
         super().__init__(message)
 
 
@@ -65,7 +66,9 @@ class Allowance:
         """Count what was read; raises ExchangeFailed(PROTOCOL) when it is too much."""
         self._left -= size
         if self._left < 0:
-            raise ExchangeFailed(FailureKind.PROTOCOL, "the answer's headers or frames are larger than allowed")
+            raise ExchangeFailed(
+                FailureKind.PROTOCOL, "the answer's headers or frames are larger than allowed", sent=True
+            )
 
 
 def lookup(target: Target, rules: Rules, resolve: Resolver) -> tuple[Address, ...]:
@@ -192,14 +195,16 @@ def _translated(target: Target) -> Iterator[None]:
     try:
         yield
     except httpcore.TimeoutException as error:
-        raise ExchangeFailed(FailureKind.TIMEOUT, f"{target.origin} did not answer in time") from error
+        sent = not isinstance(error, httpcore.ConnectTimeout | httpcore.PoolTimeout)
+        raise ExchangeFailed(FailureKind.TIMEOUT, f"{target.origin} did not answer in time", sent=sent) from error
     except httpcore.ConnectError as error:
         kind, why = _connect_failure(error)
         raise ExchangeFailed(kind, f"{target.origin}: {why}") from error
-    except httpcore.LocalProtocolError as error:
-        raise ExchangeFailed(FailureKind.REFUSED, f"the request cannot be sent: {error}") from error
+    except httpcore.LocalProtocolError:  # its words and its cause quote headers, and some are secrets
+        raise ExchangeFailed(FailureKind.REFUSED, "the request cannot be sent: its headers are not legal") from None
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise ExchangeFailed(FailureKind.BROKEN, f"{target.origin} broke the connection: {error}") from error
+        message = f"{target.origin} broke the connection: {error}"
+        raise ExchangeFailed(FailureKind.BROKEN, message, sent=True) from error
 
 
 def _connect_failure(error: BaseException) -> tuple[FailureKind, str]:

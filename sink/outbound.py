@@ -38,6 +38,7 @@ PACE_SECONDS = 30.0  # the time over which that is averaged, and the time at fir
 HEAD_OF_ANSWER_BYTES = 1024
 HEAD_OF_ANSWER_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
+MAX_PIECES = 20_000  # of an answer; reading millions of them would hold up every other call
 _HEADERS = {"user-agent": "scribe-rabbit", "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
 _CHECK_SECONDS = 0.25
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -201,11 +202,11 @@ class AsyncOutboundClient(_Client):
             async with asyncio.timeout(deadline_seconds):
                 return await self._ask(url, body, headers, max_bytes)
         except TimeoutError as error:
-            raise DeliveryError(FailureKind.TIMEOUT, f"no answer within {deadline_seconds:g} s") from error
+            raise DeliveryError(FailureKind.TIMEOUT, f"no answer within {deadline_seconds:g} s", sent=True) from error
         except Permanent as error:
             raise DeliveryError(FailureKind.REFUSED, f"the address is refused: {error.detail}") from error
         except ExchangeFailed as error:
-            raise DeliveryError(error.kind, str(error)) from error
+            raise DeliveryError(error.kind, str(error), sent=error.sent) from error
 
     async def _ask(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Whole:
         target = parse_target(url, self._rules)
@@ -216,12 +217,7 @@ class AsyncOutboundClient(_Client):
             "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body, dial=self._dial
         ) as response:
             allowance.grow(max_bytes)
-            data = b""
-            async for chunk in response.aiter_stream():
-                data += chunk
-                if len(data) > max_bytes:
-                    raise ExchangeFailed(FailureKind.PROTOCOL, f"its answer has more than {max_bytes} bytes")
-            return Whole(response.status, _headers(response), data)
+            return Whole(response.status, _headers(response), await _body(response, max_bytes))
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> Answer:
         """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""
@@ -302,6 +298,18 @@ async def _save(response: httpcore.Response, path: Path, max_bytes: int, announc
             pace.check(size, now())
         file.truncate()  # chunked bodies may announce one length and have another
     return size
+
+
+async def _body(response: httpcore.Response, max_bytes: int) -> bytes:
+    data, pieces = bytearray(), 0
+    async with aclosing(_chunks(response)) as chunks:
+        async for chunk in chunks:
+            data += chunk
+            pieces += 1
+            if len(data) > max_bytes or pieces > MAX_PIECES:
+                much = f"its answer has more than {max_bytes} bytes or {MAX_PIECES} pieces"
+                raise ExchangeFailed(FailureKind.PROTOCOL, much, sent=True)
+    return bytes(data)
 
 
 async def _head(response: httpcore.Response, until: float) -> str:

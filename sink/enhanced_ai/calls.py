@@ -1,21 +1,21 @@
 """One call of the enhanced-AI service: posted through the outbound guard, its answer bounded, its failures named."""
 
 import json
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from schemas import metrics
-from schemas.errors import Outage, Permanent, Transient
+from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
-from schemas.waits import retry_after_seconds
-from sink.exchange import FailureKind
+from sink.enhanced_ai.verdicts import Misconfigured, failure_of_exchange, failure_of_status
 from sink.outbound import AsyncOutboundClient, DeliveryError, Whole
+from sink.storable import storable
+
+log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 4_000_000
-_WAIT = frozenset({408, 425, 429, 503})
-_OURS_TO_MEND = frozenset({401, 403, 404, 405})  # key and address are the operator's, no transcript is to blame
-_QUOTED_CHARS = 200
 
 
 class Service:
@@ -29,8 +29,8 @@ class Service:
     async def call(self, url: str, body: dict[str, Any], idempotency_key: str) -> Any:
         """The JSON that the service answers.
 
-        Raises Outage when it is away or refuses our key, Throttled when it asks for patience, Permanent when it refuses
-        this request, Transient for all that another try may mend: its own trouble and answers that are no JSON.
+        Raises Outage when it is away or does not let us in, Throttled when it asks for patience, Permanent when it
+        refuses this request, Transient for all that another try may mend: its own trouble and answers that are no JSON.
         """
         headers = {
             "content-type": "application/json",
@@ -39,14 +39,15 @@ class Service:
             **({"authorization": f"Bearer {self._key}"} if self._key else {}),
         }
         started = time.monotonic()
-        outcome = "failed"
+        outcome = "broken_off"  # by the end of this process
         try:
-            answer = await self._posted(url, json.dumps(body, ensure_ascii=False).encode(), headers)
+            answer = await self._posted(url, bytes_of(body), headers)
+            _check(answer, body.get("model"))
             parsed = _parsed(answer)
             outcome = "answered"
             return parsed
-        except Throttled:
-            outcome = "throttled"
+        except ScribeError as error:
+            outcome = _outcome(error)
             raise
         finally:
             metrics.ENHANCED_AI_CALLS.labels(outcome=outcome).inc()
@@ -54,48 +55,24 @@ class Service:
 
     async def _posted(self, url: str, body: bytes, headers: dict[str, str]) -> Whole:
         try:
-            answer = await self._client.ask(
+            return await self._client.ask(
                 url, body, headers, deadline_seconds=self._timeout, max_bytes=MAX_ANSWER_BYTES
             )
         except DeliveryError as error:
-            if error.kind in (FailureKind.PROTOCOL, FailureKind.TIMEOUT):
-                raise Transient(f"enhanced AI: {error}") from error
-            raise Outage(f"enhanced AI: {error}") from error
-        _check_status(answer)
-        return answer
+            raise failure_of_exchange(error) from error
 
 
-def _check_status(answer: Whole) -> None:
-    status = answer.status
-    if 200 <= status < 300:
-        return
-    if status in _WAIT:
-        wait = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
-        raise Throttled(f"enhanced AI: it answered {status}", wait)
-    if status in _OURS_TO_MEND or 300 <= status < 400:
-        raise Outage(f"enhanced AI: it answered {status}: look at ENHANCED_AI_ENDPOINT and ENHANCED_AI_API_KEY")
-    if status >= 500:
-        raise Transient(f"enhanced AI: it answered {status}")
-    raise Refusal(status, _message(answer))
+def bytes_of(value: dict[str, Any]) -> bytes:
+    """A request as it is sent: the same bytes for the same value, whatever was said in it."""
+    return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Refusal(Permanent):
-    """The service does not take this request; `status` is what it answered."""
-
-    def __init__(self, status: int, said: str) -> None:
-        self.status = status
-        super().__init__("enhancement_failed", f"it answered {status}{said}")
-
-
-def _message(answer: Whole) -> str:
-    """What the service says is wrong, if it says so in OpenAI's or a problem document's form."""
-    try:
-        body = json.loads(answer.body)
-        error = body.get("error") if isinstance(body, dict) else None
-        said = error.get("message") if isinstance(error, dict) else body.get("detail")
-    except (ValueError, AttributeError):
-        return ""
-    return f": {said[:_QUOTED_CHARS]}" if isinstance(said, str) else ""
+def _check(answer: Whole, model: str | None) -> None:
+    failure = failure_of_status(answer.status, answer.headers, answer.body, datetime.now(UTC), model)
+    if isinstance(failure, Misconfigured):
+        log.error("%s", failure)
+    if failure is not None:
+        raise failure
 
 
 def _parsed(answer: Whole) -> Any:
@@ -107,3 +84,8 @@ def _parsed(answer: Whole) -> Any:
         raise Transient(
             f"enhanced AI: its answer is no JSON ({type(error).__name__}), {len(answer.body)} bytes"
         ) from error
+
+
+def _outcome(error: ScribeError) -> str:
+    kinds = ((Throttled, "throttled"), (Misconfigured, "misconfigured"), (Outage, "away"), (Permanent, "refused"))
+    return next((name for kind, name in kinds if isinstance(error, kind)), "failed")

@@ -1,13 +1,16 @@
 """The generic form: one POST with the transcript and the wishes, one JSON object back."""
 
+import asyncio
+
 from pydantic import ValidationError
 
 from schemas import metrics
 from schemas.errors import Permanent
-from schemas.events import Entity
 from schemas.ports import Answers, Ask, Enhanced, KeptAnswer
 from sink.enhanced_ai.calls import Service
+from sink.enhanced_ai.parts import tokens_of
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse, EntityIn, SegmentOut, mistakes
+from sink.enhanced_ai.spans import Quote, entities_of
 from sink.storable import storable_text
 
 STEP = "all"
@@ -23,54 +26,61 @@ class JsonService:
 
     async def enhance(self, ask: Ask, answers: Answers) -> Enhanced:
         """See schemas.ports.Enhancer; Permanent when the answer has another shape than the documented one."""
-        kept = await answers.find(STEP)
-        if kept is None:
-            answer = _checked(await self._service.call(self._url, self._request(ask), str(ask.enhancement_id)))
-            metrics.ENHANCED_AI_TOKENS.inc(answer.tokens)
-            await answers.keep(STEP, KeptAnswer(text=answer.model_dump_json(), tokens=answer.tokens))
-        else:
-            answer = EnhanceResponse.model_validate_json(kept.text)
+        answer, tokens = await self._answer(ask, answers) if _is_spoken(ask) else (EnhanceResponse(), 0)
+        quotes = [_quote(entity) for entity in answer.entities] if ask.entity_extraction else []
         return Enhanced(
-            summary=storable_text(answer.summary) if ask.summarization and answer.summary is not None else None,
-            entities=tuple(_entity(e, ask.transcript.duration) for e in answer.entities)
-            if ask.entity_extraction
-            else (),
-            model=answer.model or ask.model or self._default_model or "default",
-            tokens=answer.tokens,
+            summary=storable_text(answer.summary or "") if ask.summarization else None,
+            # in a thread: quotes are looked for in hours of words
+            entities=await asyncio.to_thread(entities_of, quotes, ask.transcript),
+            model=storable_text(answer.model or ask.model or self._default_model or "default"),
+            tokens=tokens,
         )
 
-    def _request(self, ask: Ask) -> dict[str, object]:
-        wishes = {"summary": ask.summarization, "entities": ask.entity_extraction}
-        segments = [
+    async def _answer(self, ask: Ask, answers: Answers) -> tuple[EnhanceResponse, int]:
+        kept = await answers.find(STEP)
+        if kept is not None:
+            return EnhanceResponse.model_validate_json(kept.text), kept.tokens
+        request = _request(ask, ask.model or self._default_model)
+        answer = _checked(await self._service.call(self._url, request.model_dump(), str(ask.enhancement_id)), ask)
+        tokens = _estimated(request, answer) if answer.tokens is None else answer.tokens
+        metrics.ENHANCED_AI_TOKENS.inc(tokens)
+        await answers.keep(STEP, KeptAnswer(text=answer.model_dump_json(), tokens=tokens))
+        return answer, tokens
+
+
+def _is_spoken(ask: Ask) -> bool:
+    return any(segment.text.strip() for segment in ask.transcript.segments)
+
+
+def _request(ask: Ask, model: str | None) -> EnhanceRequest:
+    return EnhanceRequest(
+        enhancement_id=str(ask.enhancement_id),
+        job_id=str(ask.job_id),
+        language=ask.transcript.language,
+        duration=ask.transcript.duration,
+        tasks=[*(["summary"] if ask.summarization else []), *(["entities"] if ask.entity_extraction else [])],
+        model=model,
+        segments=[
             SegmentOut(start=s.start, end=s.end, speaker=s.speaker, text=s.text) for s in ask.transcript.segments
-        ]
-        request = EnhanceRequest.model_validate(
-            {
-                "enhancement_id": str(ask.enhancement_id),
-                "job_id": str(ask.job_id),
-                "language": ask.transcript.language,
-                "duration": ask.transcript.duration,
-                "tasks": [name for name, wished in wishes.items() if wished],
-                "model": ask.model or self._default_model,
-                "segments": segments,
-            }
-        )
-        return request.model_dump(mode="json")
+        ],
+    )
 
 
-def _checked(answer: object) -> EnhanceResponse:
+def _checked(answer: object, ask: Ask) -> EnhanceResponse:
     try:
-        return EnhanceResponse.model_validate(answer)
+        found = EnhanceResponse.model_validate(answer)
     except ValidationError as error:
         raise Permanent("enhancement_failed", f"its answer has the wrong shape: {mistakes(error)}") from None
+    if ask.summarization and not (found.summary or "").strip():
+        raise Permanent("enhancement_failed", "its answer has the wrong shape: summary: is missing")
+    return found
 
 
-def _entity(entity: EntityIn, duration: float) -> Entity:
-    """With its times only if they lie within the recording."""
-    timed = entity.start is not None and entity.end is not None and 0 <= entity.start <= entity.end <= duration + 1
-    return Entity(
-        text=storable_text(entity.text),
-        kind=storable_text(entity.kind),
-        start=entity.start if timed else None,
-        end=entity.end if timed else None,
-    )
+def _quote(entity: EntityIn) -> Quote:
+    start, end = entity.start, entity.end if entity.end is not None else entity.start
+    return Quote(entity.text, entity.kind, None if start is None or end is None else (start, end))
+
+
+def _estimated(request: EnhanceRequest, answer: EnhanceResponse) -> int:
+    """So that limits on spending hold although the service does not say what it charged."""
+    return sum(tokens_of(segment.text) for segment in request.segments) + tokens_of(answer.summary or "")

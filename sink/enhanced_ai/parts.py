@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TypeVar
 
 from schemas.transcript import Segment
 
 T = TypeVar("T")
-_BYTES_A_TOKEN = 3  # English has about 4, Hebrew 2 to 3: rather too many parts than one that does not fit
+# English has about 4; rather too many parts than one that does not fit
+_ASCII_A_TOKEN = 3
+# Hebrew has a token for each letter of two bytes with older tokenizers
+_OTHER_BYTES_A_TOKEN = 2
 _LINE_TOKENS = 12  # number and speaker
+MAX_SPEAKER_CHARS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +27,23 @@ class Line:
 
 def tokens_of(text: str) -> int:
     """About how many tokens a text has, rather too many."""
-    return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
+    size = len(text.encode("utf-8", "replace"))
+    others = size - sum(character.isascii() for character in text)
+    return ceil((size - others) / _ASCII_A_TOKEN + others / _OTHER_BYTES_A_TOKEN)
+
+
+def clipped(text: str, most_tokens: int) -> str:
+    """The beginning of a text that has at most so many tokens."""
+    return next(_pieces(text, most_tokens * _OTHER_BYTES_A_TOKEN), "") if tokens_of(text) > most_tokens else text
 
 
 def lines_of(segments: Sequence[Segment], most_tokens: int) -> tuple[Line, ...]:
     """Every segment with words in it, in order; one above `most_tokens` in pieces."""
+    room = most_tokens - _LINE_TOKENS
     return tuple(
         Line(number, segment.speaker, piece)
         for number, segment in enumerate(segments)
-        for piece in _pieces(segment.text.strip(), (most_tokens - _LINE_TOKENS) * _BYTES_A_TOKEN)
+        for piece in _fitting(" ".join(segment.text.split()), room)
     )
 
 
@@ -40,11 +53,13 @@ def parts_of(lines: Sequence[Line], most_tokens: int) -> tuple[tuple[Line, ...],
 
 
 def groups_of(texts: Sequence[str], most_tokens: int) -> tuple[tuple[str, ...], ...]:
-    """Partial summaries in order, in groups that fit; at least two in a group, so that there are fewer each time."""
-    groups = _packed(texts, [tokens_of(text) + _LINE_TOKENS for text in texts], most_tokens)
-    if all(len(group) > 1 for group in groups[:-1]):
+    """Partial summaries in order, in groups that fit: fewer groups than texts, which are cut only if they leave no way."""
+    sizes = [tokens_of(text) + _LINE_TOKENS for text in texts]
+    groups = _packed(texts, sizes, most_tokens)
+    if len(groups) < len(texts) and max(sizes) <= most_tokens:
         return groups
-    return tuple(tuple(texts[place : place + 2]) for place in range(0, len(texts), 2))
+    short = [clipped(text, most_tokens // 2 - _LINE_TOKENS) for text in texts]
+    return _packed(short, [tokens_of(text) + _LINE_TOKENS for text in short], most_tokens)
 
 
 def _packed(items: Sequence[T], sizes: Sequence[int], most: int) -> tuple[tuple[T, ...], ...]:
@@ -57,6 +72,13 @@ def _packed(items: Sequence[T], sizes: Sequence[int], most: int) -> tuple[tuple[
         parts[-1].append(item)
         room -= size
     return tuple(map(tuple, parts))
+
+
+def _fitting(text: str, most_tokens: int) -> Iterator[str]:
+    if tokens_of(text) > most_tokens:
+        yield from _pieces(text, most_tokens * _OTHER_BYTES_A_TOKEN)
+    elif text:
+        yield text
 
 
 def _pieces(text: str, most_bytes: int) -> Iterator[str]:

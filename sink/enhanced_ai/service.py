@@ -2,16 +2,15 @@
 
 import ssl
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
-from schemas.errors import SettingsError
+from schemas.errors import Permanent, SettingsError
 from schemas.ports import Enhancer
 from schemas.settings import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.calls import Service
 from sink.enhanced_ai.chat_service import ChatService, Window
 from sink.enhanced_ai.json_service import JsonService
 from sink.outbound import AsyncOutboundClient
-from sink.target import Rules
+from sink.target import Rules, parse_target
 
 # the operator wrote this address, so it may lie anywhere; that it is pinned, bounded and never redirected stays
 _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -29,9 +28,11 @@ def enhancer_for(
     if url is None:
         return None
     development = environment == "development"
-    if urlsplit(url).scheme != "https" and not development:
-        raise SettingsError("ENHANCED_AI_ENDPOINT: plain http is for SCRIBE_ENVIRONMENT=development only")
     rules = Rules(development=development, allowed=_ANYWHERE, any_port=True)
+    try:
+        parse_target(url, rules)
+    except Permanent as error:
+        raise SettingsError(f"ENHANCED_AI_ENDPOINT: {error.detail}") from None
     client = AsyncOutboundClient(outbound, environment, ssl_context=ssl_context, rules=rules)
     key = settings.enhanced_ai_api_key
     service = Service(client, key.get_secret_value() if key else None, settings.enhanced_ai_timeout_seconds)

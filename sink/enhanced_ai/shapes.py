@@ -5,17 +5,17 @@ instruction in it is followed.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_SUMMARY_CHARS = 20_000
 MAX_ENTITIES = 1000
-MAX_ENTITY_CHARS = 500
+MAX_ENTITY_CHARS = 200  # a thousand of them must fit into a record
 MAX_KIND_CHARS = 64
-M = TypeVar("M", bound=BaseModel)
+_BEYOND_OUTLINE = frozenset({"title", "description", "minLength", "maxLength", "maxItems"})
 
-Summary = Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)]
+Summary = Annotated[str, Field(min_length=1, max_length=MAX_SUMMARY_CHARS)]
 EntityText = Annotated[str, Field(min_length=1, max_length=MAX_ENTITY_CHARS)]
 Kind = Annotated[str, Field(min_length=1, max_length=MAX_KIND_CHARS)]
 
@@ -42,21 +42,23 @@ class EnhanceRequest(BaseModel):
 
 
 class EntityIn(BaseModel):
-    """Something named in the recording; seconds from its beginning, if the service knows them."""
+    """Something named in the recording, in the words that were said; what was not said is left out."""
 
-    text: EntityText
-    kind: Kind
-    start: float | None = None
-    end: float | None = None
+    text: EntityText = Field(description="As it stands in the segments.")
+    kind: Kind = Field(description="Such as `person`, `place` or `date`.")
+    start: float | None = Field(
+        None, description="Seconds; tells which place is meant when it was said more than once."
+    )
+    end: float | None = Field(None, description="Seconds.")
 
 
 class EnhanceResponse(BaseModel):
     """What the generic form expects; whatever else is in it is ignored."""
 
-    summary: Summary | None = None
+    summary: Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)] | None = None
     entities: Annotated[list[EntityIn], Field(max_length=MAX_ENTITIES)] = []
     model: str | None = Field(None, max_length=256)
-    tokens: int = Field(0, ge=0, le=1_000_000_000, description="What was charged.")
+    tokens: int | None = Field(None, ge=0, le=1_000_000_000, description="What was charged; missing: estimated.")
 
 
 class Quoted(BaseModel):
@@ -107,3 +109,20 @@ def _place(location: Sequence[int | str]) -> str:
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema that an answer must satisfy."""
     return model.model_json_schema()
+
+
+def outline_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema with structure and types only: what every service that knows schemas knows."""
+    outline: dict[str, Any] = _outlined(schema_of(model))
+    return outline
+
+
+def _outlined(schema: Any) -> Any:
+    match schema:
+        case {"properties": properties}:
+            bare = {name: value for name, value in schema.items() if name not in (*_BEYOND_OUTLINE, "properties")}
+            return {**_outlined(bare), "properties": {name: _outlined(value) for name, value in properties.items()}}
+        case dict():
+            return {name: _outlined(value) for name, value in schema.items() if name not in _BEYOND_OUTLINE}
+        case _:
+            return schema

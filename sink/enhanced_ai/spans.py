@@ -1,57 +1,113 @@
-"""Where in a recording a quote was said: found in the transcript's own words, never taken from a model."""
+"""Where in a recording a quote was said: found in the transcript's own words, never taken from a service."""
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
 
 from schemas.events import Entity
-from schemas.transcript import Segment, Word
-from sink.enhanced_ai.shapes import Quoted
+from schemas.transcript import Segment, Transcript, Word
+from sink.enhanced_ai.shapes import MAX_ENTITIES
 
-_NEAR = 2  # lines around the one that was named
-
-
-def entities_of(quotes: Iterable[Quoted], segments: Sequence[Segment]) -> tuple[Entity, ...]:
-    """The quotes that occur in the transcript, in its own spelling and with its own times; each once."""
-    found = (_entity(quote, segments) for quote in quotes)
-    return tuple(dict.fromkeys(entity for entity in found if entity is not None))
-
-
-def _entity(quote: Quoted, segments: Sequence[Segment]) -> Entity | None:
-    wanted = _plain_words(quote.quote)
-    if not wanted:
-        return None
-    for number in _places(quote.line, len(segments)):
-        if entity := _in_segment(wanted, quote.kind.strip().lower(), segments[number]):
-            return entity
-    return None
+_UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh"})  # their words stand without spaces between them
+# "in", "and", "the" and their like are written together with the word that follows
+_PREFIXED = re.compile("[א-ת]")
+_PREFIXES = "[משהוכלב]{0,3}"
+_ROUND_IT = " .,;:!?\"'()[]«»„“”…"
+_JOINING = frozenset("'’׳\"״")
+_NO_KIND = re.compile(r"[^a-z0-9]+")
 
 
-def _places(line: int, count: int) -> Iterator[int]:
-    """The named line first, then those around it, then all others."""
-    near = [n for n in range(line - _NEAR, line + _NEAR + 1) if 0 <= n < count]
-    near.sort(key=lambda n: abs(n - line))
-    yield from near
-    yield from (n for n in range(count) if n not in near)
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Words that a service says were said, what they are, and about when; seconds, None if it did not say."""
+
+    text: str
+    kind: str
+    near: tuple[float, float] | None = None
 
 
-def _in_segment(wanted: tuple[str, ...], kind: str, segment: Segment) -> Entity | None:
-    words = segment.words or tuple(Word(start=segment.start, end=segment.end, text=t) for t in segment.text.split())
-    spoken = [(plain, place) for place, word in enumerate(words) for plain in _plain_words(word.text)]
-    plain = [text for text, _ in spoken]
-    for begin in range(len(spoken) - len(wanted) + 1):
-        if tuple(plain[begin : begin + len(wanted)]) == wanted:
-            said = words[spoken[begin][1] : spoken[begin + len(wanted) - 1][1] + 1]
-            text = " ".join(word.text for word in said).strip(" .,;:!?\"'()")
-            return Entity(text=text, kind=kind, start=said[0].start, end=said[-1].end)
-    return None
+def entities_of(quotes: Iterable[Quote], transcript: Transcript) -> tuple[Entity, ...]:
+    """The quotes that occur in the transcript, in its own spelling and with its own times.
+
+    Each once, in order of appearance, the first 1000. Of several places the one closest to `near` counts.
+    """
+    spoken = _Spoken(transcript)
+    found = {entity for quote in quotes if (entity := spoken.entity(quote)) is not None}
+    return tuple(sorted(found, key=lambda e: (e.start, e.end, e.kind, e.text))[:MAX_ENTITIES])
 
 
-def _plain_words(text: str) -> tuple[str, ...]:
+class _Spoken:
+    """All words of a transcript as one plain text, and where each of them begins in it."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._joint = "" if transcript.language in _UNSPACED else " "
+        self._words = [word for segment in transcript.segments for word in _words_of(segment)]
+        plain = [(text, place) for place, word in enumerate(self._words) for text in _plain(word.text)]
+        self._places = [place for _, place in plain]
+        self._begins = list(accumulate((len(text) + len(self._joint) for text, _ in plain), initial=len(self._joint)))
+        self._text = self._joint + "".join(text + self._joint for text, _ in plain)
+
+    def entity(self, quote: Quote) -> Entity | None:
+        """The quote where it was said, None if it was not."""
+        wanted = self._joint.join(_plain(quote.text))
+        found = min(self._found(wanted), key=lambda span: self._distance(span, quote.near), default=None)
+        if found is None:
+            return None
+        first, last = self._place(found[0]), self._place(found[1] - 1)
+        said = self._words[first : last + 1]
+        text = self._joint.join([_without(said[0].text, self._prefix(found[0])), *(word.text for word in said[1:])])
+        start = min(word.start for word in said)
+        return Entity(text=text.strip(_ROUND_IT), kind=_kind(quote.kind), start=start, end=max(w.end for w in said))
+
+    def _found(self, wanted: str) -> Iterator[tuple[int, int]]:
+        """Where whole words read as wanted, as begin and end in the plain text."""
+        if not wanted or wanted not in self._text:
+            return
+        prefixes = _PREFIXES if _PREFIXED.match(wanted) else ""
+        whole = f"{self._joint}{prefixes}({re.escape(wanted)})(?={self._joint})"
+        yield from (match.span(1) for match in re.finditer(whole, self._text))
+
+    def _distance(self, span: tuple[int, int], near: tuple[float, float] | None) -> float:
+        """Seconds between where words were said and where they should be."""
+        if near is None:
+            return 0.0
+        first, last = self._words[self._place(span[0])], self._words[self._place(span[1] - 1)]
+        return max(0.0, first.start - near[1], near[0] - last.end)
+
+    def _place(self, offset: int) -> int:
+        """The word at a place of the plain text."""
+        return self._places[bisect_right(self._begins, offset) - 1]
+
+    def _prefix(self, offset: int) -> int:
+        """How many letters of its first word stand before a place of the plain text."""
+        number = bisect_right(self._begins, offset) - 1
+        opens = number == 0 or self._places[number - 1] != self._places[number]
+        return offset - self._begins[number] if opens and self._joint else 0
+
+
+def _words_of(segment: Segment) -> Iterable[Word]:
+    """The words of a segment; without times of their own they have the segment's."""
+    return segment.words or (Word(start=segment.start, end=segment.end, text=text) for text in segment.text.split())
+
+
+def _plain(text: str) -> list[str]:
     """The words without case, accents, vowel signs and punctuation."""
     bare = (c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    spaced = "".join(c if c.isalnum() else " " if not _joins(c) else "" for c in bare)
-    return tuple(spaced.split())
+    return "".join(c if c.isalnum() else "" if c in _JOINING else " " for c in bare).split()
 
 
-def _joins(letter: str) -> bool:
-    return letter in "'’׳\"״"
+def _without(text: str, letters: int) -> str:
+    """A word without so many of its first letters."""
+    passed = 0
+    for place, character in enumerate(text):
+        if passed == letters and not unicodedata.combining(character):
+            return text[place:]
+        passed += character.isalnum()
+    return text
+
+
+def _kind(text: str) -> str:
+    return _NO_KIND.sub("_", text.lower()).strip("_") or "other"

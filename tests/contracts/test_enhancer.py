@@ -57,8 +57,10 @@ async def test_hebrew_and_silence_are_no_trouble(kind: str, service: ExtractiveS
     hebrew = transcript(("שלום מדבר דניאל", "המספר שלי הוא ארבע אחת שש", "תודה רבה"), language="he")
     found = await made.enhance(ask(hebrew), MemoryAnswers())
     assert {e.text for e in found.entities} == {"דניאל", "ארבע אחת שש"}
+    paid = sum(service.paid.values())
     silence = await made.enhance(ask(transcript(())), MemoryAnswers())
-    assert (silence.summary, silence.entities) == ("", ())
+    assert (silence.summary, silence.entities, silence.tokens) == ("", (), 0)
+    assert sum(service.paid.values()) == paid, "there is nothing to ask about"
 
 
 async def test_a_kept_answer_is_not_paid_for_again(kind: str, service: ExtractiveService) -> None:
@@ -114,7 +116,7 @@ async def test_a_wish_for_patience_is_told(
     assert caught.value.retry_after == seconds
 
 
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
+@pytest.mark.parametrize("status", [301, 401, 402, 403, 404, 405])
 async def test_what_the_operator_must_mend_is_no_transcripts_fault(
     kind: str, service: ExtractiveService, status: int
 ) -> None:
@@ -131,10 +133,14 @@ async def test_a_service_that_is_not_there_is_away(kind: str) -> None:
         await made.enhance(ask(), MemoryAnswers())
 
 
-async def test_a_refused_request_fails_with_the_services_words(kind: str, service: ExtractiveService) -> None:
-    body = json.dumps({"error": {"message": "no such model"}}).encode()
+async def test_a_refused_request_fails_with_the_services_code_and_not_its_words(
+    kind: str, service: ExtractiveService
+) -> None:
+    """Its words may repeat what was said, or our key."""
+    body = json.dumps({"error": {"message": "secret kanari", "code": "context_length_exceeded"}}).encode()
     service.faults = [Fault(status=422, body=body)]
-    with pytest.raises(Permanent, match="422: no such model") as caught:
+    with pytest.raises(Permanent, match=r"422 \(context_length_exceeded\)") as caught:
         await enhancer(kind, service).enhance(ask(), MemoryAnswers())
     assert caught.value.code == "enhancement_failed"
     assert "secret" not in str(caught.value)
+    assert "kanari" not in str(caught.value)

@@ -1,12 +1,14 @@
 """Settings report every mistake at once, each with its variable, and hide secrets."""
 
 import pytest
+from pydantic import SecretStr
 
 from schemas.errors import SettingsError
 from schemas.settings import (
     SETTINGS,
     ApiSettings,
     ClientSettings,
+    EnhancedAiSettings,
     KafkaSettings,
     ObjectStoreSettings,
     OutboundSettings,
@@ -144,3 +146,21 @@ def test_secrets_do_not_print() -> None:
 def test_every_setting_is_explained(cls: type[KafkaSettings]) -> None:
     """The README's table is made of these sentences."""
     assert all(field.description for field in cls.model_fields.values())
+
+
+def test_the_first_editions_names_have_no_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read, and mistakes in them are named, as deployments have them; the key is never shown."""
+    monkeypatch.setenv("ENHANCED_AI_ENDPOINT", "https://llm.example/v1")
+    monkeypatch.setenv("ENHANCED_AI_API_KEY", " sk-abc\n")
+    settings = load(EnhancedAiSettings)
+    assert settings.enhanced_ai_endpoint == "https://llm.example/v1"
+    assert settings.enhanced_ai_api_key == SecretStr("sk-abc")
+    monkeypatch.setenv("ENHANCED_AI_ENDPOINT", "llm.example")
+    monkeypatch.setenv("ENHANCED_AI_API_KEY", "kanari\nx")
+    with pytest.raises(SettingsError) as caught:
+        load(EnhancedAiSettings)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
+        "ENHANCED_AI_ENDPOINT",
+        "ENHANCED_AI_API_KEY",
+    ]
+    assert "kanari" not in str(caught.value)

@@ -32,9 +32,10 @@ async def failure(url: str, ssl_context: ssl.SSLContext | None = None, timeout: 
         (lambda visit: visit.send(OK) or visit.drip(b"x"), 0.4, Transient),
         (lambda visit: visit.wait(), 0.4, Transient),
         (lambda visit: visit.send(b"HTTP/1.1 102 Processing\r\n\r\n") or visit.wait(), 0.4, Transient),
-        (lambda visit: visit.send(OK + b"Content-Length: 100\r\n\r\n{"), 5, Outage),
-        (lambda visit: visit.reset(), 5, Outage),
-        (lambda visit: visit.send(b"SSH-2.0-OpenSSH\r\n"), 5, Outage),
+        (lambda visit: visit.send(OK + b"Content-Length: 100\r\n\r\n{"), 5, Transient),
+        (lambda visit: visit.reset(), 5, Transient),
+        (lambda visit: visit.send(b"SSH-2.0-OpenSSH\r\n"), 5, Transient),
+        (lambda visit: visit.send(CHUNKED) or visit.flood(b"1\r\n \r\n" * 10_000), 60, Transient),
     ],
     ids=[
         "1 GB",
@@ -46,6 +47,7 @@ async def failure(url: str, ssl_context: ssl.SSLContext | None = None, timeout: 
         "cut off",
         "reset",
         "no HTTP",
+        "4 million chunks",
     ],
 )
 async def test_whatever_it_answers_the_call_ends_typed(script: Script, timeout: float, kind: type[ScribeError]) -> None:

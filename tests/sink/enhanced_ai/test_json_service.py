@@ -40,6 +40,8 @@ async def test_the_documented_request_is_sent_and_no_more(service: ExtractiveSer
         [],
         "fine",
         {"summary": 7},
+        {"summary": " "},
+        {"entities": []},
         {"summary": "x" * 20_001},
         {"entities": [{"text": "", "kind": "date"}]},
         {"entities": [{"text": "a", "kind": "k"}] * 1001},
@@ -53,20 +55,32 @@ async def test_another_shape_fails_and_repeats_nothing_of_it(service: Extractive
     assert "xxx" not in str(caught.value)
 
 
-async def test_times_outside_of_the_recording_are_dropped_and_text_becomes_storable(service: ExtractiveService) -> None:
+async def test_entities_have_the_words_and_times_of_the_recording_whatever_the_answer_says(
+    service: ExtractiveService,
+) -> None:
     entities = [
-        {"text": "a\u0000b", "kind": "k", "start": 1, "end": 2},
-        {"text": "c", "kind": "k", "start": -1, "end": 2},
-        {"text": "d", "kind": "k", "start": 3, "end": 2},
-        {"text": "e", "kind": "k", "start": 1, "end": 99},
-        {"text": "f", "kind": "k", "start": 1},
+        {"text": "ANNA", "kind": "Person", "start": -1, "end": 999},
+        {"text": "order", "kind": "thing", "start": 6, "end": 8},
+        {"text": "order", "kind": "thing", "start": 1},
+        {"text": "monday\u0000", "kind": "date", "start": 1, "end": 2},
+        {"text": "https://evil.example", "kind": "link", "start": 1, "end": 2},
     ]
     service.faults = [Fault(change=lambda body: {**body, "entities": entities, "anything": "else"})]
     found = await enhancer("json", service).enhance(ask(), MemoryAnswers())
     assert [(e.text, e.start, e.end) for e in found.entities] == [
-        ("a\ufffdb", 1.0, 2.0),
-        ("c", None, None),
-        ("d", None, None),
-        ("e", None, None),
-        ("f", None, None),
+        ("anna", 0.6, 0.7),
+        ("order", 3.2, 3.3),
+        ("order", 6.2, 6.3),
+        ("monday", 7.0, 7.1),
     ]
+
+
+async def test_a_service_that_does_not_count_is_counted(service: ExtractiveService) -> None:
+    def uncounted(body: dict[str, Any]) -> dict[str, Any]:
+        del body["tokens"]
+        return body
+
+    service.faults = [Fault(change=uncounted), Fault(change=lambda body: {**body, "tokens": 0})]
+    made = enhancer("json", service)
+    assert (await made.enhance(ask(), MemoryAnswers())).tokens > 30
+    assert (await made.enhance(ask(), MemoryAnswers())).tokens == 0
