@@ -27,7 +27,7 @@ _ENTITIES = (
 _REDUCE = "The text between the marks are summaries of the parts of one recording, in order. Make one summary of them."
 SENTENCES = 5
 MAX_MISTAKES_CHARS = 300
-OVERHEAD_TOKENS = 800
+OVERHEAD_TOKENS = 650
 """All that is said beside the text and its answers, schema and one repair included; a test holds it."""
 
 

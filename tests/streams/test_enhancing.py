@@ -35,7 +35,7 @@ LIMITS = EnhancingLimits(
     lease_seconds=2, poll_seconds=0.05, sweep_seconds=0.1, pause_seconds=0.05, drain_seconds=5, time_scale=1e-4
 )
 BOTH = EnhancementRequest(enhancement_id=uuid4(), summarization=True, entity_extraction=True)
-SMALL: dict[str, Any] = {"enhanced_ai_window_tokens": 1200, "enhanced_ai_answer_tokens": 160}
+SMALL: dict[str, Any] = {"enhanced_ai_window_tokens": 1300, "enhanced_ai_answer_tokens": 160}
 
 
 class World:
