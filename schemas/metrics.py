@@ -28,6 +28,18 @@ INFLIGHT = Gauge(P + "inflight_jobs", "Jobs in work in this process.", ["group"]
 OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
+GROUP_EVENTS = Histogram(
+    P + "group_events",
+    "Events that the persist app applied together, by kind.",
+    ["kind"],
+    buckets=(1, 2, 4, 8, 16, 32),
+)
+GROUP_SECONDS = Histogram(
+    P + "group_seconds",
+    "Time the persist app took to apply events together, by kind.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 45),
+)
 OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
 OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never take, by topic.", ["topic"])
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")

@@ -133,6 +133,14 @@ def to_json(value: Event | Transcript) -> dict[str, Any]:
     return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, mode="json"))
 
 
+def to_json_text(value: Event | Transcript) -> bytes:
+    """What `to_json` gives as a JSON text in UTF-8, with null for numbers that are not finite.
+
+    Raises ValueError for text with lone surrogates.
+    """
+    return _adapter(cast(Hashable, type(value))).dump_json(value)
+
+
 def event_from_json(data: Mapping[str, Any], cls: type[E]) -> E:
     """The event that `to_json` wrote; raises Poison when it is none."""
     return cast(E, _value(dict(data), cls))

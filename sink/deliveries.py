@@ -39,7 +39,7 @@ class NewDelivery:
     type: str
     payload: dict[str, Any]
     asked: bytes | None
-    """Digest of the request whose end it tells, sink.results.asked_for."""
+    """Digest of the request whose end it tells, sink.runs.asked_for."""
 
 
 def endpoint_id(tenant: str, url: str) -> UUID:

@@ -1,8 +1,11 @@
 """scribe.persist: events become job rows, history, segments, policies, and the transcript in the object store."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from schemas import metrics
 from schemas.errors import Permanent
@@ -13,29 +16,44 @@ from schemas.ports import ObjectStore
 from schemas.topics import ENHANCEMENTS, JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
 from sink import enhancements
 from sink.postgres import Database
-from sink.results import Effect, apply_progress, apply_request, apply_result, as_failed, result_refusal
+from sink.results import (
+    End,
+    Kept,
+    apply_progress,
+    apply_requests,
+    apply_result,
+    apply_results,
+    as_failed,
+    result_refusals,
+)
+from sink.runs import Effect
 from sink.tenants import apply_policy
 from streams.app import RawSchema
+from streams.collector import Collector, Limits
 from streams.recipe import DeadLetter, Recipe
 from streams.safe_transport import ScribeApp
-from streams.transcripts import check_result, drop, keep, transcript_of
+from streams.transcripts import Transcripts, check_result
 
 log = logging.getLogger(__name__)
 
-CONCURRENCY = 4  # records of one topic that are in work at the same time
+LIMITS = Limits()
+CONCURRENCY = 2 * LIMITS.items  # records of one topic that are in work at the same time: two full groups
+WORD_BYTES = 60  # of a word, about, as Avro and as JSON
 
 
 class Persist:
-    """What each event does, in one transaction; every method names its effect."""
+    """What each event does; requests and results in groups, one transaction each. Every method names its effect."""
 
-    def __init__(self, database: Database, store: ObjectStore) -> None:
+    def __init__(self, database: Database, store: ObjectStore, limits: Limits = LIMITS) -> None:
         self._database = database
-        self._store = store
+        self._transcripts = Transcripts(store)
+        self._requests = Collector("requests", self._begin, key=lambda r: r.job_id, limits=limits)
+        self._results = Collector("results", self._end, key=lambda r: r.job_id, size=weight, limits=limits)
 
     async def requested(self, event: JobRequested) -> str:
         """A job or its next run begins."""
         check_tenant(event.tenant)
-        return await self._database.run(lambda connection: apply_request(connection, event))
+        return await self._requests.add(event)
 
     async def progressed(self, event: JobProgress) -> str:
         """A running job tells how far it is."""
@@ -44,19 +62,37 @@ class Persist:
     async def ended(self, event: JobResult) -> str:
         """A job has ended: 1. its transcript is stored, 2. its row says so, 3. it is counted."""
         check_result(event)
+        return await self._results.add(event)
+
+    async def _begin(self, events: Sequence[JobRequested]) -> Sequence[Effect]:
+        return await self._database.run(lambda connection: apply_requests(connection, events))
+
+    async def _end(self, events: Sequence[JobResult]) -> Sequence[Effect | Exception]:
         async with self._database.connection() as connection:
             # what would change nothing must not leave an object either
-            before = await result_refusal(connection, event)
-        if before not in (None, Effect.UNKNOWN):
-            return named(event, before)
-        transcript = await transcript_of(self._store, event)
-        kept = await keep(self._store, event, transcript) if transcript else None
-        effect = await self._database.run(lambda connection: apply_result(connection, event, kept))
-        if effect is Effect.ERASED and kept is not None:
-            await drop(self._store, kept)
-        if effect is Effect.APPLIED:
-            count(event)
-        return named(event, effect)
+            refusals = await result_refusals(connection, events)
+        refused = zip(events, refusals, strict=True)
+        answers: dict[UUID, Effect | Exception] = {e.job_id: r for e, r in refused if r not in (None, Effect.UNKNOWN)}
+        going = [event for event in events if event.job_id not in answers]
+        found = await asyncio.gather(*map(self._transcripts.keep, going), return_exceptions=True)
+        ends = []
+        for event, kept in zip(going, found, strict=True):
+            if isinstance(kept, Exception):
+                answers[event.job_id] = kept
+            else:
+                ends.append(End(event, cast("Kept | None", kept)))
+        answers |= await self._apply(ends)
+        return [answers[event.job_id] for event in events]
+
+    async def _apply(self, ends: Sequence[End]) -> dict[UUID, Effect]:
+        if not ends:
+            return {}
+        effects = await self._database.run(lambda connection: apply_results(connection, ends))
+        for end, effect in zip(ends, effects, strict=True):
+            if effect is Effect.ERASED and end.kept is not None:
+                await self._transcripts.drop(end.kept)
+            tell(end.result, effect)
+        return {end.result.job_id: effect for end, effect in zip(ends, effects, strict=True)}
 
     async def unapplied(self, event: JobResult, letter: DeadLetter) -> None:
         """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
@@ -79,11 +115,19 @@ class Persist:
         return Effect.APPLIED if applied else Effect.STALE
 
 
-def named(event: JobResult, effect: Effect) -> str:
-    """The effect of a result by its name; two requests under one job id are the submitter's mistake, and told."""
+def weight(event: JobResult) -> int:
+    """About how many bytes its transcript takes."""
+    if event.claim_check is not None:
+        return event.claim_check.size_bytes
+    return 0 if event.transcript is None else sum(WORD_BYTES * (len(s.words) + 2) for s in event.transcript.segments)
+
+
+def tell(event: JobResult, effect: Effect) -> None:
+    """Count what was applied, and warn of two requests under one job id: that is the submitter's mistake."""
+    if effect is Effect.APPLIED:
+        count(event)
     if effect is Effect.CONFLICTING:
         log.warning("the result is of another request than job %s, run %d", event.job_id, event.run)
-    return str(effect)
 
 
 def count(event: JobResult) -> None:

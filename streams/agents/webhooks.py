@@ -11,7 +11,7 @@ from schemas.topics import ENHANCEMENTS, RESULTS
 from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
 from sink.enhancements import webhook_of
 from sink.postgres import Connection, Database
-from sink.results import asked_for
+from sink.runs import asked_for
 from sink.webhook_secrets import SecretBox
 from streams import enhancement_payload
 from streams.app import RawSchema

@@ -1,0 +1,167 @@
+"""Group commit: what concurrent callers bring is worked through in groups, each caller gets the answer for its own.
+
+Nobody waits for a group to fill while nothing runs: groups grow with the load. A failure of one item's own harms no
+neighbour: the group is rolled back by whoever does its work, and done again one by one.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from schemas import metrics
+from schemas.errors import Fatal, Outage
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large groups may be, how many run at the same time, and how long anything may take."""
+
+    items: int = 32
+    size: int = 4_000_000  # bytes; a single larger item is a group of its own
+    running: int = 2  # one works on the database while the next one is made ready
+    linger: float = 0.005  # seconds a group that is not full waits while another one runs
+    seconds: float = 45.0  # until a group that does not end is an outage
+
+
+class Sized(Protocol):
+    """What is known of an item that waits."""
+
+    @property
+    def key(self) -> Hashable:
+        """Items of one key are never in the same group."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+
+S = TypeVar("S", bound=Sized)
+
+
+def next_group(waiting: Sequence[S], limits: Limits) -> tuple[list[S], list[S]]:
+    """The items of the next group, in their order, and those that stay; the first one always goes."""
+    group: list[S] = []
+    rest: list[S] = []
+    keys: set[Hashable] = set()
+    size = 0
+    for item in waiting:
+        fits = len(group) < limits.items and size + item.size <= limits.size and item.key not in keys
+        if group and not fits:
+            rest.append(item)
+        else:
+            group.append(item)
+            size += item.size
+        # also of those that stay, so that nothing overtakes an item of its own key
+        keys.add(item.key)
+    return group, rest
+
+
+def is_due(items: int, size: int, running: int, waited: float, limits: Limits) -> bool:
+    """Whether the next group starts now: at once when nothing runs, beside others when it is full or has waited."""
+    if not items or running >= limits.running:
+        return False
+    return not running or items >= limits.items or size >= limits.size or waited >= limits.linger
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T, R]):
+    """An item, and where its answer goes."""
+
+    item: T
+    key: Hashable
+    size: int
+    since: float
+    answer: "asyncio.Future[R]"
+
+
+class Collector(Generic[T, R]):
+    """Brings items to `work` in groups; `name` is what metrics call it.
+
+    `work` answers each item in its place, with an exception where only that item failed. What it raises stands for the
+    whole group: Outage and Fatal go to every caller, after anything else each item is worked on alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        *,
+        key: Callable[[T], Hashable],
+        size: Callable[[T], int] = lambda _: 0,
+        limits: Limits = Limits(),
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._key = key
+        self._size = size
+        self._limits = limits
+        self._waiting: list[_Waiting[T, R]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def add(self, item: T) -> R:
+        """What `work` answers for this item; raises what it raises for it."""
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[T, R] = _Waiting(
+            item, self._key(item), self._size(item), time.monotonic(), loop.create_future()
+        )
+        self._waiting.append(waiting)
+        # the callers that are ready now come along
+        loop.call_soon(self._consider)
+        return await waiting.answer
+
+    def _consider(self) -> None:
+        self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
+        while self._waiting:
+            waited = time.monotonic() - self._waiting[0].since
+            size = sum(waiting.size for waiting in self._waiting)
+            if not is_due(len(self._waiting), size, len(self._running), waited, self._limits):
+                if len(self._running) < self._limits.running:
+                    asyncio.get_running_loop().call_later(max(0.0, self._limits.linger - waited), self._consider)
+                return
+            group, self._waiting = next_group(self._waiting, self._limits)
+            task = asyncio.get_running_loop().create_task(self._run(group))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._consider()
+
+    async def _run(self, group: Sequence[_Waiting[T, R]]) -> None:
+        metrics.GROUP_EVENTS.labels(kind=self._name).observe(len(group))
+        try:
+            with metrics.GROUP_SECONDS.labels(kind=self._name).time():
+                answers = await self._answers([waiting.item for waiting in group])
+        except BaseException:  # the loop ends: nobody may wait for ever
+            for waiting in group:
+                waiting.answer.cancel()
+            raise
+        for waiting, answer in zip(group, answers, strict=True):
+            if waiting.answer.done():  # its caller went away
+                continue
+            if isinstance(answer, Exception):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
+
+    async def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._work(items)
+        except TimeoutError:
+            return [Outage(f"no effect within {self._limits.seconds:g} s") for _ in items]
+        except (Outage, Fatal) as error:
+            return [error for _ in items]
+        except Exception as error:  # noqa: BLE001 - it belongs to one of them, which is found by trying each
+            if len(items) == 1:
+                return [error]
+            log.info("%d %s are done one by one: %s", len(items), self._name, type(error).__name__)
+        return [(await self._answers([item]))[0] for item in items]
