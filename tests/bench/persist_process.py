@@ -1,0 +1,39 @@
+"""The persist app as the bench runs it: `python -m tests.bench.persist_process s3|memory GROUP DLQ RESULTS JOBS PROGRESS TENANTS`.
+
+Composed as in streams.__main__; `memory` puts sink.memory.MemoryObjectStore in the place of the object store.
+"""
+
+import sys
+from pathlib import Path
+
+from schemas import logs
+from schemas.ports import ObjectStore
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings, ObjectStoreSettings, PostgresSettings, ServiceSettings, load
+from sink.memory import MemoryObjectStore
+from sink.postgres import Database
+from sink.s3 import S3ObjectStore
+from streams.agents import persist
+from streams.app import create_app
+from streams.recipe import Recipe
+from streams.worker import Parts, run_worker
+
+
+def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: str, tenants: str) -> None:
+    """Run until SIGTERM."""
+    service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
+    objects: ObjectStore = S3ObjectStore(load(ObjectStoreSettings)) if store == "s3" else MemoryObjectStore()
+
+    def compose(database: Database, folder: Path) -> Parts:
+        app = create_app(group, kafka, folder, instance_id="only")
+        recipe = Recipe(app, Serde(), group, dlq)
+        handlers = persist.Persist(database, objects)
+        persist.register(app, recipe, handlers, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
+        return Parts(app, recipe)
+
+    logs.configure(service, group)
+    run_worker(service, postgres, compose)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

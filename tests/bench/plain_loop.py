@@ -1,0 +1,95 @@
+"""What the persist app is measured against: a plain psycopg loop that writes the same rows and objects, and nothing else.
+
+It gets its rows ready-made, reads no Kafka, decodes nothing, asks for nothing: per group it writes the objects
+concurrently, then the rows by `executemany`, in one transaction.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from schemas.events import JobResult
+from schemas.objects import transcript_key
+from schemas.ports import ObjectStore
+from schemas.serde import to_json, to_json_text
+from schemas.transcript import Transcript
+from sink.runs import asked_for
+
+JOB = """
+INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, requested_at, language, language_probability,
+    duration, done_seconds, total_seconds, speakers, models, timings, warnings, transcript_uri, result_event_id, completed_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+SEGMENT = """
+INSERT INTO segments (job_id, position, start_s, end_s, speaker, channel, text, words)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
+HISTORY = "INSERT INTO job_events (job_id, run, state, at) VALUES (%s, %s, %s, %s)"
+APPLIED = "INSERT INTO applied_events (event_id, job_id, asked) VALUES (%s, %s, %s)"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All of one result."""
+
+    result: JobResult
+    transcript: Transcript
+    job: tuple[Any, ...]
+    segments: list[tuple[Any, ...]]
+    history: list[tuple[Any, ...]]
+    applied: tuple[Any, ...]
+
+
+def rows_of(result: JobResult, uri: str) -> Rows:
+    """The rows that the persist app writes for the same result."""
+    transcript, request = result.transcript, result.request
+    assert transcript is not None
+    job = (
+        *(result.job_id, result.tenant, request.recording_id, result.run, "completed", Jsonb(to_json(request))),
+        *(request.requested_at, transcript.language, transcript.language_probability),
+        *(transcript.duration, transcript.duration, transcript.duration, list(result.speakers)),
+        *(Jsonb([asdict(model) for model in result.models]), Jsonb(result.timings), list(transcript.warnings)),
+        *(uri, result.event_id, result.completed_at),
+    )
+    segments = [
+        (result.job_id, n, s.start, s.end, s.speaker, s.channel, s.text, Jsonb([asdict(word) for word in s.words]))
+        for n, s in enumerate(transcript.segments)
+    ]
+    history = [
+        (result.job_id, 1, "queued", request.requested_at),
+        (result.job_id, 1, "completed", result.completed_at),
+    ]
+    return Rows(result, transcript, job, segments, history, (result.event_id, result.job_id, asked_for(request)))
+
+
+def run(dsn: str, store: ObjectStore | None, results: Sequence[Rows], group: int) -> float:
+    """Write everything; gives results per second. Without `store` no objects are written."""
+    with ThreadPoolExecutor(16) as threads, psycopg.connect(dsn) as connection:
+        began = time.perf_counter()
+        for some in _groups(results, group):
+            if store is not None:
+                list(threads.map(lambda rows: _put(store, rows), some))
+            _write(connection, some)
+        return len(results) / (time.perf_counter() - began)
+
+
+def _groups(results: Sequence[Rows], group: int) -> Iterator[Sequence[Rows]]:
+    for start in range(0, len(results), group):
+        yield results[start : start + group]
+
+
+def _put(store: ObjectStore, rows: Rows) -> None:
+    key = transcript_key(rows.result.tenant, rows.result.job_id, rows.result.run)
+    assert store.put(key, to_json_text(rows.transcript), content_type="application/json", if_absent=True)
+
+
+def _write(connection: psycopg.Connection[Any], some: Sequence[Rows]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(JOB, [rows.job for rows in some])
+        cursor.executemany(SEGMENT, [segment for rows in some for segment in rows.segments])
+        cursor.executemany(HISTORY, [change for rows in some for change in rows.history])
+        cursor.executemany(APPLIED, [rows.applied for rows in some])
+    connection.commit()
