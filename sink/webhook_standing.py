@@ -66,23 +66,33 @@ async def end_disabled(connection: Connection, endpoint: UUID | None = None, *, 
     return cursor.rowcount
 
 
+# A gated delivery waits for persist, which takes the results of a job's current run and the enhancements of their last run.
+_END_SUPERSEDED = """
+UPDATE webhook_deliveries d SET state = 'disabled', ended_at = now()
+FROM webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id AND d.state = 'pending' AND d.next_attempt_at IS NULL
+AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true))
+AND (
+    EXISTS (SELECT FROM erased_jobs x WHERE x.job_id = d.job_id)
+    OR EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id)
+    OR EXISTS (
+        SELECT FROM jobs j WHERE j.job_id = d.job_id AND (j.tenant <> e.tenant
+            OR (d.type LIKE 'job.%%' AND j.run > (d.payload -> 'data' ->> 'run')::integer))
+    )
+    OR EXISTS (
+        SELECT FROM enhancements x WHERE d.type LIKE 'enhancement.%%'
+            AND x.enhancement_id = (d.payload -> 'data' ->> 'enhancement_id')::uuid
+            AND x.run > (d.payload -> 'data' ->> 'run')::integer
+    )
+)"""
+
+
 async def end_superseded(connection: Connection) -> int:
     """End deliveries that can never be due.
 
-    Their job was erased, is another tenant's or began a later run, or a result of another request under the same job
-    id was applied.
+    Their job was erased, is another tenant's or began a later run, their enhancement has a later one, or a result of
+    another request under the same job id was applied.
     """
-    cursor = await connection.execute(
-        "UPDATE webhook_deliveries d SET state = 'disabled', ended_at = now()"
-        " FROM webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id AND d.state = 'pending'"
-        " AND d.next_attempt_at IS NULL"
-        " AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true))"
-        " AND (EXISTS (SELECT FROM erased_jobs x WHERE x.job_id = d.job_id)"
-        "  OR EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id) OR EXISTS ("
-        "   SELECT FROM jobs j WHERE j.job_id = d.job_id"
-        "   AND (j.tenant <> e.tenant OR j.run > (d.payload -> 'data' ->> 'run')::integer)))"
-    )
-    return cursor.rowcount
+    return (await connection.execute(_END_SUPERSEDED, {})).rowcount
 
 
 async def end_spent(connection: Connection, attempts: int) -> int:

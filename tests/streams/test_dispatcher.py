@@ -4,14 +4,19 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from schemas.errors import Outage
+from schemas.events import EnhancementResult
+from schemas.events import Outcome as JobOutcome
 from schemas.settings import OutboundSettings
 from sink.deliveries import State
+from sink.enhancements import apply as apply_enhancement
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Connection, Database
+from sink.results import Effect
 from sink.signature import message_id
 from sink.webhook_leases import Grant, Outcome, finish, lease
 from sink.webhook_secrets import SecretBox, new_key
@@ -20,7 +25,8 @@ from streams import dispatcher
 from streams.dispatcher import Dispatcher
 from streams.recipe import DeadLetter
 from streams.schedule import LEASES
-from tests.streams.jobs import new_job
+from tests.samples import AT
+from tests.streams.jobs import Job, new_job
 from tests.streams.world import (
     DEADLINE,
     LIMITS,
@@ -296,3 +302,29 @@ async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_app
     rows = await world.rows("SELECT sequence, next_attempt_at FROM webhook_deliveries ORDER BY sequence")
     assert [row["sequence"] for row in rows] == list(range(1, 101))
     assert all(row["next_attempt_at"] is not None for row in rows)
+
+
+async def test_an_enhancement_waits_for_its_own_last_run_and_not_for_its_jobs(world: World) -> None:
+    """Persist takes the enhancement of an earlier run of the job, unless the enhancement itself came again."""
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    result = enhancement_of(job)
+    assert await world.webhooks.enhanced(result) == "scheduled"
+    await world.begin_run(job, 2)
+    async with world.db.transaction() as connection:
+        assert await end_superseded(connection) == 0
+        assert await apply_enhancement(connection, replace(result, run=2, event_id=uuid4())) is Effect.APPLIED
+        assert await end_superseded(connection) == 1
+
+
+def enhancement_of(job: Job) -> EnhancementResult:
+    return EnhancementResult(
+        event_id=uuid4(),
+        job_id=job.job_id,
+        run=1,
+        tenant=job.tenant,
+        enhancement_id=uuid4(),
+        outcome=JobOutcome.COMPLETED,
+        summary="short",
+        completed_at=AT,
+    )
