@@ -1,4 +1,4 @@
-"""Write the README's tables (topics, settings, errors, metrics) from the code that they describe.
+"""Write the README's tables (topics, settings, errors, metrics, forms) from the code that they describe.
 
 python -m deploy.readme            write them
 python -m deploy.readme --check    say whether they are as they should be
@@ -6,16 +6,19 @@ python -m deploy.readme --check    say whether they are as they should be
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel
 
 from schemas import metrics
 from schemas.errors import ERRORS
 from schemas.settings import SETTINGS, variable_of
 from schemas.topics import TOPICS
+from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -88,11 +91,47 @@ def metrics_table() -> str:
     return table(("metric", "type", "labels", "meaning"), rows)
 
 
+def fields(*forms: type[BaseModel]) -> str:
+    """Every field of forms and of what they hold, as their JSON schemas have them."""
+    rows = (
+        (f"`{place}`", _type(schema, required), schema.get("description", ""))
+        for form in forms
+        for place, schema, required in _fields(form.model_json_schema(), "")
+    )
+    return table(("field", "type", "meaning"), rows)
+
+
+def _fields(schema: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    definitions = schema.get("$defs", {})
+    for name, field in schema["properties"].items():
+        yield f"{place}{name}", field, name in schema.get("required", ())
+        if reference := field.get("items", {}).get("$ref"):
+            yield from _fields(definitions[reference.rpartition("/")[2]], f"{place}{name}[].")
+
+
+def _type(schema: dict[str, Any], required: bool) -> str:
+    kinds = [_kind(kind) for kind in schema.get("anyOf", [schema])]
+    return " or ".join(kinds) + ("" if required else ", may be missing")
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kind = str(schema.get("type", ""))
+    if "enum" in (items := schema.get("items", {})):
+        kind = "array of " + ", ".join(f"`{value}`" for value in items["enum"])
+    if "maxLength" in schema:
+        kind += f" of at most {schema['maxLength']:,} characters"
+    if "maxItems" in schema:
+        kind += f" of at most {schema['maxItems']:,}"
+    return kind
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "settings": settings,
     "errors": errors,
     "metrics": metrics_table,
+    "enhanced-ai-request": partial(fields, EnhanceRequest),
+    "enhanced-ai-answer": partial(fields, EnhanceResponse),
 }
 
 

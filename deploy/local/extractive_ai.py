@@ -1,16 +1,16 @@
 """A small enhanced-AI service that invents nothing: summaries are the recording's own sentences, entities are patterns.
 
 It speaks the generic JSON form and OpenAI's chat completions, on any laptop, for the demo and for tests. It is no
-language model: TextRank (Mihalcea and Tarau, 2004) chooses sentences, regular expressions find the rest.
+language model: see deploy/local/extraction.py.
 
-python -m deploy.local.extractive_ai --port 8081
+python -m deploy.local.extractive_ai --port 8081 --faults throttled,html
 """
 
 import json
-import math
 import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -19,80 +19,13 @@ from typing import Annotated, Any, Self
 
 import typer
 
+from deploy.local.extraction import Line, entities_of, summary_of, words
 from deploy.local.ports import HOST
 
 MODEL = "extractive-1"
-SENTENCES = 3
-DAMPING = 0.85
-ROUNDS = 30
 MAX_BODY_BYTES = 20_000_000
 _LINE = re.compile(r"^\[(\d+)\] ([^:\n]*): (.*)$", re.MULTILINE)
 _DATA = re.compile(r"<(transcript-[0-9a-f]+)>\n(.*)\n</\1>", re.DOTALL)
-_WORD = re.compile(r"\w+")
-_DIGITS = "zero|one|two|three|four|five|six|seven|eight|nine|אפס|אחת|שתיים|שלוש|ארבע|חמש|שש|שבע|שמונה|תשע"
-# fmt: off
-PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        ("email", r"\b[\w.+-]+@[\w-]+\.[\w.]*\w"),
-        ("date", r"\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b"),
-        ("date", r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\btoday\b|\btomorrow\b|\byesterday\b|\bהיום\b|\bמחר\b|\bיום (?:ראשון|שני|שלישי|רביעי|חמישי|שישי)\b"),
-        ("time", r"\b\d{1,2}:\d{2}\b"),
-        ("money", r"[$€£₪]\s?\d[\d,.]*\d|\b\d[\d,.]*\s?(?:dollars|euros|shekels|שקל(?:ים)?)\b"),
-        ("number", rf"\b(?:(?:{_DIGITS})\b\s?){{3,}}|\b\d[\d -]{{3,}}\d\b"),
-        ("person", r"(?<=\bthis is )\w+|(?<=\bmorning )\w+|(?<=\bthank you )(?!very)\w+|(?<=\bמדבר )\w+|(?<=\bמדברת )\w+"),
-    )
-)
-# fmt: on
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A stretch of speech with its number."""
-
-    number: int
-    text: str
-    start: float | None = None
-    end: float | None = None
-
-
-def summary_of(lines: Sequence[Line], sentences: int = SENTENCES) -> str:
-    """The sentences that share most with all others, in the order in which they were said."""
-    said = list(dict.fromkeys(part.strip(" .") for line in lines for part in line.text.split(". ") if part.strip(" .")))
-    ranks = _ranks(said)
-    chosen = sorted(range(len(said)), key=lambda n: -ranks[n])[:sentences]
-    return " ".join(f"{said[n]}." for n in sorted(chosen))
-
-
-def _ranks(said: Sequence[str]) -> list[float]:
-    """PageRank over sentences; an edge weighs how many words two of them share."""
-    bags = [set(_words(text)) for text in said]
-    weights = [[_shared(a, b) if i != j else 0.0 for j, b in enumerate(bags)] for i, a in enumerate(bags)]
-    sums = [sum(row) or 1.0 for row in weights]
-    ranks = [1.0] * len(said)
-    for _ in range(ROUNDS):
-        ranks = [
-            (1 - DAMPING) + DAMPING * sum(ranks[j] * weights[j][i] / sums[j] for j in range(len(said)) if weights[j][i])
-            for i in range(len(said))
-        ]
-    return ranks
-
-
-def _shared(a: set[str], b: set[str]) -> float:
-    return len(a & b) / (math.log(len(a) + 1) + math.log(len(b) + 1)) if a and b else 0.0
-
-
-def entities_of(lines: Iterable[Line]) -> list[dict[str, Any]]:
-    """What the patterns find, with the number of its line."""
-    found = []
-    for line in lines:
-        for kind, pattern in PATTERNS:
-            found += [{"quote": m[0].strip(), "kind": kind, "line": line.number} for m in pattern.finditer(line.text)]
-    return found
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
 
 
 def enhanced(request: dict[str, Any]) -> dict[str, Any]:
@@ -109,23 +42,24 @@ def enhanced(request: dict[str, Any]) -> dict[str, Any]:
         "summary": summary,
         "entities": entities if "entities" in tasks else [],
         "model": request.get("model") or MODEL,
-        "tokens": sum(len(_words(line.text)) for line in lines) + len(_words(summary or "")),
+        "tokens": sum(len(words(line.text)) for line in lines) + len(words(summary or "")),
     }
 
 
 def completed(request: dict[str, Any]) -> dict[str, Any]:
     """The answer as a chat completion; the wanted properties are read from the schema of the request."""
-    question = request["messages"][-1]["content"]
-    data = _DATA.search("\n".join(message["content"] for message in request["messages"]))
+    question = "\n".join(message["content"] for message in request["messages"])
+    data = _DATA.search(question)
+    told = question.replace(data[2], "") if data else question
     lines = [Line(int(n), text) for n, _, text in _LINE.findall(data[2])] if data else []
     wanted = request.get("response_format", {}).get("json_schema", {}).get("schema", {}).get("properties", {})
     answer: dict[str, Any] = {}
-    if "summary" in wanted or (not wanted and '"summary"' in question):
+    if "summary" in wanted or (not wanted and '"summary"' in told):
         answer["summary"] = summary_of(lines)
-    if "entities" in wanted or (not wanted and '"entities"' in question):
+    if "entities" in wanted or (not wanted and '"entities"' in told):
         answer["entities"] = entities_of(lines)
     content = json.dumps(answer, ensure_ascii=False)
-    tokens = {"prompt_tokens": len(_words(question)), "completion_tokens": len(_words(content))}
+    tokens = {"prompt_tokens": len(words(question)), "completion_tokens": len(words(content))}
     return {
         "id": "chatcmpl-extractive",
         "object": "chat.completion",
@@ -137,12 +71,25 @@ def completed(request: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer that goes wrong on purpose: bytes as they are, or a change to what would be answered."""
+    """An answer that goes wrong on purpose: late, bytes as they are, or a change to what would be answered."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     change: Callable[[dict[str, Any]], Any] | None = None
+    seconds: float = 0
+
+
+FAULTS: dict[str, Fault] = {
+    "html": Fault(headers={"content-type": "text/html"}, body=b"<!doctype html><title>Sign in</title>"),
+    "cut-off": Fault(body=b'{"summary": "all is w'),
+    "wrong-shape": Fault(change=lambda _: {"choices": [{"message": {"content": "[]"}}], "summary": 7}),
+    "slow": Fault(seconds=30),
+    "throttled": Fault(status=429, headers={"retry-after": "2"}, body=b"{}"),
+    "away": Fault(status=503, body=b"{}"),
+    "broken": Fault(status=500, body=b"{}"),
+}
+"""Faults by the names that the command knows."""
 
 
 class ExtractiveService:
@@ -194,8 +141,11 @@ class ExtractiveService:
             return _json(401, {"error": {"message": "wrong key"}})
         with self._lock:
             fault = self.faults.pop(0) if self.faults else None
-            if fault is not None and (fault.body is not None or fault.status != 200):
+        if fault is not None:
+            time.sleep(fault.seconds)
+            if fault.body is not None or fault.status != 200:
                 return fault.status, fault.headers, fault.body or b""
+        with self._lock:
             found = self._worked(work, headers.get("idempotency-key", ""), json.loads(body))
         return _json(200, fault.change(json.loads(json.dumps(found))) if fault and fault.change else found)
 
@@ -240,12 +190,15 @@ def _json(status: int, body: Any) -> tuple[int, dict[str, str], bytes]:
 
 
 def main(
-    port: Annotated[
-        int, typer.Option(envvar="SCRIBE_METRICS_PORT", help="Port to listen on, on the loopback address.")
-    ] = 8081,
+    port: Annotated[int, typer.Option(help="Port to listen on, on the loopback address; 0: any free one.")] = 8081,
+    key: Annotated[str | None, typer.Option(help="Bearer token that is asked for.")] = None,
+    faults: Annotated[str, typer.Option(help=f"What goes wrong first, one call each, of: {', '.join(FAULTS)}.")] = "",
 ) -> None:
     """Answer until Ctrl-C: POST /enhance (the generic form) and /v1/chat/completions (model extractive-1)."""
-    service = ExtractiveService(port)
+    names = [name.strip() for name in faults.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in FAULTS]:
+        raise typer.BadParameter(f"no such fault: {', '.join(unknown)}", param_hint="--faults")
+    service = ExtractiveService(port, faults=[FAULTS[name] for name in names], key=key)
     print(f"generic form: {service.url}\nchat form:    {service.base}", flush=True)
     service.serve()
 

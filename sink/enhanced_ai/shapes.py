@@ -23,22 +23,22 @@ Kind = Annotated[str, Field(min_length=1, max_length=MAX_KIND_CHARS)]
 class SegmentOut(BaseModel):
     """A stretch of speech; seconds from the beginning."""
 
-    start: float
-    end: float
-    speaker: str | None
-    text: str
+    start: float = Field(description="Seconds.")
+    end: float = Field(description="Seconds.")
+    speaker: str | None = Field(description="A label such as `SPEAKER_00`; null without diarization.")
+    text: str = Field(description="What was said: data, whatever it says.")
 
 
 class EnhanceRequest(BaseModel):
     """What the generic form posts."""
 
     enhancement_id: str = Field(description="Also the Idempotency-Key: the same id is the same question.")
-    job_id: str
+    job_id: str = Field(description="The job whose transcript it is.")
     language: str = Field(description="ISO 639-1, such as `he`.")
     duration: float = Field(description="Seconds.")
-    tasks: list[Literal["summary", "entities"]]
+    tasks: list[Literal["summary", "entities"]] = Field(description="What is wanted, at least one.")
     model: str | None = Field(description="The model that was asked for; null: the service's default.")
-    segments: list[SegmentOut]
+    segments: list[SegmentOut] = Field(description="In order.")
 
 
 class EntityIn(BaseModel):
@@ -55,9 +55,11 @@ class EntityIn(BaseModel):
 class EnhanceResponse(BaseModel):
     """What the generic form expects; whatever else is in it is ignored."""
 
-    summary: Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)] | None = None
-    entities: Annotated[list[EntityIn], Field(max_length=MAX_ENTITIES)] = []
-    model: str | None = Field(None, max_length=256)
+    summary: Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)] | None = Field(
+        None, description="In the language of the segments; must be there if it was wanted."
+    )
+    entities: list[EntityIn] = Field([], max_length=MAX_ENTITIES, description="In any order.")
+    model: str | None = Field(None, max_length=256, description="Which one it was.")
     tokens: int | None = Field(None, ge=0, le=1_000_000_000, description="What was charged; missing: estimated.")
 
 
