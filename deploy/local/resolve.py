@@ -21,6 +21,8 @@ ROOTS = {
         "com.fasterxml.jackson.core:jackson-annotations:2.21",  # s3proxy's own is too old for its jackson-databind
     ),
     "registry": ("io.apicurio:apicurio-registry-app:3.3.3:all:tar.gz",),
+    # another language's opinion of our webhook signatures, and what calls it: the JRE that comes with pip cannot compile
+    "signatures": ("com.standardwebhooks:standardwebhooks:1.1.0", "org.mozilla:rhino:1.7.15.1"),
 }
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>scribe</groupId><artifactId>stack</artifactId><version>1</version><packaging>pom</packaging>
