@@ -1,7 +1,7 @@
 """The events of a run, through the sink functions that the persist and webhooks apps use."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.errors import Outage
@@ -39,12 +39,19 @@ async def load(
         loaded((event + 1) * plan.endpoints)
 
 
-async def _schedule(connection: Connection, plan: Plan, event: int) -> None:
+async def tell(database: Database, plan: Plan, event: int, endpoint: int) -> None:
+    """Schedule an event at one endpoint, and apply its result in the same transaction."""
+    async with database.transaction() as connection:
+        await _schedule(connection, plan, event, (endpoint,))
+        await _apply(connection, plan, event)
+
+
+async def _schedule(connection: Connection, plan: Plan, event: int, endpoints: Iterable[int] = ()) -> None:
     job_id = plan.job_id(event)
     data = {"job_id": str(job_id), "run": 1, "text": f"event {event}: שלום, it's done"}
     payload = {"type": "job.completed", "timestamp": "2026-01-01T00:00:00Z", "data": data}
     new = NewDelivery(event_id=plan.event_id(event), job_id=job_id, type="job.completed", payload=payload, asked=ASKED)
-    for endpoint in range(plan.endpoints):
+    for endpoint in endpoints or range(plan.endpoints):
         await add(connection, plan.endpoint_id(endpoint), new)
 
 

@@ -52,7 +52,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Plan:
-    """`events` go to every endpoint, `through_kafka` more to one each, from the results topic on."""
+    """`events` go to every endpoint, `single` more to one each in turn."""
 
     seed: int
     events: int
@@ -61,7 +61,10 @@ class Plan:
     failing: float = 0.3
     gone: int = 0
     """How many endpoints answer 410 once, late in the run."""
-    through_kafka: int = 0
+    single: int = 0
+    hanging: int = 0
+    """How many endpoints, the last ones, give no answer about the events of every second round."""
+    round_events: int = 1
 
     @classmethod
     def read(cls, path: Path) -> "Plan":
@@ -105,7 +108,7 @@ class Plan:
         for event in range(self.events):
             for endpoint in range(self.endpoints):
                 yield Message(event, endpoint)
-        for event in range(self.events, self.events + self.through_kafka):
+        for event in range(self.events, self.events + self.single):
             yield Message(event, event % self.endpoints)
 
     @cached_property
@@ -125,6 +128,8 @@ class Plan:
         """What the receiver does with call number `call` (0 at first) about a pair."""
         if message in self.last_words:
             return Reply(Kind.GONE, 410)
+        if self.is_hanging(message.endpoint) and self.is_disturbed(message.event):
+            return Reply(Kind.TIMEOUT)
         chance = self._chance("call", message.event, message.endpoint, call)
         if self._is_stubborn(message):
             return Reply(Kind.ERROR, 500)
@@ -134,6 +139,14 @@ class Plan:
                 return _reply(kind, chance / share)
             chance -= share
         return Reply(Kind.TAKEN, (200, 201, 202, 204)[int(chance * 1e6) % 4])
+
+    def is_hanging(self, endpoint: int) -> bool:
+        """Whether it is one that hangs at times."""
+        return endpoint >= self.endpoints - self.hanging
+
+    def is_disturbed(self, event: int) -> bool:
+        """Whether it belongs to a round in which endpoints hang."""
+        return (event // self.round_events) % 2 == 1
 
     def _is_stubborn(self, message: Message) -> bool:
         early = self.failing > 0 and message.event < self.events / 2

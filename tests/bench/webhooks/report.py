@@ -19,7 +19,7 @@ def numbers(result: Result) -> dict[str, Any]:
     kinds = Counter(call.kind for call in facts.calls)
     return {
         "seed": result.plan.seed,
-        "events": result.plan.events + result.plan.through_kafka,
+        "events": result.plan.events,
         "endpoints": result.plan.endpoints,
         "deliveries": len(facts.expected),
         "seconds": round(result.seconds, 1),
