@@ -40,6 +40,12 @@ GROUP_SECONDS = Histogram(
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 45),
 )
+CONSUMER_LAG = Gauge(P + "consumer_lag", "Records of its partitions that a Faust app has not committed yet.", ["app"])
+CONSUMER_PARTITIONS = Gauge(P + "consumer_partitions", "Partitions that a Faust app has.", ["app"])
+CONSUMER_UNCOMMITTED = Gauge(
+    P + "consumer_uncommitted_seconds", "How long a Faust app has committed nothing although work is done.", ["app"]
+)
+REBALANCES = Counter(P + "consumer_rebalances", "Times that a Faust app got its partitions.", ["app"])
 OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
 OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never take, by topic.", ["topic"])
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")

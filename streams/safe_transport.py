@@ -20,6 +20,7 @@ from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
 from streams import header_names
+from streams.progress import Place
 
 FAUST_VERSION = "0.15.3"
 # the base classes log their lives under the name of the subclass's module
@@ -60,6 +61,8 @@ class WatermarkConsumer(driver.Consumer):
         # weak: a strong reference would keep dropped records alive, and `wait_empty` would wait for them
         self._unfinished: dict[TP, dict[int, weakref.ref[Message]]] = defaultdict(dict)
         self._next: dict[TP, int] = {}
+        # Faust takes a commit that was refused for one that was made
+        self._confirmed: dict[TP, int] = {}
         self.last_poll = time.monotonic()
 
         async def delivered(message: Message) -> None:
@@ -95,7 +98,13 @@ class WatermarkConsumer(driver.Consumer):
         notify(self._waiting_for_ack)
 
     def _forget(self, partitions: Iterable[TP]) -> None:
-        tables: tuple[Any, ...] = (self._unfinished, self._next, self._acked, self._acked_index)
+        tables: tuple[Any, ...] = (
+            self._unfinished,
+            self._next,
+            self._acked,
+            self._acked_index,
+            self._confirmed,
+        )
         for tp in list(partitions):
             for table in tables:
                 table.pop(tp, None)
@@ -135,6 +144,33 @@ class WatermarkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, offsets: Any) -> bool:
+        confirmed = await super()._commit(offsets)
+        if confirmed:
+            self._confirmed.update(offsets)
+        return confirmed
+
+    async def fetching(self) -> dict[TP, Place]:
+        """How far each partition was fetched, and to where it could be: asks the broker, raises what Kafka's client does."""
+        assigned = self.assignment()
+        ends = await self.highwaters(*assigned) if assigned else {}
+        return {tp: Place(self._fetched(tp), end) for tp, end in ends.items()}
+
+    def committing(self) -> dict[TP, Place]:
+        """How far each partition is committed, and how far it could be."""
+        done = {tp: min(self._unfinished[tp], default=following) for tp, following in list(self._next.items())}
+        return {tp: Place(self._confirmed.get(tp), offset) for tp, offset in done.items()}
+
+    def _fetched(self, tp: TP) -> int | None:
+        """Past control markers too, unlike what is delivered; None before the first fetch."""
+        consumer = self._thread._consumer
+        subscription = consumer and consumer._subscription.subscription
+        assignment = subscription and subscription.assignment
+        if assignment is None or tp not in assignment.tps:
+            return None
+        state = assignment.state_value(tp)
+        return int(state.position) if state.has_valid_position else None
 
     @property
     def coordinating(self) -> bool:

@@ -7,11 +7,17 @@ import threading
 import time
 from dataclasses import dataclass
 
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from schemas import metrics
+from streams.progress import Place, Progress
 from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp, WatermarkConsumer
 
 log = logging.getLogger(__name__)
 
+ANSWER_SECONDS = 10.0  # for the broker to tell the ends of partitions
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 CHECK_SECONDS = 5.0
 
@@ -23,16 +29,25 @@ class Limits:
     tick: float = 60
     poll: float = 300
     rebalance: float = 300
+    fetching: float = 600
+    committing: float = 300
     stopping: float = 90
+    measure: float = 15
+    """How often the partitions are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage."""
+    """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage.
+
+    `fetching` and `committing`: how long the slowest partition that is behind has not moved.
+    """
 
     tick: float
     poll: float
     rebalance: float
+    fetching: float
+    committing: float
     stopping: float | None
     coordinating: bool
     waiting: bool
@@ -51,6 +66,10 @@ def stall(vitals: Vitals, limits: Limits) -> str | None:
     # full buffers stop the polls, which is right as long as records wait for an outage to end
     if vitals.poll > limits.poll and not vitals.waiting:
         return f"no record was asked for in {vitals.poll:.0f} s"
+    if vitals.fetching > limits.fetching:
+        return f"a partition that has records has brought none for {vitals.fetching:.0f} s"
+    if vitals.committing > limits.committing:
+        return f"work that is done was not committed for {vitals.committing:.0f} s"
     return None
 
 
@@ -66,11 +85,14 @@ class Watchdog:
         self._stopping: float | None = None
         # None until the first assignment: Faust makes its consumer for the thread that first asks for it
         self._consumer: WatermarkConsumer | None = None
+        self._fetching, self._committing = Progress[TP](), Progress[TP]()
+        self._fetch_age = self._commit_age = 0.0
 
     def start(self) -> None:
         """Begin to watch; called in the app's event loop."""
         self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         self._app.add_future(self._tick())
+        self._app.add_future(self._measure())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def vitals(self, now: float) -> Vitals:
@@ -82,6 +104,8 @@ class Watchdog:
             tick=now - self._ticked,
             poll=now - consumer.last_poll if consumer else 0.0,
             rebalance=now - self._settled,
+            fetching=self._fetch_age,
+            committing=self._commit_age,
             stopping=None if self._stopping is None else now - self._stopping,
             coordinating=consumer is None or consumer.coordinating,
             waiting=self._recipe.waiting is not None,
@@ -101,8 +125,36 @@ class Watchdog:
                 self._settled = self._ticked
             await asyncio.sleep(1.0)
 
+    async def _measure(self) -> None:
+        while not self._app.should_stop:
+            await asyncio.sleep(self._limits.measure)
+            if self._consumer is not None:
+                await self._observe(self._consumer)
+
+    async def _observe(self, consumer: WatermarkConsumer) -> None:
+        """Look at each partition; while records wait, or the broker does not answer, standing still is no sign."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                fetching = await consumer.fetching()
+        except (TimeoutError, KafkaError) as error:
+            log.info("the ends of the partitions are not known: %s", error)
+            fetching = {}
+        now, excused = time.monotonic(), self._recipe.waiting is not None or not consumer.flow_active or not fetching
+        committing = consumer.committing()
+        self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
+        self._commit_age = self._committing.observe(committing, now, excused=excused)
+        app = self._app.conf.id
+        lag = sum(
+            Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
+            for tp, place in fetching.items()
+        )
+        metrics.CONSUMER_LAG.labels(app=app).set(lag if fetching else float("nan"))
+        metrics.CONSUMER_PARTITIONS.labels(app=app).set(len(consumer.assignment()))
+        metrics.CONSUMER_UNCOMMITTED.labels(app=app).set(self._commit_age)
+
     async def _on_assigned(self, *_: object, **__: object) -> None:
         self._consumer = self._app.watermarks
+        metrics.REBALANCES.labels(app=self._app.conf.id).inc()
 
     def _watch(self) -> None:
         while True:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,7 +24,7 @@ from sink.migrate import migrate
 from sink.postgres import Database
 from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp
-from streams.watchdog import Watchdog
+from streams.watchdog import Limits, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class Parts:
 
     app: ScribeApp
     recipe: Recipe
+    limits: Limits = field(default_factory=Limits)
 
 
 Compose = Callable[[Database, Path], Parts]
@@ -58,7 +59,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         loop = get_event_loop()
         resources = AsyncExitStack()
         parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
-        started.append(Watchdog(parts.app, parts.recipe))
+        started.append(Watchdog(parts.app, parts.recipe, parts.limits))
         worker = faust.Worker(
             parts.app,
             _Surroundings(resources, started[0]),

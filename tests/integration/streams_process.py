@@ -3,6 +3,7 @@
 Composed as in streams.__main__, with names and a group from the command line and short session times.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from streams.agents import persist, webhooks
 from streams.app import create_app
 from streams.recipe import Recipe
 from streams.worker import Parts, run_worker
+from tests.integration import faults
 
 
 def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "", tenants: str = "") -> None:
@@ -40,6 +42,9 @@ def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress
             webhooks.register(
                 app, recipe, webhooks.Webhooks(database, secrets, "https://scribe.example"), results=results
             )
+        if kind_of_fault := os.environ.get("FAULT"):
+            app.on_partitions_assigned.connect(faults.FAULTS[kind_of_fault](app), weak=False)
+            return Parts(app, recipe, faults.LIMITS)
         return Parts(app, recipe)
 
     logs.configure(service, group)

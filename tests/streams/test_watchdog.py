@@ -6,8 +6,8 @@ import pytest
 
 from streams.watchdog import Limits, Vitals, stall
 
-LIMITS = Limits(tick=60, poll=300, rebalance=300, stopping=90)
-WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=None, coordinating=True, waiting=False)
+LIMITS = Limits(tick=60, poll=300, rebalance=300, fetching=600, committing=300, stopping=90)
+WELL = Vitals(tick=1, poll=1, rebalance=1, fetching=1, committing=1, stopping=None, coordinating=True, waiting=False)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ WELL = Vitals(tick=1, poll=1, rebalance=1, stopping=None, coordinating=True, wai
     [
         WELL,
         replace(WELL, poll=10_000, waiting=True),
-        replace(WELL, tick=60, poll=300, rebalance=300),
+        replace(WELL, tick=60, poll=300, rebalance=300, fetching=600, committing=300),
         replace(WELL, stopping=0.0, coordinating=False, poll=10_000),
     ],
     ids=["well", "an outage lasts", "at the limits", "it is stopping"],
@@ -31,6 +31,8 @@ def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
         (replace(WELL, tick=61, waiting=True), "event loop"),
         (replace(WELL, poll=301), "no record was asked for"),
         (replace(WELL, rebalance=301), "rebalance"),
+        (replace(WELL, fetching=601), "has brought none"),
+        (replace(WELL, committing=301), "not committed"),
         (replace(WELL, coordinating=False), "membership"),
         (replace(WELL, stopping=91), "stopping"),
     ],

@@ -1,0 +1,47 @@
+"""What goes wrong inside a Faust process that looks healthy: put in once its partitions are assigned."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from streams.safe_transport import ScribeApp
+from streams.watchdog import Limits
+
+LIMITS = Limits(fetching=4, committing=4, measure=0.5)
+Fault = Callable[[ScribeApp], Callable[..., Awaitable[None]]]
+
+
+def silent_fetcher(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """Polls go on and bring nothing: as when partitions are never fetched after a rebalance."""
+
+    async def after(*_: object, **__: object) -> None:
+        async def nothing(*_: Any, **__: Any) -> dict[Any, Any]:
+            await app.sleep(0.05)
+            return {}
+
+        app.watermarks._thread.getmany = nothing  # type: ignore[method-assign]
+
+    return after
+
+
+def lost_commits(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """Commits are made and nothing comes of them."""
+
+    async def after(*_: object, **__: object) -> None:
+        async def refused(*_: Any, **__: Any) -> bool:
+            return False
+
+        app.watermarks._thread.commit = refused  # type: ignore[method-assign]
+
+    return after
+
+
+def none(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """Nothing goes wrong."""
+
+    async def after(*_: object, **__: object) -> None:
+        """Nothing."""
+
+    return after
+
+
+FAULTS: dict[str, Fault] = {"silent-fetcher": silent_fetcher, "lost-commits": lost_commits, "none": none}
