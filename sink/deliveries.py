@@ -59,17 +59,20 @@ async def announce(connection: Connection) -> None:
 
 async def register_endpoint(connection: Connection, tenant: str, url: str, sealed_secret: bytes) -> UUID:
     """The endpoint of a tenant and URL, kept from being deleted meanwhile; an existing one keeps its secret and state."""
-    endpoint = endpoint_id(tenant, url)
-    await connection.execute(
-        "INSERT INTO webhook_endpoints (endpoint_id, tenant, url, secret) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (tenant, url) DO NOTHING",
-        [endpoint, tenant, url, sealed_secret],
-    )
-    cursor = await connection.execute(
-        "SELECT endpoint_id FROM webhook_endpoints WHERE tenant = %s AND url = %s FOR KEY SHARE", [tenant, url]
-    )
-    row = await cursor.fetchone()
-    return UUID(str(row["endpoint_id"])) if row else endpoint
+    values = {"id": endpoint_id(tenant, url), "tenant": tenant, "url": url, "secret": sealed_secret}
+    while True:
+        await connection.execute(
+            "INSERT INTO webhook_endpoints (endpoint_id, tenant, url, secret) VALUES (%(id)s, %(tenant)s, %(url)s, %(secret)s)"
+            " ON CONFLICT (tenant, url) DO NOTHING",
+            values,
+        )
+        cursor = await connection.execute(
+            "SELECT endpoint_id FROM webhook_endpoints WHERE tenant = %(tenant)s AND url = %(url)s FOR KEY SHARE",
+            values,
+        )
+        # no row: one that stood in the way of ours was deleted in between
+        if row := await cursor.fetchone():
+            return UUID(str(row["endpoint_id"]))
 
 
 # The order number is taken in the last statement before the commit, and only for a delivery that is new.

@@ -1,5 +1,6 @@
 """Webhook endpoints in PostgreSQL: registered, changed, forgotten; secrets rotated and encrypted anew."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import pytest
 
 from schemas.errors import SettingsError
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.deliveries import NewDelivery, add
+from sink.deliveries import NewDelivery, add, register_endpoint
 from sink.endpoints import (
     MAX_OLD_SECRETS,
     Endpoint,
@@ -104,6 +105,32 @@ async def test_a_forgotten_endpoint_leaves_nothing_and_begins_anew(connection: C
     again = await endpoint(connection)
     assert again.endpoint_id == found.endpoint_id
     assert await read_secret(connection, BOX, again.endpoint_id) != secret
+
+
+async def test_an_endpoint_that_is_forgotten_while_it_is_used_is_registered_again(db: Database) -> None:
+    async with db.transaction() as connection:
+        found = await endpoint(connection)
+
+    async def schedule() -> bool:
+        async with db.transaction() as connection:
+            here = await register_endpoint(connection, "acme", found.url, BOX.new_secret(found.endpoint_id))
+            new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
+            return await add(connection, here, new)
+
+    async with db.transaction() as connection:
+        assert await delete_endpoint(connection, found.endpoint_id)
+        scheduling = asyncio.create_task(schedule())
+        await waits_for_a_lock(connection)
+    assert await scheduling
+    async with db.connection() as connection:
+        assert len(await list_endpoints(connection)) == 1
+
+
+async def waits_for_a_lock(connection: Connection) -> None:
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await (await connection.execute(query)).fetchall():
+            await asyncio.sleep(0.01)
 
 
 async def old_secrets(connection: Connection) -> int:
