@@ -12,7 +12,7 @@ from schemas.events import EnhancementRequest, EnhancementResult
 from sink.deliveries import release
 from sink.job_lock import lock
 from sink.postgres import Connection
-from sink.results import Effect
+from sink.runs import Effect
 from sink.storable import storable
 
 CHANNEL = "scribe_enhancements"

@@ -16,7 +16,7 @@ from sink.deliveries import State
 from sink.enhancements import apply as apply_enhancement
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Connection, Database
-from sink.results import Effect
+from sink.runs import Effect
 from sink.signature import message_id
 from sink.webhook_leases import Grant, Outcome, finish, lease
 from sink.webhook_secrets import SecretBox, new_key
