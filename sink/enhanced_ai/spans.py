@@ -39,6 +39,19 @@ def entities_of(quotes: Iterable[Quote], transcript: Transcript) -> tuple[Entity
     return tuple(sorted(found, key=lambda e: (e.start, e.end, e.kind, e.text))[:MAX_ENTITIES])
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Words at their place in a recording; seconds."""
+
+    text: str
+    start: float
+    end: float
+
+    def distance(self, near: tuple[float, float] | None) -> float:
+        """Seconds between where they were said and where they should be."""
+        return 0.0 if near is None else max(0.0, self.start - near[1], near[0] - self.end)
+
+
 class _Spoken:
     """All words of a transcript as one plain text, and where each of them begins in it."""
 
@@ -49,18 +62,17 @@ class _Spoken:
         self._places = [place for _, place in plain]
         self._begins = list(accumulate((len(text) + len(self._joint) for text, _ in plain), initial=len(self._joint)))
         self._text = self._joint + "".join(text + self._joint for text, _ in plain)
+        self._said: dict[str, list[_Said]] = {}
 
     def entity(self, quote: Quote) -> Entity | None:
         """The quote where it was said, None if it was not."""
         wanted = self._joint.join(_plain(quote.text))
-        found = min(self._found(wanted), key=lambda span: self._distance(span, quote.near), default=None)
-        if found is None:
-            return None
-        first, last = self._place(found[0]), self._place(found[1] - 1)
-        said = self._words[first : last + 1]
-        text = self._joint.join([_without(said[0].text, self._prefix(found[0])), *(word.text for word in said[1:])])
-        start = min(word.start for word in said)
-        return Entity(text=text.strip(_ROUND_IT), kind=_kind(quote.kind), start=start, end=max(w.end for w in said))
+        if wanted not in self._said:  # names come again and again in hours of speech
+            self._said[wanted] = [self._said_at(begin, end) for begin, end in self._found(wanted)]
+        found = min(self._said[wanted], key=lambda said: said.distance(quote.near), default=None)
+        return (
+            None if found is None else Entity(text=found.text, kind=_kind(quote.kind), start=found.start, end=found.end)
+        )
 
     def _found(self, wanted: str) -> Iterator[tuple[int, int]]:
         """Where whole words read as wanted, as begin and end in the plain text."""
@@ -70,12 +82,11 @@ class _Spoken:
         whole = f"{self._joint}{prefixes}({re.escape(wanted)})(?={self._joint})"
         yield from (match.span(1) for match in re.finditer(whole, self._text))
 
-    def _distance(self, span: tuple[int, int], near: tuple[float, float] | None) -> float:
-        """Seconds between where words were said and where they should be."""
-        if near is None:
-            return 0.0
-        first, last = self._words[self._place(span[0])], self._words[self._place(span[1] - 1)]
-        return max(0.0, first.start - near[1], near[0] - last.end)
+    def _said_at(self, begin: int, end: int) -> _Said:
+        """The words at a stretch of the plain text."""
+        words = self._words[self._place(begin) : self._place(end - 1) + 1]
+        text = self._joint.join([_without(words[0].text, self._prefix(begin)), *(word.text for word in words[1:])])
+        return _Said(text.strip(_ROUND_IT), min(word.start for word in words), max(word.end for word in words))
 
     def _place(self, offset: int) -> int:
         """The word at a place of the plain text."""

@@ -94,3 +94,10 @@ def test_any_transcript_can_be_searched_and_times_are_those_of_words(said: Trans
     }
     for entity in entities_of([Quote(quote, "k") for quote in (*quotes, *own)], said):
         assert {entity.start, entity.end} <= times
+
+
+def test_of_many_places_each_quote_gets_its_own() -> None:
+    """Hours of speech name the same things again and again."""
+    said = transcript(["the order number"] * 500)
+    quotes = [Quote("order", "k", (3.0 * n, 3.0 * n + 2)) for n in range(500)]
+    assert [entity.start for entity in entities_of(quotes, said)] == [round(3 * n + 0.2, 3) for n in range(500)]
