@@ -25,7 +25,7 @@ class Limits:
     """How large groups may be, how many run at the same time, and how long anything may take."""
 
     items: int = 32
-    size: int = 4_000_000  # bytes; a single larger item is a group of its own
+    size: int = 4_000_000  # bytes; a larger item is a group of its own, and one of them runs at a time
     running: int = 2  # one works on the database while the next one is made ready
     linger: float = 0.005  # seconds a group that is not full waits while another one runs
     seconds: float = 45.0  # until a group that does not end is an outage
@@ -104,7 +104,7 @@ class Collector(Generic[T, R]):
         self._size = size
         self._limits = limits
         self._waiting: list[_Waiting[T, R]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], bool] = {}
 
     async def add(self, item: T) -> R:
         """What `work` answers for this item; raises what it raises for it."""
@@ -119,20 +119,31 @@ class Collector(Generic[T, R]):
 
     def _consider(self) -> None:
         self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
-        while self._waiting:
-            waited = time.monotonic() - self._waiting[0].since
-            size = sum(waiting.size for waiting in self._waiting)
-            if not is_due(len(self._waiting), size, len(self._running), waited, self._limits):
+        while next_ones := self._eligible():
+            waited = time.monotonic() - next_ones[0].since
+            size = sum(waiting.size for waiting in next_ones)
+            if not is_due(len(next_ones), size, len(self._running), waited, self._limits):
                 if len(self._running) < self._limits.running:
                     asyncio.get_running_loop().call_later(max(0.0, self._limits.linger - waited), self._consider)
                 return
-            group, self._waiting = next_group(self._waiting, self._limits)
+            group, _ = next_group(next_ones, self._limits)
+            going = set(map(id, group))
+            self._waiting = [waiting for waiting in self._waiting if id(waiting) not in going]
             task = asyncio.get_running_loop().create_task(self._run(group))
-            self._running.add(task)
+            self._running[task] = self._is_large(group[0])
             task.add_done_callback(self._ended)
 
+    def _is_large(self, waiting: _Waiting[T, R]) -> bool:
+        return waiting.size > self._limits.size
+
+    def _eligible(self) -> list[_Waiting[T, R]]:
+        """What may go now: a second large item must neither fill the memory nor take the last place."""
+        if not any(self._running.values()):
+            return self._waiting
+        return [waiting for waiting in self._waiting if not self._is_large(waiting)]
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._consider()
 
     async def _run(self, group: Sequence[_Waiting[T, R]]) -> None:

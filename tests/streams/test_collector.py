@@ -92,6 +92,18 @@ async def test_concurrent_callers_share_groups() -> None:
     assert work.groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
+async def test_large_items_run_one_at_a_time_and_small_ones_go_past_them() -> None:
+    work = Work()
+    work.go_on.clear()
+    group = Collector("tests", work, key=lambda n: n, size=lambda n: n, limits=Limits(size=50, running=2))
+    callers = [asyncio.create_task(group.add(n)) for n in (100, 200, 1, 2)]
+    while len(work.groups) < 2:
+        await asyncio.sleep(0.001)
+    assert work.groups == [[100], [1, 2]]
+    work.go_on.set()
+    assert await asyncio.gather(*callers) == [200, 400, 2, 4]
+
+
 async def test_the_same_key_goes_into_the_next_group() -> None:
     work = Work()
     assert await all_of(collector(work), [1, 1, 2, 1]) == [2, 2, 4, 2]
