@@ -110,7 +110,7 @@ def quiet() -> Iterator[Console]:
 def test_nothing_is_lost_or_repeated_while_dispatchers_die(tmp_path: Path, quiet: Console) -> None:
     """Real dispatchers, eight of them killed, and a database that is restarted in the middle."""
     plan = Plan(seed=1, events=200, endpoints=5, port=receivers_port(), gone=1)
-    result = run(plan, Faults(kills=8, restarts=1), tmp_path, quiet)
+    result = run(plan, Faults(kills=8, restarts=1, rotations=5), tmp_path, quiet)
     quiet.print(shown(result))
     assert result.broken == [], as_json(result)
-    assert (result.facts.kills, result.facts.restarts, result.ended_alone) == (8, 1, 0)
+    assert (result.facts.kills, result.facts.restarts, result.rotations, result.ended_alone) == (8, 1, 5, 0)

@@ -25,6 +25,7 @@ def main(
     gone: Annotated[int, typer.Option(help="Endpoints that answer 410 late in the run.", min=0)] = 3,
     kills: Annotated[int, typer.Option(help="SIGKILLs of a dispatcher.", min=0)] = 200,
     restarts: Annotated[int, typer.Option(help="Immediate restarts of PostgreSQL.", min=0)] = 10,
+    rotations: Annotated[int, typer.Option(help="Changes of an endpoint's secret.", min=0)] = 20,
     dispatchers: Annotated[int, typer.Option(help="Dispatchers at once.", min=1)] = 2,
     seed: Annotated[int, typer.Option(help="What all of it is drawn from.")] = 1,
     report: Annotated[Path | None, typer.Option(help="Where a report in JSON is written.")] = None,
@@ -33,7 +34,7 @@ def main(
     plan = Plan(seed, events, endpoints, receivers_port(), failing, gone)
     say = Console()
     with tempfile.TemporaryDirectory(prefix="scribe-webhooks-") as folder:
-        result = run(plan, Faults(kills, restarts), Path(folder), say, dispatchers=dispatchers)
+        result = run(plan, Faults(kills, restarts, rotations), Path(folder), say, dispatchers=dispatchers)
     say.print(shown(result))
     if report is not None:
         report.write_text(json.dumps(as_json(result), indent=2) + "\n")

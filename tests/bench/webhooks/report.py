@@ -30,6 +30,7 @@ def numbers(result: Result) -> dict[str, Any]:
         "kills": facts.kills,
         "ended_alone": result.ended_alone,
         "restarts": facts.restarts,
+        "rotations": result.rotations,
         "ends": dict(Counter(delivery.state for delivery in facts.deliveries.values())),
         "disabled_endpoints": len(facts.disabled),
         "attempts": sum(len(delivery.attempts) for delivery in facts.deliveries.values()),

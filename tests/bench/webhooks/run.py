@@ -3,17 +3,20 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.settings import OutboundSettings, PostgresSettings
+from sink.endpoints import rotate_secret
 from sink.postgres import Database
 from sink.webhook_secrets import SecretBox
+from streams.leasing import until_written
 from tests.bench.webhooks.checker import Facts, Verdict, check
 from tests.bench.webhooks.evidence import gathered
 from tests.bench.webhooks.load import ended, load, register
@@ -31,6 +34,8 @@ class Faults:
 
     kills: int
     restarts: int
+    rotations: int = 0
+    """Changes of a secret; receivers go on with the one they had, which must sign along."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Result:
     verdicts: list[Verdict]
     seconds: float
     ended_alone: int
+    rotations: int
 
     @property
     def broken(self) -> list[Verdict]:
@@ -63,6 +69,7 @@ class _Run:
     say: Console
     loaded: int = 0
     ended: int = 0
+    rotations: int = 0
     last_progress: float = field(default_factory=time.monotonic)
 
     async def done(self) -> Result:
@@ -79,7 +86,9 @@ class _Run:
             facts = await gathered(
                 database, self.plan, self.parts.calls_log, kills=self.parts.kills, restarts=self.parts.restarts
             )
-        return Result(self.plan, facts, await asyncio.to_thread(check, facts), seconds, self.parts.ended_alone)
+        return Result(
+            self.plan, facts, await asyncio.to_thread(check, facts), seconds, self.parts.ended_alone, self.rotations
+        )
 
     async def _through(self, database: Database) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -99,8 +108,11 @@ class _Run:
         total = len(self.plan.known)
         goals = {"loaded": total, "ended": total, "killed": self.faults.kills, "restarted": self.faults.restarts}
         tasks = {name: bars.add_task(name, total=goal) for name, goal in goals.items()}
-        kills = asyncio.create_task(self._spread(self.faults.kills, total, self._kill))
-        restarts = asyncio.create_task(self._spread(self.faults.restarts, total, self._restart))
+        harms = [
+            asyncio.create_task(self._spread(self.faults.kills, total, self._kill)),
+            asyncio.create_task(self._spread(self.faults.restarts, total, self._restart)),
+            asyncio.create_task(self._spread(self.faults.rotations, total, partial(self._rotate, database))),
+        ]
         try:
             while self.ended < total and time.monotonic() - self.last_progress < PATIENCE_SECONDS:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -109,23 +121,31 @@ class _Run:
                 done = (self.loaded, self.ended, self.parts.kills, self.parts.restarts)
                 for name, number in zip(tasks, done, strict=True):
                     bars.update(tasks[name], completed=number)
-            await asyncio.wait({kills, restarts}, timeout=PATIENCE_SECONDS)
+            await asyncio.wait(harms, timeout=PATIENCE_SECONDS)
         finally:
-            for task in (kills, restarts):
+            for task in harms:
                 task.cancel()
-            await asyncio.gather(kills, restarts)
+            for outcome in await asyncio.gather(*harms, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
 
-    async def _spread(self, times: int, total: int, harm: Callable[[random.Random], None]) -> None:
+    async def _spread(self, times: int, total: int, harm: Callable[[random.Random], Awaitable[None]]) -> None:
         """Do harm when the run has come so and so far, at a moment that chance chooses."""
-        chance = random.Random(f"{self.plan.seed}/{harm.__name__}")
+        chance = random.Random(f"{self.plan.seed}/{times}")
         for number in range(times):
             while self.ended < total * (number + 0.5) / (times + 1):
                 await asyncio.sleep(LOOK_SECONDS / 2)
             await asyncio.sleep(chance.random() * LOOK_SECONDS)
-            await asyncio.to_thread(harm, chance)
+            await harm(chance)
 
-    def _kill(self, chance: random.Random) -> None:
-        self.parts.kill_dispatcher(chance)
+    async def _kill(self, chance: random.Random) -> None:
+        await asyncio.to_thread(self.parts.kill_dispatcher, chance)
 
-    def _restart(self, _: random.Random) -> None:
-        self.parts.restart_database()
+    async def _restart(self, _: random.Random) -> None:
+        await asyncio.to_thread(self.parts.restart_database)
+
+    async def _rotate(self, database: Database, _: random.Random) -> None:
+        endpoint = self.plan.endpoint_id(self.rotations % self.plan.endpoints)
+        secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
+        await until_written(database, lambda connection: rotate_secret(connection, secrets, endpoint), LOOK_SECONDS)
+        self.rotations += 1
