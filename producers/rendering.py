@@ -34,8 +34,12 @@ def render(transcript: Transcript, form: Format) -> str:
 
 def one_line(text: str) -> str:
     """Text safe for a line of a file or a terminal: white space joined, control characters dropped."""
-    joined = " ".join(text.split())
-    return "".join(c for c in joined if unicodedata.category(c) != "Cc")
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which terminals obey."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cc")
 
 
 def clock(seconds: float, separator: str = ".") -> str:

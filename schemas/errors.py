@@ -53,6 +53,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("cancelled", _K.REQUEST, 409, "The job was cancelled", "Submit it again if it is still wanted."),
         ErrorSpec("request_too_large", _K.LIMIT, 413, "The request is larger than the limit", "Send less text in prompt, hotwords and metadata."),
         ErrorSpec("endpoint_disabled", _K.REQUEST, 409, "The webhook endpoint is disabled", "Enable it first; its reason says why it was disabled."),
+        ErrorSpec("search_too_broad", _K.LIMIT, 422, "The search takes too long", "Ask for rarer words or for one language."),
         ErrorSpec("unavailable", _K.INTERNAL, 503, "A part of the service is away", "Try again; see Retry-After."),
         ErrorSpec("unknown_engine", _K.REQUEST, 422, "No such engine", "See GET /api/v1/models."),
         ErrorSpec("unknown_model", _K.REQUEST, 422, "No such model", "See GET /api/v1/models."),

@@ -45,6 +45,8 @@ class Services:
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    # a search may take seconds, and whoever submits a job must find a connection meanwhile
+    searches: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
 
 
 def _services(request: Request) -> Services:

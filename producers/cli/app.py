@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli import database, enhance, keys, read, registry, submit, tenants, topics, webhooks
+from producers.cli import database, enhance, keys, read, registry, search, submit, tenants, topics, webhooks
 
 HELP = """Recordings in, transcripts with speakers out.
 
@@ -23,6 +23,7 @@ def create_cli() -> typer.Typer:
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(enhance.enhance)
+    app.command()(search.search)
     app.command()(read.models)
     app.add_typer(topics.app, name="topics")
     app.add_typer(database.app, name="database")

@@ -86,6 +86,11 @@ class RestClient:
         """An enhancement as it stands."""
         return self._json("GET", f"/api/v1/enhanced-ai/{enhancement_id}")
 
+    def search(self, **wanted: Any) -> dict[str, Any]:
+        """A page of hits; `wanted` are the parameters of GET /api/v1/search, those that are None are left out."""
+        params = {name: value for name, value in wanted.items() if value is not None}
+        return self._json("GET", "/api/v1/search", params=params)
+
     def models(self) -> list[dict[str, Any]]:
         """The models that jobs may name."""
         models: list[dict[str, Any]] = self._call("GET", "/api/v1/models").json()

@@ -1,0 +1,88 @@
+"""Search over the tenant's own transcripts."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.problems import problem_responses
+from producers.api.services import KeyDep, ServicesDep
+from producers.api.views import job_path
+from sink.search import MAX_QUERY_CHARS, Hit, Place, search
+
+router = APIRouter(prefix="/api/v1", tags=["search"])
+MAX_HITS = 50
+
+
+class PieceView(BaseModel):
+    """A part of a snippet; the texts of all parts, put together, are the snippet."""
+
+    text: str
+    match: bool = Field(description="It was asked for: mark it.")
+
+
+class HitView(BaseModel):
+    """A segment that has what was asked for; seconds from the beginning of the recording."""
+
+    job_id: UUID
+    recording_id: str | None
+    language: str | None
+    requested_at: datetime
+    position: int = Field(description="Of the segment in its transcript, from 0.")
+    start: float
+    end: float
+    speaker: str | None
+    snippet: list[PieceView]
+    links: dict[str, str]
+
+
+class HitList(BaseModel):
+    """A page of hits."""
+
+    hits: list[HitView]
+    next_cursor: str | None = Field(description="Hand it back for the next page; null at the end.")
+
+
+@router.get(
+    "/search",
+    operation_id="search",
+    summary="Where transcripts say something",
+    responses=problem_responses("invalid_request", "unauthorized", "search_too_broad"),
+)
+async def search_transcripts(
+    services: ServicesDep,
+    key: KeyDep,
+    q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS, examples=['"refund policy" -cancelled'])],
+    language: Annotated[
+        str | None, Query(pattern="^[a-z]{2,3}$", description="Only transcripts in it, such as `he`.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_HITS)] = 20,
+    cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
+) -> HitList:
+    """Every hit is a segment that has all words, in any of their forms: the newest job first, each job in its order.
+
+    `"words together"`, `this or that`, `-without`. In Hebrew a word is found with and without prefixes and vowel
+    points; in quotation marks it is not taken apart.
+    """
+    place = from_position_cursor(cursor)
+    after = place and Place(*place)
+    async with services.searches, services.database.as_tenant(key.tenant) as connection:
+        found = await search(connection, q, language=language, after=after, limit=limit)
+    more = found.more_after
+    return HitList(
+        hits=[_view(hit) for hit in found.hits],
+        next_cursor=more and to_cursor(more.requested_at, more.job_id, more.position),
+    )
+
+
+def _view(hit: Hit) -> HitView:
+    values = {name: getattr(hit, name) for name in HitView.model_fields if name not in ("snippet", "links")}
+    path = job_path(hit.job_id)
+    return HitView(
+        **values,
+        snippet=[PieceView(text=piece.text, match=piece.match) for piece in hit.snippet],
+        links={"job": path, "transcript": f"{path}/transcript"},
+    )

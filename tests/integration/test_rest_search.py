@@ -1,0 +1,143 @@
+"""Search over REST and on the command line: own transcripts only, page by page, whatever strangers send."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from schemas.transcript import Segment, Transcript
+from sink.memory import MemoryObjectStore
+from tests.integration.shim import Shim, serving
+from tests.integration.test_cli import Run, run_here
+from tests.samples import AT, FULL_REQUEST
+
+pytestmark = pytest.mark.postgres
+__all__ = ["run_here"]  # the fixture
+
+
+@pytest.fixture
+def shim(database: str) -> Iterator[Shim]:
+    with serving(database, MemoryObjectStore()) as running:
+        yield running
+
+
+@pytest.fixture
+def client(shim: Shim) -> Iterator[httpx.Client]:
+    with shim.client() as opened:
+        yield opened
+
+
+def said(shim: Shim, *texts: str, language: str = "en", tenant: str = "acme", hours: int = 0) -> str:
+    """A job whose speaker said these things."""
+    request = replace(
+        FULL_REQUEST, job_id=uuid4(), tenant=tenant, run=1, requested_at=AT + timedelta(hours=hours), enhancement=None
+    )
+    segments = tuple(Segment(start=60.0 * n, end=60.0 * n + 2, text=t, speaker="ANA") for n, t in enumerate(texts))
+    shim.complete(request, Transcript(language=language, duration=60.0 * len(texts), segments=segments))
+    return str(request.job_id)
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["code"]
+
+
+def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: httpx.Client) -> None:
+    job_id = said(shim, "hello", "<b>our</b> refund policy")
+    answer = client.get("/api/v1/search", params={"q": "refunds policy"}).json()
+    assert answer["next_cursor"] is None
+    (hit,) = answer["hits"]
+    assert hit["snippet"] == [{"text": "<b>our</b> ", "match": False}, {"text": "refund policy", "match": True}]
+    assert (hit["job_id"], hit["recording_id"], hit["position"], hit["start"], hit["end"], hit["speaker"]) == (
+        job_id,
+        "call-17",
+        1,
+        60.0,
+        62.0,
+        "ANA",
+    )
+    assert client.get(hit["links"]["transcript"]).json()["segments"][hit["position"]]["start"] == 60.0
+
+
+def test_pages_follow_each_other_from_new_to_old(shim: Shim, client: httpx.Client) -> None:
+    jobs = [said(shim, "refund", "refund again", hours=n) for n in range(3)]
+    seen: list[tuple[str, int]] = []
+    params: dict[str, str | int] = {"q": "refund", "limit": 4}
+    for size in (4, 2):
+        answer = client.get("/api/v1/search", params=params).json()
+        assert len(answer["hits"]) == size
+        seen += [(hit["job_id"], hit["position"]) for hit in answer["hits"]]
+        params["cursor"] = answer["next_cursor"]
+    assert answer["next_cursor"] is None
+    assert seen == [(job, position) for job in reversed(jobs) for position in (0, 1)]
+
+
+def test_nobody_finds_what_others_said(shim: Shim, client: httpx.Client) -> None:
+    said(shim, "refund", tenant="globex")
+    assert client.get("/api/v1/search", params={"q": "refund"}).json()["hits"] == []
+    with shim.client(shim.key_of("globex")) as theirs:
+        assert len(theirs.get("/api/v1/search", params={"q": "refund"}).json()["hits"]) == 1
+    assert code(httpx.get(f"{shim.url}/api/v1/search?q=refund", trust_env=False)) == (401, "unauthorized")
+
+
+def test_mistakes_are_named(client: httpx.Client) -> None:
+    other_list = "WyIyMDI2LTAxLTAyVDAzOjA0OjA1KzAwOjAwIiwgIjExMTExMTExMjIyMjQzMzM4NDQ0NTU1NTU1NTU1NTU1Il0"
+    for params, field in (
+        ({}, "q"),
+        ({"q": ""}, "q"),
+        ({"q": "the"}, None),  # a word that only some languages pass over
+        ({"q": "-refund"}, "q"),
+        ({"q": "x" * 257}, "q"),
+        ({"q": "x", "language": "Hebrew"}, "language"),
+        ({"q": "x", "limit": "0"}, "limit"),
+        ({"q": "x", "limit": "51"}, "limit"),
+        ({"q": "x", "cursor": "nonsense"}, "cursor"),
+        ({"q": "x", "cursor": other_list}, "cursor"),
+    ):
+        answer = client.get("/api/v1/search", params=params)
+        if field is None:
+            assert answer.status_code == 200
+            continue
+        assert code(answer) == (422, "invalid_request"), params
+        assert [error["field"] for error in answer.json()["errors"]] == [field], params
+
+
+def test_bytes_of_any_kind_are_no_error_of_ours(client: httpx.Client) -> None:
+    for raw in (
+        "%00",
+        "%FF%FE",
+        "%ED%A0%80",
+        "%27%27%5C",
+        "a%26b%7C%21",
+        "%22%22%22",
+        "%E2%80%AE%D7%90",
+        "((((%3C-%3E",
+    ):
+        answer = client.get(f"/api/v1/search?q=x+{raw}")
+        assert answer.status_code == 200, raw
+
+
+def test_the_command_prints_each_job_with_its_hits(shim: Shim, run_here: Run) -> None:
+    older = said(shim, "the refund\x1b[31m", "hello", "refund twice")
+    newer = said(shim, "קיבלתי את ההחזר", language="he", hours=1)
+    where = {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
+    done = run_here("search", "refund or החזר", **where)
+    assert done.stdout.splitlines() == [
+        f"{newer} call-17",
+        "  [00:00:00] ANA: קיבלתי את ההחזר",
+        f"{older} call-17",
+        "  [00:00:00] ANA: the refund[31m",
+        "  [00:02:00] ANA: refund twice",
+    ]
+    hits = json.loads(run_here("search", "refund", "--limit", "1", "--json", **where).stdout)
+    assert [hit["position"] for hit in hits] == [0]
+    nothing = run_here("search", "voucher", **where)
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "nothing found\n")
+    assert run_here("search", "--", "-refund", **where).returncode == 2
+
+
+def test_the_command_indexes_what_was_there_before(database: str, run_here: Run) -> None:
+    assert run_here("database", "index", SCRIBE_POSTGRES_DSN=database).stdout == "indexed 0 segments\n"
