@@ -89,14 +89,13 @@ def answer(status: int = 200, body: bytes = b"", **headers: str) -> Script:
 
 @contextmanager
 def stranger(
-    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0, shared: bool = False
 ) -> Iterator[Stranger]:
-    """Run a server in threads until the block ends."""
+    """Run a server in threads until the block ends; `shared` with one that listens on the port of every address."""
     over = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            state.connections += 1
             with suppress(OSError):
                 self._talk()
 
@@ -113,6 +112,12 @@ def stranger(
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
+        allow_reuse_port = shared
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            state.connections += 1
+            super().process_request(request, client_address)
+
         daemon_threads = True
 
     with Server((host, port), Handler) as server:

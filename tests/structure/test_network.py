@@ -1,0 +1,81 @@
+"""Who may open connections: addresses that strangers name are called through the outbound guard and in no other way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.structure.test_layout import OURS, PACKAGES, ROOT, calls
+
+# each library that can call somebody, and the modules that may use it
+CALLERS: dict[str, dict[str, str]] = {
+    "httpcore": {
+        "sink/exchange.py": "the guard: connections to checked addresses",
+        "sink/egress.py": "the guard: the way through a proxy",
+        "sink/outbound.py": "the guard: its two clients",
+    },
+    "httpx": {"producers/cli/rest.py": "the command line calls the shim that its settings name"},
+    "httpx2": {"sink/schema_registry.py": "the registry that the settings name"},
+    "urllib3": {"sink/s3.py": "names of errors of the store that the settings name"},
+    "boto3": {"sink/s3.py": "the store that the settings name"},
+    "botocore": {"sink/s3.py": "the same"},
+    "huggingface_hub": {"gpu_consumers/loading.py": "models of the registry file"},
+    "socket": {
+        "sink/exchange.py": "the guard: names are looked up here",
+        "producers/api/__main__.py": "the socket that the shim listens on",
+        "gpu_consumers/__main__.py": "the name of this machine",
+    },
+}
+NOBODY = (
+    *("requests", "aiohttp", "h11", "h2", "websockets", "pycurl", "ftplib", "smtplib", "telnetlib", "xmlrpc"),
+    *("http.client", "urllib.request", "asyncio.streams"),
+)
+# the same in libraries that are imported for other things
+CONNECTS = ("open_connection", "create_connection", "connect_tcp", "urlopen", "getaddrinfo", "gethostbyname")
+CONNECTING = {
+    "sink/exchange.py": "the guard",
+    "sink/egress.py": "the guard",
+    "streams/worker.py": "whether the broker that the settings name takes connections",
+}
+
+PRODUCT = [path for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every module that is imported, at the top or inside of functions."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    for name, call in calls(tree):
+        if name.endswith("import_module"):
+            assert isinstance(call.args[0], ast.Constant), "what is imported must be readable here"
+            found.add(str(call.args[0].value))
+    return found
+
+
+def uses(tree: ast.AST, library: str) -> bool:
+    return any(name == library or name.startswith(f"{library}.") for name in imported(tree))
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_called_past_the_guard(path: Path) -> None:
+    name, tree = str(path.relative_to(ROOT)), ast.parse(path.read_text())
+    for library, callers in CALLERS.items():
+        assert name in callers or not uses(tree, library), f"{library} is used by {', '.join(callers)} only"
+    for library in NOBODY:
+        assert not uses(tree, library), f"nobody uses {library}"
+    connecting = {called for called, _ in calls(tree) if called.rpartition(".")[2] in CONNECTS}
+    assert name in CONNECTING or not connecting, f"{connecting}: calls go through sink.outbound"
+
+
+def test_every_exception_is_one() -> None:
+    """A module that stopped calling must not keep its leave."""
+    for library, callers in CALLERS.items():
+        for name in callers:
+            assert uses(ast.parse((ROOT / name).read_text()), library), f"{name} uses no {library}"
+    for name in CONNECTING:
+        found = {called.rpartition(".")[2] for called, _ in calls(ast.parse((ROOT / name).read_text()))}
+        assert found & set(CONNECTS), name
