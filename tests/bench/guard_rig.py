@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,7 @@ NAME_SERVER = "192.0.2.53"
 PROXY = ("192.0.2.80", 3128)
 PORTS = (22, 25, 80, 443, 3128, 6379, 8080, 8443)
 DEADLINE = 5.0
+CONTROLS = 40
 SETTINGS = OutboundSettings(allowed_networks=())
 REFUSED, CALLED = "refused", "public"
 EXPECTED = {("udp", NAME_SERVER, 53), ("tcp", PUBLIC_ADDRESS, 443), ("tcp", *PROXY)}
@@ -55,6 +57,7 @@ class Report:
     canary_connections: int = 0
     canary_bytes: int = 0
     control_connections: int = 0
+    control_rebound: int = 0
     stray: dict[str, int] = field(default_factory=dict)
     packets: int = 0
     packets_missed: int = 0
@@ -76,11 +79,12 @@ class Guard:
         )
         self._poster = AsyncOutboundClient(SETTINGS, "production", ssl_context=trust)
         self._fetcher = OutboundClient(SETTINGS, "production", ssl_context=trust)
-        self._by_proxy = AsyncOutboundClient(proxied, "production", ssl_context=trust)
+        self.by_proxy = AsyncOutboundClient(proxied, "production", ssl_context=trust)
         self._fetcher_by_proxy = OutboundClient(proxied, "production", ssl_context=trust)
         self._registry = load_registry()
         self._folder = folder
         self._redirects = redirects
+        self._numbers = count()
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -89,9 +93,9 @@ class Guard:
             "create": lambda trick: self.create(trick.url),
             "deliver": lambda trick: asyncio.run(self.deliver(trick.url)),
             "fetch": lambda trick: self.fetch(trick.url),
-            "redirect": lambda trick: self.fetch(self._redirecting(trick.url)),
-            "deliver by proxy": lambda trick: asyncio.run(self.deliver(trick.url, self._by_proxy)),
-            "redirect by proxy": lambda trick: self.fetch(self._redirecting(trick.url), self._fetcher_by_proxy),
+            "redirect": lambda trick: self.redirect(trick.url),
+            "deliver by proxy": lambda trick: asyncio.run(self.deliver(trick.url, self.by_proxy)),
+            "redirect by proxy": lambda trick: self.redirect(trick.url, self._fetcher_by_proxy),
         }
 
     def create(self, url: str) -> str:
@@ -135,10 +139,11 @@ class Guard:
             return REFUSED if code == "source_refused" else code.removeprefix("source_")
         return CALLED
 
-    def _redirecting(self, url: str) -> str:
-        number = str(len(self._redirects))
+    def redirect(self, url: str, client: OutboundClient | None = None) -> str:
+        """A recording whose public address leads on to this one."""
+        number = str(next(self._numbers))
         self._redirects[number] = url
-        return f"https://{PUBLIC}/{number}"
+        return self.fetch(f"https://{PUBLIC}/{number}", client)
 
 
 class Flipping:
@@ -172,12 +177,23 @@ def public_server(redirects: dict[str, str]) -> Callable[[Visit], None]:
     return script
 
 
-def naive(trick: Trick, calls: Calls) -> bool:
+def naive(url: str, calls: Calls) -> bool:
     """Whether a client without a guard reaches a canary; tried with a usual one."""
     before = sum(calls.connections.values())
     with suppress(Exception), httpx.Client(trust_env=False, timeout=0.5, verify=False) as client:
-        client.get(trick.url)
+        client.get(url)
     return sum(calls.connections.values()) > before
+
+
+def checks_and_then_calls(number: int, names: Flipping, calls: Calls) -> bool:
+    """Whether a client that looks a name up, finds it well and calls it by its name ends at a canary."""
+    name = f"control{number}.{ZONE}"
+    names.add(name, "127.0.0.1")
+    try:
+        check_url(f"https://{name}/", SETTINGS, "production", resolve=system_resolver)
+    except ScribeError:
+        return False
+    return naive(f"https://{name}/", calls)
 
 
 def rebind(guard: Guard, names: Flipping, insides: list[str], tries: int) -> Iterator[tuple[str, str]]:
@@ -190,7 +206,9 @@ def rebind(guard: Guard, names: Flipping, insides: list[str], tries: int) -> Ite
         return [
             ("create, name looked up", guard.resolved(url)),
             ("deliver", asyncio.run(guard.deliver(url))),
+            ("deliver by proxy", asyncio.run(guard.deliver(url, guard.by_proxy))),
             ("fetch", guard.fetch(url)),
+            ("redirect", guard.redirect(url)),
         ]
 
     with ThreadPoolExecutor(4) as pool:
@@ -220,8 +238,9 @@ def measure(folder: Path, tries: int) -> Report:
     authority, names, redirects, all_ = trustme.CA(), Flipping(), dict[str, str](), tricks()
     report = Report(dict(Counter(trick.kind for trick in all_)), {}, {}, {})
     with network(folder, authority, names, redirects) as (calls, servers):
-        report.reached = dict(Counter(trick.kind for trick in all_ if naive(trick, calls)))
+        report.reached = dict(Counter(trick.kind for trick in all_ if naive(trick.url, calls)))
         report.control_connections = sum(calls.connections.values())
+        report.control_rebound = sum(checks_and_then_calls(n, names, calls) for n in range(CONTROLS))
         calls.clear()
         guard = Guard(authority, folder, redirects)
         opened, accepted = active_opens(), sum(server.connections for server in servers)

@@ -116,7 +116,9 @@ class PacketWatch:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        with suppress(PermissionError):  # beyond the system's limit, which root alone may do
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.bind(("lo", _ETH_P_ALL))
         self._socket.settimeout(0.2)
         self._over = threading.Event()

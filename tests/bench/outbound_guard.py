@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.guard_rig import CALLED, REFUSED, Report
+from tests.bench.guard_rig import CALLED, CONTROLS, REFUSED, Report
 from tests.bench.namespace import entering
 
 MISSING = (
@@ -46,6 +46,7 @@ def broken(report: Report) -> list[str]:
         "every connection that was opened was taken by a server that may be called": report.opened == report.accepted,
         "every packet was seen": report.packets_missed == 0 and report.packets > 0,
         "most tricks fool a client without a guard": reached > all_ / 2,
+        "names that change their mind fool a client that checks and then calls": report.control_rebound > 0,
         "names that change their mind were called and refused": all(
             {REFUSED, CALLED} <= found for stage, found in doors.items() if not stage.startswith("create")
         ),
@@ -79,6 +80,7 @@ def tell(report: Report, say: Console) -> None:
         f"canaries on every address: {report.canary_connections} connections, {report.canary_bytes} bytes"
         f" ({report.control_connections} connections of the naive client)"
     )
+    say.print(f"a client that checks a name and then calls it was fooled {report.control_rebound} of {CONTROLS} times")
     say.print(
         f"packets: {report.packets:,} seen, {report.packets_missed} missed, {sum(report.stray.values())} that begin"
         f" to talk to anybody but the public server, the proxy and the name service"

@@ -69,6 +69,7 @@ def test_a_stray_packet_or_byte_would_be_told(report: Report) -> None:
         {"opened": report.opened + 1},
         {"packets_missed": 1},
         {"reached": {}},
+        {"control_rebound": 0},
     )
     for change in changes:
         assert len(broken(replace(report, **change))) == 1
