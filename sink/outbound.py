@@ -15,7 +15,6 @@ import httpcore
 
 from schemas.errors import Outage, Permanent, SettingsError, Transient
 from schemas.settings import OutboundSettings
-from sink.disk import reserve
 from sink.egress import Proxy
 from sink.exchange import (
     Allowance,
@@ -27,14 +26,13 @@ from sink.exchange import (
     lookup,
     system_resolver,
 )
+from sink.recording_body import announced, check_answer, save
 from sink.target import Rules, Target, parse_target, redirected
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 3
-MIN_BYTES_PER_SECOND = 10_000  # speech at 80 kbit/s as it is spoken; a slower source holds a worker for nothing
-PACE_SECONDS = 30.0  # the time over which that is averaged, and the time at first in which it is not asked
 HEAD_OF_ANSWER_BYTES = 1024
 HEAD_OF_ANSWER_SECONDS = 2.0
 CLOSING_SECONDS = 1.0
@@ -42,8 +40,6 @@ MAX_PIECES = 20_000  # of an answer; reading millions of them would hold up ever
 _HEADERS = {"user-agent": "scribe-rabbit", "accept": "*/*", "accept-encoding": "identity", "connection": "close"}
 _CHECK_SECONDS = 0.25
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MISSING = frozenset({404, 410})
-_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +179,7 @@ class OutboundClient(_Client):
                 return redirected(target, answered["location"], self._rules)
             check_answer(response.status, answered, target, max_bytes)
             allowance.grow(max_bytes)
-            size = await _save(response, path, max_bytes, _announced(answered))
+            size = await save(response, path, max_bytes, announced(answered))
         return Downloaded(size, answered.get("content-type"), target.public_url)
 
 
@@ -246,58 +242,6 @@ class AsyncOutboundClient(_Client):
             until = limit.when() or 0.0
             limit.reschedule(until + CLOSING_SECONDS)
             return Answer(response.status, _headers(response), await _head(response, until), latency_ms)
-
-
-def check_answer(status: int, headers: Mapping[str, str], target: Target, max_bytes: int) -> None:
-    """Whether an answer brings a recording; raises what `download` raises otherwise."""
-    if status in _MISSING:
-        raise Permanent("source_not_found", f"{target.origin} answered {status}")
-    if status in _LATER or status >= 500:
-        raise Transient(f"{target.origin} answered {status}")
-    if status != 200:
-        raise Permanent("source_unreachable", f"{target.origin} answered {status}")
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Permanent("source_unreachable", f"{target.origin} sends the file compressed although asked not to")
-    if (length := _announced(headers)) > max_bytes:
-        raise Permanent("media_too_large", f"{length} bytes, at most {max_bytes}")
-
-
-def _announced(headers: Mapping[str, str]) -> int:
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0
-
-
-class Pace:
-    """Whether a body comes fast enough, told in seconds of any clock."""
-
-    def __init__(self, now: float) -> None:
-        self._since = now
-        self._size: int | None = None
-
-    def check(self, size: int, now: float) -> None:
-        """`size` bytes are there; raises Permanent(source_unreachable) when too few came in a while."""
-        passed = now - self._since
-        if passed < PACE_SECONDS:
-            return
-        if self._size is not None and size - self._size < MIN_BYTES_PER_SECOND * passed:
-            raise Permanent("source_unreachable", f"too slow: {size - self._size} bytes in {passed:.0f} s")
-        self._since, self._size = now, size
-
-
-async def _save(response: httpcore.Response, path: Path, max_bytes: int, announced: int) -> int:
-    size, now = 0, asyncio.get_running_loop().time
-    pace = Pace(now())
-    with path.open("wb") as file:
-        reserve(file, announced)
-        async for chunk in response.aiter_stream():
-            size += len(chunk)
-            if size > max_bytes:
-                raise Permanent("media_too_large", f"more than {max_bytes} bytes")
-            file.write(chunk)
-            pace.check(size, now())
-        file.truncate()  # chunked bodies may announce one length and have another
-    return size
 
 
 async def _body(response: httpcore.Response, max_bytes: int) -> bytes:

@@ -13,7 +13,8 @@ import trustme
 from schemas.errors import NotOwner, Permanent, SettingsError, Transient
 from schemas.settings import OutboundSettings
 from sink.disk import is_full
-from sink.outbound import MIN_BYTES_PER_SECOND, PACE_SECONDS, Downloaded, OutboundClient, Pace, check_url, trust_of
+from sink.outbound import Downloaded, OutboundClient, check_url, trust_of
+from sink.recording_body import MIN_BYTES_PER_SECOND, PACE_SECONDS, Pace
 from tests.sink.strangers import (
     CHUNKED,
     CLOSED,
@@ -361,7 +362,7 @@ def test_the_deadline_covers_everything(path: Path, script: Script) -> None:
 
 def test_a_source_that_drips_is_given_up_long_before_the_deadline(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would hold a worker for as long."""
-    monkeypatch.setattr("sink.outbound.PACE_SECONDS", 0.1)
+    monkeypatch.setattr("sink.recording_body.PACE_SECONDS", 0.1)
 
     def script(visit: Visit) -> None:
         visit.send(CHUNKED)

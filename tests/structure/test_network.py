@@ -13,6 +13,7 @@ CALLERS: dict[str, dict[str, str]] = {
         "sink/exchange.py": "the guard: connections to checked addresses",
         "sink/egress.py": "the guard: the way through a proxy",
         "sink/outbound.py": "the guard: its two clients",
+        "sink/recording_body.py": "the guard: bodies of answers that it got",
     },
     "httpx": {"producers/cli/rest.py": "the command line calls the shim that its settings name"},
     "httpx2": {"sink/schema_registry.py": "the registry that the settings name"},
