@@ -9,14 +9,23 @@ JITTER = 0.2  # share by which a delay varies either way
 AWAY_SECONDS = 15  # after an attempt that does not count: the breaker keeps the real pace
 
 
-def retried_at(
-    attempt: int, wished: float | None, now: datetime, *, spread: float, time_scale: float
-) -> datetime | None:
+def retried_at(attempt: int, now: datetime, *, spread: float, time_scale: float) -> datetime | None:
     """When attempt number `attempt` (1 at first) is followed by another, None when it was the last.
 
-    `wished` is the service's Retry-After in seconds, `spread` a random number of [0, 1), `time_scale` a factor on delays.
+    `spread` is a random number of [0, 1), `time_scale` a factor on delays.
     """
     if attempt >= ATTEMPTS:
         return None
-    delay = DELAYS[attempt - 1] * (1 + JITTER * (2 * spread - 1))
-    return now + timedelta(seconds=max(delay, wished or 0.0) * time_scale)
+    return now + timedelta(seconds=_jittered(DELAYS[attempt - 1], spread) * time_scale)
+
+
+def throttled_until(wished: float | None, now: datetime, *, spread: float, time_scale: float) -> datetime:
+    """When a service that asked for patience is asked again: not before its Retry-After, `wished` in seconds.
+
+    Being many is no call's fault, so it costs none of its attempts.
+    """
+    return now + timedelta(seconds=max(_jittered(AWAY_SECONDS, spread), wished or 0.0) * time_scale)
+
+
+def _jittered(seconds: float, spread: float) -> float:
+    return seconds * (1 + JITTER * (2 * spread - 1))

@@ -25,12 +25,12 @@ from sink.enhancements import CHANNEL
 from sink.postgres import Connection, Database
 from sink.tenants import policy_of
 from streams.breaker import Breaker
-from streams.call_schedule import ATTEMPTS, AWAY_SECONDS, retried_at
+from streams.call_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
 from streams.leasing import Leaser, Pace, until_written
 
 log = logging.getLogger(__name__)
 
-MAX_ENTITIES = 1000  # that a result may carry, each of at most 500 characters: a record has its limit
+MAX_ENTITIES = 1000  # that a result may carry, each of at most 200 characters: a record has its limit
 LEASES = 2 * ATTEMPTS  # an attempt without an outcome, as a killed process leaves, is made again
 
 
@@ -185,10 +185,11 @@ class Enhancements:
             return await jobs.transcript(connection, job)
 
     def _again(self, call: Call, error: Transient, now: datetime) -> Verdict:
-        wished = error.retry_after if isinstance(error, Throttled) else None
         scale = self._limits.time_scale
         spread = random.random()  # noqa: S311 - spreads load, no secret
-        at = retried_at(call.attempt, wished, now, spread=spread, time_scale=scale)
+        if isinstance(error, Throttled):
+            return Postponed(throttled_until(error.retry_after, now, spread=spread, time_scale=scale), counts=False)
+        at = retried_at(call.attempt, now, spread=spread, time_scale=scale)
         if at is None:
             return Permanent("retries_exhausted", str(error))
         log.warning("tried again at %s: %s", at.isoformat(), error)

@@ -255,7 +255,7 @@ async def test_what_may_pass_is_tried_again_and_at_last_given_up(world: World) -
     async with world.dispatching():
         assert (await world.ended()).outcome is Outcome.COMPLETED
     (call,) = await world.rows("SELECT attempt, state FROM enhancement_calls")
-    assert (call["attempt"], call["state"]) == (4, "completed")
+    assert (call["attempt"], call["state"]) == (3, "completed")
 
 
 async def test_a_service_that_never_answers_well_fails_the_enhancement_with_the_reason(world: World) -> None:
