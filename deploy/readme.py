@@ -1,4 +1,4 @@
-"""Write the README's tables (topics, settings, errors, metrics, forms) from the code that they describe.
+"""Write the README's tables (topics, retention, settings, errors, metrics, forms) from the code that they describe.
 
 python -m deploy.readme            write them
 python -m deploy.readme --check    say whether they are as they should be
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from schemas import metrics
 from schemas.errors import ERRORS
+from schemas.retention import CLASSES, days_text
 from schemas.settings import SETTINGS, variable_of
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
@@ -125,8 +126,18 @@ def _kind(schema: dict[str, Any]) -> str:
     return kind
 
 
+def retention() -> str:
+    """Every class of data."""
+    rows = (
+        (f"`{c.name}`", c.covers, days_text(c.days), c.counts_from, "yes" if c.per_tenant else "no")
+        for c in CLASSES.values()
+    )
+    return table(("class", "what it covers", "days", "counted from", "tenants may choose"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
+    "retention": retention,
     "settings": settings,
     "errors": errors,
     "metrics": metrics_table,

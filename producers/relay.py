@@ -19,6 +19,7 @@ from schemas import metrics
 from schemas.errors import Outage
 from schemas.logs import configure
 from schemas.ports import RecordPublisher, Refused
+from schemas.retention import FOREVER, Rules
 from schemas.settings import RelayProcess, load
 from sink.health_server import HealthServer
 from sink.outbox import OutboxRow, OutboxSession
@@ -40,9 +41,9 @@ class Relay:
         *,
         poll: float = 1.0,
         pause: float = 1.0,
-        keep: timedelta = timedelta(days=1),
+        keep: timedelta | None = timedelta(days=1),
     ) -> None:
-        """`poll` and `pause` in seconds: the fallback of LISTEN, and the wait after an outage. `keep`: published rows."""
+        """`poll` and `pause` in seconds: the fallback of LISTEN, and the wait after an outage. `keep`: published rows, None: all."""
         self._database = database
         self._publisher = publisher
         self._poll = poll
@@ -77,7 +78,8 @@ class Relay:
         # what is published must be marked, or it is published twice
         settled = await _to_its_end(self._relay(session, rows)) if rows else 0
         if settled < BATCH:
-            await session.prune(self._keep)
+            if self._keep is not None:
+                await session.prune(self._keep)
             metrics.OUTBOX_PENDING.set((await session.backlog()).pending)
             await session.wait(self._poll)
 
@@ -135,6 +137,7 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
 
 async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
     relay: Relay | None = None
+    days = Rules(settings.retention_days).days_for("outbox")
 
     def ready() -> str | None:
         return None if relay and relay.connected else "PostgreSQL is away"
@@ -143,7 +146,7 @@ async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
         while True:
             try:
                 async with Database.open(settings) as database:
-                    relay = Relay(database, publisher)
+                    relay = Relay(database, publisher, keep=None if days == FOREVER else timedelta(days=days))
                     await relay.run()
             except Outage as error:
                 log.warning("waiting for PostgreSQL: %s", error)

@@ -50,6 +50,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("method_not_allowed", _K.REQUEST, 405, "The method is not allowed here", "See /docs for the methods of this address."),
         ErrorSpec("not_ready", _K.REQUEST, 409, "The job has not ended", "Wait for its end: poll the job or use a webhook."),
         ErrorSpec("conflict", _K.REQUEST, 409, "The same id was used for something else", "Use a new id."),
+        ErrorSpec("held", _K.REQUEST, 409, "A legal hold keeps it", "Ask the operator, who set it and can release it."),
         ErrorSpec("cancelled", _K.REQUEST, 409, "The job was cancelled", "Submit it again if it is still wanted."),
         ErrorSpec("request_too_large", _K.LIMIT, 413, "The request is larger than the limit", "Send less text in prompt, hotwords and metadata."),
         ErrorSpec("endpoint_disabled", _K.REQUEST, 409, "The webhook endpoint is disabled", "Enable it first; its reason says why it was disabled."),

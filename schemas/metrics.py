@@ -63,6 +63,15 @@ WEBHOOK_ENDPOINTS_LOST = Counter(
     "Webhook endpoints that were disabled for their answers, by reason (gone, failing).",
     ["reason"],
 )
+RETENTION_ROWS = Counter(
+    P + "retention_rows", "Rows deleted or emptied because their time was over, by class.", ["data"]
+)
+RETENTION_OBJECTS = Counter(P + "retention_objects", "Objects deleted, by class of data.", ["data"])
+RETENTION_COMPLETE = Gauge(
+    P + "retention_complete_timestamp_seconds",
+    "When the last sweep began that left nothing behind whose time was over; 0 before the first one.",
+)
+ERASURES_PENDING = Gauge(P + "erasures_pending", "Erasures that were asked for and are not done.")
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])
 ENHANCED_AI_CALLS = Counter(

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from schemas.errors import Permanent
 
+JOB_FOLDERS = frozenset({"audio", "claims", "transcripts"})
+"""What lies below tenant/job/."""
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -26,19 +28,39 @@ def check_own(tenant: str, key: str) -> str:
 
 def upload_key(tenant: str, upload_id: UUID) -> str:
     """A recording that came through REST; its source address is upload://<upload_id>."""
-    return f"{check_tenant(tenant)}/uploads/{upload_id}"
+    return f"{uploads_prefix(tenant)}{upload_id}"
 
 
 def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
     """A recording that was fetched from outside, kept for the stages that follow."""
-    return f"{check_tenant(tenant)}/{job_id}/audio/{sha256}"
+    return f"{audio_prefix(tenant, job_id)}{sha256}"
 
 
 def claim_key(tenant: str, job_id: UUID, event_id: UUID) -> str:
     """A transcript (bare Avro) too large for its event."""
-    return f"{check_tenant(tenant)}/{job_id}/claims/{event_id}.avro"
+    return f"{job_prefix(tenant, job_id)}claims/{event_id}.avro"
 
 
 def transcript_key(tenant: str, job_id: UUID, run: int) -> str:
     """The transcript as JSON, written once a run by the persist app."""
-    return f"{check_tenant(tenant)}/{job_id}/transcripts/{run}.json"
+    return f"{transcript_prefix(tenant, job_id)}{run}.json"
+
+
+def job_prefix(tenant: str, job_id: UUID) -> str:
+    """What every object of a job begins with but its upload."""
+    return f"{check_tenant(tenant)}/{job_id}/"
+
+
+def audio_prefix(tenant: str, job_id: UUID) -> str:
+    """What the recordings of a job begin with."""
+    return f"{job_prefix(tenant, job_id)}audio/"
+
+
+def transcript_prefix(tenant: str, job_id: UUID) -> str:
+    """What the transcripts of a job begin with."""
+    return f"{job_prefix(tenant, job_id)}transcripts/"
+
+
+def uploads_prefix(tenant: str) -> str:
+    """What all uploads of a tenant begin with."""
+    return f"{check_tenant(tenant)}/uploads/"

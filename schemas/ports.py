@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
@@ -19,6 +20,14 @@ class ObjectInfo:
     uri: str
     size_bytes: int
     content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in a listing, and when it was written."""
+
+    key: str
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -48,8 +57,20 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix."""
 
+    def listing(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects below a prefix."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that follow a prefix up to the next slash, such as the tenants for an empty one."""
+
     def delete(self, key: str) -> None:
         """Delete an object; no error if there is none."""
+
+    def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
+        """Delete all objects below a prefix in all their versions, but those below a prefix in `spare`; how many."""
+
+    def abort_uploads(self, before: datetime) -> int:
+        """End uploads in parts that were begun before a time and never finished; how many."""
 
     def presign_get(self, key: str, seconds: int) -> str:
         """An address that anybody may read for so long."""

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from schemas.retention import days_of, mistakes
 
 S = TypeVar("S", bound=BaseSettings)
 PREFIX = "SCRIBE_"
@@ -38,6 +39,17 @@ def _list(value: Any) -> Any:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"is neither a list separated by commas nor a JSON list: {error.msg}") from error
+
+
+def _days(value: Any) -> Any:
+    """`audio=7,transcripts=forever` as numbers of days by class."""
+    if not isinstance(value, str):
+        return value
+    pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
+    try:
+        return {name.strip(): days_of(days.strip()) for name, _, days in pairs}
+    except ValueError as error:
+        raise ValueError(f"must be classes with their days, such as audio=7,transcripts=forever: {error}") from error
 
 
 def _http(value: str | None) -> str | None:
@@ -138,6 +150,22 @@ class ObjectStoreSettings(_Settings):
     """Days after which the bucket's lifecycle rule deletes objects; unset: never. `scribe topics` checks that no record outlives what it names."""
 
     _endpoint = field_validator("s3_endpoint")(_http)
+
+
+class RetentionSettings(_Settings):
+    """How long data are kept, for tenants whose policy does not say otherwise."""
+
+    retention_days: Annotated[dict[str, int], NoDecode, BeforeValidator(_days)] = Field(default_factory=dict)
+    """Days by class of data where they are not the default, such as audio=7,transcripts=forever."""
+    retention_minutes: float = Field(default=10, gt=0)
+    """Minutes from one sweep of expired data to the next."""
+
+    @field_validator("retention_days")
+    @classmethod
+    def _known(cls, value: dict[str, int]) -> dict[str, int]:
+        if found := [f"{name} {message}" for name, message in mistakes(value)]:
+            raise ValueError("; ".join(found))
+        return value
 
 
 class OutboundSettings(_Settings):
@@ -274,6 +302,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     KafkaSettings,
     PostgresSettings,
     ObjectStoreSettings,
+    RetentionSettings,
     OutboundSettings,
     EnhancedAiSettings,
     ApiSettings,
@@ -283,7 +312,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
 )
 
 
-class RelayProcess(ServiceSettings, KafkaSettings, PostgresSettings):
+class RelayProcess(ServiceSettings, KafkaSettings, PostgresSettings, RetentionSettings):
     """All that `scribe-relay` reads."""
 
 
@@ -321,6 +350,10 @@ class PersistProcess(ServiceSettings, KafkaSettings, PostgresSettings, ObjectSto
 
 class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, OutboundSettings, ApiSettings):
     """All that `scribe-streams webhooks` reads."""
+
+
+class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings):
+    """All that `scribe-streams retain` reads."""
 
 
 class EnhanceProcess(ServiceSettings, KafkaSettings, PostgresSettings):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DAY_MS = 86_400_000
+SEGMENT_DAYS = 1  # a record goes with its segment, when the youngest record in that is old enough
 GPU_PARTITIONS = 12  # the unit of GPU parallelism
 PARTITIONS = 6
 
@@ -44,6 +45,7 @@ class Topic:
         config = {"cleanup.policy": self.cleanup, "compression.type": "producer"}
         if self.retention_days is not None:
             config["retention.ms"] = str(self.retention_days * DAY_MS)
+            config["segment.ms"] = str(SEGMENT_DAYS * DAY_MS)
         return config
 
 

@@ -80,6 +80,7 @@ _ADD = """
 WITH new AS (
     SELECT endpoint_id, tenant, state FROM webhook_endpoints WHERE endpoint_id = %(endpoint_id)s
         AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE delivery_id = %(delivery_id)s)
+        AND NOT EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s)
 ), numbered AS (
     INSERT INTO webhook_sequences AS s (endpoint_id, tenant, last) SELECT endpoint_id, tenant, 1 FROM new
     ON CONFLICT (endpoint_id) DO UPDATE SET last = s.last + 1 RETURNING endpoint_id, last
@@ -96,7 +97,7 @@ ON CONFLICT DO NOTHING"""
 
 
 async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
-    """Schedule a delivery; False when it was there. To a disabled endpoint it is only written down."""
+    """Schedule a delivery; False when it was there or its job was erased. To a disabled endpoint it is only written down."""
     if new.job_id is not None:
         await lock(connection, new.job_id)
     cursor = await connection.execute(

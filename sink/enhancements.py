@@ -75,7 +75,7 @@ SELECT c.enhancement_id, c.job_id, COALESCE(e.run, c.run) AS run,
     c.summarization, c.entity_extraction, c.llm_model, e.summary, COALESCE(e.entities, '[]') AS entities, e.model, e.tokens,
     e.error, c.created_at, e.completed_at
 FROM enhancement_calls c LEFT JOIN enhancements e ON e.enhancement_id = c.enhancement_id AND e.run >= c.run
-WHERE c.tenant = %s AND """
+WHERE c.tenant = %s AND c.cleared_at IS NULL AND """
 
 
 async def find(connection: Connection, enhancement_id: UUID, tenant: str) -> EnhancementRow | None:

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from schemas.errors import Permanent
-from schemas.ports import ObjectInfo, Refused
+from schemas.ports import ObjectInfo, Refused, StoredObject
 from schemas.records import Record
 from sink.object_uri import key_of, make_uri
 
@@ -17,6 +18,7 @@ class MemoryObjectStore:
     def __init__(self, bucket: str = "memory") -> None:
         self.bucket = bucket
         self._objects: dict[str, tuple[bytes, str]] = {}
+        self._written: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def uri(self, key: str) -> str:
@@ -33,6 +35,7 @@ class MemoryObjectStore:
             if if_absent and key in self._objects:
                 return False
             self._objects[key] = (bytes(body), content_type)
+            self._written[key] = datetime.now(UTC)
         return True
 
     def put_stream(self, key: str, body: BinaryIO, *, content_type: str) -> ObjectInfo:
@@ -65,6 +68,27 @@ class MemoryObjectStore:
         with self._lock:
             found = sorted(key for key in self._objects if key.startswith(prefix))
         yield from found
+
+    def listing(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects below a prefix."""
+        for key in self.keys(prefix):
+            yield StoredObject(key, self._written[key])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that follow a prefix up to the next slash."""
+        rests = (key.removeprefix(prefix).partition("/") for key in self.keys(prefix))
+        yield from sorted({name for name, slash, _ in rests if slash})
+
+    def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
+        """Delete all objects below a prefix, but those below a prefix in `spare`; how many."""
+        doomed = [key for key in self.keys(prefix) if not key.startswith(spare)] if spare else list(self.keys(prefix))
+        for key in doomed:
+            self.delete(key)
+        return len(doomed)
+
+    def abort_uploads(self, before: datetime) -> int:  # noqa: ARG002 - as the port has it
+        """There is never an unfinished one here."""
+        return 0
 
     def delete(self, key: str) -> None:
         """Delete an object; no error if there is none."""

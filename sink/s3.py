@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
+from datetime import datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -15,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from schemas.errors import Outage, Permanent
-from schemas.ports import ObjectInfo
+from schemas.ports import ObjectInfo, StoredObject
 from schemas.settings import ObjectStoreSettings
 from sink.disk import reserve
 from sink.object_uri import key_of, make_uri
@@ -128,10 +129,75 @@ class S3ObjectStore:
                 for item in page.get("Contents", []):
                     yield item["Key"]
 
+    def listing(self, prefix: str) -> Iterator[StoredObject]:
+        """All objects below a prefix."""
+        with self._translated(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield StoredObject(item["Key"], item["LastModified"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that follow a prefix up to the next slash, such as the tenants for an empty one."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with self._translated(prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                for item in page.get("CommonPrefixes", []):
+                    yield item["Prefix"].removeprefix(prefix).rstrip("/")
+
     def delete(self, key: str) -> None:
         """Delete an object; no error if there is none."""
         with self._translated(key):
             self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
+        """Delete all objects below a prefix in all their versions, but those below a prefix in `spare`; how many.
+
+        One by one: the request that deletes many is not known to every store.
+        """
+        erased = 0
+        with self._translated(prefix):
+            for key, version in self._versions(prefix):
+                if spare and key.startswith(spare):
+                    continue
+                if version is None:
+                    self._client.delete_object(Bucket=self.bucket, Key=key)
+                else:
+                    self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
+                erased += 1
+        return erased
+
+    def abort_uploads(self, before: datetime) -> int:
+        """End uploads in parts that were begun before a time and never finished; how many."""
+        pages = self._client.get_paginator("list_multipart_uploads")
+        aborted = 0
+        with self._translated(""):
+            for page in pages.paginate(Bucket=self.bucket):
+                for item in page.get("Uploads", []):
+                    if item["Initiated"] < before:
+                        self._client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=item["Key"], UploadId=item["UploadId"]
+                        )
+                        aborted += 1
+        return aborted
+
+    def _versions(self, prefix: str) -> Iterator[tuple[str, str | None]]:
+        """Keys below a prefix with each of their versions, deletion marks too; None where the bucket has no versions."""
+        if not self._is_versioned:
+            yield from ((key, None) for key in self.keys(prefix))
+            return
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
+            for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                yield item["Key"], item["VersionId"]
+
+    @cached_property
+    def _is_versioned(self) -> bool:
+        """Whether the bucket keeps or kept versions; a store that does not know of them has none."""
+        try:
+            return self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") is not None
+        except ClientError as error:
+            if _code(error) != "NotImplemented":
+                raise
+            return False
 
     def presign_get(self, key: str, seconds: int) -> str:
         """An address that anybody may read for so many seconds."""

@@ -124,13 +124,14 @@ async def attempts_of(connection: Connection, delivery: UUID) -> list[Attempt]:
 _ONE = """
 WITH chosen AS MATERIALIZED (
     SELECT d.delivery_id, 0 AS behind FROM webhook_deliveries d JOIN webhook_endpoints e USING (endpoint_id)
-    WHERE d.delivery_id = %(delivery)s AND e.state = 'enabled' AND (d.lease_until IS NULL OR d.lease_until <= now())
+    WHERE d.delivery_id = %(delivery)s AND e.state = 'enabled' AND d.cleared_at IS NULL AND (d.lease_until IS NULL OR d.lease_until <= now())
     FOR UPDATE OF d
 )"""
 _OLD = """
 WITH old AS MATERIALIZED (
     SELECT delivery_id, created_at FROM webhook_deliveries
     WHERE endpoint_id = %(endpoint)s AND created_at >= %(since)s AND state IN ('exhausted', 'disabled'{delivered})
+        AND cleared_at IS NULL
     ORDER BY created_at, delivery_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )"""
 _FAILED, _ENDED = _OLD.format(delivered=""), _OLD.format(delivered=", 'delivered'")

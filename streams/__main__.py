@@ -1,4 +1,4 @@
-"""`scribe-streams persist|enhance|webhooks|dispatch`: one process each."""
+"""`scribe-streams persist|enhance|webhooks|dispatch|retain`: one process each."""
 
 import asyncio
 import logging
@@ -6,16 +6,19 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from schemas import logs
 from schemas.errors import ScribeError
+from schemas.retention import Rules
 from schemas.settings import (
     DispatchProcess,
     EnhanceProcess,
     PersistProcess,
     PostgresSettings,
+    RetainProcess,
     ServiceSettings,
     WebhooksProcess,
     load,
@@ -35,7 +38,11 @@ from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
 from streams.dispatcher import Dispatcher, Limits
 from streams.enhancing import EnhancementDispatcher, Enhancements, EnhancingLimits
+from streams.orphans import Orphans
 from streams.recipe import Recipe
+from streams.retain import Pace as RetainPace
+from streams.retain import Retain
+from streams.sweep import Sweep
 from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
 
 log = logging.getLogger(__name__)
@@ -98,6 +105,42 @@ def dispatch() -> None:
     logs.configure(settings, "scribe.dispatch")
     exit_on_signals()
     asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings)))
+
+
+@cli.command()
+def retain(
+    once: Annotated[
+        bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
+    ] = False,
+) -> None:
+    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
+
+    Start as many as you like: one works, the others wait for it to end.
+    """
+    settings = load(RetainProcess)
+    logs.configure(settings, "scribe.retain")
+    exit_on_signals()
+    if not asyncio.run(run_retain(settings, once=once)):
+        raise typer.Exit(1)
+
+
+async def run_retain(settings: RetainProcess, *, once: bool) -> bool:
+    """Sweep until SIGTERM or SIGINT, or once; False when something over was left behind."""
+    started: list[Retain] = []
+    stop = asyncio.Event()
+    with HealthServer(settings, ready=lambda: started[0].waiting if started else "starting"):
+        migrated(settings)
+        async with opened(settings) as database:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            store = S3ObjectStore(settings)
+            sweep = Sweep(database, store, Rules(settings.retention_days))
+            pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
+            started.append(Retain(database, sweep, Orphans(database, store), pace))
+            if once:
+                return await started[0].once(stop)
+            await started[0].run(stop)
+            return True
 
 
 Dispatchers = tuple[Dispatcher | EnhancementDispatcher, ...]

@@ -15,6 +15,7 @@ from schemas.policies import check_policy
 from schemas.ports import ObjectStore
 from schemas.topics import ENHANCEMENTS, JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
 from sink import enhancements
+from sink.erasure import met_again
 from sink.postgres import Database
 from sink.results import (
     End,
@@ -53,7 +54,7 @@ class Persist:
     async def requested(self, event: JobRequested) -> str:
         """A job or its next run begins."""
         check_tenant(event.tenant)
-        return await self._requests.add(event)
+        return await self._met(event, await self._requests.add(event))
 
     async def progressed(self, event: JobProgress) -> str:
         """A running job tells how far it is."""
@@ -62,7 +63,7 @@ class Persist:
     async def ended(self, event: JobResult) -> str:
         """A job has ended: 1. its transcript is stored, 2. its row says so, 3. it is counted."""
         check_result(event)
-        return await self._results.add(event)
+        return await self._met(event, await self._results.add(event))
 
     async def _begin(self, events: Sequence[JobRequested]) -> Sequence[Effect]:
         return await self._database.run(lambda connection: apply_requests(connection, events))
@@ -94,6 +95,12 @@ class Persist:
             tell(end.result, effect)
         return {end.result.job_id: effect for end, effect in zip(ends, effects, strict=True)}
 
+    async def _met(self, event: JobRequested | JobResult | EnhancementResult, effect: str) -> str:
+        """An event of an erased job is a new copy of what was erased, and whoever wrote it may have left objects."""
+        if effect == Effect.ERASED:
+            await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
+        return effect
+
     async def unapplied(self, event: JobResult, letter: DeadLetter) -> None:
         """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
         check_result(event)
@@ -106,7 +113,9 @@ class Persist:
     async def enhanced(self, event: EnhancementResult) -> str:
         """An enhancement has ended."""
         check_tenant(event.tenant)
-        return await self._database.run(lambda connection: enhancements.apply(connection, event))
+        return await self._met(
+            event, await self._database.run(lambda connection: enhancements.apply(connection, event))
+        )
 
     async def ruled(self, event: TenantPolicy) -> str:
         """A tenant's policy is set; one that can never be in force raises Permanent."""

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -145,3 +146,33 @@ class OnlyRead:
         if self._then is not None and not chunk:
             raise self._then
         return chunk
+
+
+def test_folders_are_what_follows_a_prefix(store: ObjectStore) -> None:
+    for key in ("acme/uploads/1", "acme/0f/audio/x", "globex/1e/claims/y", "acme-2/x/y", "loose"):
+        store.put(key, b"x", content_type="text/plain")
+    assert sorted(store.folders("")) == ["acme", "acme-2", "globex"]
+    assert sorted(store.folders("acme/")) == ["0f", "uploads"]
+    assert list(store.folders("nobody/")) == []
+
+
+def test_a_listing_tells_when_each_object_was_written(store: ObjectStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    store.put("acme/1/audio/a", b"x", content_type="text/plain")
+    store.put("acme/2/audio/b", b"x", content_type="text/plain")
+    found = list(store.listing("acme/1/"))
+    assert [item.key for item in found] == ["acme/1/audio/a"]
+    assert before <= found[0].modified_at <= datetime.now(UTC) + timedelta(seconds=2)
+
+
+def test_all_below_a_prefix_is_erased_but_what_is_spared(store: ObjectStore) -> None:
+    keys = [
+        f"acme/{job}/{kind}/{n}" for job in ("1", "11") for kind in ("audio", "claims", "transcripts") for n in "ab"
+    ]
+    for key in keys:
+        store.put(key, b"x", content_type="text/plain")
+    assert store.erase("acme/1/", ("acme/1/audio/", "acme/1/transcripts/")) == 2
+    assert sorted(store.keys("acme/1/")) == sorted(k for k in keys if k.startswith("acme/1/") and "claims" not in k)
+    assert store.erase("acme/1/") == 4
+    assert store.erase("acme/1/") == 0
+    assert sorted(store.keys("")) == sorted(k for k in keys if k.startswith("acme/11/"))

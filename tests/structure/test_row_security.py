@@ -4,7 +4,7 @@ import psycopg
 
 OWNERS_ONLY = {
     "schema_migrations": "which migrations were applied: no tenant's data",
-    "erased_jobs": "tombstones name no tenant; scribe_is_erased() answers for one job",
+    "erased_jobs": "tombstones are the sweep's; scribe_is_erased() answers for one job",
 }
 SAYING = (
     " is read by tenants and not under row security: its migration must call SELECT scribe_secure('TABLE', 'SELECT')"

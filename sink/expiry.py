@@ -1,0 +1,255 @@
+"""What is over, found and deleted in batches; each function is the statements of one transaction.
+
+A job's days count from its end, and by the database's clock: `completed_at` is a stranger's, `updated_at` is not. A job
+that never ended is over when it was abandoned. What is held is passed over.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import sql
+
+from schemas.events import TenantPolicy
+from schemas.retention import abandoned
+from schemas.serde import event_from_json
+from sink.erasure import forget
+from sink.holds import HELD, respect
+from sink.postgres import Connection
+
+AUDIO, ARTIFACTS = "audio", "artifacts"
+
+# One arm for each index: ended jobs, those whose end lies in the future, those without one.
+_DUE = """
+SELECT job_id FROM (
+    (SELECT job_id FROM jobs j WHERE tenant = %(tenant)s AND completed_at < %(cutoff)s AND updated_at < %(cutoff)s
+        AND {still} AND NOT {held} ORDER BY completed_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT job_id FROM jobs j WHERE tenant = %(tenant)s AND completed_at > now() AND updated_at < %(cutoff)s
+        AND {still} AND NOT {held} ORDER BY completed_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT job_id FROM jobs j WHERE tenant = %(tenant)s AND completed_at IS NULL AND updated_at < %(abandoned)s
+        AND {still} AND NOT {held} LIMIT %(limit)s)
+) AS due LIMIT %(limit)s"""
+
+
+def _due(still: str = "true") -> str:
+    return _DUE.format(still=still, held=HELD.format("j"))
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A job of which one kind of objects is over; `upload` when its recording is one that no other job needs."""
+
+    job_id: UUID
+    run: int
+    upload: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How many of what was looked for were found, and how many rows were deleted or emptied for them."""
+
+    found: int
+    rows: int
+
+
+_TENANTS = """
+WITH RECURSIVE owners AS (
+    (SELECT tenant FROM jobs ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.tenant FROM jobs j WHERE j.tenant > owners.tenant ORDER BY j.tenant LIMIT 1)
+    FROM owners WHERE owners.tenant IS NOT NULL
+), everybody AS (
+    SELECT tenant FROM owners WHERE tenant IS NOT NULL UNION SELECT tenant FROM webhook_endpoints
+)
+SELECT e.tenant, p.policy FROM everybody e LEFT JOIN tenant_policies p USING (tenant)
+WHERE NOT EXISTS (SELECT FROM legal_holds h WHERE h.tenant = e.tenant AND h.job_id IS NULL)
+ORDER BY e.tenant"""
+
+
+async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
+    """Every tenant that has something which may be over, with its policy; those that are held as a whole are left out."""
+    rows = await (await connection.execute(_TENANTS)).fetchall()
+    return {row["tenant"]: row["policy"] and event_from_json(row["policy"], TenantPolicy) for row in rows}
+
+
+async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now: datetime, limit: int) -> Batch:
+    """Delete jobs that are over as a whole."""
+    await respect(connection)
+    values = _values(tenant, cutoff, limit)
+    found = await _ids(connection, _due(), values)
+    # whoever holds a job's lock decides about it, and waiting while holding others' locks could be for ever
+    free = await _ids(
+        connection,
+        "SELECT job_id FROM unnest(%(ids)s::uuid[]) AS asked (job_id)"
+        " WHERE pg_try_advisory_xact_lock(hashtextextended(job_id::text, 0))",
+        {"ids": found},
+    )
+    # a later run may have begun before the lock was had
+    still = await _ids(
+        connection,
+        "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s) AND updated_at < %(cutoff)s FOR UPDATE",
+        {"ids": free, "cutoff": cutoff},
+    )
+    rows = await forget(connection, still, now, asked=False) if still else {}
+    return Batch(len(still), sum(rows.values()))
+
+
+_OVER = """
+SELECT job_id, run, CASE WHEN NOT EXISTS (
+    SELECT FROM jobs o WHERE o.tenant = j.tenant AND scribe_upload(o.request) = scribe_upload(j.request)
+        AND o.audio_gone < o.run
+        AND (o.completed_at IS NULL OR o.updated_at >= %(cutoff)s OR {held_other})
+) THEN scribe_upload(request) END AS upload
+FROM jobs j WHERE job_id = ANY(%(ids)s)"""
+
+
+async def objects_over(connection: Connection, kind: str, tenant: str, cutoff: datetime, limit: int) -> list[Over]:
+    """Jobs whose objects of a kind (AUDIO, ARTIFACTS) are over and not marked as gone."""
+    ids = await _ids(connection, _due(f"{kind}_gone < run"), _values(tenant, cutoff, limit))
+    query = _OVER.format(held_other=HELD.format("o"))
+    rows = await (await connection.execute(query, {"ids": ids, "cutoff": cutoff})).fetchall()
+    return [Over(**row) for row in rows]
+
+
+async def mark_gone(connection: Connection, kind: str, over: Sequence[Over]) -> None:
+    """The objects of that kind are deleted."""
+    await connection.execute(
+        sql.SQL(
+            "UPDATE jobs SET {column} = gone.run FROM unnest(%s::uuid[], %s::integer[]) AS gone (job_id, run)"
+            " WHERE jobs.job_id = gone.job_id"
+        ).format(column=sql.Identifier(f"{kind}_gone")),
+        [[job.job_id for job in over], [job.run for job in over]],
+    )
+
+
+async def forget_history(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Delete the history of jobs that stay."""
+    await respect(connection)
+    ids = await _ids(connection, _due("history_gone < run"), _values(tenant, cutoff, limit))
+    deleted = await connection.execute("DELETE FROM job_events WHERE job_id = ANY(%s)", [ids])
+    await connection.execute("UPDATE jobs SET history_gone = run WHERE job_id = ANY(%s)", [ids])
+    return Batch(len(ids), deleted.rowcount)
+
+
+async def forget_fingerprints(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Forget by what a request that is sent again was recognised; what its job keeps of it still tells."""
+    await respect(connection)
+    ids = await _ids(connection, _due("fingerprint IS NOT NULL"), _values(tenant, cutoff, limit))
+    done = await connection.execute("UPDATE jobs SET fingerprint = NULL WHERE job_id = ANY(%s)", [ids])
+    return Batch(len(ids), done.rowcount)
+
+
+_ENDED_DELIVERIES = """
+SELECT delivery_id FROM webhook_endpoints e CROSS JOIN LATERAL (
+    SELECT delivery_id FROM webhook_deliveries d
+    WHERE d.endpoint_id = e.endpoint_id AND ended_at < %(cutoff)s AND cleared_at IS {null} AND NOT EXISTS (
+        SELECT FROM legal_holds h WHERE h.tenant = e.tenant AND (h.job_id IS NULL OR h.job_id = d.job_id))
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) AS ended
+WHERE e.tenant = %(tenant)s LIMIT %(limit)s"""
+
+
+async def clear_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Empty ended deliveries: payload, error and attempts go, the row keeps the event from being announced again."""
+    await respect(connection)
+    values = _values(tenant, cutoff, limit)
+    ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NULL"), values, "delivery_id")
+    attempts = await connection.execute("DELETE FROM webhook_attempts WHERE delivery_id = ANY(%s)", [ids])
+    await connection.execute(
+        "UPDATE webhook_deliveries SET payload = '{}', error = NULL, cleared_at = now() WHERE delivery_id = ANY(%s)",
+        [ids],
+    )
+    return Batch(len(ids), attempts.rowcount + len(ids))
+
+
+async def delete_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Delete emptied deliveries whose events can be read no more."""
+    await respect(connection)
+    values = _values(tenant, abandoned(cutoff), limit)
+    ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NOT NULL"), values, "delivery_id")
+    await connection.execute("DELETE FROM webhook_deliveries WHERE delivery_id = ANY(%s)", [ids])
+    return Batch(len(ids), len(ids))
+
+
+_ENHANCEMENTS = """
+SELECT enhancement_id FROM enhancements e WHERE tenant = %(tenant)s AND completed_at < %(cutoff)s
+    AND NOT {held} ORDER BY completed_at LIMIT %(limit)s""".format(held=HELD.format("e"))
+
+
+async def forget_enhancements(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Delete what the enhanced-AI service made; its call stays so that an event that is read again has it not made again."""
+    await respect(connection)
+    ids = await _ids(connection, _ENHANCEMENTS, _values(tenant, cutoff, limit), "enhancement_id")
+    await connection.execute(
+        "UPDATE enhancement_calls SET cleared_at = now() WHERE enhancement_id = ANY(%s) AND state <> 'pending'", [ids]
+    )
+    await connection.execute("DELETE FROM enhancement_answers WHERE enhancement_id = ANY(%s)", [ids])
+    deleted = await connection.execute("DELETE FROM enhancements WHERE enhancement_id = ANY(%s)", [ids])
+    return Batch(len(ids), deleted.rowcount)
+
+
+_CALLS = """
+SELECT enhancement_id FROM enhancement_calls c WHERE tenant = %(tenant)s AND COALESCE(ended_at, created_at) < %(cutoff)s
+    AND NOT {held} LIMIT %(limit)s FOR UPDATE SKIP LOCKED""".format(held=HELD.format("c"))
+
+
+async def delete_calls(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
+    """Delete calls, with answers that were kept for them, when no event can ask for them again."""
+    await respect(connection)
+    ids = await _ids(connection, _CALLS, _values(tenant, abandoned(cutoff), limit), "enhancement_id")
+    await connection.execute("DELETE FROM enhancement_calls WHERE enhancement_id = ANY(%s)", [ids])
+    return Batch(len(ids), len(ids))
+
+
+_FOR_ALL = {
+    "dead_letters": "outbox WHERE id IN (SELECT id FROM outbox WHERE failed_at < %(cutoff)s LIMIT %(limit)s)",
+    "applied_events": "applied_events WHERE event_id IN"
+    " (SELECT event_id FROM applied_events WHERE applied_at < %(cutoff)s LIMIT %(limit)s)",
+    "evidence": "erasures WHERE job_id IN (SELECT job_id FROM erasures WHERE done_at < %(cutoff)s LIMIT %(limit)s)",
+}
+FOR_ALL = tuple(_FOR_ALL)
+"""The classes that are kept as long for all tenants, but for the outbox: the relay itself deletes what it has published."""
+
+
+async def delete_for_all(connection: Connection, name: str, cutoff: datetime, limit: int) -> Batch:
+    """Delete rows of one of the classes FOR_ALL."""
+    query = f"DELETE FROM {_FOR_ALL[name]}"  # noqa: S608 - our own words
+    done = await connection.execute(query, {"cutoff": cutoff, "limit": limit})
+    return Batch(done.rowcount, done.rowcount)
+
+
+async def known_jobs(connection: Connection, job_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the jobs that have a row or a tombstone."""
+    query = (
+        "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s)"
+        " UNION SELECT job_id FROM erased_jobs WHERE job_id = ANY(%(ids)s)"
+    )
+    return set(await _ids(connection, query, {"ids": list(job_ids)}))
+
+
+async def known_uploads(connection: Connection, tenant: str, upload_ids: Collection[UUID]) -> set[UUID]:
+    """Those of a tenant's uploads that a job or a tombstone names."""
+    query = (
+        "SELECT scribe_upload(request) AS upload FROM jobs WHERE tenant = %(tenant)s"
+        " AND scribe_upload(request) = ANY(%(uploads)s)"
+        " UNION SELECT upload FROM erased_jobs WHERE tenant = %(tenant)s AND upload = ANY(%(uploads)s)"
+    )
+    values = {"tenant": tenant, "uploads": [upload_id.hex for upload_id in upload_ids]}
+    return {UUID(row["upload"]) for row in await (await connection.execute(query, values)).fetchall()}
+
+
+async def wholly_held(connection: Connection, tenant: str) -> bool:
+    """Whether all that a tenant has is held."""
+    cursor = await connection.execute("SELECT FROM legal_holds WHERE tenant = %s AND job_id IS NULL", [tenant])
+    return cursor.rowcount > 0
+
+
+def _values(tenant: str, cutoff: datetime, limit: int) -> dict[str, object]:
+    return {"tenant": tenant, "cutoff": cutoff, "abandoned": abandoned(cutoff), "limit": limit}
+
+
+async def _ids(connection: Connection, query: str, values: dict[str, object], name: str = "job_id") -> list[UUID]:
+    return [row[name] for row in await (await connection.execute(query, values)).fetchall()]
