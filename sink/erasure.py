@@ -31,6 +31,7 @@ _ROWS: Mapping[str, str] = {
     "enhancements": "DELETE FROM enhancements WHERE job_id = ANY(%(ids)s)",
     "outbox": "DELETE FROM outbox WHERE key = ANY(%(keys)s)",
     "applied_events": "DELETE FROM applied_events WHERE job_id = ANY(%(ids)s)",
+    "segment_search": "DELETE FROM segment_search WHERE job_id = ANY(%(ids)s)",
     "segments": "DELETE FROM segments WHERE job_id = ANY(%(ids)s)",
     "job_events": "DELETE FROM job_events WHERE job_id = ANY(%(ids)s)",
     "legal_holds": "DELETE FROM legal_holds WHERE job_id = ANY(%(ids)s)",

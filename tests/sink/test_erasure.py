@@ -49,6 +49,7 @@ async def test_a_job_is_gone_with_all_its_rows_and_the_evidence_counts_them(
         "enhancements": 1,
         "outbox": 2,
         "applied_events": 1,
+        "segment_search": 3,
         "segments": 3,
         "job_events": 2,
         "jobs": 1,

@@ -91,6 +91,7 @@ async def test_each_class_goes_at_its_own_time(
     all_tables = {
         "jobs",
         "segments",
+        "segment_search",
         "job_events",
         "applied_events",
         "outbox",
