@@ -22,6 +22,7 @@ from schemas.events import Event, TenantPolicy
 from schemas.headers import TRACEPARENT, Origin, dead_letter_headers, origin_of, read_headers, trace_id
 from schemas.serde import Serde
 from schemas.topics import dlq_topic
+from streams.budget import Budget
 from streams.safe_transport import ScribeApp
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ Unapplied = Callable[[E, "DeadLetter"], Awaitable[None]]
 
 TRANSIENT_TRIES = 4
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
+IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
 HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
 
 
@@ -77,6 +79,7 @@ class Recipe:
         self._group = group
         self._dlq = dlq or dlq_topic(group)
         self._waits: dict[object, str] = {}
+        self._in_work = Budget(IN_WORK_BYTES)
 
     @property
     def waiting(self) -> str | None:
@@ -116,8 +119,10 @@ class Recipe:
                     return await step(failures + 1)
                 except (Outage, Transient) as error:
                     failures += isinstance(error, Transient)
+                    # many records wait for the same thing: one of them says so
+                    level = logging.DEBUG if str(error) in self._waits.values() else logging.WARNING
                     self._waits[step] = str(error)
-                    log.warning("waiting: %s", error)
+                    log.log(level, "waiting: %s", error)
                 if not await self._pause(waits):
                     return None
                 waits += 1
@@ -128,7 +133,7 @@ class Recipe:
         """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
         event: E | None = None
         try:
-            async with _in_time():
+            async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
                 # in a thread: a registry may be asked for the schema
                 event = await asyncio.to_thread(self._serde.decode, inbound.value, work.cls)
                 with logs.bound(**_identity(event)):

@@ -1,7 +1,7 @@
 """What the persist app is measured against: a plain psycopg loop that writes the same rows and objects, and nothing else.
 
-It gets its rows ready-made, reads no Kafka, decodes nothing, asks for nothing: per group it writes the objects
-concurrently, then the rows by `executemany`, in one transaction.
+It gets the results as values, so it reads no Kafka, decodes nothing, and asks for nothing: per group it writes the
+objects concurrently, then the rows by `executemany`, in one transaction.
 """
 
 import time
@@ -17,7 +17,7 @@ from schemas.events import JobResult
 from schemas.objects import transcript_key
 from schemas.ports import ObjectStore
 from schemas.serde import to_json, to_json_text
-from schemas.transcript import Transcript
+from schemas.transcript import Word
 from sink.runs import asked_for
 
 JOB = """
@@ -35,8 +35,6 @@ APPLIED = "INSERT INTO applied_events (event_id, job_id, asked) VALUES (%s, %s, 
 class Rows:
     """All of one result."""
 
-    result: JobResult
-    transcript: Transcript
     job: tuple[Any, ...]
     segments: list[tuple[Any, ...]]
     history: list[tuple[Any, ...]]
@@ -55,35 +53,46 @@ def rows_of(result: JobResult, uri: str) -> Rows:
         *(uri, result.event_id, result.completed_at),
     )
     segments = [
-        (result.job_id, n, s.start, s.end, s.speaker, s.channel, s.text, Jsonb([asdict(word) for word in s.words]))
+        (result.job_id, n, s.start, s.end, s.speaker, s.channel, s.text, Jsonb([_plain(word) for word in s.words]))
         for n, s in enumerate(transcript.segments)
     ]
     history = [
         (result.job_id, 1, "queued", request.requested_at),
         (result.job_id, 1, "completed", result.completed_at),
     ]
-    return Rows(result, transcript, job, segments, history, (result.event_id, result.job_id, asked_for(request)))
+    return Rows(job, segments, history, (result.event_id, result.job_id, asked_for(request)))
 
 
-def run(dsn: str, store: ObjectStore | None, results: Sequence[Rows], group: int) -> float:
-    """Write everything; gives results per second. Without `store` no objects are written."""
+def _plain(word: Word) -> dict[str, Any]:
+    return {
+        "start": word.start,
+        "end": word.end,
+        "text": word.text,
+        "probability": word.probability,
+        "speaker": word.speaker,
+    }
+
+
+def run(dsn: str, store: ObjectStore, results: Sequence[JobResult], group: int) -> float:
+    """Write everything; gives results per second."""
     with ThreadPoolExecutor(16) as threads, psycopg.connect(dsn) as connection:
         began = time.perf_counter()
         for some in _groups(results, group):
-            if store is not None:
-                list(threads.map(lambda rows: _put(store, rows), some))
-            _write(connection, some)
+            uris = list(threads.map(lambda result: _put(store, result), some))
+            _write(connection, [rows_of(result, uri) for result, uri in zip(some, uris, strict=True)])
         return len(results) / (time.perf_counter() - began)
 
 
-def _groups(results: Sequence[Rows], group: int) -> Iterator[Sequence[Rows]]:
+def _groups(results: Sequence[JobResult], group: int) -> Iterator[Sequence[JobResult]]:
     for start in range(0, len(results), group):
         yield results[start : start + group]
 
 
-def _put(store: ObjectStore, rows: Rows) -> None:
-    key = transcript_key(rows.result.tenant, rows.result.job_id, rows.result.run)
-    assert store.put(key, to_json_text(rows.transcript), content_type="application/json", if_absent=True)
+def _put(store: ObjectStore, result: JobResult) -> str:
+    assert result.transcript is not None
+    key = transcript_key(result.tenant, result.job_id, result.run)
+    assert store.put(key, to_json_text(result.transcript), content_type="application/json", if_absent=True)
+    return store.uri(key)
 
 
 def _write(connection: psycopg.Connection[Any], some: Sequence[Rows]) -> None:

@@ -1,0 +1,40 @@
+"""Bytes in work never exceed the budget, and everything gets its turn."""
+
+import asyncio
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.budget import Budget
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 150), max_size=30))
+def test_everything_gets_its_turn_and_never_too_much_at_once(sizes: list[int]) -> None:
+    async def run() -> list[int]:
+        budget, held, peaks = Budget(100), [0], [0]
+
+        async def work(size: int) -> None:
+            async with budget.taken(size):
+                held[0] += min(size, 100)
+                peaks.append(held[0])
+                await asyncio.sleep(0)
+                held[0] -= min(size, 100)
+
+        await asyncio.gather(*map(work, sizes))
+        return peaks
+
+    assert max(asyncio.run(run())) <= 100
+
+
+def test_who_gives_up_waiting_holds_nothing() -> None:
+    async def run() -> None:
+        budget = Budget(100)
+        async with budget.taken(100):
+            waiting = asyncio.create_task(budget.taken(60).__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        async with asyncio.timeout(5), budget.taken(100):
+            pass
+
+    asyncio.run(run())
