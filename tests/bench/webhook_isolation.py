@@ -22,12 +22,14 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from sink.postgres import Database
 from sink.signature import message_id
 from sink.webhook_secrets import SecretBox
+from streams.dispatcher import Limits
 from tests.bench.webhooks.load import register, tell
 from tests.bench.webhooks.parts import CALL_SECONDS, Parts, receivers_port
 from tests.bench.webhooks.plan import Plan
 from tests.bench.webhooks.receivers import read_calls
 
 BOUND = 1.5
+TIME_SCALE = CALL_SECONDS / Limits().call_seconds  # a call that hangs and the pause after it are as in production
 WARM_UP_SECONDS = 3.0  # in which calls pile up at the endpoints that hang
 
 
@@ -53,7 +55,7 @@ def percentile(values: list[float], which: int) -> float:
 
 def measured(plan: Plan, rate: float, folder: Path, say: Console) -> Latencies:
     """Tell every event in its turn, `rate` a second, in calm and disturbed rounds."""
-    with Parts(folder, plan, dispatchers=1) as parts:
+    with Parts(folder, plan, dispatchers=1, time_scale=TIME_SCALE) as parts:
         return asyncio.run(_measured(parts, plan, rate, say))
 
 

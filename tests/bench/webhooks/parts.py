@@ -34,6 +34,7 @@ class Parts:
     dispatchers: int
     module: tuple[str, ...] = ("streams", "dispatch")
     """The module that a dispatcher runs, with its arguments."""
+    time_scale: float = TIME_SCALE
     restarts: int = 0
     kills: int = 0
     ended_alone: int = 0
@@ -84,7 +85,7 @@ class Parts:
             "SCRIBE_POSTGRES_DSN": self.dsn,
             "SCRIBE_WEBHOOK_KEY": self.key,
             "SCRIBE_WEBHOOK_TIMEOUT_SECONDS": str(CALL_SECONDS),
-            "SCRIBE_TIME_SCALE": str(TIME_SCALE),
+            "SCRIBE_TIME_SCALE": str(self.time_scale),
             "SCRIBE_LOG_LEVEL": "warning",
         }
 
