@@ -6,7 +6,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api import enhanced_ai, health, jobs, models, search, uploads, webhook_deliveries, webhook_endpoints
+from producers.api import (
+    enhanced_ai,
+    erasures,
+    health,
+    jobs,
+    models,
+    search,
+    uploads,
+    webhook_deliveries,
+    webhook_endpoints,
+)
 from producers.api.context import RequestContext
 from producers.api.problems import Problem, install
 from producers.api.services import Services
@@ -24,7 +34,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
-    for module in (jobs, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries, health):
+    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries, health):
         app.include_router(module.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app

@@ -27,6 +27,7 @@ from sink.s3 import S3ObjectStore
 from tests.integration.shim import Shim, in_transaction, serving
 from tests.integration.test_relay import read, wait_for
 from tests.samples import TRANSCRIPT
+from tests.sink.bulk import fill
 
 Done = subprocess.CompletedProcess[str]
 # what the developer has set must not decide a test
@@ -379,6 +380,22 @@ def test_a_tenants_policy_is_set_step_by_step_and_shown(stack: Stack, topic_admi
     for wrong in ("audio=soon", "sound=7", "audio=-1"):
         refused = run_here("tenants", "set", tenant, "--retention", wrong, **values)
         assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+
+
+def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None:
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    bulk = fill(database, None, 1, datetime.now(UTC))
+    recording = ("erase", "--tenant", "acme", "--recording-id", f"{bulk.mark}{bulk.job_ids[0]}")
+    hold = ("--tenant", "acme", "--job", str(bulk.job_ids[0]))
+    assert run_here("hold", "set", *hold, "--reason", "case 17", **values).returncode == 0
+    assert "case 17" in run_here("hold", "list", **values).stdout
+    refused = run_here(*recording, **values)
+    assert (refused.returncode, "A legal hold keeps it" in refused.stderr) == (2, True)
+    assert run_here("hold", "release", *hold, **values).returncode == 0
+    done = run_here(*recording, "--json", **values)
+    assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
+    assert run_here(*recording, **values).returncode == 2
+    assert "objects follow" in run_here("erase", str(bulk.job_ids[0]), "--tenant", "acme", **values).stdout
 
 
 def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:

@@ -10,6 +10,7 @@ COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "sche
 COMMANDS += ["database", "database migrate", "webhooks"]
 COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
 COMMANDS += [f"webhooks {name}" for name in ("deliveries", "redeliver", "test")]
+COMMANDS += ["erase", "hold", "hold set", "hold release", "hold list"]
 COMMANDS += ["tenants", "tenants set", "tenants show", "tenants list"]
 
 

@@ -1,0 +1,104 @@
+"""`scribe erase` and `scribe hold`: what must go before its time and what must stay, for operators with the database."""
+
+import getpass
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from producers.cli.keys import Json, with_database
+from producers.cli.outcome import print_json
+from schemas.errors import Rejected
+from schemas.objects import check_tenant
+from sink.erasure import Erasure, jobs_of_recording
+from sink.erasure import erase as erase_job
+from sink.holds import Hold, list_holds, release_hold, set_hold
+from sink.postgres import Database
+
+app = typer.Typer(no_args_is_help=True, help="Legal holds; needs SCRIBE_POSTGRES_DSN.")
+Tenant = Annotated[str, typer.Option(help="Whose it is.")]
+Job = Annotated[UUID | None, typer.Option(help="Only this job; else all that the tenant has.")]
+
+
+def erase(
+    tenant: Tenant,
+    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="[JOB]...", help="Ids of jobs.")] = None,
+    recording_id: Annotated[str | None, typer.Option(help="All jobs of this recording.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
+
+    Rows are gone at once, objects as soon as `scribe-streams retain` runs.
+
+    [bold]scribe erase --tenant acme --recording-id call-17[/]
+    """
+    found = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
+    if as_json:
+        print_json([_plain(erasure) for erasure in found])
+        return
+    for erasure in found:
+        done = f"done {erasure.done_at:%Y-%m-%d %H:%M}" if erasure.done_at else "objects follow"
+        last = f"{erasure.last_copy_expires_at:%Y-%m-%d %H:%M}"
+        sys.stdout.write(
+            f"{erasure.job_id}  {sum(erasure.rows.values())} rows  {erasure.objects} objects  {done}"
+            f"  last copy in a topic until {last} UTC\n"
+        )
+
+
+async def _erase(database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None) -> list[Erasure]:
+    if recording_id is not None:
+        async with database.connection() as connection:
+            jobs += await jobs_of_recording(connection, tenant, recording_id)
+    if not jobs:
+        raise Rejected("not_found", "no job is named, or the recording has none")
+    by, now = f"operator {getpass.getuser()}", datetime.now(UTC)
+    return [
+        await database.run(partial(erase_job, tenant=tenant, job_id=job_id, asked_by=by, now=now)) for job_id in jobs
+    ]
+
+
+@app.command("set")
+def set_(
+    tenant: Tenant, reason: Annotated[str, typer.Option(help="Why; only operators see it.")], job: Job = None
+) -> None:
+    """Keep a job, or all of a tenant, whatever its time and whoever asks for its erasure.
+
+    [bold]scribe hold set --tenant acme --reason "case 17"[/]
+    """
+    check_tenant(tenant)
+    with_database(lambda database: database.run(partial(set_hold, tenant=tenant, job_id=job, reason=reason)))
+    sys.stdout.write(f"held {job or 'all'} of {tenant}\n")
+
+
+@app.command()
+def release(tenant: Tenant, job: Job = None) -> None:
+    """End a hold; what is over goes with the next sweep."""
+    if not with_database(lambda database: database.run(partial(release_hold, tenant=tenant, job_id=job))):
+        raise Rejected("not_found", "there is no such hold")
+    sys.stdout.write(f"released {job or 'all'} of {tenant}\n")
+
+
+@app.command("list")
+def list_(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
+) -> None:
+    """List holds with their reasons."""
+    holds: tuple[Hold, ...] = with_database(lambda database: database.run(partial(list_holds, tenant=tenant)))
+    if as_json:
+        print_json([{name: None if v is None else str(v) for name, v in asdict(hold).items()} for hold in holds])
+        return
+    table = Table("TENANT", "JOB", "SINCE", "REASON", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for hold in holds:
+        table.add_row(hold.tenant, str(hold.job_id or "all"), f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason)
+    Console().print(table)
+
+
+def _plain(erasure: Erasure) -> dict[str, object]:
+    plain = asdict(erasure)
+    return {name: v if v is None or isinstance(v, dict | int) else str(v) for name, v in plain.items()}
