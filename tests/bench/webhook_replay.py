@@ -34,8 +34,9 @@ BOX = SecretBox.of(OUTBOUND)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MISSED = """
 INSERT INTO webhook_deliveries
-    (delivery_id, event_id, endpoint_id, job_id, type, payload, sequence, state, attempt, next_attempt_at, ended_at)
-SELECT delivery_id, event_id, %s, gen_random_uuid(), 'job.completed', '{"type": "job.completed"}', n, 'exhausted', 10, now(), now()
+    (delivery_id, event_id, endpoint_id, job_id, type, payload, sequence, state, attempt, created_at, next_attempt_at, ended_at)
+SELECT delivery_id, event_id, %s, gen_random_uuid(), 'job.completed', '{"type": "job.completed"}', n, 'exhausted', 10,
+    now() + n * interval '1 microsecond', now(), now()
 FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS missed (delivery_id, event_id, n)"""
 
 
