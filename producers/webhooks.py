@@ -54,6 +54,8 @@ async def known_delivery(connection: Connection, delivery: UUID, tenant: str | N
 async def send_again(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
     """Send one delivery again; one that is being sent stays so. Raises Rejected: not_found, endpoint_disabled."""
     found = await known_delivery(connection, delivery, tenant)
+    if not found.payload:  # its time was over
+        raise Rejected("not_found", f"webhook delivery {delivery} is kept without what it said")
     _check_enabled(await known_endpoint(connection, found.endpoint_id, tenant))
     await redeliver(connection, delivery)
     return await known_delivery(connection, delivery, tenant)

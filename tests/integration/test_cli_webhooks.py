@@ -80,7 +80,7 @@ def written(database: str) -> str:
     """A delivery that was only written down, as to a disabled endpoint."""
 
     async def write(connection: Connection) -> str:
-        new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
+        new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={"n": 1}, asked=None)
         await add(connection, endpoint_id("acme", URL), new)
         await connection.execute("UPDATE webhook_deliveries SET state = 'disabled'")
         return str(delivery_id(new.event_id, endpoint_id("acme", URL)))
