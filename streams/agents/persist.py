@@ -38,7 +38,9 @@ from streams.transcripts import Transcripts, check_result
 log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-CONCURRENCY = 2 * LIMITS.items  # records of one topic that are in work at the same time: two full groups
+CONCURRENCY = (
+    4 * LIMITS.items
+)  # records of one topic in work at the same time: full groups running, and the next ones decoded
 WORD_BYTES = 60  # of a word, about, as Avro and as JSON
 
 
