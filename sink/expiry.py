@@ -205,9 +205,11 @@ async def delete_calls(connection: Connection, tenant: str, cutoff: datetime, li
 
 
 _FOR_ALL = {
-    "dead_letters": "outbox WHERE id IN (SELECT id FROM outbox WHERE failed_at < %(cutoff)s LIMIT %(limit)s)",
+    "dead_letters": "outbox WHERE id IN (SELECT id FROM outbox o WHERE failed_at < %(cutoff)s"
+    " AND NOT EXISTS (SELECT FROM jobs j WHERE convert_to(j.job_id::text, 'UTF8') = o.key AND {held}) LIMIT %(limit)s)",
     "applied_events": "applied_events WHERE event_id IN"
-    " (SELECT event_id FROM applied_events WHERE applied_at < %(cutoff)s LIMIT %(limit)s)",
+    " (SELECT event_id FROM applied_events a WHERE applied_at < %(cutoff)s"
+    " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = a.job_id AND {held}) LIMIT %(limit)s)",
     "evidence": "erasures WHERE job_id IN (SELECT job_id FROM erasures WHERE done_at < %(cutoff)s LIMIT %(limit)s)",
 }
 FOR_ALL = tuple(_FOR_ALL)
@@ -216,7 +218,7 @@ FOR_ALL = tuple(_FOR_ALL)
 
 async def delete_for_all(connection: Connection, name: str, cutoff: datetime, limit: int) -> Batch:
     """Delete rows of one of the classes FOR_ALL."""
-    query = f"DELETE FROM {_FOR_ALL[name]}"  # noqa: S608 - our own words
+    query = f"DELETE FROM {_FOR_ALL[name]}".format(held=HELD.format("j"))  # noqa: S608 - our own words
     done = await connection.execute(query, {"cutoff": cutoff, "limit": limit})
     return Batch(done.rowcount, done.rowcount)
 
