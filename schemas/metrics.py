@@ -88,3 +88,6 @@ ENHANCED_AI_OPEN = Gauge(
 ENHANCEMENTS = Counter(P + "enhancements", "Attempts at enhancements, by how they ended.", ["outcome"])
 ENHANCEMENTS_WAITING = Gauge(P + "enhancements_waiting", "Enhancements that have not ended.")
 ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced-AI service charged.")
+READS = Counter(
+    P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
+)

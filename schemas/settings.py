@@ -241,6 +241,8 @@ class ApiSettings(_Settings):
     """Port it listens on."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
+    postgres_read_dsn: SecretStr | None = None
+    """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which clients reach the shim; the links in webhooks start with it."""
 

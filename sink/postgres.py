@@ -85,12 +85,22 @@ class Database:
         # the pool would only say that time is over, so the first connection is made by hand for its reason
         async with _connected(dsn, timeout):
             pass
+        async with cls.pooled(dsn, settings.postgres_pool_size, timeout=timeout) as database:
+            yield database
+
+    @classmethod
+    @asynccontextmanager
+    async def pooled(
+        cls, dsn: str, size: int, *, timeout: float, variable: str = "SCRIBE_POSTGRES_DSN"
+    ) -> AsyncIterator["Database"]:
+        """The same for a server that need not answer yet; `variable` is the setting that `dsn` came from."""
+        dsn = with_defaults(dsn, variable)
         pool = AsyncConnectionPool(
             dsn,
             connection_class=AsyncConnection[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=1,
-            max_size=settings.postgres_pool_size,
+            max_size=size,
             timeout=timeout,
             # an attempt that doubles its pauses for minutes would sleep on when the server is long back
             reconnect_timeout=timeout,
@@ -185,7 +195,7 @@ def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
     return error.sqlstate[:2] not in _OWN_CLASSES
 
 
-def with_defaults(dsn: str) -> str:
+def with_defaults(dsn: str, variable: str = "SCRIBE_POSTGRES_DSN") -> str:
     """The connection string with our defaults for what it does not say; raises SettingsError if it cannot be read."""
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
@@ -194,7 +204,7 @@ def with_defaults(dsn: str) -> str:
     # libpq's words repeat what it took for an option, a host or a port, and that may be a part of the password
     if "@" in given.get("host", "")[1:] or not _PORTS.fullmatch(given.get("port", "")):
         raise SettingsError(
-            "SCRIBE_POSTGRES_DSN: is not a connection string such as postgresql://user:password@host:5432/database;"
+            f"{variable}: is not a connection string such as postgresql://user:password@host:5432/database;"
             " special characters of a password are written as %XX, and only options of libpq may follow"
         )
     return make_conninfo(**{**_DEFAULTS, **given})

@@ -22,6 +22,7 @@ from schemas.models import load_registry
 from schemas.settings import ApiProcess, load
 from sink.outbound import check_url
 from sink.postgres import Database
+from sink.replica import Reading
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 from sink.webhook_secrets import SecretBox
@@ -34,9 +35,13 @@ GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 @asynccontextmanager
 async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
     """Everything behind the shim; raises Outage when the database is away."""
-    async with Database.open(settings) as database:
+    async with (
+        Database.open(settings) as database,
+        Reading.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
+    ):
         yield Services(
             database=database,
+            reading=reading,
             store=S3ObjectStore(settings),
             serde=serde_for(settings),
             registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),

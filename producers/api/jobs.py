@@ -16,8 +16,10 @@ from producers.submit import Trace, accept, check, job_record
 from schemas import metrics
 from schemas.errors import Rejected
 from schemas.events import ENDED, JobRequested, Source
+from schemas.transcript import Transcript
 from sink import enhancements, jobs
 from sink.jobs import JobRow
+from sink.postgres import Connection
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 REQUEST_CODES = (
@@ -84,12 +86,17 @@ async def read_transcript(
     form: Annotated[Format, Query(alias="format", description="The form of the transcript.")] = Format.JSON,
 ) -> Response:
     """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
-    async with services.database.as_tenant(key.tenant) as connection:
-        job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
-        _check_completed(job)
-        transcript = await jobs.transcript(connection, job)
+
+    async def read(connection: Connection) -> Transcript | JobRow | None:
+        job = await jobs.find(connection, job_id, key.tenant)
+        return await jobs.transcript(connection, job) if job and job.state == "completed" else job
+
+    # a replica may not have the job or its end yet
+    found = await services.reading.run(key.tenant, read, settled=lambda found: isinstance(found, Transcript))
+    if not isinstance(found, Transcript):
+        raise _without_transcript(_known(found, job_id))
     # long transcripts take a while to write out, and nobody else should wait for that
-    text = await anyio.to_thread.run_sync(render, transcript, form)
+    text = await anyio.to_thread.run_sync(render, found, form)
     return Response(text, media_type=CONTENT_TYPES[form])
 
 
@@ -117,13 +124,11 @@ def _known(job: JobRow | None, job_id: UUID) -> JobRow:
     return job
 
 
-def _check_completed(job: JobRow) -> None:
+def _without_transcript(job: JobRow) -> Rejected:
     match job.state:
-        case "completed":
-            return
         case "cancelled":
-            raise Rejected("cancelled")
+            return Rejected("cancelled")
         case "failed":
-            raise JobFailed(*failure_of(job))
+            return JobFailed(*failure_of(job))
         case state:
-            raise Rejected("not_ready", f"its state is {state}")
+            return Rejected("not_ready", f"its state is {state}")

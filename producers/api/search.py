@@ -1,6 +1,7 @@
 """Search over the tenant's own transcripts."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -69,8 +70,9 @@ async def search_transcripts(
     """
     place = from_position_cursor(cursor)
     after = place and Place(*place)
-    async with services.searches, services.database.as_tenant(key.tenant) as connection:
-        found = await search(connection, q, language=language, after=after, limit=limit)
+    asked = partial(search, text=q, language=language, after=after, limit=limit)
+    async with services.searches:
+        found = await services.reading.run(key.tenant, asked)
     more = found.more_after
     return HitList(
         hits=[_view(hit) for hit in found.hits],

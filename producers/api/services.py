@@ -18,6 +18,7 @@ from schemas.ports import ObjectStore
 from schemas.serde import Serde
 from sink.keys import ApiKey, verify_key
 from sink.postgres import Database
+from sink.replica import Reading
 from sink.webhook_secrets import SecretBox
 
 MAX_TRACESTATE = 512
@@ -33,6 +34,7 @@ class Services:
     """The outside systems and rules behind the REST shim; `upload_max_bytes` limits one upload."""
 
     database: Database
+    reading: Reading
     store: ObjectStore
     serde: Serde
     registry: ModelRegistry

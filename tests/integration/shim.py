@@ -24,6 +24,7 @@ from schemas.transcript import Transcript
 from sink.keys import create_key
 from sink.outbound import check_url
 from sink.postgres import Connection, Database
+from sink.replica import Reading
 from sink.results import Kept, apply_request, apply_result
 from sink.webhook_secrets import SecretBox
 from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
@@ -141,6 +142,7 @@ def serving(
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
             services = Services(
                 database=database,
+                reading=Reading(database),
                 store=store,
                 serde=Serde(),
                 registry=REGISTRY,

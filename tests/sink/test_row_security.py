@@ -180,6 +180,18 @@ async def test_a_row_of_another_tenant_cannot_be_written(db: Database) -> None:
                 await connection.execute(text.format(table=sql.Identifier(table), names=names), [Jsonb(found["row"])])
 
 
+async def test_an_own_row_cannot_be_given_away(db: Database) -> None:
+    await allow_all(db)
+    for statement in (
+        "UPDATE jobs SET tenant = 'globex'",
+        f"UPDATE segments SET job_id = '{JOBS['globex'].job_id}', position = position + 1000",
+        "UPDATE outbox SET tenant = NULL",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            async with db.as_tenant("acme", writing=True) as connection:
+                await connection.execute(statement.encode())
+
+
 async def test_nobody_sees_nothing(db: Database) -> None:
     await allow_all(db)
     for tenant in (None, "", "nobody"):
