@@ -39,3 +39,16 @@ def test_no_function_lends_the_owners_rights_without_a_fixed_search_path(databas
     )
     with psycopg.connect(database) as connection:
         assert connection.execute(query).fetchall() == []
+
+
+def test_no_column_hides_the_argument_of_a_function(database: str) -> None:
+    """In a function in SQL a bare name is the column's when there is one, also one that a later migration adds."""
+    query = (
+        "SELECT p.proname || '.' || a.attname FROM pg_proc p JOIN pg_class c ON strpos(p.prosrc, c.relname) > 0"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY(p.proargnames)"
+        " WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'sql') AND c.relkind = 'r'"
+        " AND c.relnamespace = 'public'::regnamespace AND p.pronamespace = 'public'::regnamespace"
+        " AND strpos(p.prosrc, p.proname || '.' || a.attname) = 0"
+    )
+    with psycopg.connect(database) as connection:
+        assert connection.execute(query).fetchall() == []
