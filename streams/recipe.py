@@ -7,6 +7,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,12 +80,22 @@ class Recipe:
         self._group = group
         self._dlq = dlq or dlq_topic(group)
         self._waits: dict[object, str] = {}
+        self._begun: dict[object, float] = {}
+        self._settled_at = time.monotonic()
         self._in_work = Budget(IN_WORK_BYTES)
 
     @property
     def waiting(self) -> str | None:
         """Why records wait at the moment, None when none does."""
         return next(iter(self._waits.values()), None)
+
+    def handling(self, now: float) -> float:
+        """How long the oldest attempt at a record has lasted at `now`, a monotonic time; none lasts long if all is well."""
+        return max((now - begun for begun in list(self._begun.values())), default=0.0)
+
+    def settled(self, now: float) -> float:
+        """How long ago a record was last brought to its end."""
+        return now - self._settled_at
 
     async def run(self, stream: Any, cls: type[E], handler: Handler[E], unapplied: Unapplied[E] | None = None) -> None:
         """The body of an agent that reads events of class `cls`."""
@@ -107,6 +118,7 @@ class Recipe:
             tell = partial(_tell, work.unapplied, end.event, end.letter)
             if await self._tried(lambda _: tell()) is None:
                 return False
+        self._settled_at = time.monotonic()
         metrics.RECORDS_HANDLED.labels(app=self._group, effect=end.effect).inc()
         return True
 
@@ -115,6 +127,7 @@ class Recipe:
         waits = failures = 0
         try:
             while True:
+                self._begun[step] = time.monotonic()
                 try:
                     return await step(failures + 1)
                 except (Outage, Transient) as error:
@@ -123,6 +136,8 @@ class Recipe:
                     level = logging.DEBUG if str(error) in self._waits.values() else logging.WARNING
                     self._waits[step] = str(error)
                     log.log(level, "waiting: %s", error)
+                finally:
+                    self._begun.pop(step, None)
                 if not await self._pause(waits):
                     return None
                 waits += 1

@@ -17,6 +17,7 @@ from streams.safe_transport import ScribeApp, WatermarkConsumer
 
 log = logging.getLogger(__name__)
 
+FULL_SECONDS = 5.0  # without a poll: there is no room for more records
 ANSWER_SECONDS = 10.0  # for the broker to tell the ends of partitions
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 CHECK_SECONDS = 5.0
@@ -28,6 +29,7 @@ class Limits:
 
     tick: float = 60
     poll: float = 300
+    handling: float = 300
     rebalance: float = 300
     fetching: float = 600
     committing: float = 300
@@ -40,11 +42,14 @@ class Limits:
 class Vitals:
     """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage.
 
+    `handling`: of the oldest attempt at a record; `settled`: since the last record came to its end.
     `fetching` and `committing`: how long the slowest partition that is behind has not moved.
     """
 
     tick: float
     poll: float
+    handling: float
+    settled: float
     rebalance: float
     fetching: float
     committing: float
@@ -63,8 +68,10 @@ def stall(vitals: Vitals, limits: Limits) -> str | None:
         return "the membership in the consumer group has died"
     if vitals.rebalance > limits.rebalance:
         return f"a rebalance has taken {vitals.rebalance:.0f} s"
-    # full buffers stop the polls, which is right as long as records wait for an outage to end
-    if vitals.poll > limits.poll and not vitals.waiting:
+    if vitals.handling > limits.handling:
+        return f"a record has been in work for {vitals.handling:.0f} s and does not let go"
+    # full buffers stop the polls, which is right as long as records wait for an outage, or come to their ends slowly
+    if min(vitals.poll, vitals.settled) > limits.poll and not vitals.waiting:
         return f"no record was asked for in {vitals.poll:.0f} s"
     if vitals.fetching > limits.fetching:
         return f"a partition that has records has brought none for {vitals.fetching:.0f} s"
@@ -103,6 +110,8 @@ class Watchdog:
         return Vitals(
             tick=now - self._ticked,
             poll=now - consumer.last_poll if consumer else 0.0,
+            handling=self._recipe.handling(now),
+            settled=self._recipe.settled(now),
             rebalance=now - self._settled,
             fetching=self._fetch_age,
             committing=self._commit_age,
@@ -110,6 +119,10 @@ class Watchdog:
             coordinating=consumer is None or consumer.coordinating,
             waiting=self._recipe.waiting is not None,
         )
+
+    def beyond_help(self) -> str | None:
+        """Why the process will end in a moment."""
+        return stall(self.vitals(time.monotonic()), self._limits)
 
     def not_ready(self) -> str | None:
         """Why the process does no work at the moment."""
@@ -139,10 +152,13 @@ class Watchdog:
         except (TimeoutError, KafkaError) as error:
             log.info("the ends of the partitions are not known: %s", error)
             fetching = {}
-        now, excused = time.monotonic(), self._recipe.waiting is not None or not consumer.flow_active or not fetching
+        now = time.monotonic()
+        unable = self._recipe.waiting is not None or not consumer.flow_active or not fetching
+        # full buffers stop the polls, about which there is a rule of its own
+        excused = unable or now - consumer.last_poll > FULL_SECONDS
         committing = consumer.committing()
         self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
-        self._commit_age = self._committing.observe(committing, now, excused=excused)
+        self._commit_age = self._committing.observe(committing, now, excused=unable)
         app = self._app.conf.id
         lag = sum(
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
@@ -158,7 +174,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while True:
-            if reason := stall(self.vitals(time.monotonic()), self._limits):
+            if reason := self.beyond_help():
                 log.critical("ending the process: %s", reason)
                 # nothing that still runs could be trusted to end it in an orderly way
                 os._exit(EXIT_CODE)

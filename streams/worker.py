@@ -53,7 +53,10 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
     def not_ready() -> str | None:
         return started[0].not_ready() if started else "starting"
 
-    with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready):
+    def dead() -> str | None:
+        return started[0].beyond_help() if started else None
+
+    with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready, live=dead):
         migrated(postgres)
         # the loop that mode finds, and keeps for whatever it makes outside of a running one
         loop = get_event_loop()

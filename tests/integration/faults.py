@@ -1,12 +1,15 @@
 """What goes wrong inside a Faust process that looks healthy: put in once its partitions are assigned."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
+from streams.agents import persist
 from streams.safe_transport import ScribeApp
 from streams.watchdog import Limits
 
-LIMITS = Limits(fetching=4, committing=4, measure=0.5)
+LIMITS = Limits(fetching=4, committing=4, handling=4, measure=0.5)
 Fault = Callable[[ScribeApp], Callable[..., Awaitable[None]]]
 
 
@@ -35,6 +38,19 @@ def lost_commits(app: ScribeApp) -> Callable[..., Awaitable[None]]:
     return after
 
 
+def stubborn_handler(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """A handler that no time limit moves: it swallows every cancellation."""
+
+    async def never(*_: object) -> str:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await app.sleep(3600)
+
+    # now, since an agent takes its handler when it starts
+    persist.Persist.requested = never  # type: ignore[method-assign, assignment]
+    return none(app)
+
+
 def none(app: ScribeApp) -> Callable[..., Awaitable[None]]:
     """Nothing goes wrong."""
 
@@ -44,4 +60,9 @@ def none(app: ScribeApp) -> Callable[..., Awaitable[None]]:
     return after
 
 
-FAULTS: dict[str, Fault] = {"silent-fetcher": silent_fetcher, "lost-commits": lost_commits, "none": none}
+FAULTS: dict[str, Fault] = {
+    "silent-fetcher": silent_fetcher,
+    "lost-commits": lost_commits,
+    "stubborn-handler": stubborn_handler,
+    "none": none,
+}

@@ -11,7 +11,12 @@ from tests.streams.jobs import new_job
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"), [("silent-fetcher", "has brought none"), ("lost-commits", "was not committed")]
+    ("fault", "words"),
+    [
+        ("silent-fetcher", "has brought none"),
+        ("lost-commits", "was not committed"),
+        ("stubborn-handler", "does not let go"),
+    ],
 )
 def test_a_silent_process_ends_and_the_next_one_does_its_work(service: Service, fault: str, words: str) -> None:  # noqa: F811
     tell(service, [new_job()])

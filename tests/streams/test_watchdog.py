@@ -6,19 +6,32 @@ import pytest
 
 from streams.watchdog import Limits, Vitals, stall
 
-LIMITS = Limits(tick=60, poll=300, rebalance=300, fetching=600, committing=300, stopping=90)
-WELL = Vitals(tick=1, poll=1, rebalance=1, fetching=1, committing=1, stopping=None, coordinating=True, waiting=False)
+LIMITS = Limits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
+WELL = Vitals(
+    tick=1,
+    poll=1,
+    handling=1,
+    settled=1,
+    rebalance=1,
+    fetching=1,
+    committing=1,
+    stopping=None,
+    coordinating=True,
+    waiting=False,
+)
 
 
 @pytest.mark.parametrize(
     "vitals",
     [
         WELL,
-        replace(WELL, poll=10_000, waiting=True),
+        replace(WELL, poll=10_000, settled=10_000, waiting=True),
+        replace(WELL, poll=10_000, settled=59, handling=59),
+        replace(WELL, poll=1, settled=10_000),
         replace(WELL, tick=60, poll=300, rebalance=300, fetching=600, committing=300),
         replace(WELL, stopping=0.0, coordinating=False, poll=10_000),
     ],
-    ids=["well", "an outage lasts", "at the limits", "it is stopping"],
+    ids=["well", "an outage lasts", "a queue of slow records", "nothing to do", "at the limits", "it is stopping"],
 )
 def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
     assert stall(vitals, LIMITS) is None
@@ -29,8 +42,10 @@ def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
     [
         (replace(WELL, tick=61), "event loop"),
         (replace(WELL, tick=61, waiting=True), "event loop"),
-        (replace(WELL, poll=301), "no record was asked for"),
+        (replace(WELL, poll=301, settled=301), "no record was asked for"),
         (replace(WELL, rebalance=301), "rebalance"),
+        (replace(WELL, handling=301), "does not let go"),
+        (replace(WELL, handling=301, waiting=True), "does not let go"),
         (replace(WELL, fetching=601), "has brought none"),
         (replace(WELL, committing=301), "not committed"),
         (replace(WELL, coordinating=False), "membership"),
