@@ -76,29 +76,32 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: PostgresSettings, *, timeout: float = 10) -> AsyncIterator["Database"]:
+    async def open(
+        cls, settings: PostgresSettings, *, timeout: float = 10, prepare: bool = True
+    ) -> AsyncIterator["Database"]:
         """Connect; raises Outage with the reason when the server does not answer within `timeout` seconds.
 
-        `timeout` is also how long a transaction may wait for a free connection.
+        `timeout` is also how long a transaction may wait for a free connection. Without `prepare` no statement outlives
+        its transaction, so that a proxy may hand connections of the server around.
         """
         dsn = with_defaults(settings.postgres_dsn.get_secret_value())
         # the pool would only say that time is over, so the first connection is made by hand for its reason
         async with _connected(dsn, timeout):
             pass
-        async with cls.pooled(dsn, settings.postgres_pool_size, timeout=timeout) as database:
+        async with cls.pooled(dsn, settings.postgres_pool_size, timeout=timeout, prepare=prepare) as database:
             yield database
 
     @classmethod
     @asynccontextmanager
     async def pooled(
-        cls, dsn: str, size: int, *, timeout: float, variable: str = "SCRIBE_POSTGRES_DSN"
+        cls, dsn: str, size: int, *, timeout: float, prepare: bool = True, variable: str = "SCRIBE_POSTGRES_DSN"
     ) -> AsyncIterator["Database"]:
         """The same for a server that need not answer yet; `variable` is the setting that `dsn` came from."""
         dsn = with_defaults(dsn, variable)
         pool = AsyncConnectionPool(
             dsn,
             connection_class=AsyncConnection[DictRow],
-            kwargs={"row_factory": dict_row, "autocommit": True},
+            kwargs={"row_factory": dict_row, "autocommit": True} | ({} if prepare else {"prepare_threshold": None}),
             min_size=1,
             max_size=size,
             timeout=timeout,

@@ -74,7 +74,7 @@ class Reading:
             return
         secret = dsn.get_secret_value()
         async with Database.pooled(
-            secret, size, timeout=CONNECT_SECONDS, variable="SCRIBE_POSTGRES_READ_DSN"
+            secret, size, timeout=CONNECT_SECONDS, prepare=False, variable="SCRIBE_POSTGRES_READ_DSN"
         ) as replica:
             yield cls(primary, replica)
 

@@ -36,7 +36,7 @@ GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
     """Everything behind the shim; raises Outage when the database is away."""
     async with (
-        Database.open(settings) as database,
+        Database.open(settings, prepare=False) as database,
         Reading.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
     ):
         yield Services(

@@ -25,6 +25,7 @@ from sink.postgres import Connection, Database, NotMigrated
 from sink.results import Kept, apply_result
 from sink.tenants import apply_policy
 from tests.samples import AT, BARE_REQUEST, TRANSCRIPT
+from tests.sink.pooling_proxy import PoolingProxy
 
 pytestmark = pytest.mark.anyio
 TENANTS = ("acme", "globex")
@@ -260,6 +261,25 @@ async def cancelled_inside(db: Database) -> None:
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
+
+
+async def test_tenants_stay_apart_behind_a_proxy_that_pools_transactions(database: str) -> None:
+    """Ten tenants and the owner share two connections of the server, which change hands all the time."""
+    async with PoolingProxy(database, size=2).serving() as proxy:
+        through = make_conninfo(database, host="127.0.0.1", port=proxy.port)
+        async with Database.open(settings(through, size=6), prepare=False) as db:
+            owner = await who(db)
+
+            async def act(tenant: str) -> None:
+                for _ in range(8):
+                    async with db.as_tenant(tenant, writing=True) as connection:
+                        query = "SELECT current_user AS role, scribe_own_tenant() AS tenant"
+                        row = await (await connection.execute(query)).fetchone()
+                        assert row == {"role": "scribe_tenant", "tenant": tenant}
+                    assert await who(db) == owner
+
+            await asyncio.gather(*(act(f"tenant-{n}") for n in range(10)))
+    assert proxy.handed_over > 20
 
 
 async def test_a_tenants_reader_cannot_write(db: Database) -> None:
