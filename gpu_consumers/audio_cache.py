@@ -21,6 +21,8 @@ from schemas.errors import Outage, Transient
 from sink.disk import is_full
 
 PATIENCE_SECONDS = 300.0  # so long a job waits for room on the disk before it counts as an attempt
+MAX_AGE_SECONDS = 3600.0
+EXPIRE_SECONDS = 60.0
 _WORK = "work-"
 _PART = ".part"
 _JOB = "job-"
@@ -33,14 +35,24 @@ class AudioCache:
     start sees by the lock what a dead one left.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        max_age_seconds: float = MAX_AGE_SECONDS,
+    ) -> None:
+        """`max_age_seconds`: a recording that nobody used for so long is forgotten, however much room there is."""
         self._folder = folder
         self._max_bytes = max_bytes
+        self._max_age = max_age_seconds
         self._now = now
         self._waiting = threading.local()  # the time since when this thread's job finds no room
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             _sweep(folder)
+            self.expire()
             self._work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
             weakref.finalize(self, _leave, self._work, _lock(self._work))
 
@@ -96,6 +108,23 @@ class AudioCache:
             part.unlink(missing_ok=True)
         self._evict(self._max_bytes)
         return samples
+
+    def expire(self) -> None:
+        """Forget what nobody used for long: a recording must not outlive its jobs by more than that."""
+        oldest = time.time() - self._max_age
+        for used_at, _, path in _stats(self._folder, "*.npy"):
+            if used_at < oldest:
+                path.unlink(missing_ok=True)
+
+    def keep_expiring(self, seconds: float = EXPIRE_SECONDS) -> None:
+        """Do so every so many seconds, in a thread, as long as the process lives."""
+
+        def work() -> None:
+            while True:
+                time.sleep(seconds)
+                self.expire()
+
+        threading.Thread(target=work, name="audio-cache", daemon=True).start()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.npy"

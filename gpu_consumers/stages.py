@@ -252,7 +252,12 @@ def create_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> t
     store = S3ObjectStore(settings)
     limits = Limits(settings.fetch_max_bytes, settings.fetch_deadline_seconds)
     fetcher = Fetcher(OutboundClient(settings, settings.environment), store, limits)
-    cache = AudioCache(settings.audio_cache_dir or _default_cache(), settings.audio_cache_bytes)
+    cache = AudioCache(
+        settings.audio_cache_dir or _default_cache(),
+        settings.audio_cache_bytes,
+        max_age_seconds=settings.audio_cache_seconds,
+    )
+    cache.keep_expiring()
     engines = LoadedEngines(registry, settings, settings)
     recordings = Recordings(fetcher, cache, settings.audio_max_seconds)
     parts = Parts(serde, engines, recordings, Claims(store, settings.inline_max_bytes))

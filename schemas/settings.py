@@ -291,6 +291,8 @@ class GpuSettings(_Settings):
     """Longest recording in seconds."""
     audio_cache_bytes: int = Field(default=4_000_000_000, ge=0)
     """Size of the local cache of recordings."""
+    audio_cache_seconds: float = Field(default=3600, gt=0)
+    """A decoded recording in that cache that nobody used for so long is deleted."""
     audio_cache_dir: Path | None = None
     """Folder of that cache; unset: a temporary one."""
     inline_max_bytes: int = Field(default=512_000, ge=0)

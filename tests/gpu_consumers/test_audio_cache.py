@@ -51,6 +51,18 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     assert float(first.sum()) == 1000.0
 
 
+def test_what_nobody_uses_any_more_is_forgotten(tmp_path: Path) -> None:
+    """By the next look of this process, and by the next process that starts."""
+    cache = AudioCache(tmp_path, 10**6, max_age_seconds=60)
+    for key in ("old", "new"):
+        cache.add(key, maker(1.0))
+    os.utime(tmp_path / "old.npy", (1, 1))
+    cache.expire()
+    assert (cache.get("old"), cache.get("new") is not None) == (None, True)
+    os.utime(tmp_path / "new.npy", (1, 1))
+    assert AudioCache(tmp_path, 10**6, max_age_seconds=60).get("new") is None
+
+
 def test_a_recording_larger_than_the_cache_still_works(tmp_path: Path) -> None:
     cache = AudioCache(tmp_path, 0)
     assert float(cache.add("a", maker(1.0)).sum()) == 1000.0
