@@ -80,7 +80,7 @@ _ADD = """
 WITH new AS (
     SELECT endpoint_id, tenant, state FROM webhook_endpoints WHERE endpoint_id = %(endpoint_id)s
         AND NOT EXISTS (SELECT FROM webhook_deliveries WHERE delivery_id = %(delivery_id)s)
-        AND NOT EXISTS (SELECT FROM erased_jobs WHERE job_id = %(job_id)s)
+        AND NOT scribe_is_erased(%(job_id)s::uuid)
 ), numbered AS (
     INSERT INTO webhook_sequences AS s (endpoint_id, tenant, last) SELECT endpoint_id, tenant, 1 FROM new
     ON CONFLICT (endpoint_id) DO UPDATE SET last = s.last + 1 RETURNING endpoint_id, last
