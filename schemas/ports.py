@@ -93,15 +93,22 @@ class RecordPublisher(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What the enhanced-AI service is to make of a transcript; `enhancement_id` is the Idempotency-Key of every call."""
+    """What the enhanced-AI service is to make of a transcript; `question` is in the Idempotency-Key of every call."""
 
     enhancement_id: UUID
+    run: int = 1
+    """That of the job: its transcript may be another one."""
     tenant: str
     job_id: UUID
     transcript: Transcript
     summarization: bool
     entity_extraction: bool
     model: str | None = None
+
+    @property
+    def question(self) -> str:
+        """The enhancement's id, and from a second run on its number: the same question is the same text."""
+        return str(self.enhancement_id) if self.run == 1 else f"{self.enhancement_id}/{self.run}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

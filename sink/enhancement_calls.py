@@ -1,16 +1,22 @@
 """Calls of the enhanced-AI service as the dispatcher sees them: leased when their job is completed, kept, and ended."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from schemas.errors import Outage
 from schemas.ports import KeptAnswer
 from schemas.records import Record
 from sink import outbox
 from sink.job_lock import lock
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
+
+log = logging.getLogger(__name__)
+PAUSE_SECONDS = 1.0  # before an answer is tried to be kept again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Call:
 _LEASE = """
 WITH running AS (
     SELECT tenant, count(*) AS calls FROM enhancement_calls
-    WHERE state = 'pending' AND lease_until > now() GROUP BY tenant
+    WHERE lease_token IS NOT NULL AND lease_until > now() GROUP BY tenant
 ), due AS (
     SELECT c.enhancement_id, c.next_attempt_at, j.run, j.state,
         row_number() OVER (PARTITION BY c.tenant ORDER BY c.next_attempt_at) + COALESCE(r.calls, 0) AS place
@@ -142,18 +148,25 @@ class KeptAnswers:
         return KeptAnswer(text=row["answer"], tokens=row["tokens"]) if row["answer"] is not None else None
 
     async def keep(self, step: str, answer: KeptAnswer) -> None:
-        """See Answers; what was paid is counted even when the lease is lost."""
+        """See Answers; waits for the database as long as it takes. What was paid is counted even when the lease is lost."""
+        while True:
+            try:
+                return await self._database.run(lambda connection: self._keep(connection, step, answer))
+            except Outage as error:
+                log.warning("an answer that was paid for waits to be kept: %s", error)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _keep(self, connection: Connection, step: str, answer: KeptAnswer) -> None:
         call = self._call
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO enhanced_ai_spending AS s (tenant, day, tokens)"
-                " VALUES (%s, (now() AT TIME ZONE 'UTC')::date, %s)"
-                " ON CONFLICT (tenant, day) DO UPDATE SET tokens = s.tokens + EXCLUDED.tokens",
-                [call.tenant, answer.tokens],
-            )
-            await connection.execute(
-                "INSERT INTO enhancement_answers (enhancement_id, tenant, step, answer, tokens)"
-                " SELECT enhancement_id, tenant, %s, %s, %s FROM enhancement_calls WHERE enhancement_id = %s"
-                " ON CONFLICT DO NOTHING",
-                [step, storable_text(answer.text), answer.tokens, call.enhancement_id],
-            )
+        await connection.execute(
+            "INSERT INTO enhanced_ai_spending AS s (tenant, day, tokens)"
+            " VALUES (%s, (now() AT TIME ZONE 'UTC')::date, %s)"
+            " ON CONFLICT (tenant, day) DO UPDATE SET tokens = s.tokens + EXCLUDED.tokens",
+            [call.tenant, answer.tokens],
+        )
+        await connection.execute(
+            "INSERT INTO enhancement_answers (enhancement_id, tenant, step, answer, tokens)"
+            " SELECT enhancement_id, tenant, %s, %s, %s FROM enhancement_calls"
+            " WHERE enhancement_id = %s AND run = %s ON CONFLICT DO NOTHING",
+            [step, storable_text(answer.text), answer.tokens, call.enhancement_id, call.run],
+        )

@@ -44,7 +44,8 @@ INSERT INTO enhancement_calls AS c
 SELECT %(enhancement_id)s, %(job_id)s, %(tenant)s, %(run)s, %(summarization)s, %(entity_extraction)s, %(llm_model)s
 WHERE NOT scribe_is_erased(%(job_id)s)
 ON CONFLICT (enhancement_id) DO UPDATE SET
-    run = EXCLUDED.run, state = 'pending', attempt = 0, next_attempt_at = now(), ended_at = NULL
+    run = EXCLUDED.run, state = 'pending', attempt = 0, next_attempt_at = now(), created_at = now(), ended_at = NULL,
+    cleared_at = NULL, lease_token = NULL, lease_until = NULL  -- whoever works on the earlier run has lost it
     WHERE c.run < EXCLUDED.run AND c.job_id = EXCLUDED.job_id AND c.tenant = EXCLUDED.tenant
 RETURNING enhancement_id"""
 _SAME = """
@@ -61,6 +62,7 @@ async def ask(connection: Connection, tenant: str, job_id: UUID, run: int, wishe
     values = {"tenant": tenant, "job_id": job_id, "run": run, **storable(asdict(wishes))}
     await lock(connection, job_id)
     if await (await connection.execute(_ASK, values)).fetchone() is not None:
+        await connection.execute("DELETE FROM enhancement_answers WHERE enhancement_id = %(enhancement_id)s", values)
         await connection.execute(f"NOTIFY {CHANNEL}")
         return True
     known = await connection.execute("SELECT FROM enhancement_calls WHERE enhancement_id = %(enhancement_id)s", values)

@@ -103,14 +103,19 @@ async def erase(connection: Connection, tenant: str, job_id: UUID, asked_by: str
     """
     await respect(connection)
     await lock(connection, job_id)
-    if erasure := await find_erasure(connection, tenant, job_id):
+    erasure = await find_erasure(connection, tenant, job_id)
+    # the id may have been used again when its tombstone was gone
+    if erasure is not None and not (await connection.execute("SELECT FROM jobs WHERE job_id = %s", [job_id])).rowcount:
         return erasure
     await _check(connection, tenant, job_id)
     await connection.execute("UPDATE erased_jobs SET asked = true, next_look_at = %s WHERE job_id = %s", [now, job_id])
     rows = await forget(connection, [job_id], now, asked=True)
     await connection.execute(
         "INSERT INTO erasures (job_id, tenant, asked_by, asked_at, rows, last_copy_expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (job_id) DO UPDATE SET tenant = EXCLUDED.tenant, asked_by = EXCLUDED.asked_by,"
+        " asked_at = EXCLUDED.asked_at, done_at = NULL, rows = EXCLUDED.rows,"
+        " last_copy_expires_at = EXCLUDED.last_copy_expires_at",
         [job_id, tenant, asked_by, now, Jsonb(rows), last_copy_expires_at(now)],
     )
     erasure = await find_erasure(connection, tenant, job_id)

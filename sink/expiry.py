@@ -4,6 +4,7 @@ A job's days count from its end, and by the database's clock: `completed_at` is 
 that never ended is over when it was abandoned. What is held is passed over.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from psycopg import sql
 
+from schemas.errors import Poison
 from schemas.events import TenantPolicy
 from schemas.retention import abandoned
 from schemas.serde import event_from_json
@@ -18,6 +20,7 @@ from sink.erasure import forget
 from sink.holds import HELD, respect
 from sink.postgres import Connection
 
+log = logging.getLogger(__name__)
 AUDIO, ARTIFACTS = "audio", "artifacts"
 
 # One arm for each index: ended jobs, those whose end lies in the future, those without one.
@@ -70,9 +73,17 @@ ORDER BY e.tenant"""
 
 
 async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
-    """Every tenant that has something which may be over, with its policy; those that are held as a whole are left out."""
-    rows = await (await connection.execute(_TENANTS)).fetchall()
-    return {row["tenant"]: row["policy"] and event_from_json(row["policy"], TenantPolicy) for row in rows}
+    """Every tenant that has something which may be over, with its policy.
+
+    Those that are held as a whole are left out, and so is one whose policy cannot be read: what it chose is not known.
+    """
+    found: dict[str, TenantPolicy | None] = {}
+    for row in await (await connection.execute(_TENANTS)).fetchall():
+        try:
+            found[row["tenant"]] = row["policy"] and event_from_json(row["policy"], TenantPolicy)
+        except Poison as error:
+            log.error("nothing of tenant %s is swept, its policy cannot be read: %s", row["tenant"], error)
+    return found
 
 
 async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now: datetime, limit: int) -> Batch:

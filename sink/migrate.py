@@ -16,6 +16,7 @@ from sink.postgres import translated, with_defaults
 
 FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x5C12BE  # any constant; it keeps two starting instances apart
+LOCK_SECONDS = 5  # for the tables that a migration changes; then it is an Outage, and tried again
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     name        text PRIMARY KEY,
@@ -46,6 +47,8 @@ def migrate(dsn: str, folder: Path = FOLDER) -> tuple[str, ...]:
     migrations = read(folder)
     with translated(), psycopg.connect(with_defaults(dsn), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # let go with the connection, however it ends
+        # everybody would wait behind a migration that waits for a long reader
+        connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         connection.execute(_TABLE)
         rows = connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
         missing = pending(migrations, {str(name): str(sha256) for name, sha256 in rows})

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -189,9 +189,9 @@ class S3ObjectStore:
             for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
                 yield item["Key"], item["VersionId"]
 
-    @cached_property
+    @property
     def _is_versioned(self) -> bool:
-        """Whether the bucket keeps or kept versions; a store that does not know of them has none."""
+        """Whether the bucket keeps or kept versions, asked each time, since that may be switched on; a store without any has none."""
         try:
             return self._client.get_bucket_versioning(Bucket=self.bucket).get("Status") is not None
         except ClientError as error:

@@ -131,21 +131,31 @@ class Enhancements:
         return partial(enhancement_calls.finish, call=call, state=str(result.outcome), record=record)
 
     async def _tried(self, call: Call) -> Verdict:
-        now = datetime.now(UTC)
         try:
             model = await self._admitted(call)
             if isinstance(model, Postponed):
                 return model
-            transcript = await self._transcript(call)
             ask = Ask(
                 enhancement_id=call.enhancement_id,
+                run=call.run,
                 tenant=call.tenant,
                 job_id=call.job_id,
-                transcript=transcript,
+                transcript=await self._transcript(call),
                 summarization=call.summarization,
                 entity_extraction=call.entity_extraction,
                 model=model,
             )
+        except Permanent as error:
+            return error
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            return self._away()
+        return await self._asked(call, ask)
+
+    async def _asked(self, call: Call, ask: Ask) -> Verdict:
+        """What the service made of it; only this tells the breaker anything."""
+        now = datetime.now(UTC)
+        try:
             found = await self._enhancer.enhance(ask, KeptAnswers(self._database, call))
         except Permanent as error:
             self._breaker = self._breaker.succeeded()
@@ -156,9 +166,12 @@ class Enhancements:
         except Outage as error:
             self._breaker = self._breaker.failed(time.monotonic())
             log.warning("waiting: %s", error)
-            return Postponed(_in(AWAY_SECONDS * self._limits.time_scale), counts=False)
+            return self._away()
         self._breaker = self._breaker.succeeded()
         return found
+
+    def _away(self) -> Postponed:
+        return Postponed(_in(AWAY_SECONDS * self._limits.time_scale), counts=False)
 
     async def _admitted(self, call: Call) -> str | Postponed | None:
         """The model to ask; a day's limit that is reached puts the call off; raises Permanent when it may not be made."""

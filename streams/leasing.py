@@ -116,11 +116,17 @@ class Leaser(Generic[J]):
                 found = await self._work.lease(connection, free, list(self._running))
         except Outage as error:
             log.warning("waiting: %s", error)
-            self.waiting = str(error)
-            await asyncio.sleep(self._pace.pause_seconds)
-            return ()
+            return await self._nothing(str(error))
+        except Exception:  # a row that cannot be leased must not end the process again and again
+            log.exception("leasing failed and is tried again")
+            return await self._nothing("leasing fails: see the log")
         self.waiting = None
         return found
+
+    async def _nothing(self, why: str) -> Sequence[J]:
+        self.waiting = why
+        await asyncio.sleep(self._pace.pause_seconds)
+        return ()
 
     def _start(self, job: J) -> None:
         task = asyncio.create_task(self._done(job))

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+import psycopg
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
+from pydantic import ValidationError
 
 from schemas import logs, metrics
 from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
@@ -68,7 +70,16 @@ def after_error(error: Exception, tries: int) -> DeadLetter | None:
         return DeadLetter(error.kind, error.code, error.message)
     if isinstance(error, Poison):
         return DeadLetter("poison", "undecodable", str(error))
-    return DeadLetter("internal", "internal", f"{type(error).__name__}: {error}")
+    return DeadLetter("internal", "internal", _told(error))
+
+
+def _told(error: Exception) -> str:
+    """An error without the values that were refused, which may be what people said."""
+    if isinstance(error, psycopg.Error):
+        return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
+    if isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {'; '.join(str(e['msg']) for e in error.errors(include_input=False)[:5])}"
+    return f"{type(error).__name__}: {error}"
 
 
 class Recipe:
@@ -161,7 +172,8 @@ class Recipe:
             if letter is None:
                 raise
             expected = isinstance(error, (Transient, Permanent, Poison))
-            log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not expected)
+            private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
+            log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._send(inbound, letter)
             return _End("dead_lettered", event, letter)
 

@@ -190,7 +190,10 @@ def _json(status: int, body: Any) -> tuple[int, dict[str, str], bytes]:
 
 
 def main(
-    port: Annotated[int, typer.Option(help="Port to listen on, on the loopback address; 0: any free one.")] = 8081,
+    port: Annotated[
+        int,
+        typer.Option(envvar="SCRIBE_METRICS_PORT", help="Port to listen on, on the loopback address; 0: any free one."),
+    ] = 8081,
     key: Annotated[str | None, typer.Option(help="Bearer token that is asked for.")] = None,
     faults: Annotated[str, typer.Option(help=f"What goes wrong first, one call each, of: {', '.join(FAULTS)}.")] = "",
 ) -> None:

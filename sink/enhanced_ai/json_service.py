@@ -41,7 +41,7 @@ class JsonService:
         if kept is not None:
             return EnhanceResponse.model_validate_json(kept.text), kept.tokens
         request = _request(ask, ask.model or self._default_model)
-        answer = _checked(await self._service.call(self._url, request.model_dump(), str(ask.enhancement_id)), ask)
+        answer = _checked(await self._service.call(self._url, request.model_dump(), ask.question), ask)
         tokens = _estimated(request, answer) if answer.tokens is None else answer.tokens
         metrics.ENHANCED_AI_TOKENS.inc(tokens)
         await answers.keep(STEP, KeptAnswer(text=answer.model_dump_json(), tokens=tokens))

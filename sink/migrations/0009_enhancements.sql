@@ -17,6 +17,7 @@ CREATE TABLE enhancement_calls (            -- the schedule; the dispatcher's
     ended_at        timestamptz
 );
 CREATE INDEX enhancement_calls_pending ON enhancement_calls (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX enhancement_calls_leased ON enhancement_calls (tenant) WHERE lease_token IS NOT NULL;
 CREATE INDEX enhancement_calls_by_job ON enhancement_calls (job_id);
 
 CREATE TABLE enhancement_answers (          -- paid for: a crash repeats none; gone with the end of the call
@@ -50,11 +51,12 @@ CREATE TABLE enhanced_ai_spending (         -- tokens by day (UTC)
     tokens  bigint NOT NULL,
     PRIMARY KEY (tenant, day)
 );
+CREATE INDEX enhanced_ai_spending_by_day ON enhanced_ai_spending (day);
 
 DO $$
 BEGIN
     PERFORM scribe_secure('enhancement_calls', 'SELECT, INSERT, UPDATE');
     PERFORM scribe_secure('enhancements', 'SELECT');
-    PERFORM scribe_secure('enhancement_answers', '');
+    PERFORM scribe_secure('enhancement_answers', 'SELECT, DELETE');
     PERFORM scribe_secure('enhanced_ai_spending', '');
 END $$;
