@@ -7,7 +7,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from schemas.errors import Permanent
 from sink.deliveries import endpoint_id, register_endpoint
+from sink.holds import respect
 from sink.postgres import Connection, Database
 from sink.signature import format_secret
 from sink.webhook_secrets import SecretBox
@@ -113,13 +115,26 @@ async def set_enabled(connection: Connection, endpoint: UUID, enabled: bool, rea
 async def delete_endpoint(connection: Connection, endpoint: UUID) -> bool:
     """Forget an endpoint with its secrets, deliveries and attempts; False when there is none.
 
-    A job that names the address later registers it anew.
+    A job that names the address later registers it anew. Raises Permanent(held) when a delivery of it may not go.
     """
+    await respect(connection)
+    await _check_not_held(connection, endpoint)
     # its row first: whoever is scheduling a delivery to it at this moment has locked it against this
     locked = await connection.execute("SELECT FROM webhook_endpoints WHERE endpoint_id = %s FOR UPDATE", [endpoint])
     await connection.execute("DELETE FROM webhook_deliveries WHERE endpoint_id = %s", [endpoint])
     await connection.execute("DELETE FROM webhook_endpoints WHERE endpoint_id = %s", [endpoint])
     return locked.rowcount == 1
+
+
+async def _check_not_held(connection: Connection, endpoint: UUID) -> None:
+    cursor = await connection.execute(
+        "SELECT h.set_at FROM webhook_endpoints e JOIN legal_holds h ON h.tenant = e.tenant"
+        " WHERE e.endpoint_id = %(endpoint)s AND (h.job_id IS NULL OR EXISTS ("
+        "  SELECT FROM webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id AND d.job_id = h.job_id)) LIMIT 1",
+        {"endpoint": endpoint},
+    )
+    if hold := await cursor.fetchone():
+        raise Permanent("held", f"deliveries to it are held since {hold['set_at']:%Y-%m-%d}")
 
 
 async def read_secret(connection: Connection, box: SecretBox, endpoint: UUID) -> str | None:

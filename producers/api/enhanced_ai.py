@@ -92,8 +92,8 @@ async def enhance(body: EnhanceBody, response: Response, services: ServicesDep, 
         await check_ask(connection, services, key.tenant, wishes)
         await enhancements.ask(connection, key.tenant, job.job_id, job.run, wishes)
         row = await enhancements.find(connection, wishes.enhancement_id, key.tenant)
-    if row is None:  # the job was erased in between
-        raise Rejected("not_found", f"job {body.transcription_job_id}")
+    if row is None:  # another tenant has the id, or what it named is over, or the job was erased in between
+        raise Rejected("conflict", f"enhancement_id {wishes.enhancement_id}")
     response.headers["Location"] = enhancement_path(row.enhancement_id)
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return enhancement_view(row)

@@ -91,7 +91,7 @@ async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep,
     operation_id="deleteWebhookEndpoint",
     summary="Forget an endpoint with its secrets and deliveries",
     status_code=204,
-    responses=problem_responses(*CODES),
+    responses=problem_responses(*CODES, "held"),
 )
 async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
     """A job that names the address later registers it anew, with another secret. To get nothing, disable it."""

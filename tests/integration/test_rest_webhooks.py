@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.receiver import Received, Receiver
 from sink.deliveries import NewDelivery, add
+from sink.holds import set_hold
 from sink.outbound import check_url
 from sink.postgres import Connection
 from sink.s3 import S3ObjectStore
@@ -164,6 +165,18 @@ def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: 
         assert {call.webhook_id for call in receiver.calls} == ids
         everything = {"since": "2020-01-01T00:00:00Z", "only_failed": False}
         assert client.post(path, json=everything).json()["redelivered"] == 20
+
+
+def test_an_endpoint_with_held_deliveries_is_not_forgotten(client: httpx.Client, shim: Shim) -> None:
+    path = registered(client)["links"]["self"]
+
+    async def hold(connection: Any) -> None:
+        await set_hold(connection, "acme", None, "case 17")
+
+    in_transaction(shim.dsn, hold)
+    refused = client.delete(path)
+    assert (refused.status_code, refused.json()["code"]) == (409, "held")
+    assert client.get(path).status_code == 200
 
 
 def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: httpx.Client, shim: Shim) -> None:
