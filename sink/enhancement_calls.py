@@ -1,13 +1,10 @@
 """Calls of the enhanced-AI service as the dispatcher sees them: leased when their job is completed, kept, and ended."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from schemas.errors import Outage
 from schemas.ports import KeptAnswer
 from schemas.records import Record
 from sink import outbox
@@ -15,7 +12,6 @@ from sink.job_lock import lock
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
 
-log = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0  # before an answer is tried to be kept again
 
 
@@ -149,12 +145,7 @@ class KeptAnswers:
 
     async def keep(self, step: str, answer: KeptAnswer) -> None:
         """See Answers; waits for the database as long as it takes. What was paid is counted even when the lease is lost."""
-        while True:
-            try:
-                return await self._database.run(lambda connection: self._keep(connection, step, answer))
-            except Outage as error:
-                log.warning("an answer that was paid for waits to be kept: %s", error)
-                await asyncio.sleep(PAUSE_SECONDS)
+        await self._database.run_when_back(lambda connection: self._keep(connection, step, answer), PAUSE_SECONDS)
 
     async def _keep(self, connection: Connection, step: str, answer: KeptAnswer) -> None:
         call = self._call

@@ -1,17 +1,16 @@
 """The outbox: records that are committed with the rows they announce and published later by the one relay."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from psycopg.types.json import Jsonb
 
 from schemas.records import Record
-from sink.postgres import Connection, Database
+from sink.leadership import LeaderSession
+from sink.postgres import Connection
 
 CHANNEL = "scribe_outbox"
-_LEADER_LOCK = 0x5C12BE_0B  # any constant of its own; whoever holds it is the relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +50,11 @@ async def backlog(connection: Connection) -> Backlog:
     return Backlog(**row)
 
 
-class OutboxSession:
-    """The relay's own connection: leadership, reading and marking end together when it is lost.
+class OutboxSession(LeaderSession):
+    """The relay's own connection: leadership, reading and marking end together when it is lost."""
 
-    An error of the connection leaves `open` as Outage.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database: Database) -> AsyncIterator["OutboxSession"]:
-        """Connect and listen for new rows."""
-        async with database.session() as connection:
-            await connection.execute(f"LISTEN {CHANNEL}")
-            yield cls(connection)
-
-    async def lead(self) -> bool:
-        """Whether this session is the relay now; the lock stays until the session ends."""
-        cursor = await self._connection.execute("SELECT pg_try_advisory_lock(%s) AS leads", [_LEADER_LOCK])
-        row = await cursor.fetchone()
-        return bool(row and row["leads"])
+    channel = CHANNEL
+    leader_lock = 0x5C12BE_0B  # its holder is the relay
 
     async def pending(self, limit: int) -> list[OutboxRow]:
         """The oldest rows that are neither published nor failed, in the order of their ids."""

@@ -4,6 +4,7 @@ A transaction sees all rows as the owner of the tables, or a tenant's own under 
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,7 @@ from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 Connection = AsyncConnection[DictRow]
 
 # what libpq is told unless the connection string says otherwise; the last four find a server that vanished in ~15 s
@@ -162,6 +164,15 @@ class Database:
                 async with self.transaction() as connection:
                     return await work(connection)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def run_when_back(self, work: Callable[[Connection], Awaitable[T]], pause_seconds: float) -> T:
+        """As `run`, waiting for the database as long as it takes: for what must not be lost."""
+        while True:
+            try:
+                return await self.run(work)
+            except Outage as error:
+                log.warning("waiting: %s", error)
+                await asyncio.sleep(pause_seconds)
 
 
 @contextmanager

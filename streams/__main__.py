@@ -26,6 +26,7 @@ from schemas.settings import (
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 from sink.deliveries import LEASE_SECONDS
 from sink.enhanced_ai.service import enhancer_for
+from sink.enhancement_calls import Call
 from sink.health_server import HealthServer
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
@@ -37,7 +38,8 @@ from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
 from streams.dispatcher import Dispatcher, Limits
-from streams.enhancing import EnhancementDispatcher, Enhancements, EnhancingLimits
+from streams.enhancing import Enhancements, EnhancingLimits
+from streams.leasing import Leaser
 from streams.orphans import Orphans
 from streams.recipe import Recipe
 from streams.retain import Pace as RetainPace
@@ -143,15 +145,13 @@ async def run_retain(settings: RetainProcess, *, once: bool) -> bool:
             return True
 
 
-Dispatchers = tuple[Dispatcher | EnhancementDispatcher, ...]
-
-
+Dispatchers = tuple[Dispatcher | Leaser[Call], ...]
 Made = Callable[[Database], Dispatchers]
 
 
 async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, make: Made) -> None:
     """Work until SIGTERM or SIGINT."""
-    started: list[Dispatcher | EnhancementDispatcher] = []
+    started: list[Dispatcher | Leaser[Call]] = []
     stop = asyncio.Event()
 
     def not_ready() -> str | None:
@@ -194,7 +194,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
 
     def make(database: Database) -> Dispatchers:
         work = Enhancements(database, enhancer, settings.enhanced_ai_models, serde, asking)
-        return (Dispatcher(database, client, secrets, limits), EnhancementDispatcher(database, work, asking))
+        return (Dispatcher(database, client, secrets, limits), Leaser(database, work, asking))
 
     return make
 

@@ -15,7 +15,7 @@ from sink.webhook_leases import Leased, lock_endpoints, queues
 from sink.webhook_secrets import SecretBox
 from sink.webhook_standing import Backlog, backlog, end_disabled, end_spent, end_superseded, forget_old_secrets
 from streams.attempt import Attempted, Poster, attempt
-from streams.leasing import Leaser, Pace, until_written
+from streams.leasing import Leaser, Pace
 from streams.outcome import Recorded, record
 from streams.schedule import FAILING_SECONDS, LEASES
 from streams.shares import Held, Shares, shared
@@ -122,7 +122,7 @@ class Deliveries:
                 time_scale=self._limits.time_scale,
                 failing_seconds=self._limits.failing_seconds,
             )
-            _tell(job, attempted, await until_written(self._database, write, self._limits.pause_seconds))
+            _tell(job, attempted, await self._database.run_when_back(write, self._limits.pause_seconds))
 
 
 def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:

@@ -1,12 +1,11 @@
 """What a webhook says about an enhancement: all of it while that is small, else the summary, else the link alone."""
 
 from dataclasses import asdict
-from datetime import UTC
 from typing import Any
 
 from schemas.events import EnhancementResult
 from sink.storable import storable
-from streams.payload import fits
+from streams.payload import envelope, fits
 
 TYPE = "enhancement."
 """What the types begin with; the outcome follows."""
@@ -27,10 +26,7 @@ def payload_of(result: EnhancementResult, public_url: str) -> dict[str, Any]:
     }
     summary = {"summary": result.summary}
     fullest = (data | summary | {"entities": [asdict(entity) for entity in result.entities]}, data | summary, data)
-    candidates = [_payload(result, storable(candidate)) for candidate in fullest]
+    candidates = [
+        envelope(TYPE + str(result.outcome), result.completed_at, storable(candidate)) for candidate in fullest
+    ]
     return next((payload for payload in candidates if fits(payload)), candidates[-1])
-
-
-def _payload(result: EnhancementResult, data: dict[str, Any]) -> dict[str, Any]:
-    at = result.completed_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return {"type": TYPE + str(result.outcome), "timestamp": at, "data": data}

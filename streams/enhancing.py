@@ -26,7 +26,7 @@ from sink.postgres import Connection, Database
 from sink.tenants import policy_of
 from streams.breaker import Breaker
 from streams.call_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
-from streams.leasing import Leaser, Pace, until_written
+from streams.leasing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -53,23 +53,6 @@ class Postponed:
 
 
 Verdict = Enhanced | Permanent | Postponed
-
-
-class EnhancementDispatcher:
-    """Makes calls until it is told to stop."""
-
-    def __init__(self, database: Database, work: "Enhancements", limits: EnhancingLimits) -> None:
-        self._work = work
-        self._leaser = Leaser(database, work, limits)
-
-    @property
-    def waiting(self) -> str | None:
-        """Why nothing is asked at the moment, None when all is well."""
-        return self._leaser.waiting
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let the calls in flight end."""
-        await self._leaser.run(stop)
 
 
 class Enhancements:
@@ -118,7 +101,7 @@ class Enhancements:
                 return
             # the first encoding may ask a schema registry
             write = await asyncio.to_thread(self._writing, job, verdict)
-            kept = await until_written(self._database, write, self._limits.pause_seconds)
+            kept = await self._database.run_when_back(write, self._limits.pause_seconds)
             outcome = _named(verdict) if kept else "lease_lost"
             metrics.ENHANCEMENTS.labels(outcome=outcome).inc()
             log.info("enhancement %s: %s", job.enhancement_id, outcome)

@@ -27,7 +27,6 @@ class Job(Protocol):
 
 
 J = TypeVar("J", bound=Job)
-T = TypeVar("T")
 
 
 class Work(Protocol[J]):
@@ -175,13 +174,3 @@ class Leaser(Generic[J]):
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._wake.set()
-
-
-async def until_written(database: Database, write: Callable[[Connection], Awaitable[T]], pause_seconds: float) -> T:
-    """Write an outcome in one transaction, waiting for the database as long as it takes."""
-    while True:
-        try:
-            return await database.run(write)
-        except Outage as error:
-            log.warning("waiting: %s", error)
-            await asyncio.sleep(pause_seconds)

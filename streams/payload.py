@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import JobResult, Outcome
@@ -33,6 +33,11 @@ def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
     return _payload(result, data)
 
 
+def envelope(kind: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
+    """What every webhook is: its type, the time of what it tells, and the data."""
+    return {"type": kind, "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), "data": data}
+
+
 def fits(payload: dict[str, Any]) -> bool:
     """Whether a payload is as small as the standard asks, with its order number."""
     return len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES
@@ -51,8 +56,7 @@ def as_failed(payload: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
 
 
 def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
-    at = result.completed_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return {"type": TYPES[result.outcome], "timestamp": at, "data": data}
+    return envelope(TYPES[result.outcome], result.completed_at, data)
 
 
 def _data(result: JobResult, public_url: str) -> dict[str, Any]:

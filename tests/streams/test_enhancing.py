@@ -25,7 +25,8 @@ from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from streams.breaker import Breaker
 from streams.call_schedule import ATTEMPTS
-from streams.enhancing import EnhancementDispatcher, Enhancements, EnhancingLimits
+from streams.enhancing import Enhancements, EnhancingLimits
+from streams.leasing import Leaser
 from tests.sink.enhanced_ai.asking import SAID, enhancer, transcript
 from tests.streams.jobs import Job, new_job
 from tests.streams.world import SECRETS, until
@@ -101,7 +102,7 @@ class World:
     ) -> AsyncIterator[Enhancements]:
         stop = asyncio.Event()
         work = Enhancements(self.db, enhancer(kind, self.service, **settings), offered, Serde(), limits)
-        task = asyncio.create_task(EnhancementDispatcher(self.db, work, limits).run(stop))
+        task = asyncio.create_task(Leaser(self.db, work, limits).run(stop))
         try:
             yield work
         finally:
@@ -235,7 +236,7 @@ async def test_a_killed_dispatcher_pays_for_no_answer_twice(world: World) -> Non
     world.service.faults = [None, None, Fault(change=slow)]
     stop = asyncio.Event()
     work = Enhancements(world.db, enhancer("openai", world.service, **SMALL), (MODEL,), Serde(), LIMITS)
-    task = asyncio.create_task(EnhancementDispatcher(world.db, work, LIMITS).run(stop))
+    task = asyncio.create_task(Leaser(world.db, work, LIMITS).run(stop))
     await crashed.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -9,7 +9,6 @@ from sink.deliveries import NewDelivery, State, add, register_endpoint, release
 from sink.job_lock import lock
 from sink.postgres import Connection, Database
 from sink.webhook_secrets import SecretBox
-from streams.leasing import until_written
 from tests.bench.webhooks.plan import Plan
 
 ASKED = b"what was asked for"
@@ -35,7 +34,7 @@ async def load(
         steps = (_schedule, _apply) if event % 2 else (_apply, _schedule)
         for step in steps:
             await asyncio.sleep(gated_seconds if step is steps[1] is _apply else 0)
-            await until_written(database, lambda c, step=step, event=event: step(c, plan, event), PAUSE_SECONDS)  # type: ignore[misc]
+            await database.run_when_back(lambda c, step=step, event=event: step(c, plan, event), PAUSE_SECONDS)  # type: ignore[misc]
         loaded((event + 1) * plan.endpoints)
 
 

@@ -45,7 +45,7 @@ class Parts:
     def __enter__(self) -> Self:
         try:
             self._start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: half a service must not stay behind
             self._cleanup.close()
             raise
         return self

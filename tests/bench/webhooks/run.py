@@ -16,7 +16,6 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from sink.endpoints import rotate_secret
 from sink.postgres import Database
 from sink.webhook_secrets import SecretBox
-from streams.leasing import until_written
 from tests.bench.webhooks.checker import Facts, Verdict, check
 from tests.bench.webhooks.evidence import gathered
 from tests.bench.webhooks.load import ended, load, register
@@ -147,5 +146,5 @@ class _Run:
     async def _rotate(self, database: Database, _: random.Random) -> None:
         endpoint = self.plan.endpoint_id(self.rotations % self.plan.endpoints)
         secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
-        await until_written(database, lambda connection: rotate_secret(connection, secrets, endpoint), LOOK_SECONDS)
+        await database.run_when_back(lambda connection: rotate_secret(connection, secrets, endpoint), LOOK_SECONDS)
         self.rotations += 1
