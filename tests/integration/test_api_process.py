@@ -15,8 +15,8 @@ import pytest
 from deploy.local import ports
 from deploy.local.stack import Stack
 from sink.keys import create_key
+from tests.integration.commands import CLEAN
 from tests.integration.shim import in_database
-from tests.integration.test_cli import CLEAN
 from tests.integration.test_relay import wait_for
 
 COMMAND = [sys.executable, "-m", "producers.api"]

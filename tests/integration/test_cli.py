@@ -8,91 +8,26 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import psycopg
-import pytest
-
 from deploy.local.stack import Stack
-from producers.__main__ import main
 from schemas.events import JobProgress, JobRequested, Stage
 from schemas.serde import Serde
-from schemas.topics import JOBS, TOPICS
+from schemas.topics import JOBS
 from sink.postgres import Connection
 from sink.results import apply_progress
 from sink.s3 import S3ObjectStore
-from tests.integration.shim import Shim, in_transaction, serving
+from tests.integration.commands import CLEAN, Run, for_shim, last_job, outbox_rows, scribe
+from tests.integration.shim import Shim, in_transaction
 from tests.integration.test_relay import read, wait_for
 from tests.samples import TRANSCRIPT
-from tests.sink.bulk import fill
-
-Done = subprocess.CompletedProcess[str]
-# what the developer has set must not decide a test
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SCRIBE_")}
-
-
-def environment(**values: str) -> dict[str, str]:
-    return {**CLEAN, "COLUMNS": "80", "NO_COLOR": "1", **values}
-
-
-def scribe(*arguments: str, **values: str) -> Done:
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "producers", *arguments],
-        env=environment(**values),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """The same in this process, which spares the start of a new one for every mistake that can be made."""
-
-    def run(*arguments: str, **values: str) -> Done:
-        with monkeypatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("SCRIBE_")]:
-                patch.delenv(name)
-            for name, value in environment(**values).items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["scribe", *arguments])
-            with pytest.raises(SystemExit) as caught:
-                main()
-        shown = capfd.readouterr()
-        return Done(arguments, int(caught.value.code or 0), shown.out, shown.err)
-
-    return run
-
-
-@pytest.fixture
-def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
-    with serving(database, object_store) as running:
-        yield running
-
-
-def for_shim(shim: Shim) -> dict[str, str]:
-    return {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
-
-
-def last_job(shim: Shim) -> JobRequested:
-    """The job that was submitted last, as the persist app would see it."""
-    with psycopg.connect(shim.dsn) as connection:
-        row = connection.execute("SELECT value FROM outbox ORDER BY id DESC LIMIT 1").fetchone()
-    assert row
-    return Serde().decode(bytes(row[0]), JobRequested)
 
 
 def work_on(shim: Shim) -> None:
     """What the GPU consumers and the persist app do, in short."""
-    wait_for(lambda: _count(shim) > 0)
+    wait_for(lambda: outbox_rows(shim) > 0)
     request = last_job(shim)
 
     async def progress(connection: Connection) -> None:
@@ -116,12 +51,6 @@ def work_on(shim: Shim) -> None:
     in_transaction(shim.dsn, progress)
     threading.Event().wait(1.5)  # so that whoever watches has looked
     shim.complete(request)
-
-
-def _count(shim: Shim) -> int:
-    with psycopg.connect(shim.dsn) as connection:
-        row = connection.execute("SELECT count(*) FROM outbox").fetchone()
-    return int(row[0]) if row else 0
 
 
 def test_a_file_is_submitted_watched_and_printed(shim: Shim, tmp_path: Path) -> None:
@@ -280,7 +209,7 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
         assert done.returncode == 2, (arguments, done.stderr)
         assert message in words or message in re.sub(r"\s+", " ", words), (arguments, done.stderr)
         assert done.stdout == ""
-    assert _count(shim) == 0
+    assert outbox_rows(shim) == 0
 
 
 def test_trouble_of_the_service_is_exit_code_1(run_here: Run) -> None:
@@ -342,75 +271,6 @@ def test_a_file_of_a_refused_request_is_not_sent(
     assert list(object_store.keys("acme/")) == []
 
 
-def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
-    values = {"SCRIBE_POSTGRES_DSN": shim.dsn}
-    made = run_here("keys", "create", "--tenant", "globex", "--label", "nightly import", **values)
-    assert (made.returncode, made.stderr) == (0, "")
-    key = made.stdout.strip()
-    with shim.client(key) as client:
-        assert client.get("/api/v1/models").status_code == 200
-        as_json = json.loads(run_here("keys", "create", "--tenant", "globex", "--json", **values).stdout)
-        assert as_json["key"].split("_")[2] == as_json["key_id"]
-        listed = run_here("keys", "list", "--tenant", "globex", **values)
-        assert "nightly import" in listed.stdout
-        assert key not in listed.stdout
-        assert run_here("keys", "revoke", key.split("_")[2], **values).returncode == 0
-        assert client.get("/api/v1/models").status_code == 401
-    everything = json.loads(run_here("keys", "list", "--json", **values).stdout)
-    assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
-
-
-def test_a_tenants_policy_is_set_step_by_step_and_shown(stack: Stack, topic_admin: object, run_here: Run) -> None:
-    values = stack.environment()
-    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
-    assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
-    tenant = f"t{uuid4().hex}"
-    absent = run_here("tenants", "show", tenant, **values)
-    assert (absent.returncode, "has no policy" in absent.stderr) == (2, True), absent.stderr
-    first = run_here("tenants", "set", tenant, "--retention", "audio=7", "--llm-model", "small", **values)
-    assert first.returncode == 0, first.stderr
-    second = run_here("tenants", "set", tenant, "--enhanced-ai", "--retention", "transcripts=forever", **values)
-    assert "transcripts=forever" in second.stdout
-    shown = json.loads(run_here("tenants", "show", tenant, "--json", **values).stdout)
-    assert (shown["enhanced_ai"], shown["llm_models"]) == (True, ["small"])
-    assert shown["retention_days"] == {"audio": 7, "transcripts": -1}
-    cleared = run_here("tenants", "set", tenant, "--retention", "audio=default", "--llm-model", "", **values)
-    assert re.search(r"^models of enhanced AI +any$", cleared.stdout, re.MULTILINE)
-    assert tenant in run_here("tenants", "list", **values).stdout
-    for wrong in ("audio=soon", "sound=7", "audio=-1"):
-        refused = run_here("tenants", "set", tenant, "--retention", wrong, **values)
-        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
-
-
-def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None:
-    values = {"SCRIBE_POSTGRES_DSN": database}
-    bulk = fill(database, None, 1, datetime.now(UTC))
-    recording = ("erase", "--tenant", "acme", "--recording-id", f"{bulk.mark}{bulk.job_ids[0]}")
-    hold = ("--tenant", "acme", "--job", str(bulk.job_ids[0]))
-    assert run_here("hold", "set", *hold, "--reason", "case 17", **values).returncode == 0
-    assert "case 17" in run_here("hold", "list", **values).stdout
-    refused = run_here(*recording, **values)
-    assert (refused.returncode, "A legal hold keeps it" in refused.stderr) == (2, True)
-    assert run_here("hold", "release", *hold, **values).returncode == 0
-    done = run_here(*recording, "--json", **values)
-    assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
-    assert run_here(*recording, **values).returncode == 2
-    assert "objects follow" in run_here("erase", str(bulk.job_ids[0]), "--tenant", "acme", **values).stdout
-
-
-def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    values = {"SCRIBE_POSTGRES_DSN": database}
-    missing = run_here("keys", "create", "--tenant", "acme", **values)
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert missing.stderr.endswith("the tables are missing or old: run `scribe database migrate`\n")
-    assert "applied 0001_first.sql" in run_here("database", "migrate", **values).stdout
-    assert run_here("database", "migrate", **values).stdout == "the database is up to date\n"
-    assert run_here("keys", "create", "--tenant", "acme", **values).returncode == 0
-
-
 def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run) -> None:
     done = run_here("models", **for_shim(shim))
     assert done.returncode == 0, done.stderr
@@ -419,41 +279,3 @@ def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run)
     assert "ivrit-ai/whisper-large-v3-turbo-ct2" in local.stdout
     assert max(len(line) for line in local.stdout.splitlines()) <= 80
     assert len(json.loads(run_here("models", "--local", "--json").stdout)) == 4
-
-
-def test_the_schemas_are_registered_and_then_current(registry_url: str, run_here: Run) -> None:
-    values = {"SCRIBE_SCHEMA_REGISTRY_URL": registry_url}
-    registered = run_here("schemas", "register", **values)
-    assert registered.returncode == 0, registered.stderr
-    assert f"{JOBS}-value" in registered.stdout
-    assert run_here("schemas", "check", **values).returncode == 0
-
-
-def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_here: Run) -> None:
-    """On a broker of its own, since the names are the real ones."""
-    values = private_stack.environment()
-    few = ("--partitions", "2")
-    missing = run_here("topics", "check", *few, **values)
-    assert (missing.returncode, missing.stderr.count("missing scribe.")) == (2, len(TOPICS))
-    impossible = run_here("topics", "apply", *few, "--replication-factor", "3", **values)
-    assert impossible.returncode == 2
-    assert "replication factor" in impossible.stderr.lower()
-    assert run_here("topics", "apply", *few, "--replication-factor", "1", **values).stdout.count("created") == len(
-        TOPICS
-    )
-    for command in ("apply", "check"):
-        again = run_here("topics", command, *few, **values)
-        assert (again.returncode, again.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
-    refused = run_here("topics", "apply", "--partitions", "3", **values)
-    assert refused.returncode == 2
-    assert "differs scribe.jobs: 2 partitions, wanted 3" in refused.stderr
-    assert refused.stderr.endswith("To put it right: scribe topics apply --partitions 3 --alter\n")
-    small = run_here("topics", "check", **values)
-    assert (small.returncode, small.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
-    assert "remark scribe.jobs: 2 partitions, wanted 12" in small.stderr
-    grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
-    assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
-    assert run_here("topics", "check", *few, **values).returncode == 0
-    early = run_here("topics", "check", *few, **{**values, "SCRIBE_OBJECT_RETENTION_DAYS": "29"})
-    assert early.returncode == 2
-    assert "scribe.results keeps records for 30 days, the object store keeps what they name for 29" in early.stderr

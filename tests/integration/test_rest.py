@@ -1,69 +1,22 @@
 """The REST shim over real parts: every door, every way to be turned away, and that 202 means durable."""
 
 import json
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
-import pytest
 
 from schemas.events import JobRequested, Source
 from schemas.headers import trace_id
 from schemas.serde import Serde, transcript_from_json
 from sink.keys import revoke_key
 from sink.s3 import S3ObjectStore
+from tests.integration.rest import OPEN, URL, check_problem, request_of, rows
 from tests.integration.shim import Shim, in_database, serving
 from tests.samples import TRANSCRIPT
-
-URL = "https://media.example/call.opus?signature=s3cret"
-OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json"]
-
-WEBHOOKS = [
-    "endpoints",
-    "endpoints/{endpoint_id}",
-    "endpoints/{endpoint_id}/secret",
-    "endpoints/{endpoint_id}/rotate-secret",
-    "endpoints/{endpoint_id}/redeliver",
-    "deliveries",
-    "deliveries/{delivery_id}",
-    "deliveries/{delivery_id}/redeliver",
-]
-
-
-@pytest.fixture
-def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
-    with serving(database, object_store) as running:
-        yield running
-
-
-@pytest.fixture
-def client(shim: Shim) -> Iterator[httpx.Client]:
-    with shim.client() as opened:
-        yield opened
-
-
-def rows(shim: Shim, sql: str, *values: Any) -> list[Any]:
-    """What stands in the database."""
-    with psycopg.connect(shim.dsn) as connection:
-        return connection.execute(sql, values).fetchall()
-
-
-def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """An RFC 9457 document that says what to do."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:scribe-rabbit:problem:{code}")
-    assert body["title"]
-    assert body["detail"]
-    assert body["instance"] == answer.url.path
-    assert body["request_id"] == answer.headers["x-request-id"]
-    return body
 
 
 def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: Shim, client: httpx.Client) -> None:
@@ -238,17 +191,6 @@ def test_a_foreign_job_looks_like_none(shim: Shim, client: httpx.Client) -> None
             assert json.loads(json.dumps(foreign).replace(job_id, absent_id)) == absent
 
 
-def request_of(client: httpx.Client, **body: Any) -> JobRequested:
-    """Submit, and the event that the persist app would see."""
-    job = client.post("/api/v1/transcribe", json={"url": URL, **body}).json()
-    return JobRequested(
-        job_id=UUID(job["job_id"]),
-        tenant="acme",
-        source=Source(uri=URL),
-        requested_at=datetime.fromisoformat(job["requested_at"]),
-    )
-
-
 def test_the_transcript_in_every_form(shim: Shim, client: httpx.Client) -> None:
     request = request_of(client)
     shim.complete(request)
@@ -285,185 +227,9 @@ def test_a_transcript_that_is_not_there(shim: Shim, client: httpx.Client) -> Non
     assert job["error"] == {"kind": "media", "code": "media_empty", "message": "The file is empty."}
 
 
-def upload(client: httpx.Client, content: bytes, **fields: str) -> httpx.Response:
-    return client.post("/api/v1/transcribe/upload", files={"file": ("call.opus", content)}, data=fields)
-
-
-def test_an_upload_lies_in_the_store_byte_for_byte(
-    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
-) -> None:
-    """20 MB: more than one part of the store's multipart upload."""
-    content = bytes(range(256)) * 80_000
-    answer = upload(client, content, language="he", num_speakers="2", metadata='{"a": "b"}', prompt="")
-    assert answer.status_code == 202, answer.text
-    job = answer.json()
-    assert (job["options"]["num_speakers"], job["metadata"], job["options"]["prompt"]) == (2, {"a": "b"}, None)
-    upload_id = job["source"].removeprefix("upload://")
-    assert object_store.get(f"acme/uploads/{upload_id}") == content
-    ((value,),) = rows(shim, "SELECT value FROM outbox")
-    assert Serde().decode(bytes(value), JobRequested).source.size_bytes == len(content)
-
-
-def test_fields_may_come_after_the_file(client: httpx.Client) -> None:
-    files: list[tuple[str, Any]] = [
-        ("file", ("a.wav", b"RIFF")),
-        ("language", (None, "he")),
-        ("diarize", (None, "false")),
-    ]
-    answer = client.post("/api/v1/transcribe/upload", files=files)
-    assert answer.status_code == 202, answer.text
-    assert (answer.json()["options"]["language"], answer.json()["options"]["diarize"]) == ("he", False)
-
-
-REFUSED_UPLOADS: list[tuple[bytes, dict[str, str], str]] = [
-    (b"", {}, "media_empty"),
-    (b"x" * 3_000_001, {}, "media_too_large"),
-    (b"RIFF", {"langage": "he"}, "invalid_request"),
-    (b"RIFF", {"metadata": "{"}, "invalid_request"),
-    (b"RIFF", {"url": URL}, "invalid_request"),
-    (b"RIFF", {"model": "gpt"}, "unknown_model"),
-    (b"RIFF", {"webhook_url": "https://127.0.0.1/x"}, "invalid_request"),
-]
-
-
-def test_a_refused_upload_leaves_nothing(database: str, object_store: S3ObjectStore) -> None:
-    with serving(database, object_store, upload_max_bytes=3_000_000) as shim, shim.client() as client:
-        for content, fields, code in REFUSED_UPLOADS:
-            answer = upload(client, content, **fields)
-            check_problem(answer, answer.status_code, code)
-        assert rows(shim, "SELECT count(*) FROM jobs") == [(0,)]
-        assert list(object_store.keys("")) == []
-
-
-def test_the_same_upload_again_under_its_job_id(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
-    """The content decides; the second copy is not kept."""
-    job_id = str(uuid4())
-    first, again = (upload(client, b"RIFF", job_id=job_id) for _ in range(2))
-    assert (first.status_code, again.json()) == (202, first.json())
-    check_problem(upload(client, b"other", job_id=job_id), 409, "conflict")
-    assert len(list(object_store.keys("acme/uploads/"))) == 1
-
-
-def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    left = threading.Event()
-
-    def body() -> Iterator[bytes]:
-        yield head
-        for _ in range(150):
-            yield b"x" * 65_536
-        left.set()
-        raise ConnectionAbortedError
-
-    headers = {"content-type": "multipart/form-data; boundary=b"}
-    with pytest.raises(ConnectionAbortedError):
-        client.post("/api/v1/transcribe/upload", content=body(), headers=headers)
-    assert left.is_set()
-    # the shim serves on, and what it says of the next job shows that it is done with this one
-    assert upload(client, b"RIFF").status_code == 202
-    keys = list(object_store.keys(""))
-    assert len(keys) == 1
-    assert object_store.get(keys[0]) == b"RIFF"
-
-
-def test_uploads_that_are_no_forms(client: httpx.Client) -> None:
-    path = "/api/v1/transcribe/upload"
-    check_problem(client.post(path, json={"url": URL}), 422, "invalid_request")
-    truncated = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF'
-    headers = {"content-type": "multipart/form-data; boundary=b"}
-    check_problem(client.post(path, content=truncated, headers=headers), 422, "media_truncated")
-    check_problem(client.post(path, content=b"--b--\r\n", headers=headers), 422, "invalid_request")
-
-
 def test_the_models_are_those_of_the_registry(client: httpx.Client) -> None:
     models = client.get("/api/v1/models").json()
     assert [(model["name"], model["default"], model["stand_in"]) for model in models] == [
         ("any", True, False),
         ("hebrew", False, True),
     ]
-
-
-def test_health_and_metrics(shim: Shim, client: httpx.Client) -> None:
-    """A late outbox is shown and refuses nothing."""
-    before = _value(client, 'scribe_rabbit_jobs_submitted_total{door="rest"}')
-    request_of(client)
-    assert client.get("/readyz").json()["status"] == "ok"
-    with psycopg.connect(shim.dsn) as connection:
-        connection.execute("UPDATE outbox SET created_at = now() - interval '5 minutes'")
-    ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()["status"], ready.json()["outbox_pending"]) == (200, "late", 1)
-    assert _value(client, "scribe_rabbit_queue_depth") == 1
-    assert _value(client, 'scribe_rabbit_jobs_submitted_total{door="rest"}') == before + 1
-    assert _value(client, 'scribe_rabbit_http_requests_total{method="GET",route="/readyz",status="200"}') >= 2
-
-
-def test_probes_may_ask_with_head(client: httpx.Client) -> None:
-    for path in ("/health", "/livez", "/readyz"):
-        asked, told = client.head(path), client.get(path)
-        assert (asked.status_code, asked.content) == (200, b"")
-        assert asked.headers["content-length"] == told.headers["content-length"]
-
-
-def _value(client: httpx.Client, series: str) -> float:
-    lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(series + " ")]
-    return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
-
-
-def test_a_database_without_tables_is_told_and_measured(shim: Shim, client: httpx.Client) -> None:
-    with psycopg.connect(shim.dsn) as connection:
-        connection.execute("ALTER TABLE outbox RENAME TO outbox_old")
-        connection.execute("ALTER TABLE jobs RENAME TO jobs_old")
-    problem = check_problem(client.get("/readyz"), 503, "unavailable")
-    assert "run `scribe database migrate`" in problem["detail"]
-    assert client.get("/metrics").status_code == 200
-    assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics").text
-
-
-def test_without_its_database_the_shim_says_so_and_comes_back(
-    shim: Shim, client: httpx.Client, postgres_server: Any
-) -> None:
-    """503 with Retry-After, alive all the time, no restart needed."""
-    name = shim.dsn.rsplit("/", 1)[1]
-    with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        away = client.post("/api/v1/transcribe", json={"url": URL}, timeout=60)
-        check_problem(away, 503, "unavailable")
-        assert int(away.headers["retry-after"]) > 0
-        assert client.get("/livez").status_code == 200
-        assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics", timeout=60).text
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    assert client.get("/readyz", timeout=60).status_code == 200
-    assert client.post("/api/v1/transcribe", json={"url": URL}).status_code == 202
-
-
-def test_the_document_describes_every_operation_and_every_error(client: httpx.Client) -> None:
-    document = client.get("/openapi.json").json()
-    operations = [
-        (path, method, operation) for path, item in document["paths"].items() for method, operation in item.items()
-    ]
-    assert len({operation["operationId"] for *_, operation in operations}) == len(operations)
-    for path, method, operation in operations:
-        assert operation["summary"], (path, method)
-        for status, answer in operation["responses"].items():
-            if int(status) >= 400:
-                schema = answer["content"]["application/problem+json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/Problem"}, (path, status)
-        if path.startswith("/api/"):
-            assert operation["security"] == [{"APIKeyHeader": []}]
-    assert document["components"]["schemas"]["TranscribeBody"]["examples"]
-    assert {"Problem", "FieldError"} <= document["components"]["schemas"].keys()
-    assert set(document["paths"]) == {
-        "/api/v1/transcribe",
-        "/api/v1/transcribe/upload",
-        "/api/v1/jobs/{job_id}",
-        "/api/v1/jobs/{job_id}/transcript",
-        "/api/v1/erasures/{job_id}",
-        "/api/v1/models",
-        "/api/v1/search",
-        "/api/v1/enhanced-ai",
-        "/api/v1/enhanced-ai/{enhancement_id}",
-        "/api/v1/webhook/test",
-        *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
-        *OPEN[:4],
-    }

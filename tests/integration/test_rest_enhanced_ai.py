@@ -29,12 +29,6 @@ def shim(database: str) -> Iterator[Shim]:
         yield running
 
 
-@pytest.fixture
-def client(shim: Shim) -> Iterator[httpx.Client]:
-    with shim.client() as opened:
-        yield opened
-
-
 def job(shim: Shim, end: str = "complete", tenant: str = "acme") -> JobRequested:
     request = replace(BARE_REQUEST, job_id=uuid4(), tenant=tenant)
     getattr(shim, end)(request)

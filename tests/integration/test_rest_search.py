@@ -11,24 +11,17 @@ import pytest
 
 from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
+from tests.integration.commands import Run
 from tests.integration.shim import Shim, serving
-from tests.integration.test_cli import Run, run_here
 from tests.samples import AT, FULL_REQUEST
 
 pytestmark = pytest.mark.postgres
-__all__ = ["run_here"]  # the fixture
 
 
 @pytest.fixture
 def shim(database: str) -> Iterator[Shim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
-
-
-@pytest.fixture
-def client(shim: Shim) -> Iterator[httpx.Client]:
-    with shim.client() as opened:
-        yield opened
 
 
 def said(shim: Shim, *texts: str, language: str = "en", tenant: str = "acme", hours: int = 0) -> str:

@@ -17,8 +17,8 @@ from sink.outbound import check_url
 from sink.postgres import Connection
 from sink.s3 import S3ObjectStore
 from tests.integration.dispatching import BOX, OUTBOUND, dispatching
+from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, in_transaction, serving
-from tests.integration.test_rest import check_problem
 
 URL = "https://acme.example/hook"
 ENDPOINTS, DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries"
@@ -30,12 +30,6 @@ def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
     check = partial(check_url, settings=OUTBOUND, environment="development")
     with serving(database, object_store, check_address=check, secrets=BOX) as running:
         yield running
-
-
-@pytest.fixture
-def client(shim: Shim) -> Iterator[httpx.Client]:
-    with shim.client() as opened:
-        yield opened
 
 
 def registered(client: httpx.Client, url: str = URL, **fields: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the tests of the adapters share."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -21,3 +22,9 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a recording is fetched to."""
+    return tmp_path / "recording"

@@ -8,6 +8,7 @@ import pytest
 from schemas.settings import PostgresSettings
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
+from streams.agents.persist import Persist
 from tests.streams.world import World
 
 
@@ -28,3 +29,8 @@ async def db(database: str) -> AsyncIterator[Database]:
 def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
     with ExitStack() as stack:
         yield World(db, object_store, stack)
+
+
+@pytest.fixture
+def persist(db: Database, object_store: S3ObjectStore) -> Persist:
+    return Persist(db, object_store)

@@ -20,7 +20,7 @@ from sink.s3 import S3ObjectStore
 from streams.agents.persist import Persist
 from streams.collector import Limits
 from tests.streams.jobs import Job, new_job, saying
-from tests.streams.test_persist import history_of, row_of, rows
+from tests.streams.persisting import history_of, row_of, rows
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,53 @@
+"""The `scribe` command as a process, and what tests of it ask of the database."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import psycopg
+
+from schemas.events import JobRequested
+from schemas.serde import Serde
+from tests.integration.shim import Shim
+
+Done = subprocess.CompletedProcess[str]
+# what the developer has set must not decide a test
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SCRIBE_")}
+
+
+def environment(**values: str) -> dict[str, str]:
+    return {**CLEAN, "COLUMNS": "80", "NO_COLOR": "1", **values}
+
+
+def scribe(*arguments: str, **values: str) -> Done:
+    """Run the command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "producers", *arguments],
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+Run = Callable[..., Done]
+
+
+def for_shim(shim: Shim) -> dict[str, str]:
+    return {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
+
+
+def last_job(shim: Shim) -> JobRequested:
+    """The job that was submitted last, as the persist app would see it."""
+    with psycopg.connect(shim.dsn) as connection:
+        row = connection.execute("SELECT value FROM outbox ORDER BY id DESC LIMIT 1").fetchone()
+    assert row
+    return Serde().decode(bytes(row[0]), JobRequested)
+
+
+def outbox_rows(shim: Shim) -> int:
+    with psycopg.connect(shim.dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,44 @@
+"""What the tests of REST share: what stands behind a request, and what every error looks like."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+
+from schemas.events import JobRequested, Source
+from tests.integration.shim import Shim
+
+URL = "https://media.example/call.opus?signature=s3cret"
+OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json"]
+
+
+def rows(shim: Shim, sql: str, *values: Any) -> list[Any]:
+    """What stands in the database."""
+    with psycopg.connect(shim.dsn) as connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """An RFC 9457 document that says what to do."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:scribe-rabbit:problem:{code}")
+    assert body["title"]
+    assert body["detail"]
+    assert body["instance"] == answer.url.path
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
+
+
+def request_of(client: httpx.Client, **body: Any) -> JobRequested:
+    """Submit, and the event that the persist app would see."""
+    job = client.post("/api/v1/transcribe", json={"url": URL, **body}).json()
+    return JobRequested(
+        job_id=UUID(job["job_id"]),
+        tenant="acme",
+        source=Source(uri=URL),
+        requested_at=datetime.fromisoformat(job["requested_at"]),
+    )

@@ -1,0 +1,121 @@
+"""The `scribe` command of operators: keys, tenants, holds, tables, schemas, topics."""
+
+import json
+import re
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg
+
+from deploy.local.stack import Stack
+from schemas.topics import JOBS, TOPICS
+from tests.integration.commands import Run, scribe
+from tests.integration.shim import Shim
+from tests.sink.bulk import fill
+
+
+def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
+    values = {"SCRIBE_POSTGRES_DSN": shim.dsn}
+    made = run_here("keys", "create", "--tenant", "globex", "--label", "nightly import", **values)
+    assert (made.returncode, made.stderr) == (0, "")
+    key = made.stdout.strip()
+    with shim.client(key) as client:
+        assert client.get("/api/v1/models").status_code == 200
+        as_json = json.loads(run_here("keys", "create", "--tenant", "globex", "--json", **values).stdout)
+        assert as_json["key"].split("_")[2] == as_json["key_id"]
+        listed = run_here("keys", "list", "--tenant", "globex", **values)
+        assert "nightly import" in listed.stdout
+        assert key not in listed.stdout
+        assert run_here("keys", "revoke", key.split("_")[2], **values).returncode == 0
+        assert client.get("/api/v1/models").status_code == 401
+    everything = json.loads(run_here("keys", "list", "--json", **values).stdout)
+    assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
+
+
+def test_a_tenants_policy_is_set_step_by_step_and_shown(stack: Stack, topic_admin: object, run_here: Run) -> None:
+    values = stack.environment()
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    tenant = f"t{uuid4().hex}"
+    absent = run_here("tenants", "show", tenant, **values)
+    assert (absent.returncode, "has no policy" in absent.stderr) == (2, True), absent.stderr
+    first = run_here("tenants", "set", tenant, "--retention", "audio=7", "--llm-model", "small", **values)
+    assert first.returncode == 0, first.stderr
+    second = run_here("tenants", "set", tenant, "--enhanced-ai", "--retention", "transcripts=forever", **values)
+    assert "transcripts=forever" in second.stdout
+    shown = json.loads(run_here("tenants", "show", tenant, "--json", **values).stdout)
+    assert (shown["enhanced_ai"], shown["llm_models"]) == (True, ["small"])
+    assert shown["retention_days"] == {"audio": 7, "transcripts": -1}
+    cleared = run_here("tenants", "set", tenant, "--retention", "audio=default", "--llm-model", "", **values)
+    assert re.search(r"^models of enhanced AI +any$", cleared.stdout, re.MULTILINE)
+    assert tenant in run_here("tenants", "list", **values).stdout
+    for wrong in ("audio=soon", "sound=7", "audio=-1"):
+        refused = run_here("tenants", "set", tenant, "--retention", wrong, **values)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+
+
+def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None:
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    bulk = fill(database, None, 1, datetime.now(UTC))
+    recording = ("erase", "--tenant", "acme", "--recording-id", f"{bulk.mark}{bulk.job_ids[0]}")
+    hold = ("--tenant", "acme", "--job", str(bulk.job_ids[0]))
+    assert run_here("hold", "set", *hold, "--reason", "case 17", **values).returncode == 0
+    assert "case 17" in run_here("hold", "list", **values).stdout
+    refused = run_here(*recording, **values)
+    assert (refused.returncode, "A legal hold keeps it" in refused.stderr) == (2, True)
+    assert run_here("hold", "release", *hold, **values).returncode == 0
+    done = run_here(*recording, "--json", **values)
+    assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
+    assert run_here(*recording, **values).returncode == 2
+    assert "objects follow" in run_here("erase", str(bulk.job_ids[0]), "--tenant", "acme", **values).stdout
+
+
+def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    missing = run_here("keys", "create", "--tenant", "acme", **values)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.endswith("the tables are missing or old: run `scribe database migrate`\n")
+    assert "applied 0001_first.sql" in run_here("database", "migrate", **values).stdout
+    assert run_here("database", "migrate", **values).stdout == "the database is up to date\n"
+    assert run_here("keys", "create", "--tenant", "acme", **values).returncode == 0
+
+
+def test_the_schemas_are_registered_and_then_current(registry_url: str, run_here: Run) -> None:
+    values = {"SCRIBE_SCHEMA_REGISTRY_URL": registry_url}
+    registered = run_here("schemas", "register", **values)
+    assert registered.returncode == 0, registered.stderr
+    assert f"{JOBS}-value" in registered.stdout
+    assert run_here("schemas", "check", **values).returncode == 0
+
+
+def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_here: Run) -> None:
+    """On a broker of its own, since the names are the real ones."""
+    values = private_stack.environment()
+    few = ("--partitions", "2")
+    missing = run_here("topics", "check", *few, **values)
+    assert (missing.returncode, missing.stderr.count("missing scribe.")) == (2, len(TOPICS))
+    impossible = run_here("topics", "apply", *few, "--replication-factor", "3", **values)
+    assert impossible.returncode == 2
+    assert "replication factor" in impossible.stderr.lower()
+    assert run_here("topics", "apply", *few, "--replication-factor", "1", **values).stdout.count("created") == len(
+        TOPICS
+    )
+    for command in ("apply", "check"):
+        again = run_here("topics", command, *few, **values)
+        assert (again.returncode, again.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
+    refused = run_here("topics", "apply", "--partitions", "3", **values)
+    assert refused.returncode == 2
+    assert "differs scribe.jobs: 2 partitions, wanted 3" in refused.stderr
+    assert refused.stderr.endswith("To put it right: scribe topics apply --partitions 3 --alter\n")
+    small = run_here("topics", "check", **values)
+    assert (small.returncode, small.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
+    assert "remark scribe.jobs: 2 partitions, wanted 12" in small.stderr
+    grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
+    assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
+    assert run_here("topics", "check", *few, **values).returncode == 0
+    early = run_here("topics", "check", *few, **{**values, "SCRIBE_OBJECT_RETENTION_DAYS": "29"})
+    assert early.returncode == 2
+    assert "scribe.results keeps records for 30 days, the object store keeps what they name for 29" in early.stderr

@@ -1,0 +1,105 @@
+"""Uploads over REST: streamed to the store byte for byte, or refused without a trace."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from schemas.events import JobRequested
+from schemas.serde import Serde
+from sink.s3 import S3ObjectStore
+from tests.integration.rest import URL, check_problem, rows
+from tests.integration.shim import Shim, serving
+
+
+def upload(client: httpx.Client, content: bytes, **fields: str) -> httpx.Response:
+    return client.post("/api/v1/transcribe/upload", files={"file": ("call.opus", content)}, data=fields)
+
+
+def test_an_upload_lies_in_the_store_byte_for_byte(
+    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
+) -> None:
+    """20 MB: more than one part of the store's multipart upload."""
+    content = bytes(range(256)) * 80_000
+    answer = upload(client, content, language="he", num_speakers="2", metadata='{"a": "b"}', prompt="")
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert (job["options"]["num_speakers"], job["metadata"], job["options"]["prompt"]) == (2, {"a": "b"}, None)
+    upload_id = job["source"].removeprefix("upload://")
+    assert object_store.get(f"acme/uploads/{upload_id}") == content
+    ((value,),) = rows(shim, "SELECT value FROM outbox")
+    assert Serde().decode(bytes(value), JobRequested).source.size_bytes == len(content)
+
+
+def test_fields_may_come_after_the_file(client: httpx.Client) -> None:
+    files: list[tuple[str, Any]] = [
+        ("file", ("a.wav", b"RIFF")),
+        ("language", (None, "he")),
+        ("diarize", (None, "false")),
+    ]
+    answer = client.post("/api/v1/transcribe/upload", files=files)
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["options"]["language"], answer.json()["options"]["diarize"]) == ("he", False)
+
+
+REFUSED_UPLOADS: list[tuple[bytes, dict[str, str], str]] = [
+    (b"", {}, "media_empty"),
+    (b"x" * 3_000_001, {}, "media_too_large"),
+    (b"RIFF", {"langage": "he"}, "invalid_request"),
+    (b"RIFF", {"metadata": "{"}, "invalid_request"),
+    (b"RIFF", {"url": URL}, "invalid_request"),
+    (b"RIFF", {"model": "gpt"}, "unknown_model"),
+    (b"RIFF", {"webhook_url": "https://127.0.0.1/x"}, "invalid_request"),
+]
+
+
+def test_a_refused_upload_leaves_nothing(database: str, object_store: S3ObjectStore) -> None:
+    with serving(database, object_store, upload_max_bytes=3_000_000) as shim, shim.client() as client:
+        for content, fields, code in REFUSED_UPLOADS:
+            answer = upload(client, content, **fields)
+            check_problem(answer, answer.status_code, code)
+        assert rows(shim, "SELECT count(*) FROM jobs") == [(0,)]
+        assert list(object_store.keys("")) == []
+
+
+def test_the_same_upload_again_under_its_job_id(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
+    """The content decides; the second copy is not kept."""
+    job_id = str(uuid4())
+    first, again = (upload(client, b"RIFF", job_id=job_id) for _ in range(2))
+    assert (first.status_code, again.json()) == (202, first.json())
+    check_problem(upload(client, b"other", job_id=job_id), 409, "conflict")
+    assert len(list(object_store.keys("acme/uploads/"))) == 1
+
+
+def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    left = threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield head
+        for _ in range(150):
+            yield b"x" * 65_536
+        left.set()
+        raise ConnectionAbortedError
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    with pytest.raises(ConnectionAbortedError):
+        client.post("/api/v1/transcribe/upload", content=body(), headers=headers)
+    assert left.is_set()
+    # the shim serves on, and what it says of the next job shows that it is done with this one
+    assert upload(client, b"RIFF").status_code == 202
+    keys = list(object_store.keys(""))
+    assert len(keys) == 1
+    assert object_store.get(keys[0]) == b"RIFF"
+
+
+def test_uploads_that_are_no_forms(client: httpx.Client) -> None:
+    path = "/api/v1/transcribe/upload"
+    check_problem(client.post(path, json={"url": URL}), 422, "invalid_request")
+    truncated = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    check_problem(client.post(path, content=truncated, headers=headers), 422, "media_truncated")
+    check_problem(client.post(path, content=b"--b--\r\n", headers=headers), 422, "invalid_request")

@@ -1,0 +1,45 @@
+"""Telling the persist app of events, and what then stands in the database."""
+
+from typing import Any
+
+from schemas.events import (
+    JobProgress,
+    JobRequested,
+    JobResult,
+)
+from sink import jobs
+from sink.jobs import JobRow
+from sink.postgres import Database
+from streams.agents.persist import Persist
+from tests.streams.jobs import Job
+
+
+async def tell(persist: Persist, *events: JobRequested | JobProgress | JobResult) -> list[str]:
+    """The effect of each event."""
+    effects = []
+    for event in events:
+        match event:
+            case JobRequested():
+                effects.append(await persist.requested(event))
+            case JobProgress():
+                effects.append(await persist.progressed(event))
+            case JobResult():
+                effects.append(await persist.ended(event))
+    return effects
+
+
+async def row_of(db: Database, job: Job) -> JobRow:
+    async with db.connection() as connection:
+        row = await jobs.find(connection, job.job_id, job.tenant)
+    assert row is not None
+    return row
+
+
+async def history_of(db: Database, job: Job) -> list[tuple[int, str]]:
+    async with db.connection() as connection:
+        return [(change.run, change.state) for change in await jobs.history(connection, job.job_id)]
+
+
+async def rows(db: Database, query: str, *values: Any) -> list[dict[str, Any]]:
+    async with db.connection() as connection:
+        return await (await connection.execute(query, values)).fetchall()
