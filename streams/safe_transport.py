@@ -23,6 +23,8 @@ from streams import header_names
 from streams.progress import Place
 
 FAUST_VERSION = "0.15.3"
+FETCH_WAIT_MS = 50  # Faust's 1,500: one fetch at a time runs to a broker, and busy partitions wait for quiet ones
+FULL_SECONDS = 0.02  # how long to wait for other partitions while the buffers of some are full
 # the base classes log their lives under the name of the subclass's module
 _LOGGER = get_logger("faust.scribe")
 
@@ -41,8 +43,9 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         header_names.install()
         consumer = super()._create_worker_consumer(transport)
-        # Faust offers no setting for it; the value is read when the consumer starts
+        # Faust offers no settings for them; the values are read when the consumer starts
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
     async def on_start(self) -> None:
@@ -140,6 +143,8 @@ class WatermarkConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         self.last_poll = time.monotonic()
+        # those are not asked for, and would be left out for all that time although their agents are soon idle
+        timeout = min(timeout, FULL_SECONDS) if self._buffered_partitions else timeout
         return await super()._getmany(active_partitions, timeout)
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:

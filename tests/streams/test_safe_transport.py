@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, ConsumerMessage
 
 from schemas.errors import Fatal
@@ -199,3 +200,25 @@ def test_another_version_of_faust_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(safe_transport, "version", lambda _: "0.16.0")
     with pytest.raises(Fatal, match=r"0\.16\.0"):
         safe_transport.check_version()
+
+
+def test_full_buffers_of_some_partitions_shorten_the_wait_for_the_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def getmany(_: object, partitions: set[TP] | None, timeout: float) -> dict[TP, list[object]]:
+        waits.append(timeout)
+        return {}
+
+    monkeypatch.setattr(Consumer, "_getmany", getmany)
+
+    async def case(bench: Bench) -> None:
+        await bench.consumer._getmany({TP0}, 1.0)
+        bench.consumer.on_buffer_full(TP0)
+        await bench.consumer._getmany(set(), 1.0)
+        bench.consumer.on_buffer_drop(TP0)
+        await bench.consumer._getmany({TP0}, 1.0)
+        assert waits == [1.0, safe_transport.FULL_SECONDS, 1.0]
+
+    run(case)
