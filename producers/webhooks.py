@@ -11,11 +11,12 @@ from schemas.requests import webhook_mistakes
 from sink.deliveries import TEST, NewDelivery, State, add, delivery_id
 from sink.endpoints import Endpoint, ensure_endpoint, find_endpoint
 from sink.postgres import Connection
-from sink.webhook_ledger import Delivery, find_delivery, redeliver, redeliver_since
+from sink.webhook_ledger import Delivery, Place, SentAgain, find_delivery, redeliver, redeliver_since
 from sink.webhook_secrets import SecretBox
 
 WAIT_SECONDS = 10.0
 MAX_WAIT_SECONDS = 25.0  # a call may take 20
+MAX_REDELIVERED = 50_000  # by one call
 _LOOK_SECONDS = 0.2
 
 Begin = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -52,27 +53,43 @@ async def known_delivery(connection: Connection, delivery: UUID, tenant: str | N
 
 
 async def send_again(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
-    """Send one delivery again; one that is being sent stays so. Raises Rejected: not_found, endpoint_disabled."""
+    """Send one delivery again; raises Rejected: not_found, payload_gone, endpoint_disabled, being_sent."""
     found = await known_delivery(connection, delivery, tenant)
-    if not found.payload:  # its time was over
-        raise Rejected("not_found", f"webhook delivery {delivery} is kept without what it said")
+    if found.cleared_at is not None:
+        raise Rejected(
+            "payload_gone", f"it was deleted at {found.cleared_at:%Y-%m-%d %H:%M} UTC, when its time was over"
+        )
     _check_enabled(await known_endpoint(connection, found.endpoint_id, tenant))
-    await redeliver(connection, delivery)
+    if not await redeliver(connection, delivery):
+        raise Rejected("being_sent", "it is tried again by its schedule if that fails")
     return await known_delivery(connection, delivery, tenant)
 
 
 async def send_all_again(
-    connection: Connection, endpoint: UUID, since: datetime, only_failed: bool, tenant: str | None = None
-) -> int:
-    """Send what an endpoint was to get since then; gives how many. Raises Rejected: not_found, endpoint_disabled."""
+    connection: Connection,
+    endpoint: UUID,
+    since: datetime,
+    after: Place | None,
+    *,
+    only_failed: bool,
+    tenant: str | None = None,
+) -> SentAgain:
+    """Send what an endpoint was to get since then, or `after` a place; raises Rejected: not_found, endpoint_disabled."""
     _check_enabled(await known_endpoint(connection, endpoint, tenant))
-    return await redeliver_since(connection, endpoint, since, only_failed=only_failed)
+    return await redeliver_since(
+        connection, endpoint, since, limit=MAX_REDELIVERED, after=after, only_failed=only_failed
+    )
 
 
-async def send_test(begin: Begin, box: SecretBox, tenant: str, url: str, now: datetime) -> UUID:
-    """Schedule a test, registering the endpoint if need be; returns the delivery's id. Raises Rejected(endpoint_disabled)."""
+async def send_test(
+    begin: Begin, box: SecretBox, tenant: str, url: str, now: datetime, most: int | None = None
+) -> UUID:
+    """Schedule a test, registering the endpoint if need be; returns the delivery's id.
+
+    `most`: how many endpoints the tenant may have. Raises Rejected: endpoint_disabled, too_many_endpoints.
+    """
     async with begin() as connection:
-        endpoint, _ = await ensure_endpoint(connection, box, tenant, url)
+        endpoint, _ = await ensure_endpoint(connection, box, tenant, url, most)
         _check_enabled(endpoint)
         new = NewDelivery(
             event_id=uuid4(),

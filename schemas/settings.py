@@ -243,6 +243,8 @@ class ApiSettings(_Settings):
     """Largest upload in bytes."""
     postgres_read_dsn: SecretStr | None = None
     """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
+    webhook_max_endpoints: int = Field(default=1000, ge=1)
+    """Endpoints that a tenant may register over REST. Those that its jobs name are registered whatever their number, and count."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which clients reach the shim; the links in webhooks start with it."""
 

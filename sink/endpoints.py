@@ -57,11 +57,24 @@ SELECT e.endpoint_id, e.tenant, e.url, e.description, e.state, e.reason, e.max_p
 FROM webhook_endpoints e"""
 
 
-async def list_endpoints(connection: Connection, tenant: str | None = None) -> tuple[Endpoint, ...]:
-    """Every endpoint, or those of one tenant, oldest first."""
-    query = f"{_SELECT} WHERE %(tenant)s::text IS NULL OR e.tenant = %(tenant)s ORDER BY e.created_at, e.endpoint_id"
+async def list_endpoints(
+    connection: Connection,
+    tenant: str | None = None,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int | None = None,
+) -> tuple[Endpoint, ...]:
+    """Endpoints of all tenants or of one, oldest first; `after`: creation time and id of the last one that was seen."""
+    conditions = []
+    if tenant is not None:
+        conditions.append("e.tenant = %(tenant)s")
+    if after is not None:
+        conditions.append("(e.created_at, e.endpoint_id) > (%(at)s, %(id)s)")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = f"{_SELECT} {where} ORDER BY e.created_at, e.endpoint_id LIMIT %(limit)s"
     async with connection.cursor(row_factory=class_row(Endpoint)) as cursor:
-        await cursor.execute(query, {"tenant": tenant})
+        at, last_id = after or (None, None)
+        await cursor.execute(query, {"tenant": tenant, "at": at, "id": last_id, "limit": limit})
         return tuple(await cursor.fetchall())
 
 
@@ -73,14 +86,33 @@ async def find_endpoint(connection: Connection, endpoint: UUID, tenant: str | No
         return await cursor.fetchone()
 
 
-async def ensure_endpoint(connection: Connection, box: SecretBox, tenant: str, url: str) -> tuple[Endpoint, bool]:
-    """The endpoint of an address, and whether it is new; one that is there keeps its secret, state and limits."""
+async def ensure_endpoint(
+    connection: Connection, box: SecretBox, tenant: str, url: str, most: int | None = None
+) -> tuple[Endpoint, bool]:
+    """The endpoint of an address, and whether it is new; one that is there keeps its secret, state and limits.
+
+    Raises Permanent(too_many_endpoints) where a new one would be more than the tenant may have, `most`.
+    """
     known = await find_endpoint(connection, endpoint_id(tenant, url))
+    if known is None and most is not None:
+        await _check_room(connection, tenant, most)
     endpoint = await register_endpoint(connection, tenant, url, box.new_secret(endpoint_id(tenant, url)))
     found = await find_endpoint(connection, endpoint)
     if found is None:
         raise AssertionError("unreachable: the endpoint was registered in this transaction")
     return found, known is None
+
+
+async def _check_room(connection: Connection, tenant: str, most: int) -> None:
+    # one registers at a time, else two would both find the last place free
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('endpoints of ' || %s, 0))", [tenant])
+    cursor = await connection.execute(
+        "SELECT count(*) AS there FROM (SELECT FROM webhook_endpoints WHERE tenant = %s LIMIT %s) AS theirs",
+        [tenant, most],
+    )
+    row = await cursor.fetchone()
+    if row is not None and row["there"] >= most:
+        raise Permanent("too_many_endpoints", f"{most}, those that jobs named among them")
 
 
 async def change_endpoint(connection: Connection, endpoint: UUID, changes: dict[str, Any]) -> None:

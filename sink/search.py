@@ -9,15 +9,14 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from psycopg import errors
 from psycopg.rows import DictRow
 
 from schemas.errors import Rejected
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
+from sink.time_limit import SECONDS, limited
 
 MAX_QUERY_CHARS = 256
-SECONDS = 3
 SNIPPET_WORDS = 30
 _BEFORE_MATCH = 8  # words of a snippet before the first that was asked for
 _JOBS_AT_ONCE = 100
@@ -78,9 +77,7 @@ CROSS JOIN LATERAL (
 ) AS snippet
 ORDER BY m.requested_at DESC, m.job_id DESC, m.position"""
 
-_BEGIN = """
-SELECT set_config('statement_timeout', %(milliseconds)s, true),
-    scribe_search_asked(%(text)s, %(language)s) IS NULL AS asks_for_nothing"""
+_ASKED = "SELECT scribe_search_asked(%(text)s, %(language)s) IS NULL AS for_nothing"
 
 # a job's row is locked before its segments are read: its result may arrive meanwhile
 _LOCK_JOBS = """
@@ -115,16 +112,13 @@ async def search(
         "job_id": after and after.job_id,
         "position": after and after.position,
         "most": limit + 1,
-        "milliseconds": f"{seconds * 1000:.0f}",
     }
-    row = await (await connection.execute(_BEGIN, values)).fetchone()
-    if row is None or row["asks_for_nothing"]:
-        found = {"field": "q", "message": "has no word that must be there"}
-        raise Rejected("invalid_request", "q: has no word that must be there", (found,))
-    try:
+    async with limited(connection, seconds):
+        asked = await (await connection.execute(_ASKED, values)).fetchone()
+        if asked is None or asked["for_nothing"]:
+            found = {"field": "q", "message": "has no word that must be there"}
+            raise Rejected("invalid_request", "q: has no word that must be there", (found,))
         rows = await (await connection.execute(_SEARCH, values)).fetchall()
-    except errors.QueryCanceled as error:
-        raise Rejected("search_too_broad", f"it was given up after {seconds:g} s") from error
     last = rows[limit - 1] if len(rows) > limit else None
     # one that was deleted while it was searched has no text any more
     return Found(tuple(_hit(row) for row in rows[:limit] if row["words"]), _place(last) if last else None)

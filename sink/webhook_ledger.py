@@ -8,7 +8,8 @@ from uuid import UUID
 from sink.deliveries import State, announce
 from sink.postgres import Connection
 
-MAX_REDELIVERED = 50_000  # by one statement
+Place = tuple[datetime, UUID]
+"""Creation time and id of a delivery, by which all lists are ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Delivery:
     created_at: datetime
     next_attempt_at: datetime | None
     ended_at: datetime | None
+    cleared_at: datetime | None
+    """When what it said was deleted, since its time was over."""
     payload: dict[str, Any]
 
 
@@ -57,14 +60,22 @@ class Wanted:
     job_id: UUID | None = None
     state: State | None = None
     since: datetime | None = None
-    before: tuple[datetime, UUID] | None = None
+    before: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentAgain:
+    """How many deliveries are sent again, and behind which place there may be more."""
+
+    number: int
+    more_after: Place | None
 
 
 _COLUMNS = """
 SELECT d.delivery_id, d.endpoint_id, e.tenant, e.url, d.event_id, d.job_id, d.type, d.sequence, d.state,
     d.attempt AS attempts, a.outcome, a.status, a.error, d.created_at,
     CASE WHEN d.state = 'pending' AND d.lease_token IS NULL THEN d.next_attempt_at END AS next_attempt_at,
-    d.ended_at, d.payload
+    d.ended_at, d.cleared_at, d.payload
 FROM webhook_endpoints e """
 _LAST_ATTEMPT = " LEFT JOIN webhook_attempts a ON a.delivery_id = d.delivery_id AND a.attempt = d.attempt "
 _ORDER = " ORDER BY d.created_at DESC, d.delivery_id DESC LIMIT %(limit)s"
@@ -130,7 +141,7 @@ WITH chosen AS MATERIALIZED (
 _OLD = """
 WITH old AS MATERIALIZED (
     SELECT delivery_id, created_at FROM webhook_deliveries
-    WHERE endpoint_id = %(endpoint)s AND created_at >= %(since)s AND state IN ('exhausted', 'disabled'{delivered})
+    WHERE endpoint_id = %(endpoint)s AND (created_at, delivery_id) > (%(at)s, %(id)s) AND state IN ('exhausted', 'disabled'{delivered})
         AND cleared_at IS NULL
     ORDER BY created_at, delivery_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )"""
@@ -143,6 +154,9 @@ _AGAIN = """
 UPDATE webhook_deliveries d SET state = 'pending', ended_at = NULL, attempts_before = attempt,
     next_attempt_at = CASE WHEN next_attempt_at IS NOT NULL THEN now() - chosen.behind * interval '1 microsecond' END
 FROM chosen WHERE d.delivery_id = chosen.delivery_id"""
+_COUNTED = f""", again AS ({_AGAIN} RETURNING d.delivery_id)
+SELECT sent.calls, last.created_at, last.delivery_id FROM (SELECT count(*) AS calls FROM again) AS sent
+LEFT JOIN (SELECT created_at, delivery_id FROM old ORDER BY created_at, delivery_id OFFSET %(limit)s - 1) AS last ON true"""  # noqa: S608 - our own words
 
 
 async def redeliver(connection: Connection, delivery: UUID) -> bool:
@@ -153,17 +167,27 @@ async def redeliver(connection: Connection, delivery: UUID) -> bool:
 
 
 async def redeliver_since(
-    connection: Connection, endpoint: UUID, since: datetime, *, only_failed: bool = True, limit: int = MAX_REDELIVERED
-) -> int:
-    """Send all ended deliveries of an endpoint again that were scheduled `since`, oldest first; gives how many.
+    connection: Connection,
+    endpoint: UUID,
+    since: datetime,
+    *,
+    limit: int,
+    after: Place | None = None,
+    only_failed: bool = True,
+) -> SentAgain:
+    """Send the ended deliveries of an endpoint again that were scheduled `since`, oldest first, `limit` at most.
 
-    With `only_failed` those that were never delivered. As many as `limit` means that there may be more.
+    `after`: go on behind the place that the call before gave. With `only_failed` those that were never delivered.
+    What it said is gone of some: they are passed over.
     """
-    old = _FAILED if only_failed else _ENDED
-    values = {"endpoint": endpoint, "since": since, "limit": limit}
-    cursor = await connection.execute(old + _IN_ORDER + _AGAIN, values)
+    at, last_id = after or (since, UUID(int=0))
+    values = {"endpoint": endpoint, "at": at, "id": last_id, "limit": limit}
+    cursor = await connection.execute((_FAILED if only_failed else _ENDED) + _IN_ORDER + _COUNTED, values)
+    row = await cursor.fetchone()
+    if row is None:
+        raise AssertionError("unreachable: the query always has one row")
     await announce(connection)
-    return cursor.rowcount
+    return SentAgain(row["calls"], row["created_at"] and (row["created_at"], row["delivery_id"]))
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:

@@ -48,6 +48,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,
             secrets=SecretBox.of(settings) if settings.webhook_key else None,
+            webhook_max_endpoints=settings.webhook_max_endpoints,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 

@@ -19,6 +19,7 @@ from producers.api import (
 )
 from producers.api.context import RequestContext
 from producers.api.problems import Problem, install
+from producers.api.query import KnownParameters
 from producers.api.services import Services
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -34,8 +35,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
-    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries, health):
-        app.include_router(module.router)
+    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries):
+        app.include_router(module.router, dependencies=[KnownParameters])
+    app.include_router(health.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 

@@ -122,7 +122,7 @@ async def check_ask(connection: Connection, services: Services, tenant: str, wis
     """Refuse at the door what could only fail later; codes: invalid_request and ASK_CODES."""
     check_wishes(summarization=wishes.summarization, entity_extraction=wishes.entity_extraction)
     if services.llm_models is None:
-        raise Rejected("not_offered")
+        raise Rejected("not_offered", "enhanced AI needs ENHANCED_AI_ENDPOINT, which is not set")
     check_model(wishes.llm_model, services.llm_models)
     check_allowed(await policy_of(connection, tenant), wishes.llm_model)
 

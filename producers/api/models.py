@@ -13,7 +13,7 @@ router = APIRouter(prefix="/api/v1", tags=["models"])
     "/models",
     operation_id="listModels",
     summary="The models that jobs may name",
-    responses=problem_responses("unauthorized"),
+    responses=problem_responses("invalid_request", "unauthorized"),
     dependencies=[Authenticated],
 )
 async def list_models(services: ServicesDep) -> list[ModelView]:

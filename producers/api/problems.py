@@ -82,6 +82,8 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
         errors=[FieldError(**item) for item in getattr(error, "errors", ())],
         request_id=request.scope.get("request_id", ""),
     )
+    if body.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if error.code == "unauthorized":
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
@@ -100,7 +102,7 @@ def install(app: FastAPI) -> None:
         request.scope["outage"] = str(error)
         # the operator who looks at /readyz can put this one right; clients learn no addresses from it
         seen = str(error) if isinstance(error, NotMigrated) else ""
-        return problem(request, Rejected("unavailable", seen), **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return problem(request, Rejected("unavailable", seen))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

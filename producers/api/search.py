@@ -51,7 +51,7 @@ class HitList(BaseModel):
     "/search",
     operation_id="search",
     summary="Where transcripts say something",
-    responses=problem_responses("invalid_request", "unauthorized", "search_too_broad"),
+    responses=problem_responses("invalid_request", "unauthorized", "search_too_broad", "busy"),
 )
 async def search_transcripts(
     services: ServicesDep,
@@ -70,8 +70,8 @@ async def search_transcripts(
     """
     place = from_position_cursor(cursor)
     after = place and Place(*place)
-    asked = partial(search, text=q, language=language, after=after, limit=limit)
-    async with services.searches:
+    asked = partial(search, text=q, language=language, after=after, limit=limit, seconds=services.query_seconds)
+    async with services.searches.one(key.tenant):
         found = await services.reading.run(key.tenant, asked)
     more = found.more_after
     return HitList(

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
+from producers.api.places import Places
 from producers.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
 from schemas.events import Priority
@@ -19,6 +20,7 @@ from schemas.serde import Serde
 from sink.keys import ApiKey, verify_key
 from sink.postgres import Database
 from sink.replica import Reading
+from sink.time_limit import SECONDS
 from sink.webhook_secrets import SecretBox
 
 MAX_TRACESTATE = 512
@@ -41,14 +43,15 @@ class Services:
     check_address: Callable[[str], object]
     upload_max_bytes: int
     secrets: SecretBox | None = None  # without a key there are no webhooks
+    webhook_max_endpoints: int = 1000  # of a tenant
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
-    # a search may take seconds, and whoever submits a job must find a connection meanwhile
-    searches: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    searches: Places = field(default_factory=Places)
+    query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
 
 def _services(request: Request) -> Services:

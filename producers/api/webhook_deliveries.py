@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
 from producers.api.problems import problem_responses
+from producers.api.query import Time
 from producers.api.services import KeyDep, ServicesDep
-from producers.api.webhook_endpoints import secret_box
+from producers.api.webhook_endpoints import REGISTERING, secret_box
 from producers.api.webhook_views import (
     PATH,
     DeliveryDetail,
@@ -25,7 +25,8 @@ from producers.api.webhook_views import (
 )
 from producers.webhooks import check_url, known_delivery, outcome_of, send_again, send_all_again, send_test
 from sink.deliveries import State
-from sink.webhook_ledger import MAX_REDELIVERED, Wanted, attempts_of, list_deliveries
+from sink.time_limit import limited
+from sink.webhook_ledger import Wanted, attempts_of, list_deliveries
 
 router = APIRouter(tags=["webhooks"])
 MAX_LISTED = 200
@@ -36,7 +37,7 @@ CODES = ("invalid_request", "unauthorized", "not_found")
     f"{PATH}/deliveries",
     operation_id="listWebhookDeliveries",
     summary="The ledger: deliveries, the newest first",
-    responses=problem_responses(*CODES[:2]),
+    responses=problem_responses(*CODES[:2], "search_too_broad"),
 )
 async def list_(
     services: ServicesDep,
@@ -44,7 +45,7 @@ async def list_(
     endpoint_id: Annotated[UUID | None, Query(description="Only this endpoint's.")] = None,
     job_id: Annotated[UUID | None, Query(description="Only this job's.")] = None,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only those scheduled then or later.")] = None,
+    since: Annotated[Time | None, Query(description="Only those scheduled then or later.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> DeliveryList:
@@ -57,7 +58,7 @@ async def list_(
         since=since,
         before=from_cursor(cursor),
     )
-    async with services.database.as_tenant(key.tenant) as connection:
+    async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
         found = await list_deliveries(connection, wanted, limit + 1)
     shown, last = found[:limit], found[limit - 1 : limit]
     goes_on = to_cursor(last[0].created_at, last[0].delivery_id) if len(found) > limit else None
@@ -82,10 +83,13 @@ async def read(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> Deliver
     operation_id="redeliverWebhook",
     summary="Send a delivery again",
     status_code=202,
-    responses=problem_responses(*CODES, "endpoint_disabled"),
+    responses=problem_responses(*CODES, "payload_gone", "endpoint_disabled", "being_sent"),
 )
 async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> DeliveryView:
-    """By the whole schedule, under the same `webhook-id` and order number, whatever became of it before."""
+    """At once and by the whole schedule, under the same `webhook-id` and order number, whatever became of it before.
+
+    One that waits for its next attempt waits no longer. One that is on its way is let alone: 409 `being_sent`.
+    """
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
         return delivery_view(await send_again(connection, delivery_id, key.tenant))
 
@@ -98,10 +102,16 @@ async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> De
     responses=problem_responses(*CODES, "endpoint_disabled"),
 )
 async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: ServicesDep, key: KeyDep) -> Redelivered:
-    """Oldest first, at the endpoint's own pace; those that wait for an attempt anyway are left as they are."""
+    """Oldest first, at the endpoint's own pace, up to 50,000 a call: go on with `next_cursor` until it is null.
+
+    Left as they are: those that wait for an attempt anyway, and those whose payload is deleted since its time is over.
+    """
+    after = from_cursor(body.cursor)
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
-        number = await send_all_again(connection, endpoint_id, body.since, body.only_failed, key.tenant)
-    return Redelivered(redelivered=number, more=number == MAX_REDELIVERED)
+        sent = await send_all_again(
+            connection, endpoint_id, body.since, after, only_failed=body.only_failed, tenant=key.tenant
+        )
+    return Redelivered(redelivered=sent.number, next_cursor=sent.more_after and to_cursor(*sent.more_after))
 
 
 @router.post(
@@ -110,14 +120,15 @@ async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: Servic
     summary="Send a signed test and see how it ends",
     responses={
         202: {"model": DeliveryDetail, "description": "It has not ended yet; see Location"},
-        **problem_responses(*CODES[:2], "endpoint_disabled"),
+        **problem_responses(*CODES[:2], *REGISTERING, "endpoint_disabled"),
     },
 )
 async def test_webhook(body: TestBody, response: Response, services: ServicesDep, key: KeyDep) -> DeliveryDetail:
     """A webhook of type `webhook.test`, sent once by the dispatcher as all others are: `delivered` is success."""
     check_url(body.url, services.check_address)
     begin = partial(services.database.as_tenant, key.tenant, writing=True)
-    delivery = await send_test(begin, secret_box(services), key.tenant, body.url, services.now())
+    most = services.webhook_max_endpoints
+    delivery = await send_test(begin, secret_box(services), key.tenant, body.url, services.now(), most)
     # all of it where it was written: what is read elsewhere may be a little older
     found = await outcome_of(begin, delivery, body.wait_seconds)
     async with begin() as connection:

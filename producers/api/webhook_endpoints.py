@@ -1,15 +1,18 @@
 """Webhook endpoints of a tenant: registered ahead of use, changed, their secrets shown and rotated."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
+from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.webhook_views import (
     PATH,
     EndpointBody,
     EndpointChange,
+    EndpointList,
     EndpointView,
     RotateBody,
     SecretView,
@@ -18,11 +21,14 @@ from producers.api.webhook_views import (
 from producers.webhooks import check_url, known_endpoint
 from schemas.errors import Rejected
 from sink import endpoints
+from sink.time_limit import limited
 from sink.webhook_secrets import SecretBox
 
 router = APIRouter(prefix=f"{PATH}/endpoints", tags=["webhooks"])
 CODES = ("invalid_request", "unauthorized", "not_found")
+REGISTERING = ("too_many_endpoints", "not_offered")
 OWNERS_REASON = "disabled by its owner"
+MAX_LISTED = 200
 
 
 @router.post(
@@ -30,14 +36,22 @@ OWNERS_REASON = "disabled by its owner"
     operation_id="registerWebhookEndpoint",
     summary="Register an address for webhooks",
     status_code=201,
-    responses={200: {"model": EndpointView, "description": "It was there"}, **problem_responses(*CODES[:2])},
+    responses={
+        200: {"model": EndpointView, "description": "It was there"},
+        **problem_responses(*CODES[:2], *REGISTERING),
+    },
 )
 async def register(body: EndpointBody, response: Response, services: ServicesDep, key: KeyDep) -> EndpointView:
-    """A job's `webhook_url` is registered at its first use; doing so ahead shows its secret before anything is sent."""
+    """A job's `webhook_url` is registered at its first use; doing so ahead shows its secret before anything is sent.
+
+    The operator limits how many endpoints a tenant has. Those of jobs count, but no job is refused for that.
+    """
     check_url(body.url, services.check_address)
     box = secret_box(services)
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
-        found, created = await endpoints.ensure_endpoint(connection, box, key.tenant, body.url)
+        found, created = await endpoints.ensure_endpoint(
+            connection, box, key.tenant, body.url, services.webhook_max_endpoints
+        )
         await endpoints.change_endpoint(connection, found.endpoint_id, body.model_dump(exclude_unset=True))
         view = endpoint_view(await known_endpoint(connection, found.endpoint_id, key.tenant))
     response.status_code = 201 if created else 200
@@ -49,12 +63,21 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
     "",
     operation_id="listWebhookEndpoints",
     summary="All endpoints of the tenant, oldest first",
-    responses=problem_responses("unauthorized"),
+    responses=problem_responses(*CODES[:2], "search_too_broad"),
 )
-async def list_(services: ServicesDep, key: KeyDep) -> list[EndpointView]:
+async def list_(
+    services: ServicesDep,
+    key: KeyDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
+) -> EndpointList:
     """Those that jobs named are among them."""
-    async with services.database.as_tenant(key.tenant) as connection:
-        return [endpoint_view(found) for found in await endpoints.list_endpoints(connection, key.tenant)]
+    after = from_cursor(cursor)
+    async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
+        found = await endpoints.list_endpoints(connection, key.tenant, after=after, limit=limit + 1)
+    shown = [endpoint_view(endpoint) for endpoint in found[:limit]]
+    goes_on = to_cursor(shown[-1].created_at, shown[-1].endpoint_id) if len(found) > limit else None
+    return EndpointList(endpoints=shown, next_cursor=goes_on)
 
 
 @router.get(
@@ -104,7 +127,7 @@ async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
     "/{endpoint_id}/secret",
     operation_id="getWebhookSecret",
     summary="The secret that verifies signatures",
-    responses=problem_responses(*CODES),
+    responses=problem_responses(*CODES, "not_offered"),
 )
 async def read_secret(endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> SecretView:
     """The newest one; during the overlap after a rotation every webhook is signed with the old one too."""
@@ -120,7 +143,7 @@ async def read_secret(endpoint_id: UUID, response: Response, services: ServicesD
     "/{endpoint_id}/rotate-secret",
     operation_id="rotateWebhookSecret",
     summary="Make a new secret",
-    responses=problem_responses(*CODES),
+    responses=problem_responses(*CODES, "not_offered"),
 )
 async def rotate_secret(
     endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep, body: RotateBody | None = None
@@ -138,7 +161,7 @@ async def rotate_secret(
 
 
 def secret_box(services: Services) -> SecretBox:
-    """What encrypts secrets; raises Rejected(unavailable) where the operator has set no key."""
+    """What encrypts secrets; raises Rejected(not_offered) where the operator has set no key."""
     if services.secrets is None:
-        raise Rejected("unavailable", "SCRIBE_WEBHOOK_KEY is not set here")
+        raise Rejected("not_offered", "webhooks need SCRIBE_WEBHOOK_KEY, which is not set")
     return services.secrets

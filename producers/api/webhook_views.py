@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from producers.api.bodies import Address
+from producers.api.cursor import MAX_CHARS
 from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS
 from sink.deliveries import State
 from sink.endpoints import MAX_OVERLAP_SECONDS, OVERLAP_SECONDS, Endpoint
@@ -60,6 +61,9 @@ class RedeliverBody(_Body):
 
     since: AwareDatetime = Field(description="Those scheduled then or later.")
     only_failed: bool = Field(True, description="Not those that were delivered.")
+    cursor: str | None = Field(
+        None, max_length=MAX_CHARS, description="From `next_cursor` of the call before, all else as it was."
+    )
 
 
 class TestBody(_Body):
@@ -128,6 +132,7 @@ class DeliveryView(BaseModel):
     created_at: datetime
     next_attempt_at: datetime | None
     ended_at: datetime | None
+    cleared_at: datetime | None = Field(description="When payload and attempts were deleted: their time was over.")
     links: dict[str, str]
 
 
@@ -145,11 +150,18 @@ class DeliveryList(BaseModel):
     next_cursor: str | None = Field(description="Send it as `cursor` for those that follow.")
 
 
+class EndpointList(BaseModel):
+    """Endpoints, the oldest first."""
+
+    endpoints: list[EndpointView]
+    next_cursor: str | None = Field(description="Send it as `cursor` for those that follow.")
+
+
 class Redelivered(BaseModel):
     """How many deliveries are on their way again."""
 
     redelivered: int
-    more: bool = Field(description="There may be more than one call takes: send it again.")
+    next_cursor: str | None = Field(description="There may be more than one call takes: send it again with this.")
 
 
 def endpoint_view(endpoint: Endpoint) -> EndpointView:

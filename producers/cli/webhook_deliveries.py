@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from schemas.requests import webhook_mistakes
 from schemas.settings import OutboundSettings, load
 from sink.deliveries import State
 from sink.postgres import Connection, Database
-from sink.webhook_ledger import MAX_REDELIVERED, Delivery, Wanted, list_deliveries
+from sink.webhook_ledger import Delivery, Wanted, list_deliveries
 from sink.webhook_secrets import SecretBox
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
@@ -60,18 +61,29 @@ def again(
     [bold]scribe webhooks redeliver https://acme.example/hook --tenant acme --since 2026-01-31[/]
     """
 
-    async def send(connection: Connection) -> int:
-        if since is not None:
-            endpoint = await endpoint_of(connection, which, tenant)
-            return await send_all_again(connection, endpoint.endpoint_id, _utc(since) or since, not all_)
-        if not is_id(which):
-            raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
-        await send_again(connection, UUID(which))
-        return 1
+    begin = _utc(since)
+    if begin is not None:
+        number = with_database(partial(_send_since, which=which, tenant=tenant, since=begin, only_failed=not all_))
+    elif is_id(which):
+        in_transaction(lambda connection: send_again(connection, UUID(which)))
+        number = 1
+    else:
+        raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
+    sys.stdout.write(f"{number} to be sent again\n")
 
-    number = in_transaction(send)
-    more = "; run it again for the rest" if number == MAX_REDELIVERED else ""
-    sys.stdout.write(f"{number} to be sent again{more}\n")
+
+async def _send_since(database: Database, which: str, tenant: str | None, since: datetime, *, only_failed: bool) -> int:
+    """As many transactions as it takes; what the finished ones did stays when a later one fails."""
+    number, after = 0, None
+    with Console(stderr=True).status("looking") as shown:
+        while True:
+            async with database.transaction() as connection:
+                endpoint = (await endpoint_of(connection, which, tenant)).endpoint_id
+                sent = await send_all_again(connection, endpoint, since, after, only_failed=only_failed)
+            number, after = number + sent.number, sent.more_after
+            if after is None:
+                return number
+            shown.update(f"{number:,} to be sent again so far, those until {after[0]:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def trial(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -131,8 +131,9 @@ def serving(
     check_address: Callable[[str], object] | None = None,
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
+    **values: Any,
 ) -> Iterator[Shim]:
-    """Serve until the end of the block."""
+    """Serve until the end of the block; `values` are more of Services."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
     listening = socket.create_server(("127.0.0.1", 0))
     servers: list[uvicorn.Server] = []
@@ -150,6 +151,7 @@ def serving(
                 upload_max_bytes=upload_max_bytes,
                 secrets=secrets,
                 llm_models=llm_models,
+                **values,
             )
             config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
             servers.append(uvicorn.Server(config))

@@ -76,12 +76,13 @@ def test_an_endpoint_is_disabled_and_enabled(webhooks: Webhooks) -> None:
     assert json.loads(shown(webhooks("show", ID, "--json")))["state"] == "enabled"
 
 
-def written(database: str) -> str:
-    """A delivery that was only written down, as to a disabled endpoint."""
+def written(database: str, number: int = 1) -> str:
+    """Deliveries that were only written down, as to a disabled endpoint; gives the id of the last one."""
 
     async def write(connection: Connection) -> str:
-        new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={"n": 1}, asked=None)
-        await add(connection, endpoint_id("acme", URL), new)
+        for _ in range(number):
+            new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={"n": 1}, asked=None)
+            await add(connection, endpoint_id("acme", URL), new)
         await connection.execute("UPDATE webhook_deliveries SET state = 'disabled'")
         return str(delivery_id(new.event_id, endpoint_id("acme", URL)))
 
@@ -98,6 +99,14 @@ def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01T00:00:00+0100")) == "0 to be sent again\n"
     assert shown(webhooks("redeliver", delivery)) == "1 to be sent again\n"
     assert json.loads(shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json"))) == []
+
+
+def test_more_than_one_statement_takes_are_sent_again_to_the_last(
+    webhooks: Webhooks, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.webhooks.MAX_REDELIVERED", 2)
+    written(database, 5)
+    assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "5 to be sent again\n"
 
 
 def test_a_test_is_sent_and_its_outcome_told(webhooks: Webhooks, database: str) -> None:

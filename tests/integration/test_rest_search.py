@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
+from producers.api.places import Places
 from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run
+from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, serving
 from tests.samples import AT, FULL_REQUEST
 
@@ -134,3 +139,29 @@ def test_the_command_prints_each_job_with_its_hits(shim: Shim, run_here: Run) ->
 
 def test_the_command_indexes_what_was_there_before(database: str, run_here: Run) -> None:
     assert run_here("database", "index", SCRIBE_POSTGRES_DSN=database).stdout == "indexed 0 segments\n"
+
+
+def test_one_tenants_heavy_searches_leave_places_to_the_others(database: str) -> None:
+    """Two run, the rest is told to come back, and somebody else's search is answered meanwhile."""
+    with psycopg.connect(database, autocommit=True) as connection:  # in the place of words that are hard to find
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION scribe_search_asked(asked text, wanted text) RETURNS tsquery LANGUAGE plpgsql AS"
+            " $$ BEGIN IF asked = 'heavy' THEN PERFORM pg_advisory_xact_lock_shared(17); END IF; RETURN 'word'; END $$"
+        )
+        connection.execute("SELECT pg_advisory_lock(17)")
+        with (
+            serving(database, MemoryObjectStore(), searches=Places(seconds=0.1)) as shim,
+            shim.client() as client,
+            shim.client(shim.key_of("globex")) as other,
+            ThreadPoolExecutor(6) as pool,
+        ):
+            heavy = [pool.submit(client.get, "/api/v1/search", params={"q": "heavy"}) for _ in range(6)]
+            refused = [future.result() for future in islice(as_completed(heavy), 4)]
+            assert other.get("/api/v1/search", params={"q": "light"}).status_code == 200
+            running = [future for future in heavy if not future.done()]
+            connection.execute("SELECT pg_advisory_unlock(17)")
+            assert [future.result().status_code for future in running] == [200, 200]
+    for answer in refused:
+        problem = check_problem(answer, 503, "busy")
+        assert "2 of the tenant's run already" in problem["detail"]
+        assert int(answer.headers["retry-after"]) > 0

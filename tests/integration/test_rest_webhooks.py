@@ -42,7 +42,7 @@ def registered(client: httpx.Client, url: str = URL, **fields: Any) -> dict[str,
 def test_an_endpoint_is_registered_read_changed_and_forgotten(client: httpx.Client) -> None:
     made = registered(client, description="CRM", max_per_second=5)
     path = made["links"]["self"]
-    assert client.get(path).json() == made == client.get(ENDPOINTS).json()[0]
+    assert client.get(path).json() == made == client.get(ENDPOINTS).json()["endpoints"][0]
     assert (made["state"], made["description"], made["max_per_second"], made["paused_until"]) == (
         "enabled",
         "CRM",
@@ -62,7 +62,7 @@ def test_an_endpoint_is_registered_read_changed_and_forgotten(client: httpx.Clie
     assert enabled == made | {"description": "", "max_per_second": None}
     assert client.delete(path).status_code == 204
     check_problem(client.get(path), 404, "not_found")
-    assert client.get(ENDPOINTS).json() == []
+    assert client.get(ENDPOINTS).json() == {"endpoints": [], "next_cursor": None}
 
 
 def test_a_secret_is_shown_to_its_owner_and_rotated(client: httpx.Client) -> None:
@@ -152,7 +152,10 @@ def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: 
         again = client.post(f"{one['links']['self']}/redeliver")
         assert (again.status_code, again.json()["state"]) == (202, "pending")
         path = f"{endpoint['links']['self']}/redeliver"
-        assert client.post(path, json={"since": "2020-01-01T00:00:00Z"}).json() == {"redelivered": 19, "more": False}
+        assert client.post(path, json={"since": "2020-01-01T00:00:00Z"}).json() == {
+            "redelivered": 19,
+            "next_cursor": None,
+        }
         ids = {delivery["webhook_id"] for delivery in client.get(DELIVERIES).json()["deliveries"]}
         with dispatching(shim.dsn):
             assert receiver.wait(lambda calls: len(calls) == 20, 30)
@@ -198,7 +201,7 @@ def test_nobody_sees_or_touches_another_tenants_webhooks(client: httpx.Client, s
     endpoint = registered(client)["links"]["self"]
     delivery = client.post(TEST, json={"url": URL, "wait_seconds": 0}).json()["links"]["self"]
     with shim.client(shim.key_of("globex")) as other:
-        assert other.get(ENDPOINTS).json() == []
+        assert other.get(ENDPOINTS).json()["endpoints"] == []
         assert other.get(DELIVERIES).json()["deliveries"] == []
         for method, path, body in (
             ("GET", endpoint, None),
@@ -267,11 +270,10 @@ def test_changes_that_mean_nothing_are_refused(client: httpx.Client) -> None:
 
 def test_without_a_key_the_operator_is_told(database: str, object_store: S3ObjectStore) -> None:
     with serving(database, object_store) as running, running.client() as client:
-        assert (
-            "SCRIBE_WEBHOOK_KEY"
-            in check_problem(client.post(ENDPOINTS, json={"url": URL}), 503, "unavailable")["detail"]
-        )
-        assert client.get(ENDPOINTS).json() == []
+        for path in (ENDPOINTS, TEST):
+            problem = check_problem(client.post(path, json={"url": URL}), 422, "not_offered")
+            assert "SCRIBE_WEBHOOK_KEY" in problem["detail"]
+        assert client.get(ENDPOINTS).json()["endpoints"] == []
 
 
 def test_secrets_lie_encrypted(client: httpx.Client, shim: Shim) -> None:

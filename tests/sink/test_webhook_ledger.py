@@ -11,7 +11,15 @@ from sink.deliveries import NewDelivery, State, add, delivery_id
 from sink.endpoints import ensure_endpoint, set_enabled
 from sink.postgres import Connection, Database
 from sink.webhook_leases import Grant, Outcome, finish, lease
-from sink.webhook_ledger import Wanted, attempts_of, find_delivery, list_deliveries, redeliver, redeliver_since
+from sink.webhook_ledger import (
+    SentAgain,
+    Wanted,
+    attempts_of,
+    find_delivery,
+    list_deliveries,
+    redeliver,
+    redeliver_since,
+)
 from sink.webhook_secrets import SecretBox, new_key
 
 pytestmark = pytest.mark.anyio
@@ -119,13 +127,25 @@ async def test_all_since_a_time_are_sent_again_in_their_order(connection: Connec
     delivered = await ended(connection, here, State.DELIVERED, 200)
     failed = [await ended(connection, here, State.EXHAUSTED) for _ in range(4)]
     since = LONG_AGO + timedelta(days=1)
-    assert await redeliver_since(connection, here, since, limit=3) == 3
-    assert await redeliver_since(connection, here, since) == 1
-    assert await redeliver_since(connection, here, since) == 0
-    assert await redeliver_since(connection, here, LONG_AGO, only_failed=False) == 2
+    first = await redeliver_since(connection, here, since, limit=3)
+    assert (first.number, first.more_after and first.more_after[1]) == (3, failed[2])
+    assert await redeliver_since(connection, here, since, limit=3, after=first.more_after) == SentAgain(1, None)
+    assert await redeliver_since(connection, here, since, limit=3) == SentAgain(0, None)
+    assert await redeliver_since(connection, here, LONG_AGO, limit=9, only_failed=False) == SentAgain(2, None)
     assert {found.state for found in await list_deliveries(connection, Wanted(), 9)} == {State.PENDING}
     leased = await lease(connection, {here: Grant(places=9, level=9)}, attempts=20)
     assert [call.delivery_id for call in leased] == [*failed, old, delivered]
+
+
+async def test_what_was_delivered_meanwhile_is_not_sent_again_by_the_next_page(connection: Connection) -> None:
+    """Else sending everything again would have no end while the receiver takes it."""
+    here = await endpoint(connection)
+    deliveries = [await ended(connection, here, State.DELIVERED, 200) for _ in range(3)]
+    page = await redeliver_since(connection, here, LONG_AGO, limit=2, only_failed=False)
+    await connection.execute("UPDATE webhook_deliveries SET state = 'delivered', ended_at = now()")
+    last = await redeliver_since(connection, here, LONG_AGO, limit=2, only_failed=False, after=page.more_after)
+    assert (page.number, last) == (2, SentAgain(1, None))
+    assert await listed(connection, Wanted(state=State.PENDING)) == deliveries[2:]
 
 
 async def test_redelivery_opens_no_gate(connection: Connection) -> None:

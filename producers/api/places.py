@@ -1,0 +1,45 @@
+"""Places for what takes long, shared among tenants: nobody takes them all, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from schemas.errors import Rejected
+
+
+class Places:
+    """At most `places` at once in this process, `per_tenant` of them for one tenant; each is waited for `seconds`.
+
+    There are fewer than connections to the database: whoever submits a job must find one meanwhile.
+    """
+
+    def __init__(self, places: int = 4, per_tenant: int = 2, seconds: float = 3.0) -> None:
+        self._all = asyncio.Semaphore(places)
+        self._per_tenant = per_tenant
+        self._seconds = seconds
+        # a tenant's is gone with the last request that has or wants one of its places
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one(self, tenant: str) -> AsyncIterator[None]:
+        """A place of the tenant's until the end of the block; raises Rejected(busy)."""
+        if (own := self._own.get(tenant)) is None:
+            own = self._own[tenant] = asyncio.Semaphore(self._per_tenant)
+        async with (
+            self._taken(own, f"{self._per_tenant} of the tenant's run already"),
+            self._taken(self._all, "all places are taken"),
+        ):
+            yield
+
+    @asynccontextmanager
+    async def _taken(self, places: asyncio.Semaphore, why: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await places.acquire()
+        except TimeoutError:
+            raise Rejected("busy", f"{why}, and did so for {self._seconds:g} s") from None
+        try:
+            yield
+        finally:
+            places.release()

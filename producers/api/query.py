@@ -1,0 +1,49 @@
+"""What stands behind the `?` of an address: only what an operation knows, each once; and times as they must be written."""
+
+import re
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import AwareDatetime, BeforeValidator
+
+from producers.api.services import KeyDep
+from producers.findings import MAX_FINDINGS
+from schemas.errors import Rejected
+
+MAX_NAME_CHARS = 64
+_LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
+
+
+async def _check(request: Request, _: KeyDep) -> None:
+    """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
+    known = [parameter["name"] for parameter in _operation(request).get("parameters", ()) if parameter["in"] == "query"]
+    found = []
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "there are none"
+            found.append({"field": name[:MAX_NAME_CHARS], "message": f"is no parameter of this operation: {there}"})
+        elif times > 1:
+            found.append({"field": name, "message": "is given more than once"})
+    if found:
+        text = "; ".join(f"{item['field']}: {item['message']}" for item in found)
+        raise Rejected("invalid_request", text, tuple(found[:MAX_FINDINGS]))
+
+
+def _operation(request: Request) -> dict[str, Any]:
+    """The operation as /openapi.json describes it, which is made once."""
+    found: dict[str, Any] = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    return found
+
+
+KnownParameters = Depends(_check)
+
+
+def _with_plus(value: Any) -> Any:
+    if isinstance(value, str) and _LOST_PLUS.search(value):
+        raise ValueError("has a space where its offset begins: write + as %2B, or the time in UTC with Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_with_plus)]
+"""A time with its offset; a `+` that is not written as %2B arrives as a space."""
