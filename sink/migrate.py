@@ -1,14 +1,19 @@
 """The database's schema, forward only: every file of migrations/ once, in order, each in one transaction with its mark.
 
+A file `….concurrently.sql` builds or drops indexes of tables that may be large, one statement after the other and outside
+of any transaction, so that nobody who writes has to wait; what was left half built is dropped and built again.
 `python -m sink.migrate` brings the database of SCRIBE_POSTGRES_DSN up to date.
 """
 
 import hashlib
+import re
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from schemas.errors import Fatal, ScribeError
 from schemas.settings import PostgresSettings, load
@@ -16,7 +21,10 @@ from sink.postgres import translated, with_defaults
 
 FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x5C12BE  # any constant; it keeps two starting instances apart
+_LOCK_PAUSE = 0.2  # seconds between two looks
 LOCK_SECONDS = 5  # for the tables that a migration changes; then it is an Outage, and tried again
+_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX CONCURRENTLY (?P<name>\w+) ")
+_IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     name        text PRIMARY KEY,
@@ -30,12 +38,20 @@ class Migration:
     """One file: its name is its place in the order, its digest proves that it is still what was applied."""
 
     name: str
-    sql: str
+    text: str
+
+    @property
+    def statements(self) -> tuple[str, ...] | None:
+        """Those that cannot be in a transaction; None when all of it is one."""
+        if not self.name.endswith(".concurrently.sql"):
+            return None
+        plain = "\n".join(line for line in self.text.splitlines() if not line.startswith("--"))
+        return tuple(statement.strip() for statement in plain.split(";") if statement.strip())
 
     @property
     def sha256(self) -> str:
         """Digest of the text."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def migrate(dsn: str, folder: Path = FOLDER) -> tuple[str, ...]:
@@ -46,7 +62,7 @@ def migrate(dsn: str, folder: Path = FOLDER) -> tuple[str, ...]:
     """
     migrations = read(folder)
     with translated(), psycopg.connect(with_defaults(dsn), autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # let go with the connection, however it ends
+        _take_lock(connection)
         # everybody would wait behind a migration that waits for a long reader
         connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         connection.execute(_TABLE)
@@ -80,15 +96,45 @@ def pending(migrations: tuple[Migration, ...], applied: dict[str, str]) -> tuple
     return missing
 
 
+def _take_lock(connection: psycopg.Connection) -> None:
+    """It is let go with the connection, however that ends.
+
+    Looked for again and again: an index that is built concurrently would wait for whoever waits for the lock.
+    """
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() != (True,):
+        time.sleep(_LOCK_PAUSE)
+
+
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     try:
+        if migration.statements is not None:
+            return _apply_concurrently(connection, migration, migration.statements)
         with connection.transaction():
-            connection.execute(migration.sql.encode())
-            connection.execute(
-                "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]
-            )
+            connection.execute(migration.text.encode())
+            _mark(connection, migration)
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
         raise Fatal(f"migration {migration.name} cannot be applied: {error}") from error
+
+
+def _apply_concurrently(connection: psycopg.Connection, migration: Migration, statements: tuple[str, ...]) -> None:
+    # it takes no lock that others would wait behind, and waits for every transaction that is open
+    connection.execute("SET lock_timeout = 0")
+    for statement in statements:
+        if index := _INDEX.match(statement):
+            name = index["name"]
+            if (known := connection.execute(_IS_VALID, [name]).fetchone()) == (True,):
+                continue
+            if known is not None:
+                connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
+        connection.execute(statement.encode())
+    connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    _mark(connection, migration)
+
+
+def _mark(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(
+        "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", [migration.name, migration.sha256]
+    )
 
 
 def main() -> int:

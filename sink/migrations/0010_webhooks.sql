@@ -38,15 +38,6 @@ UPDATE webhook_deliveries d SET next_attempt_at = NULL WHERE attempt = 0 AND NOT
     SELECT FROM applied_events a WHERE a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true)
 );
 
-DROP INDEX webhook_deliveries_due;
-CREATE INDEX webhook_deliveries_queued ON webhook_deliveries (endpoint_id, next_attempt_at) WHERE state = 'pending';
-CREATE INDEX webhook_deliveries_gated ON webhook_deliveries (event_id) WHERE state = 'pending' AND next_attempt_at IS NULL;
-CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (endpoint_id) WHERE lease_token IS NOT NULL;
-CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, created_at, delivery_id);
-CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (endpoint_id, created_at, delivery_id)
-    WHERE state IN ('exhausted', 'disabled');
-CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
-
 DO $$
 BEGIN
     PERFORM scribe_secure('webhook_old_secrets', 'SELECT, INSERT, UPDATE, DELETE');

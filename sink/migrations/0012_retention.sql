@@ -15,25 +15,6 @@ CREATE FUNCTION scribe_upload(request jsonb) RETURNS text LANGUAGE sql IMMUTABLE
     END
 $$;
 
-CREATE INDEX jobs_ended ON jobs (tenant, completed_at) WHERE completed_at IS NOT NULL;
-CREATE INDEX jobs_open ON jobs (tenant) WHERE completed_at IS NULL;
-CREATE INDEX jobs_with_audio ON jobs (tenant, completed_at) WHERE audio_gone < run AND completed_at IS NOT NULL;
-CREATE INDEX jobs_with_artifacts ON jobs (tenant, completed_at) WHERE artifacts_gone < run AND completed_at IS NOT NULL;
-CREATE INDEX jobs_with_history ON jobs (tenant, completed_at) WHERE history_gone < run AND completed_at IS NOT NULL;
-CREATE INDEX jobs_with_fingerprint ON jobs (tenant, completed_at) WHERE fingerprint IS NOT NULL AND completed_at IS NOT NULL;
-CREATE INDEX jobs_by_upload ON jobs (tenant, scribe_upload(request)) WHERE scribe_upload(request) IS NOT NULL;
-CREATE INDEX jobs_by_recording ON jobs (tenant, recording_id) WHERE recording_id IS NOT NULL;
-CREATE INDEX outbox_by_key ON outbox (key);
-CREATE INDEX outbox_failed ON outbox (failed_at) WHERE failed_at IS NOT NULL;
-CREATE INDEX applied_events_by_job ON applied_events (job_id);
-CREATE INDEX applied_events_by_time ON applied_events (applied_at);
-CREATE INDEX webhook_deliveries_uncleared ON webhook_deliveries (endpoint_id, ended_at)
-    WHERE ended_at IS NOT NULL AND cleared_at IS NULL;
-CREATE INDEX webhook_deliveries_cleared ON webhook_deliveries (endpoint_id, ended_at)
-    WHERE ended_at IS NOT NULL AND cleared_at IS NOT NULL;
-CREATE INDEX enhancements_by_time ON enhancements (tenant, completed_at);
-CREATE INDEX enhancement_calls_by_time ON enhancement_calls (tenant, COALESCE(ended_at, created_at));
-
 -- A tombstone names the objects of its job until all that could still write some has ended.
 ALTER TABLE erased_jobs
     ADD COLUMN tenant       text,           -- NULL: an older version's
@@ -41,7 +22,6 @@ ALTER TABLE erased_jobs
     ADD COLUMN asked        boolean NOT NULL DEFAULT false,     -- somebody asked for it: else its time was over
     ADD COLUMN until        timestamptz NOT NULL DEFAULT now() + interval '45 days',
     ADD COLUMN next_look_at timestamptz NOT NULL DEFAULT now();
-CREATE INDEX erased_jobs_due ON erased_jobs (next_look_at);
 
 CREATE TABLE legal_holds (                  -- nothing held is deleted, whatever its time
     tenant  text NOT NULL,
