@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -17,17 +16,14 @@ from gpu_consumers.execution import Task
 from gpu_consumers.partitions import Assignment, OwnedPartition, take
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
-from producers.publisher import client_config, translate
+from producers.publisher import client_config, headers_of, translate
 from schemas.errors import Fatal, Outage
-from schemas.headers import read_headers
 from schemas.metrics import INFLIGHT
 from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 BUSY_POLL = 0.01  # seconds: what finishes meanwhile waits so long
 IDLE_POLL = 0.1
-# the library returns a value and sets an exception, which a call by name leaves pending once it has been made often
-_read = methodcaller("headers")
 BURST = 100  # records taken in one turn
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck
 
@@ -248,19 +244,6 @@ class GroupConsumer:
         if toppars:
             consumer.incremental_unassign(toppars)
         log.info("%s: gave back %s", self.group, _names(toppars))
-
-
-def headers_of(message: "Message[Any, Any]") -> dict[str, str]:
-    """The headers of a record; none when a name is not UTF-8, for the client library cannot read them then.
-
-    To be called once for a message: the list that the library keeps after such an error has holes.
-    """
-    try:
-        return read_headers(_read(message))
-    except SystemError as error:
-        place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
-        log.warning("%s: headers left out, a name is not UTF-8: %s", place, error)
-        return {}
 
 
 def _names(toppars: Sequence[TopicPartition]) -> str:

@@ -25,7 +25,7 @@ from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from producers.publisher import fits, record_bytes
 from schemas.errors import Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
 from schemas.events import JobRequested, Stage
-from schemas.headers import TRACEPARENT, trace_id
+from schemas.headers import TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
 from schemas.records import Record, record_of
 from schemas.serde import MAX_RECORD_BYTES, Serde
@@ -91,6 +91,8 @@ class JobExecutor:
         Raises Fatal.
         """
         delivery = task.delivery
+        if not is_for(delivery.headers, self._policy.group):
+            return Finished(task, None, Settlement("not_ours"), ())
         fields = {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset}
         trace = trace_id(delivery.headers.get(TRACEPARENT))
         with bound(**fields, attempt=delivery.attempt, trace_id=trace):

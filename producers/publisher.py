@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from operator import methodcaller
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Outage, Permanent, ScribeError, SettingsError
+from schemas.headers import read_headers
 from schemas.ports import Refused
 from schemas.records import Record
 from schemas.settings import KafkaSettings
@@ -217,6 +219,23 @@ def _produce(producer: Producer, record: Record, report: Report | None) -> None:
 def wire_headers(headers: Mapping[str, str]) -> list[tuple[str, str | bytes | None]]:
     """Headers as librdkafka takes them; it encodes text as UTF-8."""
     return list(headers.items())
+
+
+# the library returns a value and sets an exception, which a call by name leaves pending once it has been made often
+_read = methodcaller("headers")
+
+
+def headers_of(message: "Message[Any, Any]") -> dict[str, str]:
+    """The headers of a record; none when a name is not UTF-8, for the client library cannot read them then.
+
+    To be called once for a message: the list that the library keeps after such an error has holes.
+    """
+    try:
+        return read_headers(_read(message))
+    except SystemError as error:
+        place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
+        log.warning("%s: headers left out, a name is not UTF-8: %s", place, error)
+        return {}
 
 
 def record_bytes(record: Record) -> int:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from schemas.events import Event, subject_of
 
@@ -22,18 +23,23 @@ ERROR_KIND = "scribe-error-kind"
 ERROR_CODE = "scribe-error-code"
 ERROR_MESSAGE = "scribe-error-message"
 GROUP = "scribe-group"
+REPLAY_ID = "scribe-replay-id"  # of the redrive or replay by which a record was sent again
+ONLY_FOR = "scribe-only-for"  # the one group of the service that a record sent again is meant for; others pass it over
 VALUE_OMITTED = "scribe-value-omitted"  # bytes of an original too large to be forwarded with its headers
 
 MAX_HEADER_CHARS = 1000
-OWN = frozenset(
+FATE = frozenset(
     {
-        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
-        *(CONTENT_TYPE, TRACEPARENT, TRACESTATE, ATTEMPT, NOT_BEFORE),
-        *(ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
-        *(ERROR_KIND, ERROR_CODE, ERROR_MESSAGE, GROUP, VALUE_OMITTED),
+        *(ATTEMPT, NOT_BEFORE, ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
+        *(ERROR_KIND, ERROR_CODE, ERROR_MESSAGE, GROUP, VALUE_OMITTED, REPLAY_ID, ONLY_FOR),
         *(f"__dlq.errors.{name}" for name in ("topic", "partition", "offset", "group", "message")),
     }
 )
+"""What became of a record so far: gone when it begins anew."""
+OWN = FATE | {
+    *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
+    *(CONTENT_TYPE, TRACEPARENT, TRACESTATE),
+}
 """Every header that the service writes itself."""
 
 Headers = Mapping[str, str]
@@ -134,6 +140,17 @@ def dead_letter_headers(
         "__dlq.errors.group": group,
         "__dlq.errors.message": _bounded(message),
     }
+
+
+def renewed_headers(headers: Headers, replay_id: UUID, only_for: str | None = None) -> dict[str, str]:
+    """Headers of a record that begins anew, by `replay_id` and for one group if it is named: its past is left out."""
+    kept = {name: value for name, value in headers.items() if name not in FATE}
+    return {**kept, REPLAY_ID: str(replay_id), **({ONLY_FOR: only_for} if only_for else {})}
+
+
+def is_for(headers: Headers, group: str) -> bool:
+    """Whether a group has anything to do with a record."""
+    return headers.get(ONLY_FOR, group) == group
 
 
 def own_headers(headers: Headers) -> dict[str, str]:

@@ -326,6 +326,10 @@ class KafkaAndObjects(KafkaSettings, ObjectStoreSettings):
     """All that `scribe submit --via kafka` and `scribe topics` read."""
 
 
+class ReplayProcess(KafkaSettings, PostgresSettings, ObjectStoreSettings):
+    """All that `scribe dlq` and `scribe replay` read."""
+
+
 class ApiProcess(
     ServiceSettings,
     KafkaSettings,

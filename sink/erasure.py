@@ -34,6 +34,7 @@ _ROWS: Mapping[str, str] = {
     "segment_search": "DELETE FROM segment_search WHERE job_id = ANY(%(ids)s)",
     "segments": "DELETE FROM segments WHERE job_id = ANY(%(ids)s)",
     "job_events": "DELETE FROM job_events WHERE job_id = ANY(%(ids)s)",
+    "replayed_records": "DELETE FROM replayed_records WHERE job_id = ANY(%(ids)s)",
     "legal_holds": "DELETE FROM legal_holds WHERE job_id = ANY(%(ids)s)",
     "jobs": "DELETE FROM jobs WHERE job_id = ANY(%(ids)s)",
 }

@@ -221,6 +221,9 @@ _FOR_ALL = {
     "applied_events": "applied_events WHERE event_id IN"
     " (SELECT event_id FROM applied_events a WHERE applied_at < %(cutoff)s"
     " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = a.job_id AND {held}) LIMIT %(limit)s)",
+    "replays": "replayed_records WHERE (topic, partition, record_offset, number) IN"
+    " (SELECT topic, partition, record_offset, number FROM replayed_records r WHERE at < %(cutoff)s"
+    " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = r.job_id AND {held}) LIMIT %(limit)s)",
     "evidence": "erasures WHERE job_id IN (SELECT job_id FROM erasures WHERE done_at < %(cutoff)s LIMIT %(limit)s)",
 }
 FOR_ALL = tuple(_FOR_ALL)

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from schemas import logs, metrics
 from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
 from schemas.events import Event, TenantPolicy
-from schemas.headers import TRACEPARENT, Origin, dead_letter_headers, origin_of, read_headers, trace_id
+from schemas.headers import TRACEPARENT, Origin, dead_letter_headers, is_for, origin_of, read_headers, trace_id
 from schemas.serde import Serde
 from schemas.topics import dlq_topic
 from streams.budget import Budget
@@ -113,6 +113,10 @@ class Recipe:
         work = _Work(cls, handler, unapplied)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
+            if not is_for(inbound.headers, self._group):
+                metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
+                event.ack()
+                continue
             with logs.bound(**_place(inbound)):
                 settled = await self._settle(inbound, work)
             if not settled:

@@ -40,7 +40,7 @@ def deliveries(
 
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
-        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=job, state=state, since=_utc(since))
+        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=job, state=state, since=utc(since))
         return [facts(found) for found in await list_deliveries(connection, wanted, limit)]
 
     found = in_transaction(read)
@@ -61,7 +61,7 @@ def again(
     [bold]scribe webhooks redeliver https://acme.example/hook --tenant acme --since 2026-01-31[/]
     """
 
-    begin = _utc(since)
+    begin = utc(since)
     if begin is not None:
         number = with_database(partial(_send_since, which=which, tenant=tenant, since=begin, only_failed=not all_))
     elif is_id(which):
@@ -107,5 +107,6 @@ def trial(
         raise typer.Exit(TROUBLE)
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def utc(at: datetime | None) -> datetime | None:
+    """A time without a zone is meant in UTC."""
     return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)

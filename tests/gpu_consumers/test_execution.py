@@ -19,7 +19,7 @@ from gpu_consumers.progress import ProgressReporter
 from producers.publisher import fits
 from schemas.errors import Fatal, NotOwner, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
-from schemas.headers import TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
+from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
 from schemas.serde import Serde
@@ -82,6 +82,15 @@ def test_a_job_becomes_a_result_record() -> None:
     assert (result.job_id, result.outcome) == (BARE_REQUEST.job_id, Outcome.COMPLETED)
     assert finished is not None
     assert (finished.outcome, finished.records[0].topic) == ("completed", "scribe.results")
+
+
+def test_a_record_that_was_sent_again_for_another_group_is_passed_over() -> None:
+    """Whatever is in it."""
+    for value in (ordered(), b"nonsense", None):
+        finished = Bench().deliver(value, {ONLY_FOR: "scribe.persist"})
+        assert finished is not None
+        assert (finished.outcome, finished.records) == ("not_ours", ())
+    assert result_of(Bench().deliver(ordered(), {ONLY_FOR: GROUP})).outcome is Outcome.COMPLETED
 
 
 def test_the_result_continues_the_trace() -> None:

@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from gpu_consumers.consumer import headers_of
 from gpu_consumers.service import FAILED, transactional_id
 from gpu_consumers.transactions import TransactionalProducer
+from producers.publisher import headers_of
 from schemas.events import JobProgress, JobRequested, Outcome, event_id
 from schemas.headers import ERROR_CODE, new_traceparent, trace_id
 from schemas.records import Record, record_of

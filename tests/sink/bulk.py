@@ -71,6 +71,9 @@ _ROWS = (
     SELECT id, id, %(tenant)s, 1, true, true, 'completed', %(at)s, %(at)s FROM unnest(%(ids)s::uuid[]) AS id""",
     """INSERT INTO enhancement_answers (enhancement_id, tenant, step, answer, tokens)
     SELECT id, %(tenant)s, 'map-1', %(mark)s, 1 FROM unnest(%(ids)s::uuid[]) AS id""",
+    """INSERT INTO replayed_records (topic, partition, record_offset, number, action, replay_id, tenant, job_id, run, by, at)
+    SELECT %(mark)s, 0, row_number() OVER (), 1, 'redrive', id, %(tenant)s, id, 1, %(mark)s, %(at)s
+    FROM unnest(%(ids)s::uuid[]) AS id""",
     """INSERT INTO enhancements (enhancement_id, job_id, tenant, run, event_id, outcome, summary, completed_at)
     SELECT id, id, %(tenant)s, 1, gen_random_uuid(), 'completed', %(mark)s, %(at)s FROM unnest(%(ids)s::uuid[]) AS id""",
     """INSERT INTO webhook_attempts (delivery_id, attempt, ended_at, status, outcome, error, answer)

@@ -52,6 +52,7 @@ async def test_a_job_is_gone_with_all_its_rows_and_the_evidence_counts_them(
         "segment_search": 3,
         "segments": 3,
         "job_events": 2,
+        "replayed_records": 1,
         "jobs": 1,
     }
     assert (evidence.asked_by, evidence.done_at, evidence.objects) == ("key-1", None, 0)

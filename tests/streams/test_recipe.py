@@ -1,6 +1,7 @@
 """What follows an error of a record, by its kind and number."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
-from schemas.headers import Origin
+from schemas.headers import ONLY_FOR, Origin
 from schemas.serde import Serde
 from sink.postgres import Conflict
 from streams.app import REBALANCE_SECONDS
@@ -65,6 +66,27 @@ def test_a_record_that_was_moved_before_keeps_its_first_place() -> None:
     assert inbound_of(message).origin == Origin("a", 1, 2)
     message.headers = None
     assert inbound_of(message).origin == Origin("b", 3, 4)
+
+
+def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled(tmp_path: Path) -> None:
+    handled, acked = [], []
+
+    async def handle(event: JobRequested) -> str:
+        handled.append(event)
+        return "applied"
+
+    def event(group: str) -> Any:
+        message = SimpleNamespace(topic="t", partition=0, offset=0, key=None, value=Serde().encode(BARE_REQUEST))
+        message.headers = [(ONLY_FOR, group.encode())]
+        return SimpleNamespace(message=message, ack=lambda: acked.append(group))
+
+    async def events() -> AsyncIterator[Any]:
+        for group in ("another", "g"):
+            yield event(group)
+
+    stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=events))
+    asyncio.run(Recipe(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
+    assert (handled, acked) == ([BARE_REQUEST], ["another", "g"])
 
 
 def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) -> None:

@@ -1,0 +1,246 @@
+"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, or set aside for good."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID, uuid4
+
+import typer
+
+from producers.cli.dlq_rows import print_counts, print_letters, print_lines, progress
+from producers.cli.keys import Json
+from producers.cli.outcome import print_json
+from producers.cli.webhook_deliveries import TIMES, utc
+from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
+from producers.exit_codes import TROUBLE
+from producers.history import History
+from producers.publisher import Publisher
+from producers.redrive import discard as write_off
+from producers.redrive import prepare, preview, redrive
+from producers.replaying import Pace, Report
+from schemas.headers import Origin
+from schemas.settings import ReplayProcess, load
+from schemas.topics import DIARIZERS, GROUPS, RETRY_DELAYS, TRANSCRIBERS
+from sink.postgres import Database
+from sink.replays import Action, Command, Entry, latest
+from sink.s3 import S3ObjectStore
+from sink.schema_registry import serde_for
+
+T = TypeVar("T")
+app = typer.Typer(
+    no_args_is_help=True, help="Dead letters; needs the settings of Kafka, PostgreSQL and the object store."
+)
+
+Items = Annotated[
+    list[str] | None, typer.Argument(metavar="[ITEM]...", help="As `list` names them; else all that the options pick.")
+]
+Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(g.split('.')[1] for g in GROUPS)}.")]
+Kind = Annotated[str | None, typer.Option(help="With this kind of error, such as poison or internal.")]
+Code = Annotated[str | None, typer.Option(help="With this error code, such as undecodable.")]
+Tenant = Annotated[str | None, typer.Option(help="Of this tenant.")]
+Job = Annotated[UUID | None, typer.Option(help="Of this job.")]
+Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside at this time (UTC) or later.")]
+Until = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside before this time (UTC).")]
+Text = Annotated[str | None, typer.Option(help="With this text in the message.")]
+Everything = Annotated[bool, typer.Option("--everything", help="All there are: needed when nothing else is named.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what is meant, and say what would be refused.")]
+Again = Annotated[bool, typer.Option("--again", help="Also those that were redriven or discarded before.")]
+Rate = Annotated[float | None, typer.Option(min=0.01, help="Records a second at most.")]
+
+
+@app.command("list")
+def list_(
+    group: Group = None,
+    kind: Kind = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List dead letters about which nothing was done yet, the newest first.
+
+    [bold]scribe dlq list --group transcribers --since 2026-01-31[/]
+    """
+    settings = load(ReplayProcess)
+    letters = _letters(settings, (), group, _wanted(kind, code, tenant, job, since, until, text), values=False)
+    handled = _on(settings, lambda database: _handled(database, letters))
+    shown = [letter for letter in letters if all_ or letter.record.place not in handled]
+    shown.sort(key=lambda letter: letter.record.at, reverse=True)
+    if as_json:
+        print_lines(shown[:limit], handled)
+    else:
+        print_letters(shown[:limit], handled if all_ else {}, len(shown) - limit if len(shown) > limit else 0)
+
+
+@app.command()
+def show(item: Annotated[str, typer.Argument(metavar="ITEM", help="As `list` names it.")]) -> None:
+    """Print all of a dead letter as JSON: headers, error, and the event, or the bytes that nobody can read in hex.
+
+    [bold]scribe dlq show transcribers/3/1234[/]
+    """
+    settings = load(ReplayProcess)
+    with History.open(settings) as history:
+        letter = find(history, serde_for(settings), place_of(item))
+    print_json(contents(letter))
+
+
+@app.command("redrive")
+def redrive_(
+    items: Items = None,
+    group: Group = None,
+    kind: Kind = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+    everything: Everything = False,
+    to: Annotated[
+        str | None,
+        typer.Option(help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}."),
+    ] = None,
+    again: Again = False,
+    rate: Rate = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters back to where they came from, each once, and print a summary.
+
+    Jobs begin their next run. What the Faust apps set aside comes back to the same app only.
+
+    [bold]scribe dlq redrive transcribers/3/1234[/]
+
+    [bold]scribe dlq redrive --code retries_exhausted --since 2026-01-31 --rate 2[/]
+    """
+    settings = load(ReplayProcess)
+    wanted = _wanted(kind, code, tenant, job, since, until, text)
+    letters = _chosen(settings, items, group, wanted, everything)
+    _check_step(to, letters)
+    command = _command(Action.REDRIVE, again=again)
+    prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to)
+    if dry_run:
+        refused = _on(settings, lambda database: preview(database, command, prepared))
+        print_counts(letters, refused, as_json)
+        return
+    with Publisher(settings, "scribe-cli") as publisher, progress("redriven", len(prepared.items)) as told:
+        report = _on(settings, lambda database: redrive(database, publisher, command, prepared, Pace(rate), told))
+    _tell(command, letters, report, "redriven", as_json)
+
+
+@app.command()
+def discard(
+    items: Items = None,
+    group: Group = None,
+    kind: Kind = None,
+    code: Code = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    since: Since = None,
+    until: Until = None,
+    text: Text = None,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write down that nothing is to be done about dead letters, so that `list` shows them no more.
+
+    [bold]scribe dlq discard --code undecodable --until 2026-01-31[/]
+    """
+    settings = load(ReplayProcess)
+    letters = _chosen(settings, items, group, _wanted(kind, code, tenant, job, since, until, text), everything)
+    if dry_run:
+        print_counts(letters, {}, as_json)
+        return
+    command = _command(Action.DISCARD)
+    report = _on(settings, lambda database: write_off(database, command, letters))
+    _tell(command, letters, report, "discarded", as_json)
+
+
+def _wanted(
+    kind: str | None,
+    code: str | None,
+    tenant: str | None,
+    job: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
+) -> Wanted:
+    return Wanted(kind=kind, code=code, tenant=tenant, job_id=job, since=utc(since), until=utc(until), text=text)
+
+
+def _chosen(
+    settings: ReplayProcess, items: Sequence[str] | None, group: str | None, wanted: Wanted, everything: bool
+) -> list[DeadLetter]:
+    if not (items or group or everything or wanted != Wanted()):
+        raise typer.BadParameter("name items or options that pick some, or say --everything")
+    return _letters(settings, items or (), group, wanted)
+
+
+def _letters(
+    settings: ReplayProcess, items: Sequence[str], group: str | None, wanted: Wanted, *, values: bool = True
+) -> list[DeadLetter]:
+    serde = serde_for(settings)
+    places = [place_of(item) for item in items]
+    topics = {topic: name for topic, name in DLQS.items() if group is None or name == group_of(group)}
+    with History.open(settings) as history:
+        if places:
+            letters = [find(history, serde, place) for place in dict.fromkeys(places)]
+            return [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
+        return list(read(history, serde, wanted, topics, values=values))
+
+
+def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:
+    if step is None:
+        return
+    if step not in RETRY_DELAYS:
+        raise typer.BadParameter(f"must be one of {', '.join(RETRY_DELAYS)}", param_hint="--to")
+    if others := {letter.group for letter in letters} - {TRANSCRIBERS, DIARIZERS}:
+        raise typer.BadParameter(f"{', '.join(sorted(others))} has no retry topics", param_hint="--to")
+
+
+def _command(action: Action, *, again: bool = False) -> Command:
+    return Command(action=action, replay_id=uuid4(), by=f"operator {getpass.getuser()}", again=again)
+
+
+def _on(settings: ReplayProcess, work: Callable[[Database], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with Database.open(settings) as database:
+            return await work(database)
+
+    return asyncio.run(run())
+
+
+async def _handled(database: Database, letters: Sequence[DeadLetter]) -> dict[Origin, Entry]:
+    async with database.connection() as connection:
+        return await latest(connection, [letter.record.place for letter in letters])
+
+
+def _tell(command: Command, letters: Sequence[DeadLetter], report: Report, done: str, as_json: bool) -> None:
+    """The summary; exit code 1 when something was refused."""
+    ends: Mapping[Origin, str] = {place: str(reason) for place, reason in report.refused.items()}
+    if as_json:
+        print_json(
+            {
+                "replay_id": str(command.replay_id),
+                done: len(report.sent),
+                "refused": [
+                    {"item": x.name, "reason": ends[x.record.place]} for x in letters if x.record.place in ends
+                ],
+            }
+        )
+    else:
+        sys.stdout.write(f"{len(report.sent)} {done}, {command.replay_id}\n")
+        for letter in letters:
+            if reason := ends.get(letter.record.place):
+                sys.stderr.write(f"{letter.name} refused: {reason}\n")
+    if report.refused:
+        raise typer.Exit(TROUBLE)

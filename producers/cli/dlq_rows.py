@@ -1,0 +1,81 @@
+"""What the commands about records sent again print: dead letters as lines, counts, and how it ended."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from producers.dead_letters import DeadLetter, facts, json_line
+from schemas.headers import Origin
+from sink.replays import Entry, Refusal
+
+
+def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry], more: int) -> None:
+    """One line a dead letter."""
+    table = _table("ITEM", "AT", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else []))
+    for letter in letters:
+        entry = handled.get(letter.record.place)
+        words = [letter.name, f"{letter.record.at:%m-%d %H:%M}", letter.code, letter.tenant, str(letter.job_id or "")]
+        table.add_row(*words, letter.message, *([_handled(entry)] if handled else []))
+    Console().print(table)
+    if more:
+        sys.stderr.write(f"and {more} older ones: see --limit\n")
+
+
+def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]) -> None:
+    """One JSON object a line."""
+    for letter in letters:
+        entry = handled.get(letter.record.place)
+        sys.stdout.write(json_line({**facts(letter), "handled": _handled(entry) or None}))
+
+
+def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
+    """How many are meant, by group, code, tenant, and why they would be refused."""
+    names = ("group", "code", "tenant", "refused")
+    found: Counter[tuple[str, ...]] = Counter(
+        (x.group, x.code, x.tenant, str(refused.get(x.record.place, ""))) for x in letters
+    )
+    print_table(names, found, as_json)
+
+
+def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_json: bool) -> None:
+    """Counts by what they are counted by."""
+    table = _table(*(name.upper() for name in names), "COUNT")
+    for values, count in sorted(found.items()):
+        if as_json:
+            sys.stdout.write(json_line({**dict(zip(names, values, strict=True)), "count": count}))
+        table.add_row(*values, str(count))
+    if not as_json:
+        Console().print(table)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+    """What is told how many more are done; a bar where somebody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _handled(entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    end = "" if entry.done_at else ", not known to have ended"
+    return f"{entry.action} {entry.at:%Y-%m-%d %H:%M} by {entry.by}{end}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        whole = column in ("ITEM", "AT", "CODE", "JOB", "COUNT")
+        table.add_column(column, no_wrap=whole, overflow="ignore" if whole else "fold")
+    return table

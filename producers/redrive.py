@@ -1,0 +1,87 @@
+"""Dead letters sent back to where they came from, or set aside for good."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from producers.dead_letters import DeadLetter
+from producers.renewal import begins_run, recording_of, redriven
+from producers.replaying import Item, Pace, Replayer, Report, gone
+from schemas.headers import Origin
+from schemas.ports import ObjectStore, RecordPublisher
+from schemas.records import Record
+from schemas.serde import Serde
+from sink.postgres import Connection, Database
+from sink.replays import Action, Command, Entry, Refusal, Wish, intend, refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Dead letters that can be sent again, and why the others cannot."""
+
+    items: Sequence[Item]
+    refused: dict[Origin, Refusal]
+
+
+def prepare(serde: Serde, store: ObjectStore, letters: Sequence[DeadLetter], step: str | None = None) -> Prepared:
+    """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage."""
+    refused = {letter.record.place: reason for letter in letters if (reason := _impossible(letter)) is not None}
+    items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
+    over = gone(store, items)
+    refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
+    return Prepared([item for item in items if item.wish.place not in over], refused)
+
+
+async def preview(database: Database, command: Command, prepared: Prepared) -> dict[Origin, Refusal]:
+    """What would be refused at this moment, and why."""
+    wishes = [item.wish for item in prepared.items]
+    async with database.connection() as connection:
+        return prepared.refused | await refusals(connection, command, wishes)
+
+
+async def redrive(
+    database: Database,
+    publisher: RecordPublisher,
+    command: Command,
+    prepared: Prepared,
+    pace: Pace,
+    told: Callable[[int], object] = lambda _: None,
+) -> Report:
+    """Send dead letters again; raises Outage, and then the same call goes on."""
+    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
+    report.refused |= prepared.refused
+    return report
+
+
+async def discard(database: Database, command: Command, letters: Sequence[DeadLetter]) -> Report:
+    """Write down that nothing is to be done about dead letters; they stay where they are until their time is over."""
+    wishes = [wish_of(letter) for letter in letters]
+
+    async def write(connection: Connection) -> Report:
+        entries, refused = await intend(connection, command, wishes)
+        return Report(list(entries.values()), refused)
+
+    return await database.run(write)
+
+
+def wish_of(letter: DeadLetter, *, action: Action = Action.DISCARD) -> Wish:
+    """What the audit knows of a dead letter; only a redrive begins a run."""
+    event = begins_run(letter) if action is Action.REDRIVE else None
+    return Wish(place=letter.record.place, tenant=letter.tenant, job_id=letter.job_id, run=event.run if event else None)
+
+
+def _item(serde: Serde, letter: DeadLetter, step: str | None) -> Item:
+    event = begins_run(letter)
+    wish = wish_of(letter, action=Action.REDRIVE)
+    return Item(wish, partial(_record, serde, letter, step), recording_of(event))
+
+
+def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) -> Record:
+    return redriven(serde, letter, entry.replay_id, entry.run, step, datetime.now(UTC))
+
+
+def _impossible(letter: DeadLetter) -> Refusal | None:
+    if letter.origin is None:
+        return Refusal.NO_ORIGIN
+    return Refusal.VALUE_GONE if letter.omitted else None

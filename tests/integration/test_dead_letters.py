@@ -1,0 +1,222 @@
+"""`scribe dlq` over real topics, database and object store, and what becomes of jobs that are sent again."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from deploy.local.stack import Stack
+from producers.dead_letters import DeadLetter, Wanted, read
+from producers.history import History
+from producers.publisher import Publisher, headers_of
+from producers.redrive import prepare, redrive
+from producers.replaying import Pace, Report
+from schemas.errors import Outage
+from schemas.events import JobRequested, Outcome, Source
+from schemas.headers import ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
+from schemas.objects import upload_key
+from schemas.ports import RecordPublisher
+from schemas.records import Record
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings
+from schemas.topics import DIARIZERS, ENHANCE, GROUPS, PERSIST, TRANSCRIBERS, WEBHOOKS, dlq_topic
+from sink.postgres import Database
+from sink.replays import Action, Command, Refusal
+from sink.s3 import S3ObjectStore
+from tests.conftest import TopicFactory
+from tests.integration.commands import Done, Run, scribe
+from tests.integration.gpu import Group, create_topics, job, member, read_topic
+from tests.integration.shim import in_database
+from tests.samples import SAMPLES
+from tests.streams.jobs import new_job
+
+SERDE = Serde()
+Dlq = Callable[..., Done]
+EVENTS = {
+    TRANSCRIBERS: "JobRequested-full",
+    DIARIZERS: "TranscriptReady-full",
+    PERSIST: "JobResult-completed",
+    ENHANCE: "JobResult-completed",
+    WEBHOOKS: "JobResult-completed",
+}
+
+
+def publish(bootstrap: str, *records: Record) -> None:
+    with Publisher(KafkaSettings(kafka_bootstrap=bootstrap)) as publisher:
+        publisher.publish(*records)
+
+
+def dead_letter(group: str, value: bytes, origin: Origin, topic: str | None = None, code: str = "internal") -> Record:
+    headers = dead_letter_headers({"x-upstream": "7"}, origin, group, "internal", code, "as ordered")
+    return Record(topic or dlq_topic(group), b"key", value, headers)
+
+
+@pytest.fixture
+def dlq(stack: Stack, topic_admin: AdminClient, database: str, bucket: str, run_here: Run) -> Dlq:
+    """`scribe dlq ...` on the topics of the service, which every test here uses for a tenant of its own."""
+    values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket, "COLUMNS": "200"}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    if not set(map(dlq_topic, GROUPS)) <= set(topic_admin.list_topics(timeout=10).topics):
+        assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    return lambda *words: run_here("dlq", *words, **values)
+
+
+def lines(done: Done) -> list[dict[str, object]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarded(
+    kafka: str, fresh_topic: TopicFactory, object_store: S3ObjectStore, dlq: Dlq
+) -> None:
+    """Jobs come back as their next run, what the Faust apps set aside as it was and for the same app only."""
+    origin, tenant = fresh_topic(1, name="origin"), f"t{uuid4().hex}"
+    for group, name in EVENTS.items():
+        event: Any = SAMPLES[name]
+        event = replace(event, tenant=tenant, job_id=uuid4())
+        publish(kafka, dead_letter(group, SERDE.encode(event), Origin(origin, 0, 5)))
+    object_store.put(f"{tenant}/call.wav", b"x", content_type="audio/wav")
+    found = lines(dlq("list", "--tenant", tenant, "--json"))
+    assert {line["group"] for line in found} == set(GROUPS)
+    assert {(line["code"], line["handled"]) for line in found} == {("internal", None)}
+    assert [x["group"] for x in lines(dlq("list", "--tenant", tenant, "--group", "persist", "--json"))] == [PERSIST]
+    [transcribers] = [str(line["item"]) for line in found if line["group"] == TRANSCRIBERS]
+    shown = json.loads(dlq("show", transcribers).stdout)
+    assert (shown["value"]["tenant"], shown["headers"]["x-upstream"]) == (tenant, "7")
+    [webhooks] = [str(line["item"]) for line in found if line["group"] == WEBHOOKS]
+    discarded = dlq("discard", webhooks)
+    assert (discarded.returncode, discarded.stdout.startswith("1 discarded")) == (0, True), discarded.stderr
+
+    counted = lines(dlq("redrive", "--tenant", tenant, "--dry-run", "--json"))
+    assert {(line["group"], line["refused"], line["count"]) for line in counted} == {
+        *((group, "", 1) for group in GROUPS if group != WEBHOOKS),
+        (WEBHOOKS, "done before", 1),
+    }
+    assert read_topic(kafka, origin) == []
+    redriven = dlq("redrive", "--tenant", tenant, "--json")
+    assert redriven.returncode == 1
+    report = json.loads(redriven.stdout)
+    assert (report["redriven"], report["refused"]) == (4, [{"item": webhooks, "reason": "done before"}])
+    sent: list[Any] = [(SERDE.decode_any(m.value()), headers_of(m)) for m in read_topic(kafka, origin)]
+    assert {(event.KIND, event.run, headers.get(ONLY_FOR)) for event, headers in sent} == {
+        ("JobRequested", 4, None),
+        ("TranscriptReady", 2, None),
+        ("JobResult", 2, None),
+        ("JobResult", 1, ENHANCE),
+    }
+    assert {headers[REPLAY_ID] for _, headers in sent} == {report["replay_id"]}
+
+    again = dlq("redrive", "--tenant", tenant)
+    assert (again.returncode, again.stdout.startswith("0 redriven")) == (1, True)
+    assert again.stderr.count("done before") == 5
+    assert lines(dlq("list", "--tenant", tenant, "--json")) == []
+    handled = {
+        line["group"]: str(line["handled"]) for line in lines(dlq("list", "--tenant", tenant, "--all", "--json"))
+    }
+    assert handled.pop(WEBHOOKS).startswith("discard 20")
+    assert all(words.startswith("redrive 20") and " by operator " in words for words in handled.values())
+    assert dlq("redrive", transcribers, "--again").returncode == 0
+    assert len(read_topic(kafka, origin)) == 5
+
+
+def test_what_is_not_meant_is_not_touched(dlq: Dlq) -> None:
+    for words in (("redrive",), ("discard",), ("redrive", "transcribers/x/1"), ("list", "--group", "nobody")):
+        refused = dlq(*words)
+        assert refused.returncode == 2, refused
+    assert ["show", "transcribers/0/999999999"][0] == "show"
+    assert dlq("show", "transcribers/0/999999999").returncode == 2
+    assert dlq("redrive", "--tenant", "nobody", "--to", "2m").returncode == 2
+    nothing = dlq("redrive", "--tenant", f"t{uuid4().hex}")
+    assert (nothing.returncode, nothing.stdout.startswith("0 redriven")) == (0, True)
+
+
+class Away:
+    """A publisher whose broker is away; implements RecordPublisher."""
+
+    def publish(self, *records: Record) -> None:
+        raise Outage("as ordered")
+
+
+def letters_of(kafka: str, topic: str, group: str = TRANSCRIBERS) -> list[DeadLetter]:
+    with History.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
+        return list(read(history, SERDE, Wanted(), {topic: group}))
+
+
+def send_again(
+    dsn: str, store: S3ObjectStore, publisher: RecordPublisher, letters: Sequence[DeadLetter], *, again: bool = False
+) -> Report:
+    command = Command(action=Action.REDRIVE, replay_id=uuid4(), by="operator", again=again)
+    prepared = prepare(SERDE, store, letters)
+
+    async def run(database: Database) -> Report:
+        return await redrive(database, publisher, command, prepared, Pace(1000))
+
+    return in_database(dsn, run)
+
+
+def test_a_redrive_that_died_between_intent_and_sending_is_finished_by_the_next(
+    kafka: str, database: str, object_store: S3ObjectStore, fresh_topic: TopicFactory
+) -> None:
+    """In the run that was written down, so that nothing is lost and nothing is another event."""
+    topic, jobs = fresh_topic(2, name="dlq"), fresh_topic(1, name="jobs")
+    requests = [new_job().request() for _ in range(150)]
+    publish(kafka, *(dead_letter(TRANSCRIBERS, SERDE.encode(r), Origin(jobs, 0, 5), topic) for r in requests))
+    letters = letters_of(kafka, topic)
+    with pytest.raises(Outage):
+        send_again(database, object_store, Away(), letters)
+    with Publisher(KafkaSettings(kafka_bootstrap=kafka)) as publisher:
+        report = send_again(database, object_store, publisher, letters)
+        assert (len(report.sent), report.refused) == (150, {})
+        assert {entry.run for entry in report.sent} == {2}
+        assert len({entry.replay_id for entry in report.sent}) == 2  # a batch keeps the id of its first command
+        second = send_again(database, object_store, publisher, letters)
+        assert (second.sent, second.reasons) == ([], {Refusal.DONE: 150})
+    sent = [SERDE.decode(m.value(), JobRequested) for m in read_topic(kafka, jobs)]
+    assert sorted(request.job_id for request in sent) == sorted(request.job_id for request in requests)
+    assert {request.run for request in sent} == {2}
+
+
+def test_what_cannot_be_done_again_is_told_and_not_sent(
+    kafka: str, database: str, object_store: S3ObjectStore, fresh_topic: TopicFactory
+) -> None:
+    """An upload that is over, a value that nobody has any more, a record without origin; an upload that is there goes."""
+    topic, jobs, upload = fresh_topic(1, name="dlq"), fresh_topic(1, name="jobs"), uuid4()
+    object_store.put(upload_key("acme", upload), b"x", content_type="audio/wav")
+    there = new_job().request(source=Source(uri=f"upload://{upload}"))
+    over = new_job().request(source=Source(uri=f"upload://{uuid4()}"))
+    records = [dead_letter(TRANSCRIBERS, SERDE.encode(r), Origin(jobs, 0, 5), topic) for r in (there, over)]
+    lost = dead_letter(TRANSCRIBERS, b"", Origin(jobs, 0, 5), topic)
+    lost = replace(lost, value=None, headers={**lost.headers, "scribe-value-omitted": "900000"})
+    publish(kafka, *records, lost, Record(topic, b"key", b"from nowhere"))
+    with Publisher(KafkaSettings(kafka_bootstrap=kafka)) as publisher:
+        report = send_again(database, object_store, publisher, letters_of(kafka, topic))
+    assert report.reasons == {Refusal.RECORDING_GONE: 1, Refusal.VALUE_GONE: 1, Refusal.NO_ORIGIN: 1}
+    assert [SERDE.decode(m.value(), JobRequested).job_id for m in read_topic(kafka, jobs)] == [there.job_id]
+
+
+def test_a_job_that_was_given_up_is_done_in_its_second_run(
+    kafka: str, database: str, object_store: S3ObjectStore, topic_admin: AdminClient
+) -> None:
+    """Its failed result stays the end of the first one."""
+    group, names = create_topics(kafka)
+    request = job(fake_outcome="transient", fake_until="1")
+    _fail(group, request)
+    with member(group):
+        assert group.await_no_lag() == 0
+        letters = letters_of(kafka, group.dlq)
+        with Publisher(group.settings) as publisher:
+            report = send_again(database, object_store, publisher, letters)
+        assert [entry.run for entry in report.sent] == [2]
+        results = group.await_results(1)
+    assert [(r.run, r.outcome) for r in results] == [(2, Outcome.COMPLETED)]
+    for deletion in topic_admin.delete_topics(names).values():
+        deletion.result()
+
+
+def _fail(group: Group, request: JobRequested) -> None:
+    """What the group leaves of a job that it has given up."""
+    origin = Origin(group.jobs, 0, 0)
+    publish(group.bootstrap, dead_letter(TRANSCRIBERS, SERDE.encode(request), origin, group.dlq, "retries_exhausted"))
