@@ -51,10 +51,9 @@ OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never 
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
 WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
 WEBHOOKS_GATED = Gauge(P + "webhooks_gated", "Webhooks that have waited over 5 minutes for their result to be applied.")
-WEBHOOK_DELIVERIES = Gauge(
-    P + "webhook_deliveries",
-    "Webhooks by state (pending, exhausted, disabled); those delivered are attempts.",
-    ["state"],
+WEBHOOKS_PENDING = Gauge(P + "webhooks_pending", "Webhooks that have not ended, counted up to 10,000.")
+WEBHOOKS_ENDED = Counter(
+    P + "webhooks_ended", "Webhooks that ended, by state (delivered, exhausted, disabled).", ["state"]
 )
 WEBHOOKS_OLDEST_DUE = Gauge(P + "webhooks_oldest_due_seconds", "How long the longest waiting webhook has been due.")
 WEBHOOK_ENDPOINTS_DISABLED = Gauge(P + "webhook_endpoints_disabled", "Webhook endpoints that are disabled.")
@@ -86,7 +85,7 @@ ENHANCED_AI_OPEN = Gauge(
     P + "enhanced_ai_breaker_open", "1 while calls are held back because the enhanced-AI service is away."
 )
 ENHANCEMENTS = Counter(P + "enhancements", "Attempts at enhancements, by how they ended.", ["outcome"])
-ENHANCEMENTS_WAITING = Gauge(P + "enhancements_waiting", "Enhancements that have not ended.")
+ENHANCEMENTS_WAITING = Gauge(P + "enhancements_waiting", "Enhancements that have not ended, counted up to 10,000.")
 ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced-AI service charged.")
 READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]

@@ -12,11 +12,13 @@ from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
 
+from schemas import metrics
 from sink.job_lock import lock
 from sink.postgres import Connection
 
 CHANNEL = "scribe_webhooks"
 LEASE_SECONDS = 15.0
+MOST_COUNTED = 10_000  # of what waits: so many are many, and the rest is not counted
 TEST = "webhook.test"  # the type of a delivery that tells of no job
 _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoint ids
 
@@ -93,7 +95,7 @@ SELECT %(delivery_id)s, %(event_id)s, endpoint_id, %(job_id)s, %(type)s, %(paylo
     CASE state WHEN 'enabled' THEN NULL ELSE now() END, a.error
 FROM new JOIN numbered USING (endpoint_id)
 LEFT JOIN applied_events a ON a.event_id = %(event_id)s AND COALESCE(a.asked = %(asked)s, true)
-ON CONFLICT DO NOTHING"""
+ON CONFLICT DO NOTHING RETURNING state"""
 
 
 async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
@@ -112,8 +114,11 @@ async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
             "asked": new.asked,
         },
     )
+    added = await cursor.fetchone()
+    if added is not None and added["state"] == State.DISABLED:
+        metrics.WEBHOOKS_ENDED.labels(state=State.DISABLED).inc()
     await announce(connection)
-    return cursor.rowcount == 1
+    return added is not None
 
 
 _RELEASE = """

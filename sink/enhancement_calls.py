@@ -8,6 +8,7 @@ from uuid import UUID
 from schemas.ports import KeptAnswer
 from schemas.records import Record
 from sink import outbox
+from sink.deliveries import MOST_COUNTED
 from sink.job_lock import lock
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
@@ -31,30 +32,45 @@ class Call:
     job_state: str
 
 
-# Those whose jobs have ended, whichever way; per tenant behind what runs for it in any process.
+# One probe of the index a tenant: the first of its calls, then the first of the tenant after it. Of each tenant that has
+# some that are due as many are looked at as may run for it, behind what runs already in any process. The job is looked
+# at once more: it may have begun anew while the call was leased.
 _LEASE = """
-WITH running AS (
+WITH RECURSIVE heads AS (
+    (SELECT tenant, next_attempt_at FROM enhancement_calls
+    WHERE state = 'pending' ORDER BY tenant, next_attempt_at LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM heads CROSS JOIN LATERAL (
+        SELECT tenant, next_attempt_at FROM enhancement_calls
+        WHERE state = 'pending' AND tenant > heads.tenant ORDER BY tenant, next_attempt_at LIMIT 1
+    ) following
+), running AS (
     SELECT tenant, count(*) AS calls FROM enhancement_calls
     WHERE lease_token IS NOT NULL AND lease_until > now() GROUP BY tenant
 ), due AS (
-    SELECT c.enhancement_id, c.next_attempt_at, j.run, j.state,
-        row_number() OVER (PARTITION BY c.tenant ORDER BY c.next_attempt_at) + COALESCE(r.calls, 0) AS place
-    FROM enhancement_calls c
-    JOIN jobs j ON j.job_id = c.job_id AND j.tenant = c.tenant AND j.run >= c.run
-    LEFT JOIN running r ON r.tenant = c.tenant
-    WHERE c.state = 'pending' AND c.next_attempt_at <= now() AND (c.lease_until IS NULL OR c.lease_until <= now())
-        AND j.state IN ('completed', 'failed', 'cancelled')
-), chosen AS (
-    SELECT c.enhancement_id, due.run, due.state FROM enhancement_calls c JOIN due USING (enhancement_id)
-    WHERE due.place <= %(per_tenant)s AND c.state = 'pending' AND (c.lease_until IS NULL OR c.lease_until <= now())
-    ORDER BY due.next_attempt_at LIMIT %(free)s
-    FOR UPDATE OF c SKIP LOCKED
+    SELECT first.* FROM heads LEFT JOIN running USING (tenant) CROSS JOIN LATERAL (
+        SELECT c.enhancement_id, c.next_attempt_at, job.run, job.state FROM enhancement_calls c CROSS JOIN LATERAL (
+            SELECT j.run, j.state FROM jobs j WHERE j.job_id = c.job_id AND j.tenant = c.tenant AND j.run >= c.run
+                AND j.state IN ('completed', 'failed', 'cancelled')
+            OFFSET 0  -- one by one: a plan for unknown numbers would read all jobs first
+        ) job
+        WHERE c.tenant = heads.tenant AND c.state = 'pending' AND c.next_attempt_at <= now()
+            AND (c.lease_until IS NULL OR c.lease_until <= now())
+        ORDER BY c.next_attempt_at LIMIT GREATEST(%(per_tenant)s - COALESCE(running.calls, 0), 0)
+    ) first
+    WHERE heads.next_attempt_at <= now()
+), chosen AS MATERIALIZED (
+    SELECT enhancement_id FROM enhancement_calls
+    -- as an array: the planner takes a join with rows of unknown number for a reason to read the whole table
+    WHERE enhancement_id = ANY(ARRAY(SELECT enhancement_id FROM due))
+        AND state = 'pending' AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY next_attempt_at LIMIT %(free)s FOR UPDATE SKIP LOCKED
 )
-UPDATE enhancement_calls c SET attempt = attempt + 1, run = chosen.run,
+UPDATE enhancement_calls c SET attempt = attempt + 1, run = due.run,
     lease_token = gen_random_uuid(), lease_until = now() + make_interval(secs => %(seconds)s)
-FROM chosen WHERE c.enhancement_id = chosen.enhancement_id
+FROM due WHERE c.enhancement_id = ANY(ARRAY(SELECT enhancement_id FROM chosen)) AND due.enhancement_id = c.enhancement_id
 RETURNING c.enhancement_id, job_id, tenant, c.run, summarization, entity_extraction, llm_model, attempt, lease_token,
-    chosen.state AS job_state"""
+    due.state AS job_state"""
 
 
 async def lease(connection: Connection, *, free: int, per_tenant: int, seconds: float) -> list[Call]:
@@ -99,11 +115,14 @@ async def finish(connection: Connection, call: Call, state: str, record: Record)
     return True
 
 
-async def waiting(connection: Connection) -> int:
-    """How many calls have not ended."""
-    row = await (
-        await connection.execute("SELECT count(*) AS calls FROM enhancement_calls WHERE state = 'pending'")
-    ).fetchone()
+async def waiting(connection: Connection, most: int = MOST_COUNTED) -> int:
+    """How many calls have not ended, counted up to `most`."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS calls FROM (SELECT FROM enhancement_calls WHERE state = 'pending'"
+        " ORDER BY tenant, next_attempt_at LIMIT %s) AS some_of_them",
+        [most],
+    )
+    row = await cursor.fetchone()
     return int(row["calls"]) if row else 0
 
 

@@ -77,7 +77,7 @@ class Outcome:
 
 
 # One probe of the index an endpoint: the first of its deliveries, then the first of the endpoint after it.
-_ALL_QUEUES = """
+HEADS = """
 WITH RECURSIVE heads AS (
     (SELECT endpoint_id, next_attempt_at FROM webhook_deliveries
     WHERE state = 'pending' ORDER BY endpoint_id, next_attempt_at LIMIT 1)
@@ -87,7 +87,8 @@ WITH RECURSIVE heads AS (
         WHERE state = 'pending' AND endpoint_id > heads.endpoint_id
         ORDER BY endpoint_id, next_attempt_at LIMIT 1
     ) following
-), due AS (SELECT endpoint_id FROM heads WHERE next_attempt_at <= now())"""
+)"""
+_ALL_QUEUES = f"{HEADS}, due AS (SELECT endpoint_id FROM heads WHERE next_attempt_at <= now())"  # noqa: S608 - our own words
 _SOME_QUEUES = "WITH due AS (SELECT endpoint_id FROM unnest(%(endpoints)s::uuid[]) AS endpoint_id)"
 _MAY_BE_LEASED = """state = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
             AND attempt - attempts_before < %(attempts)s"""
@@ -189,8 +190,8 @@ async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float 
 
 async def finish(
     connection: Connection, leased: Leased, outcome: Outcome, state: State, next_attempt_at: datetime | None
-) -> bool:
-    """Write down how an attempt ended; False, and nothing is changed, when the lease went to another process."""
+) -> State | None:
+    """Write down how an attempt ended and give the state; None, and nothing is changed, when the lease went elsewhere."""
     cursor = await connection.execute(
         "UPDATE webhook_deliveries d SET next_attempt_at = COALESCE(%(next)s, next_attempt_at),"
         " lease_token = NULL, lease_until = NULL,"
@@ -198,7 +199,7 @@ async def finish(
         " state = CASE WHEN %(pending)s AND e.state = 'disabled' THEN 'disabled' ELSE %(state)s END,"
         " ended_at = CASE WHEN %(pending)s AND e.state = 'enabled' THEN NULL ELSE now() END"
         " FROM webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id"
-        " AND d.delivery_id = %(delivery_id)s AND d.lease_token = %(token)s",
+        " AND d.delivery_id = %(delivery_id)s AND d.lease_token = %(token)s RETURNING d.state",
         {
             "next": next_attempt_at,
             "state": str(state),
@@ -207,8 +208,9 @@ async def finish(
             "token": leased.lease_token,
         },
     )
-    if cursor.rowcount == 0:
-        return False
+    row = await cursor.fetchone()
+    if row is None:
+        return None
     await connection.execute(
         "UPDATE webhook_attempts SET ended_at = now(), outcome = %s, status = %s, error = %s, answer = %s,"
         " latency_ms = %s WHERE delivery_id = %s AND attempt = %s",
@@ -222,4 +224,4 @@ async def finish(
             leased.attempt,
         ],
     )
-    return True
+    return State(row["state"])

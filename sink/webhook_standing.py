@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from schemas import metrics
+from sink.deliveries import MOST_COUNTED, State
 from sink.postgres import Connection
+from sink.webhook_leases import HEADS
 
 BATCH = 50_000  # deliveries that one statement may end
 
@@ -63,7 +66,7 @@ FROM waiting WHERE d.delivery_id = waiting.delivery_id"""
 async def end_disabled(connection: Connection, endpoint: UUID | None = None, *, limit: int = BATCH) -> int:
     """End deliveries that wait for disabled endpoints, or for one that was; it may be a million, so not all at once."""
     cursor = await connection.execute(_END_DISABLED, {"endpoint": endpoint, "limit": limit})
-    return cursor.rowcount
+    return _counted(State.DISABLED, cursor.rowcount)
 
 
 # A gated delivery waits for persist, which takes the results of a job's current run and the enhancements of their last run.
@@ -92,7 +95,7 @@ async def end_superseded(connection: Connection) -> int:
     Their job was erased, is another tenant's or began a later run, their enhancement has a later one, or a result of
     another request under the same job id was applied.
     """
-    return (await connection.execute(_END_SUPERSEDED, {})).rowcount
+    return _counted(State.DISABLED, (await connection.execute(_END_SUPERSEDED, {})).rowcount)
 
 
 async def end_spent(connection: Connection, attempts: int) -> int:
@@ -102,7 +105,7 @@ async def end_spent(connection: Connection, attempts: int) -> int:
         " WHERE state = 'pending' AND lease_token IS NOT NULL AND attempt - attempts_before >= %s AND lease_until <= now()",
         [attempts],
     )
-    return cursor.rowcount
+    return _counted(State.EXHAUSTED, cursor.rowcount)
 
 
 async def forget_old_secrets(connection: Connection) -> int:
@@ -110,13 +113,16 @@ async def forget_old_secrets(connection: Connection) -> int:
     return (await connection.execute("DELETE FROM webhook_old_secrets WHERE until <= now()")).rowcount
 
 
+def _counted(state: State, ended: int) -> int:
+    metrics.WEBHOOKS_ENDED.labels(state=state).inc(ended)
+    return ended
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much waits, for whom, and for how long; what is delivered is only counted as it happens."""
+    """How much waits, for whom, and for how long, counted up to a number; what has ended is only counted as it happens."""
 
     pending: int
-    exhausted: int
-    disabled: int
     gated: int
     """Those of the pending that have waited long for persist to apply their event."""
     disabled_endpoints: int
@@ -124,25 +130,24 @@ class Backlog:
     """How long the longest waiting delivery of an enabled endpoint is due, 0 when none is."""
 
 
-_BACKLOG = """
+# Orders are those of indexes, so that a count ends where it has enough; of those that are due one is read an endpoint.
+_BACKLOG = f"""
+{HEADS}
 SELECT
-    (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending') AS pending,
-    (SELECT count(*) FROM webhook_deliveries WHERE state = 'exhausted') AS exhausted,
-    (SELECT count(*) FROM webhook_deliveries WHERE state = 'disabled') AS disabled,
-    (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending' AND next_attempt_at IS NULL
-        AND created_at < now() - make_interval(secs => %(gated_seconds)s)) AS gated,
-    (SELECT count(*) FROM webhook_endpoints WHERE state = 'disabled') AS disabled_endpoints,
-    (SELECT COALESCE(greatest(extract(epoch FROM now() - min(head.next_attempt_at)), 0), 0)::float8
-        FROM webhook_endpoints e CROSS JOIN LATERAL (
-            SELECT d.next_attempt_at FROM webhook_deliveries d
-            WHERE d.endpoint_id = e.endpoint_id AND d.state = 'pending'
-            ORDER BY d.next_attempt_at LIMIT 1
-        ) head WHERE e.state = 'enabled') AS oldest_due_seconds"""
+    (SELECT count(*) FROM (SELECT FROM webhook_deliveries WHERE state = 'pending'
+        ORDER BY endpoint_id, next_attempt_at LIMIT %(most)s) AS some_of_them) AS pending,
+    (SELECT count(*) FROM (SELECT FROM webhook_deliveries WHERE state = 'pending' AND next_attempt_at IS NULL
+        AND created_at < now() - make_interval(secs => %(gated_seconds)s)
+        ORDER BY event_id LIMIT %(most)s) AS some_of_them) AS gated,
+    (SELECT count(*) FROM (SELECT FROM webhook_endpoints WHERE state = 'disabled'
+        ORDER BY endpoint_id LIMIT %(most)s) AS some_of_them) AS disabled_endpoints,
+    (SELECT COALESCE(greatest(extract(epoch FROM now() - min(heads.next_attempt_at)), 0), 0)::float8
+        FROM heads JOIN webhook_endpoints e USING (endpoint_id) WHERE e.state = 'enabled') AS oldest_due_seconds"""  # noqa: S608 - our own words
 
 
-async def backlog(connection: Connection, gated_seconds: float = 300) -> Backlog:
-    """How the deliveries stand; a gated one is late after `gated_seconds`."""
-    row = await (await connection.execute(_BACKLOG, {"gated_seconds": gated_seconds})).fetchone()
+async def backlog(connection: Connection, gated_seconds: float = 300, most: int = MOST_COUNTED) -> Backlog:
+    """How the deliveries stand, counted up to `most`; a gated one is late after `gated_seconds`."""
+    row = await (await connection.execute(_BACKLOG, {"gated_seconds": gated_seconds, "most": most})).fetchone()
     if row is None:
         raise AssertionError("unreachable: the query always has one row")
     return Backlog(**row)

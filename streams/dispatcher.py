@@ -127,7 +127,9 @@ class Deliveries:
 
 def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
     outcome = attempted.outcome
-    metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.kept else "lease_lost").inc()
+    metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.state else "lease_lost").inc()
+    if recorded.state not in (None, State.PENDING):
+        metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
     log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
     if recorded.disabled is not None:
         metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
@@ -135,9 +137,7 @@ def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
 
 
 def _show(backlog: Backlog) -> None:
-    metrics.WEBHOOK_DELIVERIES.labels(state=State.PENDING).set(backlog.pending)
-    metrics.WEBHOOK_DELIVERIES.labels(state=State.EXHAUSTED).set(backlog.exhausted)
-    metrics.WEBHOOK_DELIVERIES.labels(state=State.DISABLED).set(backlog.disabled)
+    metrics.WEBHOOKS_PENDING.set(backlog.pending)
     metrics.WEBHOOKS_GATED.set(backlog.gated)
     metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
     metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

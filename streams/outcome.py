@@ -24,9 +24,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Whether an outcome was written down, or the lease had gone to another process; and whether the endpoint went with it."""
+    """Where the delivery stands, None when the lease had gone to another process; and whether the endpoint went with it."""
 
-    kept: bool
+    state: State | None
     disabled: Reason | None = None
 
 
@@ -49,17 +49,18 @@ async def record(
         attempts=attempts_of(leased.type),
     )
     outcome = replace(attempted.outcome, answer=storable_text(attempted.outcome.answer or ""))
-    if not await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at):
-        return Recorded(kept=False)
+    state = await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at)
+    if state is None:
+        return Recorded(state)
     if verdict.state is State.DELIVERED:
         await note_success(connection, leased.endpoint_id)
-        return Recorded(kept=True)
+        return Recorded(state)
     if outcome.outcome in OUR_FAULT:
-        return Recorded(kept=True)
+        return Recorded(state)
     since = await note_failure(connection, leased.endpoint_id, now, blocked_until(status, wish, now, time_scale))
     reason = GONE if verdict.state is State.DISABLED else None
     if reason is None and only_fails(since, now, failing_seconds * time_scale):
         reason = Reason("failing", f"every attempt since {since:%Y-%m-%d %H:%M:%S} UTC has failed")
     if reason is not None and await disable(connection, leased.endpoint_id, reason.text):
-        return Recorded(kept=True, disabled=reason)
-    return Recorded(kept=True)
+        return Recorded(state, disabled=reason)
+    return Recorded(state)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from sink.deliveries import State
 from sink.webhook_leases import Grant, Leased, Outcome, lease
 from streams.attempt import Attempted
 from streams.outcome import Recorded, record
@@ -83,12 +84,12 @@ async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not
         done, *_ = await told(world, await leased(world, endpoint), answered(status), five_days)
         return done
 
-    assert await after(0, 500) == Recorded(kept=True)
-    assert await after(4.9, 500) == Recorded(kept=True)
-    assert await after(0, 200) == Recorded(kept=True)
+    assert await after(0, 500) == Recorded(State.PENDING)
+    assert await after(4.9, 500) == Recorded(State.PENDING)
+    assert await after(0, 200) == Recorded(State.DELIVERED)
     await world.rows("UPDATE webhook_deliveries SET state = 'pending' RETURNING 1")
-    assert await after(0.2, 500) == Recorded(kept=True)
-    assert await after(4.9, 503) == Recorded(kept=True)
+    assert await after(0.2, 500) == Recorded(State.PENDING)
+    assert await after(4.9, 503) == Recorded(State.PENDING)
     given_up = await after(0.11, 500)
     assert given_up.disabled is not None
     assert given_up.disabled.kind == "failing"
@@ -103,6 +104,6 @@ async def test_an_outcome_that_comes_too_late_says_nothing_of_the_endpoint(world
     call = await leased(world, await world.endpoint(receiver))
     await world.rows("UPDATE webhook_deliveries SET lease_token = gen_random_uuid() RETURNING 1")
     done, *_ = await told(world, call, answered(410))
-    assert done == Recorded(kept=False)
+    assert done == Recorded(None)
     (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
     assert row == {"state": "enabled", "failing_since": None}

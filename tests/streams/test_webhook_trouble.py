@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.settings import OutboundSettings
 from sink.outbound import AsyncOutboundClient
@@ -95,7 +96,12 @@ async def test_what_waits_for_a_disabled_endpoint_ends_bit_by_bit(world: World) 
     assert receiver.calls == []
 
 
-async def test_the_gauges_say_how_deliveries_stand(world: World) -> None:
+def ended(state: str) -> float:
+    return REGISTRY.get_sample_value("scribe_rabbit_webhooks_ended_total", {"state": state}) or 0.0
+
+
+async def test_what_waits_is_shown_and_what_has_ended_is_counted(world: World) -> None:
+    before = {state: ended(state) for state in ("delivered", "exhausted", "disabled")}
     receiver = world.receiver()
     await world.job(receiver)
     await world.ended_job(receiver)
@@ -106,4 +112,14 @@ async def test_the_gauges_say_how_deliveries_stand(world: World) -> None:
         assert 0 <= found.oldest_due_seconds < 60
         await disable(connection, await world.endpoint(receiver), "on purpose")
         found = await backlog(connection)
-    assert (found.pending, found.disabled, found.disabled_endpoints, found.oldest_due_seconds) == (0, 2, 1, 0)
+    assert (found.pending, found.disabled_endpoints, found.oldest_due_seconds) == (0, 1, 0)
+    assert ended("disabled") == before["disabled"] + 2
+    await world.job(receiver)  # to an endpoint that is disabled: written down, and at its end at once
+    assert ended("disabled") == before["disabled"] + 3
+    healthy, refusing = world.receiver(), world.receiver(plan=lambda _: (500, {}))
+    for to in (healthy, refusing):
+        await world.ended_job(to)
+    async with world.dispatching():
+        await until(lambda: counted(world, "exhausted", 1))
+        await until(lambda: counted(world, "delivered", 1))
+    assert {state: ended(state) - before[state] for state in before} == {"delivered": 1, "exhausted": 1, "disabled": 3}
