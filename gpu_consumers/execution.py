@@ -18,6 +18,7 @@ from tenacity import (
 from gpu_consumers.core.duplicates import Verdict
 from gpu_consumers.core.settle import Settlement, SettlePolicy, classify, smaller
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner
+from gpu_consumers.destinations import Destinations, directed
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.partitions import OwnedPartition
@@ -74,6 +75,7 @@ class JobExecutor:
         drain: Drain,
         duplicates: Duplicates[Task] | None = None,
         *,
+        destinations: Destinations | None = None,
         outage_wait: float = 15.0,
     ) -> None:
         """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
@@ -83,6 +85,7 @@ class JobExecutor:
         self._progress = progress
         self._drain = drain
         self._duplicates = duplicates or Duplicates()
+        self._destinations = destinations or Destinations()
         self._outage_wait = outage_wait
 
     def execute(self, task: Task) -> Finished | None:
@@ -121,6 +124,9 @@ class JobExecutor:
 
     def _claimed(self, task: Task, job: Job) -> Finished | None:
         """The work, unless another record of the same job is in work or has been brought to its end."""
+        refusal = self._patiently(task, lambda: self._destinations.refusal(task.delivery.headers))
+        if refusal is not None:
+            return self._ended(task, job, self._policy.dead_letter(task.delivery, refusal))
         match self._duplicates.claim(job, task):
             case Verdict.WAIT:
                 return None
@@ -206,7 +212,9 @@ class JobExecutor:
 
     def _encode(self, delivery: Delivery, emission: Emission) -> Record:
         parent = delivery.headers.get(TRACEPARENT)
-        return record_of(self._serde, emission.topic, emission.event, self._policy.group, datetime.now(UTC), parent)
+        group, now = self._policy.group, datetime.now(UTC)
+        record = record_of(self._serde, emission.topic, emission.event, group, now, parent)
+        return directed(record, emission.event, delivery.headers)
 
 
 class _TaskWork:

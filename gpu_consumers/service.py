@@ -16,6 +16,7 @@ from gpu_consumers.consumer import GroupConsumer, consumer_config
 from gpu_consumers.core.admission import GroupGate
 from gpu_consumers.core.settle import SettlePolicy
 from gpu_consumers.core.work import StageRunner
+from gpu_consumers.destinations import Destinations
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import JobExecutor, Task
@@ -23,6 +24,7 @@ from gpu_consumers.partitions import Assignment
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
+from producers.admin import TopicAdmin
 from producers.publisher import client_log
 from schemas.errors import Fatal
 from schemas.retry import RetryPolicy
@@ -59,7 +61,10 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
     policy = SettlePolicy(runner.group, runtime.results, retry=retry)
     duplicates: Duplicates[Task] = Duplicates()
-    executor = JobExecutor(runner, policy, runtime.serde, runtime.progress, runtime.drain, duplicates)
+    destinations = Destinations(lambda topic: topic in TopicAdmin(runtime.kafka).partitions([topic]))
+    executor = JobExecutor(
+        runner, policy, runtime.serde, runtime.progress, runtime.drain, duplicates, destinations=destinations
+    )
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
     producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
     assignment = Assignment()

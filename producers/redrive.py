@@ -1,27 +1,17 @@
 """Dead letters sent back to where they came from, or set aside for good."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from producers.dead_letters import DeadLetter
 from producers.renewal import begins_run, recording_of, redriven
-from producers.replaying import Item, Pace, Replayer, Report, gone
-from schemas.headers import Origin
-from schemas.ports import ObjectStore, RecordPublisher
+from producers.replaying import Item, Prepared, Report, gone
+from schemas.ports import ObjectStore
 from schemas.records import Record
 from schemas.serde import Serde
 from sink.postgres import Connection, Database
-from sink.replays import Action, Command, Entry, Refusal, Wish, intend, refusals
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Dead letters that can be sent again, and why the others cannot."""
-
-    items: Sequence[Item]
-    refused: dict[Origin, Refusal]
+from sink.replays import Action, Command, Entry, Refusal, Wish, intend
 
 
 def prepare(serde: Serde, store: ObjectStore, letters: Sequence[DeadLetter], step: str | None = None) -> Prepared:
@@ -31,27 +21,6 @@ def prepare(serde: Serde, store: ObjectStore, letters: Sequence[DeadLetter], ste
     over = gone(store, items)
     refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
     return Prepared([item for item in items if item.wish.place not in over], refused)
-
-
-async def preview(database: Database, command: Command, prepared: Prepared) -> dict[Origin, Refusal]:
-    """What would be refused at this moment, and why."""
-    wishes = [item.wish for item in prepared.items]
-    async with database.connection() as connection:
-        return prepared.refused | await refusals(connection, command, wishes)
-
-
-async def redrive(
-    database: Database,
-    publisher: RecordPublisher,
-    command: Command,
-    prepared: Prepared,
-    pace: Pace,
-    told: Callable[[int], object] = lambda _: None,
-) -> Report:
-    """Send dead letters again; raises Outage, and then the same call goes on."""
-    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
-    report.refused |= prepared.refused
-    return report
 
 
 async def discard(database: Database, command: Command, letters: Sequence[DeadLetter]) -> Report:

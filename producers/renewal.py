@@ -24,15 +24,15 @@ _RENEWED: Mapping[str, type[RunEvent]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a new run is to do otherwise; None: as before."""
+    """What a new run is to do otherwise; None: as before, '': as the service does by default."""
 
     model: str | None = None
     language: str | None = None
 
     def of(self, request: JobRequested) -> JobRequested:
         """The request with the changes."""
-        model = request.options.model if self.model is None else self.model
-        language = request.options.language if self.language is None else self.language
+        model = request.options.model if self.model is None else self.model or None
+        language = request.options.language if self.language is None else self.language or None
         return replace(request, options=replace(request.options, model=model, language=language))
 
 
@@ -63,7 +63,7 @@ def _requested(request: JobRequested, run: int, now: datetime, changes: Changes)
 def renewed(
     serde: Serde, event: RunEvent, topic: str, headers: Headers, replay_id: UUID, now: datetime, command: str
 ) -> Record:
-    """The record of a new run; what strangers wrote into the headers is kept, and so is the trace."""
+    """The record of a new run; what strangers wrote into the headers is kept, and so are the trace and RESULTS_TO."""
     own = event_headers(event, command, now, headers.get(TRACEPARENT))
     key = str(event.job_id).encode()
     return Record(topic, key, serde.encode(event), {**renewed_headers(headers, replay_id), **own})
@@ -75,7 +75,7 @@ def redriven(
     """The record of a dead letter that begins anew: at its origin, or on a step of its group's retry ladder.
 
     With `run` it is the event of that run, for all who read the topic. Without one it is the original bytes, and only for
-    the group that set it aside: the others have had it.
+    the group that set it aside: the others have had it. A result that was to go elsewhere still does.
     """
     origin = letter.origin
     if origin is None:

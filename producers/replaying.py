@@ -16,7 +16,7 @@ from schemas.objects import check_own, upload_key
 from schemas.ports import ObjectStore, RecordPublisher, Refused
 from schemas.records import Record
 from sink.postgres import Database
-from sink.replays import Command, Entry, Refusal, Wish, at_work, done, forsake, intend
+from sink.replays import Command, Entry, Refusal, Wish, at_work, done, forsake, intend, refusals
 
 BATCH = 100
 THREADS = 16
@@ -30,6 +30,14 @@ class Item:
     record: Callable[[Entry], Record]
     needs: tuple[str, ...] = ()
     """Addresses of what must still be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Records that can be sent again, and why the others cannot, as far as it shows without the database."""
+
+    items: Sequence[Item]
+    refused: dict[Origin, Refusal]
 
 
 @dataclass(slots=True)
@@ -114,6 +122,27 @@ class Replayer:
             parts = [await self._send([going[number]]) for number in error.places]
             return sent + [e for part, _ in parts for e in part], [e for _, part in parts for e in part]
         return [entry for entry, _ in going], []
+
+
+async def preview(database: Database, command: Command, prepared: Prepared) -> dict[Origin, Refusal]:
+    """What would be refused at this moment, and why."""
+    wishes = [item.wish for item in prepared.items]
+    async with database.connection() as connection:
+        return prepared.refused | await refusals(connection, command, wishes)
+
+
+async def send_again(
+    database: Database,
+    publisher: RecordPublisher,
+    command: Command,
+    prepared: Prepared,
+    pace: Pace,
+    told: Callable[[int], object] = lambda _: None,
+) -> Report:
+    """Send what can be sent; raises Outage, and then the same call goes on."""
+    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
+    report.refused |= prepared.refused
+    return report
 
 
 def gone(store: ObjectStore, items: Sequence[Item]) -> set[Origin]:

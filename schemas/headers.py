@@ -25,6 +25,7 @@ ERROR_MESSAGE = "scribe-error-message"
 GROUP = "scribe-group"
 REPLAY_ID = "scribe-replay-id"  # of the redrive or replay by which a record was sent again
 ONLY_FOR = "scribe-only-for"  # the one group of the service that a record sent again is meant for; others pass it over
+RESULTS_TO = "scribe-results-to"  # where the result of a replay goes that is to change nothing else
 VALUE_OMITTED = "scribe-value-omitted"  # bytes of an original too large to be forwarded with its headers
 
 MAX_HEADER_CHARS = 1000
@@ -38,7 +39,7 @@ FATE = frozenset(
 """What became of a record so far: gone when it begins anew."""
 OWN = FATE | {
     *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject"),
-    *(CONTENT_TYPE, TRACEPARENT, TRACESTATE),
+    *(CONTENT_TYPE, TRACEPARENT, TRACESTATE, RESULTS_TO),
 }
 """Every header that the service writes itself."""
 

@@ -326,7 +326,7 @@ class KafkaAndObjects(KafkaSettings, ObjectStoreSettings):
     """All that `scribe submit --via kafka` and `scribe topics` read."""
 
 
-class ReplayProcess(KafkaSettings, PostgresSettings, ObjectStoreSettings):
+class ReplayProcess(KafkaSettings, PostgresSettings, ObjectStoreSettings, ModelSettings):
     """All that `scribe dlq` and `scribe replay` read."""
 
 

@@ -1,5 +1,6 @@
 """The topics: what flows where, how it is kept; the README table and the tool that creates them are made from this."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -57,6 +58,14 @@ def retry_topic(group: str, step: str) -> str:
 def dlq_topic(group: str) -> str:
     """The dead-letter topic of a group."""
     return f"{group}.dlq"
+
+
+_ELSEWHERE = re.compile(rf"{re.escape(RESULTS)}\.[A-Za-z0-9_-]{{1,100}}")
+
+
+def may_take_results(name: str) -> bool:
+    """Whether a replay may write results to a topic beside RESULTS: the name begins with it, as no other topic's does."""
+    return _ELSEWHERE.fullmatch(name) is not None
 
 
 def _ladder(group: str) -> Iterable[Topic]:

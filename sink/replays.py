@@ -37,11 +37,12 @@ class Refusal(StrEnum):
     """Why a record is not sent again."""
 
     DONE = "done before"
-    ERASED = "the job was erased"
+    ERASED = "the job was erased, or its time is over"
     FOREIGN = "the job id belongs to another tenant"
     BUSY = "another command is at it"
     NO_ORIGIN = "its headers do not tell where it came from"
     VALUE_GONE = "its value was too large for a dead letter, and its origin is over"
+    INVALID = "its request is not valid, with the changes that were asked for"
     RECORDING_GONE = "its recording is over"
     NO_RUN = "there is no run after its last one"
     TOO_LARGE = "the broker refuses the record"

@@ -22,7 +22,16 @@ from pydantic import ValidationError
 from schemas import logs, metrics
 from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
 from schemas.events import Event, TenantPolicy
-from schemas.headers import TRACEPARENT, Origin, dead_letter_headers, is_for, origin_of, read_headers, trace_id
+from schemas.headers import (
+    RESULTS_TO,
+    TRACEPARENT,
+    Origin,
+    dead_letter_headers,
+    is_for,
+    origin_of,
+    read_headers,
+    trace_id,
+)
 from schemas.serde import Serde
 from schemas.topics import dlq_topic
 from streams.budget import Budget
@@ -113,7 +122,8 @@ class Recipe:
         work = _Work(cls, handler, unapplied)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
-            if not is_for(inbound.headers, self._group):
+            # the job of a record whose result goes elsewhere is none of the database's either
+            if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
                 metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
                 event.ack()
                 continue

@@ -2,13 +2,27 @@
 
 import typer
 
-from producers.cli import database, dlq, enhance, erase, keys, read, registry, search, submit, tenants, topics, webhooks
+from producers.cli import (
+    database,
+    dlq,
+    enhance,
+    erase,
+    keys,
+    read,
+    registry,
+    replay,
+    search,
+    submit,
+    tenants,
+    topics,
+    webhooks,
+)
 
 HELP = """Recordings in, transcripts with speakers out.
 
 [bold]scribe submit call.opus --watch[/]  and  [bold]scribe result JOB --format srt[/]  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
 
-[bold]topics[/], [bold]dlq[/], [bold]database[/], [bold]erase[/], [bold]hold[/], [bold]keys[/], [bold]tenants[/], [bold]schemas[/] and [bold]webhooks[/] are for operators: they need the settings of Kafka, PostgreSQL or the registry.
+[bold]topics[/], [bold]dlq[/], [bold]replay[/], [bold]database[/], [bold]erase[/], [bold]hold[/], [bold]keys[/], [bold]tenants[/], [bold]schemas[/] and [bold]webhooks[/] are for operators: they need the settings of Kafka, PostgreSQL or the registry.
 
 Exit code 2: something to correct in the call or the request; 1: trouble of the service.
 """
@@ -26,6 +40,7 @@ def create_cli() -> typer.Typer:
     app.command()(search.search)
     app.command()(read.models)
     app.command()(erase.erase)
+    app.command()(replay.replay)
     app.add_typer(erase.app, name="hold")
     app.add_typer(topics.app, name="topics")
     app.add_typer(dlq.app, name="dlq")

@@ -1,35 +1,30 @@
 """`scribe dlq`: what could not be worked on, for operators: looked at, sent back, or set aside for good."""
 
-import asyncio
-import getpass
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
-from uuid import UUID, uuid4
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from producers.cli.dlq_rows import print_counts, print_letters, print_lines, progress
-from producers.cli.keys import Json
+from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, tell
+from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
 from producers.cli.webhook_deliveries import TIMES, utc
 from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
-from producers.exit_codes import TROUBLE
 from producers.history import History
 from producers.publisher import Publisher
 from producers.redrive import discard as write_off
-from producers.redrive import prepare, preview, redrive
-from producers.replaying import Pace, Report
+from producers.redrive import prepare
+from producers.replaying import Pace, preview, send_again
 from schemas.headers import Origin
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, GROUPS, RETRY_DELAYS, TRANSCRIBERS
 from sink.postgres import Database
-from sink.replays import Action, Command, Entry, latest
+from sink.replays import Action, Entry, latest
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
-T = TypeVar("T")
 app = typer.Typer(
     no_args_is_help=True, help="Dead letters; needs the settings of Kafka, PostgreSQL and the object store."
 )
@@ -71,7 +66,7 @@ def list_(
     """
     settings = load(ReplayProcess)
     letters = _letters(settings, (), group, _wanted(kind, code, tenant, job, since, until, text), values=False)
-    handled = _on(settings, lambda database: _handled(database, letters))
+    handled = with_database(lambda database: _handled(database, letters))
     shown = [letter for letter in letters if all_ or letter.record.place not in handled]
     shown.sort(key=lambda letter: letter.record.at, reverse=True)
     if as_json:
@@ -125,15 +120,15 @@ def redrive_(
     wanted = _wanted(kind, code, tenant, job, since, until, text)
     letters = _chosen(settings, items, group, wanted, everything)
     _check_step(to, letters)
-    command = _command(Action.REDRIVE, again=again)
+    command = command_of(Action.REDRIVE, again=again)
     prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to)
     if dry_run:
-        refused = _on(settings, lambda database: preview(database, command, prepared))
+        refused = with_database(lambda database: preview(database, command, prepared))
         print_counts(letters, refused, as_json)
         return
     with Publisher(settings, "scribe-cli") as publisher, progress("redriven", len(prepared.items)) as told:
-        report = _on(settings, lambda database: redrive(database, publisher, command, prepared, Pace(rate), told))
-    _tell(command, letters, report, "redriven", as_json)
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, Pace(rate), told))
+    tell(command, _names(letters), report, "redriven", as_json)
 
 
 @app.command()
@@ -160,9 +155,9 @@ def discard(
     if dry_run:
         print_counts(letters, {}, as_json)
         return
-    command = _command(Action.DISCARD)
-    report = _on(settings, lambda database: write_off(database, command, letters))
-    _tell(command, letters, report, "discarded", as_json)
+    command = command_of(Action.DISCARD)
+    report = with_database(lambda database: write_off(database, command, letters))
+    tell(command, _names(letters), report, "discarded", as_json)
 
 
 def _wanted(
@@ -207,40 +202,10 @@ def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:
         raise typer.BadParameter(f"{', '.join(sorted(others))} has no retry topics", param_hint="--to")
 
 
-def _command(action: Action, *, again: bool = False) -> Command:
-    return Command(action=action, replay_id=uuid4(), by=f"operator {getpass.getuser()}", again=again)
-
-
-def _on(settings: ReplayProcess, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with Database.open(settings) as database:
-            return await work(database)
-
-    return asyncio.run(run())
-
-
 async def _handled(database: Database, letters: Sequence[DeadLetter]) -> dict[Origin, Entry]:
     async with database.connection() as connection:
         return await latest(connection, [letter.record.place for letter in letters])
 
 
-def _tell(command: Command, letters: Sequence[DeadLetter], report: Report, done: str, as_json: bool) -> None:
-    """The summary; exit code 1 when something was refused."""
-    ends: Mapping[Origin, str] = {place: str(reason) for place, reason in report.refused.items()}
-    if as_json:
-        print_json(
-            {
-                "replay_id": str(command.replay_id),
-                done: len(report.sent),
-                "refused": [
-                    {"item": x.name, "reason": ends[x.record.place]} for x in letters if x.record.place in ends
-                ],
-            }
-        )
-    else:
-        sys.stdout.write(f"{len(report.sent)} {done}, {command.replay_id}\n")
-        for letter in letters:
-            if reason := ends.get(letter.record.place):
-                sys.stderr.write(f"{letter.name} refused: {reason}\n")
-    if report.refused:
-        raise typer.Exit(TROUBLE)
+def _names(letters: Sequence[DeadLetter]) -> Mapping[Origin, str]:
+    return {letter.record.place: letter.name for letter in letters}

@@ -1,17 +1,23 @@
 """What the commands about records sent again print: dead letters as lines, counts, and how it ended."""
 
+import getpass
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from uuid import UUID, uuid4
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from producers.cli.outcome import print_json
 from producers.dead_letters import DeadLetter, facts, json_line
+from producers.exit_codes import TROUBLE
+from producers.replaying import Report
 from schemas.headers import Origin
-from sink.replays import Entry, Refusal
+from sink.replays import Action, Command, Entry, Refusal
 
 
 def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry], more: int) -> None:
@@ -64,6 +70,24 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+def command_of(action: Action, *, replay_id: UUID | None = None, again: bool = False) -> Command:
+    """What whoever has called is about to do."""
+    return Command(action=action, replay_id=replay_id or uuid4(), by=f"operator {getpass.getuser()}", again=again)
+
+
+def tell(command: Command, names: Mapping[Origin, str], report: Report, done: str, as_json: bool) -> None:
+    """The summary, `names` those of the records; exit code 1 when something was refused."""
+    refused = {names[place]: str(reason) for place, reason in report.refused.items()}
+    if as_json:
+        reasons = [{"item": name, "reason": reason} for name, reason in sorted(refused.items())]
+        print_json({"replay_id": str(command.replay_id), done: len(report.sent), "refused": reasons})
+    else:
+        sys.stdout.write(f"{len(report.sent)} {done}, {command.replay_id}\n")
+        sys.stderr.write("".join(f"{name} refused: {reason}\n" for name, reason in sorted(refused.items())))
+    if refused:
+        raise typer.Exit(TROUBLE)
 
 
 def _handled(entry: Entry | None) -> str:

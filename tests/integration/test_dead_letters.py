@@ -13,8 +13,9 @@ from deploy.local.stack import Stack
 from producers.dead_letters import DeadLetter, Wanted, read
 from producers.history import History
 from producers.publisher import Publisher, headers_of
-from producers.redrive import prepare, redrive
+from producers.redrive import prepare
 from producers.replaying import Pace, Report
+from producers.replaying import send_again as send
 from schemas.errors import Outage
 from schemas.events import JobRequested, Outcome, Source
 from schemas.headers import ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
@@ -152,7 +153,7 @@ def send_again(
     prepared = prepare(SERDE, store, letters)
 
     async def run(database: Database) -> Report:
-        return await redrive(database, publisher, command, prepared, Pace(1000))
+        return await send(database, publisher, command, prepared, Pace(1000))
 
     return in_database(dsn, run)
 

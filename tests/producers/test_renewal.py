@@ -95,8 +95,8 @@ def test_only_the_run_and_what_is_changed_differ(
     again = of_run(request, run, NOW, Changes(model=model, language=language))
     assert isinstance(again, JobRequested)
     assert again.run == run
-    assert again.options.model == (request.options.model if model is None else model)
-    assert again.options.language == (request.options.language if language is None else language)
+    assert again.options.model == (request.options.model if model is None else model or None)
+    assert again.options.language == (request.options.language if language is None else language or None)
     over = request.expires_at is not None and request.expires_at <= NOW
     assert again.expires_at == (None if over else request.expires_at)
     options, expires = request.options, request.expires_at

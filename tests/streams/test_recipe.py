@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
-from schemas.headers import ONLY_FOR, Origin
+from schemas.headers import ONLY_FOR, RESULTS_TO, Origin
 from schemas.serde import Serde
 from sink.postgres import Conflict
 from streams.app import REBALANCE_SECONDS
@@ -69,24 +69,26 @@ def test_a_record_that_was_moved_before_keeps_its_first_place() -> None:
 
 
 def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled(tmp_path: Path) -> None:
+    """Nor is one whose result goes elsewhere."""
     handled, acked = [], []
 
     async def handle(event: JobRequested) -> str:
         handled.append(event)
         return "applied"
 
-    def event(group: str) -> Any:
+    def event(group: str, **headers: bytes) -> Any:
         message = SimpleNamespace(topic="t", partition=0, offset=0, key=None, value=Serde().encode(BARE_REQUEST))
-        message.headers = [(ONLY_FOR, group.encode())]
+        message.headers = [(ONLY_FOR, group.encode()), *headers.items()]
         return SimpleNamespace(message=message, ack=lambda: acked.append(group))
 
     async def events() -> AsyncIterator[Any]:
-        for group in ("another", "g"):
-            yield event(group)
+        yield event("another")
+        yield event("g")
+        yield event("g", **{RESULTS_TO: b"scribe.results.trial"})
 
     stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=events))
     asyncio.run(Recipe(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
-    assert (handled, acked) == ([BARE_REQUEST], ["another", "g"])
+    assert (handled, acked) == ([BARE_REQUEST], ["another", "g", "g"])
 
 
 def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ COMMANDS += ["database", "database migrate", "webhooks"]
 COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
 COMMANDS += [f"webhooks {name}" for name in ("deliveries", "redeliver", "test")]
 COMMANDS += ["erase", "hold", "hold set", "hold release", "hold list"]
-COMMANDS += ["dlq", "dlq list", "dlq show", "dlq redrive", "dlq discard"]
+COMMANDS += ["dlq", "dlq list", "dlq show", "dlq redrive", "dlq discard", "replay"]
 COMMANDS += ["tenants", "tenants set", "tenants show", "tenants list"]
 
 

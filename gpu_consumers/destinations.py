@@ -1,0 +1,45 @@
+"""Where the result of a job goes: to the topic of all results, or to another one that a replay names in a header."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from schemas.errors import Permanent
+from schemas.events import JobResult
+from schemas.headers import REPLAY_ID, RESULTS_TO, Headers
+from schemas.records import Record
+from schemas.topics import may_take_results
+
+REMEMBERED_SECONDS = 60.0
+
+
+class Destinations:
+    """May be used from several threads; `exists` says whether the broker has a topic and raises Outage."""
+
+    def __init__(self, exists: Callable[[str], bool] = lambda _: False) -> None:
+        self._exists = exists
+        self._known: dict[str, float] = {}
+
+    def refusal(self, headers: Headers) -> Permanent | None:
+        """Why the job of a record can have no result, None when it can: a topic that is missing would stop all others."""
+        name = headers.get(RESULTS_TO)
+        if name is None or self._is_there(name):
+            return None
+        return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
+
+    def _is_there(self, name: str) -> bool:
+        if not may_take_results(name):
+            return False
+        if time.monotonic() - self._known.get(name, -REMEMBERED_SECONDS) < REMEMBERED_SECONDS:
+            return True
+        if not self._exists(name):
+            return False
+        self._known[name] = time.monotonic()
+        return True
+
+
+def directed(record: Record, event: object, headers: Headers) -> Record:
+    """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
+    told = {name: headers[name] for name in (RESULTS_TO, REPLAY_ID) if name in headers}
+    topic = told.get(RESULTS_TO, record.topic) if isinstance(event, JobResult) else record.topic
+    return replace(record, topic=topic, headers={**record.headers, **told})

@@ -1,0 +1,239 @@
+"""Jobs that are done again: a new run takes the place of the old one, or its result goes elsewhere and changes nothing."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from deploy.local.stack import Stack
+from producers.history import History
+from producers.publisher import Publisher, headers_of
+from producers.renewal import Changes
+from producers.replay import Found, Target, Wanted, prepare, read
+from producers.replaying import Pace, Report, send_again
+from schemas.errors import Outage
+from schemas.events import JobRequested, JobResult, Outcome
+from schemas.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
+from schemas.models import load_registry
+from schemas.records import Record, record_of
+from schemas.settings import OutboundSettings
+from schemas.topics import JOBS
+from sink.postgres import Database
+from sink.replays import Action, Command, Refusal
+from sink.runs import Effect
+from sink.s3 import S3ObjectStore
+from sink.webhook_secrets import SecretBox, new_key
+from streams.agents.persist import Persist
+from streams.agents.webhooks import Webhooks
+from tests.integration.commands import Run, scribe
+from tests.integration.gpu import SERDE, Group, create_topics, headers, job, member, read_topic
+from tests.integration.shim import in_database
+from tests.samples import AT
+
+BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+
+AS_BEFORE = Target()
+
+
+@pytest.fixture
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+    made, names = create_topics(kafka)
+    yield made
+    for deletion in topic_admin.delete_topics(names).values():
+        deletion.result()
+
+
+@pytest.fixture
+def trial(topic_admin: AdminClient) -> Iterator[str]:
+    name = f"scribe.results.test-{uuid4().hex[:8]}"
+    topic_admin.create_topics([NewTopic(name, 1, 1, config={"retention.ms": "600000"})])[name].result()
+    yield name
+    topic_admin.delete_topics([name])[name].result()
+
+
+class World:
+    """One group of fake GPU workers, and what persist and webhooks make of its topics."""
+
+    def __init__(self, group: Group, dsn: str, store: S3ObjectStore) -> None:
+        self.group, self.dsn, self.store = group, dsn, store
+
+    def replay(self, target: Target = AS_BEFORE, **wanted: Any) -> tuple[list[Found], Report]:
+        command = Command(action=Action.REPLAY, replay_id=uuid4(), by="operator")
+        with History.open(self.group.settings) as history:
+            found = read(history, SERDE, Wanted(**wanted), [self.group.jobs])
+        prepared = prepare(SERDE, self.store, load_registry(), found, target)
+
+        async def run(database: Database, publisher: Publisher) -> Report:
+            return await send_again(database, publisher, command, prepared, Pace(None))
+
+        with Publisher(self.group.settings) as publisher:
+            return found, in_database(self.dsn, lambda database: run(database, publisher))
+
+    def settle(self) -> None:
+        """Apply all that is in the topics, as the Faust apps do: each event as often as it is read."""
+
+        async def run(database: Database) -> None:
+            persist = Persist(database, self.store)
+            webhooks = Webhooks(database, BOX, "https://scribe.example")
+            for message in _ours(self.group.read(self.group.jobs)):
+                await persist.requested(SERDE.decode(message.value(), JobRequested))
+            for result in self.group.job_results():
+                await persist.ended(result)
+                await webhooks.ended(result)
+
+        in_database(self.dsn, run)
+
+    def late(self, result: JobResult) -> str:
+        return in_database(self.dsn, lambda database: Persist(database, self.store).ended(result))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+def _ours(messages: Sequence[Any]) -> list[Any]:
+    return [message for message in messages if RESULTS_TO not in headers(message)]
+
+
+@pytest.fixture
+def world(group: Group, database: str, object_store: S3ObjectStore) -> World:
+    return World(group, database, object_store)
+
+
+def test_a_finished_job_ends_again_as_run_2_with_one_visible_result_and_one_more_webhook(
+    world: World, trial: str
+) -> None:
+    """First elsewhere, which changes nothing, then in its place; the late result of the first run changes nothing."""
+    group, model = world.group, load_registry().default
+    done, other = job(), job()
+    done = replace(done, webhook_url="https://acme.example/hook", expires_at=None)
+    group.publish(done, other)
+    state = "SELECT job_id, run, state, request, result_event_id, updated_at FROM jobs ORDER BY job_id"
+    with member(group):
+        group.await_results(2)
+        world.settle()
+        before = world.rows(state)
+        [first] = [result for result in group.job_results() if result.job_id == done.job_id]
+
+        target = Target(changes=Changes(model=model, language="he"), results=trial)
+        found, aside = world.replay(target, jobs=frozenset({done.job_id}))
+        assert [each.request.job_id for each in found] == [done.job_id]
+        assert [entry.run for entry in aside.sent] == [2]
+        [there] = _await(group, trial)
+        result = SERDE.decode(there.value(), JobResult)
+        assert (result.run, result.request.options.model, result.request.options.language) == (2, model, "he")
+        assert headers_of(there)[REPLAY_ID] == str(aside.sent[0].replay_id)
+        world.settle()
+        assert world.rows(state) == before
+        assert len(group.job_results()) == 2
+
+        _, report = world.replay(jobs=frozenset({done.job_id}))
+        assert [entry.run for entry in report.sent] == [3]
+        results = group.await_results(3)
+    assert sorted(r.run for r in results if r.job_id == done.job_id) == [1, 3]
+    world.settle()
+    assert world.rows(f"SELECT run, state FROM jobs WHERE job_id = '{done.job_id}'") == [(3, "completed")]
+    ran = world.rows(f"SELECT run, state FROM job_events WHERE job_id = '{done.job_id}' ORDER BY id")
+    assert ran == [(1, "queued"), (1, "completed"), (3, "queued"), (3, "completed")]
+    assert world.rows(f"SELECT count(*) FROM webhook_deliveries WHERE job_id = '{done.job_id}'") == [(2,)]
+    assert world.rows(f"SELECT count(*) FROM segments WHERE job_id = '{done.job_id}'") == [(1,)]
+    after = world.rows(state)
+    assert world.late(first) == Effect.STALE
+    assert world.rows(state) == after
+
+
+def _await(group: Group, topic: str) -> list[Any]:
+    for _ in range(100):
+        if found := read_topic(group.bootstrap, topic):
+            return found
+    raise AssertionError(f"nothing came to {topic}")
+
+
+def test_a_failure_goes_elsewhere_too_and_a_topic_that_is_missing_stops_nobody(world: World, trial: str) -> None:
+    """Whoever named it: the record is set aside, and the jobs behind it are done."""
+    group = world.group
+    failing, good = job(fake_outcome="permanent"), job()
+    for topic in (trial, "scribe.results.absent", "scribe.jobs"):
+        record = record_of(SERDE, group.jobs, failing, "test", AT)
+        group.publish_records(Record(record.topic, record.key, record.value, {**record.headers, RESULTS_TO: topic}))
+    group.publish(good)
+    with member(group):
+        assert [result.job_id for result in group.await_results(1)] == [good.job_id]
+        assert group.await_no_lag() == 0
+    [there] = _await(group, trial)
+    assert SERDE.decode(there.value(), JobResult).outcome is Outcome.FAILED
+    dead = [headers(message)[ERROR_MESSAGE] for message in group.read(group.dlq)]
+    assert len(dead) == 2
+    assert all("no result can be written to the topic" in message for message in dead)
+
+
+def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(world: World) -> None:
+    """A model without the language that is asked for, and an upload that nobody has any more."""
+    upload = replace(job(), source=replace(job().source, uri=f"upload://{uuid4()}"))
+    world.group.publish(upload, job())
+    _, report = world.replay(tenant="acme")
+    assert (len(report.sent), report.reasons) == (1, {Refusal.RECORDING_GONE: 1})
+    _, report = world.replay(Target(changes=Changes(language="klingon")), tenant="acme")
+    assert (report.sent, report.reasons) == ([], {Refusal.INVALID: 2})
+
+
+def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
+    """Under the same id, and each job in the run that it was given at first."""
+
+    class Away:
+        """A publisher whose broker goes away after the first batch; implements RecordPublisher."""
+
+        def __init__(self, publisher: Publisher) -> None:
+            self.publisher, self.calls = publisher, 0
+
+        def publish(self, *records: Record) -> None:
+            self.calls += 1
+            if self.calls == 2:
+                raise Outage("as ordered")
+            self.publisher.publish(*records)
+
+    group = world.group
+    group.publish(*(job() for _ in range(6)))
+    with History.open(group.settings) as history:
+        prepared = prepare(SERDE, world.store, load_registry(), read(history, SERDE, Wanted(), [group.jobs]), Target())
+    command = Command(action=Action.REPLAY, replay_id=uuid4(), by="operator")
+
+    async def run(database: Database, publisher: Publisher) -> Report:
+        with pytest.raises(Outage):
+            await send_again(database, Away(publisher), command, prepared, Pace(2.5))
+        return await send_again(database, publisher, command, prepared, Pace(None))
+
+    with Publisher(group.settings) as publisher:
+        report = in_database(world.dsn, lambda database: run(database, publisher))
+    assert (len(report.sent), report.reasons) == (4, {Refusal.DONE: 2})
+    sent = [SERDE.decode(message.value(), JobRequested) for message in group.read(group.jobs)]
+    assert sorted(request.run for request in sent) == [1] * 6 + [2] * 6
+
+
+def test_the_command_counts_replays_and_misses(
+    stack: Stack, topic_admin: AdminClient, database: str, bucket: str, run_here: Run
+) -> None:
+    values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket, "COLUMNS": "200"}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    if JOBS not in topic_admin.list_topics(timeout=10).topics:
+        assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    tenant, absent = f"t{uuid4().hex}", str(uuid4())
+    requests = [replace(job(), tenant=tenant) for _ in range(3)]
+    with Publisher(Group(stack.kafka_bootstrap, "", "", "", "").settings) as publisher:
+        publisher.publish(*(record_of(SERDE, JOBS, request, "test", AT) for request in requests))
+    counted = run_here("replay", "--tenant", tenant, "--dry-run", "--json", **values)
+    assert json.loads(counted.stdout) == {"tenant": tenant, "topic": JOBS, "model": "", "refused": "", "count": 3}
+    one = str(requests[0].job_id)
+    done = run_here("replay", "--job", one, "--job", absent, "--model", load_registry().default, "--json", **values)
+    assert (done.returncode, json.loads(done.stdout)["replayed"]) == (1, 1), done.stderr
+    assert f"{absent}: no record" in done.stderr
+    again = json.loads(run_here("replay", "--tenant", tenant, "--json", **values).stdout)
+    assert (again["replayed"], again["refused"]) == (3, [])
+    for wrong in ((), ("--job", one, "--model", "absent"), ("--job", one, "--results", "scribe.jobs")):
+        assert run_here("replay", *wrong, **values).returncode == 2
