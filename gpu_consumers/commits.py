@@ -88,19 +88,24 @@ class Committer:
             if (pause := self._next_at - time.monotonic()) > 0:
                 time.sleep(min(pause, 0.5))
             self.flush(time.monotonic())
-            if not self._pending or time.monotonic() > deadline:
-                return not self._pending
+            done = not self._pending and not self._failures
+            if done or time.monotonic() > deadline:
+                return done
 
     def _flush(self, now: float) -> None:
         self._drop_lost()
         idle = now >= self._idle_at
-        if not (self._pending or idle or self._unsettled):
+        announcing = [partition for partition in self._assignment if partition.announcements.due]
+        if not (self._pending or idle or self._unsettled or announcing):
             return
         self._settle_unsettled()
         batch = self._batch()
-        positions = self._positions(batch, idle)
+        told = {partition: partition.announcements.asked for partition in announcing}
+        positions = self._positions(batch, tuple(self._assignment) if idle else announcing)
         if positions:
             self._write(batch, positions)
+        for partition, number in told.items():
+            partition.announcements.tell(number)
         if idle:
             self._idle_at = now + IDLE_INTERVAL
 
@@ -152,10 +157,9 @@ class Committer:
                 return self._pending[:count]
         return list(self._pending)
 
-    def _positions(self, batch: Sequence[Finished], idle: bool) -> dict[OwnedPartition, Position]:
+    def _positions(self, batch: Sequence[Finished], others: Sequence[OwnedPartition]) -> dict[OwnedPartition, Position]:
         finishing = _by_partition(batch)
-        partitions = tuple(self._assignment) if idle else tuple(finishing)
-        positions = {p: p.offsets.position([d.offset for d in finishing.get(p, [])]) for p in partitions}
+        positions = {p: p.position(finishing.get(p, ())) for p in dict.fromkeys((*finishing, *others))}
         return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
 
     def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:

@@ -235,6 +235,8 @@ class GroupConsumer:
     def _on_revoke(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
         """Commit what is finished while we own it; what still runs is dropped when it ends."""
         if not self._drain.abandoned:
+            for partition in self._assignment.of(toppars):
+                partition.leaving = True
             self._collect()
             self._committer.flush_all()
         self._on_lost(consumer, toppars)

@@ -16,7 +16,9 @@ from tenacity import (
 )
 
 from gpu_consumers.core.duplicates import Verdict
+from gpu_consumers.core.fairness import Ticket, ticket_of
 from gpu_consumers.core.settle import Settlement, SettlePolicy, classify, smaller
+from gpu_consumers.core.starts import MOST_DEATHS
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner
 from gpu_consumers.destinations import Destinations, directed
 from gpu_consumers.drain import Drain
@@ -25,7 +27,7 @@ from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from producers.publisher import fits, record_bytes
 from schemas.errors import Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
-from schemas.events import JobRequested, Stage
+from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
 from schemas.records import Record, record_of
@@ -61,6 +63,12 @@ class Finished:
     def bytes(self) -> int:
         """Size of what is to be written."""
         return sum(len(record.value or b"") for record in self.records)
+
+    @property
+    def audio_seconds(self) -> float | None:
+        """How long the recording was, if that was found out."""
+        audio = (e.event.audio for e in self.settlement.emissions if isinstance(e.event, JobResult | TranscriptReady))
+        return next((each.duration for each in audio if each is not None), None)
 
 
 class JobExecutor:
@@ -111,6 +119,16 @@ class JobExecutor:
                 self._duplicates.ended(job, task, final=False)
             return finished
 
+    def ticket(self, task: Task) -> Ticket:
+        """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else."""
+        try:
+            job = self._runner.decode(task.delivery)
+            return ticket_of(job.event, job.request)
+        # it will be met again, and settled, when it is executed
+        except Exception as error:  # noqa: BLE001
+            log.debug("without a ticket: %s", error)
+            return Ticket()
+
     def refuse(self, finished: Finished) -> Finished:
         """Another end for a delivery of which the broker found a record too large."""
         error = Permanent("result_too_large", "a record of it is larger than the broker takes")
@@ -137,6 +155,9 @@ class JobExecutor:
 
     def _run(self, task: Task, job: Job) -> Finished:
         """The work of the stage; an outage is waited for, and then the work is tried again in place."""
+        if task.partition.starts.condemned(task.delivery.offset):
+            log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
+            return self._ended(task, job, self._policy.quarantine(task.delivery, job, datetime.now(UTC)))
         _check_expiry(job, datetime.now(UTC))
         reporter = self._progress.start(job.request, task.delivery.attempt)
         work = _TaskWork(task, reporter, self._drain)

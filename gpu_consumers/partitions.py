@@ -8,8 +8,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from gpu_consumers.announcements import Announcements
 from gpu_consumers.core.admission import PartitionGate
 from gpu_consumers.core.offsets import PartitionOffsets, Position, restore
+from gpu_consumers.core.starts import Marks, Starts
 from gpu_consumers.core.work import Delivery
 from schemas.errors import Fatal
 
@@ -27,9 +29,12 @@ class OwnedPartition:
     offsets: PartitionOffsets
     metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
     committed: Position | None
+    starts: Starts = field(default_factory=Starts)
+    announcements: Announcements = field(default_factory=Announcements)
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
     bytes_in_flight: int = 0
     paused: bool = False
+    leaving: bool = False  # it is given back in good order
     owned: bool = True  # read by worker threads
 
     def receive(self, delivery: Delivery) -> bool:
@@ -40,8 +45,19 @@ class OwnedPartition:
 
     def finish(self, deliveries: Sequence[Delivery]) -> None:
         """Note that these are committed."""
-        self.offsets.finish([delivery.offset for delivery in deliveries])
+        offsets = [delivery.offset for delivery in deliveries]
+        self.offsets.finish(offsets)
+        self.starts.finish(offsets)
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
+
+    def position(self, finishing: Sequence[Delivery] = ()) -> Position:
+        """What may be committed once these deliveries have taken effect, with the marks of what was begun."""
+        offsets = [delivery.offset for delivery in finishing]
+        reached = self.offsets.position(offsets)
+        marks = self.starts.marks(offsets, leaving=self.leaving)
+        # the record of a mark may be gone from the topic
+        begun = tuple(mark for mark in marks.begun if mark.offset >= reached.base)
+        return Position(reached.base, reached.done, Marks(marks.owned, begun))
 
     @property
     def toppar(self) -> TopicPartition:
@@ -76,6 +92,11 @@ class Assignment:
         """The current assignment of a partition."""
         return self._owned.get((topic, partition))
 
+    def of(self, toppars: Iterable[TopicPartition]) -> list[OwnedPartition]:
+        """The current assignments among these partitions."""
+        found = (self.find(toppar.topic, toppar.partition) for toppar in toppars)
+        return [partition for partition in found if partition is not None]
+
     def add(self, partition: OwnedPartition) -> None:
         """Begin an assignment; one that was not taken back before ends."""
         self.forget([partition.toppar])
@@ -98,7 +119,8 @@ def take(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[OwnedPar
     consumer.resume(list(toppars))
     metadata = consumer.consumer_group_metadata()
     return [
-        OwnedPartition(t.topic, t.partition, PartitionOffsets(start), metadata, known) for t, start, known in starts
+        OwnedPartition(t.topic, t.partition, PartitionOffsets(start), metadata, known, Starts(start.marks))
+        for t, start, known in starts
     ]
 
 

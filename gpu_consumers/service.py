@@ -22,6 +22,7 @@ from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import JobExecutor, Task
 from gpu_consumers.partitions import Assignment
 from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.queue import SharedRoom
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
 from producers.admin import TopicAdmin
@@ -48,6 +49,7 @@ class Runtime:
     worker: str
     results: str = RESULTS
     time_scale: float = field(default=1.0, kw_only=True)
+    room: SharedRoom = field(default_factory=SharedRoom, kw_only=True)
 
 
 def transactional_id(group: str, worker: str) -> str:
@@ -83,7 +85,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
         ),
-        pool=WorkerPool(runner.group, runner.workers, executor.execute),
+        pool=WorkerPool(runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room),
         gate=GroupGate(),
         duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},

@@ -3,23 +3,41 @@
 import contextvars
 import logging
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Lock, Thread
 
+from gpu_consumers.core.fairness import Ticket
 from gpu_consumers.execution import Finished, Task
+from gpu_consumers.queue import SharedRoom, TaskQueue
 
 log = logging.getLogger(__name__)
+
+
+def _no_ticket(_: Task) -> Ticket:
+    return Ticket()
 
 
 class WorkerPool:
     """So many threads that execute tasks; `finished` holds what the poll thread has to write."""
 
-    def __init__(self, name: str, workers: int, execute: Callable[[Task], Finished | None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        workers: int,
+        execute: Callable[[Task], Finished | None],
+        *,
+        ticket: Callable[[Task], Ticket] = _no_ticket,
+        room: SharedRoom | None = None,
+    ) -> None:
+        """`ticket` is called in a thread of its own, for it decodes; `room` is that of the process."""
         self._execute = execute
-        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._ticket = ticket
+        self._arriving: SimpleQueue[Task | None] = SimpleQueue()
+        self._queue = TaskQueue(workers, room or SharedRoom())
         self._lock = Lock()
         self._busy = 0
-        self._threads = [self._thread(f"{name}-{number}") for number in range(workers)]
+        self._threads = [self._thread(self._work, f"{name}-{number}") for number in range(workers)]
+        self._threads.append(self._thread(self._admit, f"{name}-arriving"))
         self.finished: SimpleQueue[Finished] = SimpleQueue()
         self.failure: BaseException | None = None
 
@@ -35,49 +53,58 @@ class WorkerPool:
 
     def submit(self, task: Task) -> None:
         """Queue a task; never waits."""
-        self._tasks.put(task)
+        self._arriving.put(task)
 
     def discard(self) -> None:
-        """Forget what no worker has begun; its offsets stay uncommitted."""
-        while self._next(block=False) is not None:
-            pass
+        """Forget what no worker has begun, and whatever is submitted later; its offsets stay uncommitted."""
+        self._queue.discard()
 
     def stop(self) -> None:
         """End the threads, each after the task it is at."""
         self.discard()
-        for _ in self._threads:
-            self._tasks.put(None)
+        self._arriving.put(None)
+        self._queue.close()
 
     def join(self, timeout: float = 5.0) -> None:
         """Wait for the threads to end, each for at most `timeout` seconds."""
         for thread in self._threads:
             thread.join(timeout)
 
-    def _next(self, block: bool) -> Task | None:
-        try:
-            return self._tasks.get(block)
-        except Empty:
-            return None
+    def _admit(self) -> None:
+        while (task := self._arriving.get()) is not None:
+            self._queue.put(task, self._ticket(task))
 
     def _work(self) -> None:
-        while (task := self._next(block=True)) is not None:
-            # a partition may be lost while its deliveries wait
-            if not task.partition.owned:
-                continue
+        while (task := self._queue.take()) is not None:
             with self._lock:
                 self._busy += 1
             try:
-                finished = self._execute(task)
+                finished = self._execute(task) if _announced(task) else None
             # it is Fatal or a bug of ours: the poll thread ends the process, and nothing of this task is written
             except BaseException as error:  # noqa: BLE001
                 self.failure = error
+                self._queue.close()
                 return
             if finished is not None:
                 self.finished.put(finished)
+            else:
+                task.partition.starts.abandon(task.delivery.offset)
+            self._queue.done(task, finished.audio_seconds if finished is not None else None)
             with self._lock:
                 self._busy -= 1
 
-    def _thread(self, name: str) -> Thread:
+    @staticmethod
+    def _thread(work: Callable[[], None], name: str) -> Thread:
         # threads start without the log fields of their process otherwise
         context = contextvars.copy_context()
-        return Thread(target=lambda: context.run(self._work), name=name, daemon=True)
+        return Thread(target=lambda: context.run(work), name=name, daemon=True)
+
+
+def _announced(task: Task) -> bool:
+    """Wait until the marks say so much that the next owner can judge; False when the partition is lost meanwhile.
+
+    That it has an owner is told before anything runs. Where one died before, each start is told before it.
+    """
+    partition = task.partition
+    number = partition.announcements.ask() if partition.starts.careful else 1
+    return partition.announcements.wait(number, lambda: partition.owned)

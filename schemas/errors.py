@@ -83,6 +83,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("enhancement_failed", _K.INTERNAL, 502, "The enhanced-AI service did not do it", "Ask again, perhaps with another llm_model."),
         ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
         ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
+        ErrorSpec("quarantined", _K.INTERNAL, 500, "The recording ended every process that worked on it", "Submit another encoding of it, and tell the operator the job id."),
         ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),
     )
 }

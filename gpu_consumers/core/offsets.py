@@ -1,7 +1,8 @@
 """Which offsets of a partition are received, in flight and finished, and what may be committed of them.
 
 A commit is a base (everything below is finished) and a bitmap of the finished offsets above it, which travels in the
-offset's metadata: work that ended out of order is not repeated by the next owner.
+offset's metadata: work that ended out of order is not repeated by the next owner. Behind it stand the marks of what was
+begun (core/starts.py).
 """
 
 import base64
@@ -10,7 +11,11 @@ import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from gpu_consumers.core import starts
+from gpu_consumers.core.starts import NO_MARKS, Marks
+
 PREFIX = "sr1:"
+MARKS = ";"  # between the bitmap and the marks
 MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
 MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
 
@@ -21,6 +26,7 @@ class Position:
 
     base: int
     done: frozenset[int] = frozenset()
+    marks: Marks = NO_MARKS
 
     def covers(self, offset: int) -> bool:
         """Whether the work on `offset` is part of this position."""
@@ -28,33 +34,49 @@ class Position:
 
     @property
     def metadata(self) -> str:
-        """The bitmap as text; empty when it would be too long, so that work is repeated rather than a commit refused."""
-        text = encode(self.base, self.done)
-        return text if len(text) <= MAX_METADATA else ""
+        """Bitmap and marks as text; without what would be too long, so that work is repeated rather than a commit refused."""
+        texts = (encode(self.base, done, self.marks) for done in (self.done, ()))
+        return next((text for text in texts if len(text) <= MAX_METADATA), "")
 
 
-def encode(base: int, done: Iterable[int]) -> str:
-    """The bitmap of `done`, all at or above `base`, as text of any length; nothing done is the empty text."""
+def encode(base: int, done: Iterable[int], marks: Marks = NO_MARKS) -> str:
+    """The bitmap of `done`, all at or above `base`, and the marks, as text of any length; nothing is the empty text."""
     bits = 0
     for offset in done:
         bits |= 1 << (offset - base)
-    if not bits:
-        return ""
+    bitmap = base64.b64encode(_packed(bits)).decode() if bits else ""
+    parts = [bitmap, marks.encode(base)] if marks else [bitmap]
+    return PREFIX + MARKS.join(parts) if any(parts) else ""
+
+
+def _packed(bits: int) -> bytes:
     raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
     packed = zlib.compress(raw, 9)
-    body = b"z" + packed if len(packed) < len(raw) else b"r" + raw
-    return PREFIX + base64.b64encode(body).decode()
+    return b"z" + packed if len(packed) < len(raw) else b"r" + raw
 
 
 def decode(base: int, metadata: str | None) -> frozenset[int]:
     """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
-    if not metadata or not metadata.startswith(PREFIX):
+    bitmap, _ = _parts(metadata)
+    if not bitmap:
         return frozenset()
     try:
-        raw = _unpack(base64.b64decode(metadata.removeprefix(PREFIX).encode("ascii"), validate=True))
+        raw = _unpack(base64.b64decode(bitmap.encode("ascii"), validate=True))
     except (binascii.Error, zlib.error, ValueError):
         return frozenset()
     return frozenset(base + 8 * i + bit for i, byte in enumerate(raw) if byte for bit in range(8) if byte >> bit & 1)
+
+
+def decode_marks(base: int, metadata: str | None) -> Marks:
+    """The marks behind a bitmap; none for whatever was not written by us."""
+    return starts.decode(base, _parts(metadata)[1])
+
+
+def _parts(metadata: str | None) -> tuple[str, str]:
+    if not metadata or not metadata.startswith(PREFIX):
+        return "", ""
+    bitmap, _, marks = metadata.removeprefix(PREFIX).partition(MARKS)
+    return bitmap, marks
 
 
 def _unpack(body: bytes) -> bytes:
@@ -79,7 +101,10 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int) ->
     if committed is None or committed < 0 or committed > high:
         return Position(low)
     base = max(committed, low)
-    return Position(base, frozenset(offset for offset in decode(committed, metadata) if offset >= base))
+    done = frozenset(offset for offset in decode(committed, metadata) if offset >= base)
+    found = decode_marks(committed, metadata)
+    begun = tuple(mark for mark in found.begun if base <= mark.offset < high and mark.offset not in done)
+    return Position(base, done, Marks(found.owned, begun))
 
 
 class PartitionOffsets:

@@ -93,6 +93,12 @@ class SettlePolicy:
                 emissions = self._failed(job, given_up, now)
                 return self._dead(delivery, given_up.kind, given_up.code, given_up.message, emissions)
 
+    def quarantine(self, delivery: Delivery, job: Job, now: datetime) -> Settlement:
+        """The end of a record that ended every process that worked on it."""
+        killed = Permanent("quarantined")
+        dead = self._dead(delivery, "poison", killed.code, killed.message, self._failed(job, killed, now))
+        return replace(dead, outcome="quarantined")
+
     def _dead(
         self, delivery: Delivery, kind: str, code: str, message: str, emissions: tuple[Emission, ...] = ()
     ) -> Settlement:

@@ -16,6 +16,7 @@ from schemas.errors import Fatal
 
 def task(offset: int, owned: bool = True) -> Task:
     partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, owned=owned)
+    partition.announcements.tell(1)
     return Task(Delivery("jobs", 0, offset, None, None), partition)
 
 

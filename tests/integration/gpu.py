@@ -197,6 +197,10 @@ class Member:
         self._thread.start()
         return self
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> int | None:
         self.drain.request()
         return self.join()

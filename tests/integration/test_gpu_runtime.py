@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from gpu_consumers.service import FAILED, transactional_id
 from gpu_consumers.transactions import TransactionalProducer
 from producers.publisher import headers_of
-from schemas.events import JobProgress, JobRequested, Outcome, event_id
+from schemas.events import JobProgress, JobRequested, Outcome, Priority, event_id
 from schemas.headers import ERROR_CODE, new_traceparent, trace_id
 from schemas.records import Record, record_of
 from tests.conftest import TopicFactory
@@ -169,6 +169,16 @@ def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: Group) 
     assert result.error.code == "retries_exhausted"
     [dead] = group.read(group.dlq)
     assert dead.value() == original.value
+
+
+def test_a_flood_of_one_tenant_delays_nobody_else(group: Group) -> None:
+    flood = [job(fake_seconds="0.05") for _ in range(40)]
+    late, express = replace(job(), tenant="globex"), replace(job(), tenant="initech", priority=Priority.EXPRESS)
+    group.publish(*flood, late, express)
+    with member(group, workers=1):
+        ends = sorted(group.await_results(42), key=lambda result: result.completed_at)
+    order = [result.job_id for result in ends]
+    assert max(order.index(late.job_id), order.index(express.job_id)) < 20
 
 
 def test_a_retried_record_waits_for_its_time_and_others_do_not(group: Group) -> None:

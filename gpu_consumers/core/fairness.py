@@ -1,0 +1,152 @@
+"""Which of the waiting jobs is next: lanes and tenants by the audio they were given, long recordings never on all workers.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996) in two levels: the lane that was given least in relation to its weight
+is next, in it the tenant that was given least. Whoever had nothing to do gets no credit for that.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from schemas.events import Event, JobRequested, Priority, TranscriptReady
+
+T = TypeVar("T")
+EXPRESS_WEIGHT = 3.0  # of four seconds of audio three, while both lanes have work
+LONG_SECONDS = 1_800.0  # recordings of which not all workers may work at once
+UNKNOWN_SECONDS = 60.0
+BYTES_PER_SECOND = 16_000  # of a recording whose size is all that is known: 128 kbit/s
+LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What is to be known of a job in order to choose; `seconds` of audio, as far as it can be told."""
+
+    tenant: str = ""
+    express: bool = False
+    seconds: float = UNKNOWN_SECONDS
+
+    @property
+    def long(self) -> bool:
+        """Whether it takes a worker for long."""
+        return self.seconds >= LONG_SECONDS
+
+
+def ticket_of(event: Event, request: JobRequested) -> Ticket:
+    """The ticket of a job, by what led to it."""
+    size = request.source.size_bytes
+    seconds = size / BYTES_PER_SECOND if size is not None else UNKNOWN_SECONDS
+    if isinstance(event, TranscriptReady):
+        seconds = event.audio.duration
+    seconds = min(max(seconds, LEAST_SECONDS), MOST_SECONDS) if math.isfinite(seconds) else UNKNOWN_SECONDS
+    return Ticket(request.tenant, request.priority is Priority.EXPRESS, seconds)
+
+
+def most_long(workers: int) -> int:
+    """How many workers long recordings may have at once: one is kept for short ones, where there are two."""
+    return max(1, workers - 1)
+
+
+@dataclass(slots=True)
+class _Tenant(Generic[T]):
+    """What of one tenant waits in a lane, in the order in which it came; long ones apart."""
+
+    given: float
+    short: deque[tuple[int, Ticket, T]] = field(default_factory=deque)
+    long: deque[tuple[int, Ticket, T]] = field(default_factory=deque)
+
+    def next(self, long_too: bool) -> deque[tuple[int, Ticket, T]] | None:
+        """Where its next job waits."""
+        if not (long_too and self.long):
+            return self.short or None
+        return self.short if self.short and self.short[0][0] < self.long[0][0] else self.long
+
+    def __iter__(self) -> Iterator[deque[tuple[int, Ticket, T]]]:
+        return iter((self.short, self.long))
+
+
+@dataclass(slots=True)
+class _Lane(Generic[T]):
+    weight: float
+    given: float = 0.0
+    reached: float = 0.0  # what the tenant that was served last had been given
+    tenants: dict[str, _Tenant[T]] = field(default_factory=dict)
+
+
+class FairQueue(Generic[T]):
+    """Jobs that wait for a worker."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[bool, _Lane[T]] = {True: _Lane(EXPRESS_WEIGHT), False: _Lane(1.0)}
+        self._reached = 0.0
+        self._sequence = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, item: T, ticket: Ticket) -> None:
+        """A job comes."""
+        lane = self._lanes[ticket.express]
+        if not any(self._waiting(lane)):
+            lane.given = max(lane.given, self._reached)
+        tenant = lane.tenants.setdefault(ticket.tenant, _Tenant(lane.reached))
+        if not any(tenant):
+            tenant.given = max(tenant.given, lane.reached)
+        self._sequence += 1
+        self._size += 1
+        (tenant.long if ticket.long else tenant.short).append((self._sequence, ticket, item))
+
+    def take(self, *, long_too: bool = True) -> tuple[T, Ticket] | None:
+        """The next job; `long_too`: a worker may be given to a long one."""
+        lanes = [lane for lane in self._lanes.values() if any(t.next(long_too) for t in self._waiting(lane))]
+        if not lanes:
+            return None
+        lane = min(lanes, key=lambda lane: lane.given)
+        candidates = (tenant for tenant in self._waiting(lane) if tenant.next(long_too))
+        tenant = min(candidates, key=lambda tenant: tenant.given)
+        queue = tenant.next(long_too)
+        if queue is None:  # a candidate has one
+            return None
+        _, ticket, item = queue.popleft()
+        self._size -= 1
+        self._reached, lane.reached = lane.given, tenant.given
+        self._give(lane, tenant, ticket.seconds)
+        self._forget_idle(lane)
+        return item, ticket
+
+    def correct(self, ticket: Ticket, seconds: float) -> None:
+        """A job that was taken turned out to have `seconds` of audio."""
+        lane = self._lanes[ticket.express]
+        if (tenant := lane.tenants.get(ticket.tenant)) is not None:
+            self._give(lane, tenant, seconds - ticket.seconds)
+
+    def keep(self, wanted: Callable[[T], bool]) -> list[T]:
+        """Forget all but what is wanted; returns what was forgotten."""
+        gone: list[T] = []
+        for lane in self._lanes.values():
+            for tenant in lane.tenants.values():
+                for queue in tenant:
+                    gone += [item for _, _, item in queue if not wanted(item)]
+                    kept = [entry for entry in queue if wanted(entry[2])]
+                    queue.clear()
+                    queue.extend(kept)
+        self._size -= len(gone)
+        return gone
+
+    @staticmethod
+    def _waiting(lane: _Lane[T]) -> Iterator[_Tenant[T]]:
+        return (tenant for tenant in lane.tenants.values() if any(tenant))
+
+    @staticmethod
+    def _give(lane: _Lane[T], tenant: _Tenant[T], seconds: float) -> None:
+        lane.given += seconds / lane.weight
+        tenant.given += seconds
+
+    @staticmethod
+    def _forget_idle(lane: _Lane[T]) -> None:
+        """Those who have nothing and were given no more than others could forget it."""
+        if len(lane.tenants) > 1_000:
+            lane.tenants = {n: t for n, t in lane.tenants.items() if any(t) or t.given > lane.reached}

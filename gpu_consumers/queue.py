@@ -1,0 +1,125 @@
+"""Where deliveries wait for a worker: suspects first and alone, then fairly; shared by the threads of one group."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Condition, Lock
+
+from gpu_consumers.core.fairness import FairQueue, Ticket, most_long
+from gpu_consumers.core.room import Room
+from gpu_consumers.core.starts import Begun
+from gpu_consumers.execution import Task
+
+LOOK_SECONDS = 0.05  # between two looks at whether the room of the process is free
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRoom:
+    """The room of the process, for the threads of all its groups."""
+
+    room: Room[Task] = field(default_factory=Room)
+    lock: Lock = field(default_factory=Lock)
+
+
+class TaskQueue:
+    """Tasks in; each worker takes one, runs it and says so."""
+
+    def __init__(self, workers: int, shared: SharedRoom, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells monotonic seconds."""
+        self._most_long = most_long(workers)
+        self._shared = shared
+        self._clock = clock
+        self._changed = Condition()
+        self._fair: FairQueue[Task] = FairQueue()
+        self._suspects: list[tuple[Task, Ticket]] = []
+        self._taken: dict[int, Ticket] = {}
+        self._closed = self._refusing = False
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._fair) + len(self._suspects)
+
+    def put(self, task: Task, ticket: Ticket) -> None:
+        """Never waits."""
+        with self._changed:
+            if self._refusing:
+                return
+            if task.partition.starts.deaths(task.delivery.offset) is None:
+                self._fair.add(task, ticket)
+            else:
+                self._suspects.append((task, ticket))
+                self._suspects.sort(key=lambda each: each[0].partition.starts.suspicion(each[0].delivery.offset))
+            self._changed.notify()
+
+    def take(self) -> Task | None:
+        """Wait for the next task, which has begun then; None when the queue is closed."""
+        with self._changed:
+            while not self._closed:
+                if (task := self._next()) is not None:
+                    return task
+                blocked = bool(len(self._fair) or self._suspects)
+                self._changed.wait(LOOK_SECONDS if blocked else None)
+        return None
+
+    def done(self, task: Task, seconds: float | None = None) -> None:
+        """A worker has ended a task, of which the recording turned out to have so many seconds."""
+        with self._shared.lock:
+            self._shared.room.leave(task)
+        with self._changed:
+            ticket = self._taken.pop(id(task), None)
+            if ticket is not None and seconds is not None:
+                self._fair.correct(ticket, seconds)
+            self._changed.notify()
+
+    def discard(self) -> None:
+        """Forget what has not begun, and whatever still comes."""
+        with self._changed:
+            self._refusing = True
+            self._fair.keep(lambda _: False)
+            self._suspects.clear()
+
+    def close(self) -> None:
+        """Let no worker wait or begin any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _next(self) -> Task | None:
+        now = self._clock()
+        with self._shared.lock:
+            room = self._shared.room
+            if (alone := room.open_up(now)) is not None:
+                alone.partition.starts.begin(alone.delivery.offset, alone=False)
+            return self._next_suspect(room, now) or self._next_fair(room, now)
+
+    def _next_suspect(self, room: Room[Task], now: float) -> Task | None:
+        # a partition may be lost while its deliveries wait
+        self._suspects = [each for each in self._suspects if each[0].partition.owned]
+        if not self._suspects:
+            return None
+        task, ticket = self._suspects[-1]
+        starts, offset = task.partition.starts, task.delivery.offset
+        if starts.condemned(offset):  # it is not run
+            room.enter(task, now)
+        elif (how := room.enter_suspect(task, now)) is not None:
+            starts.begin(offset, alone=how is Begun.ALONE)
+        else:
+            return None
+        self._suspects.pop()
+        return self._taken_by(task, ticket)
+
+    def _next_fair(self, room: Room[Task], now: float) -> Task | None:
+        if not room.admits(now):
+            return None
+        running_long = sum(ticket.long for ticket in self._taken.values())
+        while (found := self._fair.take(long_too=running_long < self._most_long)) is not None:
+            task, ticket = found
+            if task.partition.owned:
+                room.enter(task, now)
+                task.partition.starts.begin(task.delivery.offset, alone=False)
+                return self._taken_by(task, ticket)
+        return None
+
+    def _taken_by(self, task: Task, ticket: Ticket) -> Task:
+        self._taken[id(task)] = ticket
+        return task

@@ -1,0 +1,69 @@
+"""Records that end their process: found, run alone, set aside; what only stood beside them ends well."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from gpu_consumers.core.offsets import decode_marks
+from gpu_consumers.core.starts import NO_MARKS, Marks
+from gpu_consumers.service import FAILED
+from schemas.events import Outcome
+from schemas.headers import ERROR_CODE, ORIGINAL_TOPIC
+from tests.integration.gpu import SERDE, Group, Member, create_topics, headers, job, member
+
+LIVES = 8
+
+
+@pytest.fixture
+def group(kafka: str) -> Iterator[Group]:
+    made, _ = create_topics(kafka)
+    yield made
+
+
+def marks_of(group: Group) -> list[Marks]:
+    """What is committed of every partition of the jobs."""
+    consumer = Consumer(
+        {"bootstrap.servers": group.bootstrap, "group.id": group.name, "isolation.level": "read_uncommitted"}
+    )
+    partitions = [TopicPartition(group.jobs, number) for number in range(4)]
+    found = [decode_marks(each.offset, each.metadata) for each in consumer.committed(partitions, timeout=10)]
+    consumer.close()
+    return found
+
+
+def test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_not(group: Group) -> None:
+    """An error that takes the GPU from the process stands for whatever ends it: here nothing is told to the group."""
+    killer, good = job(fake_outcome="cuda"), [job(fake_seconds=str(0.02 * number)) for number in range(12)]
+    group.publish(*good[:6], killer, *good[6:])
+    ends = []
+    while group.lag() and len(ends) < LIVES:
+        life = Member(group, "worker").start()
+        while life.alive and len(group.job_results()) < 13:
+            time.sleep(0.1)
+        ends.append(life.stop())
+    assert ends == [FAILED] * (len(ends) - 1) + [0]
+    assert 3 <= len(ends) <= 6
+    results = {result.job_id: result for result in group.job_results()}
+    assert Counter(result.outcome for result in results.values()) == {Outcome.COMPLETED: 12, Outcome.FAILED: 1}
+    error = results[killer.job_id].error
+    assert error is not None
+    assert error.code == "quarantined"
+    [letter] = group.read(group.dlq)
+    assert letter.value() == SERDE.encode(killer)
+    assert (headers(letter)[ERROR_CODE], headers(letter)[ORIGINAL_TOPIC]) == ("quarantined", group.jobs)
+
+
+def test_preemption_leaves_no_mark(group: Group) -> None:
+    """The time to drain is over before the jobs are: they are run again, and under no suspicion."""
+    group.publish(*(job(fake_seconds="2") for _ in range(3)))
+    with member(group, drain_seconds=0.1) as first:
+        for _ in range(100):
+            if sum(len(marks.begun) for marks in marks_of(group)) == 3:
+                break
+            group.await_results(1, seconds=0.05)
+        assert sum(len(marks.begun) for marks in marks_of(group)) == 3
+        assert first.stop() == 0
+    assert marks_of(group) == [NO_MARKS] * 4
