@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -18,9 +17,9 @@ LIVES = 8
 
 
 @pytest.fixture
-def group(kafka: str) -> Iterator[Group]:
+def group(kafka: str) -> Group:
     made, _ = create_topics(kafka)
-    yield made
+    return made
 
 
 def marks_of(group: Group) -> list[Marks]:
