@@ -37,7 +37,7 @@ def test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_
     """An error that takes the GPU from the process stands for whatever ends it: here nothing is told to the group."""
     killer, good = job(fake_outcome="cuda"), [job(fake_seconds=str(0.02 * number)) for number in range(12)]
     group.publish(*good[:6], killer, *good[6:])
-    ends = []
+    ends: list[int | None] = []
     while group.lag() and len(ends) < LIVES:
         life = Member(group, "worker").start()
         while life.alive and len(group.job_results()) < 13:
