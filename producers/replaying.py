@@ -58,7 +58,7 @@ class Pace:
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._sent = 0
 
     @property
@@ -66,11 +66,11 @@ class Pace:
         """How many records to send at once: those of a second, at most BATCH."""
         return BATCH if self._per_second is None else max(1, min(BATCH, int(self._per_second)))
 
-    async def wait(self, count: int) -> None:
-        """Return when `count` more may be sent."""
-        if self._per_second is not None:
-            await asyncio.sleep(max(0.0, self._begun + self._sent / self._per_second - time.monotonic()))
-        self._sent += count
+    def pause(self, count: int, now: float) -> float:
+        """How many seconds to wait at `now`, a monotonic time, before `count` more are sent."""
+        self._begun = now if self._begun is None else self._begun
+        earlier, self._sent = self._sent, self._sent + count
+        return 0.0 if self._per_second is None else max(0.0, self._begun + earlier / self._per_second - now)
 
 
 class Replayer:
@@ -88,7 +88,7 @@ class Replayer:
         async with at_work(self._database, self._command.replay_id):
             for first in range(0, len(items), self._pace.batch):
                 batch = items[first : first + self._pace.batch]
-                await self._pace.wait(len(batch))
+                await asyncio.sleep(self._pace.pause(len(batch), time.monotonic()))
                 await self._batch(batch, report)
                 told(len(batch))
         return report

@@ -4,7 +4,7 @@ An intent without its end tells that a command died in between. Whoever finds it
 same event, so nothing is done twice.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -38,6 +38,7 @@ class Refusal(StrEnum):
 
     DONE = "done before"
     ERASED = "the job was erased, or its time is over"
+    UNFINISHED = "the job has not ended"
     FOREIGN = "the job id belongs to another tenant"
     BUSY = "another command is at it"
     NO_ORIGIN = "its headers do not tell where it came from"
@@ -86,7 +87,10 @@ _LATEST = f"""
 SELECT DISTINCT ON (r.topic, r.partition, r.record_offset) {_COLUMNS}
 FROM replayed_records r JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" bigint)
     ON (r.topic, r.partition, r.record_offset) = (asked.topic, asked.partition, asked."offset")
-ORDER BY r.topic, r.partition, r.record_offset, r.number DESC"""  # noqa: S608 - our own column names
+ORDER BY r.topic, r.partition, r.record_offset, r.replay_id IS NOT DISTINCT FROM %s DESC, r.number DESC"""  # noqa: S608 - our own column names
+
+_UNFINISHED = """
+SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN ('queued', 'transcribing', 'diarizing')"""
 
 _RUNS = """
 SELECT asked.job_id, greatest(
@@ -95,14 +99,19 @@ SELECT asked.job_id, greatest(
 ) AS run FROM unnest(%s::uuid[]) AS asked (job_id)"""
 
 _INTEND = """
-INSERT INTO replayed_records AS r (topic, partition, record_offset, number, action, replay_id, tenant, job_id, run, by, done_at)
-VALUES (%(topic)s, %(partition)s, %(record_offset)s, %(number)s, %(action)s, %(replay_id)s, %(tenant)s, %(job_id)s, %(run)s,
-    %(by)s, CASE WHEN %(done)s THEN now() END)"""
+INSERT INTO replayed_records (topic, partition, record_offset, number, action, replay_id, tenant, job_id, run, by, done_at)
+SELECT %(topic)s, %(partition)s, %(record_offset)s, coalesce(max(number), 0) + 1, %(action)s, %(replay_id)s, %(tenant)s,
+    %(job_id)s, %(run)s, %(by)s, CASE WHEN %(done)s THEN now() END
+FROM replayed_records
+WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integer, %(record_offset)s::bigint)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of an operator: which action under which id, by whom; `again`: also what was done before."""
+    """A command of an operator: which action under which id, by whom.
+
+    `again`: also dead letters about which something was done before, and jobs of a replay that have not ended.
+    """
 
     action: Action
     replay_id: UUID
@@ -110,10 +119,12 @@ class Command:
     again: bool = False
 
 
-async def latest(connection: Connection, places: Sequence[Origin]) -> dict[Origin, Entry]:
-    """The last line about each record that has one."""
+async def latest(
+    connection: Connection, places: Sequence[Origin], replay_id: UUID | None = None
+) -> dict[Origin, Entry]:
+    """The last line about each record that has one; one of `replay_id` comes before all others."""
     async with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        await cursor.execute(_LATEST, [Json([asdict(place) for place in places])])
+        await cursor.execute(_LATEST, [Json([asdict(place) for place in places]), replay_id])
         return {entry.place: entry for entry in await cursor.fetchall()}
 
 
@@ -129,7 +140,7 @@ async def intend(
     await lock_all(connection, job_ids)
     # one decides at a time, for what is decided is which runs are free; after the jobs, as whoever erases one does
     await connection.execute("LOCK TABLE replayed_records IN SHARE ROW EXCLUSIVE MODE")
-    before = await latest(connection, [wish.place for wish in wishes])
+    before = await latest(connection, [wish.place for wish in wishes], command.replay_id)
     refused = {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
     runs = await _known_runs(connection, job_ids)
     rows = []
@@ -141,16 +152,17 @@ async def intend(
         if run is not None and run > LAST_RUN:
             refused[wish.place] = Refusal.NO_RUN
             continue
-        rows.append(_row(command, wish, run, last.number + 1 if last else 1))
+        rows.append(_row(command, wish, run))
     async with connection.cursor() as cursor:
         await cursor.executemany(_INTEND, rows)
-    entries = await latest(connection, [wish.place for wish in wishes if wish.place not in refused])
+    going = [wish.place for wish in wishes if wish.place not in refused]
+    entries = await latest(connection, going, command.replay_id)
     return entries, refused
 
 
 async def refusals(connection: Connection, command: Command, wishes: Sequence[Wish]) -> dict[Origin, Refusal]:
     """Which records `intend` would refuse at this moment, for whoever only looks."""
-    before = await latest(connection, [wish.place for wish in wishes])
+    before = await latest(connection, [wish.place for wish in wishes], command.replay_id)
     return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
 
 
@@ -175,29 +187,38 @@ async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
 async def _judged(
     connection: Connection, command: Command, wishes: Sequence[Wish], before: Mapping[Origin, Entry]
 ) -> list[tuple[Wish, Refusal]]:
-    known = await standings(connection, [wish.job_id for wish in wishes if wish.job_id is not None])
+    job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
+    known = await standings(connection, job_ids)
+    unfinished = await _unfinished(connection, command, job_ids)
+    working = await _working(connection, command, before.values())
     found = []
     for wish in wishes:
         standing = known.get(wish.job_id) if wish.job_id else None
-        if (refusal := await _refusal(connection, command, wish, before.get(wish.place), standing)) is not None:
+        last = before.get(wish.place)
+        refusal = _of_job(command, wish, standing) or _of_record(command, last, working)
+        if refusal is None and wish.job_id in unfinished and not _is_open(last, command):
+            refusal = Refusal.UNFINISHED
+        if refusal is not None:
             found.append((wish, refusal))
     return found
 
 
-async def _refusal(
-    connection: Connection, command: Command, wish: Wish, last: Entry | None, standing: Mapping[str, Any] | None
-) -> Refusal | None:
-    if command.action is not Action.DISCARD and standing is not None:
-        if standing["erased"]:
-            return Refusal.ERASED
-        if standing["tenant"] is not None and standing["tenant"] != storable_text(wish.tenant):
-            return Refusal.FOREIGN
+def _of_job(command: Command, wish: Wish, standing: Mapping[str, Any] | None) -> Refusal | None:
+    if command.action is Action.DISCARD or standing is None:
+        return None
+    if standing["erased"]:
+        return Refusal.ERASED
+    own = standing["tenant"] in (None, storable_text(wish.tenant))
+    return None if own else Refusal.FOREIGN
+
+
+def _of_record(command: Command, last: Entry | None, working: Set[UUID]) -> Refusal | None:
     if last is None or last.replay_id == command.replay_id:
         return Refusal.DONE if last is not None and last.done_at is not None else None
     if command.action is Action.REPLAY:  # each replay is a run of its own
         return None
     if last.done_at is None:
-        return Refusal.BUSY if await _works(connection, last.replay_id) else None
+        return Refusal.BUSY if last.replay_id in working else None
     return None if command.again else Refusal.DONE
 
 
@@ -208,12 +229,23 @@ def _is_open(last: Entry | None, command: Command) -> bool:
     return command.action is Action.REDRIVE or last.replay_id == command.replay_id
 
 
-async def _works(connection: Connection, replay_id: UUID) -> bool:
-    cursor = await connection.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free", [str(replay_id)]
-    )
-    row = await cursor.fetchone()
-    return not (row and row["free"])
+async def _unfinished(connection: Connection, command: Command, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Jobs that a replay would do twice at the same time."""
+    if command.action is not Action.REPLAY or command.again:
+        return set()
+    return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
+
+
+async def _working(connection: Connection, command: Command, last: Iterable[Entry]) -> set[UUID]:
+    """Other commands that have not ended and whose process lives, see `at_work`."""
+    open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
+    free = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free"
+    working = set()
+    for replay_id in open_ones:
+        row = await (await connection.execute(free, [str(replay_id)])).fetchone()
+        if not (row and row["free"]):
+            working.add(replay_id)
+    return working
 
 
 async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -229,12 +261,11 @@ def _next_run(runs: dict[UUID, int], wish: Wish) -> int | None:
     return runs[wish.job_id]
 
 
-def _row(command: Command, wish: Wish, run: int | None, number: int) -> dict[str, object]:
+def _row(command: Command, wish: Wish, run: int | None) -> dict[str, object]:
     return {
         "topic": wish.place.topic,
         "partition": wish.place.partition,
         "record_offset": wish.place.offset,
-        "number": number,
         "action": command.action.value,
         "replay_id": command.replay_id,
         "tenant": storable_text(wish.tenant),

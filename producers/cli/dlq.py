@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, tell
+from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
 from producers.cli.webhook_deliveries import TIMES, utc
@@ -17,6 +17,7 @@ from producers.publisher import Publisher
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
+from schemas.errors import Outage
 from schemas.headers import Origin
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, GROUPS, RETRY_DELAYS, TRANSCRIBERS
@@ -127,7 +128,12 @@ def redrive_(
         print_counts(letters, refused, as_json)
         return
     with Publisher(settings, "scribe-cli") as publisher, progress("redriven", len(prepared.items)) as told:
-        report = with_database(lambda database: send_again(database, publisher, command, prepared, Pace(rate), told))
+        try:
+            report = with_database(
+                lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
+            )
+        except Outage as error:
+            raise Outage(f"{error}; to go on: the same command again") from error
     tell(command, _names(letters), report, "redriven", as_json)
 
 
@@ -186,7 +192,7 @@ def _letters(
     serde = serde_for(settings)
     places = [place_of(item) for item in items]
     topics = {topic: name for topic, name in DLQS.items() if group is None or name == group_of(group)}
-    with History.open(settings) as history:
+    with reading(), History.open(settings) as history:
         if places:
             letters = [find(history, serde, place) for place in dict.fromkeys(places)]
             return [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]

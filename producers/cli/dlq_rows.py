@@ -4,7 +4,7 @@ import getpass
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from uuid import UUID, uuid4
 
 import typer
@@ -57,6 +57,12 @@ def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_j
         table.add_row(*values, str(count))
     if not as_json:
         Console().print(table)
+
+
+def reading() -> AbstractContextManager[object]:
+    """Tells that topics are read, which may take long, where somebody looks."""
+    console = Console(stderr=True)
+    return console.status("reading") if console.is_terminal else nullcontext()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from producers.admin import TopicAdmin
-from producers.cli.dlq_rows import command_of, print_table, progress, tell
+from producers.cli.dlq_rows import command_of, print_table, progress, reading, tell
 from producers.cli.keys import Json, with_database
 from producers.cli.webhook_deliveries import TIMES, utc
 from producers.exit_codes import TROUBLE
@@ -48,6 +48,7 @@ def replay(
             metavar="TOPIC", help="Write results to this topic, such as scribe.results.trial, and change nothing else."
         ),
     ] = None,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Also jobs that have not ended.")] = False,
     rate: Annotated[float | None, typer.Option(min=0.01, help="Jobs a second at most.")] = None,
     replay_id: Annotated[
         UUID | None, typer.Option(help="Go on with a replay that was cut off, with the same options.")
@@ -77,8 +78,8 @@ def replay(
     if results is not None:
         check_results(TopicAdmin(settings), results)
     target = Target(changes=Changes(model=model, language=language), results=results)
-    serde, command = serde_for(settings), command_of(Action.REPLAY, replay_id=replay_id)
-    with History.open(settings) as history:
+    serde, command = serde_for(settings), command_of(Action.REPLAY, replay_id=replay_id, again=unfinished)
+    with reading(), History.open(settings) as history:
         found = read(history, serde, wanted)
     missing = _missing(found, jobs)
     prepared = prepare(serde, S3ObjectStore(settings), registry, found, target)

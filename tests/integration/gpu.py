@@ -51,6 +51,11 @@ def _publisher(bootstrap: str) -> Publisher:
     return Publisher(KafkaSettings(kafka_bootstrap=bootstrap))
 
 
+def publish_to(bootstrap: str, *records: Record) -> None:
+    """Write records by the one publisher."""
+    _publisher(bootstrap).publish(*records)
+
+
 @dataclass(frozen=True)
 class Group:
     """Fresh names on the shared broker."""

@@ -1,6 +1,9 @@
 """`scribe dlq` over real topics, database and object store, and what becomes of jobs that are sent again."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +19,6 @@ from producers.publisher import Publisher, headers_of
 from producers.redrive import prepare
 from producers.replaying import Pace, Report
 from producers.replaying import send_again as send
-from schemas.errors import Outage
 from schemas.events import JobRequested, Outcome, Source
 from schemas.headers import ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
 from schemas.objects import upload_key
@@ -29,8 +31,8 @@ from sink.postgres import Database
 from sink.replays import Action, Command, Refusal
 from sink.s3 import S3ObjectStore
 from tests.conftest import TopicFactory
-from tests.integration.commands import Done, Run, scribe
-from tests.integration.gpu import Group, create_topics, job, member, read_topic
+from tests.integration.commands import Done, Run, environment, scribe
+from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
 from tests.integration.shim import in_database
 from tests.samples import SAMPLES
 from tests.streams.jobs import new_job
@@ -44,11 +46,6 @@ EVENTS = {
     ENHANCE: "JobResult-completed",
     WEBHOOKS: "JobResult-completed",
 }
-
-
-def publish(bootstrap: str, *records: Record) -> None:
-    with Publisher(KafkaSettings(kafka_bootstrap=bootstrap)) as publisher:
-        publisher.publish(*records)
 
 
 def dead_letter(group: str, value: bytes, origin: Origin, topic: str | None = None, code: str = "internal") -> Record:
@@ -75,10 +72,9 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
 ) -> None:
     """Jobs come back as their next run, what the Faust apps set aside as it was and for the same app only."""
     origin, tenant = fresh_topic(1, name="origin"), f"t{uuid4().hex}"
-    for group, name in EVENTS.items():
-        event: Any = SAMPLES[name]
-        event = replace(event, tenant=tenant, job_id=uuid4())
-        publish(kafka, dead_letter(group, SERDE.encode(event), Origin(origin, 0, 5)))
+    samples: dict[str, Any] = {group: SAMPLES[name] for group, name in EVENTS.items()}
+    events = {group: replace(event, tenant=tenant, job_id=uuid4()) for group, event in samples.items()}
+    publish_to(kafka, *(dead_letter(group, SERDE.encode(x), Origin(origin, 0, 5)) for group, x in events.items()))
     object_store.put(f"{tenant}/call.wav", b"x", content_type="audio/wav")
     found = lines(dlq("list", "--tenant", tenant, "--json"))
     assert {line["group"] for line in found} == set(GROUPS)
@@ -134,13 +130,6 @@ def test_what_is_not_meant_is_not_touched(dlq: Dlq) -> None:
     assert (nothing.returncode, nothing.stdout.startswith("0 redriven")) == (0, True)
 
 
-class Away:
-    """A publisher whose broker is away; implements RecordPublisher."""
-
-    def publish(self, *records: Record) -> None:
-        raise Outage("as ordered")
-
-
 def letters_of(kafka: str, topic: str, group: str = TRANSCRIBERS) -> list[DeadLetter]:
     with History.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
         return list(read(history, SERDE, Wanted(), {topic: group}))
@@ -158,26 +147,27 @@ def send_again(
     return in_database(dsn, run)
 
 
-def test_a_redrive_that_died_between_intent_and_sending_is_finished_by_the_next(
-    kafka: str, database: str, object_store: S3ObjectStore, fresh_topic: TopicFactory
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_redrive_that_was_killed_is_finished_by_the_next_in_the_same_runs(
+    kafka: str, stack: Stack, database: str, object_store: S3ObjectStore, fresh_topic: TopicFactory, moment: str
 ) -> None:
-    """In the run that was written down, so that nothing is lost and nothing is another event."""
+    """SIGKILL between the intent and the record, and between the record and its end: never a second event."""
     topic, jobs = fresh_topic(2, name="dlq"), fresh_topic(1, name="jobs")
     requests = [new_job().request() for _ in range(150)]
-    publish(kafka, *(dead_letter(TRANSCRIBERS, SERDE.encode(r), Origin(jobs, 0, 5), topic) for r in requests))
+    publish_to(kafka, *(dead_letter(TRANSCRIBERS, SERDE.encode(r), Origin(jobs, 0, 5), topic) for r in requests))
+    command = [sys.executable, "-m", "tests.integration.redrive_process", topic, moment]
+    values = environment(**{**stack.environment(), "SCRIBE_POSTGRES_DSN": database})
+    assert subprocess.run(command, env=values, check=False).returncode == -signal.SIGKILL
     letters = letters_of(kafka, topic)
-    with pytest.raises(Outage):
-        send_again(database, object_store, Away(), letters)
     with Publisher(KafkaSettings(kafka_bootstrap=kafka)) as publisher:
         report = send_again(database, object_store, publisher, letters)
         assert (len(report.sent), report.refused) == (150, {})
-        assert {entry.run for entry in report.sent} == {2}
         assert len({entry.replay_id for entry in report.sent}) == 2  # a batch keeps the id of its first command
         second = send_again(database, object_store, publisher, letters)
         assert (second.sent, second.reasons) == ([], {Refusal.DONE: 150})
     sent = [SERDE.decode(m.value(), JobRequested) for m in read_topic(kafka, jobs)]
-    assert sorted(request.job_id for request in sent) == sorted(request.job_id for request in requests)
-    assert {request.run for request in sent} == {2}
+    assert {request.event_id for request in sent} == {replace(request, run=2).event_id for request in requests}
+    assert len(sent) == {"before": 150, "after": 250}[moment]
 
 
 def test_what_cannot_be_done_again_is_told_and_not_sent(
@@ -191,7 +181,7 @@ def test_what_cannot_be_done_again_is_told_and_not_sent(
     records = [dead_letter(TRANSCRIBERS, SERDE.encode(r), Origin(jobs, 0, 5), topic) for r in (there, over)]
     lost = dead_letter(TRANSCRIBERS, b"", Origin(jobs, 0, 5), topic)
     lost = replace(lost, value=None, headers={**lost.headers, "scribe-value-omitted": "900000"})
-    publish(kafka, *records, lost, Record(topic, b"key", b"from nowhere"))
+    publish_to(kafka, *records, lost, Record(topic, b"key", b"from nowhere"))
     with Publisher(KafkaSettings(kafka_bootstrap=kafka)) as publisher:
         report = send_again(database, object_store, publisher, letters_of(kafka, topic))
     assert report.reasons == {Refusal.RECORDING_GONE: 1, Refusal.VALUE_GONE: 1, Refusal.NO_ORIGIN: 1}
@@ -220,4 +210,6 @@ def test_a_job_that_was_given_up_is_done_in_its_second_run(
 def _fail(group: Group, request: JobRequested) -> None:
     """What the group leaves of a job that it has given up."""
     origin = Origin(group.jobs, 0, 0)
-    publish(group.bootstrap, dead_letter(TRANSCRIBERS, SERDE.encode(request), origin, group.dlq, "retries_exhausted"))
+    publish_to(
+        group.bootstrap, dead_letter(TRANSCRIBERS, SERDE.encode(request), origin, group.dlq, "retries_exhausted")
+    )

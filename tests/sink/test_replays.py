@@ -93,17 +93,30 @@ async def test_a_discard_is_done_at_once(db: Database) -> None:
 
 
 async def test_replays_of_one_job_at_once_get_runs_of_their_own(db: Database) -> None:
-    """Also beyond the run that the job has in the database."""
+    """Also beyond the run that the job has in the database, and while that has not ended."""
     job = new_job()
     await db.run(lambda connection: apply_request(connection, job.request(run=4)))
     asked = wish(job_id=job.job_id)
-    found = await asyncio.gather(*(ask(db, command(Action.REPLAY), asked) for _ in range(5)))
+    assert await ask(db, command(Action.REPLAY), asked) == ({}, {PLACE: Refusal.UNFINISHED})
+    found = await asyncio.gather(*(ask(db, command(Action.REPLAY, again=True), asked) for _ in range(5)))
     assert sorted(entries[PLACE].run or 0 for entries, _ in found) == [5, 6, 7, 8, 9]
-    again = command(Action.REPLAY)
+    again = command(Action.REPLAY, again=True)
     entries, _ = await ask(db, again, asked)
     assert (await ask(db, again, asked))[0] == entries
     await end(db, *entries.values())
     assert (await ask(db, again, asked))[1] == {PLACE: Refusal.DONE}
+
+
+async def test_a_replay_that_goes_on_knows_its_own_work_behind_that_of_another(db: Database) -> None:
+    """The same record, replayed by somebody else meanwhile."""
+    asked, first = wish(), command(Action.REPLAY)
+    other = wish(Origin("test.dlq", 0, 2))
+    begun, _ = await ask(db, first, asked, other)
+    await end(db, begun[PLACE])
+    second, _ = await ask(db, command(Action.REPLAY), asked, other)
+    await end(db, *second.values())
+    entries, refused = await ask(db, first, asked, other)
+    assert (entries, refused) == ({other.place: begun[other.place]}, {PLACE: Refusal.DONE})
 
 
 async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Database) -> None:

@@ -1,0 +1,48 @@
+"""A redrive that dies: `python -m tests.integration.redrive_process TOPIC before|after` the sending of its first batch."""
+
+import asyncio
+import os
+import signal
+import sys
+from uuid import uuid4
+
+from producers.dead_letters import Wanted, read
+from producers.history import History
+from producers.publisher import Publisher
+from producers.redrive import prepare
+from producers.replaying import Pace, send_again
+from schemas.records import Record
+from schemas.serde import Serde
+from schemas.settings import ReplayProcess, load
+from schemas.topics import TRANSCRIBERS
+from sink.postgres import Database
+from sink.replays import Action, Command
+from sink.s3 import S3ObjectStore
+
+
+class Dying:
+    """A publisher whose process is killed; implements RecordPublisher."""
+
+    def __init__(self, publisher: Publisher, moment: str) -> None:
+        self._publisher, self._moment = publisher, moment
+
+    def publish(self, *records: Record) -> None:
+        if self._moment == "after":
+            self._publisher.publish(*records)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def main(topic: str, moment: str) -> None:
+    """Redrive all dead letters of a topic."""
+    settings, serde = load(ReplayProcess), Serde()
+    with History.open(settings) as history:
+        letters = list(read(history, serde, Wanted(), {topic: TRANSCRIBERS}))
+    prepared = prepare(serde, S3ObjectStore(settings), letters)
+    command = Command(action=Action.REDRIVE, replay_id=uuid4(), by="operator")
+    with Publisher(settings) as publisher:
+        async with Database.open(settings) as database:
+            await send_again(database, Dying(publisher, moment), command, prepared, Pace(None))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
