@@ -8,10 +8,12 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from producers.cli.outcome import print_json
 from producers.cli.rest import RestClient
 from producers.cli.watching import SHORTEST, next_pause
+from producers.rendering import one_line, printable
 from schemas.errors import Outage
 from schemas.events import ENDED
 from schemas.settings import ClientSettings, load
@@ -73,11 +75,11 @@ def print_enhancement(found: dict[str, Any], console: Console) -> None:
         Console(stderr=True).print(found["error"]["message"], style="red", markup=False)
         return
     if found["summary"]:
-        console.print(found["summary"], markup=False)
+        console.print("\n".join(printable(line) for line in found["summary"].splitlines()), markup=False)
     if found["entities"]:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for entity in found["entities"]:
             at = "" if entity["start"] is None else f"{entity['start']:.2f} s"
-            table.add_row(at, entity["kind"], entity["text"])
+            table.add_row(at, Text(one_line(entity["kind"])), Text(one_line(entity["text"])))
         console.print(table)
     console.print(f"{found['model']}, {found['tokens']} tokens", style="dim", markup=False, highlight=False)

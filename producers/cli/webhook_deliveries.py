@@ -14,6 +14,7 @@ from producers.cli.outcome import print_json
 from producers.cli.webhook_rows import delivery_table, endpoint_of, facts, in_transaction, is_id
 from producers.exit_codes import TROUBLE
 from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, outcome_of, send_again, send_all_again, send_test
+from schemas.objects import check_tenant
 from schemas.requests import webhook_mistakes
 from schemas.settings import OutboundSettings, load
 from sink.deliveries import State
@@ -92,6 +93,7 @@ def trial(
     wait: Annotated[float, typer.Option(min=0, max=MAX_WAIT_SECONDS, help="Seconds to wait.")] = WAIT_SECONDS,
 ) -> None:
     """Send a signed `webhook.test` through the dispatcher, and print how it ended; exit code 1 when it was not taken."""
+    check_tenant(tenant)
     box = SecretBox.of(load(OutboundSettings))
 
     async def run(database: Database) -> Delivery:

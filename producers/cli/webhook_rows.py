@@ -8,8 +8,10 @@ from uuid import UUID
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from producers.cli.keys import with_database
+from producers.rendering import one_line
 from schemas.errors import Rejected
 from sink.deliveries import endpoint_id
 from sink.endpoints import Endpoint, find_endpoint
@@ -55,10 +57,12 @@ def facts(row: Endpoint | Delivery | Attempt) -> dict[str, object]:
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
     """One line an endpoint."""
-    table = _table("TENANT", "URL", "STATE", "SINCE")
+    table = _table("TENANT", "URL", "STATE", "A SECOND", "SINCE", "NOTE")
     for endpoint in endpoints:
         state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
-        table.add_row(endpoint.tenant, endpoint.url, state, f"{endpoint.created_at:%Y-%m-%d %H:%M}")
+        pace = "default" if endpoint.max_per_second is None else f"{endpoint.max_per_second:g}"
+        since = f"{endpoint.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(*_cells(endpoint.tenant, endpoint.url, state, pace, since, endpoint.description))
     return table
 
 
@@ -68,7 +72,7 @@ def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
     for row in deliveries:
         last = row["status"] or row["outcome"]
         seen = (row["delivery_id"], row["type"], row["sequence"], row["state"], row["attempts"], last)
-        table.add_row(*(_text(value) for value in seen), row["created_at"][:16], row["url"])
+        table.add_row(*_cells(*seen, row["created_at"][:16], row["url"]))
     return table
 
 
@@ -78,7 +82,7 @@ def attempt_table(attempts: Iterable[Mapping[str, Any]]) -> Table:
     for row in attempts:
         words = row["error"] or row["answer"]
         seen = (row["outcome"] or "unknown", row["status"], row["latency_ms"], words)
-        table.add_row(str(row["attempt"]), row["started_at"][:19], *(_text(value) for value in seen))
+        table.add_row(*_cells(row["attempt"], row["started_at"][:19], *seen))
     return table
 
 
@@ -86,5 +90,6 @@ def _table(*columns: str) -> Table:
     return Table(*columns, box=None, header_style="bold", padding=(0, 2, 0, 0))
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _cells(*values: object) -> list[Text]:
+    """As they are: what strangers wrote is no markup, and no terminal obeys it."""
+    return [Text("" if value is None else one_line(str(value))) for value in values]

@@ -7,10 +7,12 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from producers.cli import webhook_deliveries
+from producers.cli import webhook_deliveries, webhook_endpoints
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
+from producers.cli.webhook_endpoints import Which, Whose
 from producers.cli.webhook_rows import attempt_table, endpoint_of, endpoint_table, facts, in_transaction, is_id
+from producers.rendering import one_line
 from schemas.settings import OutboundSettings, load
 from sink.endpoints import (
     MAX_OVERLAP_SECONDS,
@@ -25,10 +27,16 @@ from sink.postgres import Connection
 from sink.webhook_ledger import attempts_of, find_delivery
 from sink.webhook_secrets import SecretBox
 
-Which = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or its address and --tenant.")]
-Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
+HELP = """Webhook endpoints and deliveries; needs SCRIBE_POSTGRES_DSN.
 
-app = typer.Typer(no_args_is_help=True, help="Webhook endpoints and deliveries; needs SCRIBE_POSTGRES_DSN.")
+An endpoint is an address of a tenant. It is registered by `add`, or when a job first names it, and has a secret of its own.
+
+Does nothing arrive? [bold]deliveries --job JOB[/] finds the webhook, [bold]show ID[/] has every attempt, [bold]test URL[/] sends one now. An endpoint that is disabled says why in [bold]list[/]: when its receiver is well, [bold]enable[/] it and [bold]redeliver ID --since TIME[/].
+"""
+app = typer.Typer(no_args_is_help=True, help=HELP)
+app.command()(webhook_endpoints.add)
+app.command("set")(webhook_endpoints.set_)
+app.command()(webhook_endpoints.remove)
 app.command()(webhook_deliveries.deliveries)
 app.command("redeliver")(webhook_deliveries.again)
 app.command("test")(webhook_deliveries.trial)
@@ -66,7 +74,7 @@ def show(
         return
     ledger = shown.pop("ledger", None)
     for name, value in shown.items():
-        sys.stdout.write("" if value is None else f"{name:<16} {value}\n")
+        sys.stdout.write("" if value is None else f"{name:<16} {one_line(str(value))}\n")
     if isinstance(ledger, list):
         Console().print(attempt_table(ledger))
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.local.receiver import Receiver
 from producers.cli.app import create_cli
-from schemas.errors import Rejected
+from schemas.errors import Permanent, Rejected
 from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
 from sink.endpoints import ensure_endpoint
 from sink.postgres import Connection
@@ -47,6 +47,30 @@ def test_endpoints_are_listed_and_shown(webhooks: Webhooks) -> None:
     assert endpoint["state"] == "enabled"
     assert json.loads(shown(webhooks("list", "--tenant", "globex", "--json"))) == []
     assert "state            enabled" in shown(webhooks("show", ID))
+
+
+def test_an_endpoint_is_added_changed_and_forgotten(webhooks: Webhooks) -> None:
+    other = "https://acme.example/other"
+    made = shown(
+        webhooks("add", other, "--tenant", "acme", "--description", "the [/CRM]\x1b[5m", "--max-per-second", "20")
+    )
+    assert made == f"{endpoint_id('acme', other)}\n"
+    assert f"{other}  enabled  20" in (listed := shown(webhooks("list", "--tenant", "acme")))
+    assert "the [/CRM][5m" in listed
+    secret = shown(webhooks("secret", made.strip()))
+    again = json.loads(shown(webhooks("add", other, "--tenant", "acme", "--max-per-second", "5", "--json")))
+    assert (again["max_per_second"], again["description"]) == (5, "the [/CRM]\x1b[5m")
+    assert shown(webhooks("secret", made.strip())) == secret
+    whose = ("--tenant", "acme")
+    assert shown(webhooks("set", other, *whose, "--max-per-second", "default")) == (
+        f"{other}: the default pace, the [/CRM][5m\n"
+    )
+    assert shown(webhooks("set", other, *whose, "--description", "")) == f"{other}: the default pace\n"
+    asked = webhooks("remove", other, *whose)
+    assert (asked.exit_code, "--yes" in asked.output) == (2, True)
+    assert shown(webhooks("remove", other, *whose, "--yes")) == f"{other} is forgotten\n"
+    assert isinstance(webhooks("show", other, *whose).exception, Rejected)
+    assert len(json.loads(shown(webhooks("list", "--json")))) == 1
 
 
 def test_a_secret_is_shown_and_rotated(webhooks: Webhooks) -> None:
@@ -131,10 +155,19 @@ def test_a_test_is_sent_and_its_outcome_told(webhooks: Webhooks, database: str) 
         ("redeliver", str(uuid4())),
         ("redeliver", URL, "--tenant", "acme"),
         ("test", "ftp://acme.example/", "--tenant", "acme"),
+        ("test", URL, "--tenant", "A B"),
+        ("add", URL, "--tenant", "A B"),
+        ("add", "https://10.0.0.1/", "--tenant", "acme"),
+        ("add", URL, "--tenant", "acme", "--max-per-second", "fast"),
+        ("add", URL, "--tenant", "acme", "--description", "x" * 501),
+        ("set", ID),
+        ("set", ID, "--max-per-second", "0"),
+        ("set", str(uuid4()), "--max-per-second", "5"),
+        ("remove", str(uuid4()), "--yes"),
         ("rotate", ID, "--overlap", "-1"),
         ("deliveries", "--since", "soon"),
     ],
 )
 def test_a_mistake_is_named(webhooks: Webhooks, words: tuple[str, ...]) -> None:
     done = webhooks(*words)
-    assert isinstance(done.exception, Rejected) or done.exit_code == 2
+    assert isinstance(done.exception, Permanent) or done.exit_code == 2
