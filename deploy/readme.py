@@ -4,6 +4,7 @@ python -m deploy.readme            write them
 python -m deploy.readme --check    say whether they are as they should be
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
+from producers.api.webhook_payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
 from schemas.retention import CLASSES, days_text
@@ -135,9 +137,25 @@ def retention() -> str:
     return table(("class", "what it covers", "days", "counted from", "tenants may choose"), rows)
 
 
+def webhooks() -> str:
+    """Every type of webhooks, with the fields of its example."""
+    rows = (
+        (f"`{kind}`", described.when, ", ".join(f"`{name}`" for name in described.example["data"]))
+        for kind, described in DESCRIBED.items()
+    )
+    return table(("type", "sent when", "`data` has"), rows)
+
+
+def webhook_example(kind: str) -> str:
+    """The example of a type."""
+    return f"```json\n{json.dumps(DESCRIBED[kind].example, indent=1, ensure_ascii=False)}\n```"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "retention": retention,
+    "webhooks": webhooks,
+    "webhook-example": partial(webhook_example, "enhancement.completed"),
     "settings": settings,
     "errors": errors,
     "metrics": metrics_table,

@@ -16,6 +16,7 @@ from producers.api import (
     uploads,
     webhook_deliveries,
     webhook_endpoints,
+    webhook_payloads,
 )
 from producers.api.context import RequestContext
 from producers.api.problems import Problem, install
@@ -27,6 +28,7 @@ DESCRIPTION = """Recordings in, transcripts with speakers out.
 Submit a recording, then poll its job or name a `webhook_url`. Every error is a problem document (RFC 9457) whose
 `code` is stable. Send `X-Request-ID` and `traceparent` to find your request in logs and traces.
 """
+_REFERENCE = "#/components/schemas/{model}"
 
 
 def create_app(services: Services) -> FastAPI:
@@ -43,15 +45,17 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with Problem in it, which no handler returns by itself."""
+    """The OpenAPI document with what no handler returns by itself: Problem, and the webhooks."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema = Problem.model_json_schema(ref_template=_REFERENCE)
         schemas = document["components"]["schemas"]
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
+        schemas.update(webhook_payloads.schemas(_REFERENCE))
+        document["webhooks"] = webhook_payloads.operations(_REFERENCE)
         return document
 
     return openapi
