@@ -121,20 +121,16 @@ class Described:
 _API = "https://scribe.example/api/v1"
 _JOB = {"job_id": "0b7e1d0a-6b1f-4d0e-9a53-2f6f2c8f4a11", "run": 1, "tenant": "acme"}
 _ENHANCEMENT = {"enhancement_id": "5d0c3a56-07cf-4c0e-8f3d-6a8f4a2f7b20", **_JOB}
-_ENDED: dict[str, Any] = {**_JOB, "recording_id": "call-17", "error": None, "language": "en", "duration": 2.5}
-_SAID: list[dict[str, Any]] = [
-    {"start": 0.25, "end": 1.5, "speaker": "SPEAKER_00", "channel": 0, "text": "hello anna"},
-    {"start": 1.5, "end": 2.5, "speaker": "SPEAKER_01", "channel": 0, "text": "see you on monday"},
-]
 _COMPLETED: dict[str, Any] = {
-    **_ENDED,
-    "outcome": "completed",
+    "duration": 2.5,
     "speakers": ["SPEAKER_00", "SPEAKER_01"],
     "transcript_url": f"{_API}/jobs/{_JOB['job_id']}/transcript",
     "text": "hello anna\nsee you on monday",
-    "segments": _SAID,
+    "segments": [
+        {"start": 0.25, "end": 1.5, "speaker": "SPEAKER_00", "channel": 0, "text": "hello anna"},
+        {"start": 1.5, "end": 2.5, "speaker": "SPEAKER_01", "channel": 0, "text": "see you on monday"},
+    ],
 }
-_NOTHING: dict[str, Any] = {"language": "en", "duration": None, "speakers": [], "transcript_url": None}
 _EMPTY = {"kind": "media", "code": "media_empty", "message": "The file is empty. Check that the upload was complete."}
 _REFUSED = {
     "kind": "internal",
@@ -156,19 +152,19 @@ _ENHANCED: dict[str, Any] = {
 }
 
 
+def _ended(outcome: str, error: dict[str, str] | None = None) -> dict[str, Any]:
+    known = {**_JOB, "recording_id": "call-17", "outcome": outcome, "error": error, "language": "en"}
+    return {**known, "duration": None, "speakers": [], "transcript_url": None}
+
+
 def _example(kind: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "timestamp": "2026-01-31T12:00:00.250000Z", "data": data, "sequence": 17}
 
 
 _PLAIN: tuple[tuple[str, type[Any], str, dict[str, Any]], ...] = (
-    ("job.completed", JobWebhook, "a job has ended with a transcript", _COMPLETED),
-    (
-        "job.failed",
-        JobWebhook,
-        "a job has ended without one",
-        _ENDED | _NOTHING | {"outcome": "failed", "error": _EMPTY},
-    ),
-    ("job.cancelled", JobWebhook, "a job was cancelled", _ENDED | _NOTHING | {"outcome": "cancelled"}),
+    ("job.completed", JobWebhook, "a job has ended with a transcript", _ended("completed") | _COMPLETED),
+    ("job.failed", JobWebhook, "a job has ended without one", _ended("failed", _EMPTY)),
+    ("job.cancelled", JobWebhook, "a job was cancelled", _ended("cancelled")),
     ("enhancement.completed", EnhancementWebhook, "a summary or entities are there", _ENHANCED),
     (
         "enhancement.failed",
