@@ -43,7 +43,7 @@ _K = ErrorKind
 ERRORS: dict[str, ErrorSpec] = {
     spec.code: spec
     for spec in (
-        ErrorSpec("invalid_request", _K.REQUEST, 422, "The request is not valid", "Correct the fields named in `errors`."),
+        ErrorSpec("invalid_request", _K.REQUEST, 422, "The request is not valid", "Correct the fields that are named."),
         ErrorSpec("unauthorized", _K.REQUEST, 401, "A valid X-API-Key is missing", "Send a key made with `scribe keys create`."),
         ErrorSpec("forbidden", _K.REQUEST, 403, "The key may not do this", "Use a key of the tenant that owns it."),
         ErrorSpec("not_found", _K.REQUEST, 404, "There is no such thing", "Check the id; results are deleted when their time is over."),

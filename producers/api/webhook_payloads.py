@@ -1,6 +1,7 @@
 """What webhooks say: every type with its fields, when it is sent, and an example, for the document and for the README.
 
-They are made elsewhere (streams); a test compares what is sent with what is described here.
+They are made elsewhere (streams); a test compares what is sent with what is described here. What has a default may be
+missing.
 """
 
 from dataclasses import dataclass
@@ -8,17 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, Field
 
 from producers.api.views import JobFailure
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SaidSegment(_Part):
+class SaidSegment(BaseModel):
     """Something said without a pause; seconds from the beginning of the recording."""
 
     start: float
@@ -28,7 +24,7 @@ class SaidSegment(_Part):
     text: str
 
 
-class FoundEntity(_Part):
+class FoundEntity(BaseModel):
     """Something named in the recording; seconds from its beginning."""
 
     text: str
@@ -37,7 +33,7 @@ class FoundEntity(_Part):
     end: float | None
 
 
-class JobData(_Part):
+class JobData(BaseModel):
     """The end of a job; a transcript that would make the webhook 20 KB or more stays behind `transcript_url`."""
 
     job_id: UUID
@@ -50,11 +46,11 @@ class JobData(_Part):
     duration: float | None = Field(description="Of the recording, in seconds.")
     speakers: list[str]
     transcript_url: str | None = Field(description="Of a completed job; needs your X-API-Key.")
-    text: str | SkipJsonSchema[None] = Field(None, description="The whole transcript, missing when it is long.")
-    segments: list[SaidSegment] | SkipJsonSchema[None] = Field(None, description="Missing earlier than `text`.")
+    text: str = Field(default_factory=str, description="The whole transcript, missing when it is long.")
+    segments: list[SaidSegment] = Field(default_factory=list, description="Missing earlier than `text`.")
 
 
-class EnhancementData(_Part):
+class EnhancementData(BaseModel):
     """The end of an enhancement; what would make the webhook 20 KB or more stays behind `enhancement_url`."""
 
     enhancement_id: UUID
@@ -66,11 +62,13 @@ class EnhancementData(_Part):
     model: str | None = Field(description="The model that did the work.")
     tokens: int = Field(description="What it cost.")
     enhancement_url: str = Field(description="Needs your X-API-Key.")
-    summary: str | None = Field(None, description="Null when none was asked for; missing when it is long.")
-    entities: list[FoundEntity] | SkipJsonSchema[None] = Field(None, description="Missing earlier than `summary`.")
+    summary: str | None = Field(
+        default_factory=str, description="Null when none was asked for; missing when it is long."
+    )
+    entities: list[FoundEntity] = Field(default_factory=list, description="Missing earlier than `summary`.")
 
 
-class TestData(_Part):
+class TestData(BaseModel):
     """A test tells of nothing that happened."""
 
     __test__ = False  # for pytest: it is data, not a test
@@ -79,11 +77,11 @@ class TestData(_Part):
     endpoint_id: UUID
 
 
-class _Webhook(_Part):
+class _Webhook(BaseModel):
     """One envelope for all: look at `type` first."""
 
     timestamp: datetime = Field(description="When it happened; the header has the time of the attempt.")
-    sequence: int | SkipJsonSchema[None] = Field(None, description="Its order number among those of the endpoint.")
+    sequence: int = Field(default_factory=int, description="Its order number among those of the endpoint.")
 
 
 class JobWebhook(_Webhook):

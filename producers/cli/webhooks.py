@@ -1,5 +1,6 @@
 """`scribe webhooks`: endpoints and their secrets, for operators who can reach the database."""
 
+import json
 import sys
 from typing import Annotated
 from uuid import UUID
@@ -74,8 +75,9 @@ def show(
         return
     ledger = shown.pop("ledger", None)
     for name, value in shown.items():
-        sys.stdout.write("" if value is None else f"{name:<16} {one_line(str(value))}\n")
-    if isinstance(ledger, list):
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+        sys.stdout.write("" if value in (None, "") else f"{name:<16} {one_line(text)}\n")
+    if isinstance(ledger, list) and ledger:
         Console().print(attempt_table(ledger))
 
 

@@ -119,6 +119,8 @@ def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database
     (listed,) = json.loads(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
     assert (listed["delivery_id"], listed["sequence"]) == (delivery, 1)
     assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"ledger": []}
+    plain = shown(webhooks("show", delivery)).splitlines()
+    assert plain[-1] == 'payload          {"n": 1}'
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "1 to be sent again\n"
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01T00:00:00+0100")) == "0 to be sent again\n"
     assert shown(webhooks("redeliver", delivery)) == "1 to be sent again\n"
