@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_consumers.core.assembly import Heard
+from gpu_consumers.core.checkpoints import Progressed
 from gpu_consumers.core.merge import Turn
 from schemas.events import ModelInfo, Task
 
@@ -16,6 +17,18 @@ SAMPLE_RATE = 16_000  # Hz, of all decoded audio
 Samples = npt.NDArray[np.float32]  # [samples] of one channel, or [samples, channels], within -1 .. 1
 Progress = Callable[[float], None]
 """Told how many seconds of audio are done; may raise (NotOwner) to stop the work."""
+
+
+class Checkpoints(Protocol):
+    """How far a long transcription came, kept where the next process finds it; gpu_consumers.checkpoints has them."""
+
+    seconds: float
+
+    def find(self) -> Progressed:
+        """Where to begin; raises Outage."""
+
+    def keep(self, part: Progressed) -> None:
+        """Everything up to a point is done; `part.words` are those since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +55,13 @@ class Transcriber(Protocol):
 
     info: ModelInfo
 
-    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
-        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory."""
+    def transcribe(
+        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> Heard:
+        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory.
+
+        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        """
 
 
 class Diarizer(Protocol):

@@ -4,14 +4,16 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from gpu_consumers.audio_cache import AudioCache
+from gpu_consumers.checkpoints import Checkpoints
 from gpu_consumers.claims import Claims
 from gpu_consumers.core.assembly import assemble, needs_turns
+from gpu_consumers.core.checkpoints import digest_of
 from gpu_consumers.core.merge import FAILED, merge, without_words
 from gpu_consumers.core.settle import classify
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
@@ -35,6 +37,7 @@ from schemas.events import (
 )
 from schemas.metrics import AUDIO_SECONDS
 from schemas.models import ModelEntry, ModelRegistry, load_registry
+from schemas.objects import checkpoint_prefix
 from schemas.requests import check_request
 from schemas.serde import Serde
 from schemas.settings import GpuProcess
@@ -63,6 +66,7 @@ class Parts:
     recordings: Recordings
     claims: Claims
     now: Clock = utc_now
+    checkpoint_seconds: float = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,9 +95,12 @@ class TranscribeStage:
         with self.parts.recordings.fresh(request, work.check, watch) as recording:
             model = self.parts.engines.transcriber(entry.name)
             with watch.measure("transcribe"):
+                wishes = _wishes(request.options, entry)
                 heard = [
-                    model.transcribe(channel, _wishes(request.options, entry), progress)
-                    for channel, progress in _channels(recording, work)
+                    model.transcribe(
+                        channel, wishes, progress, self._checkpoints(request, recording, number, model.info, wishes)
+                    )
+                    for number, (channel, progress) in enumerate(_channels(recording, work))
                 ]
             AUDIO_SECONDS.labels(Stage.TRANSCRIBING).inc(recording.decoded.duration)
             decoded = recording.decoded
@@ -106,6 +113,17 @@ class TranscribeStage:
         if goes_on:
             return (Emission(self.transcripts, self._ready(request, audio, transcript, model.info, watch)),)
         return (Emission(self.results, result_of(self.parts, request, audio, transcript, (model.info,), watch)),)
+
+    def _checkpoints(
+        self, request: JobRequested, recording: Recording, channel: int, model: ModelInfo, wishes: Wishes
+    ) -> Checkpoints | None:
+        """Where a channel of a long recording leaves how far it is; None for one that is soon done again."""
+        seconds = self.parts.checkpoint_seconds
+        if not seconds or recording.decoded.duration <= 2 * seconds:
+            return None
+        sound = recording.fetched.sha256, request.options.channels, channel
+        digest = digest_of(*sound, *astuple(model), *astuple(wishes))
+        return Checkpoints(self.parts.claims.store, checkpoint_prefix(request.tenant, request.job_id, digest), seconds)
 
     def _ready(
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
@@ -260,7 +278,8 @@ def create_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> t
     cache.keep_expiring()
     engines = LoadedEngines(registry, settings, settings)
     recordings = Recordings(fetcher, cache, settings.audio_max_seconds)
-    parts = Parts(serde, engines, recordings, Claims(store, settings.inline_max_bytes))
+    claims = Claims(store, settings.inline_max_bytes)
+    parts = Parts(serde, engines, recordings, claims, checkpoint_seconds=settings.checkpoint_seconds)
 
     def create(name: str) -> StageRunner:
         if name == "transcribe":

@@ -6,9 +6,11 @@ and work can stop between two batches; each batch is one call of the library's B
 
 import ctypes
 import importlib.util
+import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,16 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from gpu_consumers.core.assembly import Heard
+from gpu_consumers.core.checkpoints import Progressed, is_due, spans
 from gpu_consumers.core.windows import Region, Window, pack
-from gpu_consumers.engine import SAMPLE_RATE, Progress, Samples, Wishes
+from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
 from schemas.errors import Transient
 from schemas.events import ModelInfo
 from schemas.transcript import Word
 
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
-VAD_PIECE = 600 * SAMPLE_RATE  # the detector copies what it is given
+VAD_PIECE = 240 * SAMPLE_RATE  # speech is looked for and heard in stretches of it, so that both can stop soon
+BATCH_SECONDS = 1.5  # a batch that takes longer is followed by a smaller one: work can stop only between two
 SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
 PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
 DETECTION_WINDOWS = 3
@@ -61,7 +65,7 @@ def load_transcriber(
         cpu_threads=max(1, (os.cpu_count() or 1) // workers),
     )
     loaded = ModelInfo(name=info.name, digest=info.digest, compute_type=str(model.model.compute_type))
-    return WhisperTranscriber(model, loaded, decoding)
+    return WhisperTranscriber(model, loaded, decoding, whole_batches=device == "cuda")
 
 
 def _preload_cublas() -> None:
@@ -76,8 +80,13 @@ def _preload_cublas() -> None:
 class WhisperTranscriber:
     """See engine.Transcriber; the model is shared by all threads, each call has a pipeline of its own."""
 
-    def __init__(self, model: WhisperModel, info: ModelInfo, decoding: Decoding) -> None:
+    def __init__(
+        self, model: WhisperModel, info: ModelInfo, decoding: Decoding, *, whole_batches: bool = False
+    ) -> None:
+        """`whole_batches`: a batch takes a moment whatever is in it, so it may be done again as a whole."""
         self.info = info
+        self._whole_batches = whole_batches
+        self._pace = _Pace(decoding.batch_size, decoding.batch_size)
         self._model = model
         self._decoding = decoding
         self._window = int(model.feature_extractor.chunk_length) * SAMPLE_RATE
@@ -88,33 +97,49 @@ class WhisperTranscriber:
         language = (self._decoding.languages or ("en",))[0]
         list(self._run(noise, (Window((Region(0, len(noise)),)),), Wishes(language=language)))
 
-    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
+    def transcribe(
+        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> Heard:
         """See engine.Transcriber."""
         progress(0.0)
-        windows = pack(self._speech(samples, progress), self._window)
         wishes, warnings = self._possible(wishes)
-        if not windows:
-            return Heard(wishes.language or UNKNOWN, None, (), warnings)
-        probability = None
-        if wishes.language is None:
-            language, probability = self._detect(samples, windows)
-            wishes = Wishes(language, wishes.task, wishes.hotwords, wishes.prompt)
-        words = tidy(self._words(samples, windows, wishes, progress), len(samples) / SAMPLE_RATE)
-        return Heard(wishes.language or UNKNOWN, probability, words, warnings)
+        before = checkpoints.find() if checkpoints is not None else Progressed()
+        limit = checkpoints.seconds if checkpoints is not None else math.inf
+        known = _Language(wishes.language or before.language, before.probability)
+        work = _Work(samples, progress, checkpoints, self._pace, math.inf if self._whole_batches else limit)
+        words = list(before.words)
+        for windows, start in self._pieces(samples, before, work):
+            if windows and known.name is None:
+                known = _Language(*self._detect(samples, windows))
+            wished = replace(wishes, language=known.name)
+            words += self._words(windows, start, wished, known, work)
+            if not windows:
+                work.reached((), (), known, (), start)
+        progress(work.seconds)
+        return Heard(known.name or UNKNOWN, known.probability, tidy(words, work.seconds), warnings)
 
-    def _speech(self, samples: Samples, progress: Progress) -> Iterator[Region]:
-        """Where somebody speaks; a stretch that touches the end of a piece is heard again in the next one."""
-        options = VadOptions(max_speech_duration_s=self._window / SAMPLE_RATE, min_silence_duration_ms=160)
-        start = 0
+    def _pieces(self, samples: Samples, before: Progressed, work: "_Work") -> Iterator[tuple[tuple[Window, ...], int]]:
+        """The windows of one stretch after the other, and the sample at which the next one begins."""
+        if before.windows:
+            yield before.pending, before.start
+        start = before.start
         while start < len(samples):
-            piece = np.ascontiguousarray(samples[start : start + VAD_PIECE])
-            found = [Region(item["start"], item["end"]) for item in get_speech_timestamps(piece, options)]
-            end = start + len(piece)
-            if end < len(samples) and found and found[-1].end >= len(piece) and found[-1].start > 0:
-                end = start + found.pop().start
-            yield from (Region(start + region.start, start + region.end) for region in found)
-            start = end
-            progress(0.0)
+            regions, start = self._speech(samples, start)
+            yield pack(regions, self._window), start
+            work.look(start)
+
+    def _speech(self, samples: Samples, start: int) -> tuple[list[Region], int]:
+        """Where somebody speaks from `start` on, and how far that was looked for.
+
+        A stretch of speech that touches the end of a piece is heard again in the next one.
+        """
+        options = VadOptions(max_speech_duration_s=self._window / SAMPLE_RATE, min_silence_duration_ms=160)
+        piece = np.ascontiguousarray(samples[start : start + VAD_PIECE])
+        found = [Region(item["start"], item["end"]) for item in get_speech_timestamps(piece, options)]
+        end = start + len(piece)
+        if end < len(samples) and found and found[-1].end >= len(piece) and found[-1].start > 0:
+            end = start + found.pop().start
+        return [Region(start + region.start, start + region.end) for region in found], end
 
     def _possible(self, wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
         if self._decoding.takes_prompt:
@@ -142,22 +167,27 @@ class WhisperTranscriber:
             )
         return str(language), float(probability)
 
-    def _words(self, samples: Samples, windows: Sequence[Window], wishes: Wishes, progress: Progress) -> Iterator[Word]:
-        size, done = self._decoding.batch_size, 0
+    def _words(
+        self, windows: Sequence[Window], start: int, wishes: Wishes, language: "_Language", work: "_Work"
+    ) -> Iterator[Word]:
+        done = 0
         while done < len(windows):
-            batch = windows[done : done + size]
-            progress(batch[0].regions[0].start / SAMPLE_RATE)
+            batch = work.batch(windows[done:])
+            work.look(batch[0].regions[0].start)
+            began = time.monotonic()
             try:
-                yield from list(self._run(samples, batch, wishes))
+                words = list(self._run(work.samples, batch, wishes))
             except RuntimeError as error:
                 if "out of memory" not in str(error):
                     raise
-                if size == 1:
+                if len(batch) == 1:
                     raise Transient(f"the device has no memory for one window: {error}") from error
-                size //= 2
+                self._pace.failed(len(batch))
                 continue
+            self._pace.took(len(batch), time.monotonic() - began)
             done += len(batch)
-        progress(len(samples) / SAMPLE_RATE)
+            yield from words
+            work.reached(batch, words, language, windows[done:], start)
 
     def _run(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> Iterator[Word]:
         block = _Block.of(samples, windows)
@@ -179,6 +209,86 @@ class WhisperTranscriber:
             offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
             for word in segment.words or ():
                 yield block.word(word, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What is spoken, None while nobody knows; `probability` where it was detected."""
+
+    name: str | None
+    probability: float | None
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How many windows a batch may have; learned by all threads of a model."""
+
+    most: int
+    size: int
+
+    def took(self, windows: int, seconds: float) -> None:
+        """Larger batches as long as they are quick."""
+        if seconds > BATCH_SECONDS:
+            self.size = max(1, windows // 2)
+        elif windows >= self.size and seconds < BATCH_SECONDS / 3:
+            self.size = min(self.size * 2, self.most)
+
+    def failed(self, windows: int) -> None:
+        """The device has no room for so many."""
+        self.size = max(1, windows // 2)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One recording on its way: what comes next, and what is to be kept of what is done."""
+
+    samples: Samples
+    progress: Progress
+    checkpoints: Checkpoints | None
+    pace: _Pace
+    limit: float  # seconds of audio in a batch of more than one window
+    _since: float = 0.0
+    _words: list[Word] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole recording."""
+        return len(self.samples) / SAMPLE_RATE
+
+    def look(self, sample: int) -> None:
+        """Whether to go on, which is the only moment to stop."""
+        self.progress(sample / SAMPLE_RATE)
+
+    def batch(self, windows: Sequence[Window]) -> Sequence[Window]:
+        """Those that come next, of no more audio than may be done again."""
+        batch = windows[: self.pace.size]
+        while len(batch) > 1 and _seconds(batch) > self.limit:
+            batch = batch[:-1]
+        return batch
+
+    def reached(
+        self, batch: Sequence[Window], words: Sequence[Word], language: _Language, pending: Sequence[Window], start: int
+    ) -> None:
+        """A batch is done: keep that, if the next one would make it too much to do again."""
+        if self.checkpoints is None:
+            return
+        self._since += _seconds(batch)
+        self._words += words
+        if is_due(self._since, _seconds(self.batch(pending)), self.checkpoints.seconds) or not pending:
+            self.checkpoints.keep(
+                Progressed(
+                    language=language.name,
+                    probability=language.probability,
+                    start=start,
+                    windows=spans(pending),
+                    words=tuple(self._words),
+                )
+            )
+            self._since, self._words = 0.0, []
+
+
+def _seconds(windows: Sequence[Window]) -> float:
+    return sum(window.length for window in windows) / SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from schemas.errors import Permanent
 
-JOB_FOLDERS = frozenset({"audio", "claims", "transcripts"})
+JOB_FOLDERS = frozenset({"audio", "checkpoints", "claims", "transcripts"})
 """What lies below tenant/job/."""
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -39,6 +39,11 @@ def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
 def claim_key(tenant: str, job_id: UUID, event_id: UUID) -> str:
     """A transcript (bare Avro) too large for its event."""
     return f"{job_prefix(tenant, job_id)}claims/{event_id}.avro"
+
+
+def checkpoint_prefix(tenant: str, job_id: UUID, digest: str) -> str:
+    """What the parts of a transcription that is not finished begin with; `digest` of all that it depends on."""
+    return f"{job_prefix(tenant, job_id)}checkpoints/{digest}/"
 
 
 def transcript_key(tenant: str, job_id: UUID, run: int) -> str:

@@ -299,6 +299,8 @@ class GpuSettings(_Settings):
     """Folder of that cache; unset: a temporary one."""
     inline_max_bytes: int = Field(default=512_000, ge=0)
     """Larger transcripts go to the object store."""
+    checkpoint_seconds: float = Field(default=60, ge=0)
+    """Seconds of audio after which a long recording leaves a checkpoint; 0: never."""
     drain_seconds: float = Field(default=30, ge=0)
     """Time to finish running jobs after SIGTERM."""
 

@@ -9,7 +9,16 @@ from gpu_consumers.claims import Claims
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.merge import Turn
 from gpu_consumers.core.work import Delivery
-from gpu_consumers.engine import SAMPLE_RATE, Diarizer, Progress, Samples, SpeakerBounds, Transcriber, Wishes
+from gpu_consumers.engine import (
+    SAMPLE_RATE,
+    Checkpoints,
+    Diarizer,
+    Progress,
+    Samples,
+    SpeakerBounds,
+    Transcriber,
+    Wishes,
+)
 from gpu_consumers.fetch import Fetcher, Limits
 from gpu_consumers.recordings import Recordings
 from gpu_consumers.stages import DiarizeStage, Parts, TranscribeStage
@@ -33,7 +42,9 @@ class ScriptedTranscriber:
     info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted", digest="0", compute_type="none"))
     asked: list[Wishes] = field(default_factory=list)
 
-    def transcribe(self, samples: Samples, wishes: Wishes, progress: Progress) -> Heard:
+    def transcribe(
+        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> Heard:
         self.asked.append(wishes)
         progress(0.0)
         progress(len(samples) / SAMPLE_RATE)

@@ -1,0 +1,156 @@
+"""Checkpoints in an object store, and the real engine going on from them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy.local.models.training.registry import FILE as MODELS
+from gpu_consumers.checkpoints import PAUSE_SECONDS, Checkpoints
+from gpu_consumers.core.checkpoints import Progressed
+from gpu_consumers.core.windows import Window
+from gpu_consumers.engine import SAMPLE_RATE, Samples, Wishes
+from gpu_consumers.loading import LoadedEngines
+from gpu_consumers.media import decode, load
+from gpu_consumers.transcriber import WhisperTranscriber
+from schemas.errors import NotOwner, Outage
+from schemas.events import Channels
+from schemas.models import load_registry
+from schemas.settings import GpuSettings, ModelSettings
+from schemas.transcript import Word
+from sink.memory import MemoryObjectStore
+from tests.recordings import MONO
+
+EVERY = 12.0  # seconds
+
+
+def part(number: int) -> Progressed:
+    return Progressed(language="en", start=number, words=(Word(start=number, end=number, text=str(number)),))
+
+
+def test_what_was_kept_is_found_by_the_next_one() -> None:
+    store = MemoryObjectStore()
+    first = Checkpoints(store, "t/j/", EVERY)
+    assert first.find() == Progressed()
+    for number in range(3):
+        first.keep(part(number))
+    second = Checkpoints(store, "t/j/", EVERY)
+    assert [word.text for word in second.find().words] == ["0", "1", "2"]
+    second.keep(part(3))
+    assert Checkpoints(store, "t/j/", EVERY).find().start == 3
+    assert Checkpoints(store, "t/other/", EVERY).find() == Progressed()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "foreign"])
+def test_what_follows_a_hole_is_not_used(damage: str) -> None:
+    store = MemoryObjectStore()
+    first = Checkpoints(store, "t/j/", EVERY)
+    for number in range(3):
+        first.keep(part(number))
+    store.delete("t/j/000001.json")
+    if damage == "foreign":
+        store.put("t/j/000001.json", b"not ours", content_type="text/plain")
+    again = Checkpoints(store, "t/j/", EVERY)
+    assert again.find().start == 0
+    again.keep(part(7))
+    assert Checkpoints(store, "t/j/", EVERY).find().start in (7, 2)
+
+
+class Away(MemoryObjectStore):
+    """A store that can be away."""
+
+    away = False
+    tries = 0
+
+    def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
+        self.tries += 1
+        if self.away:
+            raise Outage("gone")
+        return super().put(key, body, content_type=content_type, if_absent=if_absent)
+
+
+def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later() -> None:
+    now = [0.0]
+    store = Away()
+    kept = Checkpoints(store, "t/j/", EVERY, clock=lambda: now[0])
+    kept.keep(part(0))
+    store.away = True
+    kept.keep(part(1))
+    kept.keep(part(2))
+    assert store.tries == 2
+    store.away = False
+    now[0] = PAUSE_SECONDS
+    kept.keep(part(3))
+    found = Checkpoints(store, "t/j/", EVERY).find()
+    assert [word.text for word in found.words] == ["0", "1", "2", "3"]
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> WhisperTranscriber:
+    registry = load_registry(MODELS)
+    engines = LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu"))
+    made = engines.transcriber(registry.default)
+    assert isinstance(made, WhisperTranscriber)
+    return made
+
+
+@pytest.fixture(scope="module")
+def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """The same conversation again and again, with pauses."""
+    folder = tmp_path_factory.mktemp("talk")
+    decode(MONO.path, folder / "samples.npy", Channels.MIX, 600.0, lambda _: None)
+    once = load(folder / "samples.npy")[:, 0]
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    return np.concatenate([once, pause] * (60 * SAMPLE_RATE // len(once) + 1))
+
+
+@pytest.fixture
+def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How much audio the model was given, batch by batch."""
+    seconds: list[float] = []
+    run = transcriber._run
+
+    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes) -> Iterator[Word]:
+        seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
+        return run(samples, windows, wishes)
+
+    monkeypatch.setattr(transcriber, "_run", counted)
+    return seconds
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
+) -> None:
+    store = MemoryObjectStore()
+    whole = transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/whole/", EVERY))
+    needed = sum(heard_seconds)
+    heard_seconds.clear()
+    kills = looks = 0
+
+    def dying(_: float) -> None:
+        nonlocal looks
+        looks -= 1
+        if looks < 0:
+            raise NotOwner("killed")
+
+    while True:
+        looks = 3
+        try:
+            again = transcriber.transcribe(long_talk, Wishes(), dying, Checkpoints(store, "t/killed/", EVERY))
+            break
+        except NotOwner:
+            kills += 1
+    assert kills >= 3
+    assert again == whole
+    assert sum(heard_seconds) <= needed + kills * EVERY
+    heard_seconds.clear()
+    assert transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY)) == whole
+    assert heard_seconds == []
+
+
+def test_batches_are_no_longer_than_what_may_be_done_again(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+) -> None:
+    transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, Checkpoints(MemoryObjectStore(), "t/j/", EVERY))
+    assert max(heard_seconds) <= EVERY
