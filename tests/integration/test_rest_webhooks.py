@@ -13,9 +13,9 @@ import pytest
 from deploy.local.receiver import Received, Receiver
 from sink.deliveries import NewDelivery, add
 from sink.holds import set_hold
+from sink.memory import MemoryObjectStore
 from sink.outbound import check_url
 from sink.postgres import Connection
-from sink.s3 import S3ObjectStore
 from tests.integration.dispatching import BOX, OUTBOUND, dispatching
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, in_transaction, serving
@@ -26,9 +26,9 @@ TEST = "/api/v1/webhook/test"
 
 
 @pytest.fixture
-def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[Shim]:
     check = partial(check_url, settings=OUTBOUND, environment="development")
-    with serving(database, object_store, check_address=check, secrets=BOX) as running:
+    with serving(database, MemoryObjectStore(), check_address=check, secrets=BOX) as running:
         yield running
 
 
@@ -222,42 +222,37 @@ def test_nobody_sees_or_touches_another_tenants_webhooks(client: httpx.Client, s
             check_problem(nobody.get(path), 401, "unauthorized")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        (ENDPOINTS, {"url": "ftp://acme.example/"}, "url"),
-        (ENDPOINTS, {"url": "https://user:word@acme.example/"}, "url"),
-        (ENDPOINTS, {"url": "https://acme.example/" + "ש" * 1000}, "url"),
-        (ENDPOINTS, {"url": "http://169.254.169.254/latest"}, "url"),
-        (TEST, {"url": "https://10.0.0.1/hook"}, "url"),
-        (TEST, {"url": URL, "wait_seconds": 3600}, "wait_seconds"),
-        (ENDPOINTS, {"url": URL, "max_per_second": 0}, "max_per_second"),
-        (ENDPOINTS, {"url": URL, "description": "x" * 501}, "description"),
-        (ENDPOINTS, {"url": URL, "description": "a\x00b"}, "description"),
-        (ENDPOINTS, {"url": URL, "secret": "mine"}, "secret"),
-    ],
-)
-def test_what_is_no_endpoint_is_refused(client: httpx.Client, path: str, body: dict[str, Any], field: str) -> None:
-    problem = check_problem(client.post(path, json=body), 422, "invalid_request")
-    assert [error["field"] for error in problem["errors"]] == [field]
+NO_ENDPOINTS: list[tuple[str, dict[str, Any], str]] = [
+    (ENDPOINTS, {"url": "ftp://acme.example/"}, "url"),
+    (ENDPOINTS, {"url": "https://user:word@acme.example/"}, "url"),
+    (ENDPOINTS, {"url": "https://acme.example/" + "ש" * 1000}, "url"),
+    (ENDPOINTS, {"url": "http://169.254.169.254/latest"}, "url"),
+    (TEST, {"url": "https://10.0.0.1/hook"}, "url"),
+    (TEST, {"url": URL, "wait_seconds": 3600}, "wait_seconds"),
+    (ENDPOINTS, {"url": URL, "max_per_second": 0}, "max_per_second"),
+    (ENDPOINTS, {"url": URL, "description": "x" * 501}, "description"),
+    (ENDPOINTS, {"url": URL, "description": "a\x00b"}, "description"),
+    (ENDPOINTS, {"url": URL, "secret": "mine"}, "secret"),
+]
+NOT_LISTED: list[dict[str, Any]] = [
+    {"cursor": "%%%"},
+    {"cursor": "bm90aGluZw"},
+    {"cursor": "W10"},
+    {"cursor": "WyIyMDI2LTAxLTAxIiwgIngiXQ"},
+    {"cursor": "x" * 500},
+    {"state": "lost"},
+    {"limit": 0},
+    {"since": "2026-01-01"},
+    {"job_id": "17"},
+]
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"cursor": "%%%"},
-        {"cursor": "bm90aGluZw"},
-        {"cursor": "W10"},
-        {"cursor": "WyIyMDI2LTAxLTAxIiwgIngiXQ"},
-        {"cursor": "x" * 500},
-        {"state": "lost"},
-        {"limit": 0},
-        {"since": "2026-01-01"},
-        {"job_id": "17"},
-    ],
-)
-def test_what_cannot_be_listed_is_named(client: httpx.Client, params: dict[str, Any]) -> None:
-    check_problem(client.get(DELIVERIES, params=params), 422, "invalid_request")
+def test_what_is_no_endpoint_is_refused_and_what_cannot_be_listed_is_named(client: httpx.Client) -> None:
+    for path, body, field in NO_ENDPOINTS:
+        problem = check_problem(client.post(path, json=body), 422, "invalid_request")
+        assert [error["field"] for error in problem["errors"]] == [field], body
+    for params in NOT_LISTED:
+        check_problem(client.get(DELIVERIES, params=params), 422, "invalid_request")
 
 
 def test_changes_that_mean_nothing_are_refused(client: httpx.Client) -> None:
@@ -268,8 +263,8 @@ def test_changes_that_mean_nothing_are_refused(client: httpx.Client) -> None:
     check_problem(client.post(f"{path}/redeliver", json={"since": "2026-01-01T00:00:00"}), 422, "invalid_request")
 
 
-def test_without_a_key_the_operator_is_told(database: str, object_store: S3ObjectStore) -> None:
-    with serving(database, object_store) as running, running.client() as client:
+def test_without_a_key_the_operator_is_told(database: str) -> None:
+    with serving(database, MemoryObjectStore()) as running, running.client() as client:
         for path in (ENDPOINTS, TEST):
             problem = check_problem(client.post(path, json={"url": URL}), 422, "not_offered")
             assert "SCRIBE_WEBHOOK_KEY" in problem["detail"]
