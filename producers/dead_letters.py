@@ -1,6 +1,5 @@
 """Dead letters of all groups as operators see them: what failed and why, whose it was, and which of them are meant."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -206,8 +205,3 @@ def contents(letter: DeadLetter) -> Mapping[str, Any]:
         "key": (letter.record.key or b"").decode("utf-8", "backslashreplace"),
         "value": to_json(event) if event is not None else value and value.hex(),
     }
-
-
-def json_line(value: Mapping[str, Any]) -> str:
-    """A value as one line."""
-    return json.dumps(value, ensure_ascii=False, default=str) + "\n"

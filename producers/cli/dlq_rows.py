@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from producers.cli.outcome import print_json
-from producers.dead_letters import DeadLetter, facts, json_line
+from producers.cli.outcome import json_text, print_json
+from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
+from producers.rendering import one_line
 from producers.replaying import Report
 from schemas.headers import Origin
 from sink.replays import Action, Command, Entry, Refusal
@@ -26,7 +28,8 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]
     for letter in letters:
         entry = handled.get(letter.record.place)
         words = [letter.name, f"{letter.record.at:%m-%d %H:%M}", letter.code, letter.tenant, str(letter.job_id or "")]
-        table.add_row(*words, letter.message, *([_handled(entry)] if handled else []))
+        words += [letter.message, *([_handled(entry)] if handled else [])]
+        table.add_row(*map(_cell, words))
     Console().print(table)
     if more:
         sys.stderr.write(f"and {more} older ones: see --limit\n")
@@ -36,7 +39,7 @@ def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]) 
     """One JSON object a line."""
     for letter in letters:
         entry = handled.get(letter.record.place)
-        sys.stdout.write(json_line({**facts(letter), "handled": _handled(entry) or None}))
+        sys.stdout.write(json_text({**facts(letter), "handled": _handled(entry) or None}) + "\n")
 
 
 def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
@@ -53,8 +56,8 @@ def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_j
     table = _table(*(name.upper() for name in names), "COUNT")
     for values, count in sorted(found.items()):
         if as_json:
-            sys.stdout.write(json_line({**dict(zip(names, values, strict=True)), "count": count}))
-        table.add_row(*values, str(count))
+            sys.stdout.write(json_text({**dict(zip(names, values, strict=True)), "count": count}) + "\n")
+        table.add_row(*map(_cell, values), str(count))
     if not as_json:
         Console().print(table)
 
@@ -101,6 +104,11 @@ def _handled(entry: Entry | None) -> str:
         return ""
     end = "" if entry.done_at else ", not known to have ended"
     return f"{entry.action} {entry.at:%Y-%m-%d %H:%M} by {entry.by}{end}"
+
+
+def _cell(text: str) -> Text:
+    """What strangers wrote as a table may show it: no markup, nothing that a terminal obeys."""
+    return Text(one_line(text))
 
 
 def _table(*columns: str) -> Table:

@@ -1,6 +1,7 @@
 """The end of a job on the command line: its transcript, or its error and an exit code."""
 
 import json
+import re
 import sys
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,8 @@ from producers.exit_codes import MISTAKE, TROUBLE
 from producers.rendering import one_line, to_txt
 from schemas.errors import ErrorKind
 from schemas.transcript import Transcript
+
+_OBEYED = re.compile("[\x7f-\x9f]")
 
 
 def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
@@ -41,7 +44,13 @@ def print_transcript(transcript: Transcript) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value for scripts."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    sys.stdout.write(json_text(value, indent=1) + "\n")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON that may be shown on a terminal: JSON itself escapes only some of what terminals obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def ending(job: dict[str, Any]) -> str:

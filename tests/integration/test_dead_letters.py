@@ -9,32 +9,39 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
-from producers.dead_letters import DeadLetter, Wanted, read
-from producers.history import History
+from producers.dead_letters import DeadLetter, Wanted, letter_of, read
+from producers.history import History, Stored
 from producers.publisher import Publisher, headers_of
 from producers.redrive import prepare
+from producers.renewal import redriven
 from producers.replaying import Pace, Report
 from producers.replaying import send_again as send
-from schemas.events import JobRequested, Outcome, Source
-from schemas.headers import ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
+from schemas.events import JobRequested, JobResult, Outcome, Source
+from schemas.headers import ERROR_MESSAGE, ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
 from schemas.objects import upload_key
 from schemas.ports import RecordPublisher
 from schemas.records import Record
 from schemas.serde import Serde
-from schemas.settings import KafkaSettings
+from schemas.settings import KafkaSettings, OutboundSettings
 from schemas.topics import DIARIZERS, ENHANCE, GROUPS, PERSIST, TRANSCRIBERS, WEBHOOKS, dlq_topic
 from sink.postgres import Database
 from sink.replays import Action, Command, Refusal
+from sink.runs import Effect
 from sink.s3 import S3ObjectStore
+from sink.webhook_secrets import SecretBox, new_key
+from streams.agents.persist import Persist
+from streams.agents.webhooks import Webhooks
+from streams.recipe import DeadLetter as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, environment, scribe
 from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
 from tests.integration.shim import in_database
-from tests.samples import SAMPLES
+from tests.samples import AT, SAMPLES
 from tests.streams.jobs import new_job
 
 SERDE = Serde()
@@ -213,3 +220,45 @@ def _fail(group: Group, request: JobRequested) -> None:
     publish_to(
         group.bootstrap, dead_letter(TRANSCRIBERS, SERDE.encode(request), origin, group.dlq, "retries_exhausted")
     )
+
+
+def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
+    database: str, object_store: S3ObjectStore
+) -> None:
+    """The job has failed by that and was announced as failed; the run after is completed and announced again."""
+    job_of, box = (
+        new_job(webhook_url="https://acme.example/hook"),
+        SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()})),
+    )
+    result = job_of.result()
+    record = dead_letter(PERSIST, SERDE.encode(result), Origin("scribe.results", 0, 5))
+    here = Stored(Origin(dlq_topic(PERSIST), 0, 1), AT, record.key, record.value, record.headers)
+    again = redriven(SERDE, letter_of(SERDE, PERSIST, here), uuid4(), 2, None, AT)
+
+    async def run(opened: Database) -> list[str]:
+        persist, webhooks = Persist(opened, object_store), Webhooks(opened, box, "https://scribe.example")
+        await persist.requested(job_of.request())
+        await webhooks.ended(result)
+        await persist.unapplied(result, Reason("internal", "internal", "as ordered"))
+        next_run = SERDE.decode(again.value, JobResult)
+        return [await persist.ended(result), await persist.ended(next_run), await webhooks.ended(next_run)]
+
+    assert in_database(database, run) == [Effect.DUPLICATE, Effect.APPLIED, "scheduled"]
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT run, state FROM jobs").fetchall() == [(2, "completed")]
+        assert connection.execute("SELECT count(*) FROM webhook_deliveries").fetchall() == [(2,)]
+
+
+def test_what_strangers_wrote_is_shown_as_text(kafka: str, dlq: Dlq) -> None:
+    """No markup that ends the table, nothing that the terminal obeys."""
+    tenant = f"t{uuid4().hex}"
+    request = new_job(tenant=tenant).request(metadata={"note": "\x1b[2J\x9b2J"})
+    letter = dead_letter(TRANSCRIBERS, SERDE.encode(request), Origin("nowhere", 0, 0))
+    publish_to(kafka, replace(letter, headers={**letter.headers, ERROR_MESSAGE: "[/bold] \x1b[2J\x9b2J"}))
+    listed = dlq("list", "--tenant", tenant)
+    assert "[/bold] [2J2J" in listed.stdout, listed.stderr
+    [line] = lines(dlq("list", "--tenant", tenant, "--json"))
+    shown = dlq("show", str(line["item"]))
+    assert json.loads(shown.stdout)["value"]["metadata"]["note"] == "\x1b[2J\x9b2J"
+    for text in (listed.stdout, shown.stdout):
+        assert not {"\x1b", "\x9b"} & set(text)
