@@ -1,6 +1,6 @@
 """Dead letters sent back to where they came from, or set aside for good."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,13 +10,26 @@ from producers.replaying import Item, Prepared, Report, gone
 from schemas.ports import ObjectStore
 from schemas.records import Record
 from schemas.serde import Serde
+from schemas.topics import READS, TENANTS
 from sink.postgres import Connection, Database
 from sink.replays import Action, Command, Entry, Refusal, Wish, intend
 
+Topics = Mapping[str, Collection[str]]
+# an old policy behind a newer one would be the only one that compaction leaves
+WAYS_BACK: Topics = {group: frozenset(topics) - {TENANTS} for group, topics in READS.items()}
+"""The topics to which dead letters of each group may go back, whatever their headers say."""
 
-def prepare(serde: Serde, store: ObjectStore, letters: Sequence[DeadLetter], step: str | None = None) -> Prepared:
+
+def prepare(
+    serde: Serde,
+    store: ObjectStore,
+    letters: Sequence[DeadLetter],
+    step: str | None = None,
+    ways_back: Topics = WAYS_BACK,
+) -> Prepared:
     """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage."""
-    refused = {letter.record.place: reason for letter in letters if (reason := _impossible(letter)) is not None}
+    reasons = {letter.record.place: _impossible(letter, ways_back) for letter in letters}
+    refused = {place: reason for place, reason in reasons.items() if reason is not None}
     items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
     over = gone(store, items)
     refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
@@ -50,7 +63,7 @@ def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) ->
     return redriven(serde, letter, entry.replay_id, entry.run, step, datetime.now(UTC))
 
 
-def _impossible(letter: DeadLetter) -> Refusal | None:
-    if letter.origin is None:
+def _impossible(letter: DeadLetter, ways_back: Topics) -> Refusal | None:
+    if letter.origin is None or letter.origin.topic not in ways_back.get(letter.group, ()):
         return Refusal.NO_ORIGIN
     return Refusal.VALUE_GONE if letter.omitted else None

@@ -60,6 +60,22 @@ def dlq_topic(group: str) -> str:
     return f"{group}.dlq"
 
 
+READS: dict[str, tuple[str, ...]] = {
+    TRANSCRIBERS: (JOBS, JOBS_EXPRESS),
+    DIARIZERS: (TRANSCRIPTS,),
+    PERSIST: (JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, ENHANCEMENTS, TENANTS),
+    ENHANCE: (RESULTS,),
+    WEBHOOKS: (RESULTS, ENHANCEMENTS),
+}
+"""What each group reads beside its own retries."""
+_RETRY = re.compile(rf".+\.retry\.({'|'.join(RETRY_DELAYS)})")
+
+
+def is_retry_topic(name: str) -> bool:
+    """Whether a topic is a step of some group's ladder."""
+    return _RETRY.fullmatch(name) is not None
+
+
 _ELSEWHERE = re.compile(rf"{re.escape(RESULTS)}\.[A-Za-z0-9_-]{{1,100}}")
 
 

@@ -41,7 +41,7 @@ class Refusal(StrEnum):
     UNFINISHED = "the job has not ended"
     FOREIGN = "the job id belongs to another tenant"
     BUSY = "another command is at it"
-    NO_ORIGIN = "its headers do not tell where it came from"
+    NO_ORIGIN = "it came from no topic to which it may go back"
     VALUE_GONE = "its value was too large for a dead letter, and its origin is over"
     INVALID = "its request is not valid, with the changes that were asked for"
     RECORDING_GONE = "its recording is over"

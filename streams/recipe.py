@@ -28,7 +28,6 @@ from schemas.headers import (
     Origin,
     dead_letter_headers,
     is_for,
-    origin_of,
     read_headers,
     trace_id,
 )
@@ -258,9 +257,8 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E
 
 def inbound_of(message: Any) -> Inbound:
     """What Faust delivered, as plain values."""
-    headers = read_headers(message.headers)
-    origin = origin_of(headers, Origin(message.topic, message.partition, message.offset))
-    return Inbound(origin, message.key, message.value, headers)
+    origin = Origin(message.topic, message.partition, message.offset)
+    return Inbound(origin, message.key, message.value, read_headers(message.headers))
 
 
 def _place(inbound: Inbound) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from schemas.events import Event, JobRequested, Stage
 from schemas.headers import Origin, attempt_of, origin_of
+from schemas.topics import is_retry_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class Delivery:
 
     @property
     def origin(self) -> Origin:
-        """Where the record first came from."""
-        return origin_of(self.headers, Origin(self.topic, self.partition, self.offset))
+        """Where the record first came from; only retries tell of it, for headers of all others are strangers'."""
+        here = Origin(self.topic, self.partition, self.offset)
+        return origin_of(self.headers, here) if is_retry_topic(self.topic) else here
 
     @property
     def attempt(self) -> int:

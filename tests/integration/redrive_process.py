@@ -1,4 +1,4 @@
-"""A redrive that dies: `python -m tests.integration.redrive_process TOPIC before|after` the sending of its first batch."""
+"""A redrive that dies: `python -m tests.integration.redrive_process DLQ JOBS before|after` the sending of its first batch."""
 
 import asyncio
 import os
@@ -32,12 +32,12 @@ class Dying:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(topic: str, moment: str) -> None:
-    """Redrive all dead letters of a topic."""
+async def main(topic: str, jobs: str, moment: str) -> None:
+    """Redrive all dead letters of a topic to another one."""
     settings, serde = load(ReplayProcess), Serde()
     with History.open(settings) as history:
         letters = list(read(history, serde, Wanted(), {topic: TRANSCRIBERS}))
-    prepared = prepare(serde, S3ObjectStore(settings), letters)
+    prepared = prepare(serde, S3ObjectStore(settings), letters, ways_back={TRANSCRIBERS: (jobs,)})
     command = Command(action=Action.REDRIVE, replay_id=uuid4(), by="operator")
     with Publisher(settings) as publisher:
         async with Database.open(settings) as database:

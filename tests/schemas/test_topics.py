@@ -1,7 +1,7 @@
 """The topic table is complete and consistent."""
 
 from schemas.events import EVENTS
-from schemas.topics import GROUPS, RETRY_DELAYS, TOPICS, dlq_topic, retry_topic
+from schemas.topics import GROUPS, READS, RETRY_DELAYS, TENANTS, TOPICS, dlq_topic, is_retry_topic, retry_topic
 
 
 def test_every_event_flows_somewhere() -> None:
@@ -20,3 +20,18 @@ def test_compacted_topics_say_so() -> None:
     assert TOPICS["scribe.tenants"].config == {"cleanup.policy": "compact", "compression.type": "producer"}
     assert TOPICS["scribe.control"].config["cleanup.policy"] == "compact,delete"
     assert TOPICS["scribe.results"].config["retention.ms"] == str(30 * 86_400_000)
+
+
+def test_the_table_names_every_group_that_reads_a_topic() -> None:
+    """Policies are read by processes, not by groups."""
+    for topic in TOPICS.values():
+        if topic.event and topic.name != TENANTS:
+            named = {f"scribe.{name}" for name in topic.read_by.split(", ")} & set(GROUPS)
+            assert named == {group for group in GROUPS if topic.name in READS[group]}, topic.name
+
+
+def test_only_steps_of_a_ladder_are_retry_topics() -> None:
+    """For what their headers say of an origin is believed."""
+    assert {name for name in TOPICS if is_retry_topic(name)} == {
+        retry_topic(group, step) for group in GROUPS[:2] for step in RETRY_DELAYS
+    }

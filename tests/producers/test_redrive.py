@@ -1,0 +1,31 @@
+"""Which dead letters can go back, as far as it shows without the database."""
+
+import pytest
+
+from producers.redrive import WAYS_BACK, prepare
+from schemas.headers import Origin
+from schemas.topics import DIARIZERS, ENHANCE, GROUPS, JOBS, PERSIST, READS, RESULTS, TENANTS, TRANSCRIBERS, TRANSCRIPTS
+from sink.replays import Refusal
+from sink.s3 import S3ObjectStore
+from tests.producers.test_dead_letters import HERE, SERDE, dead
+from tests.samples import SAMPLES
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_a_group_reads_it_may_get_back_but_policies(group: str, object_store: S3ObjectStore) -> None:
+    for topic in READS[group]:
+        letter = dead(b"nonsense", group=group, origin=Origin(topic, 0, 0))
+        refused = prepare(SERDE, object_store, [letter]).refused
+        assert refused == ({HERE: Refusal.NO_ORIGIN} if topic == TENANTS else {})
+
+
+@pytest.mark.parametrize(
+    ("group", "topic"),
+    [(TRANSCRIBERS, RESULTS), (DIARIZERS, JOBS), (ENHANCE, TRANSCRIPTS), (PERSIST, "scribe.control"), ("nobody", JOBS)],
+)
+def test_a_forged_origin_opens_no_other_topic(group: str, topic: str, object_store: S3ObjectStore) -> None:
+    """A stranger's record must not become a result, a policy or an order by an operator's hand."""
+    letter = dead(SERDE.encode(SAMPLES["TenantPolicy-full"]), group=group, origin=Origin(topic, 0, 0))
+    prepared = prepare(SERDE, object_store, [letter])
+    assert (list(prepared.items), prepared.refused) == ([], {HERE: Refusal.NO_ORIGIN})
+    assert topic not in WAYS_BACK.get(group, ())
