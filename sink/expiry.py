@@ -58,18 +58,23 @@ class Batch:
     rows: int
 
 
-_TENANTS = """
-WITH RECURSIVE owners AS (
-    (SELECT tenant FROM jobs ORDER BY tenant LIMIT 1)
+# Each name by one step in an index, however many rows it has.
+_OWNERS = """
+{0} AS (
+    (SELECT tenant FROM {1} ORDER BY tenant LIMIT 1)
     UNION ALL
-    SELECT (SELECT j.tenant FROM jobs j WHERE j.tenant > owners.tenant ORDER BY j.tenant LIMIT 1)
-    FROM owners WHERE owners.tenant IS NOT NULL
-), everybody AS (
-    SELECT tenant FROM owners WHERE tenant IS NOT NULL UNION SELECT tenant FROM webhook_endpoints
+    SELECT (SELECT t.tenant FROM {1} t WHERE t.tenant > {0}.tenant ORDER BY t.tenant LIMIT 1)
+    FROM {0} WHERE {0}.tenant IS NOT NULL
+)"""
+_OWNING = {"of_jobs": "jobs", "of_calls": "enhancement_calls", "of_enhancements": "enhancements"}
+_TENANTS = """
+WITH RECURSIVE {owners}, everybody AS (
+    SELECT tenant FROM webhook_endpoints UNION SELECT tenant FROM of_jobs
+    UNION SELECT tenant FROM of_calls UNION SELECT tenant FROM of_enhancements
 )
 SELECT e.tenant, p.policy FROM everybody e LEFT JOIN tenant_policies p USING (tenant)
-WHERE NOT EXISTS (SELECT FROM legal_holds h WHERE h.tenant = e.tenant AND h.job_id IS NULL)
-ORDER BY e.tenant"""
+WHERE e.tenant IS NOT NULL AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.tenant = e.tenant AND h.job_id IS NULL)
+ORDER BY e.tenant""".format(owners=", ".join(_OWNERS.format(*item) for item in _OWNING.items()))  # noqa: S608 - our own names
 
 
 async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
@@ -98,14 +103,15 @@ async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now
         " WHERE pg_try_advisory_xact_lock(hashtextextended(job_id::text, 0))",
         {"ids": found},
     )
-    # a later run may have begun before the lock was had
-    still = await _ids(
-        connection,
-        "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s) AND updated_at < %(cutoff)s FOR UPDATE",
-        {"ids": free, "cutoff": cutoff},
-    )
+    still = await _still(connection, free, cutoff)
     rows = await forget(connection, still, now, asked=False) if still else {}
     return Batch(len(still), sum(rows.values()))
+
+
+async def _still(connection: Connection, job_ids: Sequence[UUID], cutoff: datetime) -> list[UUID]:
+    """Those that are over now that nobody can change them: a later run may have begun since they were found."""
+    query = "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s) AND updated_at < %(cutoff)s ORDER BY job_id FOR UPDATE"
+    return await _ids(connection, query, {"ids": list(job_ids), "cutoff": cutoff})
 
 
 _OVER = """
@@ -139,7 +145,8 @@ async def mark_gone(connection: Connection, kind: str, over: Sequence[Over]) -> 
 async def forget_history(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete the history of jobs that stay."""
     await respect(connection)
-    ids = await _ids(connection, _due("history_gone < run"), _values(tenant, cutoff, limit))
+    found = await _ids(connection, _due("history_gone < run"), _values(tenant, cutoff, limit))
+    ids = await _still(connection, found, cutoff)
     deleted = await connection.execute("DELETE FROM job_events WHERE job_id = ANY(%s)", [ids])
     await connection.execute("UPDATE jobs SET history_gone = run WHERE job_id = ANY(%s)", [ids])
     return Batch(len(ids), deleted.rowcount)
@@ -215,15 +222,20 @@ async def delete_calls(connection: Connection, tenant: str, cutoff: datetime, li
     return Batch(len(ids), len(ids))
 
 
+# the id of a job where it is one, so that the job is found by its index
+_KEY = r"""CASE WHEN encode(o.key, 'escape') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    THEN encode(o.key, 'escape')::uuid END"""
 _FOR_ALL = {
     "dead_letters": "outbox WHERE id IN (SELECT id FROM outbox o WHERE failed_at < %(cutoff)s"
-    " AND NOT EXISTS (SELECT FROM jobs j WHERE convert_to(j.job_id::text, 'UTF8') = o.key AND {held}) LIMIT %(limit)s)",
+    " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = {key} AND {held}) LIMIT %(limit)s)",
     "applied_events": "applied_events WHERE event_id IN"
     " (SELECT event_id FROM applied_events a WHERE applied_at < %(cutoff)s"
     " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = a.job_id AND {held}) LIMIT %(limit)s)",
     "replays": "replayed_records WHERE (topic, partition, record_offset, number) IN"
     " (SELECT topic, partition, record_offset, number FROM replayed_records r WHERE at < %(cutoff)s"
     " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = r.job_id AND {held}) LIMIT %(limit)s)",
+    "spending": "enhanced_ai_spending WHERE (tenant, day) IN"
+    " (SELECT tenant, day FROM enhanced_ai_spending WHERE day < %(cutoff)s LIMIT %(limit)s)",
     "evidence": "erasures WHERE job_id IN (SELECT job_id FROM erasures WHERE done_at < %(cutoff)s LIMIT %(limit)s)",
 }
 FOR_ALL = tuple(_FOR_ALL)
@@ -232,7 +244,8 @@ FOR_ALL = tuple(_FOR_ALL)
 
 async def delete_for_all(connection: Connection, name: str, cutoff: datetime, limit: int) -> Batch:
     """Delete rows of one of the classes FOR_ALL."""
-    query = f"DELETE FROM {_FOR_ALL[name]}".format(held=HELD.format("j"))  # noqa: S608 - our own words
+    await respect(connection)
+    query = f"DELETE FROM {_FOR_ALL[name]}".format(held=HELD.format("j"), key=_KEY)  # noqa: S608 - our own words
     done = await connection.execute(query, {"cutoff": cutoff, "limit": limit})
     return Batch(done.rowcount, done.rowcount)
 

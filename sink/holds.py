@@ -45,9 +45,23 @@ async def respected(session: Connection) -> AsyncIterator[None]:
                 await session.execute("SELECT pg_advisory_unlock_shared(%s)", [_LOCK])
 
 
-async def set_hold(connection: Connection, tenant: str, job_id: UUID | None, reason: str) -> Hold:
-    """Hold a job, or all of a tenant; a hold that stands gets the new reason. Raises Permanent(not_found)."""
+_KNOWN = " UNION ALL ".join(
+    f"(SELECT FROM {table} WHERE tenant = %(tenant)s LIMIT 1)"
+    for table in ("jobs", "api_keys", "tenant_policies", "webhook_endpoints", "erased_jobs")
+)
+
+
+async def set_hold(
+    connection: Connection, tenant: str, job_id: UUID | None, reason: str, *, unknown_too: bool = False
+) -> Hold:
+    """Hold a job, or all of a tenant; a hold that stands gets the new reason.
+
+    Raises Permanent(not_found) for a job that is not the tenant's, and for a tenant of whom nothing is known unless
+    `unknown_too`: it is a misspelt one more often than one that has yet to come.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    if job_id is None and not unknown_too and (await connection.execute(_KNOWN, {"tenant": tenant})).rowcount == 0:
+        raise Permanent("not_found", f"nothing is known of a tenant {tenant}")
     if job_id is not None:
         cursor = await connection.execute("SELECT FROM jobs WHERE job_id = %s AND tenant = %s", [job_id, tenant])
         if cursor.rowcount == 0:

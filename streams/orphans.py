@@ -37,8 +37,8 @@ class Orphans:
 
     async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
         """Look through the whole bucket; False when something was away or `stop` was set."""
+        ended = await self._end_uploads()
         try:
-            await asyncio.to_thread(self._store.abort_uploads, self._now() - timedelta(days=PARTS_DAYS))
             for tenant in await asyncio.to_thread(lambda: list(self._store.folders(""))):
                 # the bucket may hold what is not ours
                 if TENANT.fullmatch(tenant) and not stop.is_set():
@@ -46,7 +46,15 @@ class Orphans:
         except Outage as error:
             log.warning("waiting: %s", error)
             return False
-        return not stop.is_set()
+        return ended and not stop.is_set()
+
+    async def _end_uploads(self) -> bool:
+        try:
+            await asyncio.to_thread(self._store.abort_uploads, self._now() - timedelta(days=PARTS_DAYS))
+        except Exception:  # a store may not know the request; all the rest must not wait for it
+            log.exception("uploads in parts are not ended")
+            return False
+        return True
 
     async def _tenant(self, session: RetentionSession, tenant: str, stop: asyncio.Event) -> None:
         uploads = self._store.listing(uploads_prefix(tenant))

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
-from schemas.errors import Rejected
+from producers.exit_codes import exit_code
+from schemas.errors import Permanent, Rejected
 from schemas.objects import check_tenant
 from sink.erasure import Erasure, jobs_of_recording
 from sink.erasure import erase as erase_job
@@ -34,14 +35,22 @@ def erase(
 ) -> None:
     """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
 
-    Rows are gone at once, objects as soon as `scribe-streams retain` runs.
+    One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
 
     [bold]scribe erase --tenant acme --recording-id call-17[/]
     """
-    found = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
+    found, refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
     if as_json:
         print_json([_plain(erasure) for erasure in found])
-        return
+    else:
+        _show(found)
+    for error in refused:
+        sys.stderr.write(f"{error.message}\n")
+    if refused:
+        raise typer.Exit(exit_code(refused[0]))
+
+
+def _show(found: list[Erasure]) -> None:
     for erasure in found:
         done = f"done {erasure.done_at:%Y-%m-%d %H:%M}" if erasure.done_at else "objects follow"
         last = f"{erasure.last_copy_expires_at:%Y-%m-%d %H:%M}"
@@ -51,28 +60,44 @@ def erase(
         )
 
 
-async def _erase(database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None) -> list[Erasure]:
+async def _erase(
+    database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None
+) -> tuple[list[Erasure], list[Permanent]]:
+    """The evidence of those that could be erased, and why others could not."""
     if recording_id is not None:
         async with database.connection() as connection:
             jobs += await jobs_of_recording(connection, tenant, recording_id)
     if not jobs:
         raise Rejected("not_found", "no job is named, or the recording has none")
     by, now = f"operator {getpass.getuser()}", datetime.now(UTC)
-    return [
-        await database.run(partial(erase_job, tenant=tenant, job_id=job_id, asked_by=by, now=now)) for job_id in jobs
-    ]
+    found: list[Erasure] = []
+    refused: list[Permanent] = []
+    for job_id in dict.fromkeys(jobs):
+        try:
+            found.append(await database.run(partial(erase_job, tenant=tenant, job_id=job_id, asked_by=by, now=now)))
+        except Permanent as error:
+            refused.append(error)
+    return found, refused
 
 
 @app.command("set")
 def set_(
-    tenant: Tenant, reason: Annotated[str, typer.Option(help="Why; only operators see it.")], job: Job = None
+    tenant: Tenant,
+    reason: Annotated[str, typer.Option(help="Why; only operators see it.")],
+    job: Job = None,
+    force: Annotated[bool, typer.Option("--force", help="Also a tenant of whom nothing is known yet.")] = False,
 ) -> None:
     """Keep a job, or all of a tenant, whatever its time and whoever asks for its erasure.
 
     [bold]scribe hold set --tenant acme --reason "case 17"[/]
     """
     check_tenant(tenant)
-    with_database(lambda database: database.run(partial(set_hold, tenant=tenant, job_id=job, reason=reason)))
+    step = partial(set_hold, tenant=tenant, job_id=job, reason=reason, unknown_too=force)
+    try:
+        with_database(lambda database: database.run(step))
+    except Permanent as error:
+        hint = "" if job else "; --force holds it all the same"
+        raise Rejected(error.code, f"{error.detail}{hint}") from error
     sys.stdout.write(f"held {job or 'all'} of {tenant}\n")
 
 

@@ -67,7 +67,11 @@ def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None
     done = run_here(*recording, "--json", **values)
     assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
     assert run_here(*recording, **values).returncode == 2
-    assert "objects follow" in run_here("erase", str(bulk.job_ids[0]), "--tenant", "acme", **values).stdout
+    some = run_here("erase", str(uuid4()), str(bulk.job_ids[0]), "--tenant", "acme", **values)
+    assert (some.returncode, "objects follow" in some.stdout) == (2, True)
+    assert "There is no such thing" in some.stderr
+    typo = run_here("hold", "set", "--tenant", "acmee", "--reason", "case 17", **values)
+    assert (typo.returncode, "--force" in typo.stderr) == (2, True), typo.stderr
 
 
 def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:

@@ -27,7 +27,7 @@ async def test_a_hold_is_set_listed_and_released(database: str, db: Database) ->
     async with db.transaction() as connection:
         await set_hold(connection, "acme", job_id, "case 17")
         await set_hold(connection, "acme", job_id, "case 17, extended")
-        await set_hold(connection, "globex", None, "case 18")
+        await set_hold(connection, "globex", None, "case 18", unknown_too=True)
         holds = await list_holds(connection)
         assert [(h.tenant, h.job_id, h.reason) for h in holds] == [
             ("acme", job_id, "case 17, extended"),
@@ -49,13 +49,22 @@ async def test_only_a_job_of_the_tenant_can_be_held(database: str, db: Database)
                 await set_hold(connection, tenant, wanted, "case")
 
 
+async def test_a_misspelt_tenant_is_not_held_by_mistake(database: str, db: Database) -> None:
+    fill(database, None, 1, datetime.now(UTC))
+    async with db.transaction() as connection:
+        with pytest.raises(Permanent, match="nothing is known of a tenant acmee"):
+            await set_hold(connection, "acmee", None, "case 17")
+        await set_hold(connection, "acme", None, "case 17")
+        await set_hold(connection, "acmee", None, "case 17", unknown_too=True)
+
+
 async def test_a_hold_waits_for_whoever_deletes_at_the_moment(db: Database) -> None:
     """And is in force when it is set: nothing that it was too late for is deleted after it."""
     order: list[str] = []
 
     async def hold(tenant: str) -> None:
         async with db.transaction() as connection:
-            await set_hold(connection, tenant, None, "case")
+            await set_hold(connection, tenant, None, "case", unknown_too=True)
         order.append(f"{tenant} held")
 
     async with db.transaction() as connection:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from schemas.errors import Permanent
 from schemas.objects import audio_key, claim_key, upload_key
 from schemas.retention import REPLAY_DAYS, UPLOAD_DAYS
 from sink import erasure, holds
@@ -60,7 +61,7 @@ async def test_what_a_held_tenant_has_stays(
     for key in keys:
         object_store.put(key, b"x", content_type="text/plain")
     async with db.transaction() as connection:
-        await holds.set_hold(connection, "acme", None, "case")
+        await holds.set_hold(connection, "acme", None, "case", unknown_too=True)
     await run(db, object_store, session, 1000)
     assert sorted(object_store.keys("")) == sorted(keys)
 
@@ -95,3 +96,18 @@ async def test_uploads_in_parts_that_were_never_finished_end(
     assert open_ones() == 1
     await run(db, object_store, session, 3)
     assert open_ones() == 0
+
+
+async def test_uploads_that_cannot_be_ended_stop_nothing_else(
+    object_store: S3ObjectStore, db: Database, session: RetentionSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every store knows the request."""
+
+    def unknown(_: datetime) -> int:
+        raise Permanent("internal", "NotImplemented")
+
+    monkeypatch.setattr(object_store, "abort_uploads", unknown)
+    object_store.put(upload_key("acme", uuid4()), b"x", content_type="text/plain")
+    orphans = Orphans(db, object_store, now=lambda: NOW + timedelta(days=UPLOAD_DAYS + 1))
+    assert not await orphans.run(session, asyncio.Event())
+    assert list(object_store.keys("acme/")) == []

@@ -1,6 +1,7 @@
 """What is over goes, class by class and tenant by tenant, and nothing else: on real PostgreSQL and a real object store."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from schemas.errors import Outage
 from schemas.events import TenantPolicy
 from schemas.objects import audio_key, transcript_key, upload_key
 from schemas.retention import FOREVER, REPLAY_DAYS, Rules
-from sink import erasure, holds
+from sink import erasure, expiry, holds
 from sink.postgres import Database
 from sink.retention_session import RetentionSession
 from sink.s3 import S3ObjectStore
@@ -233,6 +235,66 @@ async def test_what_is_kept_as_long_for_all_tenants_goes_too(
     await swept(sweep, session)
     assert count(database, "SELECT count(*) FROM applied_events") == 3
     assert count(database, "SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL") == 0
+
+
+class Failing(S3ObjectStore):
+    """The real store, away when it is told to be."""
+
+    erasures_left = 10**9
+
+    def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
+        self.erasures_left -= 1
+        if self.erasures_left < 0:
+            raise Outage("the object store is away")
+        return super().erase(prefix, spare)
+
+
+async def test_what_a_store_that_goes_away_leaves_is_found_by_the_next_sweep(
+    database: str, object_store: S3ObjectStore, db: Database, session: RetentionSession
+) -> None:
+    """Rows name their objects until these are gone, whatever was deleted before."""
+    over, artifacts = fill(database, object_store, 20, days_ago(400)), fill(database, object_store, 20, days_ago(40))
+    store = copy.copy(object_store)
+    store.__class__ = Failing
+    sweep = Sweep(db, store, Rules(), batch=7)
+    for left in (0, 5, 30):
+        store.erasures_left = left  # type: ignore[attr-defined]
+        assert not await sweep.run(session, asyncio.Event())
+        assert sweep.waiting == "the object store is away"
+    store.erasures_left = 10**9  # type: ignore[attr-defined]
+    await swept(sweep, session)
+    assert (sum(traces(database, over).values()), objects(object_store, over)) == (0, [])
+    assert all("/transcripts/" in key for key in objects(object_store, artifacts))
+
+
+async def test_a_run_that_begins_while_its_history_is_forgotten_keeps_its_own(
+    database: str, db: Database, session: RetentionSession
+) -> None:
+    """What was found as over is looked at again under the row's lock."""
+    bulk = fill(database, None, 1, days_ago(400))
+    await rule(db, transcripts=FOREVER)
+    begin = "UPDATE jobs SET run = 2, state = 'queued', completed_at = NULL, updated_at = now() WHERE job_id = %s"
+    note = "INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 2, 'queued', now())"
+    with psycopg.connect(database) as redrive:
+        redrive.execute(begin, [bulk.job_ids[0]])
+        redrive.execute(note, [bulk.job_ids[0]])
+        async with asyncio.TaskGroup() as group, db.transaction() as connection:
+            forgetting = group.create_task(
+                expiry.forget_history(connection, tenant="acme", cutoff=days_ago(365), limit=10)
+            )
+            await asyncio.sleep(0.2)  # it waits for the row
+            assert not forgetting.done()
+            redrive.commit()
+            assert await forgetting == expiry.Batch(0, 0)
+    assert count(database, "SELECT count(*) FROM job_events WHERE run = 2") == 1
+    assert count(database, "SELECT history_gone FROM jobs") == 0
+
+
+async def test_a_tenant_that_has_calls_only_is_swept_too(database: str, db: Database) -> None:
+    fill(database, None, 1, days_ago(400), tenant="globex")
+    async with db.transaction() as connection:
+        await connection.execute("DELETE FROM jobs")
+        assert list(await expiry.tenants(connection)) == ["globex"]
 
 
 async def test_tombstones_go_when_nothing_can_come_any_more_and_evidence_later(
