@@ -11,6 +11,7 @@ from schemas.records import Record
 from schemas.topics import may_take_results
 
 REMEMBERED_SECONDS = 60.0
+REPLAY_ID_CHARS = 36
 
 
 class Destinations:
@@ -40,6 +41,9 @@ class Destinations:
 
 def directed(record: Record, event: object, headers: Headers) -> Record:
     """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
-    told = {name: headers[name] for name in (RESULTS_TO, REPLAY_ID) if name in headers}
-    topic = told.get(RESULTS_TO, record.topic) if isinstance(event, JobResult) else record.topic
-    return replace(record, topic=topic, headers={**record.headers, **told})
+    topic = headers.get(RESULTS_TO)
+    if topic is None:
+        return record
+    told = {RESULTS_TO: topic, REPLAY_ID: headers.get(REPLAY_ID, "")[:REPLAY_ID_CHARS]}
+    target = topic if isinstance(event, JobResult) else record.topic
+    return replace(record, topic=target, headers={**record.headers, **told})

@@ -50,7 +50,8 @@ async def discard(database: Database, command: Command, letters: Sequence[DeadLe
 def wish_of(letter: DeadLetter, *, action: Action = Action.DISCARD) -> Wish:
     """What the audit knows of a dead letter; only a redrive begins a run."""
     event = begins_run(letter) if action is Action.REDRIVE else None
-    return Wish(place=letter.record.place, tenant=letter.tenant, job_id=letter.job_id, run=event.run if event else None)
+    record, run = letter.record, event.run if event else None
+    return Wish(place=record.place, at=record.at, tenant=letter.tenant, job_id=letter.job_id, run=run)
 
 
 def _item(serde: Serde, letter: DeadLetter, step: str | None) -> Item:

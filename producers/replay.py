@@ -115,8 +115,8 @@ def check_model(registry: ModelRegistry, name: str) -> None:
 
 
 def _item(serde: Serde, found: Found, target: Target) -> Item:
-    request = found.request
-    wish = Wish(place=found.record.place, tenant=request.tenant, job_id=request.job_id, run=request.run)
+    request, record = found.request, found.record
+    wish = Wish(place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run)
     return Item(wish, partial(_record, serde, found, target), recording_of(request))
 
 

@@ -51,9 +51,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A record that is to be sent again; with `run`, that of the event in it, as the next run of its job."""
+    """A record, written at a time, that is to be sent again; with `run`, that of its event, as the next run of its job."""
 
     place: Origin
+    at: datetime
     tenant: str = ""
     job_id: UUID | None = None
     run: int | None = None
@@ -83,10 +84,13 @@ class Entry:
 
 
 _COLUMNS = ", ".join(f"r.{name}" for name in Entry.__dataclass_fields__)
+# What was written down well before a record was written is about another one: its topic was made anew since.
 _LATEST = f"""
 SELECT DISTINCT ON (r.topic, r.partition, r.record_offset) {_COLUMNS}
-FROM replayed_records r JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" bigint)
+FROM replayed_records r
+JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" bigint, at timestamptz)
     ON (r.topic, r.partition, r.record_offset) = (asked.topic, asked.partition, asked."offset")
+    AND r.at >= least(asked.at, now()) - interval '5 minutes'
 ORDER BY r.topic, r.partition, r.record_offset, r.replay_id IS NOT DISTINCT FROM %s DESC, r.number DESC"""  # noqa: S608 - our own column names
 
 _UNFINISHED = """
@@ -120,11 +124,12 @@ class Command:
 
 
 async def latest(
-    connection: Connection, places: Sequence[Origin], replay_id: UUID | None = None
+    connection: Connection, written: Mapping[Origin, datetime], replay_id: UUID | None = None
 ) -> dict[Origin, Entry]:
-    """The last line about each record that has one; one of `replay_id` comes before all others."""
+    """The last line about each record that has one, by its place and time; one of `replay_id` comes before all others."""
+    rows = [{**asdict(place), "at": at.isoformat()} for place, at in written.items()]
     async with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        await cursor.execute(_LATEST, [Json([asdict(place) for place in places]), replay_id])
+        await cursor.execute(_LATEST, [Json(rows), replay_id])
         return {entry.place: entry for entry in await cursor.fetchall()}
 
 
@@ -140,7 +145,7 @@ async def intend(
     await lock_all(connection, job_ids)
     # one decides at a time, for what is decided is which runs are free; after the jobs, as whoever erases one does
     await connection.execute("LOCK TABLE replayed_records IN SHARE ROW EXCLUSIVE MODE")
-    before = await latest(connection, [wish.place for wish in wishes], command.replay_id)
+    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
     refused = {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
     runs = await _known_runs(connection, job_ids)
     rows = []
@@ -155,14 +160,14 @@ async def intend(
         rows.append(_row(command, wish, run))
     async with connection.cursor() as cursor:
         await cursor.executemany(_INTEND, rows)
-    going = [wish.place for wish in wishes if wish.place not in refused]
+    going = {wish.place: wish.at for wish in wishes if wish.place not in refused}
     entries = await latest(connection, going, command.replay_id)
     return entries, refused
 
 
 async def refusals(connection: Connection, command: Command, wishes: Sequence[Wish]) -> dict[Origin, Refusal]:
     """Which records `intend` would refuse at this moment, for whoever only looks."""
-    before = await latest(connection, [wish.place for wish in wishes], command.replay_id)
+    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
     return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
 
 

@@ -210,7 +210,7 @@ def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:
 
 async def _handled(database: Database, letters: Sequence[DeadLetter]) -> dict[Origin, Entry]:
     async with database.connection() as connection:
-        return await latest(connection, [letter.record.place for letter in letters])
+        return await latest(connection, {letter.record.place: letter.record.at for letter in letters})
 
 
 def _names(letters: Sequence[DeadLetter]) -> Mapping[Origin, str]:

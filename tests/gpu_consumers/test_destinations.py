@@ -41,5 +41,9 @@ def test_the_first_stage_says_on_where_the_result_of_the_second_goes() -> None:
     ready = directed(Record(TRANSCRIPTS, b"key", b"v", {"ce_id": "1"}), SAMPLES["TranscriptReady-full"], headers)
     assert (ready.topic, ready.headers) == (TRANSCRIPTS, {"ce_id": "1", RESULTS_TO: TRIAL, REPLAY_ID: "7"})
     assert directed(Record(RESULTS, b"key", b"v"), SAMPLES["JobResult-failed"], ready.headers).topic == TRIAL
+    long = directed(
+        Record(RESULTS, b"key", b"v"), SAMPLES["JobResult-failed"], {RESULTS_TO: TRIAL, REPLAY_ID: "7" * 10**6}
+    )
+    assert long.headers[REPLAY_ID] == "7" * 36
     plain = Record(RESULTS, b"key", b"v")
     assert directed(plain, SAMPLES["JobResult-failed"], {"x-upstream": "1"}) == plain

@@ -32,7 +32,8 @@ from sink.webhook_secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from tests.integration.commands import Run, scribe
-from tests.integration.gpu import SERDE, Group, create_topics, headers, job, member, read_topic
+from tests.integration.faust_process import until
+from tests.integration.gpu import SERDE, Group, create_topics, headers, job, member
 from tests.integration.shim import in_database
 from tests.samples import AT
 
@@ -149,10 +150,8 @@ def test_a_finished_job_ends_again_as_run_2_with_one_visible_result_and_one_more
 
 
 def _await(group: Group, topic: str) -> list[Any]:
-    for _ in range(100):
-        if found := read_topic(group.bootstrap, topic):
-            return found
-    raise AssertionError(f"nothing came to {topic}")
+    until(f"a record in {topic}", lambda: bool(group.read(topic)))
+    return group.read(topic)
 
 
 def test_a_failure_goes_elsewhere_too_and_a_topic_that_is_missing_stops_nobody(world: World, trial: str) -> None:

@@ -11,6 +11,7 @@ from schemas.objects import upload_key
 from schemas.records import Record
 from sink.replays import Wish
 from sink.s3 import S3ObjectStore
+from tests.samples import AT
 
 
 @given(st.floats(0.01, 1e6), st.lists(st.floats(0, 10), min_size=1, max_size=50))
@@ -52,7 +53,7 @@ def test_only_what_is_ours_to_keep_can_be_over(object_store: S3ObjectStore) -> N
         "": False,
     }
     items = [
-        Item(Wish(place=Origin("t", 0, number), tenant="acme"), lambda _: Record("t", None, None), (uri,))
+        Item(Wish(place=Origin("t", 0, number), at=AT, tenant="acme"), lambda _: Record("t", None, None), (uri,))
         for number, uri in enumerate(uris)
     ]
     over = gone(object_store, items)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -27,6 +27,7 @@ from sink.replays import (
     refusals,
 )
 from sink.results import apply_request
+from tests.samples import AT
 from tests.streams.jobs import new_job
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ async def end(db: Database, *entries: Entry) -> None:
 
 
 def wish(place: Origin = PLACE, run: int | None = 1, **values: object) -> Wish:
-    return Wish(**{"place": place, "tenant": "acme", "job_id": uuid4(), "run": run, **values})  # type: ignore[arg-type]
+    return Wish(**{"place": place, "at": AT, "tenant": "acme", "job_id": uuid4(), "run": run, **values})  # type: ignore[arg-type]
 
 
 async def test_what_was_done_is_done_again_only_on_demand(db: Database) -> None:
@@ -83,7 +84,7 @@ async def test_what_the_broker_refuses_was_not_done(db: Database) -> None:
     entries, _ = await ask(db, command(), asked)
     await db.run(lambda connection: forsake(connection, list(entries.values())))
     async with db.connection() as connection:
-        assert await latest(connection, [PLACE]) == {}
+        assert await latest(connection, {PLACE: AT}) == {}
 
 
 async def test_a_discard_is_done_at_once(db: Database) -> None:
@@ -136,6 +137,18 @@ async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Data
 async def test_the_last_run_has_none_after_it(db: Database) -> None:
     entries, refused = await ask(db, command(), wish(run=LAST_RUN), wish(Origin("test.dlq", 0, 2)))
     assert (refused, len(entries)) == ({PLACE: Refusal.NO_RUN}, 1)
+
+
+async def test_a_topic_that_was_made_anew_has_other_records_at_the_same_places(db: Database) -> None:
+    """What was done was done with a record of the old one; times that lie in the future are strangers'."""
+    entries, _ = await ask(db, command(Action.DISCARD), wish())
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert (await ask(db, command(), wish(at=later)))[1] == {PLACE: Refusal.DONE}
+    async with db.transaction() as connection:
+        await connection.execute("UPDATE replayed_records SET at = at - interval '1 hour'")
+    assert (await ask(db, command(), wish(at=AT)))[1] == {PLACE: Refusal.DONE}
+    again, refused = await ask(db, command(), wish(at=datetime.now(UTC)))
+    assert (again[PLACE].number, refused) == (entries[PLACE].number + 1, {})
 
 
 async def test_names_of_strangers_can_be_written(db: Database) -> None:
