@@ -47,7 +47,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A job and the record of its latest run that is meant."""
+    """A job and the record, without its bytes, of its latest run that is meant."""
 
     record: Stored
     request: JobRequested
@@ -77,9 +77,10 @@ def _requests(serde: Serde, records: Iterable[Stored]) -> Iterator[Found]:
         # a run whose result went elsewhere, or that one group only was to see, is not the job as it was asked for
         if not _DERIVED & set(record.headers):
             try:
-                yield Found(record, serde.decode(record.value, JobRequested))
+                request = serde.decode(record.value, JobRequested)
             except Poison:
                 continue
+            yield Found(replace(record, value=None), request)  # there may be very many
 
 
 def prepare(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -216,7 +217,7 @@ def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
 
 
 def test_the_command_counts_replays_and_misses(
-    stack: Stack, topic_admin: AdminClient, database: str, bucket: str, run_here: Run
+    stack: Stack, topic_admin: AdminClient, database: str, bucket: str, run_here: Run, tmp_path: Path
 ) -> None:
     values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket, "COLUMNS": "200"}
     values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
@@ -234,5 +235,15 @@ def test_the_command_counts_replays_and_misses(
     assert f"{absent}: no record" in done.stderr
     again = json.loads(run_here("replay", "--tenant", tenant, "--json", **values).stdout)
     assert (again["replayed"], again["refused"]) == (3, [])
-    for wrong in ((), ("--job", one, "--model", "absent"), ("--job", one, "--results", "scribe.jobs")):
+    listed, broken = tmp_path / "ids.txt", tmp_path / "broken.txt"
+    listed.write_text("".join(f"{request.job_id}\n\n" for request in requests))
+    broken.write_text(f"{one}\nnonsense\n")
+    counted = run_here("replay", "--jobs-from", str(listed), "--dry-run", "--json", **values)
+    assert sum(json.loads(line)["count"] for line in counted.stdout.splitlines()) == 3
+    for wrong in (
+        (),
+        ("--jobs-from", str(broken)),
+        ("--job", one, "--model", "absent"),
+        ("--job", one, "--results", "scribe.jobs"),
+    ):
         assert run_here("replay", *wrong, **values).returncode == 2
