@@ -22,7 +22,7 @@ from schemas.metrics import INFLIGHT
 from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-BUSY_POLL = 0.01  # seconds: what finishes meanwhile waits so long
+BUSY_POLL = 0.003  # seconds: what finishes meanwhile waits so long
 IDLE_POLL = 0.1
 BURST = 100  # records taken in one turn
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck

@@ -62,7 +62,7 @@ class FakeStage:
         seconds = float(orders.get("fake-seconds", self._seconds))
         _wait(seconds, work)
         _misbehave(orders, job.delivery.attempt, tries)
-        return (Emission(self._results, _result(job.request, orders)),)
+        return (Emission(self._results, fake_result(job.request, orders)),)
 
 
 def _wait(seconds: float, work: Work) -> None:
@@ -93,7 +93,8 @@ def _misbehave(orders: Mapping[str, str], attempt: int, tries: int) -> None:
             raise Outage(f"as ordered, try {tries}")
 
 
-def _result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
+def fake_result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
+    """The result of a job that ends well; its orders say what text it has."""
     match orders.get("fake-outcome"):
         case "large":  # beyond any record
             text = "x" * 2_000_000
