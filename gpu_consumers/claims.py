@@ -8,6 +8,7 @@ from uuid import UUID
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, TranscriptReady
+from schemas.failpoints import failpoint
 from schemas.objects import check_own, claim_key
 from schemas.ports import ObjectStore
 from schemas.serde import decode_transcript, encode_transcript
@@ -47,6 +48,7 @@ class Claims:
             with _own():
                 body = self.store.get(key, max_bytes=MAX_BYTES)
             transcript = decode_transcript(body)
+        failpoint("gpu.after_claim_put")
         claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
         return Enclosed(transcript, None, claim)
 

@@ -18,6 +18,7 @@ from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
 from producers.publisher import client_config, headers_of, translate
 from schemas.errors import Fatal, Outage
+from schemas.failpoints import failpoint
 from schemas.metrics import INFLIGHT
 from schemas.settings import KafkaSettings
 
@@ -175,6 +176,7 @@ class GroupConsumer:
             return partition.offsets.reach_end(offset)
         delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers_of(message))
         if partition.receive(delivery):
+            failpoint("gpu.after_poll")
             self._admit(partition, delivery)
         return None
 

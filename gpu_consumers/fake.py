@@ -1,7 +1,8 @@
-"""A named fake stage: it needs no model, and its jobs say in their metadata what shall happen to them.
+"""Named fake stages: they need no model, and their jobs say in their metadata what shall happen to them.
 
 `fake-seconds`: how long the work takes. `fake-outcome`: completed, permanent, poison, unexpected, large, noise, cuda, kill,
-transient or outage; the last two end well at attempt, or try, number `fake-until` (2 if not given).
+transient or outage; the last two end well at attempt, or try, number `fake-until` (2 if not given). `fake-stage`: where
+that happens, transcribing if not given.
 """
 
 import os
@@ -16,9 +17,9 @@ from uuid import UUID
 
 from gpu_consumers.core.work import Delivery, Emission, Job, Work
 from schemas.errors import Outage, Permanent, Poison, Transient
-from schemas.events import Audio, JobRequested, JobResult, ModelInfo, Outcome, Stage, event_id
+from schemas.events import Audio, JobRequested, JobResult, ModelInfo, Outcome, Stage, TranscriptReady, event_id
 from schemas.serde import Serde
-from schemas.topics import JOBS, RESULTS, TRANSCRIBERS
+from schemas.topics import DIARIZERS, JOBS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from schemas.transcript import Segment, Transcript
 
 TICK = 0.02  # seconds between two looks at whether to stop
@@ -27,6 +28,8 @@ MODEL = ModelInfo(name="fake", digest="none", compute_type="none")
 
 class FakeStage:
     """JobRequested in, JobResult out; implements gpu_consumers.core.work.StageRunner."""
+
+    stage = Stage.TRANSCRIBING
 
     def __init__(
         self,
@@ -60,16 +63,43 @@ class FakeStage:
             self._tries[job.request.job_id] += 1
             tries = self._tries[job.request.job_id]
         seconds = float(orders.get("fake-seconds", self._seconds))
-        _wait(seconds, work)
-        _misbehave(orders, job.delivery.attempt, tries)
+        _wait(seconds, work, self.stage)
+        if orders.get("fake-stage", Stage.TRANSCRIBING) == self.stage:
+            _misbehave(orders, job.delivery.attempt, tries)
+        return self._emit(job, orders)
+
+    def _emit(self, job: Job, orders: Mapping[str, str]) -> tuple[Emission, ...]:
         return (Emission(self._results, fake_result(job.request, orders)),)
 
 
-def _wait(seconds: float, work: Work) -> None:
+class FakeTranscriber(FakeStage):
+    """As FakeStage, but what is to be diarized goes on to FakeDiarizer; both are needed then."""
+
+    def _emit(self, job: Job, orders: Mapping[str, str]) -> tuple[Emission, ...]:
+        if not job.request.options.diarize:
+            return super()._emit(job, orders)
+        return (Emission(TRANSCRIPTS, _transcribed(fake_result(job.request, orders))),)
+
+
+class FakeDiarizer(FakeStage):
+    """TranscriptReady in, JobResult out."""
+
+    stage = Stage.DIARIZING
+
+    def __init__(self, serde: Serde, *, workers: int = 1, seconds: float = 0.0) -> None:
+        super().__init__(serde, group=DIARIZERS, topics=(TRANSCRIPTS,), workers=workers, seconds=seconds)
+
+    def decode(self, delivery: Delivery) -> Job:
+        """See StageRunner."""
+        event = self._serde.decode(delivery.value, TranscriptReady)
+        return Job(delivery, event, event.request)
+
+
+def _wait(seconds: float, work: Work, stage: Stage) -> None:
     started = time.monotonic()
     while (done := time.monotonic() - started) < seconds:
         work.check()
-        work.report(Stage.TRANSCRIBING, done, seconds)
+        work.report(stage, done, seconds)
         time.sleep(min(TICK, seconds - done))
     work.check()
 
@@ -115,3 +145,20 @@ def fake_result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
     audio = Audio(uri=request.without_query().source.uri, duration=1.0, channels=1, sha256="0" * 64)
     segments = (Segment(start=0.0, end=1.0, text=text),)
     return replace(result, audio=audio, transcript=Transcript(language="en", duration=1.0, segments=segments))
+
+
+def _transcribed(result: JobResult) -> TranscriptReady:
+    """What the first of two stages says of a result."""
+    if result.audio is None:
+        raise ValueError("a fake result has its audio")
+    return TranscriptReady(
+        event_id=event_id(result.job_id, TranscriptReady.KIND, result.run),
+        job_id=result.job_id,
+        run=result.run,
+        tenant=result.tenant,
+        request=result.request,
+        audio=result.audio,
+        transcript=result.transcript,
+        model=MODEL,
+        completed_at=result.completed_at,
+    )

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from producers.publisher import TOO_LARGE, client_log, producer_config, translate, wire_headers
 from schemas.errors import Fatal
+from schemas.failpoints import failpoint
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 
@@ -122,12 +123,17 @@ class _Transaction:
 
     def run(self, records: Sequence[Record], groups: Sequence[OffsetGroup]) -> None:
         """Effects first, offsets last."""
+        failpoint("gpu.before_begin")
         self._producer.begin_transaction()
+        failpoint("gpu.after_begin")
         for index, record in enumerate(records):
             self._produce(index, record)
+        failpoint("gpu.after_produce")
         for group in groups:
             self._repeat(_bounded, self._producer.send_offsets_to_transaction, list(group.offsets), group.metadata)
+        failpoint("gpu.after_send_offsets")
         self._repeat(self._producer.commit_transaction)
+        failpoint("gpu.after_commit")
 
     def _produce(self, index: int, record: Record) -> None:
         report = partial(self._delivered, index)

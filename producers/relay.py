@@ -17,6 +17,7 @@ from producers.exit_codes import reported
 from producers.publisher import Publisher
 from schemas import metrics
 from schemas.errors import Outage
+from schemas.failpoints import failpoint
 from schemas.logs import configure
 from schemas.ports import RecordPublisher, Refused
 from schemas.retention import FOREVER, Rules
@@ -75,6 +76,7 @@ class Relay:
 
     async def _turn(self, session: OutboxSession) -> None:
         rows = await session.pending(BATCH)
+        failpoint("relay.after_read")
         # what is published must be marked, or it is published twice
         settled = await _to_its_end(self._relay(session, rows)) if rows else 0
         if settled < BATCH:
@@ -110,7 +112,9 @@ class Relay:
         return settled
 
     async def _published(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
+        failpoint("relay.after_publish")
         await session.mark_published(rows)
+        failpoint("relay.after_mark")
         for row in rows:
             metrics.OUTBOX_PUBLISHED.labels(row.record.topic).inc()
         return len(rows)

@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.types.json import Json, Jsonb
 
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
+from schemas.failpoints import failpoint
 from schemas.serde import to_json
 from schemas.transcript import Transcript
 from sink.deliveries import release
@@ -126,6 +127,7 @@ async def apply_results(connection: Connection, ends: Sequence[End]) -> list[Eff
     old = [end.result for end in ends if end.result.job_id not in begun]
     refused = dict(zip((result.job_id for result in old), await result_refusals(connection, old), strict=True))
     ended = await _end(connection, [end for end in ends if not refused.get(end.result.job_id)])
+    failpoint("persist.before_commit")
     return [
         refused.get(end.result.job_id) or (Effect.APPLIED if end.result.job_id in ended else Effect.STALE)
         for end in ends

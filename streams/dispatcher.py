@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from schemas import logs, metrics
+from schemas.failpoints import failpoint
 from sink import webhook_leases
 from sink.deliveries import CHANNEL, State, release_missed
 from sink.postgres import Connection, Database
@@ -115,6 +116,7 @@ class Deliveries:
         """Send once, then write down the outcome, waiting for the database as long as it takes."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
             attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
+            failpoint("dispatch.after_send")
             write = partial(
                 record,
                 leased=job,
@@ -122,7 +124,9 @@ class Deliveries:
                 time_scale=self._limits.time_scale,
                 failing_seconds=self._limits.failing_seconds,
             )
-            _tell(job, attempted, await self._database.run_when_back(write, self._limits.pause_seconds))
+            recorded = await self._database.run_when_back(write, self._limits.pause_seconds)
+            failpoint("dispatch.after_record")
+            _tell(job, attempted, recorded)
 
 
 def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:

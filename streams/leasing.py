@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from schemas.errors import Outage
+from schemas.failpoints import failpoint
 from sink.deliveries import LEASE_SECONDS
 from sink.postgres import Connection, Database
 
@@ -120,6 +121,8 @@ class Leaser(Generic[J]):
             log.exception("leasing failed and is tried again")
             return await self._nothing("leasing fails: see the log")
         self.waiting = None
+        if found:
+            failpoint("dispatch.after_lease")
         return found
 
     async def _nothing(self, why: str) -> Sequence[J]:

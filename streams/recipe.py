@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from schemas import logs, metrics
 from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
 from schemas.events import Event, TenantPolicy
+from schemas.failpoints import failpoint
 from schemas.headers import (
     RESULTS_TO,
     TRACEPARENT,
@@ -121,6 +122,7 @@ class Recipe:
         work = _Work(cls, handler, unapplied)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
+            failpoint("streams.after_receive")
             # the job of a record whose result goes elsewhere is none of the database's either
             if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
                 metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
@@ -132,6 +134,7 @@ class Recipe:
                 self._app.watermarks.abandon(event.message)
                 continue
             event.ack()
+            failpoint("streams.after_ack")
 
     async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
@@ -176,7 +179,9 @@ class Recipe:
                 # in a thread: a registry may be asked for the schema
                 event = await asyncio.to_thread(self._serde.decode, inbound.value, work.cls)
                 with logs.bound(**_identity(event)):
-                    return _End(await work.handler(event))
+                    effect = await work.handler(event)
+                    failpoint("streams.after_effect")
+                    return _End(effect)
         except Fatal:
             raise
         # whatever else a handler raises belongs to its record, which must not stop the others
@@ -188,6 +193,7 @@ class Recipe:
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._send(inbound, letter)
+            failpoint("streams.after_dead_letter")
             return _End("dead_lettered", event, letter)
 
     async def _pause(self, waits: int) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, JobResult, Outcome
+from schemas.failpoints import failpoint
 from schemas.objects import check_tenant, transcript_key
 from schemas.ports import ObjectStore
 from schemas.serde import decode_transcript, to_json, to_json_text, transcript_from_json
@@ -73,6 +74,7 @@ class Transcripts:
         key = transcript_key(result.tenant, result.job_id, result.run)
         if not self._store.put(key, body, content_type="application/json", if_absent=True):
             transcript = self._kept_before(key)
+        failpoint("persist.after_object")
         return Kept(transcript, self._store.uri(key))
 
     def _transcript_of(self, result: JobResult) -> Transcript:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.errors import Permanent
 from schemas.events import EnhancementResult, JobRequested, JobResult
+from schemas.failpoints import failpoint
 from schemas.objects import check_tenant
 from schemas.requests import mistakes
 from schemas.topics import ENHANCEMENTS, RESULTS
@@ -70,7 +71,9 @@ class Webhooks:
     async def _schedule(self, connection: Connection, tenant: str, url: str, new: NewDelivery) -> bool:
         secret = self._secrets.new_secret(endpoint_id(tenant, url))
         endpoint = await register_endpoint(connection, tenant, url, secret)
-        return await add(connection, endpoint, new)
+        added = await add(connection, endpoint, new)
+        failpoint("webhooks.before_commit")
+        return added
 
 
 def check_webhook(request: JobRequested) -> None:
