@@ -1,0 +1,62 @@
+"""The service under fire: processes, servers and connections break while jobs come in; exit code 1 when a promise breaks.
+
+python -m tests.chaos --minutes 60 --seed 1 --report chaos.json
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.chaos.plan import Kind, Plan, Shares
+from tests.chaos.report import as_json, shown
+from tests.chaos.run import Run, has_quarantine
+from tests.chaos.stack import ChaosStack
+
+JOBS_A_MINUTE = 170.0
+FAULTS_A_MINUTE = {
+    Kind.KILL: 2.5,
+    Kind.FAILPOINT: 1.5,
+    Kind.STOP: 0.5,
+    Kind.DRAIN: 0.5,
+    Kind.JOIN: 1.0,
+    Kind.CUT: 1.5,
+    Kind.BROKER: 1 / 6,
+    Kind.POSTGRES: 1 / 6,
+    Kind.S3_ERRORS: 0.3,
+    Kind.S3_SLOW: 0.3,
+}
+
+
+def plan_of(minutes: float, seed: int, jobs: int | None = None) -> Plan:
+    """A run of so many minutes, with one of each fault at least."""
+    faults = {kind: max(1, round(rate * minutes)) for kind, rate in FAULTS_A_MINUTE.items()}
+    shares = Shares(kill=0.002 if has_quarantine() else 0.0)
+    return Plan(seed, jobs or round(JOBS_A_MINUTE * minutes), minutes * 60, shares, faults)
+
+
+def main(
+    minutes: Annotated[float, typer.Option(help="For how long jobs come and things break.", min=0.1)] = 1,
+    seed: Annotated[int, typer.Option(help="What all of it is drawn from.")] = 1,
+    jobs: Annotated[int | None, typer.Option(help="How many; 170 a minute if not given.", min=1)] = None,
+    report: Annotated[Path | None, typer.Option(help="Where a report in JSON is written.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder for data and logs, which then stay.")] = None,
+) -> None:
+    """Break everything, and prove that nothing was lost or done twice."""
+    plan, say = plan_of(minutes, seed, jobs), Console()
+    with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as temporary:
+        folder = keep or Path(temporary)
+        with ChaosStack(folder / "stack") as stack:
+            result = Run(plan, stack, folder, f"chaos-{seed}", say).done()
+    say.print(shown(result))
+    if report is not None:
+        report.write_text(json.dumps(as_json(result), indent=2) + "\n")
+    sys.exit(1 if result.broken else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,345 @@
+"""Judges a run from outside, by what topics, tables, objects, receivers and the executions say. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from schemas.events import JobResult, event_id
+from tests.chaos.executions import Execution
+from tests.chaos.parts import EVERYBODY, Harm
+from tests.chaos.plan import PlannedJob
+
+ORDER = ("queued", "transcribing", "diarizing")
+ENDS = frozenset({"completed", "failed", "cancelled"})
+COMMIT_SECONDS = 1.0
+"""Within it what is finished is committed, when nothing is broken; a busy machine included."""
+RECOVERY_SECONDS = 20.0
+"""How long a broken broker, or a connection to it, may still be felt after its return."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A visible JobResult."""
+
+    job_id: UUID
+    run: int
+    event_id: UUID
+    outcome: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job as it stands in the database, with its segments counted."""
+
+    state: str
+    run: int
+    result_event_id: UUID | None
+    transcript_uri: str | None
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record of a dead-letter topic, or of a retry topic; `origin` is topic/partition/offset."""
+
+    topic: str
+    origin: str
+    attempt: int
+    value: bytes | None
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook's row; `unknown` attempts have no outcome, or none that a receiver gave."""
+
+    webhook_id: str
+    event_id: UUID
+    job_id: UUID
+    state: str
+    attempts: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A webhook as its receiver saw it, at unix seconds."""
+
+    at: float
+    webhook_id: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a group is with a partition; `last` is its last visible record, -1 if there is none."""
+
+    group: str
+    topic: str
+    partition: int
+    committed: int
+    last: int
+    end: int
+    exact: bool
+    """Whether the group commits ends too, so that its lag is true."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known after a run."""
+
+    jobs: Sequence[PlannedJob]
+    accepted: int
+    records: Mapping[UUID, int]
+    """Visible JobRequested records of each job, of all runs."""
+    results: Sequence[Result]
+    rows: Mapping[UUID, Row]
+    histories: Mapping[UUID, Sequence[str]]
+    applied: Mapping[UUID, float]
+    """When (unix seconds) each event was applied."""
+    objects: frozenset[str]
+    """Addresses of all objects."""
+    dead: Sequence[Letter]
+    retried: Sequence[Letter]
+    deliveries: Sequence[Delivery]
+    calls: Sequence[Call]
+    places: Sequence[Place]
+    unstable: Sequence[str]
+    """Partitions whose last stable offset is below their end."""
+    executions: Sequence[Execution]
+    harms: Sequence[Harm]
+    undecodable: Mapping[bytes, Sequence[str]]
+    """Where (topic/partition/offset) each undecodable value lies."""
+    quarantines: bool
+    """Whether the runtime sets records that kill aside."""
+    gpu_dlqs: frozenset[str] = frozenset()
+
+    @cached_property
+    def decodable(self) -> Mapping[UUID, PlannedJob]:
+        return {job.job_id: job for job in self.jobs[: self.accepted] if not job.undecodable}
+
+    @cached_property
+    def results_of(self) -> Mapping[UUID, Sequence[Result]]:
+        found: dict[UUID, list[Result]] = defaultdict(list)
+        for result in self.results:
+            found[result.job_id].append(result)
+        return found
+
+    @cached_property
+    def repeats(self) -> Sequence[tuple[Execution, str]]:
+        """Each execution after which its record was executed again, and why: cut, dropped, uncommitted, or unexplained."""
+        by_record: dict[str, list[Execution]] = defaultdict(list)
+        for execution in self.executions:
+            by_record[execution.record].append(execution)
+        return [(one, self._why(one)) for all_of in by_record.values() for one in all_of[:-1]]
+
+    def _why(self, execution: Execution) -> str:
+        if execution.ended_at is None:
+            return "cut"
+        if execution.how == "dropped":
+            return "dropped"
+        at = execution.ended_at
+        for harm in self.harms:
+            if harm.who == EVERYBODY and harm.began - COMMIT_SECONDS <= at <= harm.ended + RECOVERY_SECONDS:
+                return "uncommitted"
+            if harm.pid == execution.pid and harm.began - COMMIT_SECONDS <= at <= harm.ended + COMMIT_SECONDS:
+                return "uncommitted"
+        return "unexplained"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A promise, and what breaks it."""
+
+    promise: str
+    broken: tuple[str, ...]
+
+
+Rule = Callable[[Facts], Iterator[str]]
+
+
+def check(facts: Facts) -> list[Verdict]:
+    """Every promise with all that breaks it."""
+    return [Verdict(promise, tuple(rule(facts))) for promise, rule in RULES.items()]
+
+
+def expected_event(job: PlannedJob, run: int = 1) -> UUID:
+    """The id that the end of a job must bear."""
+    return event_id(job.job_id, JobResult.KIND, run)
+
+
+def _lost(facts: Facts) -> Iterator[str]:
+    for job in facts.decodable.values():
+        if not facts.results_of.get(job.job_id):
+            yield f"job {job.number} has no result"
+
+
+def _twice(facts: Facts) -> Iterator[str]:
+    for job_id, results in facts.results_of.items():
+        if len(results) > facts.records.get(job_id, 0):
+            yield f"job {job_id}: {len(results)} visible results of {facts.records.get(job_id, 0)} records"
+
+
+def _wrong_identity(facts: Facts) -> Iterator[str]:
+    for result in facts.results:
+        if result.event_id != event_id(result.job_id, JobResult.KIND, result.run):
+            yield f"job {result.job_id}, run {result.run}: its result is called {result.event_id}"
+
+
+def _wrong_end(facts: Facts) -> Iterator[str]:
+    for result in facts.results:
+        job = facts.decodable.get(result.job_id)
+        if job is None:
+            yield f"{result.job_id} was never asked for"
+        elif result.outcome != job.ends:
+            yield f"job {job.number} ({job.outcome}) ended {result.outcome} {result.code or ''}"
+
+
+def _wrong_row(facts: Facts) -> Iterator[str]:
+    for job in facts.decodable.values():
+        row = facts.rows.get(job.job_id)
+        if row is None:
+            yield f"job {job.number} has no row"
+        elif row.state != job.ends or row.result_event_id != expected_event(job, row.run):
+            yield f"the row of job {job.number} ({job.outcome}) is {row.state} by event {row.result_event_id}"
+        elif row.segments != (row.state == "completed"):
+            yield f"job {job.number} has {row.segments} segments"
+    yield from (f"a row of {job_id}, which nobody asked for" for job_id in facts.rows if job_id not in facts.decodable)
+
+
+def _wrong_path(facts: Facts) -> Iterator[str]:
+    for job_id, states in facts.histories.items():
+        ends = [state for state in states if state in ENDS]
+        steps = [ORDER.index(state) for state in states if state in ORDER]
+        if states[0] != "queued" or steps != sorted(set(steps)) or len(ends) > 1 or (ends and states[-1] not in ENDS):
+            yield f"job {job_id} went {' → '.join(states)}"
+
+
+def _unapplied(facts: Facts) -> Iterator[str]:
+    known = {expected_event(job) for job in facts.decodable.values()}
+    yield from (f"event {found} is marked as applied, and is none" for found in facts.applied if found not in known)
+    for job in facts.decodable.values():
+        row = facts.rows.get(job.job_id)
+        if row is not None and row.state in ENDS and expected_event(job) not in facts.applied:
+            yield f"the end of job {job.number} is not marked as applied"
+
+
+def _objects(facts: Facts) -> Iterator[str]:
+    named = {row.transcript_uri for row in facts.rows.values() if row.transcript_uri is not None}
+    yield from (f"{uri} is named and is not there" for uri in named - facts.objects)
+    yield from (f"{uri} is there and is named by nobody" for uri in facts.objects - named)
+
+
+def _undecodable(facts: Facts) -> Iterator[str]:
+    for topic in facts.gpu_dlqs:
+        kept = {letter.origin: letter.value for letter in facts.dead if letter.topic == topic}
+        for value, places in facts.undecodable.items():
+            for place in places:
+                if kept.get(place) != value:
+                    yield f"{place} holds no event; its bytes are not in {topic}"
+
+
+def _innocent(facts: Facts) -> Iterator[str]:
+    guilty = {place for places in facts.undecodable.values() for place in places}
+    killers = {str(job.job_id).encode() for job in facts.jobs if job.outcome == "kill"}
+    for letter in facts.dead:
+        if letter.origin in guilty or any(killer in (letter.value or b"") for killer in killers):
+            continue
+        yield f"{letter.origin} is in {letter.topic}: {letter.code}"
+
+
+def _quarantined(facts: Facts) -> Iterator[str]:
+    if not facts.quarantines:
+        return
+    values = [letter.value or b"" for letter in facts.dead if letter.topic in facts.gpu_dlqs]
+    for job in facts.decodable.values():
+        needle = job.job_id.bytes, str(job.job_id).encode()
+        if job.outcome == "kill" and not any(word in value for value in values for word in needle):
+            yield f"job {job.number} kills and is not in quarantine"
+
+
+def _moved_twice(facts: Facts) -> Iterator[str]:
+    for name, letters in (("retried", facts.retried), ("set aside", facts.dead)):
+        counted = Counter((letter.topic, letter.origin, letter.attempt) for letter in letters)
+        for (topic, origin, _), number in counted.items():
+            # the Faust apps promise at least once
+            if number > 1 and (name == "retried" or topic in facts.gpu_dlqs):
+                yield f"{origin} was {name} {number} times in {topic}"
+
+
+def _uncovered(facts: Facts) -> Iterator[str]:
+    for place in facts.places:
+        where = f"{place.group} in {place.topic} [{place.partition}]"
+        if place.last >= 0 and place.committed <= place.last:
+            yield f"{where}: {place.committed} is committed, the last record is {place.last}"
+        elif place.exact and place.end > 0 and place.committed != place.end:
+            yield f"{where}: {place.committed} is committed, the end is {place.end}"
+
+
+def _unstable(facts: Facts) -> Iterator[str]:
+    yield from facts.unstable
+
+
+def _webhook_lost(facts: Facts) -> Iterator[str]:
+    by_event = {delivery.event_id: delivery for delivery in facts.deliveries}
+    verified = {call.webhook_id for call in facts.calls if call.verified}
+    for job in facts.decodable.values():
+        delivery = by_event.get(expected_event(job))
+        if job.webhook and delivery is None:
+            yield f"job {job.number} has no webhook"
+        elif delivery is not None and (delivery.state != "delivered" or delivery.webhook_id not in verified):
+            yield f"the webhook of job {job.number} is {delivery.state}"
+        elif delivery is not None and not job.webhook:
+            yield f"job {job.number} asked for no webhook"
+
+
+def _webhook_twice(facts: Facts) -> Iterator[str]:
+    calls = Counter(call.webhook_id for call in facts.calls)
+    known = {delivery.webhook_id: delivery for delivery in facts.deliveries}
+    yield from (f"a webhook {name} of no event was sent" for name in calls if name not in known)
+    for name, delivery in known.items():
+        if calls[name] > 1 + delivery.unknown:
+            yield f"{name} was sent {calls[name]} times, {delivery.unknown} of its attempts have an unknown end"
+    jobs = Counter(delivery.job_id for delivery in facts.deliveries)
+    yield from (f"job {job_id} has {number} webhooks" for job_id, number in jobs.items() if number > 1)
+
+
+def _webhook_early(facts: Facts) -> Iterator[str]:
+    first: dict[str, float] = {}
+    for call in facts.calls:
+        first[call.webhook_id] = min(call.at, first.get(call.webhook_id, call.at))
+    for delivery in facts.deliveries:
+        at = first.get(delivery.webhook_id)
+        if at is not None and at < facts.applied.get(delivery.event_id, float("inf")):
+            yield f"{delivery.webhook_id} came before its result could be read"
+
+
+def _repeated(facts: Facts) -> Iterator[str]:
+    for execution, why in facts.repeats:
+        if why == "unexplained":
+            yield f"{execution.record} ({execution.stage}) was done by {execution.worker} and done again"
+
+
+RULES: dict[str, Rule] = {
+    "every accepted job has a visible result": _lost,
+    "no record has two visible results": _twice,
+    "every end bears the one id of its job and run": _wrong_identity,
+    "every job ends as it must": _wrong_end,
+    "every job has one row, which tells its end once": _wrong_row,
+    "the states of a job are a path of the state machine": _wrong_path,
+    "every end is marked as applied in the transaction that applies it": _unapplied,
+    "every transcript that is named is there, and no other": _objects,
+    "what cannot be decoded is set aside with its bytes": _undecodable,
+    "what kills is in quarantine with its bytes": _quarantined,
+    "nobody innocent is set aside": _innocent,
+    "no record is retried or set aside twice": _moved_twice,
+    "committed offsets cover everything": _uncovered,
+    "no transaction is left open": _unstable,
+    "every webhook that was asked for is delivered": _webhook_lost,
+    "no webhook is sent again without a reason": _webhook_twice,
+    "no webhook comes before its result can be read": _webhook_early,
+    "finished work is not done again": _repeated,
+}

@@ -1,0 +1,172 @@
+"""Gathers what the checker judges: every topic as read_committed readers see it, the tables, the objects, the calls."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from psycopg.rows import dict_row
+
+from deploy.local.receiver import Received
+from gpu_consumers.core.work import Delivery as Polled
+from schemas import topics
+from schemas.errors import Poison
+from schemas.events import JobRequested, JobResult
+from schemas.headers import ERROR_CODE, read_headers
+from schemas.serde import Serde
+from schemas.settings import OutboundSettings
+from sink.s3 import S3ObjectStore
+from sink.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
+from sink.webhook_secrets import SecretBox
+from tests.chaos import executions
+from tests.chaos.checker import Call, Delivery, Facts, Letter, Place, Result, Row
+from tests.chaos.names import renamed
+from tests.chaos.parts import Parts
+from tests.chaos.plan import Plan
+from tests.integration.gpu import read_topic
+
+SERDE = Serde()
+_ROWS = """
+SELECT job_id, state, run, result_event_id, transcript_uri,
+    (SELECT count(*) FROM segments WHERE segments.job_id = jobs.job_id) AS segments FROM jobs"""
+_HISTORY = "SELECT job_id, array_agg(state ORDER BY id) AS states FROM job_events GROUP BY job_id"
+_APPLIED = "SELECT event_id, extract(epoch FROM applied_at)::float8 AS at FROM applied_events"
+_DELIVERIES = """
+SELECT delivery_id, event_id, job_id, state, attempt,
+    (SELECT count(*) FROM webhook_attempts a WHERE a.delivery_id = d.delivery_id AND a.status IS NULL) AS unknown
+FROM webhook_deliveries d"""
+READERS = {
+    topics.TRANSCRIBERS: (topics.JOBS,),
+    topics.DIARIZERS: (topics.TRANSCRIPTS,),
+    topics.PERSIST: (topics.JOBS, topics.RESULTS, topics.PROGRESS),
+    topics.WEBHOOKS: (topics.RESULTS,),
+}
+
+
+def gathered(plan: Plan, parts: Parts, accepted: int, calls: Sequence[Call], *, quarantines: bool) -> Facts:
+    """All that is known after a run, when its processes have ended."""
+    topic_names = [renamed(topic, parts.prefix) for topic in topics.TOPICS]
+    read = {topic: read_topic(parts.stack.kafka_bootstrap, topic) for topic in topic_names}
+    jobs = read[renamed(topics.JOBS, parts.prefix)]
+    gpu = [renamed(group, parts.prefix) for group in (topics.TRANSCRIBERS, topics.DIARIZERS)]
+    records, undecodable = _requests(jobs)
+    return Facts(
+        jobs=plan.planned,
+        accepted=accepted,
+        records=records,
+        undecodable=undecodable,
+        results=[_result(message) for message in read[renamed(topics.RESULTS, parts.prefix)]],
+        dead=[_letter(message) for topic in topic_names if topic.endswith(".dlq") for message in read[topic]],
+        retried=[_letter(message) for topic in topic_names if ".retry." in topic for message in read[topic]],
+        places=list(_places(parts, read)),
+        unstable=_unstable(parts.stack.kafka_bootstrap, read),
+        executions=executions.read(parts.executions),
+        harms=parts.harms,
+        calls=calls,
+        quarantines=quarantines,
+        gpu_dlqs=frozenset(topics.dlq_topic(group) for group in gpu[:1]),
+        objects=_objects(parts),
+        **_tables(parts.dsn),
+    )
+
+
+def _requests(messages: "Sequence[Message[Any, Any]]") -> tuple[dict[UUID, int], dict[bytes, list[str]]]:
+    records: Counter[UUID] = Counter()
+    undecodable: dict[bytes, list[str]] = defaultdict(list)
+    for message in messages:
+        try:
+            records[SERDE.decode(message.value(), JobRequested).job_id] += 1
+        except Poison:
+            undecodable[message.value() or b""].append(f"{message.topic()}/{message.partition()}/{message.offset()}")
+    return records, undecodable
+
+
+def _result(message: "Message[Any, Any]") -> Result:
+    event = SERDE.decode(message.value(), JobResult)
+    code = event.error.code if event.error else None
+    return Result(event.job_id, event.run, event.event_id, str(event.outcome), code)
+
+
+def _letter(message: "Message[Any, Any]") -> Letter:
+    headers = read_headers(message.headers())  # type: ignore[arg-type]
+    topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+    polled = Polled(topic, partition, offset, message.key(), message.value(), headers)
+    origin = f"{polled.origin.topic}/{polled.origin.partition}/{polled.origin.offset}"
+    return Letter(topic, origin, polled.attempt, message.value(), headers.get(ERROR_CODE, ""))
+
+
+def _places(parts: Parts, read: "dict[str, list[Message[Any, Any]]]") -> Iterator[Place]:
+    for group, names in READERS.items():
+        options = {"bootstrap.servers": parts.stack.kafka_bootstrap, "isolation.level": "read_uncommitted"}
+        consumer = Consumer({**options, "group.id": renamed(group, parts.prefix)})
+        for topic in (renamed(name, parts.prefix) for name in names):
+            asked = [TopicPartition(topic, number) for number in range(parts.partitions)]
+            for found in consumer.committed(asked, timeout=20):
+                last = max((m.offset() or 0 for m in read[topic] if m.partition() == found.partition), default=-1)
+                _, end = consumer.get_watermark_offsets(TopicPartition(topic, found.partition), timeout=20)
+                exact = group in (topics.TRANSCRIBERS, topics.DIARIZERS)
+                yield Place(group, topic, found.partition, found.offset, last, end, exact)
+        consumer.close()
+
+
+def _unstable(bootstrap: str, read: "dict[str, list[Message[Any, Any]]]") -> list[str]:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    ends = []
+    for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
+        metadata = admin.list_topics(timeout=20).topics
+        asked = {TopicPartition(t, p): OffsetSpec.latest() for t in read for p in metadata[t].partitions}
+        futures = admin.list_offsets(asked, isolation_level=level)
+        ends.append({(t.topic, t.partition): future.result().offset for t, future in futures.items()})
+    stable, high = ends
+    return [f"{t} [{p}] is stable up to {stable[t, p]} of {high[t, p]}" for t, p in high if stable[t, p] != high[t, p]]
+
+
+def _objects(parts: Parts) -> frozenset[str]:
+    client = parts.stack.s3.client()
+    store = S3ObjectStore(parts.object_store)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=parts.prefix)
+    found = frozenset(store.uri(item["Key"]) for page in pages for item in page.get("Contents", ()))
+    store.close()
+    client.close()
+    return found
+
+
+def _tables(dsn: str) -> dict[str, Any]:
+    with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        rows, history, applied, deliveries = (
+            connection.execute(query).fetchall() for query in (_ROWS, _HISTORY, _APPLIED, _DELIVERIES)
+        )
+    return {
+        "rows": {row["job_id"]: Row(*(row[name] for name in Row.__dataclass_fields__)) for row in rows},
+        "histories": {row["job_id"]: row["states"] for row in history},
+        "applied": {row["event_id"]: row["at"] for row in applied},
+        "deliveries": [
+            Delivery(
+                message_id(row["delivery_id"]),
+                row["event_id"],
+                row["job_id"],
+                row["state"],
+                row["attempt"],
+                row["unknown"],
+            )
+            for row in deliveries
+        ],
+    }
+
+
+def calls_of(dsn: str, key: str, received: Sequence[tuple[float, Received]]) -> list[Call]:
+    """The calls with their signatures checked, however old they are; `received` with their unix seconds."""
+    box = SecretBox.of(OutboundSettings.model_validate({"webhook_key": key}))
+    with psycopg.connect(dsn) as connection:
+        sealed = connection.execute("SELECT endpoint_id, secret FROM webhook_endpoints").fetchall()
+    secrets = [box.open(bytes(secret), endpoint) for endpoint, secret in sealed]
+    return [Call(at, call.webhook_id, any(_verifies(call, secret) for secret in secrets)) for at, call in received]
+
+
+def _verifies(call: Received, secret: bytes) -> bool:
+    timestamp = int(call.headers.get(TIMESTAMP, "0"))
+    expected = signed_headers([secret], call.webhook_id, timestamp, call.body)
+    return expected[SIGNATURE] in call.headers.get(SIGNATURE, "").split()

@@ -1,0 +1,71 @@
+"""Starts a process of the service as it is, but for its names, the fake stages, armed failpoints and a planted mistake.
+
+python -m tests.chaos.launch gpu|relay|persist|webhooks|dispatch
+
+CHAOS_PREFIX: of topics and groups. CHAOS_EXECUTIONS: a file. CHAOS_FAILPOINTS: see tests.chaos.breaking.
+CHAOS_PLANTED: a name in tests.chaos.planted. All of the rest is the service's own environment.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas import failpoints
+from tests.chaos import names
+from tests.chaos.breaking import Breaker, orders_of
+
+if TYPE_CHECKING:
+    from gpu_consumers.core.work import StageRunner
+    from schemas.serde import Serde
+    from schemas.settings import GpuProcess
+
+MODULES = {
+    "relay": "producers.relay",
+    "persist": "streams.__main__",
+    "webhooks": "streams.__main__",
+    "dispatch": "streams.__main__",
+}
+
+
+def main(what: str) -> None:
+    """Run it to its end."""
+    names.take(os.environ["CHAOS_PREFIX"])
+    if planted := os.environ.get("CHAOS_PLANTED"):
+        importlib.import_module("tests.chaos.planted").plant(planted, what)
+    if orders := orders_of(os.environ.get("CHAOS_FAILPOINTS", "")):
+        failpoints.arm(Breaker(orders))
+    if what == "gpu":
+        _gpu()
+    sys.argv = [what, *([what] if what != "relay" else [])]
+    importlib.import_module(MODULES[what]).main()
+
+
+def _gpu() -> None:
+    import gpu_consumers.__main__ as gpu
+    from schemas.logs import configure
+    from schemas.settings import GpuProcess, load
+
+    settings = load(GpuProcess)
+    configure(settings, gpu.PROCESS)
+    status = gpu.serve(settings, gpu.STAGES, _stages)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess") -> "Sequence[StageRunner]":
+    from gpu_consumers.fake import FakeDiarizer, FakeTranscriber
+    from tests.chaos.executions import Logged
+
+    path, worker = Path(os.environ["CHAOS_EXECUTIONS"]), settings.worker_id or ""
+    return [
+        Logged(FakeTranscriber(serde, workers=settings.transcribe_workers), path, worker, "transcribe"),
+        Logged(FakeDiarizer(serde, workers=settings.diarize_workers), path, worker, "diarize"),
+    ]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,31 @@
+"""Topics, groups and services of a run of its own: the same code under another prefix, on a stack that many runs share."""
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+import schemas.topics
+
+_OWN = "scribe."
+
+
+def renamed(name: str, prefix: str) -> str:
+    """A name of the service as the run with this prefix uses it."""
+    return prefix + name.removeprefix("scribe") if name.startswith(_OWN) else name
+
+
+def take(prefix: str) -> None:
+    """Rename all topics and groups of this process; to be called before anything else of the service is imported."""
+    for constant, value in vars(schemas.topics).items():
+        if isinstance(value, str) and value.startswith(_OWN) and constant.isupper():
+            setattr(schemas.topics, constant, renamed(value, prefix))
+
+
+def create(bootstrap: str, prefix: str, partitions: int) -> None:
+    """Make the topics of a run."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    new = [
+        NewTopic(renamed(topic.name, prefix), partitions, 1, config=topic.config)
+        for topic in schemas.topics.TOPICS.values()
+    ]
+    for future in admin.create_topics(new, operation_timeout=30).values():
+        future.result()

@@ -1,0 +1,284 @@
+"""The processes of a run: started, broken as ordered, started again by a supervisor as a platform would do it."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from deploy.local import ports, process
+from deploy.local.process import ProcessId
+from deploy.local.stack import Stack
+from schemas.settings import ObjectStoreSettings
+from sink.migrate import migrate
+from sink.webhook_secrets import new_key
+from tests.chaos import names
+from tests.chaos.plan import PROCESSES
+
+LOOK_SECONDS = 0.05
+DRAIN_SECONDS = 3.0
+TIME_SCALE = 0.01  # the first rung of the ladder is 0.6 s
+EVERYBODY = "*"
+
+
+@dataclass(slots=True)
+class Harm:
+    """What was done to whom (a process, or everybody by way of a server), from and to unix seconds."""
+
+    who: str
+    what: str
+    began: float
+    ended: float
+    pid: int = 0
+
+
+@dataclass
+class Parts:
+    """Processes on topics, groups, a database and a bucket that only this run has."""
+
+    stack: Stack
+    folder: Path
+    prefix: str
+    partitions: int = 4
+    planted: str = ""
+    workers: int = 8
+    extra: Mapping[str, str] = field(default_factory=dict)
+    harms: list[Harm] = field(default_factory=list)
+    deaths: Counter[str] = field(default_factory=Counter)
+    """Processes that ended without having been asked to, by name and status."""
+    lives: Counter[str] = field(default_factory=Counter)
+    key: str = field(default_factory=new_key)
+
+    def __post_init__(self) -> None:
+        self._running: dict[str, ProcessId] = {}
+        self._wanted: set[str] = set()
+        self._frozen: set[str] = set()
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+        self._ports = ports.choose((*PROCESSES, "gpu-2"), {}, {})
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        names.create(self.stack.kafka_bootstrap, self.prefix, self.partitions)
+        database = self.prefix.replace(".", "_").replace("-", "_")
+        with psycopg.connect(self.stack.postgres_dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {database}".encode())
+        self.dsn = self.stack.postgres_dsn(database)
+        migrate(self.dsn)
+        client = self.stack.s3.client()
+        client.create_bucket(Bucket=self.prefix)
+        client.close()
+        self._supervisor.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._supervisor.join(10)
+        for identity in self._running.values():
+            process.kill(identity)
+
+    @property
+    def executions(self) -> Path:
+        """What the fake stages wrote down."""
+        return self.folder / "executions.tsv"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of the run finds."""
+        return {
+            **self.stack.environment(),
+            "SCRIBE_POSTGRES_DSN": self.dsn,
+            "SCRIBE_S3_BUCKET": self.prefix,
+            "SCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "SCRIBE_WEBHOOK_KEY": self.key,
+            "SCRIBE_WEBHOOK_TIMEOUT_SECONDS": "5",
+            "SCRIBE_TIME_SCALE": str(TIME_SCALE),
+            "SCRIBE_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            "SCRIBE_TRANSCRIBE_WORKERS": str(self.workers),
+            "SCRIBE_DIARIZE_WORKERS": str(min(16, self.workers)),
+            "SCRIBE_LOG_LEVEL": "info",
+            "CHAOS_PREFIX": self.prefix,
+            "CHAOS_EXECUTIONS": str(self.executions),
+            "CHAOS_PLANTED": self.planted,
+            **self.extra,
+        }
+
+    @property
+    def object_store(self) -> ObjectStoreSettings:
+        """The bucket, without what stands in front of it."""
+        values = {
+            "s3_endpoint": self.stack.s3_endpoint,
+            "s3_bucket": self.prefix,
+            "s3_access_key": self.stack.s3_access_key,
+            "s3_secret_key": self.stack.s3_secret_key,
+        }
+        return ObjectStoreSettings.model_validate(values)
+
+    def log(self, name: str) -> Path:
+        """What a process wrote."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def start(self, *names: str, failpoints: str = "") -> None:
+        """Start processes, and start each again whenever it ends."""
+        for name in names or PROCESSES:
+            with self._lock:
+                self._wanted.add(name)
+                self._spawn(name, failpoints)
+
+    def _spawn(self, name: str, failpoints: str = "") -> None:
+        what = "gpu" if name.startswith("gpu") else name
+        self.lives[name] += 1
+        own = {
+            "SCRIBE_WORKER_ID": name,
+            "SCRIBE_METRICS_PORT": str(self._ports[name]),
+            "CHAOS_FAILPOINTS": failpoints,
+            "CHAOS_LIFE": str(self.lives[name]),
+        }
+        command = [sys.executable, "-m", "tests.chaos.launch", what]
+        self._running[name] = process.start(
+            command, self.log(name), environment={**os.environ, **self.environment, **own}
+        )
+
+    def _supervise(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            with self._lock:
+                for name, identity in tuple(self._running.items()):
+                    if name in self._frozen or identity.process() is not None:
+                        continue
+                    self._buried(name, "died")
+                    if name in self._wanted:
+                        self._spawn(name)
+
+    def _buried(self, name: str, what: str) -> None:
+        identity = self._running.pop(name)
+        child = process._CHILDREN.get(identity.pid)
+        status = child.poll() if child else None
+        now = time.time()
+        self.harms.append(Harm(name, what, now - 0.5, now, identity.pid))
+        if what == "died":
+            self.deaths[f"{name}: {status}"] += 1
+        process.kill(identity)
+
+    def kill(self, name: str, failpoints: str = "") -> None:
+        """SIGKILL, and another start at once."""
+        with self._lock:
+            if (identity := self._running.get(name)) is None:
+                return
+            process.kill(identity)
+            self._frozen.discard(name)
+            self._buried(name, "killed")
+            if name in self._wanted:
+                self._spawn(name, failpoints)
+
+    def freeze(self, name: str, seconds: float) -> None:
+        """SIGSTOP for so long, then SIGCONT; it may be dead by then."""
+        with self._lock:
+            identity = self._running.get(name)
+            if identity is None or name in self._frozen:
+                return
+            process.send(identity, signal.SIGSTOP)
+            began = time.time()
+        self._over.wait(seconds)
+        process.send(identity, signal.SIGCONT)
+        self.harms.append(Harm(name, "frozen", began, time.time(), identity.pid))
+
+    def drain(self, name: str, *, again: bool = True) -> None:
+        """SIGTERM, wait for its end, and another start."""
+        with self._lock:
+            if not again:
+                self._wanted.discard(name)
+            if (identity := self._running.get(name)) is None:
+                return
+            self._frozen.add(name)
+        process.send(identity, signal.SIGTERM)
+        deadline = time.monotonic() + 40
+        while identity.process() is not None and time.monotonic() < deadline and not self._over.is_set():
+            time.sleep(LOOK_SECONDS)
+        with self._lock:
+            self._frozen.discard(name)
+            if self._running.get(name) is identity:
+                self._buried(name, "drained")
+                if name in self._wanted:
+                    self._spawn(name)
+
+    def join(self, name: str, seconds: float, *, kill: bool) -> None:
+        """Let one more member in, for so long."""
+        self.start(name)
+        self._over.wait(seconds)
+        if kill:
+            with self._lock:
+                self._wanted.discard(name)
+            self.kill(name)
+        else:
+            self.drain(name, again=False)
+
+    def stop(self) -> None:
+        """Let all end in good order, and start none again."""
+        with self._lock:
+            self._wanted.clear()
+            running = tuple(self._running)
+        threads = [threading.Thread(target=self.drain, args=(name,)) for name in running]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+    def restart_broker(self, seconds: float) -> None:
+        """As after a power cut."""
+        with self.harming("broker restart"):
+            self.stack.kafka.kill()
+            self._over.wait(seconds)
+            self.stack.kafka.start()
+
+    def restart_database(self, seconds: float) -> None:
+        """Every session is cut in the middle, and the log is replayed at the start."""
+        if (identity := self.stack.postgres.identity) is not None:
+            process.stop(identity, end_signal=signal.SIGQUIT)
+        self._over.wait(seconds)
+        self.stack.postgres.start()
+
+    def harming(self, what: str) -> "_Harming":
+        """Around what is done to everybody."""
+        return _Harming(self.harms, what)
+
+    def pids(self) -> dict[str, int]:
+        """Those that run now."""
+        with self._lock:
+            return {name: identity.pid for name, identity in self._running.items()}
+
+    def ready(self, name: str) -> bool:
+        """Whether a process says so."""
+        import httpx
+
+        with suppress(httpx.HTTPError):
+            url = f"http://{ports.HOST}:{self._ports[name]}/readyz"
+            return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return False
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until all that run are ready; a planted mistake may keep one from it."""
+        deadline = time.monotonic() + seconds
+        while not all(map(self.ready, self.pids())) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+@dataclass
+class _Harming:
+    harms: list[Harm]
+    what: str
+    began: float = 0.0
+
+    def __enter__(self) -> None:
+        self.began = time.time()
+
+    def __exit__(self, *_: object) -> None:
+        self.harms.append(Harm(EVERYBODY, self.what, self.began, time.time()))

@@ -1,0 +1,135 @@
+"""One run: jobs come in while processes, servers and connections are broken; then all is let settle, and is judged."""
+
+import importlib.util
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy.local.receiver import Received, Receiver
+from deploy.local.stack import Stack
+from tests.chaos.checker import Facts, Verdict, check
+from tests.chaos.evidence import calls_of, gathered
+from tests.chaos.faults import Faults
+from tests.chaos.load import Load
+from tests.chaos.parts import Parts
+from tests.chaos.plan import PROCESSES, Plan
+
+LOOK_SECONDS = 0.3
+PATIENCE_SECONDS = 90.0  # without any progress
+QUIET_SECONDS = 1.5  # in which what would be done twice may still come
+LOAD_SHARE = 0.9  # of a run's time
+_ENDED = """
+SELECT count(*) FILTER (WHERE state IN ('completed', 'failed', 'cancelled')) FROM jobs
+UNION ALL SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered'"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run; seconds from the first job to the last end."""
+
+    plan: Plan
+    facts: Facts
+    verdicts: list[Verdict]
+    seconds: float
+    faults: Mapping[str, int]
+    deaths: Mapping[str, int]
+    cuts: Mapping[str, int]
+
+    @property
+    def broken(self) -> dict[str, tuple[str, ...]]:
+        """The promises that did not hold, and what broke them."""
+        return {verdict.promise: verdict.broken for verdict in self.verdicts if verdict.broken}
+
+
+def has_quarantine() -> bool:
+    """Whether the runtime sets records aside that kill their process."""
+    return importlib.util.find_spec("gpu_consumers.core.marks") is not None
+
+
+@dataclass
+class Run:
+    """What a run needs to know; `before` is called when the topics are there and no process is."""
+
+    plan: Plan
+    stack: Stack
+    folder: Path
+    prefix: str
+    say: Console
+    planted: str = ""
+    partitions: int = 4
+    workers: int = 8
+    processes: tuple[str, ...] = PROCESSES
+    patience: float = PATIENCE_SECONDS
+    before: Callable[[Parts], None] = lambda _: None
+    extra: Mapping[str, str] | None = None
+
+    def done(self) -> Result:
+        """Run to its end and judge it."""
+        received: list[tuple[float, Received]] = []
+
+        def take(call: Received) -> int:
+            received.append((time.time(), call))
+            return 204
+
+        parts = Parts(
+            self.stack, self.folder, self.prefix, self.partitions, self.planted, self.workers, extra=self.extra or {}
+        )
+        with Receiver(take) as receiver, parts:
+            self.before(parts)
+            parts.start(*self.processes)
+            parts.wait_ready()
+            began = time.monotonic()
+            load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE)
+            faults = Faults(self.plan, parts)
+            load.start()
+            faults.start()
+            self._settle(parts, load, faults)
+            seconds = time.monotonic() - began
+            load.stop()
+            faults.stop()
+            time.sleep(QUIET_SECONDS)
+            parts.stop()
+            for failure in (load.failure, faults.failure):
+                if failure is not None:
+                    raise failure
+            calls = calls_of(parts.dsn, parts.key, received)
+            facts = gathered(self.plan, parts, load.accepted, calls, quarantines=has_quarantine())
+        proxy = getattr(self.stack, "kafka_proxy", None)
+        return Result(
+            self.plan, facts, check(facts), seconds, faults.done, parts.deaths, Counter(proxy.cuts) if proxy else {}
+        )
+
+    def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
+        """Wait until all has come and ended, and nothing more is broken; or until nothing has moved for long."""
+        rows = sum(not job.undecodable for job in self.plan.planned)
+        hooks = sum(job.webhook and not job.undecodable for job in self.plan.planned)
+        goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": len(self.plan.schedule)}
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        moved, last = time.monotonic(), (0, 0, 0, 0)
+        with Progress(*columns, console=self.say, transient=True) as bars:
+            tasks = [bars.add_task(name, total=goal) for name, goal in goals.items()]
+            while time.monotonic() - moved < self.patience:
+                now = (load.accepted, *_ended(parts.dsn, last[1:3]), sum(faults.done.values()))
+                for task, number in zip(tasks, now, strict=True):
+                    bars.update(task, completed=number)
+                if now != last:
+                    moved, last = time.monotonic(), now
+                if load.done and faults.all_done and now[1] >= rows and now[2] >= hooks:
+                    return
+                time.sleep(LOOK_SECONDS)
+
+
+def _ended(dsn: str, before: tuple[int, int]) -> tuple[int, int]:
+    """Jobs with an end and webhooks delivered; as before when the database is away."""
+    try:
+        with psycopg.connect(dsn, connect_timeout=2) as connection:
+            (jobs,), (hooks,) = connection.execute(_ENDED).fetchall()
+    except psycopg.Error:
+        return before
+    return jobs, hooks
