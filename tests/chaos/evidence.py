@@ -7,15 +7,14 @@ from uuid import UUID
 
 import psycopg
 from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from psycopg.rows import dict_row
 
 from deploy.local.receiver import Received
-from gpu_consumers.core.work import Delivery as Polled
 from schemas import topics
 from schemas.errors import Poison
 from schemas.events import JobRequested, JobResult
-from schemas.headers import ERROR_CODE, read_headers
+from schemas.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
 from sink.s3 import S3ObjectStore
@@ -38,12 +37,7 @@ _DELIVERIES = """
 SELECT delivery_id, event_id, job_id, state, attempt,
     (SELECT count(*) FROM webhook_attempts a WHERE a.delivery_id = d.delivery_id AND a.status IS NULL) AS unknown
 FROM webhook_deliveries d"""
-READERS = {
-    topics.TRANSCRIBERS: (topics.JOBS,),
-    topics.DIARIZERS: (topics.TRANSCRIPTS,),
-    topics.PERSIST: (topics.JOBS, topics.RESULTS, topics.PROGRESS),
-    topics.WEBHOOKS: (topics.RESULTS,),
-}
+GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS, topics.PERSIST, topics.WEBHOOKS)
 
 
 def gathered(plan: Plan, parts: Parts, accepted: int, calls: Sequence[Call], *, quarantines: bool) -> Facts:
@@ -92,17 +86,17 @@ def _result(message: "Message[Any, Any]") -> Result:
 
 def _letter(message: "Message[Any, Any]") -> Letter:
     headers = read_headers(message.headers())  # type: ignore[arg-type]
-    topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-    polled = Polled(topic, partition, offset, message.key(), message.value(), headers)
-    origin = f"{polled.origin.topic}/{polled.origin.partition}/{polled.origin.offset}"
-    return Letter(topic, origin, polled.attempt, message.value(), headers.get(ERROR_CODE, ""))
+    topic = message.topic() or ""
+    origin = origin_of(headers, Origin(topic, message.partition() or 0, message.offset() or 0))
+    place = f"{origin.topic}/{origin.partition}/{origin.offset}"
+    return Letter(topic, place, attempt_of(headers), message.value(), headers.get(ERROR_CODE, ""))
 
 
 def _places(parts: Parts, read: "dict[str, list[Message[Any, Any]]]") -> Iterator[Place]:
-    for group, names in READERS.items():
+    for group in GROUPS:
         options = {"bootstrap.servers": parts.stack.kafka_bootstrap, "isolation.level": "read_uncommitted"}
         consumer = Consumer({**options, "group.id": renamed(group, parts.prefix)})
-        for topic in (renamed(name, parts.prefix) for name in names):
+        for topic in (renamed(name, parts.prefix) for name in topics.READS[group]):
             asked = [TopicPartition(topic, number) for number in range(parts.partitions)]
             for found in consumer.committed(asked, timeout=20):
                 last = max((m.offset() or 0 for m in read[topic] if m.partition() == found.partition), default=-1)
@@ -117,7 +111,8 @@ def _unstable(bootstrap: str, read: "dict[str, list[Message[Any, Any]]]") -> lis
     ends = []
     for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
         metadata = admin.list_topics(timeout=20).topics
-        asked = {TopicPartition(t, p): OffsetSpec.latest() for t in read for p in metadata[t].partitions}
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(t, p): latest for t in read for p in metadata[t].partitions}
         futures = admin.list_offsets(asked, isolation_level=level)
         ends.append({(t.topic, t.partition): future.result().offset for t, future in futures.items()})
     stable, high = ends

@@ -50,7 +50,7 @@ class Faults:
     def _guarded(self, fault: Fault) -> None:
         try:
             self._do(fault)
-        except BaseException as error:  # it belongs to the run
+        except BaseException as error:  # noqa: BLE001 - it belongs to the run
             self.failure = error
         else:
             self.done[fault.kind] += 1

@@ -54,7 +54,7 @@ class Load:
     def _run(self) -> None:
         try:
             asyncio.run(self._submit())
-        except BaseException as error:  # it belongs to the run
+        except BaseException as error:  # noqa: BLE001 - it belongs to the run
             self.failure = error
 
     async def _submit(self) -> None:

@@ -1,5 +1,7 @@
 """Topics, groups and services of a run of its own: the same code under another prefix, on a stack that many runs share."""
 
+from dataclasses import replace
+
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -18,6 +20,9 @@ def take(prefix: str) -> None:
     for constant, value in vars(schemas.topics).items():
         if isinstance(value, str) and value.startswith(_OWN) and constant.isupper():
             setattr(schemas.topics, constant, renamed(value, prefix))
+    topics = [replace(topic, name=renamed(topic.name, prefix)) for topic in schemas.topics.TOPICS.values()]
+    schemas.topics.TOPICS = {topic.name: topic for topic in topics}
+    schemas.topics.GROUPS = tuple(renamed(group, prefix) for group in schemas.topics.GROUPS)  # type: ignore[assignment]
 
 
 def create(bootstrap: str, prefix: str, partitions: int) -> None:

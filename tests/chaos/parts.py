@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import httpx
 import psycopg
 
 from deploy.local import ports, process
+from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
@@ -257,17 +259,17 @@ class Parts:
 
     def ready(self, name: str) -> bool:
         """Whether a process says so."""
-        import httpx
-
         with suppress(httpx.HTTPError):
             url = f"http://{ports.HOST}:{self._ports[name]}/readyz"
             return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
         return False
 
     def wait_ready(self, seconds: float = 60) -> None:
-        """Wait until all that run are ready; a planted mistake may keep one from it."""
+        """Wait until all that run are ready; raises StartFailed with the end of a log."""
         deadline = time.monotonic() + seconds
-        while not all(map(self.ready, self.pids())) and time.monotonic() < deadline:
+        while missing := [name for name in self.pids() if not self.ready(name)]:
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{missing[0]} is not ready:\n{process.tail(self.log(missing[0]))}")
             time.sleep(0.1)
 
 

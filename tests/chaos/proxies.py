@@ -5,7 +5,6 @@ import contextlib
 import struct
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 HOST = "127.0.0.1"
 API_KEYS = {
@@ -20,10 +19,6 @@ API_KEYS = {
 """Requests of Kafka by the key that begins their header (Kafka protocol guide)."""
 _BUSY = b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
-Taken = Callable[
-    [asyncio.StreamReader, asyncio.StreamWriter, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
-]
-
 
 class Proxy:
     """Forwards connections from `port` to `target` (a port) in a thread of its own."""
@@ -31,21 +26,37 @@ class Proxy:
     def __init__(self, port: int, target: int) -> None:
         self.port = port
         self._target = target
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def start(self) -> None:
-        """Listen."""
+        """Listen; returns when it does."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._ready.wait(10)
 
     def stop(self) -> None:
-        """End the thread; its connections end with it."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """End all connections, and listen no more."""
+        if self._loop is not None and self._over is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(5)
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, HOST, self.port, backlog=256)
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._taken, HOST, self.port, backlog=256)
+        self._ready.set()
+        await self._over.wait()
+        server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._accept(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -62,6 +73,7 @@ class Proxy:
             answers.cancel()
             for end in (writer, back):
                 end.transport.abort()
+            await asyncio.gather(answers, return_exceptions=True)
 
     async def _forth(
         self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, client: asyncio.StreamWriter
@@ -70,10 +82,12 @@ class Proxy:
         raise NotImplementedError
 
     async def _back(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                client.write(data)
-                await client.drain()
+        try:
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    client.write(data)
+                    await client.drain()
+        finally:
             client.transport.abort()
 
 

@@ -49,7 +49,7 @@ class Result:
 
 def has_quarantine() -> bool:
     """Whether the runtime sets records aside that kill their process."""
-    return importlib.util.find_spec("gpu_consumers.core.marks") is not None
+    return importlib.util.find_spec("gpu_consumers.core.starts") is not None
 
 
 @dataclass

@@ -1,0 +1,83 @@
+"""The service under fire in short, and what the harness itself rests on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from schemas.failpoints import NAMES
+from tests.chaos.__main__ import plan_of
+from tests.chaos.breaking import Breaker, Broken, Order, orders_of
+from tests.chaos.plan import AT_FAILPOINTS, CUTS, Kind, Plan, Shares
+from tests.chaos.proxies import API_KEYS
+from tests.chaos.report import as_json, shown
+from tests.chaos.run import Run
+from tests.chaos.stack import ChaosStack
+
+SHORT = dict.fromkeys(Kind, 1) | {Kind.KILL: 3, Kind.STOP: 0, Kind.CUT: 3}
+
+
+@pytest.fixture
+def quiet() -> Iterator[Console]:
+    with Path(os.devnull).open("w") as nowhere:
+        yield Console(file=nowhere)
+
+
+def test_jobs_and_faults_are_drawn_from_the_seed_alone() -> None:
+    one, same, other = plan_of(5, 1), plan_of(5, 1), plan_of(5, 2)
+    assert (one.planned, one.schedule) == (same.planned, same.schedule)
+    assert one.planned != other.planned
+    assert one.schedule != other.schedule
+
+
+def test_a_long_plan_has_what_it_promises() -> None:
+    plan = plan_of(60, 1)
+    deadly = (Kind.KILL, Kind.FAILPOINT)
+    assert len(plan.planned) >= 10_000
+    assert sum(fault.kind in deadly for fault in plan.schedule) >= 200
+    assert sum(fault.kind is Kind.BROKER for fault in plan.schedule) >= 10
+    shares = {
+        outcome: sum(job.outcome == outcome for job in plan.planned) / 10_000 for outcome in ("transient", "kill")
+    }
+    assert 0.02 < shares["transient"] < 0.04
+    assert 0.001 < shares["kill"] < 0.004
+
+
+def test_what_is_to_be_broken_exists() -> None:
+    assert {name for _, name in AT_FAILPOINTS} <= NAMES
+    assert set(CUTS) == set(API_KEYS)
+
+
+def test_orders_are_read_and_refused() -> None:
+    assert orders_of("gpu.after_poll=kill@3,relay.after_mark=delay:0.5") == (
+        Order("gpu.after_poll", "kill", 3),
+        Order("relay.after_mark", "delay", 1, 0.5),
+    )
+    with pytest.raises(ValueError, match="no such order"):
+        orders_of("gpu.nowhere=kill")
+
+
+def test_an_order_is_done_at_its_pass_and_never_again() -> None:
+    breaker = Breaker(orders_of("gpu.after_poll=raise@2"))
+    breaker("gpu.after_poll")
+    breaker("gpu.after_commit")
+    with pytest.raises(Broken):
+        breaker("gpu.after_poll")
+    breaker("gpu.after_poll")
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.s3
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_or_done_twice_while_everything_breaks(tmp_path: Path, quiet: Console) -> None:
+    """Every kind of fault within some seconds; the long run is `python -m tests.chaos --minutes 60`."""
+    shares = Shares(seconds=0.4, transient=0.05, permanent=0.05, undecodable=0.05)
+    plan = Plan(seed=1, jobs=100, seconds=12, shares=shares, faults=SHORT)
+    with ChaosStack(tmp_path / "stack") as stack:
+        result = Run(plan, stack, tmp_path, "chaos-test", quiet).done()
+    quiet.print(shown(result))
+    assert result.broken == {}, as_json(result)
+    assert sum(result.faults.values()) == len(plan.schedule)
