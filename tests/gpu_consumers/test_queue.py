@@ -1,0 +1,112 @@
+"""The queue of a group: suspects first and alone in the process, then whoever is next, and nothing of a lost partition."""
+
+from threading import Thread
+
+from gpu_consumers.announcements import Announcements
+from gpu_consumers.core.fairness import LONG_SECONDS, Ticket
+from gpu_consumers.core.offsets import PartitionOffsets, Position
+from gpu_consumers.core.room import ALONE_SECONDS
+from gpu_consumers.core.starts import Begun, Mark, Marks, Starts
+from gpu_consumers.core.work import Delivery
+from gpu_consumers.execution import Task
+from gpu_consumers.partitions import OwnedPartition
+from gpu_consumers.queue import SharedRoom, TaskQueue
+
+
+def partition(*marks: Mark) -> OwnedPartition:
+    return OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, Starts(Marks(bool(marks), marks)))
+
+
+def task(of: OwnedPartition, offset: int) -> Task:
+    return Task(Delivery("jobs", 0, offset, None, None), of)
+
+
+def filled(queue: TaskQueue, of: OwnedPartition, *offsets: int) -> list[Task]:
+    tasks = [task(of, offset) for offset in offsets]
+    for each in tasks:
+        queue.put(each, Ticket())
+    return tasks
+
+
+def begun(of: OwnedPartition) -> dict[int, Begun]:
+    return {mark.offset: mark.begun for mark in of.starts.marks().begun}
+
+
+def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
+    shared, owned = SharedRoom(), partition(Mark(7, Begun.BESIDE))
+    mine, other = TaskQueue(2, shared), TaskQueue(2, shared)
+    innocent, suspect = filled(mine, owned, 3, 7)
+    [neighbour] = filled(other, partition(), 1)
+    assert mine.take() is suspect
+    assert begun(owned) == {7: Begun.ALONE}
+    waiting = Thread(target=lambda: found.append(other.take()))
+    found: list[Task | None] = []
+    waiting.start()
+    waiting.join(0.2)
+    assert not found
+    mine.done(suspect)
+    waiting.join(5)
+    assert found == [neighbour]
+    assert mine.take() is innocent
+
+
+def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
+    queue, owned = TaskQueue(2, SharedRoom()), partition(Mark(7, Begun.ALONE, 1))
+    running, condemned = task(partition(), 1), task(owned, 7)
+    queue.put(running, Ticket())
+    assert queue.take() is running
+    queue.put(condemned, Ticket())
+    assert queue.take() is condemned
+    assert begun(owned) == {7: Begun.NOT}
+
+
+def test_a_suspect_that_lives_long_lets_others_begin_and_its_death_would_not_count() -> None:
+    now = [0.0]
+    queue, owned = TaskQueue(2, SharedRoom(), clock=lambda: now[0]), partition(Mark(7, Begun.BESIDE))
+    innocent, suspect = filled(queue, owned, 3, 7)
+    assert queue.take() is suspect
+    now[0] = ALONE_SECONDS
+    assert queue.take() is innocent
+    assert begun(owned) == {7: Begun.BESIDE, 3: Begun.BESIDE}
+
+
+def test_what_belongs_to_a_lost_partition_is_never_begun() -> None:
+    queue, lost, kept = TaskQueue(2, SharedRoom()), partition(Mark(2, Begun.BESIDE)), partition()
+    filled(queue, lost, 1, 2)
+    [own] = filled(queue, kept, 5)
+    lost.owned = False
+    assert queue.take() is own
+    assert begun(lost) == {2: Begun.NOT}
+
+
+def test_long_recordings_leave_a_worker_free() -> None:
+    queue, owned = TaskQueue(2, SharedRoom()), partition()
+    first, second, short = (task(owned, offset) for offset in range(3))
+    queue.put(first, Ticket(seconds=LONG_SECONDS))
+    queue.put(second, Ticket(seconds=LONG_SECONDS))
+    queue.put(short, Ticket(seconds=5))
+    assert [queue.take(), queue.take()] == [first, short]
+    queue.done(short)
+    queue.done(first, seconds=LONG_SECONDS)
+    assert queue.take() is second
+
+
+def test_nothing_comes_after_it_was_discarded_and_a_closed_queue_lets_everybody_go() -> None:
+    queue = TaskQueue(1, SharedRoom())
+    filled(queue, partition(Mark(2, Begun.BESIDE)), 1, 2)
+    queue.discard()
+    filled(queue, partition(), 3)
+    assert len(queue) == 0
+    queue.close()
+    assert queue.take() is None
+
+
+def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -> None:
+    announcements = Announcements()
+    assert [announcements.due] == [True]
+    announcements.tell(announcements.asked)
+    assert [announcements.due] == [False]
+    number = announcements.ask()
+    assert not announcements.wait(number, lambda: False)
+    announcements.tell(number)
+    assert announcements.wait(number, lambda: False)
