@@ -1,15 +1,19 @@
 """Where deliveries wait for a worker: suspects first and alone, then fairly; shared by the threads of one group."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Condition, Lock
 
+from gpu_consumers.core.brake import Brake
 from gpu_consumers.core.fairness import FairQueue, Ticket, most_long
 from gpu_consumers.core.room import Room
 from gpu_consumers.core.starts import Begun
 from gpu_consumers.execution import Task
+from schemas.metrics import BRAKE
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05  # between two looks at whether the room of the process is free
 
 
@@ -24,8 +28,12 @@ class SharedRoom:
 class TaskQueue:
     """Tasks in; each worker takes one, runs it and says so."""
 
-    def __init__(self, workers: int, shared: SharedRoom, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells monotonic seconds."""
+    def __init__(
+        self, workers: int, shared: SharedRoom, clock: Callable[[], float] = time.monotonic, name: str = "jobs"
+    ) -> None:
+        """`clock` tells monotonic seconds; `name` is what the log calls the queue."""
+        self._name = name
+        self._brake = Brake()
         self._most_long = most_long(workers)
         self._shared = shared
         self._clock = clock
@@ -61,14 +69,15 @@ class TaskQueue:
                 self._changed.wait(LOOK_SECONDS if blocked else None)
         return None
 
-    def done(self, task: Task, seconds: float | None = None) -> None:
-        """A worker has ended a task, of which the recording turned out to have so many seconds."""
+    def done(self, task: Task, seconds: float | None = None, failed: bool | None = None) -> None:
+        """A worker has ended a task: how long its recording was, and whether it failed by no fault of its own, if known."""
         with self._shared.lock:
             self._shared.room.leave(task)
         with self._changed:
             ticket = self._taken.pop(id(task), None)
-            if ticket is not None and seconds is not None:
-                self._fair.correct(ticket, seconds)
+            if ticket is not None:
+                self._fair.correct(ticket, ticket.seconds if seconds is None else seconds)
+                self._judge(ticket, failed)
             self._changed.notify()
 
     def discard(self) -> None:
@@ -84,8 +93,15 @@ class TaskQueue:
             self._closed = True
             self._changed.notify_all()
 
+    def _judge(self, ticket: Ticket, failed: bool | None) -> None:
+        if pause := self._brake.end(ticket.tenant, failed, self._clock()):
+            log.error("%s: most of the latest jobs fail by no fault of theirs: none begins for %g s", self._name, pause)
+        BRAKE.labels(self._name).set(not self._brake.admits(self._clock()))
+
     def _next(self) -> Task | None:
         now = self._clock()
+        if not self._brake.admits(now):
+            return None
         with self._shared.lock:
             room = self._shared.room
             if (alone := room.open_up(now)) is not None:
@@ -122,4 +138,5 @@ class TaskQueue:
 
     def _taken_by(self, task: Task, ticket: Ticket) -> Task:
         self._taken[id(task)] = ticket
+        self._brake.begin()
         return task

@@ -33,7 +33,7 @@ class WorkerPool:
         self._execute = execute
         self._ticket = ticket
         self._arriving: SimpleQueue[Task | None] = SimpleQueue()
-        self._queue = TaskQueue(workers, room or SharedRoom())
+        self._queue = TaskQueue(workers, room or SharedRoom(), name=name)
         self._lock = Lock()
         self._busy = 0
         self._threads = [self._thread(self._work, f"{name}-{number}") for number in range(workers)]
@@ -85,11 +85,12 @@ class WorkerPool:
                 self.failure = error
                 self._queue.close()
                 return
-            if finished is not None:
-                self.finished.put(finished)
-            else:
+            if finished is None:
                 task.partition.starts.abandon(task.delivery.offset)
-            self._queue.done(task, finished.audio_seconds if finished is not None else None)
+                self._queue.done(task)
+            else:
+                self.finished.put(finished)
+                self._queue.done(task, finished.audio_seconds, finished.settlement.troubled)
             with self._lock:
                 self._busy -= 1
 

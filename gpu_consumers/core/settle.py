@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
-from schemas.errors import Fatal, Permanent, Poison, ScribeError, Transient
+from schemas.errors import ErrorKind, Fatal, Permanent, Poison, ScribeError, Transient
 from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
@@ -33,6 +33,15 @@ class Settlement:
     outcome: str
     emissions: tuple[Emission, ...] = ()
     forwards: tuple[Record, ...] = ()
+
+    @property
+    def troubled(self) -> bool | None:
+        """Whether it failed by no fault of its own; None when it says nothing about those who worked on it."""
+        if self.outcome == "completed":
+            return False
+        internal = ErrorKind.INTERNAL.value
+        errors = [e.event.error for e in self.emissions if isinstance(e.event, JobResult) and e.event.error is not None]
+        return True if self.outcome == "retried" or any(error.kind == internal for error in errors) else None
 
     @property
     def final(self) -> bool:
