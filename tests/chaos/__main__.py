@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 
 from tests.chaos.plan import Kind, Plan, Shares
+from tests.chaos.proof import all_proven
+from tests.chaos.proof import shown as table
 from tests.chaos.report import as_json, shown
-from tests.chaos.run import Run, has_quarantine
+from tests.chaos.run import Run
 from tests.chaos.stack import ChaosStack
 
 JOBS_A_MINUTE = 170.0
@@ -35,8 +37,7 @@ FAULTS_A_MINUTE = {
 def plan_of(minutes: float, seed: int, jobs: int | None = None) -> Plan:
     """A run of so many minutes, with one of each fault at least."""
     faults = {kind: max(1, round(rate * minutes)) for kind, rate in FAULTS_A_MINUTE.items()}
-    shares = Shares(kill=0.002 if has_quarantine() else 0.0)
-    return Plan(seed, jobs or round(JOBS_A_MINUTE * minutes), minutes * 60, shares, faults)
+    return Plan(seed, jobs or round(JOBS_A_MINUTE * minutes), minutes * 60, Shares(kill=0.002, rerun=0.005), faults)
 
 
 def main(
@@ -45,8 +46,11 @@ def main(
     jobs: Annotated[int | None, typer.Option(help="How many; 170 a minute if not given.", min=1)] = None,
     report: Annotated[Path | None, typer.Option(help="Where a report in JSON is written.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Folder for data and logs, which then stay.")] = None,
+    planted: Annotated[bool, typer.Option("--planted", help="Prove the checker by planted mistakes instead.")] = False,
 ) -> None:
     """Break everything, and prove that nothing was lost or done twice."""
+    if planted:
+        sys.exit(0 if prove(Console()) else 1)
     plan, say = plan_of(minutes, seed, jobs), Console()
     with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as temporary:
         folder = keep or Path(temporary)
@@ -56,6 +60,14 @@ def main(
     if report is not None:
         report.write_text(json.dumps(as_json(result), indent=2) + "\n")
     sys.exit(1 if result.broken else 0)
+
+
+def prove(say: Console) -> bool:
+    """Run every planted mistake; whether the checker saw all of them and accused nothing else."""
+    with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as folder, ChaosStack(Path(folder) / "stack") as stack:
+        proofs = all_proven(stack, Path(folder), say, lambda p: say.print(f"{p.name}: {p.first or 'NOT SEEN'}"))
+    say.print(table(proofs))
+    return all(proof.holds for proof in proofs)
 
 
 if __name__ == "__main__":

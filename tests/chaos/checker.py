@@ -109,17 +109,23 @@ class Facts:
     places: Sequence[Place]
     unstable: Sequence[str]
     """Partitions whose last stable offset is below their end."""
+    visible: frozenset[str]
+    """Where (topic/partition/offset) the records lie that GPU groups may see."""
     executions: Sequence[Execution]
     harms: Sequence[Harm]
     undecodable: Mapping[bytes, Sequence[str]]
     """Where (topic/partition/offset) each undecodable value lies."""
-    quarantines: bool
-    """Whether the runtime sets records that kill aside."""
+    killing: Mapping[bytes, Sequence[str]]
+    """Where each value lies that kills whoever works on it."""
     gpu_dlqs: frozenset[str] = frozenset()
 
     @cached_property
     def decodable(self) -> Mapping[UUID, PlannedJob]:
         return {job.job_id: job for job in self.jobs[: self.accepted] if not job.undecodable}
+
+    @cached_property
+    def runs(self) -> Sequence[tuple[PlannedJob, int]]:
+        return [(job, run) for job in self.decodable.values() for run in job.runs]
 
     @cached_property
     def results_of(self) -> Mapping[UUID, Sequence[Result]]:
@@ -173,8 +179,8 @@ def expected_event(job: PlannedJob, run: int = 1) -> UUID:
 
 def _lost(facts: Facts) -> Iterator[str]:
     for job in facts.decodable.values():
-        if not facts.results_of.get(job.job_id):
-            yield f"job {job.number} has no result"
+        found = {result.run for result in facts.results_of.get(job.job_id, ())}
+        yield from (f"run {run} of job {job.number} has no result" for run in job.runs if run not in found)
 
 
 def _twice(facts: Facts) -> Iterator[str]:
@@ -203,7 +209,7 @@ def _wrong_row(facts: Facts) -> Iterator[str]:
         row = facts.rows.get(job.job_id)
         if row is None:
             yield f"job {job.number} has no row"
-        elif row.state != job.ends or row.result_event_id != expected_event(job, row.run):
+        elif row.state != job.ends or row.result_event_id != expected_event(job, job.runs[-1]):
             yield f"the row of job {job.number} ({job.outcome}) is {row.state} by event {row.result_event_id}"
         elif row.segments != (row.state == "completed"):
             yield f"job {job.number} has {row.segments} segments"
@@ -212,53 +218,65 @@ def _wrong_row(facts: Facts) -> Iterator[str]:
 
 def _wrong_path(facts: Facts) -> Iterator[str]:
     for job_id, states in facts.histories.items():
-        ends = [state for state in states if state in ENDS]
-        steps = [ORDER.index(state) for state in states if state in ORDER]
-        if states[0] != "queued" or steps != sorted(set(steps)) or len(ends) > 1 or (ends and states[-1] not in ENDS):
+        runs = " ".join(states).split("queued")
+        job = facts.decodable.get(job_id)
+        beginnings = len(runs) - 1
+        if runs[0] or beginnings != (len(job.runs) if job else 1) or not all(map(_is_path, runs[1:])):
             yield f"job {job_id} went {' → '.join(states)}"
 
 
+def _is_path(states: str) -> bool:
+    """Whether a run, once it was queued, went forward to at most one end."""
+    names = states.split()
+    ends = [name for name in names if name in ENDS]
+    steps = [ORDER.index(name) for name in names if name in ORDER]
+    return steps == sorted(set(steps)) and ends == names[len(steps) :] and len(ends) <= 1
+
+
 def _unapplied(facts: Facts) -> Iterator[str]:
-    known = {expected_event(job) for job in facts.decodable.values()}
+    known = {expected_event(job, run) for job in facts.decodable.values() for run in job.runs}
     yield from (f"event {found} is marked as applied, and is none" for found in facts.applied if found not in known)
     for job in facts.decodable.values():
         row = facts.rows.get(job.job_id)
-        if row is not None and row.state in ENDS and expected_event(job) not in facts.applied:
+        missing = any(expected_event(job, run) not in facts.applied for run in job.runs)
+        if row is not None and row.state in ENDS and missing:
             yield f"the end of job {job.number} is not marked as applied"
 
 
 def _objects(facts: Facts) -> Iterator[str]:
     named = {row.transcript_uri for row in facts.rows.values() if row.transcript_uri is not None}
+    # each run has its own, and that of an earlier one stays
+    before = {uri.replace("/2.json", "/1.json") for uri in named}
     yield from (f"{uri} is named and is not there" for uri in named - facts.objects)
-    yield from (f"{uri} is there and is named by nobody" for uri in facts.objects - named)
+    yield from (f"{uri} is there and is named by nobody" for uri in facts.objects - named - before)
+
+
+def _kept(facts: Facts) -> Mapping[str, bytes | None]:
+    """What GPU groups set aside, by where it lay."""
+    return {letter.origin: letter.value for letter in facts.dead if letter.topic in facts.gpu_dlqs}
 
 
 def _undecodable(facts: Facts) -> Iterator[str]:
-    for topic in facts.gpu_dlqs:
-        kept = {letter.origin: letter.value for letter in facts.dead if letter.topic == topic}
-        for value, places in facts.undecodable.items():
-            for place in places:
-                if kept.get(place) != value:
-                    yield f"{place} holds no event; its bytes are not in {topic}"
-
-
-def _innocent(facts: Facts) -> Iterator[str]:
-    guilty = {place for places in facts.undecodable.values() for place in places}
-    killers = {str(job.job_id).encode() for job in facts.jobs if job.outcome == "kill"}
-    for letter in facts.dead:
-        if letter.origin in guilty or any(killer in (letter.value or b"") for killer in killers):
-            continue
-        yield f"{letter.origin} is in {letter.topic}: {letter.code}"
+    kept = _kept(facts)
+    for value, places in facts.undecodable.items():
+        yield from (
+            f"{place} holds no event; its bytes are not set aside" for place in places if kept.get(place) != value
+        )
 
 
 def _quarantined(facts: Facts) -> Iterator[str]:
-    if not facts.quarantines:
-        return
-    values = [letter.value or b"" for letter in facts.dead if letter.topic in facts.gpu_dlqs]
-    for job in facts.decodable.values():
-        needle = job.job_id.bytes, str(job.job_id).encode()
-        if job.outcome == "kill" and not any(word in value for value in values for word in needle):
-            yield f"job {job.number} kills and is not in quarantine"
+    kept = _kept(facts)
+    for value, places in facts.killing.items():
+        # a job that was published twice is recognised, and then only its first record is run
+        if not any(kept.get(place) == value for place in places):
+            yield f"{places[0]} kills, and its bytes are not set aside"
+
+
+def _innocent(facts: Facts) -> Iterator[str]:
+    guilty = {place for them in (facts.undecodable, facts.killing) for places in them.values() for place in places}
+    for letter in facts.dead:
+        if letter.origin not in guilty:
+            yield f"{letter.origin} is in {letter.topic}: {letter.code}"
 
 
 def _moved_twice(facts: Facts) -> Iterator[str]:
@@ -286,8 +304,8 @@ def _unstable(facts: Facts) -> Iterator[str]:
 def _webhook_lost(facts: Facts) -> Iterator[str]:
     by_event = {delivery.event_id: delivery for delivery in facts.deliveries}
     verified = {call.webhook_id for call in facts.calls if call.verified}
-    for job in facts.decodable.values():
-        delivery = by_event.get(expected_event(job))
+    for job, run in facts.runs:
+        delivery = by_event.get(expected_event(job, run))
         if job.webhook and delivery is None:
             yield f"job {job.number} has no webhook"
         elif delivery is not None and (delivery.state != "delivered" or delivery.webhook_id not in verified):
@@ -304,7 +322,9 @@ def _webhook_twice(facts: Facts) -> Iterator[str]:
         if calls[name] > 1 + delivery.unknown:
             yield f"{name} was sent {calls[name]} times, {delivery.unknown} of its attempts have an unknown end"
     jobs = Counter(delivery.job_id for delivery in facts.deliveries)
-    yield from (f"job {job_id} has {number} webhooks" for job_id, number in jobs.items() if number > 1)
+    for job_id, number in jobs.items():
+        if (job := facts.decodable.get(job_id)) is not None and number > len(job.runs):
+            yield f"job {job.number} has {number} webhooks"
 
 
 def _webhook_early(facts: Facts) -> Iterator[str]:
@@ -315,6 +335,11 @@ def _webhook_early(facts: Facts) -> Iterator[str]:
         at = first.get(delivery.webhook_id)
         if at is not None and at < facts.applied.get(delivery.event_id, float("inf")):
             yield f"{delivery.webhook_id} came before its result could be read"
+
+
+def _invisible(facts: Facts) -> Iterator[str]:
+    for record in sorted({execution.record for execution in facts.executions} - facts.visible):
+        yield f"{record} was worked on; no read_committed reader sees it"
 
 
 def _repeated(facts: Facts) -> Iterator[str]:
@@ -341,5 +366,6 @@ RULES: dict[str, Rule] = {
     "every webhook that was asked for is delivered": _webhook_lost,
     "no webhook is sent again without a reason": _webhook_twice,
     "no webhook comes before its result can be read": _webhook_early,
+    "nothing is worked on that was never committed": _invisible,
     "finished work is not done again": _repeated,
 }

@@ -1,7 +1,7 @@
 """Gathers what the checker judges: every topic as read_committed readers see it, the tables, the objects, the calls."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from deploy.local.receiver import Received
 from schemas import topics
 from schemas.errors import Poison
-from schemas.events import JobRequested, JobResult
+from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
@@ -40,42 +40,60 @@ FROM webhook_deliveries d"""
 GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS, topics.PERSIST, topics.WEBHOOKS)
 
 
-def gathered(plan: Plan, parts: Parts, accepted: int, calls: Sequence[Call], *, quarantines: bool) -> Facts:
+def gathered(plan: Plan, parts: Parts, accepted: int, calls: Sequence[Call]) -> Facts:
     """All that is known after a run, when its processes have ended."""
     topic_names = [renamed(topic, parts.prefix) for topic in topics.TOPICS]
     read = {topic: read_topic(parts.stack.kafka_bootstrap, topic) for topic in topic_names}
     jobs = read[renamed(topics.JOBS, parts.prefix)]
     gpu = [renamed(group, parts.prefix) for group in (topics.TRANSCRIBERS, topics.DIARIZERS)]
-    records, undecodable = _requests(jobs)
+    records, undecodable, killing = _requests(jobs, read[renamed(topics.TRANSCRIPTS, parts.prefix)])
     return Facts(
         jobs=plan.planned,
         accepted=accepted,
         records=records,
         undecodable=undecodable,
+        killing=killing,
         results=[_result(message) for message in read[renamed(topics.RESULTS, parts.prefix)]],
         dead=[_letter(message) for topic in topic_names if topic.endswith(".dlq") for message in read[topic]],
         retried=[_letter(message) for topic in topic_names if ".retry." in topic for message in read[topic]],
         places=list(_places(parts, read)),
         unstable=_unstable(parts.stack.kafka_bootstrap, read),
+        visible=frozenset(f"{m.topic()}/{m.partition()}/{m.offset()}" for found in read.values() for m in found),
         executions=executions.read(parts.executions),
         harms=parts.harms,
         calls=calls,
-        quarantines=quarantines,
-        gpu_dlqs=frozenset(topics.dlq_topic(group) for group in gpu[:1]),
+        gpu_dlqs=frozenset(topics.dlq_topic(group) for group in gpu),
         objects=_objects(parts),
         **_tables(parts.dsn),
     )
 
 
-def _requests(messages: "Sequence[Message[Any, Any]]") -> tuple[dict[UUID, int], dict[bytes, list[str]]]:
+Places = dict[bytes, list[str]]
+
+
+def _requests(
+    jobs: "Sequence[Message[Any, Any]]", transcripts: "Sequence[Message[Any, Any]]"
+) -> tuple[Counter[UUID], Places, Places]:
+    """Records by job, and where what cannot be decoded lies, and what kills."""
     records: Counter[UUID] = Counter()
-    undecodable: dict[bytes, list[str]] = defaultdict(list)
-    for message in messages:
+    undecodable: Places = defaultdict(list)
+    killing: Places = defaultdict(list)
+    for message in (*jobs, *transcripts):
+        value, place = message.value() or b"", f"{message.topic()}/{message.partition()}/{message.offset()}"
+        first = message.topic() == jobs[0].topic()
         try:
-            records[SERDE.decode(message.value(), JobRequested).job_id] += 1
+            request = SERDE.decode(value, JobRequested) if first else SERDE.decode(value, TranscriptReady).request
         except Poison:
-            undecodable[message.value() or b""].append(f"{message.topic()}/{message.partition()}/{message.offset()}")
-    return records, undecodable
+            undecodable[value].append(place)
+            continue
+        records[request.job_id] += first
+        if request.metadata["fake-outcome"] == "kill" and _kills_here(request.metadata, first=first):
+            killing[value].append(place)
+    return records, undecodable, killing
+
+
+def _kills_here(orders: Mapping[str, str], *, first: bool) -> bool:
+    return orders.get("fake-stage", Stage.TRANSCRIBING) == (Stage.TRANSCRIBING if first else Stage.DIARIZING)
 
 
 def _result(message: "Message[Any, Any]") -> Result:

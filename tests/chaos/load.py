@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import schemas.topics
@@ -12,7 +13,7 @@ from schemas.records import Record, record_of
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings, PostgresSettings
 from sink.jobs import accept
-from sink.postgres import Database
+from sink.postgres import Connection, Database
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts
 from tests.chaos.plan import Door, Plan, PlannedJob
@@ -66,6 +67,23 @@ class Load:
                     self.accepted += 1
                     due += self._pace
                     await asyncio.sleep(max(0.0, due - time.monotonic()))
+                for job in (job for job in self._plan.planned if len(job.runs) > 1):
+                    await self._again(job, publisher, database)
+
+    async def _again(self, job: PlannedJob, publisher: Publisher, database: Database) -> None:
+        """Ask for the next run once the first has ended."""
+        while not self._over.is_set() and not await self._has_ended(job, database):
+            await asyncio.sleep(PAUSE_SECONDS)
+        for run in job.runs[1:]:
+            record = record_of(Serde(), self._topic, job.request(self._url, run), "chaos", datetime.now(UTC))
+            await self._repeated(lambda record=record: asyncio.to_thread(publisher.publish, record))  # type: ignore[misc]
+
+    async def _has_ended(self, job: PlannedJob, database: Database) -> bool:
+        async def look(connection: Connection) -> bool:
+            found = await connection.execute("SELECT FROM applied_events WHERE job_id = %s", [job.job_id])
+            return await found.fetchone() is not None
+
+        return await database.run_when_back(look, PAUSE_SECONDS)
 
     async def _accepted(self, job: PlannedJob, publisher: Publisher, database: Database) -> None:
         request = job.request(self._url)
@@ -73,12 +91,15 @@ class Load:
             record = Record(self._topic, str(job.job_id).encode(), job.bytes())
         else:
             record = record_of(Serde(), self._topic, request, "chaos", datetime.now(UTC))
+        if job.door is Door.OUTBOX:
+            await self._repeated(lambda: database.run(lambda c: accept(c, request, b"chaos", record)))
+        else:
+            await self._repeated(lambda: asyncio.to_thread(publisher.publish, record))
+
+    async def _repeated(self, submit: Callable[[], Awaitable[object]]) -> None:
         while not self._over.is_set():
             try:
-                if job.door is Door.OUTBOX:
-                    await database.run(lambda connection: accept(connection, request, b"chaos", record))
-                else:
-                    await asyncio.to_thread(publisher.publish, record)
+                await submit()
             except Outage:
                 await asyncio.sleep(PAUSE_SECONDS)
             else:

@@ -52,6 +52,7 @@ class Shares:
     diarize: float = 0.5
     outbox: float = 0.5
     webhook: float = 0.5
+    rerun: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class PlannedJob:
     diarize: bool
     webhook: bool
     orders: Mapping[str, str]
+    runs: tuple[int, ...] = (1,)
 
     @property
     def undecodable(self) -> bool:
@@ -120,6 +122,8 @@ class Plan:
     """Faults that are not drawn."""
     door: Door | None = None
     """The only one, if there is one."""
+    orders: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """Those of jobs, by their numbers, that are not drawn."""
 
     @cached_property
     def planned(self) -> tuple[PlannedJob, ...]:
@@ -149,7 +153,8 @@ class Plan:
             outcome=outcome,
             diarize=diarize,
             webhook=chance.random() < self.shares.webhook,
-            orders=orders,
+            orders=self.orders.get(number, orders),
+            runs=(1, 2) if chance.random() < self.shares.rerun and outcome == "completed" else (1,),
         )
 
     def _fault(self, kind: Kind, chance: random.Random) -> Fault:

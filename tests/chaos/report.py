@@ -33,7 +33,7 @@ def numbers(result: Result) -> dict[str, Any]:
         "cut_requests": dict(result.cuts),
         "executions": len(facts.executions),
         "executions_repeated": dict(why),
-        "quarantine": facts.quarantines,
+        "records_that_kill": len(facts.killing),
     }
 
 

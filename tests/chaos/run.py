@@ -1,10 +1,9 @@
 """One run: jobs come in while processes, servers and connections are broken; then all is let settle, and is judged."""
 
-import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -25,7 +24,7 @@ PATIENCE_SECONDS = 90.0  # without any progress
 QUIET_SECONDS = 1.5  # in which what would be done twice may still come
 LOAD_SHARE = 0.9  # of a run's time
 _ENDED = """
-SELECT count(*) FILTER (WHERE state IN ('completed', 'failed', 'cancelled')) FROM jobs
+SELECT count(*) FROM applied_events
 UNION ALL SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered'"""
 
 
@@ -47,11 +46,6 @@ class Result:
         return {verdict.promise: verdict.broken for verdict in self.verdicts if verdict.broken}
 
 
-def has_quarantine() -> bool:
-    """Whether the runtime sets records aside that kill their process."""
-    return importlib.util.find_spec("gpu_consumers.core.starts") is not None
-
-
 @dataclass
 class Run:
     """What a run needs to know; `before` is called when the topics are there and no process is."""
@@ -68,6 +62,8 @@ class Run:
     patience: float = PATIENCE_SECONDS
     before: Callable[[Parts], None] = lambda _: None
     extra: Mapping[str, str] | None = None
+    failpoints: Mapping[str, str] = field(default_factory=dict)
+    """What the first life of a process ends with."""
 
     def done(self) -> Result:
         """Run to its end and judge it."""
@@ -82,7 +78,8 @@ class Run:
         )
         with Receiver(take) as receiver, parts:
             self.before(parts)
-            parts.start(*self.processes)
+            for name in self.processes:
+                parts.start(name, failpoints=self.failpoints.get(name, ""))
             parts.wait_ready()
             began = time.monotonic()
             load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE)
@@ -99,7 +96,7 @@ class Run:
                 if failure is not None:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
-            facts = gathered(self.plan, parts, load.accepted, calls, quarantines=has_quarantine())
+            facts = gathered(self.plan, parts, load.accepted, calls)
         proxy = getattr(self.stack, "kafka_proxy", None)
         return Result(
             self.plan, facts, check(facts), seconds, faults.done, parts.deaths, Counter(proxy.cuts) if proxy else {}
@@ -107,8 +104,8 @@ class Run:
 
     def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
         """Wait until all has come and ended, and nothing more is broken; or until nothing has moved for long."""
-        rows = sum(not job.undecodable for job in self.plan.planned)
-        hooks = sum(job.webhook and not job.undecodable for job in self.plan.planned)
+        rows = sum(len(job.runs) for job in self.plan.planned if not job.undecodable)
+        hooks = sum(len(job.runs) for job in self.plan.planned if job.webhook and not job.undecodable)
         goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": len(self.plan.schedule)}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         moved, last = time.monotonic(), (0, 0, 0, 0)
