@@ -321,7 +321,7 @@ def _plan(
 
 _LONG_FIRST = {0: {"fake-seconds": "3", "fake-outcome": "completed"}}
 BUGS: dict[str, Bug] = {
-    "offsets before results": Bug("every accepted job has a visible result", _plan()),
+    "offsets before results": Bug("every accepted job has a visible result", _plan(16, 2), patience=3),
     "results outside the transaction": Bug("no record has two visible results", _plan()),
     "retries outside the transaction": Bug("no record is retried or set aside twice", _plan(transient=0.5)),
     "reads uncommitted": Bug(

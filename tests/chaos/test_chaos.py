@@ -10,7 +10,11 @@ from rich.console import Console
 from schemas.failpoints import NAMES
 from tests.chaos.__main__ import plan_of
 from tests.chaos.breaking import Breaker, Broken, Order, orders_of
+from tests.chaos.checker import RULES
 from tests.chaos.plan import AT_FAILPOINTS, CUTS, Kind, Plan, Shares
+from tests.chaos.planted import BUGS, MISTAKES
+from tests.chaos.proof import proven
+from tests.chaos.proof import shown as proofs_shown
 from tests.chaos.proxies import API_KEYS
 from tests.chaos.report import as_json, shown
 from tests.chaos.run import Run
@@ -68,16 +72,38 @@ def test_an_order_is_done_at_its_pass_and_never_again() -> None:
     breaker("gpu.after_poll")
 
 
+@pytest.fixture(scope="module")
+def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
+    with ChaosStack(tmp_path_factory.mktemp("chaos") / "stack") as started:
+        yield started
+
+
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.s3
 @pytest.mark.timeout(180)
-def test_nothing_is_lost_or_done_twice_while_everything_breaks(tmp_path: Path, quiet: Console) -> None:
+def test_nothing_is_lost_or_done_twice_while_everything_breaks(
+    chaos_stack: ChaosStack, tmp_path: Path, quiet: Console
+) -> None:
     """Every kind of fault within some seconds; the long run is `python -m tests.chaos --minutes 60`."""
     shares = Shares(seconds=0.4, transient=0.05, permanent=0.05, undecodable=0.05)
-    plan = Plan(seed=1, jobs=100, seconds=12, shares=shares, faults=SHORT)
-    with ChaosStack(tmp_path / "stack") as stack:
-        result = Run(plan, stack, tmp_path, "chaos-test", quiet).done()
+    plan = Plan(seed=1, jobs=80, seconds=8, shares=shares, faults=SHORT)
+    result = Run(plan, chaos_stack, tmp_path, "chaos-test", quiet).done()
     quiet.print(shown(result))
     assert result.broken == {}, as_json(result)
     assert sum(result.faults.values()) == len(plan.schedule)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(120)
+def test_a_planted_mistake_is_seen(chaos_stack: ChaosStack, tmp_path: Path, quiet: Console) -> None:
+    """One of many; `python -m tests.chaos --planted` tries them all, each with and without it."""
+    proof = proven("offsets before results", chaos_stack, tmp_path, quiet, sound_too=False)
+    quiet.print(proofs_shown([proof]))
+    assert proof.caught
+
+
+def test_mistakes_are_planted_for_many_promises() -> None:
+    assert len(BUGS) >= 12
+    assert set(BUGS) <= set(MISTAKES)
+    assert {bug.promise for bug in BUGS.values()} <= set(RULES)
