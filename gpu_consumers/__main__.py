@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from gpu_consumers.control import ControlReader
+from gpu_consumers.core.cancellations import Cancellations
 from gpu_consumers.core.work import StageRunner
 from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
@@ -79,9 +81,22 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
     serde, drain = serde_for(settings), Drain(settings.drain_seconds)
     service = Service(drain)
     # probes answer from the start: loading models may take minutes
-    with HealthServer(settings, ready=service.ready, live=service.live), Publisher(settings, worker) as publisher:
-        progress = ProgressReporter(publisher.offer, serde, worker)
-        runtime = Runtime(settings, serde, progress, drain, worker, time_scale=settings.time_scale)
+    cancellations = Cancellations()
+    with (
+        HealthServer(settings, ready=service.ready, live=service.live),
+        Publisher(settings, worker) as publisher,
+        ControlReader(settings, serde, cancellations, worker) as control,
+    ):
+        runtime = Runtime(
+            settings,
+            serde,
+            ProgressReporter(publisher.offer, serde, worker),
+            drain,
+            worker,
+            time_scale=settings.time_scale,
+            cancelled=cancellations.covers,
+            informed=lambda: control.informed,
+        )
         groups = [create_group(runner, runtime) for runner in create(names, serde, settings)]
         service.handle_signals()
         log.info("%s works on %s", worker, ", ".join(names))

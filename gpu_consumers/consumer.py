@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -68,8 +68,9 @@ class GroupConsumer:
         duplicates: Duplicates[Task],
         retry_delays: Mapping[str, float],
         drain: Drain,
+        informed: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each."""
+        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `informed`: whether what was cancelled is known."""
         self.group = group
         self._topics = [*topics, *retry_delays]
         self._consumer = consumer
@@ -81,6 +82,7 @@ class GroupConsumer:
         self._duplicates = duplicates
         self._retry_delays = retry_delays
         self._drain = drain
+        self._informed = informed
         self._draining = False
         self._joined = False
         self._turned_at = time.monotonic()
@@ -100,6 +102,7 @@ class GroupConsumer:
         """Work until drained; raises Fatal. Leaves the group in every case."""
         try:
             self._open()
+            self._await_orders()
             self._pool.start()
             self._subscribe()
             while not self._ended():
@@ -121,6 +124,12 @@ class GroupConsumer:
             except Outage as error:
                 log.warning("%s: waiting for Kafka: %s", self.group, error)
                 self._drain.requested.wait(0.5)
+
+    def _await_orders(self) -> None:
+        """No work before it is known what was cancelled."""
+        while not (self._informed() or self._drain.requested.is_set()):
+            self._turned_at = time.monotonic()
+            self._drain.requested.wait(0.05)
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(

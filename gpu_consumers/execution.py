@@ -26,7 +26,7 @@ from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from producers.publisher import fits, record_bytes
-from schemas.errors import Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
+from schemas.errors import Cancelled, Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
@@ -84,6 +84,7 @@ class JobExecutor:
         duplicates: Duplicates[Task] | None = None,
         *,
         destinations: Destinations | None = None,
+        cancelled: Callable[[JobRequested], bool] = lambda _: False,
         outage_wait: float = 15.0,
     ) -> None:
         """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
@@ -94,6 +95,7 @@ class JobExecutor:
         self._drain = drain
         self._duplicates = duplicates or Duplicates()
         self._destinations = destinations or Destinations()
+        self._cancelled = cancelled
         self._outage_wait = outage_wait
 
     def execute(self, task: Task) -> Finished | None:
@@ -158,10 +160,16 @@ class JobExecutor:
         if task.partition.starts.condemned(task.delivery.offset):
             log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
             return self._ended(task, job, self._policy.quarantine(task.delivery, job, datetime.now(UTC)))
-        _check_expiry(job, datetime.now(UTC))
         reporter = self._progress.start(job.request, task.delivery.attempt)
-        work = _TaskWork(task, reporter, self._drain)
-        emissions = self._patiently(task, lambda: self._runner.run(job, work))
+        work = _TaskWork(task, job.request, reporter, self._drain, self._cancelled)
+        work.check_wanted()
+        _check_expiry(job, datetime.now(UTC))
+
+        def run() -> tuple[Emission, ...]:
+            work.check_wanted()  # an outage may have lasted long
+            return self._runner.run(job, work)
+
+        emissions = self._patiently(task, run)
         return self._ended(task, job, Settlement("completed", emissions))
 
     def _patiently(self, task: Task, call: Callable[[], T]) -> T:
@@ -198,6 +206,7 @@ class JobExecutor:
                 return None
             ours = Transient(f"given up by its stage: {ours}")
         level = logging.ERROR if ours is not error else logging.WARNING
+        level = logging.INFO if isinstance(ours, Cancelled) else level
         log.log(level, "failed: %s", ours, exc_info=error if ours is not error else None)
         return self._settled(task, job, ours)
 
@@ -241,8 +250,17 @@ class JobExecutor:
 class _TaskWork:
     """What a stage sees of the runtime; implements gpu_consumers.core.work.Work."""
 
-    def __init__(self, task: Task, reporter: JobProgressReporter, drain: Drain) -> None:
+    def __init__(
+        self,
+        task: Task,
+        request: JobRequested,
+        reporter: JobProgressReporter,
+        drain: Drain,
+        cancelled: Callable[[JobRequested], bool],
+    ) -> None:
         self._partition = task.partition
+        self._request = request
+        self._cancelled = cancelled
         self._reporter = reporter
         self._drain = drain
 
@@ -256,6 +274,12 @@ class _TaskWork:
             raise NotOwner(f"{self._partition.topic} [{self._partition.partition}] went to another process")
         if self._drain.over:
             raise NotOwner("the process ends before the job does")
+        self.check_wanted()
+
+    def check_wanted(self) -> None:
+        """Raise Cancelled when nobody wants the job any more."""
+        if self._cancelled(self._request):
+            raise Cancelled("as ordered")
 
 
 def _check_expiry(job: Job, now: datetime) -> None:

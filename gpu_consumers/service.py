@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Thread
@@ -28,6 +28,7 @@ from gpu_consumers.workers import WorkerPool
 from producers.admin import TopicAdmin
 from producers.publisher import client_log
 from schemas.errors import Fatal
+from schemas.events import JobRequested
 from schemas.retry import RetryPolicy
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
@@ -50,6 +51,9 @@ class Runtime:
     results: str = RESULTS
     time_scale: float = field(default=1.0, kw_only=True)
     room: SharedRoom = field(default_factory=SharedRoom, kw_only=True)
+    cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
+    informed: Callable[[], bool] = field(default=lambda: True, kw_only=True)
+    """Whether it is known by now what was cancelled before the start."""
 
 
 def transactional_id(group: str, worker: str) -> str:
@@ -65,7 +69,14 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     duplicates: Duplicates[Task] = Duplicates()
     destinations = Destinations(lambda topic: topic in TopicAdmin(runtime.kafka).partitions([topic]))
     executor = JobExecutor(
-        runner, policy, runtime.serde, runtime.progress, runtime.drain, duplicates, destinations=destinations
+        runner,
+        policy,
+        runtime.serde,
+        runtime.progress,
+        runtime.drain,
+        duplicates,
+        destinations=destinations,
+        cancelled=runtime.cancelled,
     )
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
     producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
@@ -90,6 +101,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
         drain=runtime.drain,
+        informed=runtime.informed,
     )
 
 

@@ -22,7 +22,7 @@ from gpu_consumers.fetch import Fetcher, Limits
 from gpu_consumers.loading import LoadedEngines
 from gpu_consumers.recordings import Recording, Recordings
 from gpu_consumers.stopwatch import Stopwatch
-from schemas.errors import Fatal, NotOwner, Outage, Permanent, Poison
+from schemas.errors import Cancelled, Fatal, NotOwner, Outage, Permanent, Poison
 from schemas.events import (
     Audio,
     JobRequested,
@@ -172,7 +172,7 @@ class DiarizeStage:
             diarizer = self.parts.engines.diarizer()
             transcript = self._with_speakers(event, transcript, work, watch)
             models = (event.model, diarizer.info)
-        except (Outage, NotOwner, Fatal):
+        except (Outage, NotOwner, Cancelled, Fatal):
             raise
         # engines raise whatever they like; the words are there and shall not be lost for want of speakers
         except Exception as error:

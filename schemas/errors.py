@@ -6,6 +6,7 @@ ScribeError
   Permanent     this job can never succeed: a failed result with a code from ERRORS
     Rejected    the same, found at the door (HTTP answer, exit code 2)
   Poison        the bytes cannot be decoded: the dead-letter topic
+  Cancelled     nobody wants the job any more: a cancelled result
   NotOwner      the partition or the lease went to another process: drop the outcome
   Fatal         this process must end and be started anew
   SettingsError the environment is wrong; names every variable at once
@@ -139,6 +140,10 @@ class Rejected(Permanent):
 
 class Poison(ScribeError):
     """The bytes of a record cannot be decoded."""
+
+
+class Cancelled(ScribeError):
+    """Nobody wants this job any more; it ends as cancelled."""
 
 
 class NotOwner(ScribeError):

@@ -43,6 +43,9 @@ class JobRow:
     requested_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+    cancelled_run: int
+    """Up to which run somebody asked for it to be stopped."""
+    cancel_requested_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
-from schemas.errors import ErrorKind, Fatal, Permanent, Poison, ScribeError, Transient
+from schemas.errors import Cancelled, ErrorKind, Fatal, Permanent, Poison, ScribeError, Transient
 from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
@@ -77,6 +77,8 @@ class SettlePolicy:
         Outage, NotOwner and Fatal are not the record's: asking for them raises ValueError.
         """
         match error:
+            case Cancelled() if job is not None:
+                return Settlement("cancelled", emissions=(Emission(self.results, cancelled_result(job, now)),))
             case Poison():
                 internal = Permanent("internal", str(error))
                 return self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
@@ -117,6 +119,11 @@ class SettlePolicy:
 
     def _failed(self, job: Job | None, error: Permanent, now: datetime) -> tuple[Emission, ...]:
         return () if job is None else (Emission(self.results, failed_result(job, error, now)),)
+
+
+def cancelled_result(job: Job, now: datetime) -> JobResult:
+    """The end of a job that nobody wants any more."""
+    return replace(failed_result(job, Permanent("cancelled"), now), outcome=Outcome.CANCELLED, error=None)
 
 
 def failed_result(job: Job, error: Permanent, now: datetime) -> JobResult:

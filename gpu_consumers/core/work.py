@@ -61,13 +61,16 @@ class Work(Protocol):
         """Tell how far the job is; cheap, may be called often."""
 
     def check(self) -> None:
-        """Raise NotOwner when the partition was lost or the time to drain is over; to be called between two batches."""
+        """Raise NotOwner when the partition was lost or the time to drain is over, Cancelled when the job is not wanted.
+
+        To be called between two batches.
+        """
 
 
 class StageRunner(Protocol):
     """One step of a job (transcribing, diarizing): what it reads and what it makes of it.
 
-    `decode` raises Poison. `run` raises Transient, Permanent, Outage or NotOwner; the runtime settles each.
+    `decode` raises Poison. `run` raises Transient, Permanent, Outage, NotOwner or Cancelled; the runtime settles each.
     """
 
     group: str

@@ -1,16 +1,27 @@
-"""Erasing jobs, and the evidence of it."""
+"""Stopping and erasing jobs, and the evidence of erasures."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
+import anyio.to_thread
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from producers.api.problems import problem_responses
-from producers.api.services import KeyDep, ServicesDep
+from producers.api.services import KeyDep, Services, ServicesDep
+from producers.api.views import POLL_SECONDS, JobSummary, job_path, summary
+from producers.cancelling import cancel_record
 from schemas.errors import Rejected
+from schemas.events import ENDED
+from schemas.records import Record
+from sink import jobs, outbox
+from sink.cancelling import cancel
 from sink.erasure import Erasure, erase, find_erasure
+from sink.jobs import JobRow
+from sink.keys import ApiKey
+from sink.postgres import Connection
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -30,25 +41,68 @@ class ErasureView(BaseModel):
 @router.delete(
     "/jobs/{job_id}",
     operation_id="deleteJob",
-    summary="Erase a job with all that is kept of it",
+    summary="Stop a job, or erase it with all that is kept of it",
     status_code=202,
-    responses=problem_responses("invalid_request", "unauthorized", "not_found", "held"),
+    responses={
+        200: {"model": JobSummary, "description": "It has ended already, and stays as it is."},
+        **problem_responses("invalid_request", "unauthorized", "not_found", "held"),
+    },
 )
 async def delete_job(
     job_id: UUID,
     response: Response,
     services: ServicesDep,
     key: KeyDep,
-    erase_all: Annotated[bool, Query(alias="erase", description="Must be true.")] = False,
-) -> ErasureView:
-    """Whether it has ended or not: what still comes of a running job is dropped. Asked again it answers the same."""
-    if not erase_all:
-        found = {"field": "erase", "message": "must be true: cancelling without erasing is not there yet"}
-        raise Rejected("invalid_request", f"erase: {found['message']}", (found,))
-    asked_by, now = key.key_id, services.now()
-    erasure = await services.database.run(lambda connection: erase(connection, key.tenant, job_id, asked_by, now))
-    response.headers["Location"] = f"/api/v1/erasures/{job_id}"
-    return view(erasure)
+    erase_all: Annotated[
+        bool, Query(alias="erase", description="Erase it, ended or not; what still comes of it is dropped.")
+    ] = False,
+) -> ErasureView | JobSummary:
+    """A job that waits is not begun, one that runs stops within seconds; both end as `cancelled`.
+
+    It does not matter whether any GPU process is up. Asked again it answers the same.
+    """
+    async with services.database.as_tenant(key.tenant) as connection:
+        job = await jobs.find(connection, job_id, key.tenant)
+    order = None if job is None or job.state in ENDED else await _order(services, job, key.key_id)
+    if erase_all:
+        response.headers["Location"] = f"/api/v1/erasures/{job_id}"
+        return view(await _erase(services, key, job_id, order))
+    if job is None:
+        raise Rejected("not_found", f"job {job_id}")
+    response.headers["Location"] = job_path(job_id)
+    return await _cancel(services, job, order, response)
+
+
+async def _order(services: Services, job: JobRow, by: str) -> Record:
+    make = partial(cancel_record, services.serde, job.job_id, job.run, job.tenant, by=by, source="api")
+    # the first encoding may ask a schema registry for its ids
+    return await anyio.to_thread.run_sync(partial(make, now=services.now()))
+
+
+async def _cancel(services: Services, job: JobRow, order: Record | None, response: Response) -> JobSummary:
+    if order is not None:
+        await services.database.run(
+            lambda connection: cancel(connection, job.tenant, job.job_id, job.run, order, services.now())
+        )
+        async with services.database.as_tenant(job.tenant) as connection:
+            job = await jobs.find(connection, job.job_id, job.tenant) or job
+    if job.state in ENDED:
+        response.status_code = 200
+    else:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+    return summary(job)
+
+
+async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | None) -> Erasure:
+    """Whoever works on the job is told to stop; the order comes last, for the job's other records go."""
+
+    async def step(connection: Connection) -> Erasure:
+        erasure = await erase(connection, key.tenant, job_id, key.key_id, services.now())
+        if order is not None:
+            await outbox.add(connection, order)
+        return erasure
+
+    return await services.database.run(step)
 
 
 @router.get(

@@ -68,6 +68,7 @@ class JobSummary(BaseModel):
     updated_at: datetime
     completed_at: datetime | None
     expires_at: datetime | None
+    cancel_requested_at: datetime | None = Field(description="When somebody asked for this run to be stopped.")
     progress: Progress
     result: Result | None = None
     error: JobFailure | None = None
@@ -154,6 +155,7 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "updated_at": job.updated_at,
         "completed_at": job.completed_at,
         "expires_at": request["expires_at"],
+        "cancel_requested_at": job.cancel_requested_at if job.cancelled_run >= job.run else None,
         "progress": _progress(job),
         "result": Result(**{name: getattr(job, name) for name in Result.model_fields}) if completed else None,
         "error": JobFailure(**job.error) if job.error else None,

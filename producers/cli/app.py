@@ -3,6 +3,7 @@
 import typer
 
 from producers.cli import (
+    cancel,
     database,
     dlq,
     enhance,
@@ -36,6 +37,7 @@ def create_cli() -> typer.Typer:
     app.command()(submit.submit)
     app.command()(read.watch)
     app.command()(read.result)
+    app.command()(cancel.cancel)
     app.command()(enhance.enhance)
     app.command()(search.search)
     app.command()(read.models)

@@ -70,6 +70,10 @@ class RestClient:
         """A job with its history."""
         return self._json("GET", f"/api/v1/jobs/{job_id}")
 
+    def cancel(self, job_id: UUID) -> dict[str, Any]:
+        """DELETE a job; returns it as it stands then."""
+        return self._json("DELETE", f"/api/v1/jobs/{job_id}")
+
     def transcript(self, job_id: UUID) -> Transcript:
         """The transcript of a completed job."""
         return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))

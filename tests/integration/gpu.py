@@ -19,6 +19,8 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from gpu_consumers.control import ControlReader
+from gpu_consumers.core.cancellations import Cancellations
 from gpu_consumers.core.work import Emission, Job, Work
 from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
@@ -180,12 +182,23 @@ class Member:
         workers: int = 4,
         drain_seconds: float = 10,
         producer: TransactionalProducer | None = None,
+        control: ControlReader | None = None,
+        cancellations: Cancellations | None = None,
     ) -> None:
+        cancellations = Cancellations() if cancellations is None else cancellations
         self.drain = Drain(drain_seconds)
         self.publisher = Publisher(group.settings)
         progress = ProgressReporter(self.publisher.offer, SERDE, worker, topic=group.progress)
         runtime = Runtime(
-            group.settings, SERDE, progress, self.drain, worker, results=group.results, time_scale=TIME_SCALE
+            group.settings,
+            SERDE,
+            progress,
+            self.drain,
+            worker,
+            results=group.results,
+            time_scale=TIME_SCALE,
+            cancelled=cancellations.covers,
+            informed=lambda: control is None or control.informed,
         )
         self.stage = CountingStage(
             SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers
@@ -217,9 +230,9 @@ class Member:
 
 
 @contextmanager
-def member(group: Group, worker: str = "worker", **options: float) -> Iterator[Member]:
+def member(group: Group, worker: str = "worker", **options: Any) -> Iterator[Member]:
     """A member that is drained in the end."""
-    started = Member(group, worker, **options).start()  # type: ignore[arg-type]
+    started = Member(group, worker, **options).start()
     try:
         yield started
     finally:

@@ -1,0 +1,130 @@
+"""Follows the control topic: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
+
+import logging
+import time
+from threading import Event as Flag
+from threading import Thread
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from gpu_consumers.core.cancellations import Cancellations
+from producers.publisher import client_config, client_log
+from schemas.errors import Outage, Poison
+from schemas.events import JobControl
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings
+from schemas.topics import CONTROL
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 30.0  # between two looks for new partitions
+PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
+
+
+class ControlReader:
+    """Puts the orders of the topic into `cancellations`; an order that cannot be read stops nobody."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        serde: Serde,
+        cancellations: Cancellations,
+        worker: str,
+        *,
+        topic: str = CONTROL,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._serde = serde
+        self._cancellations = cancellations
+        self._topic = topic
+        self._look_seconds = look_seconds
+        self._client_id = f"{worker}.control"
+        self._behind: set[int] = set()  # partitions whose end at the start has not been reached
+        self._known: set[int] = set()
+        self._informed = Flag()
+        self._ended = Flag()
+        self._thread = Thread(target=self._follow, name="control", daemon=True)
+
+    @property
+    def informed(self) -> bool:
+        """Whether all is known that was ordered before the start."""
+        return self._informed.is_set()
+
+    def __enter__(self) -> "ControlReader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(5.0)
+
+    def _follow(self) -> None:
+        consumer = Consumer(_config(self._settings, self._client_id), logger=client_log)
+        try:
+            looked_at = -self._look_seconds
+            while not self._ended.is_set():
+                if time.monotonic() - looked_at >= self._look_seconds or not self._known:
+                    looked_at = time.monotonic()
+                    self._look(consumer)
+                if self._known and (message := consumer.poll(0.1)) is not None:
+                    self._take(message)
+        # the process works on without: what is ordered from now on is not seen
+        except Exception:
+            log.exception("%s is not followed any more", self._topic)
+        finally:
+            consumer.close()
+
+    def _look(self, consumer: Consumer) -> None:
+        """Begin to read partitions that are new, from their beginning."""
+        try:
+            found = consumer.list_topics(self._topic, timeout=5.0).topics[self._topic]
+            new = set(found.partitions) - self._known
+            if found.error is not None or not (new or self._known):
+                raise Outage(f"{found.error or 'no partition'}; create it with `scribe topics apply`")
+        except (KafkaException, KeyError, Outage) as error:
+            log.warning("waiting for %s: %s", self._topic, error)
+            self._ended.wait(PAUSE_SECONDS)
+            return
+        if new:
+            self._behind |= set() if self.informed else new
+            self._known |= new
+            consumer.incremental_assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in new])
+
+    def _take(self, message: "Message[Any, Any]") -> None:
+        error = message.error()
+        if error is None:
+            return self._order(message)
+        if error.code() != KafkaError._PARTITION_EOF:
+            return log.warning("%s: %s", self._topic, error.str())
+        self._behind.discard(message.partition() or 0)
+        if not self._behind and not self.informed:
+            log.info("%d jobs are cancelled", len(self._cancellations))
+            self._informed.set()
+        return None
+
+    def _order(self, message: "Message[Any, Any]") -> None:
+        while (value := message.value()) is not None and not self._ended.is_set():
+            try:
+                self._cancellations.add(self._serde.decode(value, JobControl))
+            except Poison as error:
+                place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
+                log.warning("%s is no order: %s", place, error)
+            except Outage as error:
+                log.warning("waiting: %s", error)
+                self._ended.wait(PAUSE_SECONDS)
+                continue
+            return
+
+
+def _config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    return {
+        **client_config(settings, client_id),
+        # librdkafka wants a name; no member ever joins it and nothing is committed
+        "group.id": client_id,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 200,
+    }

@@ -1,0 +1,83 @@
+"""`scribe cancel`: stop jobs, through REST or over Kafka."""
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from producers.cancelling import cancel_record
+from producers.cli.direct import PUBLISH_SECONDS
+from producers.cli.outcome import print_json
+from producers.cli.rest import RestClient
+from producers.exit_codes import exit_code
+from producers.publisher import Publisher
+from schemas.errors import Permanent, Rejected
+from schemas.events import ENDED
+from schemas.objects import check_tenant
+from schemas.settings import ClientSettings, KafkaSettings, load
+from sink.schema_registry import serde_for
+
+
+def cancel(
+    jobs: Annotated[list[UUID], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
+    ] = False,
+    tenant: Annotated[str | None, typer.Option(help="Whose jobs they are; with --direct.")] = None,
+    run: Annotated[int, typer.Option(min=1, help="Up to which run; with --direct.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
+) -> None:
+    """Stop jobs. One that waits is not begun, one that runs stops within seconds, one that has ended stays as it is.
+
+    [bold]scribe cancel 0b7e1d0a-…[/]
+
+    [bold]scribe cancel 0b7e1d0a-… --direct --tenant acme[/]
+
+    Asked again it is harmless. Each job ends with a result of its own, state `cancelled`.
+    """
+    if direct:
+        return _direct(tuple(jobs), tenant, run)
+    if tenant is not None:
+        raise Rejected("invalid_request", "--tenant goes with --direct: through REST the key tells whose jobs they are")
+    _through_rest(tuple(jobs), as_json=as_json)
+    return None
+
+
+def _through_rest(jobs: tuple[UUID, ...], *, as_json: bool) -> None:
+    found, refused = [], []
+    with RestClient.open(load(ClientSettings)) as client:
+        for job_id in dict.fromkeys(jobs):
+            try:
+                found.append(client.cancel(job_id))
+            except Permanent as error:
+                refused.append((job_id, error))
+    if as_json:
+        print_json(found)
+    else:
+        sys.stdout.write("".join(f"{_told(job)}\n" for job in found))
+    for job_id, reason in refused:
+        sys.stderr.write(f"{job_id}: {reason.message}\n")
+    if refused:
+        raise typer.Exit(exit_code(refused[0][1]))
+
+
+def _told(job: dict[str, object]) -> str:
+    told = f"has ended: {job['state']}" if job["state"] in ENDED else "is asked to stop"
+    return f"{job['job_id']}  {told}"
+
+
+def _direct(jobs: tuple[UUID, ...], tenant: str | None, run: int) -> None:
+    if tenant is None:
+        raise Rejected("invalid_request", "--direct needs --tenant: an order counts for its own tenant's jobs only")
+    settings = load(KafkaSettings)
+    serde, by, now = serde_for(settings), f"operator {getpass.getuser()}", datetime.now(UTC)
+    records = [
+        cancel_record(serde, job_id, run, check_tenant(tenant), by=by, source="cli", now=now)
+        for job_id in dict.fromkeys(jobs)
+    ]
+    with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
+        publisher.publish(*records)
+    sys.stdout.write("".join(f"{job_id}  is asked to stop, up to run {run}\n" for job_id in dict.fromkeys(jobs)))

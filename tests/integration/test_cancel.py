@@ -1,0 +1,137 @@
+"""Cancelling by the control topic, on a real broker with the fake stage."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from gpu_consumers.control import ControlReader
+from gpu_consumers.core.cancellations import Cancellations
+from producers.cancelling import cancel_record
+from schemas.events import JobRequested, Outcome
+from schemas.records import Record
+from tests.conftest import TopicFactory
+from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
+
+
+@dataclass
+class Control:
+    """A control topic of a test's own."""
+
+    group: Group
+    topic: str
+    cancellations: Cancellations = field(default_factory=Cancellations)
+
+    def order(self, request: JobRequested, *, tenant: str | None = None, run: int | None = None) -> Record:
+        now = datetime.now(UTC)
+        run, tenant = run or request.run, tenant or request.tenant
+        return cancel_record(SERDE, request.job_id, run, tenant, by="test", source="test", now=now, topic=self.topic)
+
+    def cancel(self, *requests: JobRequested, tenant: str | None = None, run: int | None = None) -> None:
+        self.group.publish_records(*(self.order(request, tenant=tenant, run=run) for request in requests))
+
+    @contextmanager
+    def followed(self) -> Iterator[ControlReader]:
+        settings = self.group.settings
+        with ControlReader(settings, SERDE, self.cancellations, "test", topic=self.topic) as reader:
+            yield reader
+
+    @contextmanager
+    def member(self, workers: int = 1) -> Iterator[Member]:
+        with (
+            self.followed() as reader,
+            member(
+                self.group,
+                workers=workers,
+                control=reader,
+                cancellations=self.cancellations,
+                drain_seconds=0.2,
+            ) as started,
+        ):
+            yield started
+
+
+@pytest.fixture
+def control(kafka: str, fresh_topic: TopicFactory) -> Control:
+    group, _ = create_topics(kafka)
+    return Control(group, fresh_topic(partitions=3))
+
+
+def await_true(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_runs_stops_and_what_waits_is_not_begun(control: Control) -> None:
+    group = control.group
+    running, waiting, wanted = job(fake_seconds="60"), job(), job()
+    group.publish(running)
+    with control.member() as worker:
+        await_true(lambda: worker.stage.runs == 1)
+        group.publish(waiting, wanted)
+        control.cancel(waiting, running)
+        results = {result.job_id: result for result in group.await_results(3)}
+        assert results[running.job_id].outcome is Outcome.CANCELLED
+        assert results[waiting.job_id].outcome is Outcome.CANCELLED
+        assert results[waiting.job_id].error is None
+        assert results[wanted.job_id].outcome is Outcome.COMPLETED
+        assert worker.stage.runs == 2
+        assert group.await_no_lag() == 0
+
+
+def test_only_orders_for_this_run_of_the_tenants_own_job_count_and_an_end_stays(control: Control) -> None:
+    group = control.group
+    ended, foreign, later = job(), job(), replace(job(), run=2)
+    control.cancel(foreign, tenant="globex")
+    control.cancel(later, run=1)
+    control.cancel(job())
+    group.publish(ended, foreign, later)
+    with control.member() as worker:
+        first = group.await_results(3)
+        assert {result.outcome for result in first} == {Outcome.COMPLETED}
+        control.cancel(ended)
+        await_true(lambda: control.cancellations.covers(ended))
+        group.publish(last := job())
+        assert group.await_results(4)[-1].job_id == last.job_id or len(group.job_results()) == 4
+        assert worker.stage.runs == 4
+
+
+def test_a_job_that_waits_for_another_attempt_is_not_tried_again(control: Control) -> None:
+    group = control.group
+    failing = job(fake_outcome="transient", fake_until="9")
+    group.publish(failing)
+    with control.member() as worker:
+        await_true(lambda: len(group.read(group.retry("1m"))) == 1)
+        control.cancel(failing)
+        [result] = group.await_results(1)
+        assert result.outcome is Outcome.CANCELLED
+        assert worker.stage.runs <= 2
+        assert group.read(group.dlq) == []
+
+
+def test_all_orders_are_known_before_work_starts_whatever_else_lies_there(control: Control) -> None:
+    """Ten thousand of them, among nonsense and deletions."""
+    group, wanted = control.group, job()
+    cancelled = [job() for _ in range(20)]
+    others = (replace(wanted, job_id=uuid4()) for _ in range(10_000 - len(cancelled)))
+    nonsense = [Record(control.topic, b"x", b"nonsense"), Record(control.topic, b"x", None)]
+    group.publish(*cancelled, wanted)
+    group.publish_records(*nonsense, *map(control.order, others), *map(control.order, cancelled), *nonsense)
+    with control.member(workers=4) as worker:
+        results = group.await_results(21)
+        assert worker.stage.runs == 1
+    assert len(control.cancellations) == 10_000
+    assert {r.job_id for r in results if r.outcome is Outcome.COMPLETED} == {wanted.job_id}
+
+
+def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
+    group, _ = create_topics(kafka)
+    with ControlReader(group.settings, SERDE, Cancellations(), "test", topic=f"missing.{uuid4().hex[:8]}") as reader:
+        await_true(lambda: "scribe topics apply" in caplog.text)
+        assert not reader.informed
