@@ -204,6 +204,7 @@ AT_FAILPOINTS = (
     ("relay", "relay.after_publish"),
     ("relay", "relay.after_mark"),
     *(("persist", name) for name in ("streams.after_receive", "streams.after_effect", "streams.after_ack")),
+    ("persist", "streams.after_dead_letter"),
     ("persist", "persist.after_object"),
     ("persist", "persist.before_commit"),
     ("webhooks", "webhooks.before_commit"),

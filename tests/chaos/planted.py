@@ -343,7 +343,7 @@ BUGS: dict[str, Bug] = {
         patience=7,
     ),
     "offsets past work in flight": Bug(
-        "every accepted job has a visible result", _plan(24, 2, (Fault(1.5, Kind.KILL, "gpu-0"),), work=2.0)
+        "every accepted job has a visible result", _plan(24, 2, (Fault(1.5, Kind.KILL, "gpu-0"),), work=1.0)
     ),
     "foreign metadata is trusted": Bug(
         "every accepted job has a visible result", _plan(), partitions=1, foreign_metadata=True

@@ -108,15 +108,17 @@ class Run:
         hooks = sum(len(job.runs) for job in self.plan.planned if job.webhook and not job.undecodable)
         goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": len(self.plan.schedule)}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        moved, last = time.monotonic(), (0, 0, 0, 0)
+        moved, last, written = time.monotonic(), (0, 0, 0, 0), 0
         with Progress(*columns, console=self.say, transient=True) as bars:
             tasks = [bars.add_task(name, total=goal) for name, goal in goals.items()]
             while time.monotonic() - moved < self.patience:
                 now = (load.accepted, *_ended(parts.dsn, last[1:3]), sum(faults.done.values()))
                 for task, number in zip(tasks, now, strict=True):
                     bars.update(task, completed=number)
-                if now != last:
-                    moved, last = time.monotonic(), now
+                # what goes on in the GPU processes alone is progress too
+                size = parts.executions.stat().st_size if parts.executions.exists() else 0
+                if (now, size) != (last, written):
+                    moved, last, written = time.monotonic(), now, size
                 if load.done and faults.all_done and now[1] >= rows and now[2] >= hooks:
                     return
                 time.sleep(LOOK_SECONDS)
