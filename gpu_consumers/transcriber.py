@@ -23,7 +23,7 @@ from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, is_due, spans
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
-from schemas.errors import Transient
+from schemas.errors import NotOwner, Transient
 from schemas.events import ModelInfo
 from schemas.transcript import Word
 
@@ -247,6 +247,7 @@ class _Work:
     checkpoints: Checkpoints | None
     pace: _Pace
     limit: float  # seconds of audio in a batch of more than one window
+    _done: Progressed | None = None  # and not kept yet
     _since: float = 0.0
     _words: list[Word] = field(default_factory=list)
 
@@ -256,8 +257,12 @@ class _Work:
         return len(self.samples) / SAMPLE_RATE
 
     def look(self, sample: int) -> None:
-        """Whether to go on, which is the only moment to stop."""
-        self.progress(sample / SAMPLE_RATE)
+        """Whether to go on, which is the only moment to stop; whoever goes on then finds all that is done."""
+        try:
+            self.progress(sample / SAMPLE_RATE)
+        except NotOwner:
+            self._keep()
+            raise
 
     def batch(self, windows: Sequence[Window]) -> Sequence[Window]:
         """Those that come next, of no more audio than may be done again."""
@@ -274,17 +279,17 @@ class _Work:
             return
         self._since += _seconds(batch)
         self._words += words
+        self._done = Progressed(
+            language=language.name, probability=language.probability, start=start, windows=spans(pending)
+        )
         if is_due(self._since, _seconds(self.batch(pending)), self.checkpoints.seconds) or not pending:
-            self.checkpoints.keep(
-                Progressed(
-                    language=language.name,
-                    probability=language.probability,
-                    start=start,
-                    windows=spans(pending),
-                    words=tuple(self._words),
-                )
-            )
-            self._since, self._words = 0.0, []
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.checkpoints is None or self._done is None:
+            return
+        self.checkpoints.keep(replace(self._done, words=tuple(self._words)))
+        self._done, self._since, self._words = None, 0.0, []
 
 
 def _seconds(windows: Sequence[Window]) -> float:

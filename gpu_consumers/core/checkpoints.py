@@ -24,6 +24,7 @@ class Progressed:
         tuple[tuple[int, int], ...], ...
     ] = ()  # found before `start` and not heard yet, as samples [from, to)
     words: tuple[Word, ...] = ()
+    after: str = ""  # the digest of the part before: one that follows another part was written by somebody else
 
     @property
     def pending(self) -> tuple[Window, ...]:
@@ -64,6 +65,11 @@ def joined(parts: Sequence[Progressed]) -> Progressed:
         windows=last.windows,
         words=tuple(word for part in parts for word in part.words),
     )
+
+
+def mark_of(body: bytes) -> str:
+    """What the part that follows this one says in `after`."""
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 def digest_of(*facts: object) -> str:
