@@ -8,8 +8,12 @@ from uuid import uuid4
 import psycopg
 
 from deploy.local.stack import Stack
-from schemas.topics import JOBS, TOPICS
+from producers.admin import TopicAdmin
+from producers.topic_plan import Alter
+from schemas.settings import KafkaSettings
+from schemas.topics import DAY_MS, JOBS, TOPICS
 from tests.integration.commands import Run, scribe
+from tests.integration.faust_process import until
 from tests.integration.shim import Shim
 from tests.sink.bulk import fill
 
@@ -120,6 +124,19 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
     assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
     assert run_here("topics", "check", *few, **values).returncode == 0
+    kafka = KafkaSettings.model_validate({"kafka_bootstrap": private_stack.kafka_bootstrap})
+    week = str(7 * DAY_MS)  # the broker's own, which topics have that are older than the setting
+    TopicAdmin(kafka).alter([Alter(JOBS, "segment.ms", "unset", week)])
+    # the broker says what was changed a moment later
+    until("it differs", lambda: run_here("topics", "check", *few, **values).returncode == 2)
+    older = run_here("topics", "check", *few, **values)
+    assert older.stderr.splitlines() == [
+        f"differs scribe.jobs: segment.ms is {week}, wanted {DAY_MS}",
+        "To put it right: scribe topics apply --partitions 2 --alter",
+    ]
+    altered = run_here("topics", "apply", *few, "--alter", **values)
+    assert f"changed scribe.jobs: segment.ms is {week}, wanted {DAY_MS}\n" in altered.stdout
+    until("it does not differ", lambda: run_here("topics", "check", *few, **values).returncode == 0)
     early = run_here("topics", "check", *few, **{**values, "SCRIBE_OBJECT_RETENTION_DAYS": "29"})
     assert early.returncode == 2
     assert "scribe.results keeps records for 30 days, the object store keeps what they name for 29" in early.stderr

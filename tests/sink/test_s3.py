@@ -257,3 +257,16 @@ def test_every_version_and_every_deletion_mark_is_erased(object_store: S3ObjectS
         stub.add_response("delete_object", {}, {**bucket, **second[0]})
         assert object_store.erase("", ("audio/",)) == 3
         stub.assert_no_pending_responses()
+
+
+def test_versions_that_may_not_be_known_or_deleted_are_an_outage_and_no_erasure() -> None:
+    """Else the evidence would tell of a deletion that left them."""
+    with closing(store_at("http://127.0.0.1:1")) as store, Stubber(store._client) as stub:
+        stub.add_client_error("get_bucket_versioning", "AccessDenied", http_status_code=403)
+        with pytest.raises(Outage, match="AccessDenied"):
+            store.erase("acme/1/")
+        stub.add_response("get_bucket_versioning", {"Status": "Enabled"})
+        stub.add_response("list_object_versions", {"Versions": [{"Key": "acme/1/a", "VersionId": "locked"}]})
+        stub.add_client_error("delete_object", "AccessDenied", http_status_code=403)
+        with pytest.raises(Outage, match="AccessDenied"):
+            store.erase("acme/1/")
