@@ -134,7 +134,9 @@ class Parts:
         for name in names or PROCESSES:
             with self._lock:
                 self._wanted.add(name)
-                self._spawn(name, failpoints)
+                # two joins may overlap: the second would take the name of the first
+                if name not in self._running:
+                    self._spawn(name, failpoints)
 
     def _spawn(self, name: str, failpoints: str = "") -> None:
         what = "gpu" if name.startswith("gpu") else name
