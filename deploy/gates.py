@@ -26,8 +26,11 @@ from deploy.local.stack import Stack
 HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
-PostgreSQL, S3 and schema registry, started for the run and ended with it. Arguments go to pytest: a folder, -k, -x ..."""
+PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure or
+start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ..."""
 INTERRUPTED = 130
+MOST_WORKERS = 4  # each has models and clients of its own
+ALONE = ("tests/deploy/local", "tests/bench", "tests/chaos", "tests/system")  # they measure, or start a whole service
 WIDTH = 120  # columns where there is no terminal, such as in a CI log
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
@@ -114,14 +117,25 @@ def skip_reasons(report: Path) -> Counter[str]:
     return Counter(element.get("message", "no reason given") for element in skipped)
 
 
-def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> Result:
-    """All tests on one stack."""
-    report = folder / "report.xml"
+def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list[Result]:
+    """All tests on one stack, most of them side by side; those that are asked for one after the other."""
     with started_stack(folder / "stack") as stack:
-        command = ("pytest", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments)
-        result = run(Gate("Tests", command), {"SCRIBE_TEST_STACK": str(stack.folder)})
-    missing.update(skip_reasons(report))
-    return result
+        results = []
+        for number, gate in enumerate(calls_of_pytest(arguments, os.cpu_count() or 1)):
+            report = folder / f"report-{number}.xml"
+            command = (*gate.command, f"--junitxml={report}", "-o", "junit_family=xunit2")
+            results.append(run(Gate(gate.title, command), {"SCRIBE_TEST_STACK": str(stack.folder)}))
+            missing.update(skip_reasons(report))
+    return results
+
+
+def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
+    """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
+    if arguments:
+        return (Gate("Tests", ("pytest", *arguments)),)
+    ignored = (f"--ignore={folder}" for folder in ALONE)
+    side_by_side = ("-n", str(min(MOST_WORKERS, processors)), "--dist", "loadfile")
+    return Gate("Tests", ("pytest", *side_by_side, *ignored)), Gate("Tests alone", ("pytest", *ALONE))
 
 
 def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
@@ -152,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         results += [run(gate, {}) for gate in CHECKS]
         with tempfile.TemporaryDirectory(prefix="scribe-test-") as folder:
-            results.append(tests(Path(folder), arguments, missing))
+            results += tests(Path(folder), arguments, missing)
     except KeyboardInterrupt:
         return INTERRUPTED
     except StackError as error:

@@ -26,6 +26,10 @@ def reserve(file: BinaryIO, size_bytes: int) -> None:
     """Take room for so many bytes at once; the file is so long then. Raises OSError when there is no room."""
     if size_bytes <= 0 or not hasattr(os, "posix_fallocate"):
         return
+    disk = os.fstatvfs(file.fileno())
+    # else the attempt itself would take all that is left, from everybody, until it fails
+    if size_bytes > disk.f_bavail * disk.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         os.posix_fallocate(file.fileno(), 0, size_bytes)
     except OSError as error:

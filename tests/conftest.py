@@ -88,7 +88,10 @@ def _migrated(postgres_server: Stack) -> Iterator[str]:
     name = f"template_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
+        # the role of tenants belongs to the whole server, and another session may be about to make it
+        connection.execute("SELECT pg_advisory_lock(1)")
         migrate(postgres_server.postgres_dsn(name))
+        connection.execute("SELECT pg_advisory_unlock(1)")
         yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
