@@ -10,12 +10,14 @@ from pathlib import Path
 
 from deploy.local.artifacts import FOLDER, Artifact, line_of
 
+LOGGING = (
+    "org.apache.logging.log4j:log4j-core:2.25.4",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",  # the binding of slf4j 1.7, which Kafka brings
+)
 ROOTS = {
-    "kafka": (
-        "org.apache.kafka:kafka_2.13:4.3.0",
-        "org.apache.logging.log4j:log4j-core:2.25.4",
-        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",  # the binding of slf4j 1.7, which Kafka brings
-    ),
+    "kafka": ("org.apache.kafka:kafka_2.13:4.3.0", *LOGGING),
+    # for tests: it does not check on a commit which partitions a member still has
+    "kafka-4.1": ("org.apache.kafka:kafka_2.13:4.1.2", *LOGGING),
     "s3": (
         "org.gaul:s3proxy:4.1.0",
         "com.fasterxml.jackson.core:jackson-annotations:2.21",  # s3proxy's own is too old for its jackson-databind

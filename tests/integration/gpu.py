@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,7 @@ class Group:
     jobs: str
     results: str
     progress: str
+    partition_epochs: bool = field(default=True, kw_only=True)
 
     @property
     def dlq(self) -> str:
@@ -74,7 +75,7 @@ class Group:
 
     @property
     def settings(self) -> KafkaSettings:
-        return KafkaSettings(kafka_bootstrap=self.bootstrap)
+        return KafkaSettings(kafka_bootstrap=self.bootstrap, kafka_partition_epochs=self.partition_epochs)
 
     def retry(self, step: str) -> str:
         return retry_topic(self.name, step)

@@ -1,0 +1,49 @@
+"""The GPU runtime on a broker that does not check who owns a partition when its offsets are committed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from deploy.local import ports
+from deploy.local.artifacts import artifacts_of, cache_folder, fetch
+from deploy.local.errors import DownloadFailed
+from deploy.local.kafka import Kafka
+from tests.integration import test_gpu_commits, test_gpu_runtime, test_gpu_suspects
+from tests.integration.gpu import Group, create_topics
+
+ALIKE = (
+    test_gpu_runtime.test_a_second_member_joins_and_leaves_without_loss_or_duplicate,
+    test_gpu_runtime.test_kill_and_restart_lose_nothing_and_repeat_nothing_visible,
+    test_gpu_runtime.test_a_process_whose_id_was_taken_ends,
+    test_gpu_suspects.test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_not,
+    test_gpu_suspects.test_preemption_leaves_no_mark,
+)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Apache Kafka 4.1, of this module alone."""
+    try:
+        jars = fetch(artifacts_of("kafka-4.1"), cache_folder())
+    except DownloadFailed as error:
+        pytest.skip(f"Kafka 4.1 cannot be fetched: {error}")
+    started = Kafka(tmp_path_factory.mktemp("older"), ports.choose(Kafka.port_names, {}, {}), jars, owned=True)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def group(broker: Kafka) -> Group:
+    made, _ = create_topics(broker.address)
+    return replace(made, partition_epochs=False)
+
+
+@pytest.mark.parametrize("holds", ALIKE, ids=lambda each: each.__name__.removeprefix("test_"))
+def test_what_holds_on_the_newest_broker_holds_here(holds: Callable[[Group], None], group: Group) -> None:
+    holds(group)
+
+
+def test_a_commit_that_nobody_confirmed_is_not_repeated(group: Group) -> None:
+    test_gpu_commits.test_each_result_is_there_once(group, test_gpu_commits.LosesTheAnswer)
