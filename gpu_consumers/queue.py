@@ -95,8 +95,9 @@ class TaskQueue:
 
     def _judge(self, ticket: Ticket, failed: bool | None) -> None:
         if pause := self._brake.end(ticket.tenant, failed, self._clock()):
-            log.error("%s: most of the latest jobs fail by no fault of theirs: none begins for %g s", self._name, pause)
-        BRAKE.labels(self._name).set(not self._brake.admits(self._clock()))
+            log.error("%s: most of the latest jobs fail by no fault of theirs: they wait for %g s", self._name, pause)
+        now = self._clock()
+        BRAKE.labels(self._name).set(not self._brake.admits(now) or self._brake.waiting(now) is not None)
 
     def _next(self) -> Task | None:
         now = self._clock()
@@ -113,7 +114,12 @@ class TaskQueue:
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
         if not self._suspects:
             return None
-        task, ticket = self._suspects[-1]
+        but = self._brake.waiting(now)
+        if (
+            place := next((n for n in reversed(range(len(self._suspects))) if self._suspects[n][1].tenant != but), -1)
+        ) < 0:
+            return None
+        task, ticket = self._suspects[place]
         starts, offset = task.partition.starts, task.delivery.offset
         if starts.condemned(offset):  # it is not run
             room.enter(task, now)
@@ -121,14 +127,15 @@ class TaskQueue:
             starts.begin(offset, alone=how is Begun.ALONE)
         else:
             return None
-        self._suspects.pop()
+        del self._suspects[place]
         return self._taken_by(task, ticket)
 
     def _next_fair(self, room: Room[Task], now: float) -> Task | None:
         if not room.admits(now):
             return None
         running_long = sum(ticket.long for ticket in self._taken.values())
-        while (found := self._fair.take(long_too=running_long < self._most_long)) is not None:
+        but = self._brake.waiting(now)
+        while (found := self._fair.take(long_too=running_long < self._most_long, but=but)) is not None:
             task, ticket = found
             if task.partition.owned:
                 room.enter(task, now)

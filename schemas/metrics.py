@@ -26,7 +26,7 @@ STAGE_SECONDS = Histogram(
 AUDIO_SECONDS = Counter(P + "audio_seconds", "Seconds of audio worked through, by stage.", ["stage"])
 INFLIGHT = Gauge(P + "inflight_jobs", "Jobs in work in this process.", ["group"])
 BRAKE = Gauge(
-    P + "brake_on", "1 while no job begins because most of the latest ones failed by no fault of theirs.", ["group"]
+    P + "brake_on", "1 while jobs wait because most of the latest ones failed by no fault of theirs.", ["group"]
 )
 OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])

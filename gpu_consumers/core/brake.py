@@ -14,16 +14,23 @@ SHORTEST, LONGEST = 30.0, 600.0  # seconds of a pause; each is twice as long as 
 
 @dataclass(slots=True)
 class Brake:
-    """Times are monotonic seconds. Failures of one tenant's jobs alone never put it on while others' end well."""
+    """Times are monotonic seconds. Where all that failed is one tenant's, only that tenant's jobs wait."""
 
     _ends: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _pauses: int = 0
     _until: float = 0.0
+    _only: str | None = None  # the tenant whose jobs wait in the pause, None: everybody's
     _begun: int = 0  # jobs that were let begin since the last pause
 
     def admits(self, now: float) -> bool:
-        """Whether a job may begin."""
-        return now >= self._until and (not self._pauses or self._begun < TRIED)
+        """Whether jobs of anybody may begin."""
+        if now < self._until:
+            return self._only is not None
+        return not self._pauses or self._begun < TRIED
+
+    def waiting(self, now: float) -> str | None:
+        """The tenant whose jobs may not begin while those of others may."""
+        return self._only if now < self._until else None
 
     def begin(self) -> None:
         """A job begins."""
@@ -34,20 +41,20 @@ class Brake:
         if failed is None:
             self._begun -= 1  # another one is tried in its place
             return None
-        if now < self._until:  # it began before the pause
+        if now < self._until and self._only in (None, tenant):  # it began before the pause
             return None
         self._ends.append((tenant, failed))
         if len(self._ends) < (TRIED if self._pauses else WINDOW):
             return None
-        if not self._is_too_much():
+        if sum(bad for _, bad in self._ends) < MOST * len(self._ends):
             self._pauses = 0
             return None
+        return self._pause(now)
+
+    def _pause(self, now: float) -> float:
+        failed = {tenant for tenant, bad in self._ends if bad}
+        self._only = failed.pop() if len(failed) == 1 else None
         pause = min(LONGEST, SHORTEST * 2.0**self._pauses)
         self._pauses, self._until, self._begun = self._pauses + 1, now + pause, 0
         self._ends.clear()
         return pause
-
-    def _is_too_much(self) -> bool:
-        failed = [tenant for tenant, bad in self._ends if bad]
-        tenants = {tenant for tenant, _ in self._ends}
-        return len(failed) >= MOST * len(self._ends) and (len(tenants) == 1 or len(set(failed)) > 1)

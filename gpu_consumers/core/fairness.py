@@ -99,14 +99,17 @@ class FairQueue(Generic[T]):
         self._size += 1
         (tenant.long if ticket.long else tenant.short).append((self._sequence, ticket, item))
 
-    def take(self, *, long_too: bool = True) -> tuple[T, Ticket] | None:
-        """The next job; `long_too`: a worker may be given to a long one."""
-        lanes = [lane for lane in self._lanes.values() if any(t.next(long_too) for t in self._waiting(lane))]
-        if not lanes:
+    def take(self, *, long_too: bool = True, but: str | None = None) -> tuple[T, Ticket] | None:
+        """The next job; `long_too`: a worker may be given to a long one; `but`: a tenant that must wait."""
+
+        def candidates(lane: _Lane[T]) -> list[_Tenant[T]]:
+            return [tenant for name, tenant in lane.tenants.items() if name != but and tenant.next(long_too)]
+
+        found = [(lane, tenants) for lane in self._lanes.values() if (tenants := candidates(lane))]
+        if not found:
             return None
-        lane = min(lanes, key=lambda lane: lane.given)
-        candidates = (tenant for tenant in self._waiting(lane) if tenant.next(long_too))
-        tenant = min(candidates, key=lambda tenant: tenant.given)
+        lane, tenants = min(found, key=lambda each: each[0].given)
+        tenant = min(tenants, key=lambda tenant: tenant.given)
         queue = tenant.next(long_too)
         if queue is None:  # a candidate has one
             return None

@@ -1,4 +1,4 @@
-"""The brake: on when most jobs fail, never because of one tenant's among others, and let go by a few that end well."""
+"""The brake: on when most jobs fail, for one tenant alone where only that one's do, and let go by a few that end well."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 from gpu_consumers.core.brake import LONGEST, SHORTEST, TRIED, WINDOW, Brake
 
 
-def ended(brake: Brake, failed: bool | None, now: float = 0.0, tenant: str = "acme", times: int = 1) -> float | None:
+def ended(
+    brake: Brake, failed: bool | None, now: float = 0.0, tenant: str | None = None, times: int = 1
+) -> float | None:
+    """So many jobs end the same way, those of two tenants in turns if none is named."""
     pause = None
-    for _ in range(times):
+    for number in range(times):
         brake.begin()
-        pause = brake.end(tenant, failed, now) or pause
+        pause = brake.end(tenant or f"tenant {number % 2}", failed, now) or pause
     return pause
 
 
@@ -30,14 +33,20 @@ def test_some_failures_are_the_jobs_own() -> None:
     assert brake.admits(0.0)
 
 
-def test_one_tenants_jobs_alone_do_not_stop_those_of_others() -> None:
+def test_where_one_tenants_jobs_fail_only_that_tenant_waits() -> None:
     brake = Brake()
-    ended(brake, False, tenant="globex", times=2)
-    assert ended(brake, True, tenant="acme", times=WINDOW) == SHORTEST  # now there is nobody else
+    assert ended(brake, True, tenant="acme", times=WINDOW) == SHORTEST
+    assert (brake.admits(1.0), brake.waiting(1.0)) == (True, "acme")
+    assert ended(brake, False, 1.0, tenant="globex", times=10 * WINDOW) is None
+    assert (brake.admits(SHORTEST), brake.waiting(SHORTEST)) == (True, None)
+
+
+def test_when_the_others_fail_too_everybody_waits() -> None:
     brake = Brake()
-    for _ in range(WINDOW):
-        assert ended(brake, True, tenant="acme", times=9) is None
-        assert ended(brake, False, tenant="globex") is None
+    ended(brake, True, tenant="acme", times=WINDOW)
+    pauses = [ended(brake, True, 1.0, tenant=tenant) for tenant in ("globex", "initech") * WINDOW]
+    assert any(pauses)
+    assert (brake.admits(2.0), brake.waiting(2.0)) == (False, None)
 
 
 def test_what_says_nothing_counts_for_nothing() -> None:
@@ -54,7 +63,7 @@ def test_after_a_pause_a_few_are_tried() -> None:
         brake.begin()
     assert not brake.admits(SHORTEST)
     for _ in range(TRIED):
-        brake.end("acme", False, SHORTEST)
+        brake.end("tenant 0", False, SHORTEST)
     assert brake.admits(SHORTEST)
 
 
@@ -72,5 +81,5 @@ def test_each_pause_is_longer_than_the_one_before(tries: int) -> None:
 def test_jobs_that_began_before_a_pause_do_not_make_it_longer() -> None:
     brake = Brake()
     ended(brake, True, times=WINDOW)
-    assert brake.end("acme", True, 1.0) is None
+    assert brake.end("tenant 0", True, 1.0) is None
     assert brake.admits(SHORTEST)

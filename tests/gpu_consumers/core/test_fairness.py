@@ -107,6 +107,15 @@ def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
     assert following == ["honest"] * 10
 
 
+def test_a_tenant_may_be_passed_over() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, tenant in enumerate("aab"):
+        queue.add(number, Ticket(tenant))
+    assert queue.take(but="a") == (2, Ticket("b"))
+    assert queue.take(but="a") is None
+    assert queue.take() == (0, Ticket("a"))
+
+
 def test_long_recordings_leave_a_worker_to_short_ones() -> None:
     assert [most_long(workers) for workers in (1, 2, 8)] == [1, 1, 7]
     queue: FairQueue[str] = FairQueue()
