@@ -1,0 +1,103 @@
+"""What strangers and operators do to the topics and offsets of a running GPU group."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
+from schemas.events import JobRequested, Outcome
+from schemas.headers import NOT_BEFORE
+from schemas.records import record_of
+from tests.integration.gpu import SERDE, Group, create_topics, duplicates, job, member
+
+NOT_OURS = (
+    '{"owner":"another program","position":17}',
+    "sr2:" + encode(0, range(10)).removeprefix(PREFIX),
+    PREFIX + encode(0, range(10))[-7:],
+    "é" * MAX_METADATA,
+)
+
+
+@pytest.fixture
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+    made, names = create_topics(kafka)
+    yield made
+    for deletion in topic_admin.delete_topics(names).values():
+        deletion.result()
+
+
+def publish_into(group: Group, *placed: tuple[int, JobRequested]) -> None:
+    """Write jobs into partitions of choice."""
+    producer = Producer({"bootstrap.servers": group.bootstrap})
+    for partition, request in placed:
+        record = record_of(SERDE, group.jobs, request, "test", datetime.now(UTC))
+        producer.produce(record.topic, record.value, record.key, partition, headers=dict(record.headers))
+    assert producer.flush(10) == 0
+
+
+def offsets_of(group: Group) -> Consumer:
+    """Of an operator who reads and writes a group's offsets while nobody is in it."""
+    return Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
+
+
+def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -> None:
+    """Another program's, a later version's, a cut one, and one as long as a broker takes."""
+    publish_into(group, *((number, job()) for number in range(4) for _ in range(10)))
+    operator = offsets_of(group)
+    strange = [TopicPartition(group.jobs, number, 2, metadata) for number, metadata in enumerate(NOT_OURS)]
+    operator.commit(offsets=strange, asynchronous=False)
+    with member(group):
+        results = group.await_results(32)
+        assert group.await_no_lag() == 0
+    assert len(results) == 32
+    assert not duplicates(results)
+    found = operator.committed([TopicPartition(group.jobs, number) for number in range(4)], timeout=10)
+    assert not {each.metadata for each in found} & set(NOT_OURS)
+    operator.close()
+
+
+def test_the_first_content_of_a_job_counts_and_another_tenants_is_another_job(group: Group) -> None:
+    """What is sent later under the same id neither changes what is at work nor what has ended."""
+    slow, quick = job(fake_seconds="0.5"), job()
+    other = partial(replace, metadata={"fake-outcome": "permanent"})
+    theirs = partial(replace, tenant="globex", metadata={"fake-outcome": "permanent"})
+    placed = partial(publish_into, group)
+    with member(group) as running:
+        placed((0, slow), (0, other(slow)), (1, quick), (2, theirs(slow)))
+        assert len(group.await_results(3)) == 3
+        placed((0, other(slow)), (3, other(quick)), (3, theirs(quick)))
+        assert len(group.await_results(4)) == 4
+        assert group.await_no_lag() == 0
+        assert running.stage.runs == 4
+    ends = Counter((result.job_id, result.tenant, result.outcome) for result in group.job_results())
+    good, bad = ("acme", Outcome.COMPLETED), ("globex", Outcome.FAILED)
+    assert ends == Counter([(each.job_id, *end) for each in (slow, quick) for end in (good, bad)])
+
+
+def test_two_processes_that_each_get_one_of_two_contents_tell_the_same_event(group: Group) -> None:
+    """Neither knows of the other's, so both are visible; whoever reads them takes the first for both."""
+    first = job(fake_seconds="0.3")
+    with member(group, "first"), member(group, "second"):
+        publish_into(group, *((number, replace(first, metadata={"n": str(number)})) for number in range(4)))
+        assert group.await_no_lag() == 0
+    results = group.job_results()
+    assert 1 <= len(results) <= 2
+    assert len({result.event_id for result in results}) == 1
+
+
+def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: Group) -> None:
+    """Nor do those behind them, whatever the header holds."""
+    now = datetime.now(UTC)
+    made = [record_of(SERDE, group.retry("1m"), job(), "test", now) for _ in range(5)]
+    dues = ("4102444800000", "9" * 19, "-1", "tomorrow")
+    strange = [replace(r, headers={**r.headers, NOT_BEFORE: due}) for r, due in zip(made, dues, strict=False)]
+    group.publish_records(*strange, made[-1])
+    with member(group):
+        results = group.await_results(5)
+    assert [result.outcome for result in results] == [Outcome.COMPLETED] * 5
