@@ -13,7 +13,7 @@ from gpu_consumers.core.work import Delivery
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Task
-from gpu_consumers.partitions import Assignment, OwnedPartition, take
+from gpu_consumers.partitions import REFRESH_SECONDS, Assignment, OwnedPartition, take
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
 from producers.publisher import client_config, headers_of, translate
@@ -41,6 +41,7 @@ def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict
         "fetch.queue.backoff.ms": 20,
         # a fetch in progress holds up the next one of a resumed partition
         "fetch.wait.max.ms": 100,
+        "topic.metadata.refresh.interval.ms": int(REFRESH_SECONDS * 1000),
         **client_config(settings, client_id),
         "group.id": group,
         "group.protocol": "consumer",

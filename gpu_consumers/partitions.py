@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.announcements import Announcements
 from gpu_consumers.core.admission import PartitionGate
@@ -18,6 +18,11 @@ from schemas.errors import Fatal
 log = logging.getLogger(__name__)
 # the broker may need the transaction timeout and up to ten seconds more to end what a dead owner left open
 COMMITTED_TIMEOUT = 60.0
+ENDS_TIMEOUT = 2.0  # for those of a partition of which nothing was committed
+REFRESH_SECONDS = 10.0  # between two questions of the client what partitions its topics have
+NEWS_SECONDS = 3 * REFRESH_SECONDS
+ANY_OFFSET = 2**62  # above every offset
+_NOT_YET = (KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 @dataclass(eq=False, slots=True)
@@ -150,8 +155,19 @@ def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[To
 
 
 def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
-    try:
-        low, high = consumer.get_watermark_offsets(toppar, timeout=COMMITTED_TIMEOUT)
-    except KafkaException as error:
-        raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
-    return low, high
+    """The ends of a partition; a topic that grows has some of which groups hear before this client does.
+
+    Where nothing was ever committed they need not be known: reading begins at the first record there is. Elsewhere they
+    tell a topic that was made anew, so they are waited for until the client has asked what is new.
+    """
+    known, deadline = toppar.offset >= 0, time.monotonic() + NEWS_SECONDS
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(toppar, timeout=COMMITTED_TIMEOUT if known else ENDS_TIMEOUT)
+            return low, high
+        except KafkaException as error:
+            if not known and error.args[0].code() in _NOT_YET:
+                return 0, ANY_OFFSET
+            if error.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > deadline:
+                raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
+            time.sleep(0.2)

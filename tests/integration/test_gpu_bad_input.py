@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
 from schemas.events import JobRequested, Outcome
@@ -44,6 +45,20 @@ def publish_into(group: Group, *placed: tuple[int, JobRequested]) -> None:
 def offsets_of(group: Group) -> Consumer:
     """Of an operator who reads and writes a group's offsets while nobody is in it."""
     return Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
+
+
+def test_partitions_that_come_later_are_read_from_their_beginning(group: Group, topic_admin: AdminClient) -> None:
+    """The group is told of them before its members are, which ends none."""
+    with member(group, "first") as first, member(group, "second") as second:
+        publish_into(group, *((number, job()) for number in range(4)))
+        assert len(group.await_results(4)) == 4
+        topic_admin.create_partitions([NewPartitions(group.jobs, 12)])[group.jobs].result()
+        publish_into(group, *((number, job(fake_seconds="0.02")) for number in range(12)))
+        assert len(group.await_results(16)) == 16
+        assert group.await_no_lag() == 0
+        assert first.alive
+        assert second.alive
+    assert not duplicates(group.job_results())
 
 
 def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -> None:
