@@ -112,13 +112,11 @@ class TaskQueue:
     def _next_suspect(self, room: Room[Task], now: float) -> Task | None:
         # a partition may be lost while its deliveries wait
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
-        if not self._suspects:
-            return None
         but = self._brake.waiting(now)
-        if (
-            place := next((n for n in reversed(range(len(self._suspects))) if self._suspects[n][1].tenant != but), -1)
-        ) < 0:
+        allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant != but]
+        if not allowed:
             return None
+        place = allowed[-1]
         task, ticket = self._suspects[place]
         starts, offset = task.partition.starts, task.delivery.offset
         if starts.condemned(offset):  # it is not run
