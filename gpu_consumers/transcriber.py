@@ -8,7 +8,6 @@ import ctypes
 import importlib.util
 import math
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,6 @@ from schemas.transcript import Word
 
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
 VAD_PIECE = 240 * SAMPLE_RATE  # speech is looked for and heard in stretches of it, so that both can stop soon
-BATCH_SECONDS = 1.5  # a batch that takes longer is followed by a smaller one: work can stop only between two
 SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
 PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
 DETECTION_WINDOWS = 3
@@ -86,7 +84,6 @@ class WhisperTranscriber:
         """`whole_batches`: a batch takes a moment whatever is in it, so it may be done again as a whole."""
         self.info = info
         self._whole_batches = whole_batches
-        self._pace = _Pace(decoding.batch_size, decoding.batch_size)
         self._model = model
         self._decoding = decoding
         self._window = int(model.feature_extractor.chunk_length) * SAMPLE_RATE
@@ -106,7 +103,8 @@ class WhisperTranscriber:
         before = checkpoints.find() if checkpoints is not None else Progressed()
         limit = checkpoints.seconds if checkpoints is not None else math.inf
         known = _Language(wishes.language or before.language, before.probability)
-        work = _Work(samples, progress, checkpoints, self._pace, math.inf if self._whole_batches else limit)
+        limit = math.inf if self._whole_batches else limit
+        work = _Work(samples, progress, checkpoints, self._decoding.batch_size, limit)
         words = list(before.words)
         for windows, start in self._pieces(samples, before, work):
             if windows and known.name is None:
@@ -174,7 +172,6 @@ class WhisperTranscriber:
         while done < len(windows):
             batch = work.batch(windows[done:])
             work.look(batch[0].regions[0].start)
-            began = time.monotonic()
             try:
                 words = list(self._run(work.samples, batch, wishes))
             except RuntimeError as error:
@@ -182,9 +179,8 @@ class WhisperTranscriber:
                     raise
                 if len(batch) == 1:
                     raise Transient(f"the device has no memory for one window: {error}") from error
-                self._pace.failed(len(batch))
+                work.size = len(batch) // 2
                 continue
-            self._pace.took(len(batch), time.monotonic() - began)
             done += len(batch)
             yield from words
             work.reached(batch, words, language, windows[done:], start)
@@ -220,32 +216,13 @@ class _Language:
 
 
 @dataclass(slots=True)
-class _Pace:
-    """How many windows a batch may have; learned by all threads of a model."""
-
-    most: int
-    size: int
-
-    def took(self, windows: int, seconds: float) -> None:
-        """Larger batches as long as they are quick."""
-        if seconds > BATCH_SECONDS:
-            self.size = max(1, windows // 2)
-        elif windows >= self.size and seconds < BATCH_SECONDS / 3:
-            self.size = min(self.size * 2, self.most)
-
-    def failed(self, windows: int) -> None:
-        """The device has no room for so many."""
-        self.size = max(1, windows // 2)
-
-
-@dataclass(slots=True)
 class _Work:
     """One recording on its way: what comes next, and what is to be kept of what is done."""
 
     samples: Samples
     progress: Progress
     checkpoints: Checkpoints | None
-    pace: _Pace
+    size: int  # windows in a batch
     limit: float  # seconds of audio in a batch of more than one window
     _done: Progressed | None = None  # and not kept yet
     _since: float = 0.0
@@ -266,7 +243,7 @@ class _Work:
 
     def batch(self, windows: Sequence[Window]) -> Sequence[Window]:
         """Those that come next, of no more audio than may be done again."""
-        batch = windows[: self.pace.size]
+        batch = windows[: self.size]
         while len(batch) > 1 and _seconds(batch) > self.limit:
             batch = batch[:-1]
         return batch

@@ -15,6 +15,7 @@ from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
 from schemas.events import JobRequested, Outcome
 from schemas.headers import NOT_BEFORE
 from schemas.records import record_of
+from tests.integration.faust_process import until
 from tests.integration.gpu import SERDE, Group, create_topics, duplicates, job, member
 
 NOT_OURS = (
@@ -84,7 +85,9 @@ def test_the_first_content_of_a_job_counts_and_another_tenants_is_another_job(gr
     theirs = partial(replace, tenant="globex", metadata={"fake-outcome": "permanent"})
     placed = partial(publish_into, group)
     with member(group) as running:
-        placed((0, slow), (0, other(slow)), (1, quick), (2, theirs(slow)))
+        placed((0, slow))
+        until("the first is at work", lambda: running.stage.runs == 1)
+        placed((0, other(slow)), (1, quick), (2, theirs(slow)))
         assert len(group.await_results(3)) == 3
         placed((0, other(slow)), (3, other(quick)), (3, theirs(quick)))
         assert len(group.await_results(4)) == 4

@@ -12,7 +12,7 @@ def test_a_killed_broker_costs_neither_results_nor_gpu_work(private_stack: Stack
         assert len(group.await_results(20)) >= 20
         private_stack.kafka.kill()
         private_stack.kafka.start()
-        results = group.await_results(100, seconds=60)
+        results = group.await_results(100, seconds=150)
         assert group.await_no_lag() == 0
         assert running.stage.runs == 100
     assert len(results) == 100
