@@ -16,6 +16,7 @@ from schemas.ports import RecordPublisher, Refused
 from schemas.records import Record
 from schemas.settings import KafkaSettings
 from sink.memory import MemoryPublisher
+from tests.integration.faust_process import until
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def read(bootstrap: str, topic: str) -> list[Record]:
     """All records of the only partition; returns once its end is reached."""
     config = {"bootstrap.servers": bootstrap, "group.id": f"reader-{uuid.uuid4().hex}", "enable.auto.commit": False}
     with closing(Consumer(config)) as consumer:
+        # a broker may hear of a new topic a moment after it was made
+        until("the topic is known", lambda: bool(consumer.list_topics(topic, timeout=20).topics[topic].partitions))
         _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         messages = consumer.consume(end, timeout=20) if end else []
