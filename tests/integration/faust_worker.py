@@ -43,8 +43,9 @@ class Script:
 
 
 class Actions:
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, app: faust.App) -> None:
         self._script = script
+        self._app = app
         self._tries: dict[int, int] = {}
 
     async def perform(self, number: int) -> str:
@@ -61,6 +62,9 @@ class Actions:
                 raise Outage("on purpose")
             case "hold":
                 while not self._released():
+                    await asyncio.sleep(0.05)
+            case "hold until the stop":
+                while self._app.flow_control.is_active():
                     await asyncio.sleep(0.05)
         say("DONE", number)
         return "done"
@@ -88,7 +92,7 @@ def compose(script: Script) -> faust.App:
         agent_supervisor=mode.CrashingSupervisor if script.crashing else mode.OneForOneSupervisor,
     )
     recipe = Recipe(app, Serde(), script.group, script.dlq)
-    actions = Actions(script)
+    actions = Actions(script, app)
 
     async def handle(event: JobRequested) -> str:
         return await actions.perform(int(event.recording_id or -1))

@@ -124,10 +124,9 @@ def c08_a_stop_that_does_not_wait_leaves_the_record_in_work_uncommitted(place: P
 
 @case()
 def c09_a_stop_waits_for_the_record_in_work_and_commits_it(place: Place) -> None:
-    with place.worker(actions={"3": "hold"}) as worker:
+    with place.worker(actions={"3": "hold until the stop"}) as worker:
         worker.wait_for("START 3")
         worker.send(signal.SIGTERM)
-        place.release()
         assert worker.ends() == 0
         assert worker.done() == [0, 1, 2, 3]
         assert place.committed() == 4
