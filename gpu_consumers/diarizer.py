@@ -2,15 +2,17 @@
 
 import queue
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gpu_consumers.core.merge import Turn
-from gpu_consumers.engine import SAMPLE_RATE, Progress, Samples, SpeakerBounds
-from schemas.errors import Fatal, Transient
+from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds
+from gpu_consumers.tape import Answer, Tape
+from schemas.errors import Fatal, NotOwner, Transient
 from schemas.events import ModelInfo
 
 with warnings.catch_warnings():
@@ -69,21 +71,68 @@ class PyannoteDiarizer:
         noise: Samples = (torch.randn(4 * SAMPLE_RATE, generator=generator) * 0.01).numpy()
         self.diarize(noise, SpeakerBounds(), lambda _: None)
 
-    def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
+    def diarize(
+        self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> tuple[Turn, ...]:
         """See engine.Diarizer."""
+        tape = Tape(checkpoints)
         try:
             pipeline = self._idle.get_nowait()
         except queue.Empty:
             pipeline = self._make()
         try:
-            return _diarize(pipeline, samples, bounds, progress)
+            with _taped(pipeline, tape):
+                return _diarize(pipeline, samples, bounds, progress, tape)
+        except NotOwner:
+            tape.keep()
+            raise
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise Transient(f"the device has no memory for {len(samples) / SAMPLE_RATE:.0f} s: {error}") from error
         finally:
             self._idle.put(pipeline)
 
 
-def _diarize(pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
+@contextmanager
+def _taped(pipeline: Any, tape: Tape) -> Iterator[None]:
+    """Within it the pipeline asks its two networks only what is not on the tape."""
+    windows, voices = pipeline._segmentation, pipeline._embedding
+    at_once = 1  # voices in a window
+
+    def segment(chunks: torch.Tensor) -> Answer:
+        nonlocal at_once
+        answer = tape.play(len(chunks), len(chunks) * windows.step, lambda: type(windows).infer(windows, chunks))
+        at_once = answer.shape[-1]
+        return answer
+
+    def embed(waveforms: torch.Tensor, masks: torch.Tensor) -> Answer:
+        seconds = len(waveforms) * windows.step / at_once
+        return tape.play(len(waveforms), seconds, lambda: voices(waveforms, masks=masks))
+
+    windows.infer, pipeline._embedding = segment, _Voices(voices, embed)
+    try:
+        yield
+    finally:
+        pipeline._embedding = voices
+        del windows.infer
+
+
+class _Voices:
+    """The network that tells voices apart, asked by way of the tape."""
+
+    def __init__(self, network: Any, ask: Callable[..., Answer]) -> None:
+        self._network = network
+        self._ask = ask
+
+    def __call__(self, waveforms: torch.Tensor, masks: torch.Tensor) -> Answer:
+        return self._ask(waveforms, masks)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+
+def _diarize(
+    pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress, tape: Tape
+) -> tuple[Turn, ...]:
     length = len(samples) / SAMPLE_RATE
     with warnings.catch_warnings():
         # too few voices for the given bounds, statistics over a single frame: nothing a job could change
@@ -93,7 +142,7 @@ def _diarize(pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: P
             num_speakers=bounds.exactly,
             min_speakers=bounds.at_least,
             max_speakers=bounds.at_most,
-            hook=_hook(progress, length),
+            hook=_hook(progress, length, tape),
         )
     progress(length)
     turns = output.exclusive_speaker_diarization.itertracks(yield_label=True)
@@ -101,10 +150,12 @@ def _diarize(pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: P
     return tuple(sorted((turn for turn in found if turn.end > turn.start), key=lambda turn: turn.start))
 
 
-def _hook(progress: Progress, length: float) -> Callable[..., None]:
+def _hook(progress: Progress, length: float, tape: Tape) -> Callable[..., None]:
     """pyannote's hook: the only place where it can be stopped."""
 
     def hook(step: str, *_: Any, total: Any = None, completed: Any = None, **__: Any) -> None:
+        if total is None:  # the end of a step: what follows may take its time
+            tape.keep()
         begins, share = _STEPS.get(step, (0.95, 0.0))
         # `completed` counts full batches and may exceed `total`
         done = min(float(completed) / float(total), 1.0) if total and completed is not None else 0.0

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from gpu_consumers.core.assembly import Heard
-from gpu_consumers.core.checkpoints import Progressed
 from gpu_consumers.core.merge import Turn
 from schemas.events import ModelInfo, Task
 
@@ -19,16 +18,20 @@ Progress = Callable[[float], None]
 """Told how many seconds of audio are done; may raise (NotOwner) to stop the work."""
 
 
+Part = TypeVar("Part")
+
+
 class Checkpoints(Protocol):
-    """How far a long transcription came, kept where the next process finds it; gpu_consumers.checkpoints has them."""
+    """How far the work on a long recording came, kept where the next process finds it; gpu_consumers.checkpoints has them."""
 
     seconds: float
+    """Of audio, at most so much is done again after a crash."""
 
-    def find(self) -> Progressed:
-        """Where to begin; raises Outage."""
+    def find(self, read: Callable[[bytes], Part | None]) -> list[Part]:
+        """What was kept, in order, up to the first one that `read` does not know; raises Outage."""
 
-    def keep(self, part: Progressed) -> None:
-        """Everything up to a point is done; `part.words` are those since the last call."""
+    def keep(self, part: bytes) -> None:
+        """What was done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,13 @@ class Diarizer(Protocol):
 
     info: ModelInfo
 
-    def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
-        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start."""
+    def diarize(
+        self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> tuple[Turn, ...]:
+        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start.
+
+        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        """
 
 
 class Engines(Protocol):

@@ -17,7 +17,7 @@ from gpu_consumers.core.checkpoints import digest_of
 from gpu_consumers.core.merge import FAILED, merge, without_words
 from gpu_consumers.core.settle import classify
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
-from gpu_consumers.engine import Engines, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engine import Diarizer, Engines, Progress, Samples, SpeakerBounds, Wishes
 from gpu_consumers.fetch import Fetcher, Limits
 from gpu_consumers.loading import LoadedEngines
 from gpu_consumers.recordings import Recording, Recordings
@@ -68,6 +68,13 @@ class Parts:
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
 
+    def checkpoints(self, request: JobRequested, duration: float, *facts: object) -> Checkpoints | None:
+        """Where work that depends on `facts` leaves how far it is; None for a recording that is soon done again."""
+        if not self.checkpoint_seconds or duration <= 2 * self.checkpoint_seconds:
+            return None
+        prefix = checkpoint_prefix(request.tenant, request.job_id, digest_of(*facts))
+        return Checkpoints(self.claims.store, prefix, self.checkpoint_seconds)
+
 
 @dataclass(slots=True, kw_only=True)
 class TranscribeStage:
@@ -117,13 +124,9 @@ class TranscribeStage:
     def _checkpoints(
         self, request: JobRequested, recording: Recording, channel: int, model: ModelInfo, wishes: Wishes
     ) -> Checkpoints | None:
-        """Where a channel of a long recording leaves how far it is; None for one that is soon done again."""
-        seconds = self.parts.checkpoint_seconds
-        if not seconds or recording.decoded.duration <= 2 * seconds:
-            return None
         sound = recording.fetched.sha256, request.options.channels, channel
-        digest = digest_of(*sound, *astuple(model), *astuple(wishes))
-        return Checkpoints(self.parts.claims.store, checkpoint_prefix(request.tenant, request.job_id, digest), seconds)
+        facts = *sound, *astuple(model), *astuple(wishes)
+        return self.parts.checkpoints(request, recording.decoded.duration, *facts)
 
     def _ready(
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
@@ -170,7 +173,7 @@ class DiarizeStage:
         models: tuple[ModelInfo, ...] = (event.model,)
         try:
             diarizer = self.parts.engines.diarizer()
-            transcript = self._with_speakers(event, transcript, work, watch)
+            transcript = self._with_speakers(diarizer, event, transcript, work, watch)
             models = (event.model, diarizer.info)
         except (Outage, NotOwner, Cancelled, Fatal):
             raise
@@ -184,14 +187,16 @@ class DiarizeStage:
         return (Emission(self.results, result),)
 
     def _with_speakers(
-        self, event: TranscriptReady, transcript: Transcript, work: Work, watch: Stopwatch
+        self, diarizer: Diarizer, event: TranscriptReady, transcript: Transcript, work: Work, watch: Stopwatch
     ) -> Transcript:
         progress = _reporting(work, Stage.DIARIZING, event.audio.duration)
         progress(0.0)
+        facts = event.audio.sha256, event.request.options.channels, *astuple(diarizer.info)
+        checkpoints = self.parts.checkpoints(event.request, event.audio.duration, *facts)
         with watch.measure("load_audio"):
             samples = self.parts.recordings.again(event, work.check)
         with watch.measure("diarize"):
-            turns = self.parts.engines.diarizer().diarize(_mono(samples), _bounds(event.request.options), progress)
+            turns = diarizer.diarize(_mono(samples), _bounds(event.request.options), progress, checkpoints)
         AUDIO_SECONDS.labels(Stage.DIARIZING).inc(event.audio.duration)
         with watch.measure("merge"):
             return merge(transcript, turns)

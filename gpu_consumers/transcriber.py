@@ -19,7 +19,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from gpu_consumers.core.assembly import Heard
-from gpu_consumers.core.checkpoints import Progressed, is_due, spans
+from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
 from schemas.errors import NotOwner, Transient
@@ -100,7 +100,7 @@ class WhisperTranscriber:
         """See engine.Transcriber."""
         progress(0.0)
         wishes, warnings = self._possible(wishes)
-        before = checkpoints.find() if checkpoints is not None else Progressed()
+        before = joined(checkpoints.find(decode) if checkpoints is not None else [])
         limit = checkpoints.seconds if checkpoints is not None else math.inf
         known = _Language(wishes.language or before.language, before.probability)
         limit = math.inf if self._whole_batches else limit
@@ -265,7 +265,7 @@ class _Work:
     def _keep(self) -> None:
         if self.checkpoints is None or self._done is None:
             return
-        self.checkpoints.keep(replace(self._done, words=tuple(self._words)))
+        self.checkpoints.keep(encode(replace(self._done, words=tuple(self._words))))
         self._done, self._since, self._words = None, 0.0, []
 
 

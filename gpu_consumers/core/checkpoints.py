@@ -1,4 +1,4 @@
-"""How far the transcription of a long recording came, in parts that each tell what came after the one before."""
+"""How far the work on a long recording came, in parts that each name the one before."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from gpu_consumers.core.windows import Region, Window
 from schemas.transcript import Word
 
-PIPELINE = "1"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
+PIPELINE = "2"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,6 @@ class Progressed:
         tuple[tuple[int, int], ...], ...
     ] = ()  # found before `start` and not heard yet, as samples [from, to)
     words: tuple[Word, ...] = ()
-    after: str = ""  # the digest of the part before: one that follows another part was written by somebody else
 
     @property
     def pending(self) -> tuple[Window, ...]:
@@ -67,9 +66,19 @@ def joined(parts: Sequence[Progressed]) -> Progressed:
     )
 
 
-def mark_of(body: bytes) -> str:
-    """What the part that follows this one says in `after`."""
-    return hashlib.sha256(body).hexdigest()[:32]
+def framed(part: bytes, before: bytes) -> bytes:
+    """A part as it is kept: behind the mark of what was kept `before` it (empty for the first), and its own."""
+    return b"%b %b\n%b" % (_mark_of(before), _mark_of(part), part)
+
+
+def unframed(body: bytes, before: bytes) -> bytes | None:
+    """The part in `body`; None if it is damaged or does not follow the one `before`: somebody else wrote it."""
+    _, _, part = body.partition(b"\n")
+    return part if body == framed(part, before) else None
+
+
+def _mark_of(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:32].encode()
 
 
 def digest_of(*facts: object) -> str:

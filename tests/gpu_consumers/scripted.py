@@ -60,7 +60,9 @@ class ScriptedDiarizer:
     info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted-turns", digest="0", compute_type="none"))
     asked: list[SpeakerBounds] = field(default_factory=list)
 
-    def diarize(self, samples: Samples, bounds: SpeakerBounds, progress: Progress) -> tuple[Turn, ...]:
+    def diarize(
+        self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> tuple[Turn, ...]:
         self.asked.append(bounds)
         progress(0.0)
         if self.error is not None:

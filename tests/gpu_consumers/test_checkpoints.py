@@ -1,6 +1,6 @@
 """Checkpoints in an object store, and the real engine going on from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +8,15 @@ import pytest
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.checkpoints import PAUSE_SECONDS, Checkpoints
-from gpu_consumers.core.checkpoints import Progressed
 from gpu_consumers.core.windows import Window
-from gpu_consumers.engine import SAMPLE_RATE, Samples, Wishes
+from gpu_consumers.diarizer import PyannoteDiarizer
+from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
 from gpu_consumers.loading import LoadedEngines
 from gpu_consumers.media import decode, load
+from gpu_consumers.tape import Answer, Tape
+from gpu_consumers.tape import decode as decode_answers
 from gpu_consumers.transcriber import WhisperTranscriber
-from schemas.errors import NotOwner, Outage
+from schemas.errors import NotOwner, Outage, Transient
 from schemas.events import Channels
 from schemas.models import load_registry
 from schemas.settings import GpuSettings, ModelSettings
@@ -25,51 +27,56 @@ from tests.recordings import MONO
 EVERY = 12.0  # seconds
 
 
-def part(number: int) -> Progressed:
-    return Progressed(language="en", start=number, words=(Word(start=number, end=number, text=str(number)),))
+def read(part: bytes) -> str | None:
+    return part.decode() if part.isdigit() else None
+
+
+def found(store: MemoryObjectStore, prefix: str = "t/j/") -> list[str]:
+    return Checkpoints(store, prefix, EVERY).find(read)
 
 
 def test_what_was_kept_is_found_by_the_next_one() -> None:
     store = MemoryObjectStore()
     first = Checkpoints(store, "t/j/", EVERY)
-    assert first.find() == Progressed()
-    for number in range(3):
-        first.keep(part(number))
+    assert first.find(read) == []
+    for part in (b"0", b"1", b"2"):
+        first.keep(part)
     second = Checkpoints(store, "t/j/", EVERY)
-    assert [word.text for word in second.find().words] == ["0", "1", "2"]
-    second.keep(part(3))
-    assert Checkpoints(store, "t/j/", EVERY).find().start == 3
-    assert Checkpoints(store, "t/other/", EVERY).find() == Progressed()
+    assert second.find(read) == ["0", "1", "2"]
+    second.keep(b"3")
+    assert found(store) == ["0", "1", "2", "3"]
+    assert found(store, "t/other/") == []
 
 
-@pytest.mark.parametrize("damage", ["deleted", "foreign"])
+@pytest.mark.parametrize("damage", ["deleted", "foreign", "unreadable"])
 def test_what_follows_a_hole_is_not_used(damage: str) -> None:
     """Not even when the hole is filled: the rest was the work of somebody else."""
     store = MemoryObjectStore()
     first = Checkpoints(store, "t/j/", EVERY)
-    for number in range(3):
-        first.keep(part(number))
-    store.delete("t/j/000001.json")
+    for part in (b"0", b"oops" if damage == "unreadable" else b"1", b"2"):
+        first.keep(part)
+    if damage != "unreadable":
+        store.delete("t/j/000001")
     if damage == "foreign":
-        store.put("t/j/000001.json", b"not ours", content_type="text/plain")
+        store.put("t/j/000001", b"not ours", content_type="text/plain")
     again = Checkpoints(store, "t/j/", EVERY)
-    assert again.find().start == 0
-    again.keep(part(7))
-    assert [word.text for word in Checkpoints(store, "t/j/", EVERY).find().words] == ["0", "7"]
+    assert again.find(read) == ["0"]
+    again.keep(b"7")
+    assert found(store) == ["0", "7"]
 
 
 def test_what_a_former_owner_still_writes_spoils_nothing() -> None:
     """A process that was frozen goes on where it was, while the next owner is further."""
     store = MemoryObjectStore()
     frozen, following = Checkpoints(store, "t/j/", EVERY), Checkpoints(store, "t/j/", EVERY)
-    frozen.keep(part(0))
-    following.find()
-    following.keep(part(5))
-    following.keep(part(9))
-    frozen.keep(part(1))
-    assert [word.text for word in Checkpoints(store, "t/j/", EVERY).find().words] == ["0", "1"]
-    following.keep(part(12))
-    assert [word.text for word in Checkpoints(store, "t/j/", EVERY).find().words] == ["0", "1"]
+    frozen.keep(b"0")
+    following.find(read)
+    following.keep(b"5")
+    following.keep(b"9")
+    frozen.keep(b"1")
+    assert found(store) == ["0", "1"]
+    following.keep(b"12")
+    assert found(store) == ["0", "1"]
 
 
 class Away(MemoryObjectStore):
@@ -89,16 +96,15 @@ def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later()
     now = [0.0]
     store = Away()
     kept = Checkpoints(store, "t/j/", EVERY, clock=lambda: now[0])
-    kept.keep(part(0))
+    kept.keep(b"0")
     store.away = True
-    kept.keep(part(1))
-    kept.keep(part(2))
+    kept.keep(b"1")
+    kept.keep(b"2")
     assert store.tries == 2
     store.away = False
     now[0] = PAUSE_SECONDS
-    kept.keep(part(3))
-    found = Checkpoints(store, "t/j/", EVERY).find()
-    assert [word.text for word in found.words] == ["0", "1", "2", "3"]
+    kept.keep(b"3")
+    assert found(store) == ["0", "1", "2", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +168,62 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     heard_seconds.clear()
     assert transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY)) == whole
     assert heard_seconds == []
+
+
+@pytest.fixture(scope="module")
+def diarizer() -> PyannoteDiarizer:
+    made = LoadedEngines(load_registry(MODELS), ModelSettings(), GpuSettings(device="cpu")).diarizer()
+    assert isinstance(made, PyannoteDiarizer)
+    return made
+
+
+def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_the_interval(
+    diarizer: PyannoteDiarizer, long_talk: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, play = MemoryObjectStore(), Tape.play
+    asked: list[float] = []
+    left = 10**9  # questions until it is killed
+
+    def counted(self: Tape, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
+        def asking() -> Answer:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise MemoryError("as sudden as a kill")
+            asked.append(seconds)
+            return ask()
+
+        return play(self, rows, seconds, asking)
+
+    monkeypatch.setattr(Tape, "play", counted)
+    whole = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None)
+    needed = sum(asked)
+    asked.clear()
+    kills = 0
+    while True:
+        left = 8
+        try:
+            again = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None, Checkpoints(store, "t/j/", EVERY))
+            break
+        except Transient:
+            kills += 1
+    assert kills >= 5
+    assert again == whole
+    assert needed < sum(asked) <= needed + kills * EVERY
+
+
+def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
+    diarizer: PyannoteDiarizer, long_talk: Samples
+) -> None:
+    store = MemoryObjectStore()
+
+    def stopping(done: float) -> None:
+        if done > 20.0:
+            raise NotOwner("drained")
+
+    with pytest.raises(NotOwner):
+        diarizer.diarize(long_talk, SpeakerBounds(), stopping, Checkpoints(store, "t/j/", 10**6))
+    assert len(Checkpoints(store, "t/j/", EVERY).find(decode_answers)) == 1
 
 
 def test_batches_are_no_longer_than_what_may_be_done_again(

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.checkpoints import Progressed, decode, digest_of, encode, is_due, joined, spans
+from gpu_consumers.core.checkpoints import (
+    Progressed,
+    decode,
+    digest_of,
+    encode,
+    framed,
+    is_due,
+    joined,
+    spans,
+    unframed,
+)
 from gpu_consumers.core.windows import Region, Window
 from schemas.transcript import Word
 
@@ -40,6 +50,21 @@ def test_parts_join_to_all_words_and_the_last_place(parts: list[Progressed]) -> 
     whole = joined(parts)
     assert whole.words == tuple(word for part in parts for word in part.words)
     assert (whole.start, whole.windows, whole.language) == (parts[-1].start, parts[-1].windows, parts[-1].language)
+
+
+@given(st.binary(), st.binary(), st.binary())
+def test_a_part_follows_only_the_one_it_was_written_after(part: bytes, before: bytes, other: bytes) -> None:
+    assert unframed(framed(part, before), before) == part
+    assert before == other or unframed(framed(part, before), other) is None
+    assert unframed(part, before) is None
+
+
+@given(st.binary(), st.binary(), st.integers(0), st.integers(1, 255))
+def test_a_damaged_part_follows_nothing(part: bytes, before: bytes, place: int, change: int) -> None:
+    body = bytearray(framed(part, before))
+    body[place % len(body)] ^= change
+    assert unframed(bytes(body), before) is None
+    assert unframed(bytes(body)[: place % len(body)], before) is None
 
 
 def test_without_parts_everything_is_to_be_done() -> None:
