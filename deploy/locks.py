@@ -9,6 +9,7 @@ import typer
 from deploy.environment import REQUIREMENTS, ROOT, VENV, ensure_uv, uv_environment
 
 ROLES = ("api", "gpu", "streams")
+EXTRAS = ("train", "celery")  # never part of the ordinary environment
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 OLDEST_PYTHON = "3.11"
 BOOTSTRAP = "uv"
@@ -29,13 +30,14 @@ def lock(
     """Write deploy/requirements/*.txt anew from pyproject.toml; run it after every change of a dependency.
 
     `dev.txt` is resolved first and holds everything; `api.txt`, `gpu.txt` and `streams.txt` are what one image each
-    needs, `train.txt` what the scripts that train the stand-in models need on top; all with the versions of `dev.txt`.
+    needs, `train.txt` what the scripts that train the stand-in models need on top, `celery.txt` what the comparison with
+    Celery does; all with the versions of `dev.txt`.
     `bootstrap.txt` pins uv, the only thing that pip itself installs. Locked versions stay unless --upgrade names them.
     """
     uv = ensure_uv()
     options = [option for name in upgrade or [] for option in upgrade_options(name)]
     _write(uv, "dev.txt", "--extra", "dev", "pyproject.toml", *options)
-    for role in (*ROLES, "train"):
+    for role in (*ROLES, *EXTRAS):
         _write(uv, f"{role}.txt", "--extra", role, "--constraint", str(REQUIREMENTS / "dev.txt"), "pyproject.toml")
     _write(uv, "bootstrap.txt", "-", *options, given=BOOTSTRAP)
     (REQUIREMENTS / "dev.bytes").write_text(f"{size_on_disk(VENV)}\n")

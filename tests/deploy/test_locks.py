@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.locks import ROLES
+from deploy.locks import EXTRAS, ROLES
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "deploy" / "requirements"
@@ -32,7 +32,7 @@ def names(lock: str) -> set[str]:
 
 
 def test_every_image_has_its_lock() -> None:
-    assert {"dev.txt", "bootstrap.txt", "train.txt", *(f"{role}.txt" for role in ROLES)} == set(LOCKS)
+    assert {"dev.txt", "bootstrap.txt", *(f"{role}.txt" for role in (*ROLES, *EXTRAS))} == set(LOCKS)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -41,9 +41,10 @@ def test_an_image_holds_what_development_tested(role: str) -> None:
     assert pins(f"{role}.txt") <= pins("dev.txt")
 
 
-def test_training_shares_the_versions_of_development() -> None:
-    shared = names("train.txt") & names("dev.txt")
-    assert {pin for pin in pins("train.txt") if canonicalize_name(pin.split("==")[0]) in shared} <= pins("dev.txt")
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_is_installed_on_top_shares_the_versions_of_development(extra: str) -> None:
+    shared = names(f"{extra}.txt") & names("dev.txt")
+    assert {pin for pin in pins(f"{extra}.txt") if canonicalize_name(pin.split("==")[0]) in shared} <= pins("dev.txt")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
