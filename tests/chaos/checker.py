@@ -7,9 +7,9 @@ from functools import cached_property
 from uuid import UUID
 
 from schemas.events import JobResult, event_id
-from tests.chaos.executions import Execution
 from tests.chaos.parts import EVERYBODY, Harm
 from tests.chaos.plan import PlannedJob
+from tests.executions import Execution
 
 ORDER = ("queued", "transcribing", "diarizing")
 ENDS = frozenset({"completed", "failed", "cancelled"})

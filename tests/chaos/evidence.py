@@ -20,7 +20,7 @@ from schemas.settings import OutboundSettings
 from sink.s3 import S3ObjectStore
 from sink.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
 from sink.webhook_secrets import SecretBox
-from tests.chaos import executions
+from tests import executions
 from tests.chaos.checker import Call, Delivery, Facts, Letter, Place, Result, Row
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts

@@ -58,7 +58,7 @@ def _gpu() -> None:
 
 def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess") -> "Sequence[StageRunner]":
     from gpu_consumers.fake import FakeDiarizer, FakeTranscriber
-    from tests.chaos.executions import Logged
+    from tests.executions import Logged
 
     path, worker = Path(os.environ["CHAOS_EXECUTIONS"]), settings.worker_id or ""
     return [

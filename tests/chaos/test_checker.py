@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.chaos.checker import RULES, Call, Delivery, Facts, Letter, Place, Result, Row, check, expected_event
-from tests.chaos.executions import Execution
 from tests.chaos.parts import EVERYBODY, Harm
 from tests.chaos.plan import Plan, PlannedJob, Shares
+from tests.executions import Execution
 
 PLAN = Plan(3, 12, 1, Shares(permanent=0.2, undecodable=0.0, kill=0.0, transient=0.0, webhook=1.0, rerun=0.2))
 DLQ = "t.dlq"

@@ -34,6 +34,7 @@ from schemas.records import Record, record_of
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import RETRY_DELAYS, dlq_topic, retry_topic
+from tests.executions import Logged
 
 ROOT = Path(__file__).parents[2]
 SERDE = Serde()
@@ -185,7 +186,9 @@ class Member:
         producer: TransactionalProducer | None = None,
         control: ControlReader | None = None,
         cancellations: Cancellations | None = None,
+        executions: Path | None = None,
     ) -> None:
+        """`executions`: the file in which every execution is written down."""
         cancellations = Cancellations() if cancellations is None else cancellations
         self.drain = Drain(drain_seconds)
         self.publisher = Publisher(group.settings)
@@ -206,7 +209,8 @@ class Member:
         )
         self.service = Service(self.drain)
         self.status: int | None = None
-        self._group = create_group(self.stage, runtime, producer)
+        runner = Logged(self.stage, executions, worker, "fake") if executions else self.stage
+        self._group = create_group(runner, runtime, producer)
         self._thread = Thread(target=self._run, name=worker)
 
     def _run(self) -> None:
@@ -240,9 +244,12 @@ def member(group: Group, worker: str = "worker", **options: Any) -> Iterator[Mem
         started.stop()
 
 
-def spawn(group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10) -> "subprocess.Popen[bytes]":
+def spawn(
+    group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10, executions: Path | None = None
+) -> "subprocess.Popen[bytes]":
     """A member as a process, to be killed."""
     arguments = {**group.__dict__, "worker": worker, "workers": workers, "drain_seconds": drain_seconds}
+    arguments |= {"executions": str(executions)} if executions else {}
     command = [sys.executable, "-m", "tests.integration.gpu_worker", json.dumps(arguments)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 
 from schemas.logs import configure
 from schemas.settings import ServiceSettings
@@ -13,8 +14,10 @@ from tests.integration.gpu import Group, Member
 def main() -> int:
     arguments = json.loads(sys.argv[1])
     worker, workers, seconds = (arguments.pop(name) for name in ("worker", "workers", "drain_seconds"))
+    executions = arguments.pop("executions", None)
     configure(ServiceSettings(), "scribe-gpu")
-    member = Member(Group(**arguments), worker, workers=workers, drain_seconds=seconds)
+    path = Path(executions) if executions else None
+    member = Member(Group(**arguments), worker, workers=workers, drain_seconds=seconds, executions=path)
     member.service.handle_signals()
     return member.service.run([member._group])
 
