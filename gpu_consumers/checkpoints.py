@@ -22,6 +22,8 @@ class Checkpoints:
     store: ObjectStore
     prefix: str
     seconds: float
+    kept: Callable[[], None] = lambda: None
+    """Told when the store has taken a part."""
     clock: Callable[[], float] = time.monotonic
     _count: int = 0
     _last: bytes = b""
@@ -56,6 +58,7 @@ class Checkpoints:
                 return
             self._count, self._last = self._count + 1, body
             self._waiting.pop(0)
+            self.kept()
 
     def _get(self, key: str) -> bytes | None:
         try:

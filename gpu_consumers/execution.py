@@ -259,6 +259,7 @@ class _TaskWork:
         cancelled: Callable[[JobRequested], bool],
     ) -> None:
         self._partition = task.partition
+        self._offset = task.delivery.offset
         self._request = request
         self._cancelled = cancelled
         self._reporter = reporter
@@ -275,6 +276,11 @@ class _TaskWork:
         if self._drain.over:
             raise NotOwner("the process ends before the job does")
         self.check_wanted()
+
+    def advanced(self) -> None:
+        """See Work."""
+        if self._partition.starts.advanced(self._offset):
+            self._partition.announcements.ask()
 
     def check_wanted(self) -> None:
         """Raise Cancelled when nobody wants the job any more."""

@@ -68,12 +68,12 @@ class Parts:
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
 
-    def checkpoints(self, request: JobRequested, duration: float, *facts: object) -> Checkpoints | None:
+    def checkpoints(self, work: Work, request: JobRequested, duration: float, *facts: object) -> Checkpoints | None:
         """Where work that depends on `facts` leaves how far it is; None for a recording that is soon done again."""
         if not self.checkpoint_seconds or duration <= 2 * self.checkpoint_seconds:
             return None
         prefix = checkpoint_prefix(request.tenant, request.job_id, digest_of(*facts))
-        return Checkpoints(self.claims.store, prefix, self.checkpoint_seconds)
+        return Checkpoints(self.claims.store, prefix, self.checkpoint_seconds, work.advanced)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +105,10 @@ class TranscribeStage:
                 wishes = _wishes(request.options, entry)
                 heard = [
                     model.transcribe(
-                        channel, wishes, progress, self._checkpoints(request, recording, number, model.info, wishes)
+                        channel,
+                        wishes,
+                        progress,
+                        self._checkpoints(work, request, recording, number, model.info, wishes),
                     )
                     for number, (channel, progress) in enumerate(_channels(recording, work))
                 ]
@@ -122,11 +125,17 @@ class TranscribeStage:
         return (Emission(self.results, result_of(self.parts, request, audio, transcript, (model.info,), watch)),)
 
     def _checkpoints(
-        self, request: JobRequested, recording: Recording, channel: int, model: ModelInfo, wishes: Wishes
+        self,
+        work: Work,
+        request: JobRequested,
+        recording: Recording,
+        channel: int,
+        model: ModelInfo,
+        wishes: Wishes,
     ) -> Checkpoints | None:
         sound = recording.fetched.sha256, request.options.channels, channel
         facts = *sound, *astuple(model), *astuple(wishes)
-        return self.parts.checkpoints(request, recording.decoded.duration, *facts)
+        return self.parts.checkpoints(work, request, recording.decoded.duration, *facts)
 
     def _ready(
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
@@ -192,7 +201,7 @@ class DiarizeStage:
         progress = _reporting(work, Stage.DIARIZING, event.audio.duration)
         progress(0.0)
         facts = event.audio.sha256, event.request.options.channels, *astuple(diarizer.info)
-        checkpoints = self.parts.checkpoints(event.request, event.audio.duration, *facts)
+        checkpoints = self.parts.checkpoints(work, event.request, event.audio.duration, *facts)
         with watch.measure("load_audio"):
             samples = self.parts.recordings.again(event, work.check)
         with watch.measure("diarize"):

@@ -47,6 +47,7 @@ class Service:
     environment: Mapping[str, str]
     folder: Path
     names: tuple[str, ...] = tuple(COMMANDS)
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: COMMANDS)
     running: dict[str, ProcessId] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Service:
         for name in names or self.names:
             own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"local-{name}"}
             self.running[name] = process.start(
-                [sys.executable, "-m", *COMMANDS[name]], self.log(name), environment={**self.environment, **own}
+                [sys.executable, "-m", *self.commands[name]], self.log(name), environment={**self.environment, **own}
             )
 
     def wait_ready(self, names: Iterable[str] = (), seconds: float | None = None) -> None:

@@ -1,7 +1,7 @@
 """What of a partition was begun without an outcome, so that whoever finds it so knows which record may kill its process.
 
 A record that was begun and has no outcome when its owner is gone is a suspect: it runs alone. One whose process died twice
-while it ran alone is condemned. An owner that leaves in good order takes its marks along, so preemption condemns nobody.
+while it ran alone, without having come any further, is condemned. An owner that leaves in good order takes its marks along, so preemption condemns nobody.
 """
 
 import re
@@ -91,6 +91,18 @@ class Starts:
     def abandon(self, offset: int) -> None:
         """It was not run to its end, and nobody died of that."""
         self._running.pop(offset, None)
+
+    def advanced(self, offset: int) -> bool:
+        """What is done of it will not be done again: whatever killed it before is behind it, and it goes on as if new.
+
+        So a long recording on machines that are taken away without notice ends, and one that kills at a certain place is
+        found when it comes to it. Returns whether that changes its mark.
+        """
+        if offset not in self._suspects:
+            return False
+        self._suspects[offset] = 0
+        self._running[offset] = Begun.BESIDE
+        return True
 
     def finish(self, offsets: Iterable[int]) -> None:
         """They have an outcome, which is committed."""

@@ -66,6 +66,9 @@ class Work(Protocol):
         To be called between two batches.
         """
 
+    def advanced(self) -> None:
+        """What is done so far was kept: whoever works on the job next goes on there."""
+
 
 class StageRunner(Protocol):
     """One step of a job (transcribing, diarizing): what it reads and what it makes of it.

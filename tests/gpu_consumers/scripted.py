@@ -90,6 +90,7 @@ class Reports:
 
     looks: int = 10**9
     reports: list[tuple[Stage, float, float | None]] = field(default_factory=list)
+    advances: int = 0
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
         self.reports.append((stage, done_seconds, total_seconds))
@@ -98,6 +99,9 @@ class Reports:
         self.looks -= 1
         if self.looks < 0:
             raise NotOwner("another process has it")
+
+    def advanced(self) -> None:
+        self.advances += 1
 
 
 class NoWeb:

@@ -48,6 +48,15 @@ def test_what_was_kept_is_found_by_the_next_one() -> None:
     assert found(store, "t/other/") == []
 
 
+def test_it_is_told_what_the_store_has_taken() -> None:
+    store, told = Away(), []
+    kept = Checkpoints(store, "t/j/", EVERY, lambda: told.append(1), clock=lambda: 0.0)
+    kept.keep(b"0")
+    store.away = True
+    kept.keep(b"1")
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("damage", ["deleted", "foreign", "unreadable"])
 def test_what_follows_a_hole_is_not_used(damage: str) -> None:
     """Not even when the hole is filled: the rest was the work of somebody else."""

@@ -53,6 +53,28 @@ def test_leaving_in_order_takes_the_marks_along_but_no_suspicion() -> None:
     assert starts.marks(leaving=True) == Marks(False, (Mark(3, Begun.NOT, 1),))
 
 
+def test_what_came_further_is_like_new_and_what_dies_at_one_place_is_found_there() -> None:
+    starts = Starts(Marks(True, (Mark(3, Begun.ALONE, 0),)))
+    starts.begin(3, alone=True)
+    assert starts.advanced(3)
+    assert starts.marks() == Marks(True, (Mark(3, Begun.BESIDE, 0),))
+    for deaths in range(MOST_DEATHS):
+        following = Starts(starts.marks())
+        assert (following.deaths(3), following.condemned(3)) == (deaths, False)
+        following.begin(3, alone=True)
+        starts = following
+    assert Starts(starts.marks()).condemned(3)
+
+
+def test_coming_further_makes_nobody_a_suspect() -> None:
+    starts = Starts()
+    starts.begin(3, alone=False)
+    assert not starts.advanced(3)
+    assert not starts.advanced(4)
+    assert starts.marks() == Marks(True, (Mark(3, Begun.BESIDE, 0),))
+    assert starts.deaths(3) is None
+
+
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
     assert not Starts().careful
     assert Starts(Marks(True)).careful
