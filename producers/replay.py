@@ -12,7 +12,7 @@ from producers.renewal import Changes, of_run, recording_of, renewed
 from producers.replaying import Item, Prepared, gone
 from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobRequested
-from schemas.headers import ONLY_FOR, RESULTS_TO
+from schemas.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
 from schemas.models import ModelRegistry
 from schemas.ports import ObjectStore
 from schemas.records import Record
@@ -61,10 +61,20 @@ class Target:
     results: str | None = None
 
 
-def read(history: History, serde: Serde, wanted: Wanted, topics: Sequence[str] = JOB_TOPICS) -> list[Found]:
-    """Each job that is meant, once, in the order of its first record; raises Outage."""
+def read(
+    history: History,
+    serde: Serde,
+    wanted: Wanted,
+    topics: Sequence[str] = JOB_TOPICS,
+    *,
+    replay_id: UUID | None = None,
+) -> list[Found]:
+    """Each job that is meant, once, in the order of its first record; raises Outage.
+
+    What `replay_id` has sent already is not looked at, or a replay that goes on would replay itself.
+    """
     found: dict[tuple[str, UUID], Found] = {}
-    for each in _requests(serde, history.records(topics, wanted.since)):
+    for each in _requests(serde, history.records(topics, wanted.since), replay_id):
         key = (each.request.tenant, each.request.job_id)
         last = found.get(key)
         if wanted.matches(each.request, each.record.at) and (last is None or last.request.run <= each.request.run):
@@ -72,10 +82,10 @@ def read(history: History, serde: Serde, wanted: Wanted, topics: Sequence[str] =
     return sorted(found.values(), key=lambda each: each.record.at)
 
 
-def _requests(serde: Serde, records: Iterable[Stored]) -> Iterator[Found]:
+def _requests(serde: Serde, records: Iterable[Stored], replay_id: UUID | None) -> Iterator[Found]:
     for record in records:
         # a run whose result went elsewhere, or that one group only was to see, is not the job as it was asked for
-        if not _DERIVED & set(record.headers):
+        if not _DERIVED & set(record.headers) and record.headers.get(REPLAY_ID) != str(replay_id):
             try:
                 request = serde.decode(record.value, JobRequested)
             except Poison:

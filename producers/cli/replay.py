@@ -80,7 +80,7 @@ def replay(
     target = Target(changes=Changes(model=model, language=language), results=results)
     serde, command = serde_for(settings), command_of(Action.REPLAY, replay_id=replay_id, again=unfinished)
     with reading(), History.open(settings) as history:
-        found = read(history, serde, wanted)
+        found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)
     prepared = prepare(serde, S3ObjectStore(settings), registry, found, target)
     if dry_run:

@@ -17,7 +17,7 @@ from producers.history import History
 from producers.publisher import Publisher, headers_of
 from producers.renewal import Changes
 from producers.replay import Found, Target, Wanted, prepare, read
-from producers.replaying import Pace, Report, send_again
+from producers.replaying import Pace, Prepared, Report, send_again
 from schemas.errors import Outage
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
@@ -200,14 +200,18 @@ def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
 
     group = world.group
     group.publish(*(job() for _ in range(6)))
-    with History.open(group.settings) as history:
-        prepared = prepare(SERDE, world.store, load_registry(), read(history, SERDE, Wanted(), [group.jobs]), Target())
     command = Command(action=Action.REPLAY, replay_id=uuid4(), by="operator")
+
+    def prepared() -> Prepared:
+        with History.open(group.settings) as history:
+            found = read(history, SERDE, Wanted(), [group.jobs], replay_id=command.replay_id)
+        return prepare(SERDE, world.store, load_registry(), found, Target())
 
     async def run(database: Database, publisher: Publisher) -> Report:
         with pytest.raises(Outage):
-            await send_again(database, Away(publisher), command, prepared, Pace(2.5))
-        return await send_again(database, publisher, command, prepared, Pace(None))
+            await send_again(database, Away(publisher), command, prepared(), Pace(2.5))
+        # as another process does it, which finds the new runs of the first beside the old ones
+        return await send_again(database, publisher, command, prepared(), Pace(None))
 
     with Publisher(group.settings) as publisher:
         report = in_database(world.dsn, lambda database: run(database, publisher))
