@@ -11,6 +11,7 @@ from uuid import UUID
 
 from producers.submit import UPLOAD_SCHEME
 from schemas.errors import Permanent
+from schemas.failpoints import failpoint
 from schemas.headers import Origin
 from schemas.objects import check_own, upload_key
 from schemas.ports import ObjectStore, RecordPublisher, Refused
@@ -98,8 +99,10 @@ class Replayer:
         wishes = [item.wish for item in batch]
         entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
         report.refused |= refused
+        failpoint("replay.after_intent")
         going = [(entries[item.wish.place], item) for item in batch if item.wish.place in entries]
         sent, too_large = await self._send(going)
+        failpoint("replay.after_publish")
         if sent:
             await self._database.run(lambda connection: done(connection, sent))
         if too_large:

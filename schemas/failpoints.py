@@ -15,8 +15,10 @@ RELAY = ("relay.after_read", "relay.after_publish", "relay.after_mark")
 STREAMS = ("streams.after_receive", "streams.after_effect", "streams.after_dead_letter", "streams.after_ack")
 PERSIST = ("persist.after_object", "persist.before_commit")
 WEBHOOKS = ("webhooks.before_commit",)
+API = ("api.after_accept", "api.after_cancel")
+REPLAY = ("replay.after_intent", "replay.after_publish")
 DISPATCH = ("dispatch.after_lease", "dispatch.after_send", "dispatch.after_record")
-NAMES = frozenset((*GPU, *RELAY, *STREAMS, *PERSIST, *WEBHOOKS, *DISPATCH))
+NAMES = frozenset((*GPU, *RELAY, *STREAMS, *PERSIST, *WEBHOOKS, *DISPATCH, *API, *REPLAY))
 
 _armed: Callable[[str], None] | None = None
 

@@ -15,6 +15,7 @@ from producers.api.views import POLL_SECONDS, JobSummary, job_path, summary
 from producers.cancelling import cancel_record
 from schemas.errors import Rejected
 from schemas.events import ENDED
+from schemas.failpoints import failpoint
 from schemas.records import Record
 from sink import jobs, outbox
 from sink.cancelling import cancel
@@ -84,6 +85,7 @@ async def _cancel(services: Services, job: JobRow, order: Record | None, respons
         await services.database.run(
             lambda connection: cancel(connection, job.tenant, job.job_id, job.run, order, services.now())
         )
+        failpoint("api.after_cancel")
         async with services.database.as_tenant(job.tenant) as connection:
             job = await jobs.find(connection, job.job_id, job.tenant) or job
     if job.state in ENDED:

@@ -16,6 +16,7 @@ from producers.submit import Trace, accept, check, job_record
 from schemas import metrics
 from schemas.errors import Rejected
 from schemas.events import ENDED, JobRequested, Source
+from schemas.failpoints import failpoint
 from schemas.transcript import Transcript
 from sink import enhancements, jobs
 from sink.jobs import JobRow
@@ -111,6 +112,7 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
         job_record, services.serde, request, "api", services.now(), trace, services.topics
     )
     accepted = await accept(services.database, request, record)
+    failpoint("api.after_accept")
     if accepted.created:
         metrics.JOBS_SUBMITTED.labels("rest").inc()
     response.headers["Location"] = job_path(request.job_id)

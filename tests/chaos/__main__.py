@@ -32,12 +32,16 @@ FAULTS_A_MINUTE = {
     Kind.S3_ERRORS: 0.3,
     Kind.S3_SLOW: 0.3,
 }
+REPLAYS_A_MINUTE = 0.5
+SHARES = Shares(kill=0.002, rerun=0.005, large=0.01, rest=0.05, cancel=0.02, rest_cancel=0.2, replay=0.03)
 
 
 def plan_of(minutes: float, seed: int, jobs: int | None = None) -> Plan:
     """A run of so many minutes, with one of each fault at least."""
     faults = {kind: max(1, round(rate * minutes)) for kind, rate in FAULTS_A_MINUTE.items()}
-    return Plan(seed, jobs or round(JOBS_A_MINUTE * minutes), minutes * 60, Shares(kill=0.002, rerun=0.005), faults)
+    jobs = jobs or round(JOBS_A_MINUTE * minutes)
+    replays = max(1, round(REPLAYS_A_MINUTE * minutes))
+    return Plan(seed, jobs, minutes * 60, SHARES, faults, replays=replays)
 
 
 def main(

@@ -8,9 +8,13 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from schemas.failpoints import NAMES
+
+PASSED = "passed"
 
 
 class Broken(Exception):
@@ -44,20 +48,23 @@ def _order(text: str) -> Order:
 class Breaker:
     """The hook for schemas.failpoints.arm."""
 
-    def __init__(self, orders: tuple[Order, ...]) -> None:
+    def __init__(self, orders: tuple[Order, ...], told: Callable[[str, str], None] = lambda *_: None) -> None:
+        """`told` hears of a place and what is done there: first that it is passed, then what was ordered."""
         self._orders = {order.name: order for order in orders}
+        self._told = told
         self._passed: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def __call__(self, name: str) -> None:
         """Do what was ordered for this place, if it is time."""
         order = self._orders.get(name)
-        if order is None:
-            return
         with self._lock:
             self._passed[name] += 1
-            due = self._passed[name] == order.hit
-        if due:
+            passed = self._passed[name]
+        if passed == 1:
+            self._told(name, PASSED)
+        if order is not None and passed == order.hit:
+            self._told(name, order.what)
             _do(order)
 
 
@@ -71,3 +78,20 @@ def _do(order: Order) -> None:
             time.sleep(order.seconds)
         case "raise":
             raise Broken(order.name)
+
+
+class Passes:
+    """A file of many processes that says which places were passed, and what was done there."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def __call__(self, name: str, what: str) -> None:
+        """Write down a place and what was done; PASSED once a process."""
+        os.write(self._file, f"{name}\t{what}\n".encode())
+
+
+def passes_of(path: Path) -> Counter[tuple[str, str]]:
+    """How many processes passed each place, and how often what was done there."""
+    lines = path.read_text().splitlines() if path.exists() else ()
+    return Counter((name, what) for name, what in (line.split("\t") for line in lines))

@@ -1,159 +1,15 @@
-"""Judges a run from outside, by what topics, tables, objects, receivers and the executions say. Pure."""
+"""Judges a run from outside, by what is known after it. Pure."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from uuid import UUID
 
 from schemas.events import JobResult, event_id
-from tests.chaos.parts import EVERYBODY, Harm
-from tests.chaos.plan import PlannedJob
-from tests.executions import Execution
+from tests.chaos import asked
+from tests.chaos.facts import Facts, Rule, expected_event
 
 ORDER = ("queued", "transcribing", "diarizing")
 ENDS = frozenset({"completed", "failed", "cancelled"})
-COMMIT_SECONDS = 1.0
-"""Within it what is finished is committed, when nothing is broken; a busy machine included."""
-RECOVERY_SECONDS = 20.0
-"""How long a broken broker, or a connection to it, may still be felt after its return."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A visible JobResult."""
-
-    job_id: UUID
-    run: int
-    event_id: UUID
-    outcome: str
-    code: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A job as it stands in the database, with its segments counted."""
-
-    state: str
-    run: int
-    result_event_id: UUID | None
-    transcript_uri: str | None
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A record of a dead-letter topic, or of a retry topic; `origin` is topic/partition/offset."""
-
-    topic: str
-    origin: str
-    attempt: int
-    value: bytes | None
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A webhook's row; `unknown` attempts have no outcome, or none that a receiver gave."""
-
-    webhook_id: str
-    event_id: UUID
-    job_id: UUID
-    state: str
-    attempts: int
-    unknown: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A webhook as its receiver saw it, at unix seconds."""
-
-    at: float
-    webhook_id: str
-    verified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a group is with a partition; `last` is its last visible record, -1 if there is none."""
-
-    group: str
-    topic: str
-    partition: int
-    committed: int
-    last: int
-    end: int
-    exact: bool
-    """Whether the group commits ends too, so that its lag is true."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that is known after a run."""
-
-    jobs: Sequence[PlannedJob]
-    accepted: int
-    records: Mapping[UUID, int]
-    """Visible JobRequested records of each job, of all runs."""
-    results: Sequence[Result]
-    rows: Mapping[UUID, Row]
-    histories: Mapping[UUID, Sequence[str]]
-    applied: Mapping[UUID, float]
-    """When (unix seconds) each event was applied."""
-    objects: frozenset[str]
-    """Addresses of all objects."""
-    dead: Sequence[Letter]
-    retried: Sequence[Letter]
-    deliveries: Sequence[Delivery]
-    calls: Sequence[Call]
-    places: Sequence[Place]
-    unstable: Sequence[str]
-    """Partitions whose last stable offset is below their end."""
-    visible: frozenset[str]
-    """Where (topic/partition/offset) the records lie that GPU groups may see."""
-    executions: Sequence[Execution]
-    harms: Sequence[Harm]
-    undecodable: Mapping[bytes, Sequence[str]]
-    """Where (topic/partition/offset) each undecodable value lies."""
-    killing: Mapping[bytes, Sequence[str]]
-    """Where each value lies that kills whoever works on it."""
-    gpu_dlqs: frozenset[str] = frozenset()
-
-    @cached_property
-    def decodable(self) -> Mapping[UUID, PlannedJob]:
-        return {job.job_id: job for job in self.jobs[: self.accepted] if not job.undecodable}
-
-    @cached_property
-    def runs(self) -> Sequence[tuple[PlannedJob, int]]:
-        return [(job, run) for job in self.decodable.values() for run in job.runs]
-
-    @cached_property
-    def results_of(self) -> Mapping[UUID, Sequence[Result]]:
-        found: dict[UUID, list[Result]] = defaultdict(list)
-        for result in self.results:
-            found[result.job_id].append(result)
-        return found
-
-    @cached_property
-    def repeats(self) -> Sequence[tuple[Execution, str]]:
-        """Each execution after which its record was executed again, and why: cut, dropped, uncommitted, or unexplained."""
-        by_record: dict[str, list[Execution]] = defaultdict(list)
-        for execution in self.executions:
-            by_record[execution.record].append(execution)
-        return [(one, self._why(one)) for all_of in by_record.values() for one in all_of[:-1]]
-
-    def _why(self, execution: Execution) -> str:
-        if execution.ended_at is None:
-            return "cut"
-        if execution.how == "dropped":
-            return "dropped"
-        at = execution.ended_at
-        for harm in self.harms:
-            if harm.who == EVERYBODY and harm.began - COMMIT_SECONDS <= at <= harm.ended + RECOVERY_SECONDS:
-                return "uncommitted"
-            if harm.pid == execution.pid and harm.began - COMMIT_SECONDS <= at <= harm.ended + COMMIT_SECONDS:
-                return "uncommitted"
-        return "unexplained"
 
 
 @dataclass(frozen=True)
@@ -164,17 +20,9 @@ class Verdict:
     broken: tuple[str, ...]
 
 
-Rule = Callable[[Facts], Iterator[str]]
-
-
 def check(facts: Facts) -> list[Verdict]:
     """Every promise with all that breaks it."""
     return [Verdict(promise, tuple(rule(facts))) for promise, rule in RULES.items()]
-
-
-def expected_event(job: PlannedJob, run: int = 1) -> UUID:
-    """The id that the end of a job must bear."""
-    return event_id(job.job_id, JobResult.KIND, run)
 
 
 def _lost(facts: Facts) -> Iterator[str]:
@@ -184,9 +32,10 @@ def _lost(facts: Facts) -> Iterator[str]:
 
 
 def _twice(facts: Facts) -> Iterator[str]:
-    for job_id, results in facts.results_of.items():
-        if len(results) > facts.records.get(job_id, 0):
-            yield f"job {job_id}: {len(results)} visible results of {facts.records.get(job_id, 0)} records"
+    visible = Counter((result.job_id, result.run) for result in facts.results)
+    for (job_id, run), number in visible.items():
+        if number > (records := facts.records.get((job_id, run), 0)):
+            yield f"job {job_id}, run {run}: {number} visible results of {records} records"
 
 
 def _wrong_identity(facts: Facts) -> Iterator[str]:
@@ -200,7 +49,7 @@ def _wrong_end(facts: Facts) -> Iterator[str]:
         job = facts.decodable.get(result.job_id)
         if job is None:
             yield f"{result.job_id} was never asked for"
-        elif result.outcome != job.ends:
+        elif result.outcome not in facts.ends(job, result.run):
             yield f"job {job.number} ({job.outcome}) ended {result.outcome} {result.code or ''}"
 
 
@@ -209,7 +58,7 @@ def _wrong_row(facts: Facts) -> Iterator[str]:
         row = facts.rows.get(job.job_id)
         if row is None:
             yield f"job {job.number} has no row"
-        elif row.state != job.ends or row.result_event_id != expected_event(job, job.runs[-1]):
+        elif row.state not in facts.ends(job, job.runs[-1]) or row.result_event_id != expected_event(job, job.runs[-1]):
             yield f"the row of job {job.number} ({job.outcome}) is {row.state} by event {row.result_event_id}"
         elif row.segments != (row.state == "completed"):
             yield f"job {job.number} has {row.segments} segments"
@@ -244,11 +93,15 @@ def _unapplied(facts: Facts) -> Iterator[str]:
 
 
 def _objects(facts: Facts) -> Iterator[str]:
-    named = {row.transcript_uri for row in facts.rows.values() if row.transcript_uri is not None}
+    named = facts.claims | {row.transcript_uri for row in facts.rows.values() if row.transcript_uri is not None}
     # each run has its own, and that of an earlier one stays
     before = {uri.replace("/2.json", "/1.json") for uri in named}
     yield from (f"{uri} is named and is not there" for uri in named - facts.objects)
-    yield from (f"{uri} is there and is named by nobody" for uri in facts.objects - named - before)
+    # whoever is cancelled, or is killed between the two, may have kept what no event will name
+    cut = {str(job_id) for job_id in facts.orders}
+    for uri in facts.objects - named - before:
+        if "/claims/" not in uri or not any(job_id in uri for job_id in cut):
+            yield f"{uri} is there and is named by nobody"
 
 
 def _kept(facts: Facts) -> Mapping[str, bytes | None]:
@@ -368,4 +221,5 @@ RULES: dict[str, Rule] = {
     "no webhook comes before its result can be read": _webhook_early,
     "nothing is worked on that was never committed": _invisible,
     "finished work is not done again": _repeated,
+    **asked.RULES,
 }

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from psycopg.rows import dict_row
 from deploy.local.receiver import Received
 from schemas import topics
 from schemas.errors import Poison
-from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
+from schemas.events import JobControl, JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
@@ -21,7 +22,8 @@ from sink.s3 import S3ObjectStore
 from sink.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
 from sink.webhook_secrets import SecretBox
 from tests import executions
-from tests.chaos.checker import Call, Delivery, Facts, Letter, Place, Result, Row
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Order, Place, Result, Row
+from tests.chaos.load import Load
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts
 from tests.chaos.plan import Plan
@@ -31,6 +33,7 @@ SERDE = Serde()
 _ROWS = """
 SELECT job_id, state, run, result_event_id, transcript_uri,
     (SELECT count(*) FROM segments WHERE segments.job_id = jobs.job_id) AS segments FROM jobs"""
+_RECORDINGS = "SELECT recording_id, count(*) AS jobs FROM jobs WHERE recording_id IS NOT NULL GROUP BY recording_id"
 _HISTORY = "SELECT job_id, array_agg(state ORDER BY id) AS states FROM job_events GROUP BY job_id"
 _APPLIED = "SELECT event_id, extract(epoch FROM applied_at)::float8 AS at FROM applied_events"
 _DELIVERIES = """
@@ -40,20 +43,25 @@ FROM webhook_deliveries d"""
 GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS, topics.PERSIST, topics.WEBHOOKS)
 
 
-def gathered(plan: Plan, parts: Parts, accepted: int, calls: Sequence[Call]) -> Facts:
+def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Facts:
     """All that is known after a run, when its processes have ended."""
     topic_names = [renamed(topic, parts.prefix) for topic in topics.TOPICS]
     read = {topic: read_topic(parts.stack.kafka_bootstrap, topic) for topic in topic_names}
     jobs = read[renamed(topics.JOBS, parts.prefix)]
     gpu = [renamed(group, parts.prefix) for group in (topics.TRANSCRIBERS, topics.DIARIZERS)]
-    records, undecodable, killing = _requests(jobs, read[renamed(topics.TRANSCRIPTS, parts.prefix)])
+    transcripts, results = (read[renamed(topic, parts.prefix)] for topic in (topics.TRANSCRIPTS, topics.RESULTS))
+    records, undecodable, killing = _requests(jobs, transcripts)
     return Facts(
         jobs=plan.planned,
-        accepted=accepted,
+        accepted=frozenset(load.accepted),
         records=records,
         undecodable=undecodable,
         killing=killing,
-        results=[_result(message) for message in read[renamed(topics.RESULTS, parts.prefix)]],
+        results=[_result(message) for message in results],
+        claims=frozenset(_claims(transcripts, results)),
+        orders=_orders(read[renamed(topics.CONTROL, parts.prefix)]),
+        answers=load.rest.submitted if load.rest else {},
+        cancels=load.cancels,
         dead=[_letter(message) for topic in topic_names if topic.endswith(".dlq") for message in read[topic]],
         retried=[_letter(message) for topic in topic_names if ".retry." in topic for message in read[topic]],
         places=list(_places(parts, read)),
@@ -73,9 +81,9 @@ Places = dict[bytes, list[str]]
 
 def _requests(
     jobs: "Sequence[Message[Any, Any]]", transcripts: "Sequence[Message[Any, Any]]"
-) -> tuple[Counter[UUID], Places, Places]:
-    """Records by job, and where what cannot be decoded lies, and what kills."""
-    records: Counter[UUID] = Counter()
+) -> tuple[Counter[tuple[UUID, int]], Places, Places]:
+    """Records by job and run, and where what cannot be decoded lies, and what kills."""
+    records: Counter[tuple[UUID, int]] = Counter()
     undecodable: Places = defaultdict(list)
     killing: Places = defaultdict(list)
     for message in (*jobs, *transcripts):
@@ -86,7 +94,8 @@ def _requests(
         except Poison:
             undecodable[value].append(place)
             continue
-        records[request.job_id] += first
+        if first:
+            records[request.job_id, request.run] += 1
         if request.metadata["fake-outcome"] == "kill" and _kills_here(request.metadata, first=first):
             killing[value].append(place)
     return records, undecodable, killing
@@ -99,7 +108,25 @@ def _kills_here(orders: Mapping[str, str], *, first: bool) -> bool:
 def _result(message: "Message[Any, Any]") -> Result:
     event = SERDE.decode(message.value(), JobResult)
     code = event.error.code if event.error else None
-    return Result(event.job_id, event.run, event.event_id, str(event.outcome), code)
+    at = event.completed_at.timestamp()
+    return Result(event.job_id, event.run, event.event_id, str(event.outcome), code, at)
+
+
+def _claims(transcripts: "Sequence[Message[Any, Any]]", results: "Sequence[Message[Any, Any]]") -> Iterator[str]:
+    for message in (*transcripts, *results):
+        with suppress(Poison):
+            event = SERDE.decode(message.value(), JobResult if message in results else TranscriptReady)
+            if isinstance(event, JobResult | TranscriptReady) and event.claim_check is not None:
+                yield event.claim_check.uri
+
+
+def _orders(messages: "Sequence[Message[Any, Any]]") -> dict[UUID, Order]:
+    """By job; the time is that of the record, since when the GPU processes can see it."""
+    found: dict[UUID, Order] = {}
+    for message in messages:
+        order, (_, milliseconds) = SERDE.decode(message.value(), JobControl), message.timestamp()
+        found.setdefault(order.job_id, Order(order.run, milliseconds / 1000))
+    return found
 
 
 def _letter(message: "Message[Any, Any]") -> Letter:
@@ -149,11 +176,11 @@ def _objects(parts: Parts) -> frozenset[str]:
 
 def _tables(dsn: str) -> dict[str, Any]:
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        rows, history, applied, deliveries = (
-            connection.execute(query).fetchall() for query in (_ROWS, _HISTORY, _APPLIED, _DELIVERIES)
-        )
+        queries = (_ROWS, _RECORDINGS, _HISTORY, _APPLIED, _DELIVERIES)
+        rows, recordings, history, applied, deliveries = (connection.execute(query).fetchall() for query in queries)
     return {
         "rows": {row["job_id"]: Row(*(row[name] for name in Row.__dataclass_fields__)) for row in rows},
+        "recordings": {row["recording_id"]: row["jobs"] for row in recordings},
         "histories": {row["job_id"]: row["states"] for row in history},
         "applied": {row["event_id"]: row["at"] for row in applied},
         "deliveries": [

@@ -1,9 +1,9 @@
 """Starts a process of the service as it is, but for its names, the fake stages, armed failpoints and a planted mistake.
 
-python -m tests.chaos.launch gpu|relay|persist|webhooks|dispatch
+python -m tests.chaos.launch gpu|api|relay|persist|webhooks|dispatch|replay ARGUMENTS
 
-CHAOS_PREFIX: of topics and groups. CHAOS_EXECUTIONS: a file. CHAOS_FAILPOINTS: see tests.chaos.breaking.
-CHAOS_PLANTED: a name in tests.chaos.planted. All of the rest is the service's own environment.
+CHAOS_PREFIX: of topics and groups. CHAOS_EXECUTIONS: a file. CHAOS_FAILPOINTS, CHAOS_PASSES (a file): see
+tests.chaos.breaking. CHAOS_PLANTED: names in tests.chaos.mistakes. All of the rest is the service's own environment.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from schemas import failpoints
 from tests.chaos import names
-from tests.chaos.breaking import Breaker, orders_of
+from tests.chaos.breaking import Breaker, Passes, orders_of
 
 if TYPE_CHECKING:
     from gpu_consumers.core.work import StageRunner
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
     from schemas.settings import GpuProcess
 
 MODULES = {
+    "api": "producers.api.__main__",
     "relay": "producers.relay",
     "persist": "streams.__main__",
     "webhooks": "streams.__main__",
     "dispatch": "streams.__main__",
+    "replay": "producers.__main__",
 }
+COMMANDS = ("persist", "webhooks", "dispatch", "replay")
+"""Those that are one of several of their module."""
 
 
-def main(what: str) -> None:
+def main(what: str, *arguments: str) -> None:
     """Run it to its end."""
     names.take(os.environ["CHAOS_PREFIX"])
     if planted := os.environ.get("CHAOS_PLANTED"):
-        importlib.import_module("tests.chaos.planted").plant(planted, what)
-    if orders := orders_of(os.environ.get("CHAOS_FAILPOINTS", "")):
-        failpoints.arm(Breaker(orders))
+        importlib.import_module("tests.chaos.mistakes").plant(planted, what)
+    orders = orders_of(os.environ.get("CHAOS_FAILPOINTS", ""))
+    failpoints.arm(Breaker(orders, Passes(Path(os.environ["CHAOS_PASSES"]))))
     if what == "gpu":
         _gpu()
-    sys.argv = [what, *([what] if what != "relay" else [])]
+    sys.argv = [what, *([what] if what in COMMANDS else []), *arguments]
     importlib.import_module(MODULES[what]).main()
 
 
@@ -58,14 +62,14 @@ def _gpu() -> None:
 
 def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess") -> "Sequence[StageRunner]":
     from gpu_consumers.fake import FakeDiarizer, FakeTranscriber
+    from tests.chaos.claiming import Claiming
     from tests.executions import Logged
 
     path, worker = Path(os.environ["CHAOS_EXECUTIONS"]), settings.worker_id or ""
-    return [
-        Logged(FakeTranscriber(serde, workers=settings.transcribe_workers), path, worker, "transcribe"),
-        Logged(FakeDiarizer(serde, workers=settings.diarize_workers), path, worker, "diarize"),
-    ]
+    transcriber = Claiming(FakeTranscriber(serde, workers=settings.transcribe_workers), settings)
+    diarizer = Claiming(FakeDiarizer(serde, workers=settings.diarize_workers), settings)
+    return [Logged(transcriber, path, worker, "transcribe"), Logged(diarizer, path, worker, "diarize")]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -23,7 +23,7 @@ from schemas.settings import ObjectStoreSettings
 from sink.migrate import migrate
 from sink.webhook_secrets import new_key
 from tests.chaos import names
-from tests.chaos.plan import PROCESSES
+from tests.chaos.places import PROCESSES
 
 LOOK_SECONDS = 0.05
 DRAIN_SECONDS = 3.0
@@ -94,6 +94,11 @@ class Parts:
         return self.folder / "executions.tsv"
 
     @property
+    def passes(self) -> Path:
+        """Which failpoints were passed, see tests.chaos.breaking."""
+        return self.folder / "passes.tsv"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What every process of the run finds."""
         return {
@@ -110,6 +115,7 @@ class Parts:
             "SCRIBE_LOG_LEVEL": "info",
             "CHAOS_PREFIX": self.prefix,
             "CHAOS_EXECUTIONS": str(self.executions),
+            "CHAOS_PASSES": str(self.passes),
             "CHAOS_PLANTED": self.planted,
             **self.extra,
         }
@@ -144,6 +150,7 @@ class Parts:
         own = {
             "SCRIBE_WORKER_ID": name,
             "SCRIBE_METRICS_PORT": str(self._ports[name]),
+            "SCRIBE_API_PORT": str(self._ports[name]),
             "CHAOS_FAILPOINTS": failpoints,
             "CHAOS_LIFE": str(self.lives[name]),
         }
@@ -259,11 +266,14 @@ class Parts:
         with self._lock:
             return {name: identity.pid for name, identity in self._running.items()}
 
+    def address(self, name: str) -> str:
+        """Where a process answers HTTP."""
+        return f"http://{ports.HOST}:{self._ports[name]}"
+
     def ready(self, name: str) -> bool:
         """Whether a process says so."""
         with suppress(httpx.HTTPError):
-            url = f"http://{ports.HOST}:{self._ports[name]}/readyz"
-            return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+            return httpx.get(f"{self.address(name)}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
         return False
 
     def wait_ready(self, seconds: float = 60) -> None:

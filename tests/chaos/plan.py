@@ -1,20 +1,22 @@
 """What a run consists of, all of it drawn from its seed: the jobs, and the faults with their moments."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import cycle, islice
 from uuid import UUID, uuid5
 
 from schemas.events import JobRequested, Options, Source
+from schemas.failpoints import REPLAY
+from tests.chaos.places import AT_FAILPOINTS, CUTS, JOINER, PROCESSES, Place
 
 TENANTS = ("acme", "globex", "initech")
-GPU = ("gpu-0", "gpu-1")
-JOINER = "gpu-2"
-PROCESSES = (*GPU, "relay", "persist", "webhooks", "dispatch")
 SESSION_SECONDS = 4.0  # after which the broker of a run gives a silent member's partitions away
+REPEATED = 0.3  # of the REST jobs
+CANCELLED_LONGER = 4.0  # so that many are running when they are cancelled
 _SPACE = UUID("6f3c1f9e-52a5-4c77-9d43-0b6f6a6d2f10")
 
 
@@ -23,6 +25,7 @@ class Door(StrEnum):
 
     KAFKA = "kafka"
     OUTBOX = "outbox"
+    REST = "rest"
 
 
 class Kind(StrEnum):
@@ -42,7 +45,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How the jobs of a run end, as shares of all; seconds are the longest work on one."""
+    """How the jobs of a run come and end, as shares of all; seconds are the longest work on one.
+
+    `large` have a result that no record holds. `rest` come by the REST door, whatever else was drawn; of those
+    `rest_cancel` are cancelled, of the others `cancel`. `replay`: of those that can be replayed.
+    """
 
     seconds: float = 2.0
     transient: float = 0.03
@@ -53,6 +60,11 @@ class Shares:
     outbox: float = 0.5
     webhook: float = 0.5
     rerun: float = 0.0
+    large: float = 0.0
+    rest: float = 0.0
+    cancel: float = 0.0
+    rest_cancel: float = 0.0
+    replay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,12 @@ class PlannedJob:
     webhook: bool
     orders: Mapping[str, str]
     runs: tuple[int, ...] = (1,)
+    cancel: float | None = None
+    """How many seconds after its acceptance it is cancelled, its first run that is."""
+    repeats: bool = False
+    """Whether its client does not hear the first answer, and sends the request again."""
+    replay: int | None = None
+    """The replay that begins its second run."""
 
     @property
     def undecodable(self) -> bool:
@@ -83,13 +101,24 @@ class PlannedJob:
         """The value of an undecodable record."""
         return b"no event: " + str(self.job_id).encode()
 
+    @property
+    def source(self) -> str:
+        """Where its recording would be."""
+        return f"https://example.org/{self.number}.wav"
+
+    @property
+    def recording(self) -> str:
+        """The client's own name of the recording; only REST jobs bear it."""
+        return f"recording-{self.number}"
+
     def request(self, webhook_url: str, run: int = 1) -> JobRequested:
         """The event that asks for it."""
         return JobRequested(
             job_id=self.job_id,
             run=run,
             tenant=self.tenant,
-            source=Source(uri=f"https://example.org/{self.number}.wav"),
+            recording_id=self.recording if self.door is Door.REST else None,
+            source=Source(uri=self.source),
             options=Options(diarize=self.diarize),
             webhook_url=webhook_url if self.webhook else None,
             requested_at=datetime.now(UTC),
@@ -124,6 +153,10 @@ class Plan:
     """The only one, if there is one."""
     orders: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """Those of jobs, by their numbers, that are not drawn."""
+    replays: int = 0
+    """Commands that begin second runs: each of jobs of its own part of the run, once they have ended."""
+    replay_breaks: tuple[str, ...] | None = None
+    """Where each of them dies the first time that it is given; None: drawn."""
 
     @cached_property
     def planned(self) -> tuple[PlannedJob, ...]:
@@ -134,8 +167,16 @@ class Plan:
     def schedule(self) -> tuple[Fault, ...]:
         """The faults in the order of their moments."""
         chance = random.Random(f"faults/{self.seed}")
-        drawn = [self._fault(kind, chance) for kind, count in self.faults.items() for _ in range(count)]
+        places = cycle(chance.sample(AT_FAILPOINTS, len(AT_FAILPOINTS)))
+        drawn = [self._fault(kind, chance, places) for kind, count in self.faults.items() for _ in range(count)]
         return tuple(sorted((*self.fixed, *drawn), key=lambda fault: fault.at))
+
+    @cached_property
+    def replay_deaths(self) -> tuple[str, ...]:
+        """The place at which each replay dies at its first try, empty where it does not."""
+        chance = random.Random(f"replays/{self.seed}")
+        drawn = chance.sample((*REPLAY, ""), len(REPLAY) + 1)
+        return tuple(islice(cycle(drawn), self.replays)) if self.replay_breaks is None else self.replay_breaks
 
     def _job(self, number: int) -> PlannedJob:
         chance = random.Random(f"job/{self.seed}/{number}")
@@ -145,7 +186,7 @@ class Plan:
         if diarize and chance.random() < 0.5:
             orders["fake-stage"] = "diarizing"
         door = Door.OUTBOX if chance.random() < self.shares.outbox else Door.KAFKA
-        return PlannedJob(
+        job = PlannedJob(
             number=number,
             job_id=uuid5(_SPACE, f"{self.seed}/{number}"),
             tenant=chance.choice(TENANTS),
@@ -156,8 +197,27 @@ class Plan:
             orders=self.orders.get(number, orders),
             runs=(1, 2) if chance.random() < self.shares.rerun and outcome == "completed" else (1,),
         )
+        # what kills must end in quarantine, and nobody can cancel what nobody can decode
+        return job if outcome in ("undecodable", "kill") else self._troubled(job, chance)
 
-    def _fault(self, kind: Kind, chance: random.Random) -> Fault:
+    def _troubled(self, job: PlannedJob, chance: random.Random) -> PlannedJob:
+        """The same job by the REST door, cancelled, or replayed."""
+        if self.door is None and chance.random() < self.shares.rest:
+            job = replace(job, door=Door.REST)
+        if job.door is Door.REST:
+            job = replace(job, repeats=chance.random() < REPEATED)
+        share = self.shares.rest_cancel if job.door is Door.REST else self.shares.cancel
+        if len(job.runs) == 1 and chance.random() < share:
+            longest = CANCELLED_LONGER * self.shares.seconds
+            orders = {**job.orders, "fake-seconds": f"{chance.uniform(0.001, longest):.3f}"}
+            job = replace(job, cancel=chance.uniform(0, longest), orders=orders)
+        # the last part has none, so that a run does not end with one
+        part = job.number * (self.replays + 1) // self.jobs
+        if len(job.runs) == 1 and part < self.replays and chance.random() < self.shares.replay:
+            job = replace(job, runs=(1, 2), replay=part)
+        return job
+
+    def _fault(self, kind: Kind, chance: random.Random, places: Iterator[Place]) -> Fault:
         at = round(chance.uniform(0.05, 0.95) * self.seconds, 2)
         match kind:
             case Kind.KILL | Kind.DRAIN:
@@ -165,8 +225,8 @@ class Plan:
             case Kind.STOP:
                 return Fault(at, kind, chance.choice(PROCESSES), SESSION_SECONDS + chance.uniform(1, 4))
             case Kind.FAILPOINT:
-                target, name = chance.choice(AT_FAILPOINTS)
-                return Fault(at, kind, target, detail=name, hit=chance.randint(1, 20))
+                place = next(places)
+                return Fault(at, kind, place.process, detail=place.name, hit=chance.randint(1, place.passes))
             case Kind.JOIN:
                 return Fault(at, kind, JOINER, chance.uniform(2, 10), detail=chance.choice(("SIGKILL", "SIGTERM")))
             case Kind.CUT:
@@ -178,45 +238,8 @@ class Plan:
                 return Fault(at, kind, "kafka" if kind is Kind.BROKER else "postgres", chance.uniform(0, 3))
 
 
-CUTS = (
-    "Produce",
-    "Fetch",
-    "AddPartitionsToTxn",
-    "AddOffsetsToTxn",
-    "EndTxn",
-    "TxnOffsetCommit",
-    "ConsumerGroupHeartbeat",
-)
-AT_FAILPOINTS = (
-    *(
-        (gpu, name)
-        for gpu in GPU
-        for name in (
-            "gpu.after_poll",
-            "gpu.before_begin",
-            "gpu.after_begin",
-            "gpu.after_produce",
-            "gpu.after_send_offsets",
-            "gpu.after_commit",
-        )
-    ),
-    ("relay", "relay.after_read"),
-    ("relay", "relay.after_publish"),
-    ("relay", "relay.after_mark"),
-    *(("persist", name) for name in ("streams.after_receive", "streams.after_effect", "streams.after_ack")),
-    ("persist", "streams.after_dead_letter"),
-    ("persist", "persist.after_object"),
-    ("persist", "persist.before_commit"),
-    ("webhooks", "webhooks.before_commit"),
-    ("webhooks", "streams.after_effect"),
-    ("dispatch", "dispatch.after_lease"),
-    ("dispatch", "dispatch.after_send"),
-    ("dispatch", "dispatch.after_record"),
-)
-
-
 def _chosen(chance: float, shares: Shares) -> str:
-    for outcome in ("transient", "permanent", "kill", "undecodable"):
+    for outcome in ("transient", "permanent", "kill", "undecodable", "large"):
         if (share := getattr(shares, outcome)) > chance:
             return outcome
         chance -= share

@@ -7,6 +7,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from schemas.failpoints import NAMES
+from tests.chaos.breaking import PASSED
+from tests.chaos.facts import Facts
 from tests.chaos.run import Result
 
 SHOWN = 5
@@ -16,11 +19,19 @@ def numbers(result: Result) -> dict[str, Any]:
     """The counts of a run."""
     facts = result.facts
     why = Counter(reason for _, reason in facts.repeats)
+    taken = [job for job in facts.jobs if job.number in facts.accepted]
+    passed = {name for name, what in result.passes if what == PASSED}
     return {
         "seed": result.plan.seed,
-        "jobs": facts.accepted,
+        "jobs": len(facts.accepted),
         "seconds": round(result.seconds, 1),
-        "ordered": dict(Counter(job.outcome for job in facts.jobs[: facts.accepted])),
+        "ordered": dict(Counter(job.outcome for job in taken)),
+        "doors": dict(Counter(job.door for job in taken)),
+        "rest_answers": dict(result.answers),
+        "rest_requests_sent_again": sum(len(ids) - 1 for ids in facts.answers.values()),
+        "cancels": _cancels(facts),
+        "runs_replayed": sum(job.replay is not None for job in taken),
+        "claims": len(facts.claims),
         "ended": dict(Counter(row.state for row in facts.rows.values())),
         "visible_results": len(facts.results),
         "job_records": sum(facts.records.values()),
@@ -34,7 +45,17 @@ def numbers(result: Result) -> dict[str, Any]:
         "executions": len(facts.executions),
         "executions_repeated": dict(why),
         "records_that_kill": len(facts.killing),
+        "failpoints_passed": len(passed),
+        "failpoints_not_passed": sorted(NAMES - passed),
+        "deeds_at_failpoints": {name: n for (name, what), n in sorted(result.passes.items()) if what != PASSED},
     }
+
+
+def _cancels(facts: Facts) -> dict[str, int]:
+    """How many were asked for, how many jobs they found at an end, and how the others ended."""
+    outcomes = {result.job_id: result.outcome for result in reversed(facts.results) if result.run == 1}
+    ends = Counter(f"then {outcomes.get(job_id)}" for job_id, asked in facts.cancels.items() if asked)
+    return {"asked": len(facts.cancels), "too late": sum(not asked for asked in facts.cancels.values()), **ends}
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -51,7 +72,13 @@ def shown(result: Result) -> Group:
     """Counts and verdicts for a terminal."""
     counts = Table(show_header=False, title=f"Chaos, seed {result.plan.seed}", title_justify="left")
     for name, value in numbers(result).items():
-        text = ", ".join(f"{k} {v:,}" for k, v in value.items()) if isinstance(value, dict) else f"{value:,}"
+        match value:
+            case dict():
+                text = ", ".join(f"{k} {v:,}" for k, v in value.items())
+            case list():
+                text = ", ".join(value)
+            case _:
+                text = f"{value:,}"
         counts.add_row(name.replace("_", " "), text or "none")
     verdicts = Table(show_header=False, title="Promises", title_justify="left")
     for verdict in result.verdicts:

@@ -12,12 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
-from tests.chaos.checker import Facts, Verdict, check
+from tests.chaos.breaking import passes_of
+from tests.chaos.checker import Verdict, check
 from tests.chaos.evidence import calls_of, gathered
+from tests.chaos.facts import Facts
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load
 from tests.chaos.parts import Parts
-from tests.chaos.plan import PROCESSES, Plan
+from tests.chaos.places import PROCESSES
+from tests.chaos.plan import Plan
 
 LOOK_SECONDS = 0.3
 PATIENCE_SECONDS = 90.0  # without any progress
@@ -25,7 +28,8 @@ QUIET_SECONDS = 1.5  # in which what would be done twice may still come
 LOAD_SHARE = 0.9  # of a run's time
 _ENDED = """
 SELECT count(*) FROM applied_events
-UNION ALL SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered'"""
+UNION ALL SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered'
+UNION ALL SELECT count(*) FROM outbox WHERE published_at IS NULL"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Result:
     faults: Mapping[str, int]
     deaths: Mapping[str, int]
     cuts: Mapping[str, int]
+    passes: Mapping[tuple[str, str], int]
+    """How many processes passed each failpoint, and how often what was done there."""
+    answers: Mapping[str, int]
+    """Those of the REST door, by status."""
 
     @property
     def broken(self) -> dict[str, tuple[str, ...]]:
@@ -96,10 +104,18 @@ class Run:
                 if failure is not None:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
-            facts = gathered(self.plan, parts, load.accepted, calls)
+            facts = gathered(self.plan, parts, load, calls)
         proxy = getattr(self.stack, "kafka_proxy", None)
         return Result(
-            self.plan, facts, check(facts), seconds, faults.done, parts.deaths, Counter(proxy.cuts) if proxy else {}
+            self.plan,
+            facts,
+            check(facts),
+            seconds,
+            faults.done,
+            parts.deaths,
+            Counter(proxy.cuts) if proxy else {},
+            passes_of(parts.passes),
+            load.rest.answers if load.rest else {},
         )
 
     def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
@@ -108,27 +124,28 @@ class Run:
         hooks = sum(len(job.runs) for job in self.plan.planned if job.webhook and not job.undecodable)
         goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": len(self.plan.schedule)}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        moved, last, written = time.monotonic(), (0, 0, 0, 0), 0
+        moved, last, written, waiting = time.monotonic(), (0, 0, 0, 0), 0, 0
         with Progress(*columns, console=self.say, transient=True) as bars:
             tasks = [bars.add_task(name, total=goal) for name, goal in goals.items()]
             while time.monotonic() - moved < self.patience:
-                now = (load.accepted, *_ended(parts.dsn, last[1:3]), sum(faults.done.values()))
+                ended, delivered, waiting = _ended(parts.dsn, (*last[1:3], waiting))
+                now = (len(load.accepted), ended, delivered, sum(faults.done.values()))
                 for task, number in zip(tasks, now, strict=True):
                     bars.update(task, completed=number)
                 # what goes on in the GPU processes alone is progress too
                 size = parts.executions.stat().st_size if parts.executions.exists() else 0
                 if (now, size) != (last, written):
                     moved, last, written = time.monotonic(), now, size
-                if load.done and faults.all_done and now[1] >= rows and now[2] >= hooks:
+                if load.done and faults.all_done and ended >= rows and delivered >= hooks and not waiting:
                     return
                 time.sleep(LOOK_SECONDS)
 
 
-def _ended(dsn: str, before: tuple[int, int]) -> tuple[int, int]:
-    """Jobs with an end and webhooks delivered; as before when the database is away."""
+def _ended(dsn: str, before: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Ends of runs, webhooks delivered, and what waits in the outbox; as before when the database is away."""
     try:
         with psycopg.connect(dsn, connect_timeout=2) as connection:
-            (jobs,), (hooks,) = connection.execute(_ENDED).fetchall()
+            (runs,), (hooks,), (waiting,) = connection.execute(_ENDED).fetchall()
     except psycopg.Error:
         return before
-    return jobs, hooks
+    return runs, hooks, waiting

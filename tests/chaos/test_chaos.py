@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from schemas.failpoints import NAMES
+from schemas.failpoints import NAMES, REPLAY
 from tests.chaos.__main__ import plan_of
 from tests.chaos.breaking import Breaker, Broken, Order, orders_of
 from tests.chaos.checker import RULES
-from tests.chaos.plan import AT_FAILPOINTS, CUTS, Kind, Plan, Shares
-from tests.chaos.planted import BUGS, MISTAKES
+from tests.chaos.mistakes import MISTAKES
+from tests.chaos.places import AT_FAILPOINTS, CUTS
+from tests.chaos.plan import Door, Kind, Plan, Shares
+from tests.chaos.planted import BUGS
 from tests.chaos.proof import proven
 from tests.chaos.proof import shown as proofs_shown
 from tests.chaos.proxies import API_KEYS
@@ -47,10 +49,16 @@ def test_a_long_plan_has_what_it_promises() -> None:
     }
     assert 0.02 < shares["transient"] < 0.04
     assert 0.001 < shares["kill"] < 0.004
+    assert 0.04 < sum(job.door is Door.REST for job in plan.planned) / 10_000 < 0.06
+    assert 0.02 < sum(job.cancel is not None for job in plan.planned) / 10_000 < 0.04
+    assert {job.replay for job in plan.planned if job.replay is not None} == set(range(30))
+    places = {fault.detail for fault in plan.schedule if fault.kind is Kind.FAILPOINT} | set(plan.replay_deaths)
+    assert places >= NAMES
 
 
 def test_what_is_to_be_broken_exists() -> None:
-    assert {name for _, name in AT_FAILPOINTS} <= NAMES
+    # every place is tried, where processes are killed or in a replay that dies
+    assert {place.name for place in AT_FAILPOINTS} | set(REPLAY) == NAMES
     assert set(CUTS) == set(API_KEYS)
 
 

@@ -6,12 +6,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.chaos.checker import RULES, Call, Delivery, Facts, Letter, Place, Result, Row, check, expected_event
+from tests.chaos.checker import RULES, check
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Order, Place, Result, Row, expected_event
 from tests.chaos.parts import EVERYBODY, Harm
 from tests.chaos.plan import Plan, PlannedJob, Shares
 from tests.executions import Execution
 
-PLAN = Plan(3, 12, 1, Shares(permanent=0.2, undecodable=0.0, kill=0.0, transient=0.0, webhook=1.0, rerun=0.2))
+PLAN = Plan(5, 12, 1, Shares(permanent=0.2, undecodable=0.0, kill=0.0, transient=0.0, webhook=1.0, rerun=0.2))
 DLQ = "t.dlq"
 
 
@@ -33,9 +34,9 @@ def sound() -> Facts:
     uris = {r.transcript_uri for r in rows.values() if r.transcript_uri}
     return Facts(
         jobs=jobs,
-        accepted=len(jobs),
-        records={job.job_id: len(job.runs) for job in jobs},
-        results=[Result(job.job_id, run, expected_event(job, run), job.ends, None) for job, run in runs],
+        accepted={job.number for job in jobs},
+        records=dict.fromkeys(((job.job_id, run) for job, run in runs), 1),
+        results=[Result(job.job_id, run, expected_event(job, run), job.ends, None, 10.0) for job, run in runs],
         rows=rows,
         histories={job.job_id: ["queued", "transcribing", job.ends] * len(job.runs) for job in jobs},
         applied={expected_event(job, run): 10.0 for job, run in runs},
@@ -55,6 +56,10 @@ def sound() -> Facts:
         undecodable={b"junk": ["j/0/7"]},
         killing={b"deadly": ["j/0/8", "j/0/9"]},
         gpu_dlqs=frozenset({DLQ}),
+        answers={jobs[0].job_id: [jobs[0].job_id] * 2},
+        recordings={"recording-0": 1},
+        cancels={jobs[1].job_id: True, jobs[2].job_id: False},
+        orders={jobs[1].job_id: Order(1, 9.0)},
     )
 
 
@@ -70,6 +75,7 @@ def again(facts: Facts, ended: float | None, how: str) -> Facts:
 
 JOB = PLAN.planned[0]
 ROW = row(JOB)
+TWICE = next(job for job in PLAN.planned if job.runs == (1, 2))
 BREAKS: dict[str, Callable[[Facts], Facts]] = {
     "every accepted job has a visible result": lambda f: without(f, JOB.job_id),
     "no record has two visible results": lambda f: replace(f, results=[*f.results, f.results[0]]),
@@ -77,7 +83,9 @@ BREAKS: dict[str, Callable[[Facts], Facts]] = {
         f, results=[replace(f.results[0], event_id=uuid4()), *f.results[1:]]
     ),
     "every job ends as it must": lambda f: replace(
-        f, results=[replace(f.results[0], outcome="cancelled"), *f.results[1:]]
+        # in a run that its row does not tell any more
+        f,
+        results=[replace(r, outcome="cancelled") if (r.job_id, r.run) == (TWICE.job_id, 1) else r for r in f.results],
     ),
     "every job has one row, which tells its end once": lambda f: replace(
         f, rows={**f.rows, JOB.job_id: replace(ROW, segments=2)}
@@ -108,6 +116,18 @@ BREAKS: dict[str, Callable[[Facts], Facts]] = {
         f, executions=[replace(f.executions[0], record="j/0/5")]
     ),
     "finished work is not done again": lambda f: again(f, 2.0, "done"),
+    "every job that the REST door accepted has its row and its record": lambda f: replace(
+        f, answers={(lost := uuid4()): [lost]}
+    ),
+    "a request that is sent again makes no second job": lambda f: replace(f, recordings={"recording-0": 2}),
+    "every cancel that was accepted reaches the GPU processes": lambda f: replace(f, orders={}),
+    "a cancelled job stops within seconds": lambda f: replace(f, orders={PLAN.planned[1].job_id: Order(1, 1.0)}),
+    "the row of a job agrees with the first visible result of its last run": lambda f: replace(
+        f, rows={**f.rows, JOB.job_id: replace(ROW, run=9)}
+    ),
+    "whoever asks for a new run gets one, and only one": lambda f: replace(
+        f, records={**f.records, (JOB.job_id, 9): 1}
+    ),
 }
 
 
@@ -141,3 +161,37 @@ def test_finished_work_is_done_again_only_where_its_commit_was_in_danger(harm: H
 def test_work_that_was_cut_off_or_given_back_may_be_done_again() -> None:
     assert [why for _, why in again(sound(), None, "").repeats] == ["cut"]
     assert [why for _, why in again(sound(), 2.0, "dropped").repeats] == ["dropped"]
+
+
+def cancelled(facts: Facts, job: PlannedJob) -> Facts:
+    """The first run of a job has ended as cancelled, and its row says so."""
+    ends = [replace(r, outcome="cancelled") if (r.job_id, r.run) == (job.job_id, 1) else r for r in facts.results]
+    state = replace(facts.rows[job.job_id], state="cancelled", transcript_uri=None, segments=0)
+    history = ["queued", "transcribing", "cancelled"]
+    return replace(
+        facts,
+        results=ends,
+        rows={**facts.rows, job.job_id: state},
+        histories={**facts.histories, job.job_id: history},
+        objects=facts.objects - {facts.rows[job.job_id].transcript_uri or ""},
+    )
+
+
+def test_only_who_was_cancelled_may_end_so() -> None:
+    assert broken(cancelled(sound(), PLAN.planned[1])) == []
+    assert "every job ends as it must" in broken(cancelled(sound(), PLAN.planned[0]))
+
+
+def test_a_cancelled_job_may_run_on_where_its_order_could_not_be_heard() -> None:
+    late = replace(sound(), orders={PLAN.planned[1].job_id: Order(1, 1.0)})
+    assert broken(replace(late, harms=[Harm(EVERYBODY, "broker restart", 2.0, 4.0)])) == []
+    assert broken(replace(late, harms=[Harm("webhooks", "killed", 2.0, 4.0)])) != []
+
+
+def test_a_row_tells_the_first_of_two_results() -> None:
+    facts = sound()
+    twice = replace(facts, records={**facts.records, (JOB.job_id, 1): 2})
+    second = replace(facts.results[0], outcome="failed")
+    assert "the row of a job agrees with the first visible result of its last run" not in broken(
+        replace(twice, results=[*facts.results, second])
+    )

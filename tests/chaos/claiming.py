@@ -1,0 +1,43 @@
+"""Fake stages whose large transcripts travel as those of the real ones do: in the object store, the event says where."""
+
+from dataclasses import replace
+from functools import cached_property
+
+from gpu_consumers.claims import Claims
+from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
+from schemas.events import JobResult, TranscriptReady
+from schemas.settings import GpuProcess
+
+
+class Claiming:
+    """A stage that keeps what is too large for an event; implements gpu_consumers.core.work.StageRunner."""
+
+    def __init__(self, runner: StageRunner, settings: GpuProcess) -> None:
+        self.group, self.topics, self.workers = runner.group, runner.topics, runner.workers
+        self._runner = runner
+        self._settings = settings
+
+    def decode(self, delivery: Delivery) -> Job:
+        """See StageRunner."""
+        return self._runner.decode(delivery)
+
+    def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
+        """See StageRunner; what came as a claim is read back as well."""
+        if isinstance(job.event, TranscriptReady) and job.event.claim_check is not None:
+            self._claims.transcript_of(job.event)
+        return tuple(map(self._enclosed, self._runner.run(job, work)))
+
+    def _enclosed(self, emission: Emission) -> Emission:
+        event = emission.event
+        if not isinstance(event, JobResult | TranscriptReady) or event.transcript is None:
+            return emission
+        if len(event.transcript.text) <= self._settings.inline_max_bytes:
+            return emission
+        enclosed = self._claims.enclose(event.transcript, event.tenant, event.job_id, event.event_id)
+        return replace(emission, event=replace(event, transcript=enclosed.inline, claim_check=enclosed.claim))
+
+    @cached_property
+    def _claims(self) -> Claims:
+        from sink.s3 import S3ObjectStore  # only few jobs need it, and it takes as long as all the rest of a start
+
+        return Claims(S3ObjectStore(self._settings), self._settings.inline_max_bytes)
