@@ -1,19 +1,12 @@
 """One delivery from its bytes to the records that end it: decode, run the stage, settle what went wrong, encode."""
 
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    wait_exponential_jitter,
-)
 
 from gpu_consumers.core.duplicates import Verdict
 from gpu_consumers.core.fairness import Ticket, ticket_of
@@ -174,15 +167,16 @@ class JobExecutor:
 
     def _patiently(self, task: Task, call: Callable[[], T]) -> T:
         """`call`, again after every Outage, until the process drains or the partition is lost."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(Outage),
-            wait=wait_exponential_jitter(multiplier=0.5, max=self._outage_wait),
-            sleep=sleep_using_event(self._drain.requested),
-            stop=lambda _: self._drain.requested.is_set() or not task.partition.owned,
-            before_sleep=_log_outage,
-            reraise=True,
-        )
-        return retrying(call)
+        attempt = 0
+        while True:
+            try:
+                return call()
+            except Outage as error:
+                if self._drain.requested.is_set() or not task.partition.owned:
+                    raise
+                attempt += 1
+                log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
+                self._drain.requested.wait(_pause(attempt, self._outage_wait))
 
     def _failed(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
         """What an error means for the delivery, even if that cannot be found out; raises Fatal."""
@@ -300,6 +294,7 @@ def _readable(record: Record) -> bool:
     return fits((record,)) and len(record.value or b"") <= MAX_RECORD_BYTES
 
 
-def _log_outage(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("waiting for an outside system, attempt %d: %s", state.attempt_number, error)
+def _pause(attempt: int, longest: float) -> float:
+    """Seconds before the next try: growing, and each worker's own, so that they do not all come back at once."""
+    growing = 0.5 * 2.0 ** min(attempt - 1, 10)
+    return min(longest, growing + random.random())  # noqa: S311 - no secret
