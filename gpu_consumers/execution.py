@@ -59,7 +59,9 @@ class Finished:
 
     @property
     def audio_seconds(self) -> float | None:
-        """How long the recording was, if that was found out."""
+        """How much audio was worked on: none unless it ended well or is tried again; None when that is not known."""
+        if self.outcome not in ("completed", "retried"):
+            return 0.0
         audio = (e.event.audio for e in self.settlement.emissions if isinstance(e.event, JobResult | TranscriptReady))
         return next((each.duration for each in audio if each is not None), None)
 

@@ -106,7 +106,7 @@ class TaskQueue:
         with self._shared.lock:
             room = self._shared.room
             if (alone := room.open_up(now)) is not None:
-                alone.partition.starts.begin(alone.delivery.offset, alone=False)
+                alone.partition.starts.open_up(alone.delivery.offset)
             return self._next_suspect(room, now) or self._next_fair(room, now)
 
     def _next_suspect(self, room: Room[Task], now: float) -> Task | None:
@@ -139,6 +139,8 @@ class TaskQueue:
                 room.enter(task, now)
                 task.partition.starts.begin(task.delivery.offset, alone=False)
                 return self._taken_by(task, ticket)
+            # its tenant was charged when it was chosen, and had nothing for it
+            self._fair.correct(ticket, 0.0)
         return None
 
     def _taken_by(self, task: Task, ticket: Ticket) -> Task:

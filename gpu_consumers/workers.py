@@ -87,7 +87,7 @@ class WorkerPool:
                 return
             if finished is None:
                 task.partition.starts.abandon(task.delivery.offset)
-                self._queue.done(task)
+                self._queue.done(task, 0.0)
             else:
                 self.finished.put(finished)
                 self._queue.done(task, finished.audio_seconds, finished.settlement.troubled)

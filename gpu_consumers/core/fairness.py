@@ -116,15 +116,17 @@ class FairQueue(Generic[T]):
         _, ticket, item = queue.popleft()
         self._size -= 1
         self._reached, lane.reached = lane.given, tenant.given
-        self._give(lane, tenant, ticket.seconds)
+        lane.given += ticket.seconds / lane.weight
+        tenant.given += ticket.seconds
         self._forget_idle(lane)
         return item, ticket
 
     def correct(self, ticket: Ticket, seconds: float) -> None:
         """A job that was taken turned out to have `seconds` of audio."""
         lane = self._lanes[ticket.express]
+        lane.given += (seconds - ticket.seconds) / lane.weight
         if (tenant := lane.tenants.get(ticket.tenant)) is not None:
-            self._give(lane, tenant, seconds - ticket.seconds)
+            tenant.given += seconds - ticket.seconds
 
     def keep(self, wanted: Callable[[T], bool]) -> list[T]:
         """Forget all but what is wanted; returns what was forgotten."""
@@ -142,11 +144,6 @@ class FairQueue(Generic[T]):
     @staticmethod
     def _waiting(lane: _Lane[T]) -> Iterator[_Tenant[T]]:
         return (tenant for tenant in lane.tenants.values() if any(tenant))
-
-    @staticmethod
-    def _give(lane: _Lane[T], tenant: _Tenant[T], seconds: float) -> None:
-        lane.given += seconds / lane.weight
-        tenant.given += seconds
 
     @staticmethod
     def _forget_idle(lane: _Lane[T]) -> None:

@@ -2,7 +2,7 @@
 
 A commit is a base (everything below is finished) and a bitmap of the finished offsets above it, which travels in the
 offset's metadata: work that ended out of order is not repeated by the next owner. Behind it stand the marks of what was
-begun (core/starts.py).
+begun (core/starts.py), and which topic it is about: one that was deleted and made anew has the same name.
 """
 
 import base64
@@ -15,7 +15,7 @@ from gpu_consumers.core import starts
 from gpu_consumers.core.starts import NO_MARKS, Marks
 
 PREFIX = "sr1:"
-MARKS = ";"  # between the bitmap and the marks
+NEXT = ";"  # between the bitmap, the marks and the topic
 MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
 MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
 
@@ -27,6 +27,8 @@ class Position:
     base: int
     done: frozenset[int] = frozenset()
     marks: Marks = NO_MARKS
+    topic_id: str = ""
+    """Of the topic that the offsets are of; empty when it is not known."""
 
     def covers(self, offset: int) -> bool:
         """Whether the work on `offset` is part of this position."""
@@ -35,18 +37,18 @@ class Position:
     @property
     def metadata(self) -> str:
         """Bitmap and marks as text; without what would be too long, so that work is repeated rather than a commit refused."""
-        texts = (encode(self.base, done, self.marks) for done in (self.done, ()))
+        texts = (encode(self.base, done, self.marks, self.topic_id) for done in (self.done, ()))
         return next((text for text in texts if len(text) <= MAX_METADATA), "")
 
 
-def encode(base: int, done: Iterable[int], marks: Marks = NO_MARKS) -> str:
-    """The bitmap of `done`, all at or above `base`, and the marks, as text of any length; nothing is the empty text."""
+def encode(base: int, done: Iterable[int], marks: Marks = NO_MARKS, topic_id: str = "") -> str:
+    """The bitmap of `done`, all at or above `base`, marks and topic, as text of any length; nothing is the empty text."""
     bits = 0
     for offset in done:
         bits |= 1 << (offset - base)
     bitmap = base64.b64encode(_packed(bits)).decode() if bits else ""
-    parts = [bitmap, marks.encode(base)] if marks else [bitmap]
-    return PREFIX + MARKS.join(parts) if any(parts) else ""
+    text = NEXT.join((bitmap, marks.encode(base), topic_id)).rstrip(NEXT)
+    return PREFIX + text if text else ""
 
 
 def _packed(bits: int) -> bytes:
@@ -57,7 +59,7 @@ def _packed(bits: int) -> bytes:
 
 def decode(base: int, metadata: str | None) -> frozenset[int]:
     """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
-    bitmap, _ = _parts(metadata)
+    bitmap, _, _ = _parts(metadata)
     if not bitmap:
         return frozenset()
     try:
@@ -72,11 +74,16 @@ def decode_marks(base: int, metadata: str | None) -> Marks:
     return starts.decode(base, _parts(metadata)[1])
 
 
-def _parts(metadata: str | None) -> tuple[str, str]:
+def decode_topic(metadata: str | None) -> str:
+    """The topic behind the marks; empty for whatever was not written by us."""
+    return _parts(metadata)[2]
+
+
+def _parts(metadata: str | None) -> tuple[str, str, str]:
     if not metadata or not metadata.startswith(PREFIX):
-        return "", ""
-    bitmap, _, marks = metadata.removeprefix(PREFIX).partition(MARKS)
-    return bitmap, marks
+        return "", "", ""
+    bitmap, marks, topic_id, *_ = [*metadata.removeprefix(PREFIX).split(NEXT), "", ""]
+    return bitmap, marks, topic_id
 
 
 def _unpack(body: bytes) -> bytes:
@@ -93,18 +100,24 @@ def _unpack(body: bytes) -> bytes:
     return content
 
 
-def restore(committed: int | None, metadata: str | None, low: int, high: int) -> Position:
-    """Where to start in a partition that holds the offsets `low` to `high` - 1.
+def restore(committed: int | None, metadata: str | None, low: int, high: int, topic_id: str = "") -> Position:
+    """Where to start in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
 
-    A committed offset beyond the end belongs to a topic that was deleted and made anew: all of it is unread.
+    A committed offset beyond the end, or of another topic of this name, belongs to one that was deleted and made anew:
+    all of it is unread.
     """
-    if committed is None or committed < 0 or committed > high:
-        return Position(low)
+    if committed is None or committed < 0 or committed > high or is_another(decode_topic(metadata), topic_id):
+        return Position(low, topic_id=topic_id)
     base = max(committed, low)
     done = frozenset(offset for offset in decode(committed, metadata) if offset >= base)
     found = decode_marks(committed, metadata)
     begun = tuple(mark for mark in found.begun if base <= mark.offset < high and mark.offset not in done)
-    return Position(base, done, Marks(found.owned, begun))
+    return Position(base, done, Marks(found.owned, begun, found.owner), topic_id)
+
+
+def is_another(known: str, topic_id: str) -> bool:
+    """Whether two topics of one name are two; nobody can tell when one of them is not known."""
+    return bool(known and topic_id) and known != topic_id
 
 
 class PartitionOffsets:

@@ -8,7 +8,8 @@ from gpu_consumers.core.starts import Begun
 T = TypeVar("T")
 ALONE_SECONDS = 300.0  # a suspect that has lived so long may have company
 PATIENCE_SECONDS = 30.0  # how long others may begin in front of a suspect that waits for the room to be empty
-ASKING_SECONDS = 2.0  # a suspect that has not asked for so long does not wait any more
+ASKING_SECONDS = 2.0  # a suspect that has not asked for so long holds nobody up: the workers of its group are busy
+FORGOTTEN_SECONDS = 600.0  # it does not wait any more at all
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Room(Generic[T]):
         if self._wanted is None:
             return False
         first, last = self._wanted
-        if now - last > ASKING_SECONDS:
+        if now - last > FORGOTTEN_SECONDS:
             self._wanted = None
-            return False
-        return now - first > PATIENCE_SECONDS
+        # where it asks again, it has waited since the first time
+        return now - last <= ASKING_SECONDS and now - first > PATIENCE_SECONDS

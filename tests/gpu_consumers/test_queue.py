@@ -50,6 +50,44 @@ def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
     assert mine.take() is innocent
 
 
+def test_what_was_queued_of_a_lost_partition_is_not_charged_to_its_tenant() -> None:
+    queue, lost, kept = TaskQueue(1, SharedRoom()), partition(), partition()
+    filled(queue, lost, *range(50))
+    [mine] = filled(queue, kept, 100)
+    theirs = [task(kept, 200), task(kept, 201)]
+    for each in theirs:
+        queue.put(each, Ticket("another"))
+    lost.owned = False
+    order = []
+    for _ in range(3):
+        taken = queue.take()
+        assert taken is not None
+        order.append(taken)
+        queue.done(taken)
+    assert order.index(mine) < 2
+
+
+def test_work_that_was_never_done_is_not_charged() -> None:
+    queue, owned = TaskQueue(1, SharedRoom()), partition()
+    for offset in range(5):  # long recordings that are cancelled before they begin
+        queue.put(task(owned, offset), Ticket("acme", express=True, seconds=LONG_SECONDS))
+    for _ in range(5):
+        taken = queue.take()
+        assert taken is not None
+        queue.done(taken, 0.0)
+    short, other = task(owned, 5), task(owned, 6)
+    queue.put(other, Ticket("globex", seconds=60.0))
+    queue.put(task(owned, 7), Ticket("globex", seconds=60.0))
+    queue.put(short, Ticket("acme", express=True, seconds=60.0))
+    order = []
+    for _ in range(2):
+        taken = queue.take()
+        assert taken is not None
+        order.append(taken)
+        queue.done(taken)
+    assert short in order
+
+
 def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
     queue, owned = TaskQueue(2, SharedRoom()), partition(Mark(7, Begun.ALONE, 1))
     running, condemned = task(partition(), 1), task(owned, 7)
@@ -60,14 +98,14 @@ def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
     assert begun(owned) == {7: Begun.NOT}
 
 
-def test_a_suspect_that_lives_long_lets_others_begin_and_its_death_would_not_count() -> None:
+def test_a_suspect_that_lives_long_lets_others_begin_and_its_death_would_count_little() -> None:
     now = [0.0]
     queue, owned = TaskQueue(2, SharedRoom(), clock=lambda: now[0]), partition(Mark(7, Begun.BESIDE))
     innocent, suspect = filled(queue, owned, 3, 7)
     assert queue.take() is suspect
     now[0] = ALONE_SECONDS
     assert queue.take() is innocent
-    assert begun(owned) == {7: Begun.BESIDE, 3: Begun.BESIDE}
+    assert begun(owned) == {7: Begun.OPENED, 3: Begun.BESIDE}
 
 
 def test_what_belongs_to_a_lost_partition_is_never_begun() -> None:

@@ -146,6 +146,19 @@ def test_where_to_start(committed: int | None, expected: Position) -> None:
     assert restore(committed, metadata, low=10, high=20) == expected
 
 
+def test_the_offsets_of_another_topic_of_this_name_mean_nothing() -> None:
+    kept = Position(15, frozenset({17}), topic_id="old")
+    assert restore(15, kept.metadata, 0, 20, "old") == kept
+    assert restore(15, kept.metadata, 0, 20, "new") == Position(0, topic_id="new")
+    assert restore(15, kept.metadata, 0, 20).base == 15  # nobody could tell which topic it is
+    assert restore(15, Position(15).metadata, 0, 20, "new").base == 15
+
+
+def test_what_is_too_long_for_a_commit_still_tells_its_topic() -> None:
+    position = Position(0, frozenset(random.Random(1).sample(range(1, 400_000), 40_000)), topic_id="old")
+    assert restore(0, position.metadata, 0, 400_000, "new") == Position(0, topic_id="new")
+
+
 class Log:
     """One partition and its owner, driven by random steps; checks the promises at every step."""
 

@@ -34,6 +34,28 @@ def test_a_suspect_that_is_gone_holds_nobody_up() -> None:
     assert room.admits(PATIENCE_SECONDS + 2 + ASKING_SECONDS)
 
 
+def test_a_suspect_whose_workers_are_busy_between_its_looks_comes_to_its_turn() -> None:
+    """Two groups of one worker each in one process: the other one asks all the time whether its jobs may begin."""
+    room: Room[str] = Room()
+    ends = {"mine": 10.0, "other": 9.0}
+    lengths = dict(ends)
+    for job in ends:
+        room.enter(job, 0.0)
+    for second in range(1, 20 * int(PATIENCE_SECONDS)):
+        for job in [job for job, end in ends.items() if end <= second]:
+            room.leave(job)
+            del ends[job]
+        # an idle worker of its group asks for the suspect first
+        if "mine" not in ends and room.enter_suspect("suspect", second) is not None:
+            assert second <= 2 * PATIENCE_SECONDS
+            return
+        for job in lengths.keys() - ends.keys():
+            if room.admits(second):
+                room.enter(job, second)
+                ends[job] = second + lengths[job]
+    raise AssertionError("it never came to its turn")
+
+
 def test_a_suspect_does_not_wait_for_a_job_of_hours_but_its_death_would_not_count() -> None:
     room: Room[str] = Room()
     room.enter("long", 0.0)

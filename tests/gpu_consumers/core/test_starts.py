@@ -1,27 +1,29 @@
 """Start marks: what kills is found and set aside, what only stood beside it is not, and leaving in order counts for nothing."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_consumers.core.starts import MOST_DEATHS, NO_MARKS, Begun, Mark, Marks, Starts, decode
+from gpu_consumers.core.starts import MOST_DEATHS, MOST_LATE, NO_MARKS, Begun, Mark, Marks, Starts, decode
 
 MARKS = st.builds(
     Marks,
     st.booleans(),
     st.lists(
-        st.builds(Mark, st.integers(0, 5_000), st.sampled_from(Begun), st.integers(0, 9)),
+        st.builds(Mark, st.integers(0, 5_000), st.sampled_from(Begun), st.integers(0, 9), st.integers(0, 9)),
         max_size=40,
         unique_by=lambda mark: mark.offset,
     ).map(tuple),
-)
+    st.sampled_from(["", "k3f9"]),
+).filter(lambda marks: marks.owned or marks.begun or not marks.owner)
 
 
 @given(base=st.integers(0, 2**40), marks=MARKS)
 def test_marks_come_back_as_they_were_written(base: int, marks: Marks) -> None:
-    moved = Marks(marks.owned, tuple(Mark(base + m.offset, m.begun, m.deaths) for m in marks.begun))
+    moved = replace(marks, begun=tuple(replace(mark, offset=base + mark.offset) for mark in marks.begun))
     assert decode(base, moved.encode(base)) == moved
 
 
@@ -30,7 +32,9 @@ def test_foreign_text_means_no_marks_and_never_raises(text: str) -> None:
     assert isinstance(decode(0, text), Marks)
 
 
-@pytest.mark.parametrize("text", ["", "x", "o1", "o1b", "-1b0,", "o1q0", "o1b0,1b0", "o-1b0", "o" + "9" * 20 + "b0"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "o1", "o1b", "-1b0,", "o1q0", "o1b0,1b0", "o-1b0", "o1b0@K!", "o1b012", "o" + "9" * 20 + "b0"]
+)
 def test_what_we_did_not_write_means_no_marks(text: str) -> None:
     assert decode(0, text) == NO_MARKS
 
@@ -73,6 +77,39 @@ def test_coming_further_makes_nobody_a_suspect() -> None:
     assert not starts.advanced(4)
     assert starts.marks() == Marks(True, (Mark(3, Begun.BESIDE, 0),))
     assert starts.deaths(3) is None
+
+
+def test_a_process_that_was_only_without_its_partition_for_a_while_did_not_die() -> None:
+    first = Starts(Marks(True, (Mark(3, Begun.BESIDE),)), "me")
+    first.begin(3, alone=True)
+    for _ in range(5):
+        again = Starts(first.marks(), "me")
+        assert again.deaths(3) == 0
+        again.begin(3, alone=True)
+        first = again
+    assert Starts(first.marks(), "another").deaths(3) == 1
+
+
+def test_one_that_kills_late_is_condemned_after_some_more_deaths() -> None:
+    marks = Marks(True, (Mark(3, Begun.BESIDE),))
+    for _ in range(MOST_LATE):
+        starts = Starts(marks)
+        assert not starts.condemned(3)
+        starts.begin(3, alone=True)
+        starts.open_up(3)
+        marks = starts.marks()
+    assert Starts(marks).condemned(3)
+
+
+def test_who_came_after_one_that_had_lived_for_long_is_tried_before_it() -> None:
+    starts = Starts(Marks(True, (Mark(3, Begun.BESIDE, 1), Mark(4, Begun.BESIDE))))
+    assert starts.suspicion(3) > starts.suspicion(4)
+    starts.begin(3, alone=True)
+    starts.open_up(3)
+    starts.begin(4, alone=False)
+    following = Starts(starts.marks())
+    assert following.suspicion(4) > following.suspicion(3)
+    assert (following.deaths(3), following.condemned(3)) == (1, False)
 
 
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
