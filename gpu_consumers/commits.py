@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.core.offsets import Position, decode
 from gpu_consumers.core.work import Delivery
@@ -23,6 +23,8 @@ IDLE_INTERVAL = 1.0  # seconds between commits of positions that moved without a
 MOST_RECORDS = 500
 MOST_BYTES = 8_000_000
 LONGEST_BACKOFF = 5.0
+MANY_FAILURES = 5
+_STALE = KafkaError(KafkaError.ILLEGAL_GENERATION).name()
 REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
 
 
@@ -60,6 +62,11 @@ class Committer:
         """Finished deliveries that are not committed yet."""
         return len(self._pending)
 
+    @property
+    def failing(self) -> bool:
+        """Whether several commits in a row did not succeed."""
+        return self._failures >= MANY_FAILURES
+
     def add(self, finished: Finished) -> None:
         """Take a finished delivery; one of an assignment that has ended is dropped."""
         if finished.task.partition.owned:
@@ -75,6 +82,8 @@ class Committer:
             self._flush(now)
         except (Aborted, Indefinite, Outage) as error:
             self._failures += 1
+            if self._failures == MANY_FAILURES and self._partition_epochs and _STALE in str(error):
+                log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
             self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
             log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
         else:
@@ -91,6 +100,17 @@ class Committer:
             done = not self._pending and not self._failures
             if done or time.monotonic() > deadline:
                 return done
+
+    def take_marks_back(self, partitions: Sequence[OwnedPartition]) -> None:
+        """Without the producer, which is another's: tell that nothing was begun, where it is known what is committed."""
+        positions = {partition: partition.without_marks() for partition in partitions}
+        commits = [partition.commit_of(position) for partition, position in positions.items() if position is not None]
+        if self._unsettled or not commits:
+            return
+        try:
+            self._consumer.commit(offsets=commits, asynchronous=False)
+        except KafkaException as error:
+            log.warning("%s: what was begun stays marked: %s", self._group, error)
 
     def _flush(self, now: float) -> None:
         self._drop_lost()
@@ -141,6 +161,8 @@ class Committer:
             return {}
         try:
             found = self._consumer.committed(list(toppars), timeout=5.0)
+            for failed in (toppar.error for toppar in found if toppar.error is not None):
+                raise KafkaException(failed)
         except KafkaException as error:
             raise translate(error) from error
         return {

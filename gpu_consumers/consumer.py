@@ -1,23 +1,25 @@
 """The poll loop of one consumer group: one thread owns consumer and producer, and work happens elsewhere."""
 
 import logging
+import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from gpu_consumers.commits import Committer
+from gpu_consumers.commits import REVOKE_SECONDS, Committer
 from gpu_consumers.core.admission import GroupGate, due_at
+from gpu_consumers.core.settle import DeviceLost
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Task
-from gpu_consumers.partitions import REFRESH_SECONDS, Assignment, OwnedPartition, take
+from gpu_consumers.partitions import REFRESH_SECONDS, Assignment, OwnedPartition, TopicIds, take
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
 from producers.publisher import client_config, headers_of, translate
-from schemas.errors import Fatal, Outage
+from schemas.errors import Fatal, Outage, ScribeError
 from schemas.failpoints import failpoint
 from schemas.metrics import INFLIGHT
 from schemas.settings import KafkaSettings
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 BUSY_POLL = 0.003  # seconds: what finishes meanwhile waits so long
 IDLE_POLL = 0.1
 BURST = 100  # records taken in one turn
+ABANDONED_SECONDS = 1.0  # for what is finished when another group has ended the process
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck
 
 
@@ -70,6 +73,7 @@ class GroupConsumer:
         retry_delays: Mapping[str, float],
         drain: Drain,
         informed: Callable[[], bool] = lambda: True,
+        topic_ids: TopicIds = lambda _: {},
     ) -> None:
         """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `informed`: whether what was cancelled is known."""
         self.group = group
@@ -84,6 +88,9 @@ class GroupConsumer:
         self._retry_delays = retry_delays
         self._drain = drain
         self._informed = informed
+        self._topic_ids = topic_ids
+        self._owner = secrets.token_hex(3)
+        self._failure: BaseException | None = None
         self._draining = False
         self._joined = False
         self._turned_at = time.monotonic()
@@ -92,7 +99,7 @@ class GroupConsumer:
     @property
     def ready(self) -> bool:
         """Whether the group has given this member its part, and it can commit."""
-        return self._joined and self._producer.is_open
+        return self._joined and self._producer.is_open and not self._committer.failing
 
     @property
     def stuck(self) -> bool:
@@ -108,7 +115,8 @@ class GroupConsumer:
             self._subscribe()
             while not self._ended():
                 self._turn()
-        except BaseException:  # whatever ends this group ends the process
+        except BaseException as error:  # whatever ends this group ends the process
+            self._failure = error
             self._drain.abandon()
             raise
         finally:
@@ -148,8 +156,8 @@ class GroupConsumer:
         self._set_pauses()
 
     def _ended(self) -> bool:
-        if self._pool.failure is not None:
-            raise self._pool.failure
+        if (failure := self._pool.failure or self._failure) is not None:
+            raise failure
         if self._drain.abandoned or not self._draining:
             return self._drain.abandoned
         # in this order: a worker hands over what it finished before it counts as free
@@ -199,7 +207,7 @@ class GroupConsumer:
         now = time.time()
         due = now if longest is None else due_at(delivery.headers, now, longest)
         if due > now or partition.gate.held:
-            partition.gate.hold(delivery, due)
+            partition.hold(delivery, due)
         else:
             self._pool.submit(Task(delivery, partition))
 
@@ -208,7 +216,7 @@ class GroupConsumer:
             return
         now = time.time()
         for partition in self._assignment:
-            for delivery in partition.gate.release(now):
+            for delivery in partition.release(now):
                 self._pool.submit(Task(delivery, partition))
         for task in self._duplicates.released():
             self._pool.submit(task)
@@ -239,19 +247,44 @@ class GroupConsumer:
             log.warning("%s: %s", self.group, ours)
 
     def _on_assign(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
-        for partition in take(consumer, toppars):
+        for partition in take(consumer, toppars, self._known_ids, self._owner):
             self._assignment.add(partition)
         self._joined = True
         log.info("%s: assigned %s", self.group, _names(toppars))
 
     def _on_revoke(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
         """Commit what is finished while we own it; what still runs is dropped when it ends."""
-        if not self._drain.abandoned:
-            for partition in self._assignment.of(toppars):
-                partition.leaving = True
-            self._collect()
-            self._committer.flush_all()
+        if not self._record_is_to_blame:
+            self._leave(self._assignment.of(toppars))
         self._on_lost(consumer, toppars)
+
+    @property
+    def _record_is_to_blame(self) -> bool:
+        """Whether the process ends by what a worker met, so that the marks of what was begun must stay."""
+        failure = self._pool.failure
+        return failure is not None and (isinstance(failure, DeviceLost) or not isinstance(failure, Fatal))
+
+    def _leave(self, partitions: Sequence[OwnedPartition]) -> None:
+        for partition in partitions:
+            partition.leaving = True
+        if self._failure is not None:
+            self._committer.take_marks_back(partitions)
+            return
+        self._collect()
+        try:
+            self._committer.flush_all(ABANDONED_SECONDS if self._drain.abandoned else REVOKE_SECONDS)
+        except Fatal as error:
+            # the next turn would meet it too, and there is none when the consumer closes
+            self._failure = error
+            self._drain.abandon()
+            self._committer.take_marks_back(partitions)
+
+    def _known_ids(self, names: Collection[str]) -> Mapping[str, str]:
+        try:
+            return self._topic_ids(names)
+        except ScribeError as error:
+            log.warning("%s: topics that were made anew may not be noticed: %s", self.group, error)
+            return {}
 
     def _on_lost(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
         self._assignment.forget(toppars)

@@ -1,18 +1,20 @@
 """The partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
 
 import logging
+import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.announcements import Announcements
 from gpu_consumers.core.admission import PartitionGate
-from gpu_consumers.core.offsets import PartitionOffsets, Position, restore
-from gpu_consumers.core.starts import Marks, Starts
+from gpu_consumers.core.offsets import PartitionOffsets, Position, decode_topic, is_another, restore
+from gpu_consumers.core.starts import Starts
 from gpu_consumers.core.work import Delivery
+from producers.publisher import translate
 from schemas.errors import Fatal
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ ENDS_TIMEOUT = 2.0  # for those of a partition of which nothing was committed
 REFRESH_SECONDS = 10.0  # between two questions of the client what partitions its topics have
 NEWS_SECONDS = 3 * REFRESH_SECONDS
 ANY_OFFSET = 2**62  # above every offset
+TopicIds = Callable[[Collection[str]], Mapping[str, str]]
+"""The ids of topics by their names, as far as they can be told."""
 _NOT_YET = (KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -37,7 +41,9 @@ class OwnedPartition:
     starts: Starts = field(default_factory=Starts)
     announcements: Announcements = field(default_factory=Announcements)
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
+    topic_id: str = ""
     bytes_in_flight: int = 0
+    bytes_held: int = 0
     paused: bool = False
     leaving: bool = False  # it is given back in good order
     owned: bool = True  # read by worker threads
@@ -47,6 +53,17 @@ class OwnedPartition:
         fresh = self.offsets.receive(delivery.offset)
         self.bytes_in_flight += delivery.size_bytes if fresh else 0
         return fresh
+
+    def hold(self, delivery: Delivery, due: float) -> None:
+        """Put a record aside until it falls due (Unix seconds)."""
+        self.gate.hold(delivery, due)
+        self.bytes_held += delivery.size_bytes
+
+    def release(self, now: float) -> list[Delivery]:
+        """What has fallen due at `now` (Unix seconds)."""
+        due = list(self.gate.release(now))
+        self.bytes_held -= sum(delivery.size_bytes for delivery in due)
+        return due
 
     def finish(self, deliveries: Sequence[Delivery]) -> None:
         """Note that these are committed."""
@@ -62,7 +79,15 @@ class OwnedPartition:
         marks = self.starts.marks(offsets, leaving=self.leaving)
         # the record of a mark may be gone from the topic
         begun = tuple(mark for mark in marks.begun if mark.offset >= reached.base)
-        return Position(reached.base, reached.done, Marks(marks.owned, begun))
+        return Position(reached.base, reached.done, replace(marks, begun=begun), self.topic_id)
+
+    def without_marks(self) -> Position | None:
+        """What is committed, as one leaves it who leaves in good order; None when that is nothing."""
+        if self.committed is None:
+            return None
+        marks = self.starts.marks(leaving=True)
+        begun = tuple(mark for mark in marks.begun if mark.offset >= self.committed.base)
+        return replace(self.committed, marks=replace(marks, begun=begun))
 
     @property
     def toppar(self) -> TopicPartition:
@@ -90,8 +115,8 @@ class Assignment:
 
     @property
     def bytes_in_flight(self) -> int:
-        """Size of all records received and not finished, with their headers."""
-        return sum(partition.bytes_in_flight for partition in self._owned.values())
+        """Size of these records, with their headers."""
+        return sum(partition.bytes_in_flight - partition.bytes_held for partition in self._owned.values())
 
     def find(self, topic: str, partition: int) -> OwnedPartition | None:
         """The current assignment of a partition."""
@@ -114,30 +139,44 @@ class Assignment:
                 partition.owned = False
 
 
-def take(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[OwnedPartition]:
+def take(
+    consumer: Consumer, toppars: Sequence[TopicPartition], topic_ids: TopicIds = lambda _: {}, owner: str = ""
+) -> list[OwnedPartition]:
     """Assign partitions at their committed positions; called within on_assign, also with none."""
     if not toppars:
         return []
-    starts = [_start(consumer, committed) for committed in _committed(consumer, toppars)]
+    ids = {name: short_id(found) for name, found in topic_ids({toppar.topic for toppar in toppars}).items()}
+    starts = [_start(consumer, committed, ids.get(committed.topic, "")) for committed in _committed(consumer, toppars)]
     consumer.incremental_assign([TopicPartition(t.topic, t.partition, start.base) for t, start, _ in starts])
     # librdkafka keeps the pause flag of a partition that was here before
     consumer.resume(list(toppars))
     metadata = consumer.consumer_group_metadata()
     return [
-        OwnedPartition(t.topic, t.partition, PartitionOffsets(start), metadata, known, Starts(start.marks))
+        OwnedPartition(
+            *(t.topic, t.partition, PartitionOffsets(start), metadata, known, Starts(start.marks, owner)),
+            topic_id=start.topic_id,
+        )
         for t, start, known in starts
     ]
 
 
-def _start(consumer: Consumer, committed: TopicPartition) -> tuple[TopicPartition, Position, Position | None]:
+def short_id(topic_id: str) -> str:
+    """So much of a topic's id as tells it from the one before; offset metadata has little room."""
+    return re.sub("[^0-9A-Za-z]", "", topic_id)[:10]
+
+
+def _start(
+    consumer: Consumer, committed: TopicPartition, topic_id: str
+) -> tuple[TopicPartition, Position, Position | None]:
     low, high = _watermarks(consumer, committed)
-    start = restore(committed.offset, committed.metadata, low, high)
-    if committed.offset > high:
+    start = restore(committed.offset, committed.metadata, low, high, topic_id)
+    anew = committed.offset > high or is_another(decode_topic(committed.metadata), topic_id)
+    if anew:
         log.warning(
-            "%s [%d] ends at %d, before the committed offset %d: it was made anew and is read from its beginning",
-            *(committed.topic, committed.partition, high, committed.offset),
+            "%s [%d] was made anew since offset %d was committed: it is read from its beginning",
+            *(committed.topic, committed.partition, committed.offset),
         )
-    return committed, start, start if committed.offset == start.base else None
+    return committed, start, start if committed.offset == start.base and not anew else None
 
 
 def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
@@ -145,13 +184,15 @@ def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[To
     deadline = time.monotonic() + COMMITTED_TIMEOUT
     while True:
         try:
-            found = consumer.committed(list(toppars), timeout=COMMITTED_TIMEOUT)
+            found = consumer.committed(list(toppars), timeout=max(1.0, deadline - time.monotonic()))
             for failed in (toppar.error for toppar in found if toppar.error is not None):
                 raise KafkaException(failed)
             return found
         except KafkaException as error:
-            if time.monotonic() > deadline or not error.args[0].retriable():
+            # a coordinator that moves is an error at once, and passes
+            if time.monotonic() > deadline or isinstance(translate(error), Fatal):
                 raise Fatal(f"cannot read the committed offsets: {error}") from error
+            time.sleep(0.2)
 
 
 def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
@@ -163,11 +204,11 @@ def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
     known, deadline = toppar.offset >= 0, time.monotonic() + NEWS_SECONDS
     while True:
         try:
-            low, high = consumer.get_watermark_offsets(toppar, timeout=COMMITTED_TIMEOUT if known else ENDS_TIMEOUT)
+            low, high = consumer.get_watermark_offsets(toppar, timeout=NEWS_SECONDS if known else ENDS_TIMEOUT)
             return low, high
         except KafkaException as error:
             if not known and error.args[0].code() in _NOT_YET:
                 return 0, ANY_OFFSET
-            if error.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > deadline:
+            if isinstance(translate(error), Fatal) or time.monotonic() > deadline:
                 raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
             time.sleep(0.2)

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Event as Flag
 from threading import Thread
 from types import FrameType
@@ -67,7 +68,8 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
     policy = SettlePolicy(runner.group, runtime.results, retry=retry)
     duplicates: Duplicates[Task] = Duplicates()
-    destinations = Destinations(lambda topic: topic in TopicAdmin(runtime.kafka).partitions([topic]))
+    admin = cache(lambda: TopicAdmin(runtime.kafka))
+    destinations = Destinations(lambda topic: topic in admin().partitions([topic]))
     executor = JobExecutor(
         runner,
         policy,
@@ -102,6 +104,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
         drain=runtime.drain,
         informed=runtime.informed,
+        topic_ids=lambda names: admin().ids(names),
     )
 
 

@@ -52,10 +52,13 @@ class TransactionalProducer:
         }
         self._id = transactional_id
         self._producer: Producer | None = None
+        self._anothers = False
         self.is_open = False
 
     def open(self) -> None:
         """Take the transactional.id, which ends whatever its last holder left open; raises Outage: call again."""
+        if self._anothers:
+            raise self._fatal()
         if self.is_open:
             return
         self._producer = self._producer or Producer(self._config, logger=client_log)
@@ -98,8 +101,12 @@ class TransactionalProducer:
         self._discard()
         # the broker also fences the owner of a transaction that it timed out, but never so early
         if cause.code() in FENCED and transaction.age < TRANSACTION_TIMEOUT:
-            raise Fatal(f"another process uses the id '{self._id}': give each its own SCRIBE_WORKER_ID") from None
+            self._anothers = True  # to take it back would end the other one
+            raise self._fatal() from None
         raise Indefinite(f"{cause.name()}: {cause.str()}")
+
+    def _fatal(self) -> Fatal:
+        return Fatal(f"another process uses the id '{self._id}': give each its own SCRIBE_WORKER_ID")
 
     def _discard(self) -> None:
         if self._producer is not None:
@@ -113,13 +120,14 @@ class _Transaction:
 
     def __init__(self, producer: Producer, started: float) -> None:
         self._producer = producer
-        self._started = started
+        self._began = started
+        self._calls_since = started
         self.too_large: list[int] = []
 
     @property
     def age(self) -> float:
         """Seconds since it began."""
-        return time.monotonic() - self._started
+        return time.monotonic() - self._began
 
     def run(self, records: Sequence[Record], groups: Sequence[OffsetGroup]) -> None:
         """Effects first, offsets last."""
@@ -151,7 +159,7 @@ class _Transaction:
 
     def abort(self) -> None:
         """Undo it; raises KafkaException when even that fails."""
-        self._started = time.monotonic()
+        self._calls_since = time.monotonic()
         self._repeat(self._producer.abort_transaction)
 
     def _repeat(self, call: Callable[..., None], *args: Any) -> None:
@@ -161,7 +169,7 @@ class _Transaction:
                 return call(*args, STEP)
             except KafkaException as error:
                 cause = _cause(error)
-                if not cause.retriable() or self.age > TRANSACTION_TIMEOUT:
+                if not cause.retriable() or time.monotonic() - self._calls_since > TRANSACTION_TIMEOUT:
                     raise
 
     def _delivered(self, index: int, error: KafkaError | None, _message: object) -> None:

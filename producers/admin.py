@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package does not say that it exports them
     AdminClient,
     AlterConfigOpType,
@@ -51,6 +51,12 @@ class TopicAdmin:
             raise found from error
         return {name: len(topics[name].partitions) for name in names if name in topics}
 
+    def ids(self, names: Iterable[str]) -> dict[str, str]:
+        """The id of each of the named topics: one that was deleted and made anew has another than before."""
+        asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        found = _results(asked, str)
+        return {name: str(topic.topic_id) for name, topic in found.items()}
+
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """Those of the named topics that the broker has, with their settings."""
         there = self.partitions(names)
@@ -92,6 +98,8 @@ def _results(futures: Mapping[Any, Future[R]], name: Callable[[Any], str], ignor
     for subject, future in futures.items():
         try:
             results[name(subject)] = future.result(timeout=SECONDS + 10)
+        except TimeoutError:
+            raise Outage(f"Kafka ({name(subject)}): no answer within {SECONDS + 10:g} s") from None
         except KafkaException as error:
             if error.args[0].code() in _IMPOSSIBLE:
                 raise Permanent("invalid_request", f"{name(subject)}: {error.args[0].str()}") from error

@@ -26,6 +26,10 @@ STICKY = (
 )
 
 
+class DeviceLost(Fatal):
+    """The GPU is of no use to this process any more, and the recording that was worked on may be why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What to write instead of the job's own events; `outcome` is a label for metrics."""
@@ -59,7 +63,7 @@ def classify(error: BaseException) -> ScribeError:
         return error
     text = str(error)
     if any(phrase in text for phrase in STICKY):
-        return Fatal(f"the GPU is lost to this process: {text}")
+        return DeviceLost(f"the GPU is lost to this process: {text}")
     return Transient(f"unexpected {type(error).__name__}")
 
 

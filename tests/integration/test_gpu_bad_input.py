@@ -1,5 +1,6 @@
 """What strangers and operators do to the topics and offsets of a running GPU group."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import partial
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewPartitions
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
 from schemas.events import JobRequested, Outcome
@@ -60,6 +61,23 @@ def test_partitions_that_come_later_are_read_from_their_beginning(group: Group, 
         assert first.alive
         assert second.alive
     assert not duplicates(group.job_results())
+
+
+def test_a_topic_made_anew_under_a_running_member_is_read_from_its_beginning(
+    group: Group, topic_admin: AdminClient
+) -> None:
+    """Though its offsets are still those of the old one, and lie within the new one."""
+    publish_into(group, *((number, job()) for number in (0, 0, 1, 2, 3, 3)))
+    with member(group) as running:
+        assert len(group.await_results(6)) == 6
+        assert group.await_no_lag() == 0
+        topic_admin.delete_topics([group.jobs])[group.jobs].result()
+        time.sleep(1.0)  # the broker deletes in its own time
+        topic_admin.create_topics([NewTopic(group.jobs, 4, 1)])[group.jobs].result()
+        publish_into(group, *((number % 4, job()) for number in range(24)))
+        assert len(group.await_results(30)) == 30
+        assert group.await_no_lag() == 0
+        assert running.alive
 
 
 def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -> None:

@@ -1,17 +1,21 @@
 """Records that end their process: found, run alone, set aside; what only stood beside them ends well."""
 
+import os
+import signal
 import time
 from collections import Counter
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from gpu_consumers.core.offsets import decode_marks
-from gpu_consumers.core.starts import NO_MARKS, Marks
+from gpu_consumers.core.offsets import decode_marks, encode
+from gpu_consumers.core.starts import NO_MARKS, Begun, Mark, Marks
 from gpu_consumers.service import FAILED
-from schemas.events import Outcome
+from schemas.events import JobRequested, Outcome
 from schemas.headers import ERROR_CODE, ORIGINAL_TOPIC
-from tests.integration.gpu import SERDE, Group, Member, create_topics, headers, job, member
+from tests.integration.faust_process import group_members, until
+from tests.integration.gpu import SERDE, Group, Member, create_topics, headers, job, member, spawn
 
 LIVES = 8
 
@@ -66,3 +70,50 @@ def test_preemption_leaves_no_mark(group: Group) -> None:
         assert sum(len(marks.begun) for marks in marks_of(group)) == 3
         assert first.stop() == 0
     assert marks_of(group) == [NO_MARKS] * 4
+
+
+def suspected(group: Group, request: JobRequested) -> int:
+    """Publish a job as if an owner had died while it ran beside others; returns its partition."""
+    group.publish(request)
+    [number] = [message.partition() for message in group.read(group.jobs)]
+    assert number is not None
+    marks = Marks(True, (Mark(0, Begun.BESIDE),))
+    operator = Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
+    operator.commit(offsets=[TopicPartition(group.jobs, number, 0, encode(0, (), marks))], asynchronous=False)
+    operator.close()
+    return number
+
+
+def test_two_processes_that_fight_for_one_id_condemn_no_record(group: Group) -> None:
+    """The one that loses ends, and what it ran alone is as innocent as before."""
+    number = suspected(group, job(fake_seconds="3"))
+    loser = Member(group, "worker").start()
+    until("the suspect runs alone", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+    with member(group, "worker"):
+        assert loser.join() == FAILED
+        [result] = group.await_results(1)
+        assert result.outcome is Outcome.COMPLETED
+    loser.publisher.close()
+
+
+def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: Group) -> None:
+    """Its partitions are given away and come back to it; the record that it ran alone killed nobody."""
+    number = suspected(group, job(fake_seconds="60"))
+    process = spawn(group, "worker")
+    try:
+        until("the suspect runs alone", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+        os.kill(process.pid, signal.SIGSTOP)
+        until("its partitions are taken from it", lambda: not members(group))
+        os.kill(process.pid, signal.SIGCONT)
+        until("it is back", lambda: bool(members(group)))
+        until("it runs alone again", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+        time.sleep(1.5)  # in which a death would be told
+        assert Mark(0, Begun.ALONE) in marks_of(group)[number].begun
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def members(group: Group) -> int:
+    """How many the broker knows."""
+    return group_members(AdminClient({"bootstrap.servers": group.bootstrap}), group.name)
