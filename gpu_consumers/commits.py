@@ -220,7 +220,7 @@ class Committer:
         for partition, position in positions.items():
             partition.finish(finishing.get(partition, []))
             partition.committed = position
-            partition.gate.crowded.update(len(position.metadata))
+            partition.gate.committed(len(position.metadata), len(position.done))
         del self._pending[: len(batch)]
         self._singly = max(0, self._singly - len(batch))
 

@@ -106,6 +106,11 @@ class GroupConsumer:
         """Whether the loop makes no progress."""
         return time.monotonic() - self._turned_at > STALE
 
+    @property
+    def hanging(self) -> int:
+        """How many jobs do not move any more."""
+        return len(self._pool.hanging)
+
     def run(self) -> None:
         """Work until drained; raises Fatal. Leaves the group in every case."""
         try:

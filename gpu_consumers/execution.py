@@ -18,6 +18,7 @@ from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
+from gpu_consumers.pulse import Pulse
 from producers.publisher import fits, record_bytes
 from schemas.errors import Cancelled, Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
@@ -80,6 +81,7 @@ class JobExecutor:
         *,
         destinations: Destinations | None = None,
         cancelled: Callable[[JobRequested], bool] = lambda _: False,
+        pulse: Pulse[Task] | None = None,
         outage_wait: float = 15.0,
     ) -> None:
         """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
@@ -91,6 +93,7 @@ class JobExecutor:
         self._duplicates = duplicates or Duplicates()
         self._destinations = destinations or Destinations()
         self._cancelled = cancelled
+        self._pulse = pulse or Pulse()
         self._outage_wait = outage_wait
 
     def execute(self, task: Task) -> Finished | None:
@@ -156,7 +159,7 @@ class JobExecutor:
             log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
             return self._ended(task, job, self._policy.quarantine(task.delivery, job, datetime.now(UTC)))
         reporter = self._progress.start(job.request, task.delivery.attempt)
-        work = _TaskWork(task, job.request, reporter, self._drain, self._cancelled)
+        work = _TaskWork(task, job.request, reporter, self._drain, self._cancelled, self._pulse)
         work.check_wanted()
         _check_expiry(job, datetime.now(UTC))
 
@@ -178,6 +181,7 @@ class JobExecutor:
                     raise
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
+                self._pulse.beat(task)
                 self._drain.requested.wait(_pause(attempt, self._outage_wait))
 
     def _failed(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
@@ -253,7 +257,10 @@ class _TaskWork:
         reporter: JobProgressReporter,
         drain: Drain,
         cancelled: Callable[[JobRequested], bool],
+        pulse: Pulse[Task],
     ) -> None:
+        self._task = task
+        self._pulse = pulse
         self._partition = task.partition
         self._offset = task.delivery.offset
         self._request = request
@@ -267,6 +274,7 @@ class _TaskWork:
 
     def check(self) -> None:
         """See Work."""
+        self._pulse.beat(self._task)
         if not self._partition.owned:
             raise NotOwner(f"{self._partition.topic} [{self._partition.partition}] went to another process")
         if self._drain.over:

@@ -23,6 +23,7 @@ from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import JobExecutor, Task
 from gpu_consumers.partitions import Assignment
 from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.pulse import Pulse
 from gpu_consumers.queue import SharedRoom
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
@@ -70,6 +71,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     duplicates: Duplicates[Task] = Duplicates()
     admin = cache(lambda: TopicAdmin(runtime.kafka))
     destinations = Destinations(lambda topic: topic in admin().partitions([topic]))
+    pulse: Pulse[Task] = Pulse()
     executor = JobExecutor(
         runner,
         policy,
@@ -79,6 +81,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         duplicates,
         destinations=destinations,
         cancelled=runtime.cancelled,
+        pulse=pulse,
     )
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
     producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
@@ -98,7 +101,9 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
         ),
-        pool=WorkerPool(runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room),
+        pool=WorkerPool(
+            runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse
+        ),
         gate=GroupGate(),
         duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
@@ -136,7 +141,9 @@ class Service:
 
     def live(self) -> str | None:
         """Which groups make no progress."""
-        return ", ".join(f"{group.group} does not poll" for group in self._groups if group.stuck) or None
+        stuck = [f"{group.group} does not poll" for group in self._groups if group.stuck]
+        hanging = [f"{group.group}: {count} jobs hang" for group in self._groups if (count := group.hanging)]
+        return ", ".join((*stuck, *hanging)) or None
 
     def ready(self) -> str | None:
         """What is missing before the process works, or that it ends."""

@@ -95,7 +95,7 @@ class TransactionalProducer:
             self._give_up(transaction, _cause(failed))
         if isinstance(refused := translate(cause), Fatal):
             raise refused
-        raise Aborted(cause.str(), transaction.too_large)
+        raise Aborted(f"{cause.name()}: {cause.str()}", transaction.too_large)
 
     def _give_up(self, transaction: "_Transaction", cause: KafkaError) -> None:
         self._discard()

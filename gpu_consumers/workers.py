@@ -8,6 +8,7 @@ from threading import Lock, Thread
 
 from gpu_consumers.core.fairness import Ticket
 from gpu_consumers.execution import Finished, Task
+from gpu_consumers.pulse import Pulse
 from gpu_consumers.queue import SharedRoom, TaskQueue
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,12 @@ class WorkerPool:
         *,
         ticket: Callable[[Task], Ticket] = _no_ticket,
         room: SharedRoom | None = None,
+        pulse: Pulse[Task] | None = None,
     ) -> None:
         """`ticket` is called in a thread of its own, for it decodes; `room` is that of the process."""
         self._execute = execute
         self._ticket = ticket
+        self._pulse: Pulse[Task] = pulse or Pulse()
         self._arriving: SimpleQueue[Task | None] = SimpleQueue()
         self._queue = TaskQueue(workers, room or SharedRoom(), name=name)
         self._lock = Lock()
@@ -45,6 +48,14 @@ class WorkerPool:
     def busy(self) -> int:
         """Workers that are at a task."""
         return self._busy
+
+    @property
+    def hanging(self) -> list[Task]:
+        """What does not move any more; it counts against the record even when the process leaves in good order."""
+        silent = self._pulse.silent()
+        for task in silent:
+            task.partition.starts.hang(task.delivery.offset)
+        return silent
 
     def start(self) -> None:
         """Start the threads; they end with the process at the latest."""
@@ -79,7 +90,7 @@ class WorkerPool:
             with self._lock:
                 self._busy += 1
             try:
-                finished = self._execute(task) if _announced(task) else None
+                finished = self._executed(task) if _announced(task) else None
             # it is Fatal or a bug of ours: the poll thread ends the process, and nothing of this task is written
             except BaseException as error:  # noqa: BLE001
                 self.failure = error
@@ -93,6 +104,10 @@ class WorkerPool:
                 self._queue.done(task, finished.audio_seconds, finished.settlement.troubled)
             with self._lock:
                 self._busy -= 1
+
+    def _executed(self, task: Task) -> Finished | None:
+        with self._pulse.of(task):
+            return self._execute(task)
 
     @staticmethod
     def _thread(work: Callable[[], None], name: str) -> Thread:

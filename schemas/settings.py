@@ -301,8 +301,8 @@ class GpuSettings(_Settings):
     """Larger transcripts go to the object store."""
     checkpoint_seconds: float = Field(default=60, ge=0)
     """Seconds of audio after which a long recording leaves a checkpoint; 0: never."""
-    drain_seconds: float = Field(default=30, ge=0)
-    """Time to finish running jobs after SIGTERM."""
+    drain_seconds: float = Field(default=10, ge=0)
+    """Time to finish running jobs after SIGTERM; some seconds less than the platform waits before it kills."""
 
 
 SETTINGS: tuple[type[_Settings], ...] = (

@@ -38,6 +38,9 @@ class Valve:
 # undecoded records are small: a long look-ahead costs little, while a pause costs a refetch of up to half a second
 RECORDS = Watermarks(high=2_000, low=1_000)
 RECORD_BYTES = Watermarks(high=64_000_000, low=32_000_000)
+DONE_AHEAD = Watermarks(
+    high=100_000, low=50_000
+)  # records finished above one that is not: the bitmap takes 40 ms to pack
 METADATA_CHARACTERS = Watermarks(high=3_000, low=1_500)  # a commit may carry 4,095
 
 
@@ -57,12 +60,18 @@ class GroupGate:
 class PartitionGate(Generic[T]):
     """Why one partition rests; the two reasons are separate, so that lifting one never lifts the other."""
 
-    crowded: Valve = field(default_factory=lambda: Valve(METADATA_CHARACTERS))
+    metadata: Valve = field(default_factory=lambda: Valve(METADATA_CHARACTERS))
+    done: Valve = field(default_factory=lambda: Valve(DONE_AHEAD))
     held: deque[tuple[float, T]] = field(default_factory=deque)
 
     def paused(self, group_full: bool) -> bool:
         """Whether the partition must not be read now."""
-        return group_full or self.crowded.closed or bool(self.held)
+        return group_full or self.metadata.closed or self.done.closed or bool(self.held)
+
+    def committed(self, characters: int, done: int) -> None:
+        """So long was the metadata of a commit, with so many records finished above its base."""
+        self.metadata.update(characters)
+        self.done.update(done)
 
     def hold(self, item: T, due: float) -> None:
         """Keep a record that came before its time (Unix seconds); one fixed delay a topic keeps them in due order."""

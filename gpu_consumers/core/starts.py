@@ -105,6 +105,7 @@ class Starts:
         self._owner = owner
         self._suspects = {mark.offset: _Past.of(mark, place, died=died) for place, mark in enumerate(found.begun)}
         self._running: dict[int, Begun] = {}
+        self._hanging: set[int] = set()
 
     def deaths(self, offset: int) -> int | None:
         """Of a suspect, how many processes died while it ran alone; None when it is none."""
@@ -129,6 +130,12 @@ class Starts:
         """It has been alone for so long that others may begin beside it."""
         self._running[offset] = Begun.OPENED
 
+    def hang(self, offset: int) -> None:
+        """It does not move any more, so its process must end: that is its own doing, whatever ran beside it."""
+        if offset in self._running:
+            self._running[offset] = Begun.ALONE
+            self._hanging.add(offset)
+
     def abandon(self, offset: int) -> None:
         """It was not run to its end, and nobody died of that."""
         self._running.pop(offset, None)
@@ -150,11 +157,12 @@ class Starts:
         """They have an outcome, which is committed."""
         for offset in offsets:
             self._running.pop(offset, None)
+            self._hanging.discard(offset)
             self._suspects.pop(offset, None)
 
     def marks(self, finishing: Collection[int] = (), *, leaving: bool = False) -> Marks:
-        """What to commit beside an outcome of those in `finishing`; `leaving`: in good order, so nothing was begun."""
-        running = {} if leaving else dict(self._running)
+        """What to commit beside an outcome of those in `finishing`; `leaving`: in good order, as if nothing was begun but what hangs."""
+        running = {o: how for o, how in tuple(self._running.items()) if not leaving or o in self._hanging}
         waiting = [offset for offset in tuple(self._suspects) if offset not in running]
         begun = {**dict.fromkeys(waiting, Begun.NOT), **running}
         suspects = dict(self._suspects)

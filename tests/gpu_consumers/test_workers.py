@@ -7,9 +7,11 @@ import pytest
 
 from gpu_consumers.core.offsets import PartitionOffsets, Position
 from gpu_consumers.core.settle import Settlement
+from gpu_consumers.core.starts import Begun, Mark
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.execution import Finished, Task
 from gpu_consumers.partitions import OwnedPartition
+from gpu_consumers.pulse import SILENT_SECONDS, Pulse
 from gpu_consumers.workers import WorkerPool
 from schemas.errors import Fatal
 
@@ -44,6 +46,27 @@ def test_tasks_of_a_lost_partition_are_not_begun() -> None:
     workers.submit(task(1))
     assert workers.finished.get(timeout=5).task.delivery.offset == 1
     assert workers.finished.empty()
+    workers.stop()
+
+
+def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
+    now, begun, over = [0.0], Flag(), Flag()
+
+    def execute(given: Task) -> Finished:
+        begun.set()
+        over.wait(5)
+        return finish(given)
+
+    workers = WorkerPool("test", 1, execute, pulse=Pulse(lambda: now[0]))
+    workers.start()
+    hanging = task(7)
+    workers.submit(hanging)
+    assert begun.wait(5)
+    assert workers.hanging == []
+    now[0] = 2 * SILENT_SECONDS
+    assert workers.hanging == [hanging]
+    assert hanging.partition.starts.marks(leaving=True).begun == (Mark(7, Begun.ALONE),)
+    over.set()
     workers.stop()
 
 

@@ -10,7 +10,9 @@ from deploy.local.artifacts import artifacts_of, cache_folder, fetch
 from deploy.local.errors import DownloadFailed
 from deploy.local.kafka import Kafka
 from tests.integration import test_gpu_commits, test_gpu_runtime, test_gpu_suspects
-from tests.integration.gpu import Group, create_topics
+from tests.integration.faust_process import until
+from tests.integration.gpu import Group, create_topics, job, member
+from tests.integration.test_gpu_suspects import members
 
 ALIKE = (
     test_gpu_runtime.test_a_second_member_joins_and_leaves_without_loss_or_duplicate,
@@ -43,6 +45,22 @@ def group(broker: Kafka) -> Group:
 @pytest.mark.parametrize("holds", ALIKE, ids=lambda each: each.__name__.removeprefix("test_"))
 def test_what_holds_on_the_newest_broker_holds_here(holds: Callable[[Group], None], group: Group) -> None:
     holds(group)
+
+
+def test_without_the_setting_for_it_a_member_says_which_one_is_missing(
+    group: Group, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not ready any more, and nothing is lost: the next one finds the jobs."""
+    with member(replace(group, partition_epochs=True), "first", drain_seconds=0.1) as first:
+        group.publish(job())
+        group.await_results(1)
+        with member(group, "second"):
+            until("the second has its part", lambda: members(group) == 2)
+            group.publish(*(job() for _ in range(20)))
+            until("the first says so", lambda: "SCRIBE_KAFKA_PARTITION_EPOCHS=false" in caplog.text)
+            assert first.service.ready() is not None
+    with member(group, "third"):
+        assert len(group.await_results(21)) == 21
 
 
 def test_a_commit_that_nobody_confirmed_is_not_repeated(group: Group) -> None:

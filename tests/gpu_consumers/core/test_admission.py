@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.admission import GroupGate, PartitionGate, Valve, Watermarks, due_at
+from gpu_consumers.core.admission import DONE_AHEAD, GroupGate, PartitionGate, Valve, Watermarks, due_at
+from gpu_consumers.core.offsets import MAX_BITMAP
 from schemas.headers import NOT_BEFORE
 
 
@@ -39,13 +40,23 @@ def test_a_group_rests_for_either_reason() -> None:
 def test_lifting_one_reason_does_not_lift_the_other() -> None:
     """A partition that is crowded and holds a record that is not due rests until both are over."""
     gate: PartitionGate[str] = PartitionGate()
-    gate.crowded.update(4_000)
+    gate.committed(4_000, 0)
     gate.hold("record", due=10.0)
     assert list(gate.release(10.0)) == ["record"]
     assert gate.paused(group_full=False)
-    gate.crowded.update(0)
+    gate.committed(0, 0)
     assert not gate.paused(group_full=False)
     assert gate.paused(group_full=True)
+
+
+def test_a_partition_rests_when_more_is_done_above_its_base_than_its_bitmap_can_tell() -> None:
+    """However little room the bitmap takes: one of half a million offsets would be read as nothing."""
+    assert DONE_AHEAD.high < 8 * MAX_BITMAP
+    gate: PartitionGate[str] = PartitionGate()
+    gate.committed(100, DONE_AHEAD.high)
+    assert gate.paused(group_full=False)
+    gate.committed(100, DONE_AHEAD.low)
+    assert not gate.paused(group_full=False)
 
 
 def test_held_records_are_released_in_order_as_they_fall_due() -> None:

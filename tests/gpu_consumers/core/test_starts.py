@@ -112,6 +112,18 @@ def test_who_came_after_one_that_had_lived_for_long_is_tried_before_it() -> None
     assert (following.deaths(3), following.condemned(3)) == (1, False)
 
 
+def test_what_hangs_counts_though_its_process_left_in_good_order() -> None:
+    starts = Starts()
+    starts.begin(3, alone=False)
+    starts.begin(4, alone=False)
+    starts.hang(4)
+    starts.hang(5)
+    assert starts.marks(leaving=True) == Marks(False, (Mark(4, Begun.ALONE),))
+    assert Starts(starts.marks(leaving=True), "another").deaths(4) == 1
+    starts.finish([4])
+    assert starts.marks(leaving=True) == NO_MARKS
+
+
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
     assert not Starts().careful
     assert Starts(Marks(True)).careful

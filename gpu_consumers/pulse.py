@@ -1,0 +1,39 @@
+"""When each job in work moved last: one that hangs in a library's code is not seen by anything else."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+SILENT_SECONDS = (
+    1_800.0  # the longest that a stage works without a look up: clustering ten hours of voices takes half of it
+)
+
+
+class Pulse(Generic[T]):
+    """Of the workers of one group; any thread may ask. A `T` is what is worked on, known by identity."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells monotonic seconds."""
+        self._clock = clock
+        self._moved: dict[int, tuple[T, float]] = {}
+
+    @contextmanager
+    def of(self, task: T) -> Iterator[None]:
+        """Around the work on a task."""
+        self._moved[id(task)] = task, self._clock()
+        try:
+            yield
+        finally:
+            del self._moved[id(task)]
+
+    def beat(self, task: T) -> None:
+        """It moves, if it is worked on."""
+        if id(task) in self._moved:
+            self._moved[id(task)] = task, self._clock()
+
+    def silent(self) -> list[T]:
+        """Those that have not moved for too long."""
+        now = self._clock()
+        return [task for task, moved in tuple(self._moved.values()) if now - moved > SILENT_SECONDS]
