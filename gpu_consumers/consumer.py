@@ -275,14 +275,21 @@ class GroupConsumer:
         if self._failure is not None:
             self._committer.take_marks_back(partitions)
             return
-        self._collect()
         try:
-            self._committer.flush_all(ABANDONED_SECONDS if self._drain.abandoned else REVOKE_SECONDS)
+            self._flush_all()
         except Fatal as error:
             # the next turn would meet it too, and there is none when the consumer closes
             self._failure = error
             self._drain.abandon()
             self._committer.take_marks_back(partitions)
+
+    def _flush_all(self) -> None:
+        """Also what ends meanwhile, once: what ends later is done again by the next owner."""
+        for _ in range(2):
+            self._collect()
+            self._committer.flush_all(ABANDONED_SECONDS if self._drain.abandoned else REVOKE_SECONDS)
+            if self._pool.finished.empty():
+                return
 
     def _known_ids(self, names: Collection[str]) -> Mapping[str, str]:
         try:

@@ -1,8 +1,12 @@
 """Gathers what the checker judges: every topic as read_committed readers see it, the tables, the objects, the calls."""
 
+import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +26,7 @@ from sink.s3 import S3ObjectStore
 from sink.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
 from sink.webhook_secrets import SecretBox
 from tests import executions
-from tests.chaos.facts import Call, Delivery, Facts, Letter, Order, Place, Result, Row
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row
 from tests.chaos.load import Load
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts
@@ -30,6 +34,8 @@ from tests.chaos.plan import Plan
 from tests.integration.gpu import read_topic
 
 SERDE = Serde()
+GAVE_BACK = ": gave back "
+PARTITION = re.compile(r"([\w.-]+)\[(\d+)\]")
 _ROWS = """
 SELECT job_id, state, run, result_event_id, transcript_uri,
     (SELECT count(*) FROM segments WHERE segments.job_id = jobs.job_id) AS segments FROM jobs"""
@@ -69,6 +75,7 @@ def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Fac
         visible=frozenset(f"{m.topic()}/{m.partition()}/{m.offset()}" for found in read.values() for m in found),
         executions=executions.read(parts.executions),
         harms=parts.harms,
+        moves=[move for log in parts.logs("gpu") for move in _moves(log)],
         calls=calls,
         gpu_dlqs=frozenset(topics.dlq_topic(group) for group in gpu),
         objects=_objects(parts),
@@ -77,6 +84,17 @@ def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Fac
 
 
 Places = dict[bytes, list[str]]
+
+
+def _moves(log: Path) -> Iterator[Move]:
+    """What a GPU process says it gave back; its log is called as it is."""
+    for line in log.read_text(errors="replace").splitlines():
+        if GAVE_BACK not in line:
+            continue
+        said = json.loads(line)
+        at = datetime.fromisoformat(said["timestamp"]).timestamp()
+        for topic, number in PARTITION.findall(said["event"].partition(GAVE_BACK)[2]):
+            yield Move(log.stem, f"{topic}/{number}", at)
 
 
 def _requests(

@@ -13,6 +13,8 @@ from tests.executions import Execution
 
 COMMIT_SECONDS = 1.0
 """Within it what is finished is committed, when nothing is broken; a busy machine included."""
+MOVE_SECONDS = 0.1
+"""What ends so shortly before its partition goes to another process may miss the last commit, as if it still ran."""
 RECOVERY_SECONDS = 20.0
 """How long a broken broker, or a connection to it, may still be felt after its return."""
 
@@ -94,6 +96,15 @@ class Place:
     """Whether the group commits ends too, so that its lag is true."""
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A worker gave a partition (topic/number) back, at unix seconds."""
+
+    worker: str
+    partition: str
+    at: float
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that is known after a run."""
@@ -121,6 +132,7 @@ class Facts:
     """Where (topic/partition/offset) the records lie that GPU groups may see."""
     executions: Sequence[Execution]
     harms: Sequence[Harm]
+    moves: Sequence[Move]
     undecodable: Mapping[bytes, Sequence[str]]
     """Where (topic/partition/offset) each undecodable value lies."""
     killing: Mapping[bytes, Sequence[str]]
@@ -178,6 +190,10 @@ class Facts:
         if execution.how == "dropped":
             return "dropped"
         at = execution.ended_at
+        partition = execution.record.rpartition("/")[0]
+        for move in self.moves:
+            if (move.worker, move.partition) == (execution.worker, partition) and abs(move.at - at) <= MOVE_SECONDS:
+                return "dropped"
         for harm in self.harms:
             if harm.who == EVERYBODY and harm.began - COMMIT_SECONDS <= at <= harm.ended + RECOVERY_SECONDS:
                 return "uncommitted"

@@ -135,6 +135,10 @@ class Parts:
         """What a process wrote."""
         return self.folder / "logs" / f"{name}.log"
 
+    def logs(self, prefix: str) -> list[Path]:
+        """Of all processes whose names begin so."""
+        return sorted((self.folder / "logs").glob(f"{prefix}*.log"))
+
     def start(self, *names: str, failpoints: str = "") -> None:
         """Start processes, and start each again whenever it ends."""
         for name in names or PROCESSES:

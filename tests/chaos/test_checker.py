@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.chaos.checker import RULES, check
-from tests.chaos.facts import Call, Delivery, Facts, Letter, Order, Place, Result, Row, expected_event
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row, expected_event
 from tests.chaos.parts import EVERYBODY, Harm
 from tests.chaos.plan import Plan, PlannedJob, Shares
 from tests.executions import Execution
@@ -53,6 +53,7 @@ def sound() -> Facts:
         visible=frozenset({"j/0/1", "j/0/2"}),
         executions=[Execution(jobs[0].job_id, "transcribe", "j/0/1", "gpu-0", 7, 1.0, 2.0, "done")],
         harms=(),
+        moves=(),
         undecodable={b"junk": ["j/0/7"]},
         killing={b"deadly": ["j/0/8", "j/0/9"]},
         gpu_dlqs=frozenset({DLQ}),
@@ -142,6 +143,16 @@ def test_a_sound_run_is_not_accused() -> None:
 @pytest.mark.parametrize("promise", RULES)
 def test_each_promise_can_be_broken_alone(promise: str) -> None:
     assert broken(BREAKS[promise](sound())) == [promise]
+
+
+@pytest.mark.parametrize(
+    ("worker", "at", "explained"), [("gpu-0", 2.05, True), ("gpu-0", 3.0, False), ("gpu-1", 2.05, False)]
+)
+def test_what_ended_as_its_partition_went_may_be_done_again(worker: str, at: float, explained: bool) -> None:
+    facts = again(sound(), 2.0, "done")
+    record = facts.repeats[0][0].record
+    facts = replace(facts, moves=[Move(worker, record.rpartition("/")[0], at)])
+    assert [why for _, why in facts.repeats] == ["dropped" if explained else "unexplained"]
 
 
 @pytest.mark.parametrize(
