@@ -12,15 +12,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from producers.cancelling import cancel_record
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
 from producers.exit_codes import exit_code
 from schemas.errors import Permanent, Rejected
+from schemas.events import ENDED
 from schemas.objects import check_tenant
+from schemas.serde import Serde
+from schemas.settings import KafkaSettings, load
+from sink import outbox
 from sink.erasure import Erasure, jobs_of_recording
 from sink.erasure import erase as erase_job
 from sink.holds import Hold, list_holds, release_hold, set_hold
-from sink.postgres import Database
+from sink.jobs import find
+from sink.postgres import Connection, Database
+from sink.schema_registry import serde_for
 
 app = typer.Typer(no_args_is_help=True, help="Legal holds; needs SCRIBE_POSTGRES_DSN.")
 Tenant = Annotated[str, typer.Option(help="Whose it is.")]
@@ -34,6 +41,8 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
+
+    Whoever works on one is told to stop.
 
     One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
 
@@ -69,15 +78,28 @@ async def _erase(
             jobs += await jobs_of_recording(connection, tenant, recording_id)
     if not jobs:
         raise Rejected("not_found", "no job is named, or the recording has none")
-    by, now = f"operator {getpass.getuser()}", datetime.now(UTC)
+    step = partial(
+        _erase_one, serde_for(load(KafkaSettings)), tenant, f"operator {getpass.getuser()}", datetime.now(UTC)
+    )
     found: list[Erasure] = []
     refused: list[Permanent] = []
     for job_id in dict.fromkeys(jobs):
         try:
-            found.append(await database.run(partial(erase_job, tenant=tenant, job_id=job_id, asked_by=by, now=now)))
+            found.append(await database.run(partial(step, job_id)))
         except Permanent as error:
             refused.append(error)
     return found, refused
+
+
+async def _erase_one(
+    serde: Serde, tenant: str, by: str, now: datetime, job_id: UUID, connection: Connection
+) -> Erasure:
+    """The order to stop comes last, for the job's other records go."""
+    job = await find(connection, job_id, tenant)
+    erasure = await erase_job(connection, tenant, job_id, by, now)
+    if job is not None and job.state not in ENDED:
+        await outbox.add(connection, cancel_record(serde, job_id, job.run, tenant, by=by, source="cli", now=now))
+    return erasure
 
 
 @app.command("set")

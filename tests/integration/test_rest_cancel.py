@@ -49,6 +49,15 @@ def test_an_ended_job_stays_and_an_erased_one_is_stopped(shim: Shim) -> None:
         assert [str(order.job_id) for order in orders(shim)[known:]] == [erased]
 
 
+def test_an_operators_erasure_stops_a_job_too(shim: Shim, run_here: Run) -> None:
+    with shim.client() as client:
+        job_id = client.post("/api/v1/transcribe", json=BODY).json()["job_id"]
+    known = len(orders(shim))
+    done = run_here("erase", job_id, "--tenant", "acme", SCRIBE_POSTGRES_DSN=shim.dsn)
+    assert done.returncode == 0, done.stderr
+    assert [str(order.job_id) for order in orders(shim)[known:]] == [job_id]
+
+
 def test_the_command_stops_jobs_and_says_what_it_could_not(shim: Shim, run_here: Run) -> None:
     with shim.client() as client:
         job_id = client.post("/api/v1/transcribe", json=BODY).json()["job_id"]
