@@ -25,9 +25,11 @@ class Checkpoints(Protocol):
     """How far the work on a long recording came, kept where the next process finds it; gpu_consumers.checkpoints has them."""
 
     seconds: float
-    """Of audio, at most so much is done again after a crash."""
+    """Of audio, at most so much is worked on in one go."""
+    every: float
+    """Of audio, after so much something is kept, so at most so much is done again after a crash."""
 
-    def find(self, read: Callable[[bytes], Part | None]) -> list[Part]:
+    def find(self, read: Callable[[bytes], Part | None], /) -> list[Part]:
         """What was kept, in order, up to the first one that `read` does not know; raises Outage."""
 
     def keep(self, part: bytes) -> None:

@@ -263,6 +263,7 @@ class _TaskWork:
         self._pulse = pulse
         self._partition = task.partition
         self._offset = task.delivery.offset
+        self.suspect = task.partition.starts.deaths(self._offset) is not None
         self._request = request
         self._cancelled = cancelled
         self._reporter = reporter

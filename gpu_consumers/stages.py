@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from gpu_consumers.audio_cache import AudioCache
-from gpu_consumers.checkpoints import Checkpoints
+from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
 from gpu_consumers.claims import Claims
 from gpu_consumers.core.assembly import assemble, needs_turns
 from gpu_consumers.core.checkpoints import digest_of
@@ -49,6 +49,7 @@ from sink.s3 import S3ObjectStore
 log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
+SUSPECT_SECONDS = 10.0  # of audio, between two checkpoints of a suspect: what comes further is none
 ATTEMPTS_TO_DIARIZE = 2  # a transcript without speakers is better than none
 
 
@@ -68,12 +69,18 @@ class Parts:
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
 
-    def checkpoints(self, work: Work, request: JobRequested, duration: float, *facts: object) -> Checkpoints | None:
-        """Where work that depends on `facts` leaves how far it is; None for a recording that is soon done again."""
-        if not self.checkpoint_seconds or duration <= 2 * self.checkpoint_seconds:
+    def checkpoints(
+        self, work: Work, request: JobRequested, duration: float, *facts: object
+    ) -> Checkpoints | NoCheckpoints | None:
+        """Where work that depends on `facts` leaves how far it is: if it takes long, or is to show that it is no killer."""
+        seconds = self.checkpoint_seconds
+        if not seconds:
             return None
+        if not work.suspect and duration <= 2 * seconds:
+            return NoCheckpoints(seconds)
         prefix = checkpoint_prefix(request.tenant, request.job_id, digest_of(*facts))
-        return Checkpoints(self.claims.store, prefix, self.checkpoint_seconds, work.advanced)
+        every = min(seconds, SUSPECT_SECONDS) if work.suspect else seconds
+        return Checkpoints(self.claims.store, prefix, seconds, every, work.advanced)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +139,7 @@ class TranscribeStage:
         channel: int,
         model: ModelInfo,
         wishes: Wishes,
-    ) -> Checkpoints | None:
+    ) -> Checkpoints | NoCheckpoints | None:
         sound = recording.fetched.sha256, request.options.channels, channel
         facts = *sound, *astuple(model), *astuple(wishes)
         return self.parts.checkpoints(work, request, recording.decoded.duration, *facts)

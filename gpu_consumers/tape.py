@@ -38,7 +38,7 @@ class Tape:
         if self._checkpoints is not None:
             self._fresh.append(answer)
             self._since += seconds
-            if is_due(self._since, seconds, self._checkpoints.seconds):
+            if is_due(self._since, seconds, self._checkpoints.every):
                 self.keep()
         return answer
 

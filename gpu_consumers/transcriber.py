@@ -259,7 +259,7 @@ class _Work:
         self._done = Progressed(
             language=language.name, probability=language.probability, start=start, windows=spans(pending)
         )
-        if is_due(self._since, _seconds(self.batch(pending)), self.checkpoints.seconds) or not pending:
+        if is_due(self._since, _seconds(self.batch(pending)), self.checkpoints.every) or not pending:
             self._keep()
 
     def _keep(self) -> None:

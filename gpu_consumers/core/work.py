@@ -57,6 +57,9 @@ class Emission:
 class Work(Protocol):
     """What a stage may ask of the runtime while it works; called from the worker's thread."""
 
+    suspect: bool
+    """Whether a process may have died of it before: it had better keep what it does at once."""
+
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
         """Tell how far the job is; cheap, may be called often."""
 

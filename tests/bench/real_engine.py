@@ -33,7 +33,7 @@ from tests.system.sound import write_wav
 
 NAMES = ("api", "relay", "gpu", "persist")
 SHORTEST, LONGEST = 5.0, 120.0  # seconds of the others
-KILL_AFTER = (6.0, 14.0)  # seconds of readiness
+KILL_AFTER = (10.0, 25.0)  # seconds of readiness
 CHECKPOINT_SECONDS = 60.0
 PATIENCE = 600.0
 DRAWN = random.Random(5)

@@ -91,6 +91,7 @@ class Reports:
     looks: int = 10**9
     reports: list[tuple[Stage, float, float | None]] = field(default_factory=list)
     advances: int = 0
+    suspect: bool = False
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
         self.reports.append((stage, done_seconds, total_seconds))

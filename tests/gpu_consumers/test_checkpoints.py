@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deploy.local.models.training.registry import FILE as MODELS
-from gpu_consumers.checkpoints import PAUSE_SECONDS, Checkpoints
+from gpu_consumers.checkpoints import PAUSE_SECONDS, Checkpoints, NoCheckpoints
 from gpu_consumers.core.windows import Window
 from gpu_consumers.diarizer import PyannoteDiarizer
 from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
@@ -32,16 +32,16 @@ def read(part: bytes) -> str | None:
 
 
 def found(store: MemoryObjectStore, prefix: str = "t/j/") -> list[str]:
-    return Checkpoints(store, prefix, EVERY).find(read)
+    return Checkpoints(store, prefix, EVERY, EVERY).find(read)
 
 
 def test_what_was_kept_is_found_by_the_next_one() -> None:
     store = MemoryObjectStore()
-    first = Checkpoints(store, "t/j/", EVERY)
+    first = Checkpoints(store, "t/j/", EVERY, EVERY)
     assert first.find(read) == []
     for part in (b"0", b"1", b"2"):
         first.keep(part)
-    second = Checkpoints(store, "t/j/", EVERY)
+    second = Checkpoints(store, "t/j/", EVERY, EVERY)
     assert second.find(read) == ["0", "1", "2"]
     second.keep(b"3")
     assert found(store) == ["0", "1", "2", "3"]
@@ -50,7 +50,7 @@ def test_what_was_kept_is_found_by_the_next_one() -> None:
 
 def test_it_is_told_what_the_store_has_taken() -> None:
     store, told = Away(), []
-    kept = Checkpoints(store, "t/j/", EVERY, lambda: told.append(1), clock=lambda: 0.0)
+    kept = Checkpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
     kept.keep(b"0")
     store.away = True
     kept.keep(b"1")
@@ -61,14 +61,14 @@ def test_it_is_told_what_the_store_has_taken() -> None:
 def test_what_follows_a_hole_is_not_used(damage: str) -> None:
     """Not even when the hole is filled: the rest was the work of somebody else."""
     store = MemoryObjectStore()
-    first = Checkpoints(store, "t/j/", EVERY)
+    first = Checkpoints(store, "t/j/", EVERY, EVERY)
     for part in (b"0", b"oops" if damage == "unreadable" else b"1", b"2"):
         first.keep(part)
     if damage != "unreadable":
         store.delete("t/j/000001")
     if damage == "foreign":
         store.put("t/j/000001", b"not ours", content_type="text/plain")
-    again = Checkpoints(store, "t/j/", EVERY)
+    again = Checkpoints(store, "t/j/", EVERY, EVERY)
     assert again.find(read) == ["0"]
     again.keep(b"7")
     assert found(store) == ["0", "7"]
@@ -77,7 +77,7 @@ def test_what_follows_a_hole_is_not_used(damage: str) -> None:
 def test_what_a_former_owner_still_writes_spoils_nothing() -> None:
     """A process that was frozen goes on where it was, while the next owner is further."""
     store = MemoryObjectStore()
-    frozen, following = Checkpoints(store, "t/j/", EVERY), Checkpoints(store, "t/j/", EVERY)
+    frozen, following = Checkpoints(store, "t/j/", EVERY, EVERY), Checkpoints(store, "t/j/", EVERY, EVERY)
     frozen.keep(b"0")
     following.find(read)
     following.keep(b"5")
@@ -104,7 +104,7 @@ class Away(MemoryObjectStore):
 def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later() -> None:
     now = [0.0]
     store = Away()
-    kept = Checkpoints(store, "t/j/", EVERY, clock=lambda: now[0])
+    kept = Checkpoints(store, "t/j/", EVERY, EVERY, clock=lambda: now[0])
     kept.keep(b"0")
     store.away = True
     kept.keep(b"1")
@@ -153,7 +153,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
 ) -> None:
     store = MemoryObjectStore()
-    whole = transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/whole/", EVERY))
+    whole = transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/whole/", EVERY, EVERY))
     needed = sum(heard_seconds)
     heard_seconds.clear()
     kills = looks = 0
@@ -167,7 +167,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     while True:
         looks = 3
         try:
-            again = transcriber.transcribe(long_talk, Wishes(), dying, Checkpoints(store, "t/killed/", EVERY))
+            again = transcriber.transcribe(long_talk, Wishes(), dying, Checkpoints(store, "t/killed/", EVERY, EVERY))
             break
         except NotOwner:
             kills += 1
@@ -175,7 +175,10 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     assert again == whole
     assert sum(heard_seconds) <= needed + kills * EVERY
     heard_seconds.clear()
-    assert transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY)) == whole
+    assert (
+        transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY, EVERY))
+        == whole
+    )
     assert heard_seconds == []
 
 
@@ -212,7 +215,9 @@ def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_t
     while True:
         left = 8
         try:
-            again = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None, Checkpoints(store, "t/j/", EVERY))
+            again = diarizer.diarize(
+                long_talk, SpeakerBounds(), lambda _: None, Checkpoints(store, "t/j/", EVERY, EVERY)
+            )
             break
         except Transient:
             kills += 1
@@ -231,12 +236,27 @@ def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
             raise NotOwner("drained")
 
     with pytest.raises(NotOwner):
-        diarizer.diarize(long_talk, SpeakerBounds(), stopping, Checkpoints(store, "t/j/", 10**6))
-    assert len(Checkpoints(store, "t/j/", EVERY).find(decode_answers)) == 1
+        diarizer.diarize(long_talk, SpeakerBounds(), stopping, Checkpoints(store, "t/j/", 10**6, 10**6))
+    assert len(Checkpoints(store, "t/j/", EVERY, EVERY).find(decode_answers)) == 1
+
+
+def test_a_suspect_keeps_more_and_hears_the_same(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+) -> None:
+    store, told = MemoryObjectStore(), []
+    eager = Checkpoints(store, "t/j/", EVERY, 1.0, lambda: told.append(1))
+    heard = transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, eager)
+    batches = list(heard_seconds)
+    assert len(told) >= len(batches)
+    heard_seconds.clear()
+    assert transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, NoCheckpoints(EVERY)) == heard
+    assert heard_seconds == batches
 
 
 def test_batches_are_no_longer_than_what_may_be_done_again(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
-    transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, Checkpoints(MemoryObjectStore(), "t/j/", EVERY))
+    transcriber.transcribe(
+        long_talk, Wishes("en"), lambda _: None, Checkpoints(MemoryObjectStore(), "t/j/", EVERY, EVERY)
+    )
     assert max(heard_seconds) <= EVERY

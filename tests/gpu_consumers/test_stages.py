@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
 from gpu_consumers.core.assembly import NO_SPEECH
 from gpu_consumers.core.merge import FAILED
 from gpu_consumers.engine import SpeakerBounds, Wishes
@@ -59,6 +60,21 @@ def ready(rig: Rig, **options: Any) -> TranscriptReady:
     event = transcribed(rig, request(**options))
     assert isinstance(event, TranscriptReady)
     return event
+
+
+def test_long_recordings_and_suspects_leave_checkpoints(rig: Rig) -> None:
+    """A suspect of any length does so soon: what comes further shows that it kills nobody."""
+    made = rig.diarize.parts.checkpoints
+    short, suspect = (made(Reports(suspect=each), BARE_REQUEST, 90.0) for each in (False, True))
+    assert isinstance(short, NoCheckpoints)
+    assert isinstance(suspect, Checkpoints)
+    long = made(Reports(), BARE_REQUEST, 600.0)
+    assert isinstance(long, Checkpoints)
+    assert (short.seconds, suspect.seconds, long.seconds) == (60.0, 60.0, 60.0)
+    assert (suspect.every, long.every) == (10.0, 60.0)
+    assert suspect.prefix == long.prefix
+    parts = replace(rig.diarize.parts, checkpoint_seconds=0.0)
+    assert parts.checkpoints(Reports(suspect=True), BARE_REQUEST, 600.0) is None
 
 
 def test_a_recording_becomes_words_and_then_speakers(rig: Rig) -> None:

@@ -50,22 +50,22 @@ def test_bytes_of_anybody_are_no_answer(body: bytes) -> None:
 
 def test_what_was_answered_is_not_asked_again() -> None:
     store = MemoryObjectStore()
-    first = Tape(Checkpoints(store, "t/j/", 25.0))
+    first = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(first, 2, number) for number in range(3)] == [(0, True), (1, True), (2, True)]
-    second = Tape(Checkpoints(store, "t/j/", 25.0))
+    second = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(second, 2, number) for number in (7, 8, 9)] == [(0, False), (1, False), (9, True)]
     second.keep()
-    third = Tape(Checkpoints(store, "t/j/", 25.0))
+    third = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(third, 2, number) for number in (5, 5, 5, 5)] == [(0, False), (1, False), (9, False), (5, True)]
 
 
 def test_another_question_ends_the_tape_and_leaves_what_was_kept_alone() -> None:
     store = MemoryObjectStore()
-    first = Tape(Checkpoints(store, "t/j/", 10.0))
+    first = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(first, 2, number) for number in range(2)] == [(0, True), (1, True)]
-    other = Tape(Checkpoints(store, "t/j/", 10.0))
+    other = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(other, 2, 5), asked(other, 3, 6), asked(other, 2, 7)] == [(0, False), (6, True), (7, True)]
-    again = Tape(Checkpoints(store, "t/j/", 10.0))
+    again = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(again, 2, 8), asked(again, 2, 9)] == [(0, False), (1, False)]
 
 
