@@ -28,7 +28,7 @@ class Downloads(Protocol):
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
     ) -> object:
-        """Fetch `url` into `path`; raises Permanent, Transient, Outage, or OSError when the disk has no room."""
+        """Fetch `url` into `path`; raises Permanent, SourceFailed, Outage, or OSError when the disk has no room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Condition, Lock
 
 from gpu_consumers.core.brake import Brake
@@ -11,6 +12,7 @@ from gpu_consumers.core.fairness import FairQueue, Ticket, most_long
 from gpu_consumers.core.room import Room
 from gpu_consumers.core.starts import Begun
 from gpu_consumers.execution import Task
+from schemas.logs import bound
 from schemas.metrics import BRAKE
 
 log = logging.getLogger(__name__)
@@ -94,10 +96,12 @@ class TaskQueue:
             self._changed.notify_all()
 
     def _judge(self, ticket: Ticket, failed: bool | None) -> None:
-        if pause := self._brake.end(ticket.tenant, failed, self._clock()):
-            log.error("%s: most of the latest jobs fail by no fault of theirs: they wait for %g s", self._name, pause)
         now = self._clock()
-        BRAKE.labels(self._name).set(not self._brake.admits(now) or self._brake.waiting(now) is not None)
+        if pause := self._brake.end(ticket.tenant, failed, now):
+            whose = "all jobs" if pause.tenant is None else "those of one tenant"
+            with bound(tenant=pause.tenant):
+                log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, pause.seconds)
+        BRAKE.labels(self._name).set(self._brake.is_on(now))
 
     def _next(self) -> Task | None:
         now = self._clock()
@@ -113,7 +117,7 @@ class TaskQueue:
         # a partition may be lost while its deliveries wait
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
         but = self._brake.waiting(now)
-        allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant != but]
+        allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant not in but]
         if not allowed:
             return None
         place = allowed[-1]
@@ -133,7 +137,8 @@ class TaskQueue:
             return None
         running_long = sum(ticket.long for ticket in self._taken.values())
         but = self._brake.waiting(now)
-        while (found := self._fair.take(long_too=running_long < self._most_long, but=but)) is not None:
+        take = partial(self._fair.take, long_too=running_long < self._most_long)
+        while (found := take(but=but | self._brake.behind) or take(but=but)) is not None:
             task, ticket = found
             if task.partition.owned:
                 room.enter(task, now)
@@ -145,5 +150,5 @@ class TaskQueue:
 
     def _taken_by(self, task: Task, ticket: Ticket) -> Task:
         self._taken[id(task)] = ticket
-        self._brake.begin()
+        self._brake.begin(ticket.tenant, self._clock())
         return task

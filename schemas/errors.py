@@ -2,6 +2,7 @@
 
 ScribeError
   Transient     this record may succeed later: the retry ladder
+    SourceFailed  where the client keeps the recording there is trouble: no sign of trouble here
   Outage        an outside system is away: wait un-acked, no record's fault
   Permanent     this job can never succeed: a failed result with a code from ERRORS
     Rejected    the same, found at the door (HTTP answer, exit code 2)
@@ -97,6 +98,10 @@ class ScribeError(Exception):
 
 class Transient(ScribeError):
     """This record may succeed later."""
+
+
+class SourceFailed(Transient):
+    """Where the client keeps the recording there is trouble that may pass; it says nothing about this service."""
 
 
 class Outage(ScribeError):

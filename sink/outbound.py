@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import httpcore
 
-from schemas.errors import Outage, Permanent, SettingsError, Transient
+from schemas.errors import Outage, Permanent, SettingsError, SourceFailed
 from schemas.settings import OutboundSettings
 from sink.egress import Proxy
 from sink.exchange import (
@@ -141,7 +141,7 @@ class OutboundClient(_Client):
 
         A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this
         thread several times a second; what it raises stops the download and passes. Raises Permanent
-        (source_refused, source_not_found, source_unreachable, media_too_large), Transient for what may pass, Outage
+        (source_refused, source_not_found, source_unreachable, media_too_large), SourceFailed for what may pass, Outage
         when the egress proxy is away, and OSError when the local disk takes no more: at once when it has no room for
         an announced length.
         """
@@ -165,7 +165,7 @@ class OutboundClient(_Client):
                         return found
                     target = found
         except TimeoutError as error:
-            raise Transient(f"the recording did not arrive within {deadline_seconds:g} s") from error
+            raise SourceFailed(f"the recording did not arrive within {deadline_seconds:g} s") from error
         raise Permanent("source_unreachable", f"more than {MAX_REDIRECTS} redirects")
 
     async def _hop(self, target: Target, path: Path, max_bytes: int) -> Downloaded | Target:
@@ -295,13 +295,13 @@ async def _watched(work: Coroutine[Any, Any, T], check: Callable[[], None] | Non
         await asyncio.wait({task})
 
 
-def _failure_of_fetch(error: ExchangeFailed) -> Permanent | Transient | Outage:
+def _failure_of_fetch(error: ExchangeFailed) -> Permanent | SourceFailed | Outage:
     match error.kind:
         case FailureKind.REFUSED:
             return Permanent("source_refused", str(error))
         case FailureKind.UNREACHABLE | FailureKind.PROTOCOL:
             return Permanent("source_unreachable", str(error))
         case FailureKind.TIMEOUT | FailureKind.BROKEN:
-            return Transient(str(error))
+            return SourceFailed(str(error))
         case FailureKind.PROXY:
             return Outage(str(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpcore
 
-from schemas.errors import Permanent, Transient
+from schemas.errors import Permanent, SourceFailed
 from sink.disk import reserve
 from sink.target import Target
 
@@ -17,11 +17,11 @@ _LATER = frozenset({408, 425, 429})
 
 
 def check_answer(status: int, headers: Mapping[str, str], target: Target, max_bytes: int) -> None:
-    """Whether an answer brings a recording; raises Permanent or Transient when it brings none."""
+    """Whether an answer brings a recording; raises Permanent or SourceFailed when it brings none."""
     if status in _MISSING:
         raise Permanent("source_not_found", f"{target.origin} answered {status}")
     if status in _LATER or status >= 500:
-        raise Transient(f"{target.origin} answered {status}")
+        raise SourceFailed(f"{target.origin} answered {status}")
     if status != 200:
         raise Permanent("source_unreachable", f"{target.origin} answered {status}")
     encoding = headers.get("content-encoding", "identity").strip().lower()

@@ -6,7 +6,7 @@ is next, in it the tenant that was given least. Whoever had nothing to do gets n
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -99,11 +99,11 @@ class FairQueue(Generic[T]):
         self._size += 1
         (tenant.long if ticket.long else tenant.short).append((self._sequence, ticket, item))
 
-    def take(self, *, long_too: bool = True, but: str | None = None) -> tuple[T, Ticket] | None:
-        """The next job; `long_too`: a worker may be given to a long one; `but`: a tenant that must wait."""
+    def take(self, *, long_too: bool = True, but: Collection[str] = ()) -> tuple[T, Ticket] | None:
+        """The next job; `long_too`: a worker may be given to a long one; `but`: tenants that must wait."""
 
         def candidates(lane: _Lane[T]) -> list[_Tenant[T]]:
-            return [tenant for name, tenant in lane.tenants.items() if name != but and tenant.next(long_too)]
+            return [tenant for name, tenant in lane.tenants.items() if name not in but and tenant.next(long_too)]
 
         found = [(lane, tenants) for lane in self._lanes.values() if (tenants := candidates(lane))]
         if not found:

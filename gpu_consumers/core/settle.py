@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
-from schemas.errors import Cancelled, ErrorKind, Fatal, Permanent, Poison, ScribeError, Transient
+from schemas.errors import Cancelled, ErrorKind, Fatal, Permanent, Poison, ScribeError, SourceFailed, Transient
 from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
@@ -32,15 +32,21 @@ class DeviceLost(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What to write instead of the job's own events; `outcome` is a label for metrics."""
+    """What to write instead of the job's own events; `outcome` is a label for metrics.
+
+    `its_own`: it ended so by what the client or the record brought, whatever the outcome is.
+    """
 
     outcome: str
     emissions: tuple[Emission, ...] = ()
     forwards: tuple[Record, ...] = ()
+    its_own: bool = False
 
     @property
     def troubled(self) -> bool | None:
         """Whether it failed by no fault of its own; None when it says nothing about those who worked on it."""
+        if self.its_own:
+            return None
         if self.outcome == "completed":
             return False
         internal = ErrorKind.INTERNAL.value
@@ -85,13 +91,15 @@ class SettlePolicy:
                 return Settlement("cancelled", emissions=(Emission(self.results, cancelled_result(job, now)),))
             case Poison():
                 internal = Permanent("internal", str(error))
-                return self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
+                dead = self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
+                return replace(dead, its_own=True)
             case Permanent():
                 if job is None:
                     return self._dead(delivery, error.kind, error.code, error.message)
                 return Settlement("failed", emissions=self._failed(job, error, now))
             case Transient():
-                return self._again(error, delivery, job, now)
+                again = self._again(error, delivery, job, now)
+                return replace(again, its_own=isinstance(error, SourceFailed))
         raise ValueError(f"{type(error).__name__} settles no record") from error
 
     def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:
@@ -112,7 +120,7 @@ class SettlePolicy:
         """The end of a record that ended every process that worked on it."""
         killed = Permanent("quarantined")
         dead = self._dead(delivery, "poison", killed.code, killed.message, self._failed(job, killed, now))
-        return replace(dead, outcome="quarantined")
+        return replace(dead, outcome="quarantined", its_own=True)
 
     def _dead(
         self, delivery: Delivery, kind: str, code: str, message: str, emissions: tuple[Emission, ...] = ()

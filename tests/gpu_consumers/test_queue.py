@@ -1,6 +1,10 @@
 """The queue of a group: suspects first and alone in the process, then whoever is next, and nothing of a lost partition."""
 
+from heapq import heappop, heappush
+from itertools import count
 from threading import Thread
+
+import pytest
 
 from gpu_consumers.announcements import Announcements
 from gpu_consumers.core.fairness import LONG_SECONDS, Ticket
@@ -148,3 +152,38 @@ def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -
     assert not announcements.wait(number, lambda: False)
     announcements.tell(number)
     assert announcements.wait(number, lambda: False)
+
+
+def good_jobs_in_an_hour(*failing: str) -> int:
+    """How many of a tenant's six-second jobs end well on two workers while others' small ones fail at once."""
+    now, running, offsets = [0.0], list[tuple[float, int, Task]](), count()
+    queue, owned, tenants, good = TaskQueue(2, SharedRoom(), clock=lambda: now[0]), partition(), dict[int, str](), 0
+
+    def put(tenant: str) -> None:
+        offset = next(offsets)
+        tenants[offset] = tenant
+        queue.put(task(owned, offset), Ticket(tenant, seconds=60.0 if tenant == "good" else 1.0))
+
+    for tenant in ("good", *failing):
+        for _ in range(20):
+            put(tenant)
+    while now[0] < 3600:
+        while len(running) < 2 and (begun := queue._next()) is not None:
+            offset = begun.delivery.offset
+            heappush(running, (now[0] + (6.0 if tenants[offset] == "good" else 0.2), offset, begun))
+        if not running:
+            now[0] += 1.0
+            continue
+        now[0], offset, ended = heappop(running)
+        well = tenants[offset] == "good"
+        good += well
+        queue.done(ended, 60.0 if well else None, failed=not well)
+        put(tenants[offset])
+    return good
+
+
+# where so many fail before the first ends well, it looks like an outage until a trial reaches that one
+@pytest.mark.parametrize(("many", "share"), [(1, 0.9), (2, 0.9), (5, 0.9), (20, 0.5)])
+def test_tenants_whose_jobs_all_fail_stop_nobody_else(many: int, share: float) -> None:
+    failing = [f"failing {number}" for number in range(many)]
+    assert good_jobs_in_an_hour(*failing) > share * good_jobs_in_an_hour()

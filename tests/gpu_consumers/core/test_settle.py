@@ -7,7 +7,7 @@ import pytest
 
 from gpu_consumers.core.settle import STICKY, SettlePolicy, classify, slim, smaller, without_value
 from gpu_consumers.core.work import Delivery, Job
-from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
+from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, SourceFailed, Transient
 from schemas.events import EnhancementRequest, JobResult, Outcome, event_id
 from schemas.headers import (
     ATTEMPT,
@@ -55,6 +55,19 @@ def test_poison_inside_a_decoded_job_also_tells_the_client() -> None:
     assert isinstance(emission.event, JobResult)
     assert emission.event.error is not None
     assert emission.event.error.code == "internal"
+
+
+@pytest.mark.parametrize("number", [1, 99])
+def test_trouble_where_the_client_keeps_the_recording_says_nothing_about_who_worked_on_it(number: int) -> None:
+    theirs = POLICY.settle(SourceFailed("answered 503"), attempt(number), JOB_IN_WORK, AT)
+    ours = POLICY.settle(Transient("unexpected KeyError"), attempt(number), JOB_IN_WORK, AT)
+    assert theirs.outcome == ours.outcome
+    assert (theirs.troubled, ours.troubled) == (None, True)
+
+
+def test_records_that_cannot_be_read_or_killed_their_process_say_nothing_about_who_settled_them() -> None:
+    assert POLICY.settle(Poison("claim check"), DELIVERY, JOB_IN_WORK, AT).troubled is None
+    assert POLICY.quarantine(DELIVERY, JOB_IN_WORK, AT).troubled is None
 
 
 @pytest.mark.parametrize("code", ERRORS)
