@@ -76,7 +76,7 @@ class Fetcher:
         else:
             key = self._key(tenant, source.uri, scheme)
             with self._at_most(path) as max_bytes:
-                self._store.download(key, path, max_bytes=max_bytes)
+                self._store.download(key, path, max_bytes=max_bytes, check=check)
             uri = self._store.uri(key)
         check()
         fetched = Fetched(path, digest_of(path), path.stat().st_size, uri)
@@ -91,10 +91,13 @@ class Fetcher:
         with fetched.path.open("rb") as body:
             return self._store.put_stream(key, body, content_type="application/octet-stream").uri
 
-    def again(self, tenant: str, uri: str, sha256: str, path: Path) -> None:
-        """A recording that an earlier stage kept; raises Permanent(source_changed) when it is another one now."""
+    def again(self, tenant: str, uri: str, sha256: str, path: Path, check: Callable[[], None]) -> None:
+        """A recording that an earlier stage kept; `check` as for `fetch`.
+
+        Raises Permanent(source_changed) when it is another one now.
+        """
         with self._at_most(path) as max_bytes:
-            self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=max_bytes)
+            self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=max_bytes, check=check)
         if digest_of(path) != sha256:
             raise Permanent("source_changed", f"{uri} is not what was transcribed")
 

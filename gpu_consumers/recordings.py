@@ -61,7 +61,7 @@ class Recordings:
             return samples
         with self._cache.folder() as folder:
             path = folder / "recording"
-            self._fetcher.again(event.tenant, event.audio.uri, event.audio.sha256, path)
+            self._fetcher.again(event.tenant, event.audio.uri, event.audio.sha256, path, check)
             return self._cache.add(key, self._maker(path, channels, check, []))
 
     def _maker(

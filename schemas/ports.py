@@ -1,6 +1,6 @@
 """The seams between logic and outside systems; adapters in `sink` and `producers` implement them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,8 +48,11 @@ class ObjectStore(Protocol):
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object; raises Permanent: source_not_found, source_unreachable, media_too_large."""
 
-    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
-        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file."""
+    def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
+        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file.
+
+        `check` is called before every MB; what it raises stops the download and passes.
+        """
 
     def info(self, key: str) -> ObjectInfo | None:
         """What is known of an object, None if there is none."""

@@ -1,7 +1,7 @@
 """In-memory twins of the ports: same methods, same errors, for tests of whatever stands above them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -54,9 +54,12 @@ class MemoryObjectStore:
             raise Permanent("media_too_large", f"{len(data)} bytes, at most {max_bytes}")
         return data
 
-    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
-        """The object into a file; raises as `get` does and then leaves no file."""
-        path.write_bytes(self.get(key, max_bytes=max_bytes))
+    def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
+        """The object into a file; raises as `get` does, and what `check` raises before each MB; then there is no file."""
+        data = self.get(key, max_bytes=max_bytes)
+        for _ in range(0, len(data), 1024 * 1024):
+            check()
+        path.write_bytes(data)
 
     def info(self, key: str) -> ObjectInfo | None:
         """What is known of an object, None if there is none."""

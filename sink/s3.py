@@ -1,7 +1,7 @@
 """The object store: any S3-compatible service through boto3, path style."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
@@ -100,12 +100,16 @@ class S3ObjectStore:
         """
         return b"".join(self._chunks(key, max_bytes))
 
-    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
-        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file."""
+    def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
+        """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file.
+
+        `check` is called before every MB; what it raises stops the download and passes.
+        """
         part = path.with_name(path.name + ".part")
         try:
-            with part.open("wb") as file:
-                for chunk in self._chunks(key, max_bytes, partial(reserve, file)):
+            with part.open("wb") as file, closing(self._chunks(key, max_bytes, partial(reserve, file))) as chunks:
+                for chunk in chunks:
+                    check()
                     file.write(chunk)
             part.replace(path)
         finally:
@@ -224,7 +228,7 @@ class S3ObjectStore:
 
     def _chunks(
         self, key: str, max_bytes: int | None, announce: Callable[[int], object] = lambda _: None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes]:
         with self._translated(key):
             with self._judged(key):
                 answer = self._client.get_object(Bucket=self.bucket, Key=key)

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from schemas.errors import Permanent
+from schemas.errors import Cancelled, Permanent
 from schemas.ports import ObjectStore
 from sink.memory import MemoryObjectStore
 
@@ -100,6 +100,22 @@ def test_a_download_replaces_the_file(store: ObjectStore, tmp_path: Path) -> Non
     store.download(KEY, path, max_bytes=5)
     assert path.read_bytes() == b"12345"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_download_is_stopped_on_the_way(store: ObjectStore, tmp_path: Path) -> None:
+    """As when its job is cancelled; nothing remains of it."""
+    store.put(KEY, bytes(4 * 1024 * 1024), content_type="audio/flac")
+    looks: list[int] = []
+
+    def check() -> None:
+        looks.append(len(looks))
+        if len(looks) == 2:
+            raise Cancelled("as ordered")
+
+    with pytest.raises(Cancelled):
+        store.download(KEY, tmp_path / "x", max_bytes=2**30, check=check)
+    assert len(looks) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [0, 5, 8 * 1024 * 1024, 17 * 1024 * 1024 + 3])

@@ -77,6 +77,25 @@ def test_objects_of_the_tenant_are_read_in_place(fetcher: Fetcher, store: Memory
     assert fetch(fetcher, tmp_path, "s3://scribe/acme/calls/1.wav").uri == "s3://scribe/acme/calls/1.wav"
 
 
+def test_a_fetch_from_the_store_can_be_stopped_on_the_way(
+    fetcher: Fetcher, store: MemoryObjectStore, tmp_path: Path
+) -> None:
+    """For the first stage and for those after it: before anything of the recording is here."""
+    store.put("acme/calls/1.wav", BODY, content_type="audio/wav")
+    uri, path = "s3://scribe/acme/calls/1.wav", tmp_path / "file"
+
+    def check() -> None:
+        assert not path.exists()
+        raise NotOwner("lost")
+
+    for call in (
+        lambda: fetcher.fetch("acme", Source(uri=uri), path, check),
+        lambda: fetcher.again("acme", uri, SHA, path, check),
+    ):
+        with pytest.raises(NotOwner):
+            call()
+
+
 def test_uploads_lie_under_the_tenant(fetcher: Fetcher, store: MemoryObjectStore, tmp_path: Path) -> None:
     """The same id of another tenant is another upload."""
     store.put(upload_key("acme", JOB), BODY, content_type="audio/wav")
@@ -129,7 +148,7 @@ def test_what_came_from_outside_is_kept_for_the_next_stage(
     """Under the tenant and the job; what is in the store already stays where it is."""
     uri = fetcher.keep("acme", JOB, fetch(fetcher, tmp_path, "https://a.example/"))
     assert uri == store.uri(audio_key("acme", JOB, SHA))
-    fetcher.again("acme", uri, SHA, tmp_path / "again")
+    fetcher.again("acme", uri, SHA, tmp_path / "again", lambda: None)
     assert (tmp_path / "again").read_bytes() == BODY
     assert fetcher.keep("acme", JOB, fetch(fetcher, tmp_path, uri)) == uri
 
@@ -140,10 +159,10 @@ def test_the_next_stage_trusts_digests_not_addresses(
     """An object that was replaced meanwhile has other speakers than words."""
     store.put("acme/1.wav", b"another one", content_type="audio/wav")
     with pytest.raises(Permanent) as caught:
-        fetcher.again("acme", "s3://scribe/acme/1.wav", SHA, tmp_path / "again")
+        fetcher.again("acme", "s3://scribe/acme/1.wav", SHA, tmp_path / "again", lambda: None)
     assert caught.value.code == "source_changed"
     with pytest.raises(Permanent) as caught:
-        fetcher.again("acme", "https://a.example/", SHA, tmp_path / "again")
+        fetcher.again("acme", "https://a.example/", SHA, tmp_path / "again", lambda: None)
     assert caught.value.code == "source_refused"
 
 

@@ -1,6 +1,7 @@
 """The two stages around scripted engines: what goes in, what comes out, and what becomes of failures."""
 
 import errno
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -274,7 +275,7 @@ def test_work_stops_when_the_job_is_lost(rig: Rig, looks: int) -> None:
 class FullDisk(MemoryObjectStore):
     """Whatever is fetched finds no room."""
 
-    def download(self, key: str, path: Path, *, max_bytes: int) -> None:
+    def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
