@@ -20,6 +20,7 @@ from gpu_consumers.service import FAILED, Runtime, Service, create_group
 from gpu_consumers.stages import create_stages
 from producers.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
+from schemas.events import JobRequested, JobResult, TranscriptReady
 from schemas.logs import configure
 from schemas.serde import Serde
 from schemas.settings import GpuProcess, load
@@ -97,10 +98,19 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
             cancelled=cancellations.covers,
             informed=lambda: control.informed,
         )
+        _learn(serde)
         groups = [create_group(runner, runtime) for runner in create(names, serde, settings)]
         service.handle_signals()
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
+
+
+def _learn(serde: Serde) -> None:
+    """What is read before a job's turn must not wait for the registry; without, jobs are not told apart at first."""
+    try:
+        serde.learn(JobRequested, TranscriptReady, JobResult)
+    except ScribeError as error:
+        log.warning("jobs wait in the order in which they come until the first of them was read: %s", error)
 
 
 def _fake_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:

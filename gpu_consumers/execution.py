@@ -120,7 +120,12 @@ class JobExecutor:
             return finished
 
     def ticket(self, task: Task) -> Ticket:
-        """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else."""
+        """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else.
+
+        It asks no other system: all that comes waits for it.
+        """
+        if not self._serde.at_hand(task.delivery.value):
+            return Ticket()
         try:
             job = self._runner.decode(task.delivery)
             return ticket_of(job.event, job.request)
@@ -215,6 +220,8 @@ class JobExecutor:
 
     def _ended(self, task: Task, job: Job | None, settlement: Settlement) -> Finished:
         """The settlement as records; whatever is too large for one ends differently."""
+        if job is not None:  # so that `refuse`, which may not wait, can write one whatever this end is
+            self._patiently(task, partial(self._serde.learn, JobResult))
         encode = partial(self._encode, task.delivery)
         records = [self._patiently(task, partial(encode, emission)) for emission in settlement.emissions]
         if all(map(_readable, records)) and fits(settlement.forwards):

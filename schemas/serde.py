@@ -21,6 +21,7 @@ from schemas.transcript import Transcript
 AVRO_FOLDER = Path(__file__).parent / "avro"
 MAGIC = b"\x00"
 MAX_RECORD_BYTES = 1_000_000
+MAX_SCHEMA_ID = 2**31 - 1
 E = TypeVar("E", bound=Event)
 Schema = dict[str, Any]
 
@@ -33,6 +34,9 @@ class SchemaStore(Protocol):
 
     def schema_of(self, schema_id: int) -> Schema:
         """The writer's schema of an id; raises Poison for an id nobody registered."""
+
+    def knows(self, schema_id: int) -> bool:
+        """Whether `schema_of` has this schema at hand and asks nobody."""
 
 
 @cache
@@ -61,11 +65,18 @@ class ManifestStore:
     def schema_of(self, schema_id: int) -> Schema:
         """See SchemaStore."""
         if schema_id not in self._schemas:
-            path = self._folder / "released" / f"{schema_id}.avsc"
+            path = self._path(schema_id)
             if not path.is_file():
                 raise Poison(f"unknown schema id {schema_id}")
             self._schemas[schema_id] = cast(Schema, fastavro.parse_schema(json.loads(path.read_text())))
         return self._schemas[schema_id]
+
+    def knows(self, schema_id: int) -> bool:
+        """See SchemaStore."""
+        return schema_id in self._schemas or self._path(schema_id).is_file()
+
+    def _path(self, schema_id: int) -> Path:
+        return self._folder / "released" / f"{schema_id}.avsc"
 
 
 class Serde:
@@ -85,6 +96,18 @@ class Serde:
         """The event of class `cls` in `value`; raises Poison with the reason."""
         return cast(E, _value(self._read(value, cls.KIND), cls))
 
+    def learn(self, *kinds: type[Event]) -> None:
+        """Find the ids of these events now, so that writing them, and reading what is written so, asks nobody later."""
+        for cls in kinds:
+            self._store.id_of(cls.KIND)
+
+    def at_hand(self, value: bytes | None) -> bool:
+        """Whether `decode` asks nobody: the schema of `value` is known here, or it is no event at all."""
+        try:
+            return self._store.knows(_schema_id(value))
+        except Poison:
+            return True
+
     def decode_any(self, value: bytes | None) -> Event:
         """Whatever event `value` holds, known by the name in its writer schema."""
         schema, _ = self._unframe(value)
@@ -94,17 +117,26 @@ class Serde:
         raise Poison(f"{schema.get('name')} is no event")
 
     def _unframe(self, value: bytes | None) -> tuple[Schema, bytes]:
-        if not value or len(value) < 6 or value[:1] != MAGIC:
-            raise Poison("not in Confluent wire format (00, schema id, Avro)")
-        if len(value) > MAX_RECORD_BYTES:
-            raise Poison(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
-        return self._store.schema_of(int.from_bytes(value[1:5], "big")), value[5:]
+        schema_id = _schema_id(value)
+        return self._store.schema_of(schema_id), (value or b"")[5:]
 
     def _read(self, value: bytes | None, kind: str) -> Any:
         writer, body = self._unframe(value)
         if writer.get("name") != f"scribe.{kind}":
             raise Poison(f"a {writer.get('name')} where a scribe.{kind} belongs")
         return _read_avro(body, writer, kind)
+
+
+def _schema_id(value: bytes | None) -> int:
+    if not value or len(value) < 6 or value[:1] != MAGIC:
+        raise Poison("not in Confluent wire format (00, schema id, Avro)")
+    if len(value) > MAX_RECORD_BYTES:
+        raise Poison(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
+    schema_id = int.from_bytes(value[1:5], "big")
+    # registries count up from 1, and some answer larger numbers as if they were out of order
+    if schema_id > MAX_SCHEMA_ID:
+        raise Poison(f"unknown schema id {schema_id}")
+    return schema_id
 
 
 def _read_avro(body: bytes, writer: Schema, kind: str) -> Any:

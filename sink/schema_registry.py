@@ -4,7 +4,8 @@ Subjects are `<topic>-value`. Running processes only look up; schemas get there 
 """
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
@@ -25,6 +26,8 @@ COMPATIBILITY = "FULL_TRANSITIVE"
 TIMEOUT_SECONDS = 5
 RETRIES = 2
 RETRY_MS = 200
+UNKNOWN_SECONDS = 60.0
+MOST_UNKNOWN = 10_000
 NOT_FOUND = 404
 # the registry's own codes: no such subject, version, schema, or compatibility of a subject
 MISSING = frozenset({40401, 40402, 40403, 40408})
@@ -41,12 +44,18 @@ def subjects() -> dict[str, str]:
 
 
 class RegistryStore:
-    """Ids and writer schemas from a registry, each asked for once; raises Outage while the registry is away."""
+    """Ids and writer schemas from a registry, each asked for once; raises Outage while the registry is away.
 
-    def __init__(self, url: str) -> None:
+    What it does not have is asked for again after UNKNOWN_SECONDS.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells monotonic seconds."""
         self._url = url
+        self._clock = clock
         self._ids: dict[str, int] = {}
         self._schemas: dict[int, Schema] = {}
+        self._unknown: dict[int, tuple[float, str]] = {}  # since when, and why it can decode nothing
 
     def id_of(self, event_name: str) -> int:
         """See SchemaStore; raises Fatal when nobody registered the current schema."""
@@ -57,13 +66,30 @@ class RegistryStore:
             if found is None:
                 raise Fatal(f"the registry has no current schema of {event_name}: run `scribe schemas register`")
             self._ids[event_name] = found
+            self._schemas.setdefault(found, _parsed(found, schema_text(event_name)))
         return self._ids[event_name]
 
     def schema_of(self, schema_id: int) -> Schema:
         """See SchemaStore."""
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = _parsed(schema_id, self._text_of(schema_id))
+            since, why = self._unknown.get(schema_id, (-UNKNOWN_SECONDS, ""))
+            if why and self._clock() - since < UNKNOWN_SECONDS:
+                raise Poison(why)
+            self._schemas[schema_id] = self._found(schema_id)
         return self._schemas[schema_id]
+
+    def knows(self, schema_id: int) -> bool:
+        """See SchemaStore."""
+        return schema_id in self._schemas
+
+    def _found(self, schema_id: int) -> Schema:
+        try:
+            return _parsed(schema_id, self._text_of(schema_id))
+        except Poison as error:
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[schema_id] = self._clock(), str(error)
+            raise
 
     def _text_of(self, schema_id: int) -> str:
         try:

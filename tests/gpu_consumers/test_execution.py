@@ -7,6 +7,7 @@ from threading import Timer
 
 import pytest
 
+from gpu_consumers.core.fairness import Ticket
 from gpu_consumers.core.offsets import PartitionOffsets, Position
 from gpu_consumers.core.settle import Settlement, SettlePolicy
 from gpu_consumers.core.work import Delivery, Emission, Job, Work
@@ -17,12 +18,12 @@ from gpu_consumers.fake import FakeStage
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import ProgressReporter
 from producers.publisher import fits
-from schemas.errors import Fatal, NotOwner, ScribeError
+from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
-from schemas.serde import Serde
+from schemas.serde import ManifestStore, Schema, Serde
 from tests.samples import BARE_REQUEST, SAMPLES
 
 SERDE = Serde()
@@ -34,17 +35,21 @@ class Bench:
     """An executor with the fake stage, and what it told about progress."""
 
     def __init__(
-        self, stage: FakeStage | None = None, outage_wait: float = 0.01, policy: SettlePolicy | None = None
+        self,
+        stage: FakeStage | None = None,
+        outage_wait: float = 0.01,
+        policy: SettlePolicy | None = None,
+        serde: Serde = SERDE,
     ) -> None:
         self.drain = Drain(60)
         self.offered: list[Record] = []
         self.partition = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None)
         progress = ProgressReporter(self._offer, SERDE, "worker")
         policy = policy or SettlePolicy(GROUP, retry=RetryPolicy(GROUP))
-        runner = stage or FakeStage(SERDE)
+        runner = stage or FakeStage(serde)
         self.duplicates: Duplicates[Task] = Duplicates()
         self.executor = JobExecutor(
-            runner, policy, SERDE, progress, self.drain, self.duplicates, outage_wait=outage_wait
+            runner, policy, serde, progress, self.drain, self.duplicates, outage_wait=outage_wait
         )
 
     def _offer(self, record: Record) -> bool:
@@ -297,6 +302,56 @@ def test_records_that_the_broker_refuses_end_differently_each_time() -> None:
     assert [record.value for record in dead.records] == [None]
     with pytest.raises(Fatal, match="refuses even"):
         bench.executor.refuse(dead)
+
+
+class Registry(ManifestStore):
+    """Schema ids that have to be asked for, of a registry that may be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.asked: list[str | int] = []
+        self._known: set[str | int] = set()
+
+    def id_of(self, event_name: str) -> int:
+        self._ask(event_name)
+        return super().id_of(event_name)
+
+    def schema_of(self, schema_id: int) -> Schema:
+        self._ask(schema_id)
+        return super().schema_of(schema_id)
+
+    def knows(self, schema_id: int) -> bool:
+        return schema_id in self._known
+
+    def _ask(self, what: str | int) -> None:
+        if what not in self._known:
+            self.asked.append(what)
+            if self.away:
+                raise Outage("the registry is away")
+            self._known.add(what)
+
+
+def test_another_end_is_found_without_asking_the_registry() -> None:
+    """For the thread that asks for it must go on polling."""
+    registry = Registry()
+    bench = Bench(serde=Serde(registry))
+    finished = bench.order(fake_outcome="transient", attempt=1)
+    assert finished is not None
+    assert finished.outcome == "retried"
+    registry.away = True
+    bench.drain.request()  # else it would wait for ever
+    assert result_of(bench.executor.refuse(finished)).outcome is Outcome.FAILED
+
+
+def test_for_a_ticket_nobody_is_asked() -> None:
+    """All that comes waits for it: what is not known here gets an ordinary one."""
+    registry = Registry()
+    bench = Bench(serde=Serde(registry))
+    task = Task(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
+    assert (bench.executor.ticket(task), registry.asked) == (Ticket(), [])
+    bench.executor.execute(task)
+    assert bench.executor.ticket(task).tenant == BARE_REQUEST.tenant
 
 
 class MeetsItsTwin(FakeStage):

@@ -14,6 +14,7 @@ from schemas.serde import (
     AVRO_FOLDER,
     MAX_RECORD_BYTES,
     ManifestStore,
+    Schema,
     Serde,
     decode_transcript,
     encode_transcript,
@@ -108,6 +109,18 @@ def test_poison_says_why(value: bytes | None, reason: str) -> None:
     """The dead letter's header tells an operator what was wrong."""
     with pytest.raises(Poison, match=reason):
         SERDE.decode(value, JobRequested)
+
+
+@pytest.mark.parametrize("schema_id", [2**31, 2**32 - 1])
+def test_an_id_that_no_registry_gives_is_asked_for_nowhere(schema_id: int) -> None:
+    class Registry(ManifestStore):
+        def schema_of(self, schema_id: int) -> Schema:
+            raise AssertionError(schema_id)
+
+    value = b"\x00" + schema_id.to_bytes(4, "big") + b"body"
+    with pytest.raises(Poison, match=f"unknown schema id {schema_id}"):
+        Serde(Registry()).decode(value, JobControl)
+    assert Serde(Registry()).at_hand(value)
 
 
 def test_wrong_values_are_poison_with_the_field_named() -> None:

@@ -18,7 +18,15 @@ from schemas.release import schema_text
 from schemas.serde import ManifestStore, Serde
 from schemas.settings import KafkaSettings, load
 from sink import schema_registry
-from sink.schema_registry import COMPATIBILITY, RegistryStore, SchemaRefused, check, register_all, serde_for
+from sink.schema_registry import (
+    COMPATIBILITY,
+    UNKNOWN_SECONDS,
+    RegistryStore,
+    SchemaRefused,
+    check,
+    register_all,
+    serde_for,
+)
 from tests.samples import SAMPLES
 
 
@@ -145,6 +153,39 @@ def test_a_registry_that_is_away_is_an_outage() -> None:
         store.id_of("JobControl")
     with pytest.raises(Outage, match="away"):
         store.schema_of(1)
+
+
+def test_what_the_registry_does_not_have_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0.0], list[int]()
+
+    def answer(_: RegistryStore, schema_id: int) -> str:
+        asked.append(schema_id)
+        raise Poison(f"unknown schema id {schema_id}")
+
+    monkeypatch.setattr(RegistryStore, "_text_of", answer)
+    monkeypatch.setattr(schema_registry, "MOST_UNKNOWN", 10)
+    store = RegistryStore("http://127.0.0.1:1", clock=lambda: now[0])
+
+    def ask(schema_id: int) -> None:
+        with pytest.raises(Poison, match=f"unknown schema id {schema_id}"):
+            store.schema_of(schema_id)
+
+    for now[0] in (0.0, 1.0, UNKNOWN_SECONDS - 1):
+        ask(7)
+    assert asked == [7]
+    now[0] = UNKNOWN_SECONDS
+    ask(7)
+    assert asked == [7, 7]
+    for schema_id in range(100):
+        ask(schema_id)
+        assert len(store._unknown) <= 10
+
+
+def test_what_is_written_can_be_read_without_asking(registered: str) -> None:
+    serde = Serde(RegistryStore(registered))
+    value = serde.encode(SAMPLES["JobControl-full"])
+    assert serde.at_hand(value)
+    assert not Serde(RegistryStore(registered)).at_hand(value)
 
 
 class _Nothing(BaseHTTPRequestHandler):
