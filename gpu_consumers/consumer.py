@@ -102,6 +102,11 @@ class GroupConsumer:
         return self._joined and self._producer.is_open and not self._committer.failing
 
     @property
+    def informed(self) -> bool:
+        """Whether it knows what was cancelled."""
+        return self._informed()
+
+    @property
     def stuck(self) -> bool:
         """Whether the loop makes no progress."""
         return time.monotonic() - self._turned_at > STALE

@@ -19,6 +19,7 @@ from schemas.topics import CONTROL
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # between two looks for new partitions
 PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
+AGAIN_SECONDS = 5.0  # after an error that nobody thought of
 
 
 class ControlReader:
@@ -48,7 +49,7 @@ class ControlReader:
 
     @property
     def informed(self) -> bool:
-        """Whether all is known that was ordered before the start."""
+        """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
         return self._informed.is_set()
 
     def __enter__(self) -> "ControlReader":
@@ -60,6 +61,18 @@ class ControlReader:
         self._thread.join(5.0)
 
     def _follow(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._read()
+            # the process works on without, for a while: what is ordered meanwhile is seen later
+            except Exception:
+                log.exception("%s is not followed; it is read again in %g s", self._topic, AGAIN_SECONDS)
+                self._informed.clear()
+                self._ended.wait(AGAIN_SECONDS)
+
+    def _read(self) -> None:
+        """All from the beginning, then what comes, until the end."""
+        self._behind, self._known = set(), set()
         consumer = Consumer(_config(self._settings, self._client_id), logger=client_log)
         try:
             looked_at = -self._look_seconds
@@ -69,9 +82,6 @@ class ControlReader:
                     self._look(consumer)
                 if self._known and (message := consumer.poll(0.1)) is not None:
                     self._take(message)
-        # the process works on without: what is ordered from now on is not seen
-        except Exception:
-            log.exception("%s is not followed any more", self._topic)
         finally:
             consumer.close()
 

@@ -151,7 +151,9 @@ class Service:
             return "draining"
         if not self._groups:
             return "loading models"
-        return ", ".join(f"{group.group} has not joined" for group in self._groups if not group.ready) or None
+        absent = [f"{group.group} has not joined" for group in self._groups if not group.ready]
+        uninformed = [f"{group.group} does not hear of cancels" for group in self._groups if not group.informed]
+        return ", ".join((*absent, *uninformed)) or None
 
     def _run(self, group: GroupConsumer) -> None:
         try:

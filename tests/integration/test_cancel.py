@@ -9,10 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from gpu_consumers import control as control_module
 from gpu_consumers.control import ControlReader
 from gpu_consumers.core.cancellations import Cancellations
 from producers.cancelling import cancel_record
-from schemas.events import JobRequested, Outcome
+from schemas.events import JobControl, JobRequested, Outcome
 from schemas.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
@@ -128,6 +129,35 @@ def test_all_orders_are_known_before_work_starts_whatever_else_lies_there(contro
         assert worker.stage.runs == 1
     assert len(control.cancellations) == 10_000
     assert {r.job_id for r in results if r.outcome is Outcome.COMPLETED} == {wanted.job_id}
+
+
+class Broken(Cancellations):
+    """Fails as long as it is told to, in a way that nobody thought of."""
+
+    broken = False
+
+    def add(self, order: JobControl) -> None:
+        if self.broken:
+            raise ZeroDivisionError
+        super().add(order)
+
+
+def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "AGAIN_SECONDS", 0.2)
+    control.cancellations = broken = Broken()
+    first, second = job(), job()
+    with control.member() as worker:
+        ready = worker.service.ready
+        await_true(lambda: ready() is None)
+        broken.broken = True
+        control.cancel(first)
+        await_true(lambda: "does not hear of cancels" in (ready() or ""))
+        broken.broken = False
+        await_true(lambda: ready() is None)
+        control.cancel(second)
+        await_true(lambda: broken.covers(first) and broken.covers(second))
 
 
 def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
