@@ -1,4 +1,4 @@
-"""Jobs a second of a Celery worker: Redis that keeps its jobs over a restart, late acks, one durable commit a job."""
+"""Jobs a second of a Celery worker: Redis that keeps its jobs over a restart, late acks, one commit a job."""
 
 import os
 import shutil

@@ -4,8 +4,8 @@ python -m tests.bench.gpu_cost
 
 Measured in turns, on one machine: the runtime (8 workers, results and offsets in Kafka transactions), a plain Kafka consumer
 (tests.bench.gpu_rounds), and Celery (tests.bench.celery_jobs: Redis with an append-only file, late acks, one row in
-PostgreSQL committed with fsync for each job) with several numbers of processes. Each gets a backlog that was there before it
-started; jobs a second are counted once the first tenth is done.
+PostgreSQL committed for each job, with fsync unless `--no-fsync`) with several numbers of processes. Each gets a backlog that
+was there before it started; jobs a second are counted once the first tenth is done.
 
 Exit code 1 when the median to the visible result is over 30 ms above the plain consumer's, or jobs a second are below the
 best of Celery's; 3 when all is well but Celery was left out, because it or Redis is not installed.
@@ -99,12 +99,13 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of the steady stream.")] = 20.0,
     rounds: Annotated[int, typer.Option(help="In turns.")] = 3,
     processes: Annotated[list[int] | None, typer.Option(help="Of a Celery worker; several times. [2, 4 and 8]")] = None,
+    fsync: Annotated[bool, typer.Option(help="Whether PostgreSQL waits for the disk, which Kafka does not.")] = True,
 ) -> None:
     """Measure and print."""
     console, absent = Console(), missing()
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="gpu-cost-")))
-        stack = parts.enter_context(Stack(folder / "stack"))
+        stack = parts.enter_context(Stack(folder / "stack", durable=fsync))
         celery = None if absent else parts.enter_context(CeleryRounds(folder, stack.postgres_dsn()))
         found = [one_round(stack, celery, processes or (2, 4, 8), backlog, seconds) for _ in range(rounds)]
     console.print(table_of(found))
