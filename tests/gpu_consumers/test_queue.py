@@ -1,5 +1,6 @@
 """The queue of a group: suspects first and alone in the process, then whoever is next, and nothing of a lost partition."""
 
+from collections import Counter
 from heapq import heappop, heappush
 from itertools import count
 from threading import Thread
@@ -154,36 +155,47 @@ def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -
     assert announcements.wait(number, lambda: False)
 
 
-def good_jobs_in_an_hour(*failing: str) -> int:
-    """How many of a tenant's six-second jobs end well on two workers while others' small ones fail at once."""
+def jobs_in_an_hour(*tenants: str) -> Counter[str]:
+    """How many of each tenant end on two workers: six-second ones of "good", which end well, small ones of others, which all fail."""
     now, running, offsets = [0.0], list[tuple[float, int, Task]](), count()
-    queue, owned, tenants, good = TaskQueue(2, SharedRoom(), clock=lambda: now[0]), partition(), dict[int, str](), 0
+    queue, owned, whose, ends = (
+        TaskQueue(2, SharedRoom(), clock=lambda: now[0]),
+        partition(),
+        dict[int, str](),
+        Counter[str](),
+    )
 
     def put(tenant: str) -> None:
         offset = next(offsets)
-        tenants[offset] = tenant
+        whose[offset] = tenant
         queue.put(task(owned, offset), Ticket(tenant, seconds=60.0 if tenant == "good" else 1.0))
 
-    for tenant in ("good", *failing):
+    for tenant in tenants:
         for _ in range(20):
             put(tenant)
     while now[0] < 3600:
         while len(running) < 2 and (begun := queue._next()) is not None:
             offset = begun.delivery.offset
-            heappush(running, (now[0] + (6.0 if tenants[offset] == "good" else 0.2), offset, begun))
+            heappush(running, (now[0] + (6.0 if whose[offset] == "good" else 0.2), offset, begun))
         if not running:
             now[0] += 1.0
             continue
         now[0], offset, ended = heappop(running)
-        well = tenants[offset] == "good"
-        good += well
+        well = whose[offset] == "good"
+        ends[whose[offset]] += 1
         queue.done(ended, 60.0 if well else None, failed=not well)
-        put(tenants[offset])
-    return good
+        put(whose[offset])
+    return ends
 
 
 # where so many fail before the first ends well, it looks like an outage until a trial reaches that one
 @pytest.mark.parametrize(("many", "share"), [(1, 0.9), (2, 0.9), (5, 0.9), (20, 0.5)])
 def test_tenants_whose_jobs_all_fail_stop_nobody_else(many: int, share: float) -> None:
     failing = [f"failing {number}" for number in range(many)]
-    assert good_jobs_in_an_hour(*failing) > share * good_jobs_in_an_hour()
+    assert jobs_in_an_hour("good", *failing)["good"] > share * jobs_in_an_hour("good")["good"]
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 4, 100])
+def test_while_everything_fails_few_jobs_are_led_up_the_ladder(many: int) -> None:
+    ends = jobs_in_an_hour(*(f"failing {number}" for number in range(many)))
+    assert ends.total() <= 60 * min(many, 3)
