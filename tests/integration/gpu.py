@@ -247,11 +247,14 @@ def member(group: Group, worker: str = "worker", **options: Any) -> Iterator[Mem
 def spawn(
     group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10, executions: Path | None = None
 ) -> "subprocess.Popen[bytes]":
-    """A member as a process, to be killed."""
+    """A member as a process, to be killed; what it says is in a file beside the `executions`, else in its pipe."""
     arguments = {**group.__dict__, "worker": worker, "workers": workers, "drain_seconds": drain_seconds}
     arguments |= {"executions": str(executions)} if executions else {}
     command = [sys.executable, "-m", "tests.integration.gpu_worker", json.dumps(arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    if executions is None:
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    with executions.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen(command, cwd=ROOT, stderr=log)
 
 
 def duplicates(results: Sequence[JobResult]) -> dict[UUID, int]:
