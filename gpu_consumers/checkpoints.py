@@ -25,12 +25,16 @@ class Checkpoints:
     seconds: float
     every: float
     kept: Callable[[], None] = lambda: None
-    """Told when the store has taken a part."""
+    """Told when the store has taken a part that goes on from one of an earlier try.
+
+    Not of a first one: a source may answer differently each time, so that nobody ever goes on.
+    """
     clock: Callable[[], float] = time.monotonic
     _count: int = 0
     _last: bytes = b""
     _waiting: list[bytes] = field(default_factory=list)
     _not_before: float = 0.0
+    _resumed: bool = False
 
     def find(self, read: Callable[[bytes], Part | None]) -> list[Part]:
         """See engine.Checkpoints."""
@@ -43,6 +47,7 @@ class Checkpoints:
             parts.append(part)
             self._last = body
         self._count = len(parts)
+        self._resumed = bool(parts)
         if parts:
             log.info("going on after %d parts", len(parts))
         return parts
@@ -60,7 +65,8 @@ class Checkpoints:
                 return
             self._count, self._last = self._count + 1, body
             self._waiting.pop(0)
-            self.kept()
+            if self._resumed:
+                self.kept()
 
     def _get(self, key: str) -> bytes | None:
         try:

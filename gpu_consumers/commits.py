@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -102,14 +102,13 @@ class Committer:
                 return done
 
     def take_marks_back(self, partitions: Sequence[OwnedPartition]) -> None:
-        """Without the producer, which is another's: tell that nothing was begun, where it is known what is committed."""
-        positions = {partition: partition.without_marks() for partition in partitions}
-        commits = [partition.commit_of(position) for partition, position in positions.items() if position is not None]
-        if self._unsettled or not commits:
-            return
+        """Without the producer, which is another's: tell that nothing was begun, where what is committed is what we know."""
         try:
-            self._consumer.commit(offsets=commits, asynchronous=False)
-        except KafkaException as error:
+            found = self._committed([partition.toppar for partition in partitions])
+            commits = [partition.commit_of(left) for partition in partitions if (left := _left(partition, found))]
+            if commits:
+                self._consumer.commit(offsets=commits, asynchronous=False)
+        except (KafkaException, Outage) as error:
             log.warning("%s: what was begun stays marked: %s", self._group, error)
 
     def _flush(self, now: float) -> None:
@@ -236,6 +235,14 @@ class Committer:
         OUTCOMES.labels(self._group, finished.outcome).inc()
         if finished.job is not None:
             self._duplicates.ended(finished.job, finished.task, finished.settlement.final)
+
+
+def _left(partition: OwnedPartition, found: Mapping[tuple[str, int], Position]) -> Position | None:
+    """What is committed of a partition, without marks; None when it is not what we know: to write that would undo it."""
+    position, known = found.get((partition.topic, partition.partition)), partition.committed
+    if position is None or known is None or (position.base, position.done) != (known.base, known.done):
+        return None
+    return partition.without_marks()
 
 
 def _by_partition(batch: Sequence[Finished]) -> dict[OwnedPartition, list[Delivery]]:

@@ -97,9 +97,11 @@ class GroupConsumer:
         self._last_error = ("", 0.0)
 
     @property
-    def ready(self) -> bool:
-        """Whether the group has given this member its part, and it can commit."""
-        return self._joined and self._producer.is_open and not self._committer.failing
+    def missing(self) -> str | None:
+        """What it waits for before it can do its part; None when nothing."""
+        if not (self._joined and self._producer.is_open):
+            return "has not joined"
+        return "cannot commit" if self._committer.failing else None
 
     @property
     def informed(self) -> bool:
@@ -257,6 +259,7 @@ class GroupConsumer:
             log.warning("%s: %s", self.group, ours)
 
     def _on_assign(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
+        self._turned_at = time.monotonic()  # it may take a minute
         for partition in take(consumer, toppars, self._known_ids, self._owner):
             self._assignment.add(partition)
         self._joined = True

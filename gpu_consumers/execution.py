@@ -60,9 +60,9 @@ class Finished:
 
     @property
     def audio_seconds(self) -> float | None:
-        """How much audio was worked on: none unless it ended well or is tried again; None when that is not known."""
-        if self.outcome not in ("completed", "retried"):
-            return 0.0
+        """How much audio was worked on, of a job that ended well; None when that is not known."""
+        if self.outcome != "completed":
+            return None
         audio = (e.event.audio for e in self.settlement.emissions if isinstance(e.event, JobResult | TranscriptReady))
         return next((each.duration for each in audio if each is not None), None)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from gpu_consumers.core.settle import STICKY
+from gpu_consumers.core.settle import STICKY, DeviceLost
 from gpu_consumers.engine import Diarizer, Transcriber
 from gpu_consumers.fetch import digest_of
 from schemas.errors import Fatal, Permanent, ScribeError, Transient
@@ -101,7 +101,7 @@ def _for_a_job(entry: ModelEntry, load: Callable[[ModelEntry], T]) -> T:
         return load(entry)
     except Fatal as error:
         if any(phrase in str(error) for phrase in STICKY):
-            raise
+            raise DeviceLost(str(error)) from error
         log.exception("model %s cannot be used here", entry.name)
         if _out_of_memory(error.__cause__):
             raise Transient(f"no memory for model '{entry.name}' beside those in use") from error

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 SILENT_SECONDS = (
-    1_800.0  # the longest that a stage works without a look up: clustering ten hours of voices takes half of it
+    3_600.0  # without a look up for so long: only hours of voices to cluster, or a model to fetch, come near it
 )
 
 

@@ -3,12 +3,12 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Condition, Lock
 
 from gpu_consumers.core.brake import Brake
-from gpu_consumers.core.fairness import FairQueue, Ticket, most_long
+from gpu_consumers.core.fairness import FairQueue, Ticket, charge_of, most_long
 from gpu_consumers.core.room import Room
 from gpu_consumers.core.starts import Begun
 from gpu_consumers.execution import Task
@@ -27,6 +27,15 @@ class SharedRoom:
     lock: Lock = field(default_factory=Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A task that a worker has since `at`; its tenant was `charged` so many seconds of audio for it."""
+
+    ticket: Ticket
+    at: float
+    charged: float
+
+
 class TaskQueue:
     """Tasks in; each worker takes one, runs it and says so."""
 
@@ -42,7 +51,7 @@ class TaskQueue:
         self._changed = Condition()
         self._fair: FairQueue[Task] = FairQueue()
         self._suspects: list[tuple[Task, Ticket]] = []
-        self._taken: dict[int, Ticket] = {}
+        self._taken: dict[int, _Taken] = {}
         self._closed = self._refusing = False
 
     def __len__(self) -> int:
@@ -71,15 +80,15 @@ class TaskQueue:
                 self._changed.wait(LOOK_SECONDS if blocked else None)
         return None
 
-    def done(self, task: Task, seconds: float | None = None, failed: bool | None = None) -> None:
-        """A worker has ended a task: how long its recording was, and whether it failed by no fault of its own, if known."""
+    def done(self, task: Task, audio: float | None = None, failed: bool | None = None) -> None:
+        """A worker has ended a task: seconds of audio worked on, and whether it failed by no fault of its own, if known."""
         with self._shared.lock:
             self._shared.room.leave(task)
         with self._changed:
-            ticket = self._taken.pop(id(task), None)
-            if ticket is not None:
-                self._fair.correct(ticket, ticket.seconds if seconds is None else seconds)
-                self._judge(ticket, failed)
+            if (taken := self._taken.pop(id(task), None)) is not None:
+                charge = charge_of(taken.ticket, self._clock() - taken.at, audio)
+                self._fair.correct(replace(taken.ticket, seconds=taken.charged), charge)
+                self._judge(taken.ticket, failed)
             self._changed.notify()
 
     def discard(self) -> None:
@@ -130,12 +139,12 @@ class TaskQueue:
         else:
             return None
         del self._suspects[place]
-        return self._taken_by(task, ticket)
+        return self._taken_by(task, ticket, charged=0.0)
 
     def _next_fair(self, room: Room[Task], now: float) -> Task | None:
         if not room.admits(now):
             return None
-        running_long = sum(ticket.long for ticket in self._taken.values())
+        running_long = sum(taken.ticket.long for taken in self._taken.values())
         but = self._brake.waiting(now)
         take = partial(self._fair.take, long_too=running_long < self._most_long)
         while (found := take(but=but | self._brake.behind) or take(but=but)) is not None:
@@ -143,12 +152,12 @@ class TaskQueue:
             if task.partition.owned:
                 room.enter(task, now)
                 task.partition.starts.begin(task.delivery.offset, alone=False)
-                return self._taken_by(task, ticket)
+                return self._taken_by(task, ticket, charged=ticket.seconds)
             # its tenant was charged when it was chosen, and had nothing for it
             self._fair.correct(ticket, 0.0)
         return None
 
-    def _taken_by(self, task: Task, ticket: Ticket) -> Task:
-        self._taken[id(task)] = ticket
+    def _taken_by(self, task: Task, ticket: Ticket, *, charged: float) -> Task:
+        self._taken[id(task)] = _Taken(ticket, self._clock(), charged)
         self._brake.begin(ticket.tenant, self._clock())
         return task

@@ -151,7 +151,7 @@ class Service:
             return "draining"
         if not self._groups:
             return "loading models"
-        absent = [f"{group.group} has not joined" for group in self._groups if not group.ready]
+        absent = [f"{group.group} {missing}" for group in self._groups if (missing := group.missing)]
         uninformed = [f"{group.group} does not hear of cancels" for group in self._groups if not group.informed]
         return ", ".join((*absent, *uninformed)) or None
 

@@ -1,6 +1,7 @@
 """What networks answered to the questions of one recording, so that whoever works on it next need not ask again."""
 
 import io
+import math
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,8 +21,9 @@ class Tape:
 
     def __init__(self, checkpoints: Checkpoints | None) -> None:
         """Raises Outage."""
-        self._checkpoints = checkpoints
-        found = checkpoints.find(decode) if checkpoints is not None else []
+        # what is never due need not be remembered
+        self._checkpoints = checkpoints if checkpoints is not None and math.isfinite(checkpoints.every) else None
+        found = self._checkpoints.find(decode) if self._checkpoints is not None else []
         self._known = deque(answer for part in found for answer in part)
         self._fresh: list[Answer] = []
         self._since = 0.0

@@ -98,7 +98,7 @@ class WorkerPool:
                 return
             if finished is None:
                 task.partition.starts.abandon(task.delivery.offset)
-                self._queue.done(task, 0.0)
+                self._queue.done(task)
             else:
                 self.finished.put(finished)
                 self._queue.done(task, finished.audio_seconds, finished.settlement.troubled)

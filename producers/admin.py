@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -16,7 +17,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from producers.publisher import client_config, options_checked, translate
 from producers.topic_plan import Alter, Create, Existing, Grow
-from schemas.errors import Outage, Permanent
+from schemas.errors import Fatal, Outage, Permanent
 from schemas.settings import KafkaSettings
 
 R = TypeVar("R")
@@ -52,10 +53,16 @@ class TopicAdmin:
         return {name: len(topics[name].partitions) for name in names if name in topics}
 
     def ids(self, names: Iterable[str]) -> dict[str, str]:
-        """The id of each of the named topics: one that was deleted and made anew has another than before."""
-        asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
-        found = _results(asked, str)
-        return {name: str(topic.topic_id) for name, topic in found.items()}
+        """The ids of those of the named topics that can be told: one that was made anew has another than before."""
+        try:
+            asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        except KafkaException as error:
+            raise translate(error) from error
+        found: dict[str, str] = {}
+        for name, future in asked.items():
+            with suppress(Outage, Fatal):
+                found[name] = str(_results({name: future}, str)[name].topic_id)
+        return found
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """Those of the named topics that the broker has, with their settings."""

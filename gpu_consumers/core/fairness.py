@@ -17,6 +17,9 @@ EXPRESS_WEIGHT = 3.0  # of four seconds of audio three, while both lanes have wo
 LONG_SECONDS = 1_800.0  # recordings of which not all workers may work at once
 UNKNOWN_SECONDS = 60.0
 BYTES_PER_SECOND = 16_000  # of a recording whose size is all that is known: 128 kbit/s
+FASTEST = (
+    100.0  # seconds of audio that a worker gets through in one: what a job without a known length is charged at most
+)
 LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
 
 
@@ -42,6 +45,15 @@ def ticket_of(event: Event, request: JobRequested) -> Ticket:
         seconds = event.audio.duration
     seconds = min(max(seconds, LEAST_SECONDS), MOST_SECONDS) if math.isfinite(seconds) else UNKNOWN_SECONDS
     return Ticket(request.tenant, request.priority is Priority.EXPRESS, seconds)
+
+
+def charge_of(ticket: Ticket, held: float, audio: float | None) -> float:
+    """Seconds of audio that a job is charged with, which `held` a worker for so many seconds.
+
+    `audio` is what was worked on, None if that is not known, as of a job that failed: then what it said of itself counts,
+    but no more than a worker can do in that time. So nothing done costs nothing, and no failure is cheaper than success.
+    """
+    return max(held, audio if audio is not None else min(ticket.seconds, held * FASTEST))
 
 
 def most_long(workers: int) -> int:

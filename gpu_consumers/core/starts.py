@@ -131,14 +131,18 @@ class Starts:
         self._running[offset] = Begun.OPENED
 
     def hang(self, offset: int) -> None:
-        """It does not move any more, so its process must end: that is its own doing, whatever ran beside it."""
+        """It does not move any more, so its process must end. Of a suspect that counts as a death, whatever ran beside it.
+
+        Any other becomes one: it may only have waited for what another one hangs in.
+        """
         if offset in self._running:
-            self._running[offset] = Begun.ALONE
+            self._running[offset] = Begun.ALONE if offset in self._suspects else Begun.BESIDE
             self._hanging.add(offset)
 
     def abandon(self, offset: int) -> None:
         """It was not run to its end, and nobody died of that."""
         self._running.pop(offset, None)
+        self._hanging.discard(offset)
 
     def advanced(self, offset: int) -> bool:
         """What is done of it will not be done again: whatever killed it before is behind it, and it goes on as if new.
@@ -148,6 +152,7 @@ class Starts:
         """
         if offset not in self._suspects:
             return False
+        self._hanging.discard(offset)
         past = self._suspects[offset]
         self._suspects[offset] = _Past(0, 0, past.place, past.opened)
         self._running[offset] = Begun.BESIDE

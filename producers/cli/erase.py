@@ -42,7 +42,7 @@ def erase(
 ) -> None:
     """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
 
-    Whoever works on one is told to stop.
+    Whoever works on one is told to stop; where the service uses a schema registry, SCRIBE_SCHEMA_REGISTRY_URL must name it.
 
     One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
 

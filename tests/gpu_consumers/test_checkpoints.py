@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.checkpoints import PAUSE_SECONDS, Checkpoints, NoCheckpoints
+from gpu_consumers.core.checkpoints import decode as decode_words
 from gpu_consumers.core.windows import Window
 from gpu_consumers.diarizer import PyannoteDiarizer
 from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
@@ -48,12 +49,15 @@ def test_what_was_kept_is_found_by_the_next_one() -> None:
     assert found(store, "t/other/") == []
 
 
-def test_it_is_told_what_the_store_has_taken() -> None:
+def test_it_is_told_what_goes_on_from_an_earlier_try_and_is_taken() -> None:
     store, told = Away(), []
-    kept = Checkpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
-    kept.keep(b"0")
+    for number, expected in ((b"0", 0), (b"1", 1)):
+        kept = Checkpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
+        kept.find(read)
+        kept.keep(number)
+        assert len(told) == expected
     store.away = True
-    kept.keep(b"1")
+    kept.keep(b"2")
     assert len(told) == 1
 
 
@@ -243,11 +247,11 @@ def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
 def test_a_suspect_keeps_more_and_hears_the_same(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
-    store, told = MemoryObjectStore(), []
-    eager = Checkpoints(store, "t/j/", EVERY, 1.0, lambda: told.append(1))
+    store = MemoryObjectStore()
+    eager = Checkpoints(store, "t/j/", EVERY, 1.0)
     heard = transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, eager)
     batches = list(heard_seconds)
-    assert len(told) >= len(batches)
+    assert len(Checkpoints(store, "t/j/", EVERY, 1.0).find(decode_words)) >= len(batches)
     heard_seconds.clear()
     assert transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, NoCheckpoints(EVERY)) == heard
     assert heard_seconds == batches

@@ -12,6 +12,7 @@ import pytest
 
 import gpu_consumers.transcriber
 from deploy.local.models.training.registry import FILE as MODELS
+from gpu_consumers.core.settle import DeviceLost
 from gpu_consumers.loading import LoadedEngines
 from schemas.errors import Fatal, Permanent, Transient
 from schemas.models import ModelEntry, ModelRegistry, load_registry
@@ -82,7 +83,7 @@ def test_a_device_without_room_is_tried_again_later(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Fatal):
         engines.transcriber(load_registry(MODELS).default)
     monkeypatch.setattr(gpu_consumers.transcriber, "load_transcriber", failing("an illegal memory access was seen"))
-    with pytest.raises(Fatal):
+    with pytest.raises(DeviceLost):
         engines.transcriber("odd")
 
 

@@ -79,7 +79,7 @@ def test_work_that_was_never_done_is_not_charged() -> None:
     for _ in range(5):
         taken = queue.take()
         assert taken is not None
-        queue.done(taken, 0.0)
+        queue.done(taken)
     short, other = task(owned, 5), task(owned, 6)
     queue.put(other, Ticket("globex", seconds=60.0))
     queue.put(task(owned, 7), Ticket("globex", seconds=60.0))
@@ -91,6 +91,44 @@ def test_work_that_was_never_done_is_not_charged() -> None:
         order.append(taken)
         queue.done(taken)
     assert short in order
+
+
+def test_a_suspect_that_ends_without_work_earns_its_tenant_nothing() -> None:
+    queue, owned = TaskQueue(1, SharedRoom()), partition(Mark(0, Begun.ALONE, 1))
+    queue.put(task(owned, 0), Ticket("acme", seconds=36_000.0))
+    condemned = queue.take()
+    for offset in range(1, 9):
+        queue.put(task(owned, offset), Ticket("acme" if offset < 5 else "globex", seconds=600.0))
+    assert condemned is not None
+    queue.done(condemned)
+    order = "".join("a" if offset < 5 else "g" for offset in worked(queue, 8, audio=600.0))
+    assert order in ("agagagag", "gagagaga")
+
+
+def test_failures_that_hold_a_worker_are_charged_as_if_they_were_none() -> None:
+    now = [0.0]
+    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: now[0]), partition()
+    for offset in range(20):
+        queue.put(task(owned, offset), Ticket("acme" if offset < 10 else "globex", seconds=60.0))
+    order = []
+    for _ in range(10):
+        taken = queue.take()
+        assert taken is not None
+        now[0] += 6.0
+        queue.done(taken, None if taken.delivery.offset < 10 else 60.0)
+        order.append(taken.delivery.offset < 10)
+    assert sum(order) == 5
+
+
+def worked(queue: TaskQueue, count: int, audio: float) -> list[int]:
+    """The offsets of so many tasks in the order in which a worker gets them."""
+    offsets = []
+    for _ in range(count):
+        taken = queue.take()
+        assert taken is not None
+        queue.done(taken, audio)
+        offsets.append(taken.delivery.offset)
+    return offsets
 
 
 def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
@@ -130,7 +168,7 @@ def test_long_recordings_leave_a_worker_free() -> None:
     queue.put(short, Ticket(seconds=5))
     assert [queue.take(), queue.take()] == [first, short]
     queue.done(short)
-    queue.done(first, seconds=LONG_SECONDS)
+    queue.done(first, LONG_SECONDS)
     assert queue.take() is second
 
 

@@ -65,7 +65,7 @@ def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
     assert workers.hanging == []
     now[0] = 2 * SILENT_SECONDS
     assert workers.hanging == [hanging]
-    assert hanging.partition.starts.marks(leaving=True).begun == (Mark(7, Begun.ALONE),)
+    assert hanging.partition.starts.marks(leaving=True).begun == (Mark(7, Begun.BESIDE),)
     over.set()
     workers.stop()
 

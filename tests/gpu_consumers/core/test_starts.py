@@ -118,10 +118,25 @@ def test_what_hangs_counts_though_its_process_left_in_good_order() -> None:
     starts.begin(4, alone=False)
     starts.hang(4)
     starts.hang(5)
-    assert starts.marks(leaving=True) == Marks(False, (Mark(4, Begun.ALONE),))
-    assert Starts(starts.marks(leaving=True), "another").deaths(4) == 1
+    left = starts.marks(leaving=True)
+    assert left == Marks(False, (Mark(4, Begun.BESIDE),))
     starts.finish([4])
     assert starts.marks(leaving=True) == NO_MARKS
+    for deaths in range(MOST_DEATHS):
+        starts = Starts(left, f"owner{deaths}")
+        assert starts.deaths(4) == deaths
+        starts.begin(4, alone=True)
+        starts.hang(4)
+        left = starts.marks(leaving=True)
+    assert Starts(left).condemned(4)
+
+
+def test_what_moves_again_hangs_no_more() -> None:
+    starts = Starts(Marks(True, (Mark(4, Begun.BESIDE),)))
+    starts.begin(4, alone=True)
+    starts.hang(4)
+    starts.advanced(4)
+    assert starts.marks(leaving=True) == Marks(False, (Mark(4, Begun.NOT),))
 
 
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
