@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from schemas.errors import SourceFailed
 from tests.bench.guard_rig import CALLED, CONTROLS, REFUSED, Report
 from tests.bench.namespace import entering
 
 MISSING = (
     "no network namespaces (or no `ip`): the outbound guard's canaries, counted packets and rebinding name service"
 )
-HARMLESS = {REFUSED, CALLED, "accepted", "unreachable", "Transient", "broken", "protocol"}
+HARMLESS = {REFUSED, CALLED, "accepted", "unreachable", SourceFailed.__name__, "broken", "protocol"}
 
 
 def measured(folder: Path, tries: int) -> Report | None:
