@@ -56,7 +56,7 @@ def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
 
 
 def test_what_was_queued_of_a_lost_partition_is_not_charged_to_its_tenant() -> None:
-    queue, lost, kept = TaskQueue(1, SharedRoom()), partition(), partition()
+    queue, lost, kept = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition(), partition()
     filled(queue, lost, *range(50))
     [mine] = filled(queue, kept, 100)
     theirs = [task(kept, 200), task(kept, 201)]
@@ -73,7 +73,7 @@ def test_what_was_queued_of_a_lost_partition_is_not_charged_to_its_tenant() -> N
 
 
 def test_work_that_was_never_done_is_not_charged() -> None:
-    queue, owned = TaskQueue(1, SharedRoom()), partition()
+    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition()
     for offset in range(5):  # long recordings that are cancelled before they begin
         queue.put(task(owned, offset), Ticket("acme", express=True, seconds=LONG_SECONDS))
     for _ in range(5):
@@ -94,7 +94,7 @@ def test_work_that_was_never_done_is_not_charged() -> None:
 
 
 def test_a_suspect_that_ends_without_work_earns_its_tenant_nothing() -> None:
-    queue, owned = TaskQueue(1, SharedRoom()), partition(Mark(0, Begun.ALONE, 1))
+    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition(Mark(0, Begun.ALONE, 1))
     queue.put(task(owned, 0), Ticket("acme", seconds=36_000.0))
     condemned = queue.take()
     for offset in range(1, 9):
