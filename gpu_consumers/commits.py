@@ -11,7 +11,7 @@ from gpu_consumers.core.offsets import Position, decode
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Finished, Task
-from gpu_consumers.partitions import Assignment, OwnedPartition
+from gpu_consumers.partitions import Assignment, OwnedPartition, committed_of
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from producers.publisher import translate
 from schemas.errors import Outage
@@ -159,9 +159,7 @@ class Committer:
         if not toppars:
             return {}
         try:
-            found = self._consumer.committed(list(toppars), timeout=5.0)
-            for failed in (toppar.error for toppar in found if toppar.error is not None):
-                raise KafkaException(failed)
+            found = committed_of(self._consumer, toppars, 5.0)
         except KafkaException as error:
             raise translate(error) from error
         return {

@@ -64,8 +64,7 @@ class ControlReader:
         while not self._ended.is_set():
             try:
                 self._read()
-            # the process works on without, for a while: what is ordered meanwhile is seen later
-            except Exception:
+            except Exception:  # whatever it is, the process works on without: what is ordered meanwhile is seen later
                 log.exception("%s is not followed; it is read again in %g s", self._topic, AGAIN_SECONDS)
                 self._informed.clear()
                 self._ended.wait(AGAIN_SECONDS)

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.announcements import Announcements
 from gpu_consumers.core.admission import PartitionGate
-from gpu_consumers.core.offsets import PartitionOffsets, Position, decode_topic, is_another, restore
+from gpu_consumers.core.offsets import PartitionOffsets, Position, is_anew, restore
 from gpu_consumers.core.starts import Starts
 from gpu_consumers.core.work import Delivery
 from producers.publisher import translate
@@ -170,7 +170,7 @@ def _start(
 ) -> tuple[TopicPartition, Position, Position | None]:
     low, high = _watermarks(consumer, committed)
     start = restore(committed.offset, committed.metadata, low, high, topic_id)
-    anew = committed.offset > high or is_another(decode_topic(committed.metadata), topic_id)
+    anew = is_anew(committed.offset, committed.metadata, high, topic_id)
     if anew:
         log.warning(
             "%s [%d] was made anew since offset %d was committed: it is read from its beginning",
@@ -179,15 +179,20 @@ def _start(
     return committed, start, start if committed.offset == start.base and not anew else None
 
 
+def committed_of(consumer: Consumer, toppars: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
+    """What is committed, asked for at most so many seconds; raises KafkaException, also for a single partition's error."""
+    found = consumer.committed(list(toppars), timeout=seconds)
+    for failed in (toppar.error for toppar in found if toppar.error is not None):
+        raise KafkaException(failed)
+    return found
+
+
 def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
     """Waits for open transactions of a former owner; without an answer nothing can be started safely."""
     deadline = time.monotonic() + COMMITTED_TIMEOUT
     while True:
         try:
-            found = consumer.committed(list(toppars), timeout=max(1.0, deadline - time.monotonic()))
-            for failed in (toppar.error for toppar in found if toppar.error is not None):
-                raise KafkaException(failed)
-            return found
+            return committed_of(consumer, toppars, max(1.0, deadline - time.monotonic()))
         except KafkaException as error:
             # a coordinator that moves is an error at once, and passes
             if time.monotonic() > deadline or isinstance(translate(error), Fatal):

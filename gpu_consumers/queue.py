@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition, Lock
 
@@ -86,8 +86,8 @@ class TaskQueue:
             self._shared.room.leave(task)
         with self._changed:
             if (taken := self._taken.pop(id(task), None)) is not None:
-                charge = charge_of(taken.ticket, self._clock() - taken.at, audio)
-                self._fair.correct(replace(taken.ticket, seconds=taken.charged), charge)
+                due = charge_of(taken.ticket, self._clock() - taken.at, audio)
+                self._fair.charge(taken.ticket, due - taken.charged)
                 self._judge(taken.ticket, failed)
             self._changed.notify()
 
@@ -120,12 +120,12 @@ class TaskQueue:
             room = self._shared.room
             if (alone := room.open_up(now)) is not None:
                 alone.partition.starts.open_up(alone.delivery.offset)
-            return self._next_suspect(room, now) or self._next_fair(room, now)
+            but = self._brake.waiting(now)
+            return self._next_suspect(room, now, but) or self._next_fair(room, now, but)
 
-    def _next_suspect(self, room: Room[Task], now: float) -> Task | None:
+    def _next_suspect(self, room: Room[Task], now: float, but: Collection[str]) -> Task | None:
         # a partition may be lost while its deliveries wait
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
-        but = self._brake.waiting(now)
         allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant not in but]
         if not allowed:
             return None
@@ -141,11 +141,10 @@ class TaskQueue:
         del self._suspects[place]
         return self._taken_by(task, ticket, charged=0.0)
 
-    def _next_fair(self, room: Room[Task], now: float) -> Task | None:
+    def _next_fair(self, room: Room[Task], now: float, but: set[str]) -> Task | None:
         if not room.admits(now):
             return None
         running_long = sum(taken.ticket.long for taken in self._taken.values())
-        but = self._brake.waiting(now)
         take = partial(self._fair.take, long_too=running_long < self._most_long)
         while (found := take(but=but | self._brake.behind) or take(but=but)) is not None:
             task, ticket = found
@@ -154,7 +153,7 @@ class TaskQueue:
                 task.partition.starts.begin(task.delivery.offset, alone=False)
                 return self._taken_by(task, ticket, charged=ticket.seconds)
             # its tenant was charged when it was chosen, and had nothing for it
-            self._fair.correct(ticket, 0.0)
+            self._fair.charge(ticket, -ticket.seconds)
         return None
 
     def _taken_by(self, task: Task, ticket: Ticket, *, charged: float) -> Task:

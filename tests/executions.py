@@ -48,7 +48,7 @@ class Logged:
         except NotOwner:
             self._write("dropped", job)
             raise
-        except Exception:
+        except Exception:  # stages raise whatever they like; it is written down and passes
             self._write("failed", job)
             raise
         self._write("done", job)

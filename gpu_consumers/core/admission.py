@@ -38,9 +38,8 @@ class Valve:
 # undecoded records are small: a long look-ahead costs little, while a pause costs a refetch of up to half a second
 RECORDS = Watermarks(high=2_000, low=1_000)
 RECORD_BYTES = Watermarks(high=64_000_000, low=32_000_000)
-DONE_AHEAD = Watermarks(
-    high=100_000, low=50_000
-)  # records finished above one that is not: the bitmap takes 40 ms to pack
+# records finished above one that is not: packing their bitmap takes 40 ms, and one of half a million is not read again
+DONE_AHEAD = Watermarks(high=100_000, low=50_000)
 METADATA_CHARACTERS = Watermarks(high=3_000, low=1_500)  # a commit may carry 4,095
 
 

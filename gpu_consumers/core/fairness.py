@@ -133,12 +133,12 @@ class FairQueue(Generic[T]):
         self._forget_idle(lane)
         return item, ticket
 
-    def correct(self, ticket: Ticket, seconds: float) -> None:
-        """A job that was taken turned out to have `seconds` of audio."""
+    def charge(self, ticket: Ticket, seconds: float) -> None:
+        """So many seconds of audio more, or less, than were charged when the job was taken."""
         lane = self._lanes[ticket.express]
-        lane.given += (seconds - ticket.seconds) / lane.weight
+        lane.given += seconds / lane.weight
         if (tenant := lane.tenants.get(ticket.tenant)) is not None:
-            tenant.given += seconds - ticket.seconds
+            tenant.given += seconds
 
     def keep(self, wanted: Callable[[T], bool]) -> list[T]:
         """Forget all but what is wanted; returns what was forgotten."""

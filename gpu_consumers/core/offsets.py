@@ -103,10 +103,9 @@ def _unpack(body: bytes) -> bytes:
 def restore(committed: int | None, metadata: str | None, low: int, high: int, topic_id: str = "") -> Position:
     """Where to start in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
 
-    A committed offset beyond the end, or of another topic of this name, belongs to one that was deleted and made anew:
-    all of it is unread.
+    All of one that was made anew is unread.
     """
-    if committed is None or committed < 0 or committed > high or is_another(decode_topic(metadata), topic_id):
+    if committed is None or committed < 0 or is_anew(committed, metadata, high, topic_id):
         return Position(low, topic_id=topic_id)
     base = max(committed, low)
     done = frozenset(offset for offset in decode(committed, metadata) if offset >= base)
@@ -115,9 +114,13 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int, to
     return Position(base, done, Marks(found.owned, begun, found.owner), topic_id)
 
 
-def is_another(known: str, topic_id: str) -> bool:
-    """Whether two topics of one name are two; nobody can tell when one of them is not known."""
-    return bool(known and topic_id) and known != topic_id
+def is_anew(committed: int, metadata: str | None, high: int, topic_id: str) -> bool:
+    """Whether the topic was deleted and made anew since: it ends before what was committed, or has another id.
+
+    Nobody can tell by an id that is not known.
+    """
+    known = decode_topic(metadata)
+    return committed > high or bool(known and topic_id and known != topic_id)
 
 
 class PartitionOffsets:

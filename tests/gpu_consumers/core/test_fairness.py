@@ -102,7 +102,7 @@ def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
         queue.add(number, Ticket("liar", seconds=1))
         queue.add(number, Ticket("honest", seconds=10))
     lied = next(ticket for _, ticket in iter(queue.take, None) if ticket.tenant == "liar")
-    queue.correct(lied, 100.0)
+    queue.charge(lied, 100.0 - lied.seconds)
     following = [ticket.tenant for _, ticket in taken(queue)[:10]]
     assert following == ["honest"] * 10
 
