@@ -29,6 +29,7 @@ Makes the environment if need be, checks lint, format, types and import contract
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure or
 start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ..."""
 INTERRUPTED = 130
+PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
 ALONE = ("tests/deploy/local", "tests/bench", "tests/chaos", "tests/system")  # they measure, or start a whole service
 WIDTH = 120  # columns where there is no terminal, such as in a CI log
@@ -132,10 +133,10 @@ def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list
 def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
     """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
     if arguments:
-        return (Gate("Tests", ("pytest", *arguments)),)
+        return (Gate("Tests", (*PYTEST, *arguments)),)
     ignored = (f"--ignore={folder}" for folder in ALONE)
     side_by_side = ("-n", str(min(MOST_WORKERS, processors)), "--dist", "loadfile")
-    return Gate("Tests", ("pytest", *side_by_side, *ignored)), Gate("Tests alone", ("pytest", *ALONE))
+    return Gate("Tests", (*PYTEST, *side_by_side, *ignored)), Gate("Tests alone", (*PYTEST, *ALONE))
 
 
 def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -17,6 +18,15 @@ from sink.migrate import migrate
 from sink.s3 import S3ObjectStore
 
 TopicFactory = Callable[..., str]
+# properties are judged by their examples, not by how busy the machine is
+hypothesis.settings.register_profile(
+    "random", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+# one commit, one verdict: what `deploy/test` runs draws the same examples each time
+hypothesis.settings.register_profile(
+    "repeatable", hypothesis.settings.get_profile("random"), derandomize=True, database=None
+)
+hypothesis.settings.load_profile("random")
 MARKERS = {"kafka": "kafka", "postgres_server": "postgres", "s3_server": "s3", "registry_url": "registry"}
 
 

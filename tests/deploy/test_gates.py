@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.environment import ROOT
-from deploy.gates import ALONE, Gate, calls_of_pytest, run, skip_reasons
+from deploy.gates import ALONE, PYTEST, Gate, calls_of_pytest, run, skip_reasons
 
 REPORT = """<testsuites><testsuite>
 <testcase name="a"><skipped message="no GPU"/></testcase>
@@ -34,11 +34,11 @@ def test_a_gate_gets_its_environment() -> None:
 def test_every_test_is_run_once_and_what_measures_is_alone() -> None:
     together, alone = calls_of_pytest((), processors=2)
     assert [word for word in together.command if word.startswith("--ignore=")] == [f"--ignore={f}" for f in ALONE]
-    assert alone.command == ("pytest", *ALONE)
+    assert alone.command == (*PYTEST, *ALONE)
     assert all((ROOT / folder).is_dir() for folder in ALONE)
 
 
 def test_arguments_are_pytests_own() -> None:
     assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), processors=2)] == [
-        ("pytest", "-x", "tests/sink")
+        (*PYTEST, "-x", "tests/sink")
     ]

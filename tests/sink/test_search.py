@@ -191,7 +191,9 @@ async def test_a_text_without_a_word_that_must_be_there_is_refused(db: Database)
         assert (caught.value.code, caught.value.errors[0]["field"]) == ("invalid_request", "q"), text
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(st.characters() | st.sampled_from("\"'-()&|!<>:*\\אבהוךש׳״\x00\ud800"), max_size=64))
 async def test_no_text_is_an_error_of_ours(db: Database, text: str) -> None:
     """It finds something or nothing, or names no word; and every text can be indexed."""

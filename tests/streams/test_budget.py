@@ -2,13 +2,12 @@
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.budget import Budget
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 150), max_size=30))
 def test_everything_gets_its_turn_and_never_too_much_at_once(sizes: list[int]) -> None:
     async def run() -> list[int]:

@@ -247,7 +247,7 @@ def play(log: list[int], steps: list[tuple[str, int]], tracker: type[PartitionOf
     partition.drain()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(log=LOGS, steps=STEPS)
 def test_no_interleaving_loses_or_repeats_committed_work(log: list[int], steps: list[tuple[str, int]]) -> None:
     """Never past an offset in flight, never backwards, nothing committed twice, nothing lost, no lag in the end."""
@@ -282,7 +282,7 @@ class ForgetsTheBitmap(PartitionOffsets):
 def test_the_properties_find_planted_bugs(tracker: type[PartitionOffsets]) -> None:
     """The property above, on a tracker with a bug."""
 
-    @settings(max_examples=2_000, deadline=None, derandomize=True, database=None, report_multiple_bugs=False)
+    @settings(max_examples=2_000, derandomize=True, database=None, report_multiple_bugs=False)
     @given(log=LOGS, steps=STEPS)
     def promises(log: list[int], steps: list[tuple[str, int]]) -> None:
         play(log, steps, tracker)

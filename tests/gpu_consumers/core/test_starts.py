@@ -188,7 +188,7 @@ class Fleet:
         self.todo -= set(offsets)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     records=st.integers(1, 30),
     killers=st.sets(st.integers(0, 29), max_size=5),
