@@ -10,20 +10,22 @@ from typing import Annotated
 
 import typer
 
-from gpu_consumers.control import ControlReader
 from gpu_consumers.core.cancellations import Cancellations
+from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.work import StageRunner
 from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
+from gpu_consumers.following import TopicFollower
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.service import FAILED, Runtime, Service, create_group
 from gpu_consumers.stages import create_stages
 from producers.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
-from schemas.events import JobRequested, JobResult, TranscriptReady
+from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
 from schemas.logs import configure
 from schemas.serde import Serde
 from schemas.settings import GpuProcess, load
+from schemas.topics import CONTROL, TENANTS
 from sink.health_server import HealthServer
 from sink.schema_registry import serde_for
 
@@ -32,7 +34,7 @@ PROCESS = "scribe-gpu"
 STAGES = ("transcribe", "diarize")
 MISTAKE = 2
 
-StageFactory = Callable[[Sequence[str], Serde, GpuProcess], Sequence[StageRunner]]
+StageFactory = Callable[[Sequence[str], Serde, GpuProcess, Policies], Sequence[StageRunner]]
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
@@ -82,11 +84,12 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
     serde, drain = serde_for(settings), Drain(settings.drain_seconds)
     service = Service(drain)
     # probes answer from the start: loading models may take minutes
-    cancellations = Cancellations()
+    cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
     with (
         HealthServer(settings, ready=service.ready, live=service.live),
         Publisher(settings, worker) as publisher,
-        ControlReader(settings, serde, cancellations, worker) as control,
+        TopicFollower(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
+        TopicFollower(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,
     ):
         runtime = Runtime(
             settings,
@@ -96,10 +99,10 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
             worker,
             time_scale=settings.time_scale,
             cancelled=cancellations.covers,
-            informed=lambda: control.informed,
+            informed=lambda: control.informed and tenants.informed,
         )
         _learn(serde)
-        groups = [create_group(runner, runtime) for runner in create(names, serde, settings)]
+        groups = [create_group(runner, runtime) for runner in create(names, serde, settings, policies)]
         service.handle_signals()
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
@@ -113,7 +116,9 @@ def _learn(serde: Serde) -> None:
         log.warning("jobs wait in the order in which they come until the first of them was read: %s", error)
 
 
-def _fake_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> Sequence[StageRunner]:
+def _fake_stages(
+    names: Sequence[str], serde: Serde, settings: GpuProcess, _policies: Policies
+) -> Sequence[StageRunner]:
     if settings.environment != "development":
         raise SettingsError("--fake invents transcripts: it needs SCRIBE_ENVIRONMENT=development")
     if list(names) != ["transcribe"]:

@@ -33,13 +33,15 @@ class Claims:
     store: ObjectStore
     max_inline: int
 
-    def enclose(self, transcript: Transcript, tenant: str, job_id: UUID, event_id: UUID) -> Enclosed:
+    def enclose(
+        self, transcript: Transcript, tenant: str, job_id: UUID, event_id: UUID, *, inline: bool = True
+    ) -> Enclosed:
         """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
 
-        What an earlier attempt kept under the same event id counts: its event may already be on its way.
+        Without `inline` never inside it, however small. What an earlier attempt kept under the same event id counts: its event may already be on its way.
         """
         body = encode_transcript(transcript)
-        if len(body) <= self.max_inline:
+        if inline and len(body) <= self.max_inline:
             return Enclosed(transcript, transcript, None)
         if len(body) > MAX_BYTES:
             raise Permanent("result_too_large", f"{len(body)} bytes")

@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from schemas.errors import Permanent
-from schemas.events import Source
+from schemas.events import Source, TenantPolicy
 from schemas.objects import audio_key, check_own, upload_key
+from schemas.permissions import check_host, may_read
 from schemas.ports import ObjectStore
 from sink.disk import capacity
 
@@ -27,8 +29,12 @@ class Downloads(Protocol):
         max_bytes: int,
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
+        check_host: Callable[[str], None],
     ) -> object:
-        """Fetch `url` into `path`; raises Permanent, SourceFailed, Outage, or OSError when the disk has no room."""
+        """Fetch `url` into `path`; raises Permanent, SourceFailed, Outage, or OSError when the disk has no room.
+
+        What `check_host` raises for a host that would be called, at first or by a redirect, passes.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,8 @@ class Fetcher:
         self._store = store
         self._limits = limits
 
-    def fetch(self, tenant: str, source: Source, path: Path, check: Callable[[], None]) -> Fetched:
-        """The recording of `source` in `path`; `check` is called on the way and may raise to stop.
+    def fetch(self, policy: TenantPolicy, source: Source, path: Path, check: Callable[[], None]) -> Fetched:
+        """The recording of `source` in `path`, as far as the tenant's `policy` allows; `check` is called on the way and may raise to stop.
 
         Raises Permanent: source_refused, source_not_found, source_unreachable, source_changed, media_too_large.
         """
@@ -71,13 +77,13 @@ class Fetcher:
                     max_bytes=max_bytes,
                     deadline_seconds=self._limits.deadline_seconds,
                     check=check,
+                    check_host=partial(check_host, policy),
                 )
             uri = None
         else:
-            key = self._key(tenant, source.uri, scheme)
+            store, key, uri = self._place(policy, source.uri, scheme)
             with self._at_most(path) as max_bytes:
-                self._store.download(key, path, max_bytes=max_bytes, check=check)
-            uri = self._store.uri(key)
+                store.download(key, path, max_bytes=max_bytes, check=check)
         check()
         fetched = Fetched(path, digest_of(path), path.stat().st_size, uri)
         _check_announced(source, fetched)
@@ -111,6 +117,16 @@ class Fetcher:
             if error.code != "media_too_large" or disk >= self._limits.max_bytes:
                 raise
             raise Permanent(error.code, f"{error.detail}, the whole disk of the machine that works on it") from error
+
+    def _place(self, policy: TenantPolicy, uri: str, scheme: str) -> tuple[ObjectStore, str, str | None]:
+        """Where an object lies, and its address if it is the tenant's own.
+
+        Of any other the stages that follow get a copy, which is ours to delete.
+        """
+        if may_read(policy, uri) and not uri.startswith(self._store.uri(f"{policy.tenant}/")):
+            return *self._store.elsewhere(uri), None
+        key = self._key(policy.tenant, uri, scheme)
+        return self._store, key, self._store.uri(key)
 
     def _key(self, tenant: str, uri: str, scheme: str) -> str:
         if scheme == "upload":

@@ -10,7 +10,7 @@ from gpu_consumers.engine import Progress, Samples
 from gpu_consumers.fetch import Fetched, Fetcher
 from gpu_consumers.media import Decoded, decode
 from gpu_consumers.stopwatch import Stopwatch
-from schemas.events import Channels, JobRequested, TranscriptReady
+from schemas.events import Channels, JobRequested, TenantPolicy, TranscriptReady
 
 CHECK_SECONDS = 20.0  # of audio: decoding is hundreds of times faster
 
@@ -33,14 +33,16 @@ class Recordings:
         self._max_seconds = max_seconds
 
     @contextmanager
-    def fresh(self, request: JobRequested, check: Callable[[], None], watch: Stopwatch) -> Iterator[Recording]:
-        """The recording of a new job.
+    def fresh(
+        self, request: JobRequested, policy: TenantPolicy, check: Callable[[], None], watch: Stopwatch
+    ) -> Iterator[Recording]:
+        """The recording of a new job, from where the tenant's `policy` lets it come.
 
         It is fetched even when its digest is announced and known: knowing a digest is no right to what it stands for.
         """
         with self._cache.folder() as folder:
             with watch.measure("fetch"):
-                fetched = self._fetcher.fetch(request.tenant, request.source, folder / "recording", check)
+                fetched = self._fetcher.fetch(policy, request.source, folder / "recording", check)
             made: list[Decoded] = []
             with watch.measure("decode"):
                 channels = request.options.channels

@@ -152,7 +152,9 @@ class Service:
         if not self._groups:
             return "loading models"
         absent = [f"{group.group} {missing}" for group in self._groups if (missing := group.missing)]
-        uninformed = [f"{group.group} does not hear of cancels" for group in self._groups if not group.informed]
+        uninformed = [
+            f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.informed
+        ]
         return ", ".join((*absent, *uninformed)) or None
 
     def _run(self, group: GroupConsumer) -> None:

@@ -4,17 +4,18 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from gpu_consumers.audio_cache import AudioCache
 from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
-from gpu_consumers.claims import Claims
+from gpu_consumers.claims import Claims, Enclosed
 from gpu_consumers.core.assembly import assemble, needs_turns
 from gpu_consumers.core.checkpoints import digest_of
 from gpu_consumers.core.merge import FAILED, merge, without_words
+from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.settle import classify
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
 from gpu_consumers.engine import Diarizer, Engines, Progress, Samples, SpeakerBounds, Wishes
@@ -38,6 +39,7 @@ from schemas.events import (
 from schemas.metrics import AUDIO_SECONDS
 from schemas.models import ModelEntry, ModelRegistry, load_registry
 from schemas.objects import checkpoint_prefix
+from schemas.permissions import check_model
 from schemas.requests import check_request
 from schemas.serde import Serde
 from schemas.settings import GpuProcess
@@ -66,8 +68,14 @@ class Parts:
     engines: Engines
     recordings: Recordings
     claims: Claims
+    policies: Policies = field(default_factory=Policies)
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
+
+    def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> Enclosed:
+        """How a transcript travels in the event `ident` of a job, as its tenant wants it."""
+        inline = self.policies.of(request.tenant).inline
+        return self.claims.enclose(transcript, request.tenant, request.job_id, ident, inline=inline)
 
     def checkpoints(
         self, work: Work, request: JobRequested, duration: float, *facts: object
@@ -103,10 +111,12 @@ class TranscribeStage:
     def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
         """See StageRunner."""
         request = job.request
+        policy = self.parts.policies.admit(request.tenant)
         entry = check_request(request, self.registry, self.parts.now())
+        check_model(policy, entry.name)
         work.report(Stage.TRANSCRIBING, 0.0, None)
         watch = Stopwatch()
-        with self.parts.recordings.fresh(request, work.check, watch) as recording:
+        with self.parts.recordings.fresh(request, policy, work.check, watch) as recording:
             model = self.parts.engines.transcriber(entry.name)
             with watch.measure("transcribe"):
                 wishes = _wishes(request.options, entry)
@@ -148,7 +158,7 @@ class TranscribeStage:
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
     ) -> TranscriptReady:
         ident = event_id(request.job_id, TranscriptReady.KIND, request.run)
-        enclosed = self.parts.claims.enclose(transcript, request.tenant, request.job_id, ident)
+        enclosed = self.parts.enclose(transcript, request, ident)
         return TranscriptReady(
             event_id=ident,
             job_id=request.job_id,
@@ -235,7 +245,7 @@ def result_of(
     if not request.options.word_timestamps:
         transcript = without_words(transcript)
     ident: UUID = event_id(request.job_id, JobResult.KIND, request.run)
-    enclosed = parts.claims.enclose(transcript, request.tenant, request.job_id, ident)
+    enclosed = parts.enclose(transcript, request, ident)
     return JobResult(
         event_id=ident,
         job_id=request.job_id,
@@ -285,7 +295,9 @@ def _mono(samples: Samples) -> Samples:
     return mono
 
 
-def create_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> tuple[StageRunner, ...]:
+def create_stages(
+    names: Sequence[str], serde: Serde, settings: GpuProcess, policies: Policies
+) -> tuple[StageRunner, ...]:
     """The stages `transcribe` and `diarize` by name, their default models loaded and tried; raises Fatal, SettingsError."""
     registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
     store = S3ObjectStore(settings)
@@ -300,7 +312,7 @@ def create_stages(names: Sequence[str], serde: Serde, settings: GpuProcess) -> t
     engines = LoadedEngines(registry, settings, settings)
     recordings = Recordings(fetcher, cache, settings.audio_max_seconds)
     claims = Claims(store, settings.inline_max_bytes)
-    parts = Parts(serde, engines, recordings, claims, checkpoint_seconds=settings.checkpoint_seconds)
+    parts = Parts(serde, engines, recordings, claims, policies, checkpoint_seconds=settings.checkpoint_seconds)
 
     def create(name: str) -> StageRunner:
         if name == "transcribe":

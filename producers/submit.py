@@ -11,17 +11,20 @@ from urllib.parse import urlsplit
 from producers.publisher import record_bytes
 from producers.webhooks import check_url
 from schemas.errors import Poison, Rejected
-from schemas.events import JobRequested, Priority
+from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
 from schemas.objects import check_own
+from schemas.permissions import check_host, check_model, may_read
 from schemas.records import Record, record_of
 from schemas.requests import check_request, mistakes
 from schemas.serde import Serde, to_json
 from schemas.topics import JOBS, JOBS_EXPRESS
 from sink import jobs
 from sink.jobs import JobRow
+from sink.object_uri import split_uri
 from sink.postgres import Database
+from sink.target import Target
 
 JOB_TOPICS: Mapping[Priority, str] = {Priority.STANDARD: JOBS, Priority.EXPRESS: JOBS_EXPRESS}
 UPLOAD_SCHEME = "upload://"
@@ -49,21 +52,22 @@ class Accepted:
 
 def check(
     request: JobRequested,
+    policy: TenantPolicy,
     registry: ModelRegistry,
     now: datetime,
-    check_address: Callable[[str], object],
+    check_address: Callable[[str], Target],
     key_of: Callable[[str], str],
 ) -> None:
     """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
 
-    `check_address` raises Permanent for an address that may not be called, `key_of` for an s3 address outside of the
-    bucket; it returns the key of any other.
+    `check_address` raises Permanent for an address that may not be called and returns the parts of any other, `key_of`
+    raises it for an s3 address outside of the bucket and returns the key of any other.
     """
     check_fields(request)
-    check_request(request, registry, now)
-    check_object(request, key_of)
+    check_model(policy, check_request(request, registry, now).name)
+    check_object(request, policy, key_of)
     if urlsplit(request.source.uri).scheme in ("https", "http"):
-        check_address(request.source.uri)
+        check_host(policy, check_address(request.source.uri).host)
     if request.webhook_url is not None:
         check_url(request.webhook_url, check_address, "webhook_url")
 
@@ -75,10 +79,15 @@ def check_fields(request: JobRequested) -> None:
         raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
 
 
-def check_object(request: JobRequested, key_of: Callable[[str], str]) -> None:
-    """Raise Permanent(source_refused) for an s3 address that is not the tenant's own."""
-    if urlsplit(request.source.uri).scheme == "s3":  # in lower case, however it was written
-        check_own(request.tenant, key_of(request.source.uri))
+def check_object(request: JobRequested, policy: TenantPolicy, key_of: Callable[[str], str]) -> None:
+    """Raise Permanent(source_refused) for an s3 address that is neither the tenant's own nor allowed to it."""
+    uri = request.source.uri
+    if urlsplit(uri).scheme != "s3":  # in lower case, however it was written
+        return
+    if may_read(policy, uri):
+        split_uri(uri)
+    else:
+        check_own(request.tenant, key_of(uri))
 
 
 def job_record(
@@ -112,14 +121,19 @@ def fingerprint(request: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-async def accept(database: Database, request: JobRequested, record: Record) -> Accepted:
+async def accept(
+    database: Database, request: JobRequested, record: Record, most_waiting: int | None = None
+) -> Accepted:
     """Commit a job and its outbox row, or find the job that the same request made before.
 
-    Raises Rejected(conflict) when the id belongs to another request, and Outage when the database is away.
+    Raises Rejected: conflict when the id belongs to another request, quota_exceeded when more than `most_waiting` jobs
+    of the tenant would wait for their turn; and Outage when the database is away.
     """
     digest = fingerprint(to_json(request))
     async with database.as_tenant(request.tenant, writing=True) as connection:
         created = await jobs.accept(connection, request, digest, record)
+        if created and most_waiting is not None and await jobs.waits_beyond(connection, request.tenant, most_waiting):
+            raise Rejected("quota_exceeded", f"at most {most_waiting}")
         job = await jobs.find(connection, request.job_id, request.tenant)
     if job is None or not (created or _is_same(job, request, digest)):
         raise Rejected("conflict", f"job_id {request.job_id}")

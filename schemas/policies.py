@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
@@ -13,8 +12,9 @@ from schemas.objects import check_tenant
 from schemas.requests import EARLIEST
 from schemas.retention import tenant_mistakes
 
+QUEUED = "queued"
 QUOTAS: dict[str, str] = {
-    "queued": "jobs that may wait for their turn at once",
+    QUEUED: "jobs that may wait for their turn at once",
     TOKENS_PER_DAY: "tokens that the enhanced-AI service may charge a day",
 }
 """The quotas that a policy may name."""
@@ -69,14 +69,20 @@ def _time(at: datetime, now: datetime) -> Iterator[Mistake]:
 def _hosts(policy: TenantPolicy) -> Iterator[Mistake]:
     yield from _texts("allowed_hosts", policy.allowed_hosts)
     for host in policy.allowed_hosts:
-        if host != host.strip(".").lower() or any(c in host for c in "/:@?#*\\") or any(c.isspace() for c in host):
-            yield "allowed_hosts", "a host must be a name such as media.example, in lower case and without a port"
+        plain = host.isascii() and host == host.strip(".").lower()
+        if not plain or any(c in host for c in "/:@?#*\\") or any(c.isspace() for c in host):
+            yield (
+                "allowed_hosts",
+                "a host must be a name such as media.example, in lower case, without a port, other letters as xn--",
+            )
 
 
 def _prefixes(policy: TenantPolicy) -> Iterator[Mistake]:
     yield from _texts("allowed_prefixes", policy.allowed_prefixes, MAX_PREFIX_CHARS)
     for prefix in policy.allowed_prefixes:
-        if not prefix.startswith("s3://") or not urlsplit(prefix).netloc:
+        bucket, slash, _ = prefix.removeprefix("s3://").partition("/")
+        # without the slash it would be the beginning of other buckets' names too
+        if not prefix.startswith("s3://") or not bucket or not slash:
             yield "allowed_prefixes", "a prefix must be s3://bucket/ and the beginning of a key"
 
 

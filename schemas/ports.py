@@ -39,6 +39,12 @@ class ObjectStore(Protocol):
     def key(self, uri: str) -> str:
         """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
 
+    def elsewhere(self, uri: str) -> tuple["ObjectStore", str]:
+        """The bucket of an s3:// address under the same credentials, and its key, to be read only.
+
+        What such a bucket refuses is no outage but Permanent; raises Permanent(source_refused) for keys that are not plain.
+        """
+
     def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
         """Write an object; with `if_absent` an existing one stays and False is returned."""
 

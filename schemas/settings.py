@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from schemas.permissions import UnknownTenant
 from schemas.retention import days_of, mistakes
 
 S = TypeVar("S", bound=BaseSettings)
@@ -280,6 +281,13 @@ class ModelSettings(_Settings):
     """Folder where hub models are kept; unset: the hub client's own."""
 
 
+class TenantSettings(_Settings):
+    """Tenants of whom nothing was said."""
+
+    unknown_tenant: UnknownTenant = "allow"
+    """Whether jobs of a tenant without a policy are done; `deny`: `scribe tenants set TENANT` makes it known."""
+
+
 class GpuSettings(_Settings):
     """The GPU consumers."""
 
@@ -316,6 +324,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ApiSettings,
     ClientSettings,
     ModelSettings,
+    TenantSettings,
     GpuSettings,
 )
 
@@ -341,6 +350,7 @@ class ApiProcess(
     EnhancedAiSettings,
     ApiSettings,
     ModelSettings,
+    TenantSettings,
 ):
     """All that `scribe-api` reads."""
 
@@ -351,6 +361,7 @@ class GpuProcess(
     ObjectStoreSettings,
     OutboundSettings,
     ModelSettings,
+    TenantSettings,
     GpuSettings,
 ):
     """All that `scribe-gpu` reads."""

@@ -17,6 +17,11 @@ async def lock(connection: Connection, job_id: UUID) -> None:
     await lock_all(connection, [job_id])
 
 
+async def lock_waiting(connection: Connection, tenant: str) -> None:
+    """Let only one transaction at a time count a tenant's waiting jobs; taken after the lock of a job, never before."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [tenant])
+
+
 async def lock_all(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """The same for many jobs, in one order everywhere, so that no two transactions wait for each other."""
     await connection.execute(_LOCK, [[str(job_id) for job_id in job_ids]])

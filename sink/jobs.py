@@ -12,7 +12,7 @@ from schemas.records import Record
 from schemas.serde import to_json, transcript_from_json
 from schemas.transcript import Transcript
 from sink import outbox
-from sink.job_lock import lock
+from sink.job_lock import lock, lock_waiting
 from sink.postgres import Connection
 
 QUEUED = "queued"
@@ -90,6 +90,21 @@ async def accept(connection: Connection, request: JobRequested, fingerprint: byt
     )
     await outbox.add(connection, record)
     return True
+
+
+async def waits_beyond(connection: Connection, tenant: str, most: int) -> bool:
+    """Whether more than `most` jobs of a tenant wait for their turn; until the transaction ends nobody else may ask.
+
+    So of two transactions that each add one, the second sees what the first has added.
+    """
+    await lock_waiting(connection, tenant)
+    cursor = await connection.execute(
+        "SELECT count(*) AS found FROM (SELECT 1 FROM jobs"
+        " WHERE tenant = %s AND completed_at IS NULL AND state = %s LIMIT %s) AS waiting",
+        [tenant, QUEUED, most + 1],
+    )
+    row = await cursor.fetchone()
+    return row is not None and row["found"] > most
 
 
 async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | None:

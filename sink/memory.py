@@ -9,7 +9,7 @@ from typing import BinaryIO
 from schemas.errors import Permanent
 from schemas.ports import ObjectInfo, Refused, StoredObject
 from schemas.records import Record
-from sink.object_uri import key_of, make_uri
+from sink.object_uri import key_of, make_uri, split_uri
 
 
 class MemoryObjectStore:
@@ -19,6 +19,7 @@ class MemoryObjectStore:
         self.bucket = bucket
         self._objects: dict[str, tuple[bytes, str]] = {}
         self._written: dict[str, datetime] = {}
+        self._others: dict[str, MemoryObjectStore] = {bucket: self}
         self._lock = threading.Lock()
 
     def uri(self, key: str) -> str:
@@ -28,6 +29,11 @@ class MemoryObjectStore:
     def key(self, uri: str) -> str:
         """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
         return key_of(self.bucket, uri)
+
+    def elsewhere(self, uri: str) -> tuple["MemoryObjectStore", str]:
+        """Another bucket, empty at first, and the key in it of an s3:// address; raises Permanent(source_refused)."""
+        bucket, key = split_uri(uri)
+        return self._others.setdefault(bucket, MemoryObjectStore(bucket)), key
 
     def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
         """Write an object; with `if_absent` an existing one stays and False is returned."""

@@ -15,7 +15,16 @@ def key_of(bucket: str, uri: str) -> str:
     prefix = make_uri(bucket, "")
     if not uri.startswith(prefix):
         raise Permanent("source_refused", f"s3 addresses must begin with {prefix}")
-    key = uri.removeprefix(prefix)
+    return _plain(uri.removeprefix(prefix))
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address; raises Permanent(source_refused) for keys that are not plain."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, _plain(key)
+
+
+def _plain(key: str) -> str:
     if not is_plain(key):
         raise Permanent(
             "source_refused", "the key of an s3 address must have no empty, '.' or '..' parts and no control characters"

@@ -136,18 +136,20 @@ class OutboundClient(_Client):
         max_bytes: int,
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
+        check_host: Callable[[str], None] = lambda _: None,
     ) -> Downloaded:
         """Fetch a recording into `path` within `deadline_seconds` in all; on any error there is no file.
 
         A source slower than MIN_BYTES_PER_SECOND over PACE_SECONDS is given up before. `check` is called in this
-        thread several times a second; what it raises stops the download and passes. Raises Permanent
+        thread several times a second; what it raises stops the download and passes, as does what `check_host` raises
+        for a host (ASCII, lower case) that is to be called, the first one or where a redirect leads. Raises Permanent
         (source_refused, source_not_found, source_unreachable, media_too_large), SourceFailed for what may pass, Outage
         when the egress proxy is away, and OSError when the local disk takes no more: at once when it has no room for
         an announced length.
         """
         part = path.with_name(path.name + ".part")
         try:
-            found = asyncio.run(_watched(self._fetch(url, part, max_bytes, deadline_seconds), check))
+            found = asyncio.run(_watched(self._fetch(url, part, max_bytes, deadline_seconds, check_host), check))
             part.replace(path)
         except ExchangeFailed as error:
             raise _failure_of_fetch(error) from error
@@ -155,11 +157,14 @@ class OutboundClient(_Client):
             part.unlink(missing_ok=True)
         return found
 
-    async def _fetch(self, url: str, path: Path, max_bytes: int, deadline_seconds: float) -> Downloaded:
+    async def _fetch(
+        self, url: str, path: Path, max_bytes: int, deadline_seconds: float, check_host: Callable[[str], None]
+    ) -> Downloaded:
         try:
             async with asyncio.timeout(deadline_seconds):
                 target = parse_target(url, self._rules)
                 for _ in range(MAX_REDIRECTS + 1):
+                    check_host(target.host)
                     found = await self._hop(target, path, max_bytes)
                     if isinstance(found, Downloaded):
                         return found

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from copy import copy
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from schemas.errors import Outage, Permanent
 from schemas.ports import ObjectInfo, StoredObject
 from schemas.settings import ObjectStoreSettings
 from sink.disk import reserve
-from sink.object_uri import key_of, make_uri
+from sink.object_uri import key_of, make_uri, split_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,11 +31,14 @@ PART_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
-_DENIED = frozenset({"AccessDenied", "403"})  # answers to HEAD have no body, and so no name for their error
+_DENIED = frozenset(
+    {"AccessDenied", "403", "NoSuchBucket"}
+)  # answers to HEAD have no body, and so no name for their error
 _LATER = ("Throttl", "Timeout", "SlowDown", "TooMany")  # parts of names that pass although their status is 4xx
 _READ = {
     "AccessDenied": "there is no such object, or this service may not read it",
     "403": "there is no such object, or this service may not read it",
+    "NoSuchBucket": "there is no such bucket",
     "InvalidObjectState": "the object is archived; restore it first",
 }
 
@@ -48,6 +52,7 @@ class S3ObjectStore:
 
     def __init__(self, settings: ObjectStoreSettings) -> None:
         self.bucket = settings.s3_bucket
+        self._home = self.bucket
         self._region = settings.s3_region
         self._client = _client(settings)
 
@@ -62,6 +67,16 @@ class S3ObjectStore:
     def key(self, uri: str) -> str:
         """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
         return key_of(self.bucket, uri)
+
+    def elsewhere(self, uri: str) -> tuple["S3ObjectStore", str]:
+        """The bucket of an s3:// address and its key; what that bucket refuses is Permanent and no outage of ours.
+
+        It shares the connections of this store. Raises Permanent(source_refused) for keys that are not plain.
+        """
+        bucket, key = split_uri(uri)
+        other = copy(self)
+        other.bucket = bucket
+        return other, key
 
     def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
         """Write an object; with `if_absent` an existing one stays and False is returned."""
@@ -247,12 +262,18 @@ class S3ObjectStore:
             code, status = _code(error), _status(error)
             if code in _NOT_FOUND or not 400 <= status < 500 or any(word in code for word in _LATER):
                 raise
-            try:
-                self._client.head_bucket(Bucket=self.bucket)
-            except ClientError:
-                raise error from None
+            if not self._answers():
+                raise
             meant = "source_not_found" if code in _DENIED else "source_unreachable"
             raise Permanent(meant, f"{self.uri(key)}: {_READ.get(code, f'the object store answers {code}')}") from error
+
+    def _answers(self) -> bool:
+        """Whether the service's own bucket can be used: then neither the store is away nor are the credentials wrong."""
+        try:
+            self._client.head_bucket(Bucket=self._home)
+        except ClientError:
+            return False
+        return True
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

@@ -49,6 +49,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             upload_max_bytes=settings.upload_max_bytes,
             secrets=SecretBox.of(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
+            unknown_tenant=settings.unknown_tenant,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 

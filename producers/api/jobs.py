@@ -17,10 +17,13 @@ from schemas import metrics
 from schemas.errors import Rejected
 from schemas.events import ENDED, JobRequested, Source
 from schemas.failpoints import failpoint
+from schemas.permissions import policy_for
+from schemas.policies import QUEUED
 from schemas.transcript import Transcript
 from sink import enhancements, jobs
 from sink.jobs import JobRow
 from sink.postgres import Connection
+from sink.tenants import policy_of
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 REQUEST_CODES = (
@@ -34,6 +37,9 @@ REQUEST_CODES = (
     "unknown_language",
     "language_required",
     "source_refused",
+    "unknown_tenant",
+    "model_not_allowed",
+    "quota_exceeded",
     *ASK_CODES,
 )
 
@@ -103,15 +109,16 @@ async def read_transcript(
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
     """Check a request, commit its job and say where to read it."""
-    check(request, services.registry, services.now(), services.check_address, services.store.key)
-    if request.enhancement is not None:
-        async with services.database.as_tenant(request.tenant) as connection:
+    async with services.database.as_tenant(request.tenant) as connection:
+        policy = policy_for(request.tenant, await policy_of(connection, request.tenant), services.unknown_tenant)
+        if request.enhancement is not None:
             await check_ask(connection, services, request.tenant, request.enhancement)
+    check(request, policy, services.registry, services.now(), services.check_address, services.store.key)
     # the first encoding may ask a schema registry for its ids
     record = await anyio.to_thread.run_sync(
         job_record, services.serde, request, "api", services.now(), trace, services.topics
     )
-    accepted = await accept(services.database, request, record)
+    accepted = await accept(services.database, request, record, policy.quotas.get(QUEUED))
     failpoint("api.after_accept")
     if accepted.created:
         metrics.JOBS_SUBMITTED.labels("rest").inc()

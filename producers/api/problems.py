@@ -82,7 +82,7 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
         errors=[FieldError(**item) for item in getattr(error, "errors", ())],
         request_id=request.scope.get("request_id", ""),
     )
-    if body.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if body.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if error.code == "unauthorized":
         headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'

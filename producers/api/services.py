@@ -15,11 +15,13 @@ from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
 from schemas.models import ModelRegistry
+from schemas.permissions import UnknownTenant
 from schemas.ports import ObjectStore
 from schemas.serde import Serde
 from sink.keys import ApiKey, verify_key
 from sink.postgres import Database
 from sink.replica import Reading
+from sink.target import Target
 from sink.time_limit import SECONDS
 from sink.webhook_secrets import SecretBox
 
@@ -40,12 +42,13 @@ class Services:
     store: ObjectStore
     serde: Serde
     registry: ModelRegistry
-    check_address: Callable[[str], object]
+    check_address: Callable[[str], Target]
     upload_max_bytes: int
     secrets: SecretBox | None = None  # without a key there are no webhooks
     webhook_max_endpoints: int = 1000  # of a tenant
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
+    unknown_tenant: UnknownTenant = "allow"
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload

@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 
 from producers.admin import TopicAdmin
 from producers.api.bodies import JobFields
+from producers.policies import read_policies
 from producers.publisher import Publisher
 from producers.submit import UPLOAD_SCHEME, check_fields, check_object, job_record
 from schemas.errors import Fatal, Outage, Permanent
 from schemas.events import JobRequested, Source
 from schemas.objects import check_tenant, upload_key
+from schemas.permissions import free_policy
 from schemas.ports import ObjectStore
 from schemas.requests import check_source
 from schemas.settings import KafkaAndObjects
@@ -29,14 +31,18 @@ def publish_job(
 ) -> UUID:
     """Publish JobRequested and return the job's id; a file goes into the object store when all else is known to fit.
 
+    Which models there are, and what hosts may be called, is known only where the transcribers run.
     Raises Rejected for what is wrong with the request, Outage when Kafka or the object store is away.
     """
     check_tenant(tenant)
     source = source_of(recording) if isinstance(recording, Path) else Source(uri=recording)
     request = fields.request(tenant, source, now)
-    _check(request, settings.s3_bucket)
+    check_fields(request)
+    check_source(request.source)
     record = job_record(serde_for(settings), request, "cli", now)
     _check_topic(settings, record.topic)
+    policy = read_policies(settings, now).get(tenant) or free_policy(tenant)
+    check_object(request, policy, partial(key_of, settings.s3_bucket))
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         if isinstance(recording, Path):
             _publish_with(S3ObjectStore(settings), recording, request, lambda: publisher.publish(record))
@@ -68,10 +74,3 @@ def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish
     except (Permanent, Fatal):  # after an Outage the broker may have the record all the same, and then needs the file
         store.delete(key)
         raise
-
-
-def _check(request: JobRequested, bucket: str) -> None:
-    """What can be seen from here; which models there are is known only where the transcribers run."""
-    check_fields(request)
-    check_source(request.source)
-    check_object(request, partial(key_of, bucket))

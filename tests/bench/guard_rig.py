@@ -26,6 +26,7 @@ from producers.submit import check
 from schemas.errors import ScribeError
 from schemas.events import Source
 from schemas.models import load_registry
+from schemas.permissions import free_policy
 from schemas.settings import OutboundSettings
 from sink.exchange import FailureKind, system_resolver
 from sink.outbound import AsyncOutboundClient, DeliveryError, OutboundClient, check_url
@@ -106,7 +107,7 @@ class Guard:
         said = []
         for request in (recording, webhook):
             try:
-                check(request, self._registry, datetime.now(UTC), address, str)
+                check(request, free_policy(request.tenant), self._registry, datetime.now(UTC), address, str)
             except ScribeError:
                 said.append(REFUSED)
             else:

@@ -18,6 +18,7 @@ from tests.chaos import names
 from tests.chaos.breaking import Breaker, Passes, orders_of
 
 if TYPE_CHECKING:
+    from gpu_consumers.core.policies import Policies
     from gpu_consumers.core.work import StageRunner
     from schemas.serde import Serde
     from schemas.settings import GpuProcess
@@ -60,7 +61,7 @@ def _gpu() -> None:
     os._exit(status)
 
 
-def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess") -> "Sequence[StageRunner]":
+def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess", _policies: "Policies") -> "Sequence[StageRunner]":
     from gpu_consumers.fake import FakeDiarizer, FakeTranscriber
     from tests.chaos.claiming import Claiming
     from tests.executions import Logged

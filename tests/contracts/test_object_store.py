@@ -78,6 +78,16 @@ def test_keys_may_hold_any_printable_text(store: ObjectStore, key: str) -> None:
     assert list(store.keys("acme/")) == [key]
 
 
+def test_another_bucket_is_read_by_its_address(store: ObjectStore) -> None:
+    store.put(KEY, b"sound", content_type="audio/ogg")
+    same, key = store.elsewhere(store.uri(KEY))
+    assert same.get(key) == b"sound"
+    absent, key = store.elsewhere("s3://no-such-bucket-of-ours/calls/x.wav")
+    assert key == "calls/x.wav"
+    assert error_of(lambda: absent.get(key)).code == "source_not_found"
+    assert error_of(lambda: store.elsewhere("s3://bucket/a/../b")).code == "source_refused"
+
+
 def test_a_missing_object_is_source_not_found(store: ObjectStore, tmp_path: Path) -> None:
     assert error_of(lambda: store.get(KEY)).code == "source_not_found"
     assert error_of(lambda: store.download(KEY, tmp_path / "x", max_bytes=9)).code == "source_not_found"

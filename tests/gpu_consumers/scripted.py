@@ -8,6 +8,7 @@ from gpu_consumers.audio_cache import AudioCache
 from gpu_consumers.claims import Claims
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.merge import Turn
+from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.engine import (
     SAMPLE_RATE,
@@ -116,6 +117,7 @@ class NoWeb:
         max_bytes: int,
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
+        check_host: Callable[[str], None],
     ) -> object:
         raise AssertionError(f"{url} was called")
 
@@ -128,12 +130,15 @@ class Rig:
     inline: int = 500_000
     engines: ScriptedEngines = field(default_factory=ScriptedEngines)
     store: MemoryObjectStore = field(default_factory=lambda: MemoryObjectStore("scribe"))
+    policies: Policies = field(default_factory=Policies)
 
     def __post_init__(self) -> None:
         self.serde = Serde()
         fetcher = Fetcher(NoWeb(), self.store, Limits(10**8, 60.0))
         recordings = Recordings(fetcher, AudioCache(self.folder, 10**8), 600.0)
-        self.parts = Parts(self.serde, self.engines, recordings, Claims(self.store, self.inline), lambda: AT)
+        self.parts = Parts(
+            self.serde, self.engines, recordings, Claims(self.store, self.inline), self.policies, lambda: AT
+        )
         self.transcribe = TranscribeStage(parts=self.parts, registry=load_registry())
         self.diarize = DiarizeStage(parts=self.parts)
 

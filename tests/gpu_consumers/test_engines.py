@@ -16,6 +16,7 @@ import torch
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.core.assembly import Heard
+from gpu_consumers.core.policies import Policies
 from gpu_consumers.diarizer import check_harmless
 from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
 from gpu_consumers.loading import LoadedEngines, checked_digest, choose_device, digest_of_all, unpinned_checkpoints
@@ -217,7 +218,7 @@ def test_stages_are_made_with_their_models_ready(tmp_path: Path) -> None:
         s3_access_key="k",
         s3_secret_key="s",
     )
-    transcribe, diarize = create_stages(["transcribe", "diarize"], Serde(), settings)
+    transcribe, diarize = create_stages(["transcribe", "diarize"], Serde(), settings, Policies())
     assert (transcribe.group, transcribe.workers) == (TRANSCRIBERS, 3)
     assert (diarize.group, diarize.workers) == (DIARIZERS, 1)
     wrong = (
@@ -227,7 +228,9 @@ def test_stages_are_made_with_their_models_ready(tmp_path: Path) -> None:
     )
     (tmp_path / "models.toml").write_text(wrong)
     with pytest.raises(Fatal, match=r"config\.json"):
-        create_stages(["transcribe"], Serde(), settings.model_copy(update={"models_file": tmp_path / "models.toml"}))
+        create_stages(
+            ["transcribe"], Serde(), settings.model_copy(update={"models_file": tmp_path / "models.toml"}), Policies()
+        )
 
 
 def test_a_changed_file_is_not_loaded(registry: ModelRegistry, tmp_path: Path) -> None:

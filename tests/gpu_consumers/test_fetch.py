@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -11,11 +13,13 @@ from gpu_consumers.fetch import Fetched, Fetcher, Limits
 from schemas.errors import NotOwner, Permanent
 from schemas.events import Source
 from schemas.objects import audio_key, upload_key
+from schemas.permissions import free_policy
 from sink.memory import MemoryObjectStore
 
 BODY = b"a recording"
 SHA = hashlib.sha256(BODY).hexdigest()
 JOB = UUID(int=7)
+FREE = free_policy("acme")
 
 
 class Web:
@@ -32,7 +36,9 @@ class Web:
         max_bytes: int,
         deadline_seconds: float,
         check: Callable[[], None] | None = None,
+        check_host: Callable[[str], None],
     ) -> object:
+        check_host(urlsplit(url).hostname or "")
         self.asked.append((url, max_bytes, deadline_seconds))
         if len(BODY) > max_bytes:
             raise Permanent("media_too_large", f"{len(BODY)} bytes, at most {max_bytes}")
@@ -56,7 +62,7 @@ def fetcher(web: Web, store: MemoryObjectStore) -> Fetcher:
 
 
 def fetch(fetcher: Fetcher, path: Path, uri: str, **announced: object) -> Fetched:
-    return fetcher.fetch("acme", Source(uri=uri, **announced), path / "file", lambda: None)  # type: ignore[arg-type]
+    return fetcher.fetch(FREE, Source(uri=uri, **announced), path / "file", lambda: None)  # type: ignore[arg-type]
 
 
 def code_of(fetcher: Fetcher, path: Path, uri: str, **announced: object) -> str:
@@ -89,7 +95,7 @@ def test_a_fetch_from_the_store_can_be_stopped_on_the_way(
         raise NotOwner("lost")
 
     for call in (
-        lambda: fetcher.fetch("acme", Source(uri=uri), path, check),
+        lambda: fetcher.fetch(FREE, Source(uri=uri), path, check),
         lambda: fetcher.again("acme", uri, SHA, path, check),
     ):
         with pytest.raises(NotOwner):
@@ -139,7 +145,7 @@ def test_fetching_can_be_stopped(fetcher: Fetcher, tmp_path: Path) -> None:
         raise NotOwner("gone")
 
     with pytest.raises(NotOwner):
-        fetcher.fetch("acme", Source(uri="https://a.example/"), tmp_path / "file", stop)
+        fetcher.fetch(FREE, Source(uri="https://a.example/"), tmp_path / "file", stop)
 
 
 def test_what_came_from_outside_is_kept_for_the_next_stage(
@@ -176,3 +182,24 @@ def test_what_the_disk_could_never_hold_is_too_large(
     with pytest.raises(Permanent, match="disk of the machine") as caught:
         fetch(fetcher, tmp_path, uri)
     assert caught.value.code == "media_too_large"
+
+
+def test_only_hosts_of_the_policy_are_called(fetcher: Fetcher, tmp_path: Path) -> None:
+    policy = replace(FREE, allowed_hosts=("media.example",))
+    fetcher.fetch(policy, Source(uri="https://media.example/a.wav"), tmp_path / "file", lambda: None)
+    with pytest.raises(Permanent, match=r"other\.example") as caught:
+        fetcher.fetch(policy, Source(uri="https://other.example/a.wav"), tmp_path / "file", lambda: None)
+    assert caught.value.code == "source_refused"
+
+
+@pytest.mark.parametrize("uri", ["s3://scribe/acme/x", "s3://scribe/globex/x", "s3://archive/x"])
+def test_what_the_policy_opens_is_read_and_only_the_tenants_own_is_left_where_it_lies(
+    fetcher: Fetcher, store: MemoryObjectStore, tmp_path: Path, uri: str
+) -> None:
+    bucket, key = store.elsewhere(uri)
+    bucket.put(key, BODY, content_type="audio/ogg")
+    policy = replace(FREE, allowed_prefixes=("s3://scribe/", "s3://archive/"))
+    fetched = fetcher.fetch(policy, Source(uri=uri, sha256=SHA), tmp_path / "file", lambda: None)
+    assert fetched.path.read_bytes() == BODY
+    own = uri if uri == "s3://scribe/acme/x" else store.uri(audio_key("acme", JOB, SHA))
+    assert fetcher.keep("acme", JOB, fetched) == own

@@ -14,9 +14,10 @@ import pytest
 from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
 from gpu_consumers.core.assembly import NO_SPEECH
 from gpu_consumers.core.merge import FAILED
+from gpu_consumers.core.policies import Policies
 from gpu_consumers.engine import SpeakerBounds, Wishes
 from schemas.errors import NotOwner, Outage, Permanent, Poison, Transient
-from schemas.events import JobRequested, JobResult, Options, Outcome, Source, Stage, TranscriptReady
+from schemas.events import JobRequested, JobResult, Options, Outcome, Source, Stage, TenantPolicy, TranscriptReady
 from schemas.objects import upload_key
 from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
@@ -184,6 +185,46 @@ def test_bad_requests_end_before_any_model(rig: Rig, changes: dict[str, Any], co
         transcribed(rig, replace(request(), **changes))
     assert caught.value.code == code
     assert rig.engines.heard.asked == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "uri", "code"),
+    [
+        (None, f"upload://{UPLOAD}", "unknown_tenant"),
+        ({"models": ("another",)}, f"upload://{UPLOAD}", "model_not_allowed"),
+        ({"allowed_prefixes": ("s3://scribe/other/calls/",)}, "s3://scribe/other/x", "source_refused"),
+    ],
+)
+def test_a_policy_is_kept_by_jobs_that_came_past_the_door(
+    tmp_path: Path, policy: dict[str, Any] | None, uri: str, code: str
+) -> None:
+    rig = Rig(tmp_path, policies=Policies("deny"))
+    if policy is not None:
+        rig.policies.add(TenantPolicy(tenant="acme", at=AT, **policy))
+    with pytest.raises(Permanent) as caught:
+        transcribed(rig, replace(request(), source=Source(uri=uri)))
+    assert caught.value.code == code
+    assert rig.engines.heard.asked == []
+
+
+def test_a_recording_below_an_allowed_prefix_is_copied_for_the_next_stage(rig: Rig) -> None:
+    """Its owner may delete it, and what we delete later is not its."""
+    archive, key = rig.store.elsewhere("s3://archive/calls/x.ogg")
+    archive.put(key, MONO, content_type="audio/ogg")
+    rig.policies.add(TenantPolicy(tenant="acme", allowed_prefixes=("s3://archive/calls/",), at=AT))
+    event = transcribed(rig, replace(request(), source=Source(uri="s3://archive/calls/x.ogg")))
+    assert isinstance(event, TranscriptReady)
+    assert rig.store.get(rig.store.key(event.audio.uri)) == MONO
+    assert event.audio.uri.startswith(f"s3://scribe/acme/{event.job_id}/audio/")
+    assert diarized(rig, event).outcome is Outcome.COMPLETED
+
+
+def test_no_transcript_of_a_tenant_that_wants_none_there_travels_in_an_event(rig: Rig) -> None:
+    rig.policies.add(TenantPolicy(tenant="acme", inline=False, at=AT))
+    event = ready(rig)
+    result = diarized(rig, event)
+    assert event.transcript is None is result.transcript
+    assert event.claim_check is not None is not result.claim_check
 
 
 def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:

@@ -19,16 +19,16 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from gpu_consumers.control import ControlReader
 from gpu_consumers.core.cancellations import Cancellations
 from gpu_consumers.core.work import Emission, Job, Work
 from gpu_consumers.drain import Drain
 from gpu_consumers.fake import FakeStage
+from gpu_consumers.following import TopicFollower
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.service import Runtime, Service, create_group
 from gpu_consumers.transactions import TransactionalProducer
 from producers.publisher import Publisher
-from schemas.events import JobRequested, JobResult, Source
+from schemas.events import JobControl, JobRequested, JobResult, Source
 from schemas.headers import read_headers
 from schemas.records import Record, record_of
 from schemas.serde import Serde
@@ -184,7 +184,7 @@ class Member:
         workers: int = 4,
         drain_seconds: float = 10,
         producer: TransactionalProducer | None = None,
-        control: ControlReader | None = None,
+        control: TopicFollower[JobControl] | None = None,
         cancellations: Cancellations | None = None,
         executions: Path | None = None,
     ) -> None:

@@ -26,6 +26,7 @@ from sink.outbound import check_url
 from sink.postgres import Connection, Database
 from sink.replica import Reading
 from sink.results import Kept, apply_request, apply_result
+from sink.target import Target
 from sink.webhook_secrets import SecretBox
 from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
 
@@ -128,7 +129,7 @@ def serving(
     store: ObjectStore,
     *,
     upload_max_bytes: int = 50_000_000,
-    check_address: Callable[[str], object] | None = None,
+    check_address: Callable[[str], Target] | None = None,
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
     **values: Any,

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from gpu_consumers import control as control_module
-from gpu_consumers.control import ControlReader
+from gpu_consumers import following
 from gpu_consumers.core.cancellations import Cancellations
+from gpu_consumers.following import TopicFollower
 from producers.cancelling import cancel_record
 from schemas.events import JobControl, JobRequested, Outcome
 from schemas.records import Record
@@ -36,9 +36,9 @@ class Control:
         self.group.publish_records(*(self.order(request, tenant=tenant, run=run) for request in requests))
 
     @contextmanager
-    def followed(self) -> Iterator[ControlReader]:
-        settings = self.group.settings
-        with ControlReader(settings, SERDE, self.cancellations, "test", topic=self.topic) as reader:
+    def followed(self) -> Iterator[TopicFollower[JobControl]]:
+        settings, take = self.group.settings, self.cancellations.add
+        with TopicFollower(settings, SERDE, self.topic, JobControl, take, "test") as reader:
             yield reader
 
     @contextmanager
@@ -145,7 +145,7 @@ class Broken(Cancellations):
 def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_module, "AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.2)
     control.cancellations = broken = Broken()
     first, second = job(), job()
     with control.member() as worker:
@@ -162,6 +162,7 @@ def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
 
 def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
     group, _ = create_topics(kafka)
-    with ControlReader(group.settings, SERDE, Cancellations(), "test", topic=f"missing.{uuid4().hex[:8]}") as reader:
+    missing, take = f"missing.{uuid4().hex[:8]}", Cancellations().add
+    with TopicFollower(group.settings, SERDE, missing, JobControl, take, "test") as reader:
         await_true(lambda: "scribe topics apply" in caplog.text)
         assert not reader.informed

@@ -175,11 +175,6 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
             "ends with none of .json, .txt, .srt, .vtt",
         ),
         (
-            ("submit", "s3://other/acme/x", "--via", "kafka", "--tenant", "acme"),
-            settings,
-            "must begin with s3://scribe/",
-        ),
-        (
             (
                 "submit",
                 "https://a.example/x",
@@ -253,6 +248,22 @@ def test_a_file_goes_straight_to_kafka(
     assert (request.tenant, request.options.language, request.source.size_bytes) == ("acme", "he", 40)
     assert object_store.get(f"acme/uploads/{request.source.uri.removeprefix('upload://')}") == b"RIFF" * 10
     assert dict(ours[0].headers())["ce_source"] == b"/scribe-rabbit/cli"
+
+
+def test_an_object_of_others_goes_to_kafka_only_below_an_allowed_prefix(
+    stack: Stack, bucket: str, run_here: Run
+) -> None:
+    values = {**stack.environment(), "SCRIBE_S3_BUCKET": bucket}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    assert run_here("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    tenant = f"t{uuid4().hex[:12]}"
+    call = ("submit", "s3://archive/calls/x.wav", "--via", "kafka", "--tenant", tenant)
+    refused = run_here(*call, **values)
+    assert (refused.returncode, f"must begin with s3://{bucket}/" in refused.stderr) == (2, True), refused.stderr
+    set_ = run_here("tenants", "set", tenant, "--allowed-prefix", "s3://archive/calls/", **values)
+    assert set_.returncode == 0, set_.stderr
+    done = run_here(*call, **values)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_of_a_refused_request_is_not_sent(

@@ -14,6 +14,7 @@ from schemas.headers import trace_id
 from schemas.serde import Serde, transcript_from_json
 from sink.keys import revoke_key
 from sink.s3 import S3ObjectStore
+from sink.target import Target
 from tests.integration.rest import OPEN, URL, check_problem, request_of, rows
 from tests.integration.shim import Shim, in_database, serving
 from tests.samples import TRANSCRIPT
@@ -146,7 +147,7 @@ def test_other_errors_are_problems_too(client: httpx.Client) -> None:
 
 
 def test_a_bug_is_a_problem_that_tells_no_secrets(database: str, object_store: S3ObjectStore) -> None:
-    def broken(url: str) -> None:
+    def broken(url: str) -> Target:
         raise RuntimeError(f"s3cret {url}")
 
     with serving(database, object_store, check_address=broken) as shim, shim.client() as client:

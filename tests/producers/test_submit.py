@@ -12,12 +12,16 @@ from schemas.errors import Permanent, Rejected
 from schemas.events import JobRequested, Options, Priority, Source
 from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
 from schemas.models import load_registry
+from schemas.permissions import free_policy
 from schemas.serde import Serde, to_json
 from sink.object_uri import key_of
+from sink.target import Rules, Target, parse_target
 from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
 from tests.strategies import requests
 
 KEY_OF = partial(key_of, "scribe")
+TARGET = partial(parse_target, rules=Rules())
+FREE = free_policy("acme")
 PARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 
 
@@ -78,20 +82,20 @@ def test_a_request_that_nobody_could_read_is_refused() -> None:
 def test_the_door_names_every_field_as_the_client_wrote_it() -> None:
     request = replace(FULL_REQUEST, options=Options(num_speakers=99, hotwords="x" * 3000))
     with pytest.raises(Rejected) as caught:
-        check(request, load_registry(), AT, lambda url: None, KEY_OF)
+        check(request, FREE, load_registry(), AT, TARGET, KEY_OF)
     assert [item["field"] for item in caught.value.errors] == ["hotwords", "num_speakers"]
 
 
 def test_the_door_asks_about_both_addresses() -> None:
-    def refuse(url: str) -> None:
+    def refuse(url: str) -> Target:
         raise Permanent("source_refused", f"not {url}")
 
     request = replace(BARE_REQUEST, options=Options(language="he"))
     with pytest.raises(Permanent, match=r"not https://media\.example/call\.opus"):
-        check(request, load_registry(), AT, refuse, KEY_OF)
+        check(request, FREE, load_registry(), AT, refuse, KEY_OF)
     s3 = replace(request, source=Source(uri="s3://scribe/acme/x"), webhook_url="https://hooks.example/in")
     with pytest.raises(Rejected) as caught:
-        check(s3, load_registry(), AT, refuse, KEY_OF)
+        check(s3, FREE, load_registry(), AT, refuse, KEY_OF)
     assert caught.value.errors == ({"field": "webhook_url", "message": "not https://hooks.example/in"},)
 
 
@@ -102,5 +106,23 @@ def test_the_door_refuses_objects_of_others(uri: str) -> None:
     """The stage would refuse them always, after the submitter had gone."""
     request = replace(BARE_REQUEST, source=Source(uri=uri), options=Options(language="he"))
     with pytest.raises(Permanent) as caught:
-        check(request, load_registry(), AT, lambda url: None, KEY_OF)
+        check(request, FREE, load_registry(), AT, TARGET, KEY_OF)
     assert caught.value.code == "source_refused"
+
+
+def test_the_door_keeps_the_policy() -> None:
+    registry = load_registry()
+    policy = replace(
+        FREE, models=(registry.default,), allowed_hosts=("media.example",), allowed_prefixes=("s3://archive/",)
+    )
+    wanted = replace(BARE_REQUEST, options=Options(language="he"))
+    check(wanted, policy, registry, AT, TARGET, KEY_OF)
+    check(replace(wanted, source=Source(uri="s3://archive/x")), policy, registry, AT, TARGET, KEY_OF)
+    for changes, code in (
+        ({"source": Source(uri="https://MEDIA.example.evil.example/x")}, "source_refused"),
+        ({"source": Source(uri="s3://archive/../x")}, "source_refused"),
+        ({"options": Options(model="large-v3", language="he")}, "model_not_allowed"),
+    ):
+        with pytest.raises(Permanent) as caught:
+            check(replace(wanted, **changes), policy, registry, AT, TARGET, KEY_OF)
+        assert caught.value.code == code

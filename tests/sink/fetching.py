@@ -30,9 +30,12 @@ def fetch(
     max_bytes: int = 1000,
     deadline_seconds: float = LONG,
     check: Callable[[], None] | None = None,
+    check_host: Callable[[str], None] = lambda _: None,
 ) -> Downloaded:
     client = OutboundClient(settings, "development", resolve=names or Names(HERE), ssl_context=trust)
-    return client.download(url, path, max_bytes=max_bytes, deadline_seconds=deadline_seconds, check=check)
+    return client.download(
+        url, path, max_bytes=max_bytes, deadline_seconds=deadline_seconds, check=check, check_host=check_host
+    )
 
 
 def refusal_of(script: Script, path: Path, **options: object) -> Permanent:

@@ -146,6 +146,21 @@ def test_a_redirect_that_leads_inside_is_refused(path: Path, location: str) -> N
     assert refusal_of(answer(302, location=location), path).code == "source_refused"
 
 
+def test_a_redirect_to_a_host_that_the_caller_does_not_want_is_not_followed(path: Path) -> None:
+    wanted: list[str] = []
+
+    def check_host(host: str) -> None:
+        wanted.append(host)
+        if host != "recordings.example":
+            raise Permanent("source_refused", f"not {host}")
+
+    with stranger(lambda visit: answer(302, location=f"http://OTHER.example:{server.port}/")(visit)) as server:
+        with pytest.raises(Permanent, match=r"not other\.example"):
+            fetch(url_of(server), path, check_host=check_host)
+        assert wanted == ["recordings.example", "other.example"]
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize(("hops", "arrives"), [(1, True), (3, True), (4, False)])
 def test_three_redirects_are_followed_and_no_more(path: Path, hops: int, arrives: bool) -> None:
     def script(visit: Visit) -> None:

@@ -96,6 +96,20 @@ def test_what_is_wrong_with_one_object_is_no_outage(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket")])
+def test_a_bucket_of_others_that_refuses_is_no_outage_while_ours_answers(status: int, code: str) -> None:
+    def ask(store: S3ObjectStore) -> object:
+        bucket, key = store.elsewhere("s3://others/calls/x.wav")
+        return bucket.get(key)
+
+    with stranger(by_place(error_answer(status, code), answer(200))) as server:
+        with pytest.raises(Permanent, match=r"s3://others/calls/x\.wav: there is no such") as caught:
+            talk(server, ask)
+        assert caught.value.code == "source_not_found"
+    with stranger(by_place(error_answer(status, code), answer(403))) as server, pytest.raises(Outage):
+        talk(server, ask)
+
+
 def test_an_object_that_may_not_be_looked_at_is_not_there() -> None:
     """Answers to HEAD have no body: only their status tells."""
     with stranger(by_place(answer(403), answer(200))) as server:

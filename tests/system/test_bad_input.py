@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.events import JobRequested, JobResult, Options, Outcome, Source
+from schemas.events import JobRequested, JobResult, Options, Outcome, Source, TenantPolicy
 from schemas.records import Record
-from schemas.topics import JOBS, TRANSCRIBERS, dlq_topic
+from schemas.topics import JOBS, TENANTS, TRANSCRIBERS, dlq_topic
 from tests.recordings import MONO
 from tests.system.client import SERDE, Client
 from tests.system.media_server import MediaServer
@@ -152,6 +152,20 @@ def test_bad_events_fail_with_a_reason(client: Client, job: JobRequested, code: 
     client.publish(job)
     ended = wait_for_result(client, job.job_id)
     assert (ended.outcome, ended.error and ended.error.code) == (Outcome.FAILED, code)
+
+
+def test_a_policy_is_kept_by_jobs_that_skipped_the_door(client: Client) -> None:
+    """Nobody listens at the address: until the policy is known there, the transcriber says that."""
+    policy = TenantPolicy(tenant="demo-guarded", allowed_hosts=("media.example",), at=datetime.now(UTC))
+    client.send(Record(TENANTS, b"demo-guarded", SERDE.encode(policy)))
+    codes = {"source_unreachable"}
+    deadline = time.monotonic() + 60
+    while "source_refused" not in codes and time.monotonic() < deadline:
+        job = replace(request("http://127.0.0.1:9/x.wav"), tenant="demo-guarded")
+        client.publish(job)
+        error = wait_for_result(client, job.job_id).error
+        codes.add(error.code if error else "none")
+    assert codes == {"source_unreachable", "source_refused"}
 
 
 def wait_for_result(client: Client, job_id: UUID) -> JobResult:

@@ -1,58 +1,60 @@
-"""Follows the control topic: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
+"""Follows a topic of orders: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from gpu_consumers.core.cancellations import Cancellations
 from producers.publisher import client_config, client_log
-from schemas.errors import Outage, Poison
-from schemas.events import JobControl
+from schemas.errors import Outage, Permanent, Poison
+from schemas.events import Event
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
-from schemas.topics import CONTROL
 
+E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # between two looks for new partitions
 PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
 AGAIN_SECONDS = 5.0  # after an error that nobody thought of
 
 
-class ControlReader:
-    """Puts the orders of the topic into `cancellations`; an order that cannot be read stops nobody."""
+class TopicFollower(Generic[E]):
+    """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, stops nobody."""
 
     def __init__(
         self,
         settings: KafkaSettings,
         serde: Serde,
-        cancellations: Cancellations,
+        topic: str,
+        event: type[E],
+        take: Callable[[E], None],
         worker: str,
         *,
-        topic: str = CONTROL,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._settings = settings
         self._serde = serde
-        self._cancellations = cancellations
         self._topic = topic
+        self._event = event
+        self._give = take
         self._look_seconds = look_seconds
-        self._client_id = f"{worker}.control"
+        self._client_id = f"{worker}.{topic}"
         self._behind: set[int] = set()  # partitions whose end at the start has not been reached
         self._known: set[int] = set()
         self._informed = Flag()
         self._ended = Flag()
-        self._thread = Thread(target=self._follow, name="control", daemon=True)
+        self._thread = Thread(target=self._follow, name=topic, daemon=True)
 
     @property
     def informed(self) -> bool:
         """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
         return self._informed.is_set()
 
-    def __enter__(self) -> "ControlReader":
+    def __enter__(self) -> "TopicFollower[E]":
         self._thread.start()
         return self
 
@@ -108,17 +110,17 @@ class ControlReader:
             return log.warning("%s: %s", self._topic, error.str())
         self._behind.discard(message.partition() or 0)
         if not self._behind and not self.informed:
-            log.info("%d jobs are cancelled", len(self._cancellations))
+            log.info("%s is known to its end", self._topic)
             self._informed.set()
         return None
 
     def _order(self, message: "Message[Any, Any]") -> None:
         while (value := message.value()) is not None and not self._ended.is_set():
             try:
-                self._cancellations.add(self._serde.decode(value, JobControl))
-            except Poison as error:
+                self._give(self._serde.decode(value, self._event))
+            except (Poison, Permanent) as error:
                 place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
-                log.warning("%s is no order: %s", place, error)
+                log.warning("%s is left out: %s", place, error)
             except Outage as error:
                 log.warning("waiting: %s", error)
                 self._ended.wait(PAUSE_SECONDS)

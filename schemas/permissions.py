@@ -1,0 +1,39 @@
+"""What a tenant's policy lets its jobs do: begin at all, name a model, read a recording. Pure."""
+
+from typing import Literal
+
+from schemas.errors import Permanent
+from schemas.events import TenantPolicy
+from schemas.requests import EARLIEST
+
+UnknownTenant = Literal["allow", "deny"]
+"""What becomes of the jobs of a tenant without a policy."""
+
+
+def policy_for(tenant: str, stored: TenantPolicy | None, unknown: UnknownTenant) -> TenantPolicy:
+    """The policy in force, which allows all where none is stored; raises Permanent(unknown_tenant) where that is denied."""
+    if stored is None and unknown == "deny":
+        raise Permanent("unknown_tenant", tenant)
+    return stored or free_policy(tenant)
+
+
+def free_policy(tenant: str) -> TenantPolicy:
+    """What is in force for a tenant of whom nothing was said."""
+    return TenantPolicy(tenant=tenant, at=EARLIEST)
+
+
+def check_model(policy: TenantPolicy, model: str) -> None:
+    """Raise Permanent(model_not_allowed) for a model that is not among those of the policy; it may be the default one."""
+    if policy.models and model not in policy.models:
+        raise Permanent("model_not_allowed", f"'{model}' is none of {', '.join(policy.models)}")
+
+
+def check_host(policy: TenantPolicy, host: str) -> None:
+    """Raise Permanent(source_refused) for a host (ASCII, lower case) that is not among those of the policy."""
+    if policy.allowed_hosts and host not in policy.allowed_hosts:
+        raise Permanent("source_refused", f"{host} is none of the hosts from which this tenant's recordings may come")
+
+
+def may_read(policy: TenantPolicy, uri: str) -> bool:
+    """Whether an s3:// address lies below a prefix of the policy; the tenant's own keys need none."""
+    return uri.startswith(policy.allowed_prefixes)

@@ -1,0 +1,38 @@
+"""Policies on a real topic: all that stood there before the start, then each as it comes; nonsense changes nothing."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gpu_consumers.core.policies import Policies
+from gpu_consumers.following import TopicFollower
+from schemas.events import TenantPolicy
+from schemas.permissions import free_policy
+from schemas.records import Record
+from tests.conftest import TopicFactory
+from tests.integration.gpu import SERDE, create_topics
+from tests.integration.test_cancel import await_true
+from tests.samples import AT
+
+
+def test_policies_are_known_before_the_work_and_follow_their_changes(
+    kafka: str, fresh_topic: TopicFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    group, _ = create_topics(kafka)
+    topic = fresh_topic(2, name="tenants", config={"cleanup.policy": "compact"})
+    first = replace(free_policy("acme"), models=("turbo",), at=AT)
+    later = replace(first, models=("large-v3",), at=AT + timedelta(seconds=1))
+    nonsense = replace(later, quotas={"wishes": 1}, at=datetime.now(UTC))
+
+    def send(*values: bytes) -> None:
+        group.publish_records(*(Record(topic, b"acme", value) for value in values))
+
+    send(SERDE.encode(first), b"nonsense", SERDE.encode(nonsense))
+    policies = Policies()
+    with TopicFollower(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
+        await_true(lambda: follower.informed)
+        assert policies.of("acme") == first
+        send(SERDE.encode(later))
+        await_true(lambda: policies.of("acme") == later)
+    assert caplog.text.count("is left out") == 2
