@@ -46,7 +46,7 @@ def settle_in(folder: Path, name_server: str) -> None:
     ):
         subprocess.run(command.split(), check=True)
     files = {
-        "resolv.conf": f"nameserver {name_server}\nsearch svc.cluster.local\noptions timeout:2 attempts:2\n",
+        "resolv.conf": f"nameserver {name_server}\nsearch svc.cluster.local\noptions timeout:30 attempts:2\n",
         "nsswitch.conf": "hosts: files dns\n",
     }
     for name, text in files.items():
@@ -61,9 +61,16 @@ class Calls:
 
     connections: Counter[tuple[str, int]] = field(default_factory=Counter)
     bytes: int = 0
+    nobody_waits: threading.Event = field(default_factory=threading.Event)
+
+    def settle(self) -> None:
+        """Return when all who called so far, also those that have given up, were taken."""
+        self.nobody_waits.clear()
+        self.nobody_waits.wait()
 
     def clear(self) -> None:
         """Forget everything."""
+        self.settle()
         self.connections.clear()
         self.bytes = 0
 
@@ -101,7 +108,10 @@ def _sing(listeners: list[socket.socket], calls: Calls, over: threading.Event) -
         for listener in listeners:
             selector.register(listener, selectors.EVENT_READ)
         while not over.is_set():
-            for key, _ in selector.select(0.05):
+            ready = selector.select(0.05)
+            if not ready:
+                calls.nobody_waits.set()
+            for key, _ in ready:
                 connection, _ = key.fileobj.accept()  # type: ignore[union-attr]
                 with connection, suppress(OSError):
                     address, port = connection.getsockname()[:2]

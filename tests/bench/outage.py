@@ -24,12 +24,14 @@ from rich.table import Table
 from deploy.local.component import Component
 from deploy.local.stack import Stack
 from sink.migrate import migrate
+from tests.integration.faust_process import until
 from tests.integration.test_faust_service import NAMES, Service, made
 from tests.streams.jobs import new_job
 from tests.streams.receiver import Receiver, receiving
 
 RECOVERY_SECONDS = 60.0
-BEFORE_SECONDS = AFTER_SECONDS = 5.0
+BEFORE_SECONDS = 2.0  # once the first webhook is there
+AFTER_SECONDS = 5.0
 PATIENCE_SECONDS = 300.0
 
 
@@ -91,6 +93,8 @@ def run(folder: Path, what: What, seconds: float, rate: float, say: Console) -> 
         processes = [cleanup.enter_context(start()) for start in (service.persist, service.webhooks, service.dispatch)]
         load = cleanup.enter_context(_load(service, receiver.url, rate))
         with Progress(console=say, transient=True) as bar:
+            # a process that starts while its database is away may end, which is not what is looked at here
+            until("the first webhook", lambda: bool(receiver.calls), PATIENCE_SECONDS)
             _wait(bar, "before", BEFORE_SECONDS)
             parts = what.parts(stack)
             gone = time.monotonic()

@@ -26,6 +26,7 @@ from sink.s3 import S3ObjectStore
 from tests.sink.bulk import Bulk, digest, fill, objects, traces
 
 PATIENCE_SECONDS = 1800.0
+STOOD_ASIDE = b"another process sweeps"  # the database may not have noticed yet that the killed one is gone
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,13 @@ def _swept(environment: dict[str, str], kills: int, jobs: int, log: Path) -> int
     deadline = time.monotonic() + PATIENCE_SECONDS
     command = [sys.executable, "-m", "streams", "retain", "--once"]
     while time.monotonic() < deadline:
-        with log.open("a") as out:
+        with log.open("ab") as out:
+            begun = out.tell()
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
             # its start takes a second or two; the more there is to do, the longer each life
             life = chance.uniform(1.0, 2.5 + jobs / 3000) if killed < kills else PATIENCE_SECONDS
-            if process.wait(life) == 0 and killed >= kills:
+            if process.wait(life) == 0 and killed >= kills and STOOD_ASIDE not in log.read_bytes()[begun:]:
                 return killed
         except subprocess.TimeoutExpired:
             process.kill()

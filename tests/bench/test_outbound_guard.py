@@ -55,7 +55,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return found
 
 
-@pytest.mark.timeout(180)
 def test_no_byte_leaves_for_an_address_that_may_not_be_called(report: Report) -> None:
     assert broken(report) == [], report
 

@@ -280,7 +280,7 @@ class Parts:
             return httpx.get(f"{self.address(name)}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
         return False
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 120) -> None:
         """Wait until all that run are ready; raises StartFailed with the end of a log."""
         deadline = time.monotonic() + seconds
         while missing := [name for name in self.pids() if not self.ready(name)]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from deploy.local import ports
 from deploy.local.kafka import Kafka
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
@@ -40,23 +39,26 @@ class ChaosStack(Stack):
     def __init__(self, folder: Path) -> None:
         # durable: a server that forgets what it promised would be accused in the service's place
         super().__init__(folder, durable=True)
-        self._chosen = ports.choose(("inner", "kafka_proxy", "s3_proxy"), {}, {})
         self.kafka_proxy: KafkaProxy | None = None
         self.store_proxy: StoreProxy | None = None
 
+    def _port_names(self) -> list[str]:
+        return [*super()._port_names(), "inner", "kafka_proxy", "s3_proxy"]
+
     def _compose(self) -> None:
         super()._compose()
-        plain = self.kafka
+        plain, chosen = self.kafka, self._state.ports
         kafka = ProxiedKafka(self.folder, plain.ports, plain._jars, owned=True)
-        kafka.inner, kafka.proxied = self._chosen["inner"], self._chosen["kafka_proxy"]
+        kafka.inner, kafka.proxied = chosen["inner"], chosen["kafka_proxy"]
         kafka.on_spawn = plain.on_spawn
         self.components[Kafka.name] = kafka
 
     def start(self) -> None:
         """See Stack; the proxies too."""
         super().start()
-        self.kafka_proxy = KafkaProxy(self._chosen["kafka_proxy"], self._chosen["inner"])
-        self.store_proxy = StoreProxy(self._chosen["s3_proxy"], self.s3.port)
+        chosen = self._state.ports
+        self.kafka_proxy = KafkaProxy(chosen["kafka_proxy"], chosen["inner"])
+        self.store_proxy = StoreProxy(chosen["s3_proxy"], self.s3.port)
         self.kafka_proxy.start()
         self.store_proxy.start()
 
@@ -71,6 +73,6 @@ class ChaosStack(Stack):
         """See Stack: through the proxies."""
         return {
             **super().environment(),
-            "SCRIBE_KAFKA_BOOTSTRAP": f"{HOST}:{self._chosen['kafka_proxy']}",
-            "SCRIBE_S3_ENDPOINT": f"http://{HOST}:{self._chosen['s3_proxy']}",
+            "SCRIBE_KAFKA_BOOTSTRAP": f"{HOST}:{self._state.ports['kafka_proxy']}",
+            "SCRIBE_S3_ENDPOINT": f"http://{HOST}:{self._state.ports['s3_proxy']}",
         }

@@ -89,7 +89,6 @@ def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.s3
-@pytest.mark.timeout(180)
 def test_nothing_is_lost_or_done_twice_while_everything_breaks(
     chaos_stack: ChaosStack, tmp_path: Path, quiet: Console
 ) -> None:
@@ -107,7 +106,6 @@ def test_nothing_is_lost_or_done_twice_while_everything_breaks(
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(120)
 def test_a_planted_mistake_is_seen(chaos_stack: ChaosStack, tmp_path: Path, quiet: Console) -> None:
     """One of many; `python -m tests.chaos --planted` tries them all, each with and without it."""
     proof = proven("offsets before results", chaos_stack, tmp_path, quiet, sound_too=False)

@@ -50,7 +50,7 @@ def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
     waiting.join(0.2)
     assert not found
     mine.done(suspect)
-    waiting.join(5)
+    waiting.join(60)
     assert found == [neighbour]
     assert mine.take() is innocent
 

@@ -25,8 +25,8 @@ from streams.leasing import Leaser
 from streams.schedule import Verdict
 
 LIMITS = Limits(
-    call_seconds=0.4,
-    lease_seconds=2,
+    call_seconds=30,
+    lease_seconds=60,
     poll_seconds=0.02,
     sweep_seconds=0.02,
     pause_seconds=0.05,
