@@ -29,14 +29,16 @@ from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048  # connections that wait while others are taken in
+POOL_SECONDS = 10.0  # that a request waits for a connection to the database
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 
 @asynccontextmanager
 async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
-    """Everything behind the shim; raises Outage when the database is away."""
+    """Everything behind the shim; none of it need answer yet, and until it does /readyz says so."""
+    dsn, size = settings.postgres_dsn.get_secret_value(), settings.postgres_pool_size
     async with (
-        Database.open(settings, prepare=False) as database,
+        Database.pooled(dsn, size, timeout=POOL_SECONDS, prepare=False) as database,
         Reading.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
     ):
         yield Services(

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import httpx
 import psutil
 import pytest
+from anyio.to_thread import run_sync as to_thread
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local import ports
 from deploy.local.stack import Stack
@@ -18,27 +20,35 @@ from sink.keys import create_key
 from tests.integration.commands import CLEAN
 from tests.integration.shim import in_database
 from tests.integration.test_relay import wait_for
+from tests.sink.breakable_proxy import breakable
 
 COMMAND = [sys.executable, "-m", "producers.api"]
 
 
 @contextmanager
-def api(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """The process, when it is ready, and a client."""
+def started(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process, and a client of it."""
     port = ports.choose(["api"], {}, {})["api"]
     process = subprocess.Popen([*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stderr=subprocess.DEVNULL)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-            wait_for(lambda: _is_ready(client))
             yield process, client
     finally:
         process.kill()
         process.wait()
 
 
-def _is_ready(client: httpx.Client) -> bool:
+@contextmanager
+def api(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The same, when it is ready."""
+    with started(**values) as (process, client):
+        wait_for(lambda: answers(client, "/readyz"))
+        yield process, client
+
+
+def answers(client: httpx.Client, path: str) -> bool:
     try:
-        return client.get("/readyz").status_code == 200
+        return client.get(path).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -116,9 +126,15 @@ def test_an_address_that_cannot_be_had_is_a_wrong_setting(settings: dict[str, st
     assert run_to_end(**settings, SCRIBE_API_HOST="no.such.host.invalid").returncode == 2
 
 
-def test_without_a_database_it_says_so() -> None:
-    values = {"SCRIBE_POSTGRES_DSN": "postgresql://scribe@127.0.0.1:9/scribe"}
-    done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "PostgreSQL" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.anyio
+async def test_it_starts_without_a_database_and_is_ready_when_there_is_one(settings: dict[str, str]) -> None:
+    """No supervisor need start it again and again, with longer pauses each time."""
+    there = conninfo_to_dict(settings["SCRIBE_POSTGRES_DSN"])
+    async with breakable((str(there["host"]), int(str(there["port"])))) as proxy:
+        await proxy.cut()
+        dsn = make_conninfo(settings["SCRIBE_POSTGRES_DSN"], host="127.0.0.1", port=proxy.port)
+        with started(**{**settings, "SCRIBE_POSTGRES_DSN": dsn}) as (process, client):
+            await to_thread(wait_for, lambda: answers(client, "/livez"))
+            assert process.poll() is None
+            await proxy.mend()
+            await to_thread(wait_for, lambda: answers(client, "/readyz"))
