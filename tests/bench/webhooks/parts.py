@@ -32,7 +32,7 @@ class Parts:
     folder: Path
     plan: Plan
     dispatchers: int
-    module: tuple[str, ...] = ("streams", "dispatch")
+    module: tuple[str, ...] = ("tests.bench.webhooks.dispatch", "dispatch")
     """The module that a dispatcher runs, with its arguments."""
     time_scale: float = TIME_SCALE
     restarts: int = 0

@@ -1,0 +1,17 @@
+"""The dispatcher as it is, but that an endpoint which only fails stays enabled: days are seconds here, and machines stand still.
+
+python -m tests.bench.webhooks.dispatch dispatch
+"""
+
+import streams.outcome
+from streams.__main__ import main
+
+
+def never(*_: object) -> bool:
+    """In the place of the question whether an endpoint has only failed for too long."""
+    return False
+
+
+if __name__ == "__main__":
+    setattr(streams.outcome, "only_fails", never)  # noqa: B010 - mypy takes no assignment to a function's name
+    main()
