@@ -54,7 +54,8 @@ class Parts:
         self._cleanup.close()
 
     def _start(self) -> None:
-        chosen = ports.choose(Postgres.port_names, {}, {})
+        # the receivers do not listen yet: their port is named, so that it is not taken
+        chosen = ports.choose(("receivers", *Postgres.port_names), {}, {"receivers": self.plan.port})
         # durable: an immediate restart would lose what a server without synchronous commits has promised
         self._postgres = Postgres(self.folder / "postgres", chosen, "scribe", owned=True, durable=True)
         self._cleanup.callback(self._postgres.stop)
