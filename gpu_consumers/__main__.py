@@ -47,7 +47,7 @@ def run(
         bool,
         typer.Option(
             "--fake",
-            help="Only in development, no models: jobs end as their metadata orders (see gpu_consumers/fake.py).",
+            help="Only in development, no models and no policies: jobs end as their metadata orders (see gpu_consumers/fake.py).",
         ),
     ] = False,
 ) -> None:

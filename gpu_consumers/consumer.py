@@ -75,7 +75,7 @@ class GroupConsumer:
         informed: Callable[[], bool] = lambda: True,
         topic_ids: TopicIds = lambda _: {},
     ) -> None:
-        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `informed`: whether what was cancelled is known."""
+        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `informed`: whether what was cancelled, and what tenants may do, is known."""
         self.group = group
         self._topics = [*topics, *retry_delays]
         self._consumer = consumer
@@ -105,7 +105,7 @@ class GroupConsumer:
 
     @property
     def informed(self) -> bool:
-        """Whether it knows what was cancelled."""
+        """Whether it knows what was cancelled and what tenants may do."""
         return self._informed()
 
     @property
@@ -147,7 +147,7 @@ class GroupConsumer:
                 self._drain.requested.wait(0.5)
 
     def _await_orders(self) -> None:
-        """No work before it is known what was cancelled."""
+        """No work before it is known what was cancelled and what tenants may do."""
         while not (self._informed() or self._drain.requested.is_set()):
             self._turned_at = time.monotonic()
             self._drain.requested.wait(0.05)

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from schemas.errors import Permanent
+from schemas.errors import NotAllowed, Permanent
 from schemas.events import Source, TenantPolicy
 from schemas.objects import audio_key, check_own, upload_key
 from schemas.permissions import check_host, may_read
@@ -125,7 +125,12 @@ class Fetcher:
         """
         if may_read(policy, uri) and not uri.startswith(self._store.uri(f"{policy.tenant}/")):
             return *self._store.elsewhere(uri), None
-        key = self._key(policy.tenant, uri, scheme)
+        try:
+            key = self._key(policy.tenant, uri, scheme)
+        except Permanent as error:
+            if scheme != "s3":
+                raise
+            raise NotAllowed(error.code, error.detail) from error
         return self._store, key, self._store.uri(key)
 
     def _key(self, tenant: str, uri: str, scheme: str) -> str:

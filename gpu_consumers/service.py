@@ -55,7 +55,7 @@ class Runtime:
     room: SharedRoom = field(default_factory=SharedRoom, kw_only=True)
     cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
     informed: Callable[[], bool] = field(default=lambda: True, kw_only=True)
-    """Whether it is known by now what was cancelled before the start."""
+    """Whether it is known by now what was cancelled before the start, and what tenants may do."""
 
 
 def transactional_id(group: str, worker: str) -> str:

@@ -23,7 +23,7 @@ from gpu_consumers.fetch import Fetcher, Limits
 from gpu_consumers.loading import LoadedEngines
 from gpu_consumers.recordings import Recording, Recordings
 from gpu_consumers.stopwatch import Stopwatch
-from schemas.errors import Cancelled, Fatal, NotOwner, Outage, Permanent, Poison
+from schemas.errors import Cancelled, Fatal, NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison
 from schemas.events import (
     Audio,
     JobRequested,
@@ -110,6 +110,15 @@ class TranscribeStage:
 
     def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
         """See StageRunner."""
+        try:
+            return self._run(job, work)
+        except NotAllowed as error:
+            # what REST let in by a new policy may be here before it
+            if job.delivery.attempt > 1:
+                raise
+            raise NotAllowedYet(str(error)) from error
+
+    def _run(self, job: Job, work: Work) -> tuple[Emission, ...]:
         request = job.request
         policy = self.parts.policies.admit(request.tenant)
         entry = check_request(request, self.registry, self.parts.now())

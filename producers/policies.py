@@ -6,7 +6,7 @@ from producers.history import History
 from producers.publisher import Publisher
 from schemas.errors import Permanent, Poison
 from schemas.events import TenantPolicy
-from schemas.policies import check_policy
+from schemas.policies import check_new_policy, check_policy
 from schemas.records import record_of
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
@@ -30,7 +30,7 @@ def read_policies(settings: KafkaSettings, now: datetime, topic: str = TENANTS) 
 
 def publish_policy(settings: KafkaSettings, policy: TenantPolicy, now: datetime, topic: str = TENANTS) -> None:
     """Put a policy into force, once every process that needs it has read it; raises Permanent and Outage."""
-    record = record_of(serde_for(settings), topic, check_policy(policy, now), "cli", now)
+    record = record_of(serde_for(settings), topic, check_new_policy(policy, now), "cli", now)
     with Publisher(settings, "scribe-cli", timeout=SECONDS) as publisher:
         publisher.publish(record)
 

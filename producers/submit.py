@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from producers.publisher import record_bytes
 from producers.webhooks import check_url
-from schemas.errors import Poison, Rejected
+from schemas.errors import NotAllowed, Permanent, Poison, Rejected
 from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
@@ -87,7 +87,14 @@ def check_object(request: JobRequested, policy: TenantPolicy, key_of: Callable[[
     if may_read(policy, uri):
         split_uri(uri)
     else:
-        check_own(request.tenant, key_of(uri))
+        _check_own(request.tenant, uri, key_of)
+
+
+def _check_own(tenant: str, uri: str, key_of: Callable[[str], str]) -> None:
+    try:
+        check_own(tenant, key_of(uri))
+    except Permanent as error:
+        raise NotAllowed(error.code, error.detail) from error
 
 
 def job_record(
@@ -138,6 +145,14 @@ async def accept(
     if job is None or not (created or _is_same(job, request, digest)):
         raise Rejected("conflict", f"job_id {request.job_id}")
     return Accepted(job, created)
+
+
+async def known(database: Database, request: JobRequested) -> JobRow | None:
+    """The job that the same request made before, None if there is none."""
+    digest = fingerprint(to_json(request))
+    async with database.as_tenant(request.tenant) as connection:
+        job = await jobs.find(connection, request.job_id, request.tenant)
+    return job if job is not None and _is_same(job, request, digest) else None
 
 
 def _is_same(job: JobRow, request: JobRequested, digest: bytes) -> bool:

@@ -3,9 +3,11 @@
 ScribeError
   Transient     this record may succeed later: the retry ladder
     SourceFailed  where the client keeps the recording there is trouble: no sign of trouble here
+    NotAllowedYet  the same of a policy that may not have come here yet
   Outage        an outside system is away: wait un-acked, no record's fault
   Permanent     this job can never succeed: a failed result with a code from ERRORS
     Rejected    the same, found at the door (HTTP answer, exit code 2)
+    NotAllowed    the tenant's policy forbids it, and may say otherwise later
   Poison        the bytes cannot be decoded: the dead-letter topic
   Cancelled     nobody wants the job any more: a cancelled result
   NotOwner      the partition or the lease went to another process: drop the outcome
@@ -69,7 +71,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("quota_exceeded", _K.LIMIT, 429, "The tenant has as many jobs waiting as it may", "Wait until some of them have begun; see Retry-After."),
         ErrorSpec("unknown_language", _K.REQUEST, 422, "The model does not know this language", "See GET /api/v1/models for its languages."),
         ErrorSpec("language_required", _K.REQUEST, 422, "This model may not detect languages", "Name the language."),
-        ErrorSpec("source_refused", _K.SOURCE, 422, "The address is not allowed", "Use a public https address, an s3 prefix of the tenant, or an upload."),
+        ErrorSpec("source_refused", _K.SOURCE, 422, "The address is not allowed", "Use a public https address on a host that the tenant may name, an s3 prefix of its own, or an upload."),
         ErrorSpec("source_unreachable", _K.SOURCE, 422, "The recording could not be fetched", "Check that the address answers from outside."),
         ErrorSpec("source_not_found", _K.SOURCE, 404, "There is no recording at the address", "Check the address and how long it is valid."),
         ErrorSpec("source_changed", _K.SOURCE, 422, "The recording is not the one announced", "Check sha256 and size_bytes."),
@@ -105,6 +107,10 @@ class Transient(ScribeError):
 
 class SourceFailed(Transient):
     """Where the client keeps the recording there is trouble that may pass; it says nothing about this service."""
+
+
+class NotAllowedYet(Transient):
+    """By the policy that is known here; another one may be on its way. It says nothing about this service."""
 
 
 class Outage(ScribeError):
@@ -144,6 +150,10 @@ class Rejected(Permanent):
     def __init__(self, code: str, detail: str = "", errors: tuple[dict[str, str], ...] = ()) -> None:
         self.errors = errors
         super().__init__(code, detail)
+
+
+class NotAllowed(Permanent):
+    """Forbidden by the tenant's policy."""
 
 
 class Poison(ScribeError):

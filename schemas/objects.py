@@ -7,6 +7,7 @@ from schemas.errors import Permanent
 
 JOB_FOLDERS = frozenset({"audio", "checkpoints", "claims", "transcripts"})
 """What lies below tenant/job/."""
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 

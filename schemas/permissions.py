@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from schemas.errors import Permanent
+from schemas.errors import NotAllowed
 from schemas.events import TenantPolicy
 from schemas.requests import EARLIEST
 
@@ -11,9 +11,9 @@ UnknownTenant = Literal["allow", "deny"]
 
 
 def policy_for(tenant: str, stored: TenantPolicy | None, unknown: UnknownTenant) -> TenantPolicy:
-    """The policy in force, which allows all where none is stored; raises Permanent(unknown_tenant) where that is denied."""
+    """The policy in force, which allows all where none is stored; raises NotAllowed(unknown_tenant) where that is denied."""
     if stored is None and unknown == "deny":
-        raise Permanent("unknown_tenant", tenant)
+        raise NotAllowed("unknown_tenant", tenant)
     return stored or free_policy(tenant)
 
 
@@ -23,17 +23,22 @@ def free_policy(tenant: str) -> TenantPolicy:
 
 
 def check_model(policy: TenantPolicy, model: str) -> None:
-    """Raise Permanent(model_not_allowed) for a model that is not among those of the policy; it may be the default one."""
+    """Raise NotAllowed(model_not_allowed) for a model that is not among those of the policy; it may be the default one."""
     if policy.models and model not in policy.models:
-        raise Permanent("model_not_allowed", f"'{model}' is none of {', '.join(policy.models)}")
+        raise NotAllowed("model_not_allowed", f"'{model}' is none of {', '.join(policy.models)}")
 
 
 def check_host(policy: TenantPolicy, host: str) -> None:
-    """Raise Permanent(source_refused) for a host (ASCII, lower case) that is not among those of the policy."""
+    """Raise NotAllowed(source_refused) for a host (ASCII, lower case) that is not among those of the policy."""
     if policy.allowed_hosts and host not in policy.allowed_hosts:
-        raise Permanent("source_refused", f"{host} is none of the hosts from which this tenant's recordings may come")
+        raise NotAllowed("source_refused", f"{host} is none of the hosts from which this tenant's recordings may come")
 
 
 def may_read(policy: TenantPolicy, uri: str) -> bool:
     """Whether an s3:// address lies below a prefix of the policy; the tenant's own keys need none."""
-    return uri.startswith(policy.allowed_prefixes)
+    return uri.startswith(tuple(map(_whole, policy.allowed_prefixes)))
+
+
+def _whole(prefix: str) -> str:
+    """A prefix that names a bucket, and not the beginning of other buckets' names."""
+    return prefix if "/" in prefix.removeprefix("s3://") else f"{prefix}/"

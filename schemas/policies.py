@@ -8,7 +8,7 @@ from typing import Any
 from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
-from schemas.objects import check_tenant
+from schemas.objects import BUCKET, check_tenant
 from schemas.requests import EARLIEST
 from schemas.retention import tenant_mistakes
 
@@ -30,14 +30,32 @@ Mistake = tuple[str, str]  # dotted field name, what is wrong with it
 def check_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
     """The policy if it can be in force; raises Permanent(invalid_request) with all that is wrong."""
     check_tenant(policy.tenant)
-    if found := mistakes(policy, now):
-        raise Permanent("invalid_request", "; ".join(f"{field}: {message}" for field, message in found))
-    return policy
+    return _checked(policy, mistakes(policy, now))
+
+
+def check_new_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
+    """The same for one that is to be put into force: what never matches anything, or more than it seems, is told too.
+
+    Readers bear with that, since a policy that they leave out forbids nothing.
+    """
+    check_tenant(policy.tenant)
+    return _checked(policy, (*mistakes(policy, now), *(found for rule in _NEW for found in rule(policy))))
+
+
+def check_time(policy: TenantPolicy, now: datetime) -> None:
+    """Raise Permanent(invalid_request) for a policy that would stand for ever."""
+    _checked(policy, tuple(_time(policy.at, now)))
 
 
 def mistakes(policy: TenantPolicy, now: datetime) -> tuple[Mistake, ...]:
     """Every field that is out of its bounds, in the order of the policy."""
     return (*_time(policy.at, now), *(found for rule in _RULES for found in rule(policy)))
+
+
+def _checked(policy: TenantPolicy, found: tuple[Mistake, ...]) -> TenantPolicy:
+    if found:
+        raise Permanent("invalid_request", "; ".join(f"{field}: {message}" for field, message in found))
+    return policy
 
 
 def merged(
@@ -69,20 +87,14 @@ def _time(at: datetime, now: datetime) -> Iterator[Mistake]:
 def _hosts(policy: TenantPolicy) -> Iterator[Mistake]:
     yield from _texts("allowed_hosts", policy.allowed_hosts)
     for host in policy.allowed_hosts:
-        plain = host.isascii() and host == host.strip(".").lower()
-        if not plain or any(c in host for c in "/:@?#*\\") or any(c.isspace() for c in host):
-            yield (
-                "allowed_hosts",
-                "a host must be a name such as media.example, in lower case, without a port, other letters as xn--",
-            )
+        if host != host.strip(".").lower() or any(c in host for c in "/:@?#*\\") or any(c.isspace() for c in host):
+            yield "allowed_hosts", "a host must be a name such as media.example, in lower case and without a port"
 
 
 def _prefixes(policy: TenantPolicy) -> Iterator[Mistake]:
     yield from _texts("allowed_prefixes", policy.allowed_prefixes, MAX_PREFIX_CHARS)
     for prefix in policy.allowed_prefixes:
-        bucket, slash, _ = prefix.removeprefix("s3://").partition("/")
-        # without the slash it would be the beginning of other buckets' names too
-        if not prefix.startswith("s3://") or not bucket or not slash:
+        if not prefix.startswith("s3://") or not prefix.removeprefix("s3://").partition("/")[0]:
             yield "allowed_prefixes", "a prefix must be s3://bucket/ and the beginning of a key"
 
 
@@ -111,6 +123,19 @@ def _texts(field: str, values: tuple[str, ...], limit: int = MAX_ITEM_CHARS) -> 
         yield field, f"each must be 1 to {limit} printable characters"
 
 
+def _plain_hosts(policy: TenantPolicy) -> Iterator[Mistake]:
+    if not all(host.isascii() for host in policy.allowed_hosts):
+        yield "allowed_hosts", "other letters are written as the name service has them, such as xn--mnchen-3ya.example"
+
+
+def _whole_buckets(policy: TenantPolicy) -> Iterator[Mistake]:
+    for prefix in policy.allowed_prefixes:
+        bucket, slash, _ = prefix.removeprefix("s3://").partition("/")
+        if not slash or not BUCKET.fullmatch(bucket):
+            yield "allowed_prefixes", f"{prefix}: a prefix must be s3://bucket/ and the beginning of a key"
+
+
+_NEW: tuple[Callable[[TenantPolicy], Iterator[Mistake]], ...] = (_plain_hosts, _whole_buckets)
 _RULES: tuple[Callable[[TenantPolicy], Iterator[Mistake]], ...] = (
     _hosts,
     _prefixes,

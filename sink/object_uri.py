@@ -1,6 +1,7 @@
 """Addresses of objects in one bucket, s3://bucket/key, taken apart with suspicion: keys may come from strangers."""
 
 from schemas.errors import Permanent
+from schemas.objects import BUCKET
 
 MAX_KEY_BYTES = 1024
 
@@ -19,8 +20,10 @@ def key_of(bucket: str, uri: str) -> str:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address; raises Permanent(source_refused) for keys that are not plain."""
+    """Bucket and key of an s3:// address; raises Permanent(source_refused) for other names and keys that are not plain."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not BUCKET.fullmatch(bucket):
+        raise Permanent("source_refused", "an s3 address names no bucket")
     return bucket, _plain(key)
 
 

@@ -16,7 +16,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from schemas.errors import Outage, Permanent
+from schemas.errors import Outage, Permanent, SourceFailed
 from schemas.ports import ObjectInfo, StoredObject
 from schemas.settings import ObjectStoreSettings
 from sink.disk import reserve
@@ -69,9 +69,9 @@ class S3ObjectStore:
         return key_of(self.bucket, uri)
 
     def elsewhere(self, uri: str) -> tuple["S3ObjectStore", str]:
-        """The bucket of an s3:// address and its key; what that bucket refuses is Permanent and no outage of ours.
+        """The bucket of an s3:// address and its key, for reading.
 
-        It shares the connections of this store. Raises Permanent(source_refused) for keys that are not plain.
+        While our own bucket answers, what that one refuses is Permanent, and trouble in it SourceFailed, no outage. It shares the connections of this store. Raises Permanent(source_refused) for keys that are not plain.
         """
         bucket, key = split_uri(uri)
         other = copy(self)
@@ -255,15 +255,17 @@ class S3ObjectStore:
 
     @contextmanager
     def _judged(self, key: str) -> Iterator[None]:
-        """While one object is read: a refusal is its own, and no outage, when the bucket answers otherwise."""
+        """While one object is read: a refusal is its own, and no outage, when our bucket answers otherwise."""
         try:
             yield
         except ClientError as error:
             code, status = _code(error), _status(error)
-            if code in _NOT_FOUND or not 400 <= status < 500 or any(word in code for word in _LATER):
+            later = status >= 500 or any(word in code for word in _LATER)
+            ours = self.bucket == self._home and (later or status < 400)
+            if code in _NOT_FOUND or ours or not self._answers():
                 raise
-            if not self._answers():
-                raise
+            if later:
+                raise SourceFailed(f"{self.uri(key)}: the object store answers {code}") from error
             meant = "source_not_found" if code in _DENIED else "source_unreachable"
             raise Permanent(meant, f"{self.uri(key)}: {_READ.get(code, f'the object store answers {code}')}") from error
 

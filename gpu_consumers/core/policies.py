@@ -6,7 +6,7 @@ from threading import Lock
 
 from schemas.events import TenantPolicy
 from schemas.permissions import UnknownTenant, free_policy, policy_for
-from schemas.policies import check_policy
+from schemas.policies import check_time
 
 
 def utc_now() -> datetime:
@@ -27,15 +27,18 @@ class Policies:
         return len(self._latest)
 
     def add(self, policy: TenantPolicy) -> None:
-        """Note a policy; an older one never replaces a newer one. Raises Permanent for one that cannot be in force."""
-        check_policy(policy, self._now())
+        """Note a policy; an older one never replaces a newer one. Raises Permanent for one of the future.
+
+        Nothing else in it is judged: to leave it out would allow more than it does, whatever is wrong with it.
+        """
+        check_time(policy, self._now())
         with self._lock:
             known = self._latest.get(policy.tenant)
             if known is None or known.at < policy.at:
                 self._latest[policy.tenant] = policy
 
     def admit(self, tenant: str) -> TenantPolicy:
-        """What is in force for a job that begins; raises Permanent(unknown_tenant)."""
+        """What is in force for a job that begins; raises NotAllowed(unknown_tenant)."""
         return policy_for(tenant, self._latest.get(tenant), self._unknown)
 
     def of(self, tenant: str) -> TenantPolicy:

@@ -6,7 +6,17 @@ from enum import Enum
 from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
-from schemas.errors import Cancelled, ErrorKind, Fatal, Permanent, Poison, ScribeError, SourceFailed, Transient
+from schemas.errors import (
+    Cancelled,
+    ErrorKind,
+    Fatal,
+    NotAllowedYet,
+    Permanent,
+    Poison,
+    ScribeError,
+    SourceFailed,
+    Transient,
+)
 from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
@@ -99,7 +109,7 @@ class SettlePolicy:
                 return Settlement("failed", emissions=self._failed(job, error, now))
             case Transient():
                 again = self._again(error, delivery, job, now)
-                return replace(again, its_own=isinstance(error, SourceFailed))
+                return replace(again, its_own=isinstance(error, SourceFailed | NotAllowedYet))
         raise ValueError(f"{type(error).__name__} settles no record") from error
 
     def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:

@@ -12,10 +12,10 @@ from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.api.views import POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
 from producers.rendering import CONTENT_TYPES, Format, render
-from producers.submit import Trace, accept, check, job_record
+from producers.submit import Trace, accept, check, job_record, known
 from schemas import metrics
-from schemas.errors import Rejected
-from schemas.events import ENDED, JobRequested, Source
+from schemas.errors import NotAllowed, Rejected
+from schemas.events import ENDED, JobRequested, Source, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.permissions import policy_for
 from schemas.policies import QUEUED
@@ -108,12 +108,38 @@ async def read_transcript(
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
-    """Check a request, commit its job and say where to read it."""
-    async with services.database.as_tenant(request.tenant) as connection:
-        policy = policy_for(request.tenant, await policy_of(connection, request.tenant), services.unknown_tenant)
-        if request.enhancement is not None:
+    """Check a request, commit its job and say where to read it.
+
+    What was accepted once is answered again, whatever the tenant may do by now.
+    """
+    try:
+        policy = await _allowed(services, request)
+    except NotAllowed:
+        if (job := await known(services.database, request)) is None:
+            raise
+    else:
+        job = await _accepted(services, request, policy, trace)
+    response.headers["Location"] = job_path(request.job_id)
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return summary(job)
+
+
+async def policy_in_force(services: Services, tenant: str) -> TenantPolicy:
+    """What the tenant may do; raises NotAllowed(unknown_tenant)."""
+    async with services.database.as_tenant(tenant) as connection:
+        return policy_for(tenant, await policy_of(connection, tenant), services.unknown_tenant)
+
+
+async def _allowed(services: Services, request: JobRequested) -> TenantPolicy:
+    policy = await policy_in_force(services, request.tenant)
+    if request.enhancement is not None:
+        async with services.database.as_tenant(request.tenant) as connection:
             await check_ask(connection, services, request.tenant, request.enhancement)
     check(request, policy, services.registry, services.now(), services.check_address, services.store.key)
+    return policy
+
+
+async def _accepted(services: Services, request: JobRequested, policy: TenantPolicy, trace: Trace) -> JobRow:
     # the first encoding may ask a schema registry for its ids
     record = await anyio.to_thread.run_sync(
         job_record, services.serde, request, "api", services.now(), trace, services.topics
@@ -122,9 +148,7 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
     failpoint("api.after_accept")
     if accepted.created:
         metrics.JOBS_SUBMITTED.labels("rest").inc()
-    response.headers["Location"] = job_path(request.job_id)
-    response.headers["Retry-After"] = str(POLL_SECONDS)
-    return summary(accepted.job)
+    return accepted.job
 
 
 def _known(job: JobRow | None, job_id: UUID) -> JobRow:

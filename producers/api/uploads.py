@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from producers.api.bodies import JobFields
-from producers.api.jobs import REQUEST_CODES, submit
+from producers.api.jobs import REQUEST_CODES, policy_in_force, submit
 from producers.api.multipart import FILE_FIELD, MAX_FIELD_BYTES, MultipartForm
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
@@ -47,6 +47,7 @@ async def transcribe_upload(
     """A form with a `file` and the fields of /api/v1/transcribe but `url`, in any order."""
     form = MultipartForm(request.headers.get("content-type", ""), services.upload_max_bytes, JobFields.model_fields)
     _check_length(request, services.upload_max_bytes)
+    await policy_in_force(services, key.tenant)  # before a large file comes in vain
     upload_id = uuid4()
     object_key = upload_key(key.tenant, upload_id)
     kept = False

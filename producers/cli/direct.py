@@ -41,14 +41,24 @@ def publish_job(
     check_source(request.source)
     record = job_record(serde_for(settings), request, "cli", now)
     _check_topic(settings, record.topic)
-    policy = read_policies(settings, now).get(tenant) or free_policy(tenant)
-    check_object(request, policy, partial(key_of, settings.s3_bucket))
+    _check_object(settings, request, now)
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         if isinstance(recording, Path):
             _publish_with(S3ObjectStore(settings), recording, request, lambda: publisher.publish(record))
         else:
             publisher.publish(record)
     return request.job_id
+
+
+def _check_object(settings: KafkaAndObjects, request: JobRequested, now: datetime) -> None:
+    """Policies are asked only for what a tenant without one may not read."""
+    key = partial(key_of, settings.s3_bucket)
+    try:
+        check_object(request, free_policy(request.tenant), key)
+    except Permanent:
+        if (policy := read_policies(settings, now).get(request.tenant)) is None:
+            raise
+        check_object(request, policy, key)
 
 
 def _check_topic(settings: KafkaAndObjects, topic: str) -> None:

@@ -23,12 +23,12 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
     topic = fresh_topic(2, name="tenants", config={"cleanup.policy": "compact"})
     first = replace(free_policy("acme"), models=("turbo",), at=AT)
     later = replace(first, models=("large-v3",), at=AT + timedelta(seconds=1))
-    nonsense = replace(later, quotas={"wishes": 1}, at=datetime.now(UTC))
+    future = replace(later, models=(), at=datetime.now(UTC) + timedelta(days=1))
 
     def send(*values: bytes) -> None:
         group.publish_records(*(Record(topic, b"acme", value) for value in values))
 
-    send(SERDE.encode(first), b"nonsense", SERDE.encode(nonsense))
+    send(SERDE.encode(first), b"nonsense", SERDE.encode(future))
     policies = Policies()
     with TopicFollower(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
         await_true(lambda: follower.informed)

@@ -12,7 +12,7 @@ from botocore.exceptions import ParamValidationError
 from botocore.stub import Stubber
 
 from deploy.local.stack import Stack
-from schemas.errors import Outage, Permanent
+from schemas.errors import Outage, Permanent, SourceFailed
 from schemas.settings import ObjectStoreSettings
 from sink.disk import is_full
 from sink.s3 import S3ObjectStore
@@ -107,6 +107,27 @@ def test_a_bucket_of_others_that_refuses_is_no_outage_while_ours_answers(status:
             talk(server, ask)
         assert caught.value.code == "source_not_found"
     with stranger(by_place(error_answer(status, code), answer(403))) as server, pytest.raises(Outage):
+        talk(server, ask)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (503, "SlowDown", SourceFailed),
+        (500, "InternalError", SourceFailed),
+        (301, "PermanentRedirect", Permanent),
+        (400, "KMS.ThrottlingException", SourceFailed),
+    ],
+)
+def test_trouble_in_a_bucket_of_others_waits_for_nobody_else(status: int, code: str, means: type[Exception]) -> None:
+    def ask(store: S3ObjectStore) -> object:
+        bucket, key = store.elsewhere("s3://others/calls/x.wav")
+        return bucket.get(key)
+
+    def at_others(visit: Visit) -> None:
+        (error_answer(status, code) if b"/others/" in visit.head.split(b" ")[1] else answer(200))(visit)
+
+    with stranger(at_others) as server, pytest.raises(means):
         talk(server, ask)
 
 
