@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,15 +15,20 @@ class BreakableProxy:
 
     def __init__(self, target: Opener) -> None:
         self._target = target
+        self._holder = socket.socket()
+        weakref.finalize(self, self._holder.close)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def mend(self) -> None:
-        """Listen, on the same port as before."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Listen, on the same port as before: it is held meanwhile, so that nobody else takes it."""
+        if not self.port:
+            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._holder.bind(("127.0.0.1", 0))
+            self.port = self._holder.getsockname()[1]
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, reuse_port=True)
 
     async def cut(self) -> None:
         """Refuse new connections and end those that are open."""
@@ -37,6 +44,7 @@ class BreakableProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)  # from the first moment, else a cut would wait for what it did not end
         if isinstance(self._target, str):
             there, back = await asyncio.open_unix_connection(self._target)
         else:

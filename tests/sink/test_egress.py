@@ -199,10 +199,10 @@ def test_a_proxy_that_breaks_off_is_an_outage(path: Path, script: Script) -> Non
         assert failure_of_post(through(proxy)).kind is FailureKind.PROXY
 
 
-def test_a_proxy_that_is_not_there_is_an_outage(path: Path, free_tcp_port: int) -> None:
+def test_a_proxy_that_is_not_there_is_an_outage(path: Path, deaf_port: int) -> None:
     with pytest.raises(Outage, match="egress proxy is away"):
-        fetch(f"http://{NAME}/", path, through(free_tcp_port))
-    assert failure_of_post(through(free_tcp_port)).kind is FailureKind.PROXY
+        fetch(f"http://{NAME}/", path, through(deaf_port))
+    assert failure_of_post(through(deaf_port)).kind is FailureKind.PROXY
 
 
 @pytest.mark.parametrize("script", [Visit.wait, lambda visit: visit.drip(b"H")], ids=["silence", "drip"])

@@ -120,16 +120,17 @@ async def test_an_endpoint_that_is_forgotten_while_it_is_used_is_registered_agai
     async with db.transaction() as connection:
         assert await delete_endpoint(connection, found.endpoint_id)
         scheduling = asyncio.create_task(schedule())
-        await waits_for_a_lock(connection)
+        await waits_for_a_lock(db)
     assert await scheduling
     async with db.connection() as connection:
         assert len(await list_endpoints(connection)) == 1
 
 
-async def waits_for_a_lock(connection: Connection) -> None:
+async def waits_for_a_lock(db: Database) -> None:
+    """Asked outside of transactions, within which the list of sessions stays as it was at the first look."""
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
-        while not await (await connection.execute(query)).fetchall():
+    async with db.session() as session, asyncio.timeout(60):
+        while not await (await session.execute(query)).fetchall():
             await asyncio.sleep(0.01)
 
 

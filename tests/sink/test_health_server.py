@@ -12,7 +12,7 @@ SETTINGS = ServiceSettings(metrics_port=0)
 
 
 def get(server: HealthServer, path: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{server.port}{path}", trust_env=False)
+    return httpx.get(f"http://127.0.0.1:{server.port}{path}", trust_env=False, timeout=60)
 
 
 def test_a_process_that_is_well_says_so() -> None:

@@ -104,7 +104,7 @@ def test_indexes_are_built_beside_writers_and_again_when_a_build_was_cut_off(emp
             until("a build waits", lambda: other.execute(BUILDING).fetchone() is not None)
             other.execute("INSERT INTO things VALUES (3, 'd')")
             writer.commit()
-            assert sorted(done.result(30) for done in both) == [(), ("0002_indexes.concurrently.sql",)]
+            assert sorted(done.result(120) for done in both) == [(), ("0002_indexes.concurrently.sql",)]
         valid = other.execute("SELECT bool_and(indisvalid), count(*) FROM pg_index WHERE indrelid = 'things'::regclass")
         assert valid.fetchone() == (True, 2)
 
@@ -135,7 +135,7 @@ def test_instances_that_start_together_apply_everything_once(empty: str) -> None
     environment = {**os.environ, "SCRIBE_POSTGRES_DSN": empty}
 
     def run(_: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     with ThreadPoolExecutor(4) as pool:
         ends = list(pool.map(run, range(4)))
@@ -156,19 +156,19 @@ def test_the_lock_of_a_killed_instance_holds_nobody_up(empty: str) -> None:
     assert migrate(empty) != ()
 
 
-def test_a_database_that_is_away_is_an_outage(free_tcp_port: int) -> None:
+def test_a_database_that_is_away_is_an_outage(deaf_port: int) -> None:
     with pytest.raises(Outage, match="refused"):
-        migrate(make_conninfo(host="127.0.0.1", port=free_tcp_port, dbname="x"))
+        migrate(make_conninfo(host="127.0.0.1", port=deaf_port, dbname="x"))
 
 
-def test_the_command_says_in_one_line_what_is_wrong(free_tcp_port: int) -> None:
-    for dsn in (f"postgresql://127.0.0.1:{free_tcp_port}/x", "not a dsn"):
+def test_the_command_says_in_one_line_what_is_wrong(deaf_port: int) -> None:
+    for dsn in (f"postgresql://127.0.0.1:{deaf_port}/x", "not a dsn"):
         end = subprocess.run(
             [sys.executable, "-m", "sink.migrate"],
             env={**os.environ, "SCRIBE_POSTGRES_DSN": dsn},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         assert (end.returncode, end.stdout) == (1, "")
         assert len(end.stderr.splitlines()) == 1

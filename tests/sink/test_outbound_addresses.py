@@ -177,9 +177,9 @@ def test_three_redirects_are_followed_and_no_more(path: Path, hops: int, arrives
         assert len(server.visits) == 4
 
 
-def test_nobody_listening_is_an_unreachable_source(path: Path, free_tcp_port: int) -> None:
+def test_nobody_listening_is_an_unreachable_source(path: Path, deaf_port: int) -> None:
     with pytest.raises(Permanent, match="nobody listens") as caught:
-        fetch(f"http://{NAME}:{free_tcp_port}/", path)
+        fetch(f"http://{NAME}:{deaf_port}/", path)
     assert caught.value.code == "source_unreachable"
 
 

@@ -111,11 +111,13 @@ async def test_a_database_of_another_version_says_what_to_do(db: Database, state
 
 
 async def test_no_free_connection_is_an_outage(database: str) -> None:
-    async with Database.open(settings(database, size=1), timeout=0.2) as db:
+    async with Database.open(settings(database, size=1)) as db:
         async with db.transaction():
+            db._pool.timeout = 0.2  # from here on: connecting may take longer
             with pytest.raises(Outage, match="no connection is free"):
                 async with db.transaction():
                     pass
+            db._pool.timeout = 30
         assert await erased(db) == set()
 
 
@@ -127,9 +129,9 @@ async def test_a_closed_pool_is_an_outage(database: str) -> None:
             pass
 
 
-async def test_a_server_that_is_away_says_why(free_tcp_port: int) -> None:
+async def test_a_server_that_is_away_says_why(deaf_port: int) -> None:
     with pytest.raises(Outage, match="refused"):
-        async with Database.open(settings(f"postgresql://127.0.0.1:{free_tcp_port}/x")):
+        async with Database.open(settings(f"postgresql://127.0.0.1:{deaf_port}/x")):
             pass
 
 
@@ -152,7 +154,7 @@ async def test_a_cut_line_is_an_outage_and_ends_with_it(database: str) -> None:
     """Idle connections, one inside a transaction, and new ones: all fail as Outage, and work again without a restart."""
     async with breakable(address_of(database)) as proxy:
         through = make_conninfo(database, host="127.0.0.1", port=proxy.port)
-        async with Database.open(settings(through), timeout=5) as db:
+        async with Database.open(settings(through), timeout=30) as db:
             with pytest.raises(Outage):
                 await cut_inside(db, proxy)
             with pytest.raises(Outage):
@@ -193,7 +195,7 @@ async def test_a_session_keeps_its_advisory_lock_until_it_ends(db: Database) -> 
         await session.execute("SELECT pg_advisory_lock(7)")
         assert await db.run(free) is False
     # the server lets go of it when it has noticed that the connection is closed
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await db.run(free):
             await asyncio.sleep(0.05)
 
@@ -218,7 +220,7 @@ async def test_transactions_that_meet_are_run_again(db: Database) -> None:
         await db.run(work)
 
     await asyncio.gather(lock((first, second)), lock((second, first)))
-    assert len(runs) == 3
+    assert len(runs) >= 3  # more when the victim is back before the other one wakes up
 
 
 async def test_a_conflict_without_end_is_told(db: Database) -> None:

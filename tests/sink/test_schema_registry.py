@@ -11,7 +11,6 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from deploy.local.ports import choose
 from schemas.errors import Fatal, Outage, Poison
 from schemas.events import EVENTS, Event, JobControl
 from schemas.release import schema_text
@@ -88,13 +87,16 @@ def test_one_event_has_one_id_under_all_its_topics(registered: str) -> None:
     assert len(set(ids.values())) == len(EVENTS)
 
 
-def test_check_names_what_is_not_as_demanded(registered: str, client: SchemaRegistryClient) -> None:
-    client.set_compatibility("scribe.tenants-value", "NONE")
-    try:
-        assert check(registered) == (f"scribe.tenants-value has compatibility NONE, not {COMPATIBILITY}",)
-    finally:
-        register_all(registered)
-    assert check(registered) == ()
+def test_check_names_what_is_not_as_demanded(
+    registry_url: str, client: SchemaRegistryClient, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a subject of its own: others look at the real ones at the same time."""
+    monkeypatch.setattr(schema_registry, "subjects", lambda: {subject: "JobControl"})
+    assert check(registry_url) == ()
+    client.set_compatibility(subject, "NONE")
+    assert check(registry_url) == (f"{subject} has compatibility NONE, not {COMPATIBILITY}",)
+    register_all(registry_url)
+    assert check(registry_url) == ()
 
 
 def test_the_registry_refuses_a_required_field(client: SchemaRegistryClient, subject: str) -> None:
@@ -146,9 +148,8 @@ def test_an_absent_schema_names_the_command(registry_url: str, monkeypatch: pyte
         store.id_of("JobControl")
 
 
-def test_a_registry_that_is_away_is_an_outage() -> None:
-    port = choose(["registry"], {}, {})["registry"]
-    store = RegistryStore(f"http://127.0.0.1:{port}/apis/ccompat/v7")
+def test_a_registry_that_is_away_is_an_outage(deaf_port: int) -> None:
+    store = RegistryStore(f"http://127.0.0.1:{deaf_port}/apis/ccompat/v7")
     with pytest.raises(Outage, match="away"):
         store.id_of("JobControl")
     with pytest.raises(Outage, match="away"):

@@ -76,7 +76,7 @@ async def find(
     limit: int = 50,
 ) -> Found:
     async with db.as_tenant(tenant) as connection:
-        return await search(connection, text, language=language, after=after, limit=limit)
+        return await search(connection, text, language=language, after=after, limit=limit, seconds=60)
 
 
 async def positions(db: Database, text: str, language: str | None = None) -> list[int]:
@@ -199,7 +199,7 @@ async def test_no_text_is_an_error_of_ours(db: Database, text: str) -> None:
     """It finds something or nothing, or names no word; and every text can be indexed."""
     async with db.as_tenant("acme") as connection:
         with contextlib.suppress(Rejected):
-            await search(connection, text, language=None, after=None, limit=1)
+            await search(connection, text, language=None, after=None, limit=1, seconds=60)
         for language in ("en", "he", "xx", None):
             await connection.execute("SELECT scribe_search_vector('acme', %s, %s)", [language, storable_text(text)])
 

@@ -21,7 +21,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_value_becomes_json_that_utf8_can_carry(value: Any) -> None:
     text = json.dumps(storable(value), allow_nan=False, ensure_ascii=False)
-    assert "\\u0000" not in text
+    assert "\\u0000" not in text.replace("\\\\", "")  # a backslash that was said is written as two
     text.encode()
 
 

@@ -72,7 +72,7 @@ def enhancer(kind: str, service: ExtractiveService, **changes: Any) -> Enhancer:
         "enhanced_ai_api_key": service.key,
         "enhanced_ai_kind": kind,
         "enhanced_ai_models": (MODEL,),
-        "enhanced_ai_timeout_seconds": 10,
+        "enhanced_ai_timeout_seconds": 60,
     }
     made = enhancer_for(EnhancedAiSettings(**settings | changes), OutboundSettings(), "development")
     assert made is not None

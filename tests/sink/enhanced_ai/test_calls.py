@@ -14,7 +14,7 @@ from tests.sink.strangers import CHUNKED, OK, Script, answer, server_context, st
 pytestmark = pytest.mark.anyio
 
 
-async def failure(url: str, ssl_context: ssl.SSLContext | None = None, timeout: float = 5) -> ScribeError:
+async def failure(url: str, ssl_context: ssl.SSLContext | None = None, timeout: float = 30) -> ScribeError:
     settings = EnhancedAiSettings(enhanced_ai_endpoint=url, enhanced_ai_timeout_seconds=timeout)
     made = enhancer_for(settings, OutboundSettings(), "development", ssl_context=ssl_context)
     assert made is not None
@@ -32,9 +32,9 @@ async def failure(url: str, ssl_context: ssl.SSLContext | None = None, timeout: 
         (lambda visit: visit.send(OK) or visit.drip(b"x"), 0.4, Transient),
         (lambda visit: visit.wait(), 0.4, Transient),
         (lambda visit: visit.send(b"HTTP/1.1 102 Processing\r\n\r\n") or visit.wait(), 0.4, Transient),
-        (lambda visit: visit.send(OK + b"Content-Length: 100\r\n\r\n{"), 5, Transient),
-        (lambda visit: visit.reset(), 5, Transient),
-        (lambda visit: visit.send(b"SSH-2.0-OpenSSH\r\n"), 5, Transient),
+        (lambda visit: visit.send(OK + b"Content-Length: 100\r\n\r\n{"), 30, Transient),
+        (lambda visit: visit.reset(), 30, Transient),
+        (lambda visit: visit.send(b"SSH-2.0-OpenSSH\r\n"), 30, Transient),
         (lambda visit: visit.send(CHUNKED) or visit.flood(b"1\r\n \r\n" * 10_000), 60, Transient),
     ],
     ids=[
