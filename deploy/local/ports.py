@@ -1,13 +1,18 @@
 """Free ports of the loopback interface."""
 
+import os
 import random
 import socket
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 from deploy.local.errors import PortTaken
 
 HOST = "127.0.0.1"
 RANGE = range(20_000, 32_000)  # below the ports that outgoing connections take, so that none is lost in between
+
+_MOST_HELD = 64
+_held: deque[int] = deque()  # file descriptors, open until the process ends
 
 
 def is_free(port: int) -> bool:
@@ -45,6 +50,22 @@ def _remembered_or_free(before: int | None, used: Iterable[int]) -> int:
     if before is not None and is_free(before):
         return before
     for port in random.sample(RANGE, len(RANGE)):
-        if port not in used and is_free(port):
+        if port not in used and _hold(port):
             return port
     raise PortTaken(f"no free port between {RANGE.start} and {RANGE.stop}")
+
+
+def _hold(port: int) -> bool:
+    """Keep a port from others that choose one before its server is up; False when it is taken or held already."""
+    holder = socket.socket()
+    try:
+        holder.bind((HOST, port))
+    except OSError:
+        holder.close()
+        return False
+    # it never listens, so from now on a server that says the same, as all of them do, may listen beside it
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(holder.detach())
+    if len(_held) > _MOST_HELD:
+        os.close(_held.popleft())
+    return True

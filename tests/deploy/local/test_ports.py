@@ -22,6 +22,16 @@ def test_names_get_ports_of_their_own() -> None:
     assert set(chosen.values()) <= set(RANGE)
 
 
+def test_a_chosen_port_is_for_its_server_alone() -> None:
+    """Also before that listens: whoever chooses at the same time gets another one."""
+    (port,) = choose(["kafka"], {}, {}).values()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)):
+        assert is_open(port)
+    assert not is_open(port)
+
+
 def test_a_free_port_of_the_last_run_is_taken_again() -> None:
     before = choose(["kafka"], {}, {})
     assert choose(["kafka"], {}, before) == before
