@@ -1,6 +1,7 @@
 """Real Kafka, PostgreSQL and S3 for tests: those of SCRIBE_TEST_STACK, else started here and ended with the session."""
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,13 @@ def topic_admin(kafka: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": kafka})
 
 
+def create(admin: AdminClient, topic: NewTopic) -> None:
+    """Make a topic and wait until the broker knows of it: what the controller answers comes a moment before."""
+    admin.create_topics([topic], operation_timeout=20)[topic.topic].result()
+    while topic.topic not in admin.list_topics(timeout=30).topics:
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def fresh_topic(topic_admin: AdminClient) -> Iterator[TopicFactory]:
     """Make a topic that no other test has: `fresh_topic(partitions=4, name="jobs", config={...}) -> name`."""
@@ -76,7 +84,7 @@ def fresh_topic(topic_admin: AdminClient) -> Iterator[TopicFactory]:
     def make(partitions: int = 4, *, name: str = "topic", config: dict[str, str] | None = None) -> str:
         topic = f"test.{name}.{uuid.uuid4().hex[:8]}"
         new = NewTopic(topic, partitions, 1, config=config or {})
-        topic_admin.create_topics([new], operation_timeout=20)[topic].result()
+        create(topic_admin, new)
         made.append(topic)
         return topic
 

@@ -51,7 +51,7 @@ def test_the_size_of_a_record_counts_its_headers() -> None:
 
 @pytest.fixture
 def publisher(kafka: str) -> Iterator[Publisher]:
-    with Publisher(KafkaSettings(kafka_bootstrap=kafka), "test", timeout=2) as made:
+    with Publisher(KafkaSettings(kafka_bootstrap=kafka), "test", timeout=60) as made:
         yield made
 
 
@@ -83,8 +83,9 @@ def test_a_record_beyond_the_topic_limit_is_permanent_and_the_next_one_goes(
     publisher.publish(Record(topic, b"k", b"small"))
 
 
-def test_a_topic_that_is_not_there_is_an_outage(publisher: Publisher) -> None:
-    with pytest.raises(Outage, match=r"test\.no\.such\.topic"):
+def test_a_topic_that_is_not_there_is_an_outage(kafka: str) -> None:
+    publisher = Publisher(KafkaSettings(kafka_bootstrap=kafka), "test", timeout=2)
+    with publisher, pytest.raises(Outage, match=r"test\.no\.such\.topic"):
         publisher.publish(Record("test.no.such.topic", b"k", b"v"))
 
 
@@ -92,7 +93,7 @@ def test_an_offer_is_sent_with_the_close(kafka: str, fresh_topic: TopicFactory) 
     topic = fresh_topic()
     publisher = Publisher(KafkaSettings(kafka_bootstrap=kafka), "test")
     assert publisher.offer(Record(topic, b"k", b"v"))
-    publisher.close()
+    publisher.close(timeout=60)
     assert len(read_topic(kafka, topic)) == 1
 
 

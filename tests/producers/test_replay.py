@@ -23,7 +23,7 @@ from schemas.records import Record
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS, may_take_results
-from tests.conftest import TopicFactory
+from tests.conftest import TopicFactory, create
 from tests.strategies import requests, texts, times
 from tests.streams.jobs import new_job
 
@@ -76,7 +76,7 @@ def test_each_job_is_found_once_with_the_request_of_its_latest_run(kafka: str, f
 def trial(topic_admin: AdminClient) -> Iterator[str]:
     name = f"scribe.results.test-{uuid4().hex[:8]}"
     config = {"retention.ms": "60000", "cleanup.policy": "delete"}
-    topic_admin.create_topics([NewTopic(name, 1, 1, config=config)], operation_timeout=20)[name].result()
+    create(topic_admin, NewTopic(name, 1, 1, config=config))
     yield name
     topic_admin.delete_topics([name])[name].result()
 
@@ -92,7 +92,7 @@ def test_results_go_only_to_topics_that_are_there_and_forget_in_time(kafka: str,
 
 def test_results_that_would_stay_for_ever_are_refused(kafka: str, topic_admin: AdminClient) -> None:
     name = f"scribe.results.test-{uuid4().hex[:8]}"
-    topic_admin.create_topics([NewTopic(name, 1, 1, config={"retention.ms": "-1"})])[name].result()
+    create(topic_admin, NewTopic(name, 1, 1, config={"retention.ms": "-1"}))
     with pytest.raises(Rejected, match="30 days at most"):
         check_results(TopicAdmin(KafkaSettings(kafka_bootstrap=kafka)), name)
     topic_admin.delete_topics([name])[name].result()

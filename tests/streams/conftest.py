@@ -1,5 +1,6 @@
 """What the tests of the streams share."""
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
@@ -21,7 +22,8 @@ def anyio_backend() -> str:
 async def db(database: str) -> AsyncIterator[Database]:
     """The fresh database, opened."""
     settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 4})
-    async with Database.open(settings) as opened:
+    # hundreds wait for four connections, and the machine may stand still meanwhile
+    async with Database.open(settings, timeout=60) as opened:
         yield opened
 
 
@@ -34,3 +36,11 @@ def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
 @pytest.fixture
 def persist(db: Database, object_store: S3ObjectStore) -> Persist:
     return Persist(db, object_store)
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A port that refuses every connection, and that nobody else can have."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])

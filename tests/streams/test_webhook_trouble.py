@@ -9,7 +9,7 @@ from schemas.settings import OutboundSettings
 from sink.outbound import AsyncOutboundClient
 from sink.webhook_secrets import SecretBox, new_key
 from sink.webhook_standing import backlog, disable, end_disabled
-from tests.streams.world import LIMITS, World, all_delivered, counted, has_states, tried, until
+from tests.streams.world import LIMITS, ONCE, World, all_delivered, counted, has_states, tried, until
 
 pytestmark = pytest.mark.anyio
 
@@ -69,12 +69,12 @@ async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
     assert row == {"state": "enabled", "failing_since": None}
 
 
-async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, free_tcp_port: int) -> None:
+async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, refusing_port: int) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{free_tcp_port}"}
+    settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{refusing_port}"}
     client = AsyncOutboundClient(OutboundSettings.model_validate(settings), "development")
-    async with world.dispatching(replace(LIMITS, failing_seconds=0, time_scale=1), client=client):
+    async with world.dispatching(replace(ONCE, failing_seconds=0), client=client):
         await until(lambda: tried(world, job))
     assert await world.attempts(job) == [(1, "proxy", None)]
     (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")

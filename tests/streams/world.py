@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +22,18 @@ from tests.streams.receiver import Receiver, receiving
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
 SECRETS = SecretBox.of(OUTBOUND)
 LIMITS = Limits(
-    call_seconds=5,
-    lease_seconds=2,
+    # neither runs out where the machine stands still for some seconds
+    call_seconds=60,
+    lease_seconds=60,
     poll_seconds=0.05,
     sweep_seconds=0.1,
     pause_seconds=0.05,
     time_scale=1e-6,
     failing_seconds=1e12,
 )
-DEADLINE = 20.0
+ONCE = replace(LIMITS, time_scale=1000)
+"""What fails is not tried again meanwhile."""
+DEADLINE = 60.0
 
 
 class World:
