@@ -140,7 +140,7 @@ class Publisher:
         deadline = time.monotonic() + self._timeout + 5
         while len(reports.ended) < len(records):
             producer.poll(0.05)
-            if time.monotonic() > deadline:
+            if len(reports.ended) < len(records) and time.monotonic() > deadline:
                 raise Outage(f"Kafka confirmed {len(reports.ended)} of {len(records)} records in {self._timeout:g} s")
         self._check(producer, reports)
 

@@ -84,8 +84,9 @@ def test_a_record_beyond_the_topic_limit_is_permanent_and_the_next_one_goes(
 
 
 def test_a_topic_that_is_not_there_is_an_outage(kafka: str) -> None:
-    publisher = Publisher(KafkaSettings(kafka_bootstrap=kafka), "test", timeout=2)
-    with publisher, pytest.raises(Outage, match=r"test\.no\.such\.topic"):
+    # what the broker says is believed at once
+    impatient = KafkaSettings(kafka_bootstrap=kafka, kafka_options={"topic.metadata.propagation.max.ms": "1"})
+    with Publisher(impatient, "test", timeout=60) as publisher, pytest.raises(Outage, match=r"test\.no\.such\.topic"):
         publisher.publish(Record("test.no.such.topic", b"k", b"v"))
 
 
