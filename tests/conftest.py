@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from deploy.local import ports
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
@@ -29,6 +30,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("random")
 MARKERS = {"kafka": "kafka", "postgres_server": "postgres", "s3_server": "s3", "registry_url": "registry"}
+# workers that run side by side take the ports of their own stacks from parts of their own
+_WORKER, _WORKERS = (os.environ.get(f"PYTEST_XDIST_WORKER{name}", one) for name, one in (("", "gw0"), ("_COUNT", "1")))
+ports.RANGE = ports.RANGE[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,7 +70,8 @@ def kafka(stack: Stack) -> str:
 @pytest.fixture(scope="session")
 def topic_admin(kafka: str) -> AdminClient:
     """The client that makes topics; kept, because futures of a collected client fail."""
-    return AdminClient({"bootstrap.servers": kafka})
+    # silent: what it said would stand among the words of a command that a test looks at
+    return AdminClient({"bootstrap.servers": kafka, "log_level": 0})
 
 
 def create(admin: AdminClient, topic: NewTopic) -> None:

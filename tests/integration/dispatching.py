@@ -36,4 +36,4 @@ def dispatching(dsn: str) -> Iterator[None]:
         yield
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
+        thread.join(90)

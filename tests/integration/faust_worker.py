@@ -85,7 +85,7 @@ def compose(script: Script) -> faust.App:
         Path(script.folder),
         instance_id=script.instance,
         broker_commit_interval=0.3,
-        broker_session_timeout=6.0,
+        broker_session_timeout=45.0,
         broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=30.0,
         stream_wait_empty=script.wait_empty,

@@ -82,7 +82,7 @@ class Shim:
 
     def client(self, key: str | None = None) -> httpx.Client:
         """A client with a key, acme's when none is given."""
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": key or self.key}, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": key or self.key}, timeout=90, trust_env=False)
 
     def key_of(self, tenant: str) -> str:
         """A new key."""
@@ -161,11 +161,11 @@ def serving(
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(90)
     try:
         key = in_database(dsn, lambda database: create_key(database, "acme"))
         yield Shim(f"http://127.0.0.1:{listening.getsockname()[1]}", dsn, key)
     finally:
         servers[0].should_exit = True
-        thread.join(30)
+        thread.join(90)
         listening.close()

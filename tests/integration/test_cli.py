@@ -14,20 +14,23 @@ from uuid import UUID, uuid4
 
 from deploy.local.stack import Stack
 from schemas.events import JobProgress, JobRequested, Stage
+from schemas.metrics import HTTP_REQUESTS
 from schemas.serde import Serde
 from schemas.topics import JOBS
 from sink.postgres import Connection
 from sink.results import apply_progress
 from sink.s3 import S3ObjectStore
 from tests.integration.commands import CLEAN, Run, for_shim, last_job, outbox_rows, scribe
+from tests.integration.gpu import headers, read_topic
 from tests.integration.shim import Shim, in_transaction
-from tests.integration.test_relay import read, wait_for
+from tests.integration.test_relay import wait_for
 from tests.samples import TRANSCRIPT
 
 
 def work_on(shim: Shim) -> None:
     """What the GPU consumers and the persist app do, in short."""
-    wait_for(lambda: outbox_rows(shim) > 0)
+    before = looks()
+    wait_for(lambda: outbox_rows(shim) > 0 and looks() > before)
     request = last_job(shim)
 
     async def progress(connection: Connection) -> None:
@@ -49,8 +52,15 @@ def work_on(shim: Shim) -> None:
         )
 
     in_transaction(shim.dsn, progress)
-    threading.Event().wait(1.5)  # so that whoever watches has looked
+    told = looks()
+    # the first may have been on its way, and a display needs its time between two
+    wait_for(lambda: looks() >= told + 4)
     shim.complete(request)
+
+
+def looks() -> float:
+    """How often a job was looked at in the shim of this process."""
+    return float(HTTP_REQUESTS.labels("GET", "/api/v1/jobs/{job_id}", "200")._value.get())
 
 
 def test_a_file_is_submitted_watched_and_printed(shim: Shim, tmp_path: Path) -> None:
@@ -242,12 +252,12 @@ def test_a_file_goes_straight_to_kafka(
     done = scribe("submit", str(recording), "--via", "kafka", "--tenant", "acme", "--language", "he", **values)
     assert done.returncode == 0, done.stderr
     job_id = UUID(done.stdout.strip())
-    ours = [message for message in read(kafka, JOBS, 1) if message.key() == str(job_id).encode()]
+    ours = [message for message in read_topic(kafka, JOBS) if message.key() == str(job_id).encode()]
     assert len(ours) == 1
     request = Serde().decode(ours[0].value(), JobRequested)
     assert (request.tenant, request.options.language, request.source.size_bytes) == ("acme", "he", 40)
     assert object_store.get(f"acme/uploads/{request.source.uri.removeprefix('upload://')}") == b"RIFF" * 10
-    assert dict(ours[0].headers())["ce_source"] == b"/scribe-rabbit/cli"
+    assert headers(ours[0])["ce_source"] == "/scribe-rabbit/cli"
 
 
 def test_an_object_of_others_goes_to_kafka_only_below_an_allowed_prefix(

@@ -137,11 +137,11 @@ def test_more_than_one_statement_takes_are_sent_again_to_the_last(
 
 def test_a_test_is_sent_and_its_outcome_told(webhooks: Webhooks, database: str) -> None:
     with Receiver(lambda _: 204) as taking, Receiver(lambda _: 500) as refusing, dispatching(database):
-        assert shown(webhooks("test", taking.url, "--tenant", "acme")).endswith(": 204\n")
+        assert shown(webhooks("test", taking.url, "--tenant", "acme", "--wait", "25")).endswith(": 204\n")
         (call,) = taking.calls
         secret = shown(webhooks("secret", taking.url, "--tenant", "acme")).strip()
         assert call.verified(secret)["type"] == "webhook.test"
-        failed = webhooks("test", refusing.url, "--tenant", "acme")
+        failed = webhooks("test", refusing.url, "--tenant", "acme", "--wait", "25")
         assert (failed.exit_code, len(refusing.calls)) == (1, 1)
         assert failed.stdout.startswith("exhausted ")
         delivery = failed.stdout.split()[1].rstrip(":")

@@ -79,6 +79,7 @@ def case(values: list[bytes] | None = None) -> Callable[[Case], Case]:
 def c03_an_agent_that_raises_under_one_for_one_commits_nothing_behind_it(place: Place) -> None:
     with place.worker(body="raw", crashing=False, wait_empty=False, actions={"3": "boom"}) as worker:
         worker.wait_for("DONE 7")
+        place.commits(3)
         time.sleep(COMMITS)
         assert place.committed() == 3
 
@@ -94,6 +95,7 @@ def c04_an_agent_that_raises_under_the_crashing_supervisor_ends_the_worker(place
 def c05_two_actors_and_a_kill_lose_nothing(place: Place) -> None:
     with place.worker(concurrency=2, actions={"2": "hold"}) as worker:
         worker.wait_for(*(f"DONE {n}" for n in ALL if n != 2))
+        place.commits(2)
         time.sleep(COMMITS)
         worker.send(signal.SIGKILL)
         worker.ends()
@@ -136,6 +138,7 @@ def c09_a_stop_waits_for_the_record_in_work_and_commits_it(place: Place) -> None
 def c10_an_undecodable_record_goes_to_the_dead_letters_with_its_bytes(place: Place) -> None:
     with place.worker() as worker:
         place.commits(8)
+        worker.wait_for("DONE 7")
         assert worker.done() == [0, 1, 2, 4, 5, 6, 7]
     ((dead, headers),) = place.dead()
     assert dead == b"\x00nonsense"
@@ -162,6 +165,7 @@ def c13_two_actors_and_a_clean_stop_commit_everything(place: Place) -> None:
 def c01_a_handler_that_raises_dead_letters_its_record_and_the_service_goes_on(place: Place) -> None:
     with place.worker(actions={"2": "boom", "3": "permanent", "4": "transient"}) as worker:
         place.commits(8)
+        worker.wait_for("DONE 7")
         assert worker.done() == [0, 1, 4, 5, 6, 7]
         assert worker.said.count("START 4") == 3
     assert [h["scribe-error-code"] for _, h in place.dead()] == ["internal", "source_changed"]
@@ -175,6 +179,7 @@ def r1_an_outage_is_waited_out_and_no_record_is_blamed(place: Place) -> None:
         assert place.committed() in (None, 0, 1, 2, 3)
         place.release()
         place.commits(8)
+        worker.wait_for("DONE 7")
         assert worker.done() == ALL
     assert place.dead() == []
 
@@ -184,7 +189,7 @@ def r2_a_stop_during_an_outage_is_clean_and_commits_only_what_is_done(place: Pla
     with place.worker(actions={"3": "outage"}) as worker:
         worker.wait_for("START 3")
         worker.send(signal.SIGTERM)
-        assert worker.ends(25) == 0
+        assert worker.ends() == 0
         assert place.committed() == 3
     assert place.dead() == []
 
@@ -205,6 +210,7 @@ def a2_gaps_of_control_markers_finish_no_record_in_work(place: Place) -> None:
     transactions(place.kafka, place.script.topic, *((True, [value(n)]) for n in ALL))  # offsets 0, 2, 4 ...
     with place.worker(concurrency=2, actions={"2": "hold"}) as worker:
         worker.wait_for(*(f"DONE {n}" for n in ALL if n != 2))
+        place.commits(4)
         time.sleep(COMMITS)
         worker.send(signal.SIGKILL)
         worker.ends()

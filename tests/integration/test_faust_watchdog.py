@@ -21,7 +21,7 @@ from tests.streams.jobs import new_job
 def test_a_silent_process_ends_and_the_next_one_does_its_work(service: Service, fault: str, words: str) -> None:  # noqa: F811
     tell(service, [new_job()])
     with service.persist(FAULT=fault) as process:
-        assert process.wait(60) == EXIT_CODE
+        assert process.wait(120) == EXIT_CODE
     assert words in (service.folder / "processes.log").read_text()
     with service.persist():
         until("the job", lambda: service.states() == {"completed": 1})

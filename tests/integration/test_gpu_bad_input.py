@@ -41,7 +41,7 @@ def publish_into(group: Group, *placed: tuple[int, JobRequested]) -> None:
     for partition, request in placed:
         record = record_of(SERDE, group.jobs, request, "test", datetime.now(UTC))
         producer.produce(record.topic, record.value, record.key, partition, headers=dict(record.headers))
-    assert producer.flush(10) == 0
+    assert producer.flush(30) == 0
 
 
 def offsets_of(group: Group) -> Consumer:
@@ -72,7 +72,7 @@ def test_a_topic_made_anew_under_a_running_member_is_read_from_its_beginning(
         assert len(group.await_results(6)) == 6
         assert group.await_no_lag() == 0
         topic_admin.delete_topics([group.jobs])[group.jobs].result()
-        time.sleep(1.0)  # the broker deletes in its own time
+        time.sleep(1.0)  # in which the member sees that it is gone
         topic_admin.create_topics([NewTopic(group.jobs, 4, 1)])[group.jobs].result()
         publish_into(group, *((number % 4, job()) for number in range(24)))
         assert len(group.await_results(30)) == 30
@@ -91,7 +91,7 @@ def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -
         assert group.await_no_lag() == 0
     assert len(results) == 32
     assert not duplicates(results)
-    found = operator.committed([TopicPartition(group.jobs, number) for number in range(4)], timeout=10)
+    found = operator.committed([TopicPartition(group.jobs, number) for number in range(4)], timeout=30)
     assert not {each.metadata for each in found} & set(NOT_OURS)
     operator.close()
 

@@ -30,7 +30,7 @@ from sink.postgres import Connection, Database
 from tests.conftest import TopicFactory
 from tests.integration.shim import in_transaction
 
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 def add(dsn: str, *records: Record) -> None:
@@ -52,7 +52,7 @@ def read(bootstrap: str, topic: str, count: int) -> list[Any]:
     """The first `count` messages of a topic, waited for, and whatever lies behind them."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False})
     try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         messages: list[Any] = []
         deadline = time.monotonic() + SECONDS
@@ -144,7 +144,7 @@ def test_a_crash_before_the_mark_publishes_twice_under_one_event_id(
         [sys.executable, "-m", "tests.integration.relay_process"],
         env={**os.environ, "SCRIBE_POSTGRES_DSN": database, "SCRIBE_KAFKA_BOOTSTRAP": kafka},
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert died.returncode == -signal.SIGKILL
     assert pending(database) == 3
@@ -287,9 +287,9 @@ def test_the_relay_outlives_kafka_and_postgresql(private_stack: Stack, tmp_path:
         assert pending(dsn) == 3
         private_stack.postgres.restart()
         private_stack.kafka.start()
-        wait_for(lambda: pending(dsn) == 0, 60)
+        wait_for(lambda: pending(dsn) == 0)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     values = [message.value() for message in read(private_stack.kafka_bootstrap, topic, 6)]
     assert sorted(set(values)) == [b"%d" % n for n in range(6)]
     assert is_in_order(list(dict.fromkeys(values)))

@@ -159,7 +159,7 @@ def test_a_bug_is_a_problem_that_tells_no_secrets(database: str, object_store: S
 def test_keys(shim: Shim) -> None:
     """Without a key that works there is nothing but health, metrics and documentation."""
     mistyped = shim.key[:-1] + ("y" if shim.key.endswith("x") else "x")
-    with httpx.Client(base_url=shim.url, trust_env=False) as nobody:
+    with httpx.Client(base_url=shim.url, timeout=90, trust_env=False) as nobody:
         assert [nobody.get(path).status_code for path in OPEN] == [200] * len(OPEN)
         calls = [
             ("POST", "/api/v1/transcribe"),

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests.integration.faust_process import until
 from tests.integration.rest import OPEN, URL, check_problem, request_of
 from tests.integration.shim import Shim
 
@@ -64,13 +65,13 @@ def test_without_its_database_the_shim_says_so_and_comes_back(
     with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        away = client.post("/api/v1/transcribe", json={"url": URL}, timeout=60)
+        away = client.post("/api/v1/transcribe", json={"url": URL})
         check_problem(away, 503, "unavailable")
         assert int(away.headers["retry-after"]) > 0
         assert client.get("/livez").status_code == 200
-        assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics", timeout=60).text
+        assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics").text
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    assert client.get("/readyz", timeout=60).status_code == 200
+    until("it is ready", lambda: client.get("/readyz").status_code == 200)
     assert client.post("/api/v1/transcribe", json={"url": URL}).status_code == 202
 
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from deploy.local.receiver import Received, Receiver
+from producers.webhooks import MAX_WAIT_SECONDS
 from sink.deliveries import NewDelivery, add
 from sink.holds import set_hold
 from sink.memory import MemoryObjectStore
@@ -85,8 +86,8 @@ def test_a_test_is_sent_signed_and_its_outcome_answered(client: httpx.Client, sh
         taking = stack.enter_context(Receiver())
         refusing = stack.enter_context(Receiver(lambda _: 418))
         stack.enter_context(dispatching(shim.dsn))
-        taken = client.post(TEST, json={"url": taking.url})
-        refused = client.post(TEST, json={"url": refusing.url})
+        taken = client.post(TEST, json={"url": taking.url, "wait_seconds": MAX_WAIT_SECONDS})
+        refused = client.post(TEST, json={"url": refusing.url, "wait_seconds": MAX_WAIT_SECONDS})
     assert (taken.status_code, taken.json()["state"], taken.json()["status"]) == (200, "delivered", 204)
     (call,) = taking.calls
     secret = client.get(taken.json()["links"]["endpoint"] + "/secret").json()["secret"]
@@ -158,7 +159,7 @@ def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: 
         }
         ids = {delivery["webhook_id"] for delivery in client.get(DELIVERIES).json()["deliveries"]}
         with dispatching(shim.dsn):
-            assert receiver.wait(lambda calls: len(calls) == 20, 30)
+            assert receiver.wait(lambda calls: len(calls) == 20, 90)
         assert {call.webhook_id for call in receiver.calls} == ids
         everything = {"since": "2020-01-01T00:00:00Z", "only_failed": False}
         assert client.post(path, json=everything).json()["redelivered"] == 20
@@ -183,7 +184,7 @@ def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: http
         return 410 if gone[0] else 204
 
     with Receiver(answer) as receiver, dispatching(shim.dsn):
-        test = client.post(TEST, json={"url": receiver.url}).json()
+        test = client.post(TEST, json={"url": receiver.url, "wait_seconds": MAX_WAIT_SECONDS}).json()
         endpoint = test["links"]["endpoint"]
         assert (test["state"], client.get(endpoint).json()["reason"]) == ("disabled", "the receiver answered 410 Gone")
         check_problem(client.post(TEST, json={"url": receiver.url}), 409, "endpoint_disabled")
@@ -193,7 +194,7 @@ def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: http
         gone[0] = False
         assert client.patch(endpoint, json={"state": "enabled"}).json()["reason"] is None
         assert client.post(f"{endpoint}/redeliver", json=since).json()["redelivered"] == 1
-        assert receiver.wait(lambda calls: len(calls) == 2, 30)
+        assert receiver.wait(lambda calls: len(calls) == 2, 90)
     assert len({call.webhook_id for call in receiver.calls}) == 1
 
 

@@ -69,7 +69,8 @@ def test_erasures_are_done_when_asked_for_and_another_process_takes_over(
         until("it is done", partial(is_done, database, job_id), seconds=20)
         if number == 0:
             first.send_signal(signal.SIGTERM)
-            assert first.wait(20) == 0
+            assert first.wait(60) == 0
+            until("the other one leads", lambda: leads(database))
     assert objects(object_store, bulk) == []
     second.send_signal(signal.SIGTERM)
-    assert second.wait(20) == 0
+    assert second.wait(60) == 0
