@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,21 +82,36 @@ def stop(identity: ProcessId, *, seconds: float = 10, end_signal: int = signal.S
 
 
 def kill(identity: ProcessId) -> None:
-    """End a process and its group at once."""
+    """End a process and its group at once, and all that it started, whose end is waited for.
+
+    PostgreSQL's servers of sessions are in no group of ours: while one of them lives the next start is refused.
+    """
     process = identity.process()
     if process is not None:
+        process.suspend()  # it starts no more meanwhile
+        offspring = [ProcessId(child.pid, child.create_time()) for child in process.children(recursive=True)]
         if os.getpgid(identity.pid) == identity.pid:
             os.killpg(identity.pid, signal.SIGKILL)
         else:
             process.kill()
         process.wait(10)
+        _end_all(offspring)
     _reap(identity)
+
+
+def _end_all(identities: Sequence[ProcessId], seconds: float = 10) -> None:
+    for identity in identities:
+        send(identity, signal.SIGKILL)
+    deadline = time.monotonic() + seconds
+    while any(identity.process() for identity in identities) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS / 10)
 
 
 def send(identity: ProcessId, signal_number: int) -> None:
     """Send a signal to a process if it lives."""
     if (process := identity.process()) is not None:
-        process.send_signal(signal_number)
+        with suppress(psutil.NoSuchProcess):  # it may end at this moment
+            process.send_signal(signal_number)
 
 
 def _reap(identity: ProcessId) -> None:

@@ -53,6 +53,19 @@ def test_a_detached_child_stays(tmp_path: Path) -> None:
     process.kill(ProcessId(child.pid, child.create_time()))
 
 
+def test_a_kill_leaves_no_child_behind_that_has_a_session_of_its_own(tmp_path: Path) -> None:
+    """As PostgreSQL's have; what it lets go of by its death must be free when the next one starts."""
+    code = f"import subprocess, time; print(subprocess.Popen({SLEEP!r}, start_new_session=True).pid, flush=True); time.sleep(600)"
+    log = tmp_path / "log"
+    parent = process.start([sys.executable, "-c", code], log)
+    process.wait_until(lambda: log.read_text().endswith("\n"), parent, "parent", log)
+    child = psutil.Process(int(log.read_text()))
+    identity = ProcessId(child.pid, child.create_time())
+    assert identity.process() is not None
+    process.kill(parent)
+    assert identity.process() is None
+
+
 def test_another_process_with_the_same_pid_is_left_alone() -> None:
     stranger = ProcessId(os.getpid(), psutil.Process().create_time() - 100)
     assert stranger.process() is None
