@@ -38,7 +38,8 @@ class Claims:
     ) -> Enclosed:
         """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
 
-        Without `inline` never inside it, however small. What an earlier attempt kept under the same event id counts: its event may already be on its way.
+        Without `inline` never inside it, however small. What an earlier attempt kept under the same event id counts:
+        its event may already be on its way.
         """
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:

@@ -10,10 +10,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from schemas.errors import NotAllowed, Permanent
+from schemas.errors import Permanent
 from schemas.events import Source, TenantPolicy
-from schemas.objects import audio_key, check_own, upload_key
-from schemas.permissions import check_host, may_read
+from schemas.objects import audio_key, upload_key
+from schemas.permissions import check_host, may_read, own_key
 from schemas.ports import ObjectStore
 from sink.disk import capacity
 
@@ -64,7 +64,9 @@ class Fetcher:
         self._limits = limits
 
     def fetch(self, policy: TenantPolicy, source: Source, path: Path, check: Callable[[], None]) -> Fetched:
-        """The recording of `source` in `path`, as far as the tenant's `policy` allows; `check` is called on the way and may raise to stop.
+        """The recording of `source` in `path`, as far as the tenant's `policy` allows.
+
+        `check` is called on the way and may raise to stop.
 
         Raises Permanent: source_refused, source_not_found, source_unreachable, source_changed, media_too_large.
         """
@@ -125,12 +127,7 @@ class Fetcher:
         """
         if may_read(policy, uri) and not uri.startswith(self._store.uri(f"{policy.tenant}/")):
             return *self._store.elsewhere(uri), None
-        try:
-            key = self._key(policy.tenant, uri, scheme)
-        except Permanent as error:
-            if scheme != "s3":
-                raise
-            raise NotAllowed(error.code, error.detail) from error
+        key = self._key(policy.tenant, uri, scheme)
         return self._store, key, self._store.uri(key)
 
     def _key(self, tenant: str, uri: str, scheme: str) -> str:
@@ -138,7 +135,7 @@ class Fetcher:
             return upload_key(tenant, _upload_id(uri))
         if scheme != "s3":
             raise Permanent("source_refused", f"addresses that begin with '{scheme[:20]}:' are not fetched")
-        return check_own(tenant, self._store.key(uri))
+        return own_key(tenant, uri, self._store.key)
 
 
 def _upload_id(uri: str) -> UUID:

@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 
 from producers.publisher import record_bytes
 from producers.webhooks import check_url
-from schemas.errors import NotAllowed, Permanent, Poison, Rejected
+from schemas.errors import Poison, Rejected
 from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
-from schemas.objects import check_own
-from schemas.permissions import check_host, check_model, may_read
+from schemas.permissions import check_host, check_model, may_read, own_key
 from schemas.records import Record, record_of
 from schemas.requests import check_request, mistakes
 from schemas.serde import Serde, to_json
@@ -87,14 +86,7 @@ def check_object(request: JobRequested, policy: TenantPolicy, key_of: Callable[[
     if may_read(policy, uri):
         split_uri(uri)
     else:
-        _check_own(request.tenant, uri, key_of)
-
-
-def _check_own(tenant: str, uri: str, key_of: Callable[[str], str]) -> None:
-    try:
-        check_own(tenant, key_of(uri))
-    except Permanent as error:
-        raise NotAllowed(error.code, error.detail) from error
+        own_key(request.tenant, uri, key_of)
 
 
 def job_record(

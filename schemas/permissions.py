@@ -1,9 +1,11 @@
 """What a tenant's policy lets its jobs do: begin at all, name a model, read a recording. Pure."""
 
+from collections.abc import Callable
 from typing import Literal
 
-from schemas.errors import NotAllowed
+from schemas.errors import NotAllowed, Permanent
 from schemas.events import TenantPolicy
+from schemas.objects import check_own
 from schemas.requests import EARLIEST
 
 UnknownTenant = Literal["allow", "deny"]
@@ -37,6 +39,17 @@ def check_host(policy: TenantPolicy, host: str) -> None:
 def may_read(policy: TenantPolicy, uri: str) -> bool:
     """Whether an s3:// address lies below a prefix of the policy; the tenant's own keys need none."""
     return uri.startswith(tuple(map(_whole, policy.allowed_prefixes)))
+
+
+def own_key(tenant: str, uri: str, key_of: Callable[[str], str]) -> str:
+    """The key of an s3:// address of the tenant's own; raises NotAllowed(source_refused) for any other.
+
+    `key_of` raises Permanent for an address outside of the service's bucket and returns the key of any other.
+    """
+    try:
+        return check_own(tenant, key_of(uri))
+    except Permanent as error:
+        raise NotAllowed(error.code, error.detail) from error
 
 
 def _whole(prefix: str) -> str:

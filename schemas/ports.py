@@ -42,7 +42,8 @@ class ObjectStore(Protocol):
     def elsewhere(self, uri: str) -> tuple["ObjectStore", str]:
         """The bucket of an s3:// address under the same credentials, and its key, to be read only.
 
-        What such a bucket refuses is no outage but Permanent, and trouble in it SourceFailed; raises Permanent(source_refused) for keys that are not plain.
+        What such a bucket refuses is no outage but Permanent, and trouble in it SourceFailed; raises
+        Permanent(source_refused) for keys that are not plain.
         """
 
     def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:

@@ -31,9 +31,8 @@ PART_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 _NOT_FOUND = frozenset({"NoSuchKey", "404", "NotFound"})
 _EXISTS = frozenset({"PreconditionFailed", "412"})
-_DENIED = frozenset(
-    {"AccessDenied", "403", "NoSuchBucket"}
-)  # answers to HEAD have no body, and so no name for their error
+# answers to HEAD have no body, and so no name for their error
+_DENIED = frozenset({"AccessDenied", "403", "NoSuchBucket"})
 _LATER = ("Throttl", "Timeout", "SlowDown", "TooMany")  # parts of names that pass although their status is 4xx
 _READ = {
     "AccessDenied": "there is no such object, or this service may not read it",
@@ -71,7 +70,8 @@ class S3ObjectStore:
     def elsewhere(self, uri: str) -> tuple["S3ObjectStore", str]:
         """The bucket of an s3:// address and its key, for reading.
 
-        While our own bucket answers, what that one refuses is Permanent, and trouble in it SourceFailed, no outage. It shares the connections of this store. Raises Permanent(source_refused) for keys that are not plain.
+        It shares the connections of this store. While our own bucket answers, what that one refuses is Permanent, and
+        trouble in it SourceFailed, no outage. Raises Permanent(source_refused) for keys that are not plain.
         """
         bucket, key = split_uri(uri)
         other = copy(self)

@@ -1,6 +1,7 @@
 """Real Kafka, PostgreSQL and S3 for tests: those of SCRIBE_TEST_STACK, else started here and ended with the session."""
 
 import os
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,7 +13,6 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from deploy.local import ports
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
@@ -30,9 +30,6 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("random")
 MARKERS = {"kafka": "kafka", "postgres_server": "postgres", "s3_server": "s3", "registry_url": "registry"}
-# workers that run side by side take the ports of their own stacks from parts of their own
-_WORKER, _WORKERS = (os.environ.get(f"PYTEST_XDIST_WORKER{name}", one) for name, one in (("", "gw0"), ("_COUNT", "1")))
-ports.RANGE = ports.RANGE[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +56,14 @@ def private_stack(tmp_path: Path) -> Iterator[Stack]:
     """A stack that only this test has, to be killed, paused and restarted as it likes."""
     with Stack(tmp_path / "stack", durable=False) as started:
         yield started
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port on which nobody listens, and nobody can begin to until the test is over."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

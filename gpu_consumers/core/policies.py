@@ -1,6 +1,5 @@
 """What every tenant may do by now: the latest policy of each."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -9,17 +8,11 @@ from schemas.permissions import UnknownTenant, free_policy, policy_for
 from schemas.policies import check_time
 
 
-def utc_now() -> datetime:
-    """The time of now."""
-    return datetime.now(UTC)
-
-
 class Policies:
     """May be asked by any thread while another one adds to them."""
 
-    def __init__(self, unknown: UnknownTenant = "allow", now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, unknown: UnknownTenant = "allow") -> None:
         self._unknown = unknown
-        self._now = now
         self._latest: dict[str, TenantPolicy] = {}
         self._lock = Lock()
 
@@ -31,7 +24,7 @@ class Policies:
 
         Nothing else in it is judged: to leave it out would allow more than it does, whatever is wrong with it.
         """
-        check_time(policy, self._now())
+        check_time(policy, datetime.now(UTC))
         with self._lock:
             known = self._latest.get(policy.tenant)
             if known is None or known.at < policy.at:

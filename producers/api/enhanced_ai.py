@@ -13,10 +13,9 @@ from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import POLL_SECONDS, EnhancementLink, JobFailure, enhancement_path, job_path
 from schemas.enhancing import check_allowed, check_model, check_wishes
 from schemas.errors import Rejected
-from schemas.events import EnhancementRequest
+from schemas.events import EnhancementRequest, TenantPolicy
 from sink import enhancements, jobs
 from sink.enhancements import EnhancementRow
-from sink.postgres import Connection
 from sink.tenants import policy_of
 
 router = APIRouter(prefix="/api/v1", tags=["enhanced AI"])
@@ -89,7 +88,7 @@ async def enhance(body: EnhanceBody, response: Response, services: ServicesDep, 
             raise Rejected("not_found", f"job {body.transcription_job_id}")
         if job.state in ("failed", "cancelled"):
             raise Rejected("no_transcript", f"the job's state is {job.state}")
-        await check_ask(connection, services, key.tenant, wishes)
+        check_ask(services, await policy_of(connection, key.tenant), wishes)
         await enhancements.ask(connection, key.tenant, job.job_id, job.run, wishes)
         row = await enhancements.find(connection, wishes.enhancement_id, key.tenant)
     if row is None:  # another tenant has the id, or what it named is over, or the job was erased in between
@@ -118,13 +117,13 @@ async def read_enhancement(
     return enhancement_view(row)
 
 
-async def check_ask(connection: Connection, services: Services, tenant: str, wishes: EnhancementRequest) -> None:
+def check_ask(services: Services, policy: TenantPolicy | None, wishes: EnhancementRequest) -> None:
     """Refuse at the door what could only fail later; codes: invalid_request and ASK_CODES."""
     check_wishes(summarization=wishes.summarization, entity_extraction=wishes.entity_extraction)
     if services.llm_models is None:
         raise Rejected("not_offered", "enhanced AI needs ENHANCED_AI_ENDPOINT, which is not set")
     check_model(wishes.llm_model, services.llm_models)
-    check_allowed(await policy_of(connection, tenant), wishes.llm_model)
+    check_allowed(policy, wishes.llm_model)
 
 
 def enhancement_view(row: EnhancementRow) -> EnhancementView:

@@ -133,8 +133,7 @@ async def policy_in_force(services: Services, tenant: str) -> TenantPolicy:
 async def _allowed(services: Services, request: JobRequested) -> TenantPolicy:
     policy = await policy_in_force(services, request.tenant)
     if request.enhancement is not None:
-        async with services.database.as_tenant(request.tenant) as connection:
-            await check_ask(connection, services, request.tenant, request.enhancement)
+        check_ask(services, policy, request.enhancement)
     check(request, policy, services.registry, services.now(), services.check_address, services.store.key)
     return policy
 

@@ -19,7 +19,7 @@ from deploy.local.stack import Stack
 from sink.keys import create_key
 from tests.integration.commands import CLEAN
 from tests.integration.shim import in_database
-from tests.integration.test_relay import wait_for
+from tests.integration.waiting import wait_for
 from tests.sink.breakable_proxy import breakable
 
 COMMAND = [sys.executable, "-m", "producers.api"]

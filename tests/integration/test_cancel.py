@@ -1,7 +1,6 @@
 """Cancelling by the control topic, on a real broker with the fake stage."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from schemas.records import Record
 from schemas.topics import RETRY_DELAYS
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
+from tests.integration.waiting import wait_for
 
 
 @dataclass
@@ -63,23 +63,16 @@ def control(kafka: str, fresh_topic: TopicFactory) -> Control:
     return Control(group, fresh_topic(partitions=3))
 
 
-def await_true(condition: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_what_runs_stops_and_what_waits_is_not_begun(control: Control) -> None:
     group = control.group
     running, waiting, wanted = job(fake_seconds="600"), job(), job()
     group.publish(running)
     with control.member() as worker:
-        await_true(lambda: worker.stage.runs == 1)
+        wait_for(lambda: worker.stage.runs == 1)
         group.publish(waiting, wanted)
         control.cancel(waiting)
         # orders lie in several partitions: the second one may be heard of first
-        await_true(lambda: control.cancellations.covers(waiting))
+        wait_for(lambda: control.cancellations.covers(waiting))
         control.cancel(running)
         results = {result.job_id: result for result in group.await_results(3)}
         assert results[running.job_id].outcome is Outcome.CANCELLED
@@ -101,7 +94,7 @@ def test_only_orders_for_this_run_of_the_tenants_own_job_count_and_an_end_stays(
         first = group.await_results(3)
         assert {result.outcome for result in first} == {Outcome.COMPLETED}
         control.cancel(ended)
-        await_true(lambda: control.cancellations.covers(ended))
+        wait_for(lambda: control.cancellations.covers(ended))
         group.publish(last := job())
         assert group.await_results(4)[-1].job_id == last.job_id or len(group.job_results()) == 4
         assert worker.stage.runs == 4
@@ -112,7 +105,7 @@ def test_a_job_that_waits_for_another_attempt_is_not_tried_again(control: Contro
     failing = job(fake_outcome="transient", fake_until="9")
     group.publish(failing)
     with control.member() as worker:
-        await_true(lambda: len(group.read(group.retry("1m"))) == 1)
+        wait_for(lambda: len(group.read(group.retry("1m"))) == 1)
         control.cancel(failing)
         [result] = group.await_results(1)
         assert result.outcome is Outcome.CANCELLED
@@ -155,19 +148,19 @@ def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
     first, second = job(), job()
     with control.member() as worker:
         ready = worker.service.ready
-        await_true(lambda: ready() is None)
+        wait_for(lambda: ready() is None)
         broken.broken = True
         control.cancel(first)
-        await_true(lambda: "does not hear of cancels" in (ready() or ""))
+        wait_for(lambda: "does not hear of cancels" in (ready() or ""))
         broken.broken = False
-        await_true(lambda: ready() is None)
+        wait_for(lambda: ready() is None)
         control.cancel(second)
-        await_true(lambda: broken.covers(first) and broken.covers(second))
+        wait_for(lambda: broken.covers(first) and broken.covers(second))
 
 
 def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
     group, _ = create_topics(kafka)
     missing, take = f"missing.{uuid4().hex[:8]}", Cancellations().add
     with TopicFollower(group.settings, SERDE, missing, JobControl, take, "test") as reader:
-        await_true(lambda: "scribe topics apply" in caplog.text)
+        wait_for(lambda: "scribe topics apply" in caplog.text)
         assert not reader.informed

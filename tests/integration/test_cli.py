@@ -23,7 +23,7 @@ from sink.s3 import S3ObjectStore
 from tests.integration.commands import CLEAN, Run, for_shim, last_job, outbox_rows, scribe
 from tests.integration.gpu import headers, read_topic
 from tests.integration.shim import Shim, in_transaction
-from tests.integration.test_relay import wait_for
+from tests.integration.waiting import wait_for
 from tests.samples import TRANSCRIPT
 
 

@@ -12,7 +12,7 @@ from schemas.permissions import free_policy
 from schemas.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, create_topics
-from tests.integration.test_cancel import await_true
+from tests.integration.waiting import wait_for
 from tests.samples import AT
 
 
@@ -31,8 +31,8 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
     send(SERDE.encode(first), b"nonsense", SERDE.encode(future))
     policies = Policies()
     with TopicFollower(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
-        await_true(lambda: follower.informed)
+        wait_for(lambda: follower.informed)
         assert policies.of("acme") == first
         send(SERDE.encode(later))
-        await_true(lambda: policies.of("acme") == later)
+        wait_for(lambda: policies.of("acme") == later)
     assert caplog.text.count("is left out") == 2

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -30,6 +30,7 @@ from tests.integration.gpu import (
     read_topic,
     spawn,
 )
+from tests.integration.waiting import wait_for
 
 JOBS = 40  # of 1.5 s, two at a time: more than any delay of a busy machine
 
@@ -221,7 +222,7 @@ def test_sigterm_finishes_running_jobs_and_exits_with_0(group: Group) -> None:
     group.publish(*(job(fake_seconds="1.5") for _ in range(JOBS)))
     process = spawn(group, "worker", workers=2)
     # the first two are at work as soon as they report
-    _await(lambda: len(group.read(group.progress)) >= 2)
+    wait_for(lambda: len(group.read(group.progress)) >= 2)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors.decode()
@@ -237,7 +238,7 @@ def test_running_jobs_are_left_when_the_time_to_drain_is_over(group: Group) -> N
     request = job(fake_seconds="600")
     group.publish(request)
     with member(group, drain_seconds=0.1) as first:
-        _await(lambda: len(group.read(group.progress)) >= 1)
+        wait_for(lambda: len(group.read(group.progress)) >= 1)
         assert first.stop() == 0
     assert not group.job_results()
     with member(group, at_once=True):
@@ -270,10 +271,3 @@ def test_a_process_whose_id_was_taken_ends(group: Group) -> None:
 
 def _records(group: Group, *requests: JobRequested) -> list[Record]:
     return [record_of(SERDE, group.jobs, request, "test", datetime.now(UTC)) for request in requests]
-
-
-def _await(condition: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -29,8 +29,7 @@ from sink.migrate import migrate
 from sink.postgres import Connection, Database
 from tests.conftest import TopicFactory
 from tests.integration.shim import in_transaction
-
-SECONDS = 90.0
+from tests.integration.waiting import SECONDS, wait_for
 
 
 def add(dsn: str, *records: Record) -> None:
@@ -66,14 +65,6 @@ def read(bootstrap: str, topic: str, count: int) -> list[Any]:
 def pending(dsn: str) -> int:
     """How many rows wait."""
     return in_transaction(dsn, outbox.backlog).pending
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
 
 
 async def relay_for(

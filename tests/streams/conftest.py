@@ -1,6 +1,5 @@
 """What the tests of the streams share."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
@@ -36,11 +35,3 @@ def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
 @pytest.fixture
 def persist(db: Database, object_store: S3ObjectStore) -> Persist:
     return Persist(db, object_store)
-
-
-@pytest.fixture
-def refusing_port() -> Iterator[int]:
-    """A port that refuses every connection, and that nobody else can have."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield int(held.getsockname()[1])

@@ -1,7 +1,6 @@
 """Results that arrive together: each has its own effect, none harms another, and nothing grows without bound."""
 
 import asyncio
-import copy
 import hashlib
 import json
 import threading
@@ -177,26 +176,20 @@ def peak_of_memory() -> Iterator[list[int]]:
         watcher.join()
 
 
-class Held(S3ObjectStore):
-    """The real store, which gives nothing away before the small results have ended."""
-
-    small_ended: threading.Event
-
-    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        assert self.small_ended.wait(30), "small results wait for the large one"
-        return super().get(key, max_bytes=max_bytes)
-
-
 async def test_ten_megabytes_of_words_delay_no_small_result_and_fill_no_memory(
-    db: Database, object_store: S3ObjectStore
+    db: Database, object_store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They come in front of forty small ones, and are read only when these have ended."""
     body = encode_transcript(long_talk(330_000))
     assert len(body) > 10_000_000
-    store = copy.copy(object_store)
-    store.__class__ = Held
-    store.small_ended = threading.Event()  # type: ignore[attr-defined]
-    persist = Persist(db, store)
+    small_ended, read = threading.Event(), object_store.get
+
+    def get(key: str, *, max_bytes: int | None = None) -> bytes:
+        assert small_ended.wait(30), "small results wait for the large one"
+        return read(key, max_bytes=max_bytes)
+
+    monkeypatch.setattr(object_store, "get", get)
+    persist = Persist(db, object_store)
     large = claimed(object_store, new_job(), body)
     small = [new_job().result() for _ in range(40)]
     ended: list[str] = []
@@ -205,7 +198,7 @@ async def test_ten_megabytes_of_words_delay_no_small_result_and_fill_no_memory(
         await persist.ended(event)
         ended.append(name)
         if len(ended) == 40:
-            store.small_ended.set()  # type: ignore[attr-defined]
+            small_ended.set()
 
     with peak_of_memory() as peak:
         await asyncio.gather(end(large, "large"), *(end(event, "small") for event in small))

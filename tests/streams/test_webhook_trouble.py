@@ -69,10 +69,10 @@ async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
     assert row == {"state": "enabled", "failing_since": None}
 
 
-async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, refusing_port: int) -> None:
+async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, deaf_port: int) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{refusing_port}"}
+    settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{deaf_port}"}
     client = AsyncOutboundClient(OutboundSettings.model_validate(settings), "development")
     async with world.dispatching(replace(ONCE, failing_seconds=0), client=client):
         await until(lambda: tried(world, job))
