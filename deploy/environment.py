@@ -23,6 +23,7 @@ STAMP = VENV / "scribe-stamp"
 CACHE = ROOT / ".cache"
 OLDEST = (3, 11)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
+STEP_SECONDS = 1800  # for one command: a network that is stuck must not hold a run for ever
 SPARE_BYTES = 1_000_000_000  # for the packages' own temporary files
 
 
@@ -171,7 +172,13 @@ def say(text: str) -> None:
 
 
 def _run(command: list[str]) -> None:
-    if subprocess.call(command, env=uv_environment()):
+    try:
+        code = subprocess.call(command, env=uv_environment(), timeout=STEP_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFailed(
+            "`%s ...` did not end in %d minutes" % (" ".join(command[:4]), STEP_SECONDS / 60)  # noqa: UP031
+        ) from error
+    if code:
         raise EnvironmentFailed(
             f"`{' '.join(command[:4])} ...` failed, see above. Is the package index reachable (a mirror: PIP_INDEX_URL), "
             "and is there room on the disk? Run it again then: what was fetched is kept."

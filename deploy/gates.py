@@ -22,12 +22,17 @@ from deploy.environment import ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
+from deploy.time_limit import INTERRUPT, OUT_OF_TIME, REPORT, OutOfTime, end_group, limit_run
 
+RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a word of where it hung
 HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure or
-start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ..."""
+start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
+
+What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the stacks of
+all threads and asyncio tasks."""
 INTERRUPTED = 130
 PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
@@ -89,9 +94,12 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
     try:
         code = child.wait()
-    except BaseException:  # Ctrl-C above all: the gate must end before its stack does
-        child.send_signal(signal.SIGINT)
-        child.wait()  # it cleans up while its stack is still there
+    except OutOfTime:
+        out.print(f"[bold red]Out of time[/] after {time.monotonic() - started:.0f} s: {gate.title} is ended")
+        end_group(child, REPORT)
+        raise
+    except BaseException:  # Ctrl-C above all: the gate must end, and clean up, while its stack is still there
+        end_group(child, INTERRUPT)
         raise
     return Result(gate.title, code == 0, time.monotonic() - started)
 
@@ -162,6 +170,7 @@ def main(arguments: Sequence[str]) -> int:
         out.print(HELP, markup=False)
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    limit_run(RUN_SECONDS)
     missing: Counter[str] = Counter()
     results: list[Result] = []
     try:
@@ -170,6 +179,11 @@ def main(arguments: Sequence[str]) -> int:
             results += tests(Path(folder), arguments, missing)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OutOfTime:
+        out.print(
+            f"[bold red]FAILED[/]  everything took over {RUN_SECONDS / 60:.0f} minutes; above it says where it stood"
+        )
+        return OUT_OF_TIME
     except StackError as error:
         out.print(f"[bold red]{type(error).__name__}[/]", end=": ")
         out.print(str(error), markup=False)

@@ -1,9 +1,14 @@
 """The gate runner: what counts as failed, and how reasons of skipped tests are collected."""
 
+import subprocess
+import sys
 from pathlib import Path
+
+import psutil
 
 from deploy.environment import ROOT
 from deploy.gates import ALONE, PYTEST, Gate, calls_of_pytest, run, skip_reasons
+from deploy.time_limit import OUT_OF_TIME
 
 REPORT = """<testsuites><testsuite>
 <testcase name="a"><skipped message="no GPU"/></testcase>
@@ -24,6 +29,48 @@ def test_no_report_has_no_reasons(tmp_path: Path) -> None:
 def test_a_gate_passes_by_its_exit_status() -> None:
     assert run(Gate("Good", ("python", "-c", "raise SystemExit(0)")), {}).passed
     assert not run(Gate("Bad", ("python", "-c", "raise SystemExit(3)")), {}).passed
+
+
+def test_a_gate_that_outlives_the_whole_runs_limit_is_ended_with_its_children(tmp_path: Path) -> None:
+    """A process that has the limit, in which a gate starts a child and then sleeps, both deaf to SIGINT."""
+    gate = (
+        "import os, signal, subprocess, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        " signal.signal(signal.SIGUSR1, lambda *_: open(sys.argv[1] + '/asked', 'w').close());"
+        " child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+        " open(sys.argv[1] + '/child', 'w').write(str(child.pid)); time.sleep(600)"
+    )
+    code = f"""
+import signal
+import pathlib
+from deploy import gates
+gates.REPORT = ((signal.SIGUSR1, 1), (signal.SIGINT, 1), (signal.SIGKILL, 10))
+gates.limit_run(5)
+try:
+    gates.run(gates.Gate("Stuck", ("python", "-c", {gate!r}, {str(tmp_path)!r})), {{}})
+except gates.OutOfTime:
+    pathlib.Path({str(tmp_path)!r}, "out-of-time").touch()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=120)
+    assert (tmp_path / "asked").exists()
+    assert (tmp_path / "out-of-time").exists()
+    child = int((tmp_path / "child").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_run_that_cannot_even_be_ended_gives_up() -> None:
+    """What is left to do when the time is over gets a limit of its own."""
+    code = """
+import subprocess, sys, time
+from deploy.time_limit import OutOfTime, limit_run
+limit_run(1, 1)
+try:
+    time.sleep(600)
+except OutOfTime:
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, capture_output=True, text=True)
+    assert done.returncode == OUT_OF_TIME
+    assert "most recent call first" in done.stderr
 
 
 def test_a_gate_gets_its_environment() -> None:
