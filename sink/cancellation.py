@@ -83,7 +83,7 @@ async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T], grace
         if not task.done() and grace_seconds:
             await asyncio.wait({task}, timeout=grace_seconds)
             if not task.done():
-                log.warning("cancelled, since it did not end within %g s: %s", grace_seconds, work.__qualname__)
+                log.warning("cancelled, since it did not end within %g s: %s", grace_seconds, task.get_coro())
         return task.result() if task.done() else None
     finally:
         await cancel_until_done(task, stopping)

@@ -213,7 +213,9 @@ def test_a_stop_between_publish_and_mark_publishes_nothing_twice(
 
     async def run() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        request = stop.set if end == "stop" else lambda: task.cancel() and None
+
+        def request() -> None:
+            stop.set() if end == "stop" else task.cancel()
 
         class Stopping:
             """The publisher, with the stop behind it."""
@@ -225,7 +227,7 @@ def test_a_stop_between_publish_and_mark_publishes_nothing_twice(
                     time.sleep(0.04)
 
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-            task = asyncio.create_task(Relay(opened, Stopping(), poll=0.2).run(stop))
+            task: asyncio.Task[None] = asyncio.create_task(Relay(opened, Stopping(), poll=0.2).run(stop))
             with suppress(asyncio.CancelledError):
                 await task
 
