@@ -81,7 +81,7 @@ class Report:
 
     def table(self) -> Table:
         """By process."""
-        columns = ("process", "ends", "SIGKILL", "by force", "exit codes", "seconds: median", "slowest")
+        columns = ("process", "ends", "starting", "SIGKILL", "by force", "exit codes", "seconds: median", "slowest")
         table = Table(*columns, title=f"{len(self.ends)} ends, {self.jobs} jobs, {self.webhooks} webhooks")
         for name in TARGETS:
             ends = [end for end in self.ends if end.name == name]
@@ -91,6 +91,7 @@ class Report:
                 table.add_row(
                     name,
                     str(len(ends)),
+                    str(sum(not end.working for end in ends)),
                     str(sum(end.killed for end in ends)),
                     str(codes[EXIT_CODE]),
                     ", ".join(f"{code}: {number}" for code, number in sorted(codes.items())),

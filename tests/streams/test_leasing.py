@@ -53,8 +53,9 @@ HELPERS = {"extend": replace(PACE, lease_seconds=0.03), "sweep": replace(PACE, s
 """Which of the helpers works often."""
 
 
+@pytest.mark.parametrize("end", ["stop", "cancel"])
 @pytest.mark.parametrize("pace", HELPERS.values(), ids=HELPERS.keys())
-async def test_a_leaser_ends_when_it_is_stopped_in_the_moment_of_a_grant(database: str, pace: Pace) -> None:
+async def test_a_leaser_ends_when_it_is_told_to_in_the_moment_of_a_grant(database: str, pace: Pace, end: str) -> None:
     """Its loop, a helper and a job wait for the only connection, and each gets it in its turn."""
     settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 1})
     async with Database.open(settings, timeout=PATIENCE) as db:
@@ -68,7 +69,7 @@ async def test_a_leaser_ends_when_it_is_stopped_in_the_moment_of_a_grant(databas
             await db._pool.putconn(connection)
             for _ in range(steps):
                 await asyncio.sleep(0)
-            stop.set()
+            stop.set() if end == "stop" else running.cancel()
             done, _ = await asyncio.wait({running}, timeout=PATIENCE)
             assert done, f"{steps} steps after the grant"
-            running.result()
+            assert running.cancelled() == (end == "cancel")
