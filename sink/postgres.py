@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
+from sink.cancellation import unswallowed
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -113,8 +114,12 @@ class Database:
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
-        async with pool:
+        await pool.open()
+        try:
             yield cls(pool, dsn)
+        finally:
+            with unswallowed():
+                await pool.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -140,11 +145,13 @@ class Database:
 
     @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
-        async with self._pool.connection() as connection:
-            # said at every start: a reader that was cancelled could not take it back at its end
-            await connection.set_read_only(read_only)
-            async with connection.transaction():
-                yield connection
+        with unswallowed() as check:
+            async with self._pool.connection() as connection:
+                check()  # the pool may have swallowed a cancellation, or the expiry of a timeout, when it granted this
+                # said at every start: a reader that was cancelled could not take it back at its end
+                await connection.set_read_only(read_only)
+                async with connection.transaction():
+                    yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:

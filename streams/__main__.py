@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from schemas.settings import (
     load,
 )
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
+from sink.cancellation import side_by_side, until_stopped
 from sink.deliveries import LEASE_SECONDS
 from sink.enhanced_ai.service import enhancer_for
 from sink.enhancement_calls import Call
@@ -32,6 +32,7 @@ from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
@@ -45,9 +46,12 @@ from streams.recipe import Recipe
 from streams.retain import Pace as RetainPace
 from streams.retain import Retain
 from streams.sweep import Sweep
-from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
+from streams.worker import Parts, migrated, opened, run_worker
 
 log = logging.getLogger(__name__)
+STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force
+RETAIN_GRACE_SECONDS = 45.0  # for a batch of deletions to come to its end
+RETAIN_STOP_SECONDS = 60.0
 cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
 
 
@@ -105,8 +109,9 @@ def dispatch() -> None:
     """
     settings = load(DispatchProcess)
     logs.configure(settings, "scribe.dispatch")
-    exit_on_signals()
-    asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings)))
+    seconds = settings.webhook_timeout_seconds + STOP_SECONDS
+    termination = Termination(seconds).install()
+    asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings), termination))
 
 
 @cli.command()
@@ -121,27 +126,25 @@ def retain(
     """
     settings = load(RetainProcess)
     logs.configure(settings, "scribe.retain")
-    exit_on_signals()
-    if not asyncio.run(run_retain(settings, once=once)):
+    termination = Termination(RETAIN_STOP_SECONDS).install()
+    if not asyncio.run(run_retain(settings, termination, once=once)):
         raise typer.Exit(1)
 
 
-async def run_retain(settings: RetainProcess, *, once: bool) -> bool:
-    """Sweep until SIGTERM or SIGINT, or once; False when something over was left behind."""
+async def run_retain(settings: RetainProcess, termination: Termination, *, once: bool) -> bool:
+    """Sweep until the end is asked for, or once; False when something over was left behind."""
     started: list[Retain] = []
-    stop = asyncio.Event()
     with HealthServer(settings, ready=lambda: started[0].waiting if started else "starting"):
         migrated(settings)
         async with opened(settings) as database:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = termination.event()
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, Rules(settings.retention_days))
             pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
             started.append(Retain(database, sweep, Orphans(database, store), pace))
             if once:
-                return await started[0].once(stop)
-            await started[0].run(stop)
+                return bool(await until_stopped(stop, started[0].once(stop), RETAIN_GRACE_SECONDS))
+            await until_stopped(stop, started[0].run(stop), RETAIN_GRACE_SECONDS)
             return True
 
 
@@ -149,10 +152,11 @@ Dispatchers = tuple[Dispatcher | Leaser[Call], ...]
 Made = Callable[[Database], Dispatchers]
 
 
-async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, make: Made) -> None:
-    """Work until SIGTERM or SIGINT."""
+async def run_dispatchers(
+    service: ServiceSettings, postgres: PostgresSettings, make: Made, termination: Termination
+) -> None:
+    """Work until the end is asked for."""
     started: list[Dispatcher | Leaser[Call]] = []
-    stop = asyncio.Event()
 
     def not_ready() -> str | None:
         return next((d.waiting for d in started if d.waiting), None) if started else "starting"
@@ -160,10 +164,9 @@ async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, 
     with HealthServer(service, ready=not_ready):
         migrated(postgres)
         async with opened(postgres) as database:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = termination.event()
             started.extend(make(database))
-            await asyncio.gather(*(dispatcher.run(stop) for dispatcher in started))
+            await side_by_side(stop, *(dispatcher.run(stop) for dispatcher in started))
 
 
 def dispatchers_of(settings: DispatchProcess) -> Made:

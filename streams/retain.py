@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from schemas.errors import Outage
+from sink.cancellation import set_within, until_stopped
 from sink.postgres import Database
 from sink.retention_session import RetentionSession
 from streams.orphans import Orphans
@@ -51,7 +52,7 @@ class Retain:
             except Outage as error:
                 self._connected = str(error)
                 log.warning("waiting: %s", error)
-                await _unless(stop, self._pace.pause_seconds)
+                await set_within(stop, self._pace.pause_seconds)
 
     async def once(self, stop: asyncio.Event) -> bool:
         """One sweep; False when something was away. Another process that works does it as well."""
@@ -68,7 +69,7 @@ class Retain:
             if await session.lead():
                 log.info("this process sweeps")
                 return True
-            await _unless(stop, self._pace.poll_seconds)
+            await set_within(stop, self._pace.poll_seconds)
         return False
 
     async def _work(self, session: RetentionSession, stop: asyncio.Event) -> None:
@@ -82,15 +83,7 @@ class Retain:
             if clock() >= orphans_at and not stop.is_set():
                 done = await self._orphans.run(session, stop)
                 orphans_at = clock() + (pace.orphans_seconds if done else pace.pause_seconds)
-            if await session.announced(pace.poll_seconds) or clock() >= look_at:
+            announced = await until_stopped(stop, session.announced(pace.poll_seconds))
+            if not stop.is_set() and (announced or clock() >= look_at):
                 await self._sweep.look(stop)
                 look_at = clock() + pace.look_seconds
-
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not past the end."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas import metrics
+from sink.termination import end_by_force
 from streams.progress import Place, Progress
 from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp, WatermarkConsumer
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 FULL_SECONDS = 5.0  # without a poll: there is no room for more records
 ANSWER_SECONDS = 10.0  # for the broker to tell the ends of partitions
-EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 CHECK_SECONDS = 5.0
 
 
@@ -81,7 +80,7 @@ def stall(vitals: Vitals, limits: Limits) -> str | None:
 
 
 class Watchdog:
-    """Watches one app from a thread of its own; the process ends with EXIT_CODE when it stalls."""
+    """Watches one app from a thread of its own; the process ends by force when it stalls."""
 
     def __init__(self, app: ScribeApp, recipe: Recipe, limits: Limits | None = None) -> None:
         self._app = app
@@ -175,7 +174,5 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             if reason := self.beyond_help():
-                log.critical("ending the process: %s", reason)
-                # nothing that still runs could be trusted to end it in an orderly way
-                os._exit(EXIT_CODE)
+                end_by_force(reason)
             time.sleep(CHECK_SECONDS)

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -25,12 +23,14 @@ from sink.postgres import Database
 from sink.replica import Reading
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048  # connections that wait while others are taken in
 POOL_SECONDS = 10.0  # that a request waits for a connection to the database
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
+STOP_SECONDS = 30.0  # until the process is ended by force
 
 
 @asynccontextmanager
@@ -56,10 +56,10 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
         )
 
 
-async def serve(settings: ApiProcess) -> None:
-    """Answer requests until SIGTERM or SIGINT."""
+async def serve(settings: ApiProcess, termination: Termination) -> None:
+    """Answer requests until the end is asked for."""
     with listening(settings.api_host, settings.api_port) as listener:
-        await _serve(settings, listener)
+        await _serve(settings, listener, termination)
 
 
 @contextmanager
@@ -76,7 +76,24 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """Stops when the process is told to end."""
+
+    def __init__(self, config: uvicorn.Config, termination: Termination) -> None:
+        super().__init__(config)
+        self._termination = termination
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        self._termination.on_request(self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+async def _serve(settings: ApiProcess, listener: socket.socket, termination: Termination) -> None:
     async with open_services(settings) as services:
         config = uvicorn.Config(
             create_app(services),
@@ -86,7 +103,7 @@ async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await _Server(config, termination).serve(sockets=[listener])
 
 
 def run(
@@ -100,13 +117,12 @@ def run(
     Every setting is an environment variable; the README lists them all. The documentation of the interface is at
     /docs, its health at /readyz.
     """
-    # uvicorn raises a signal again when it has shut down in order, and that is a good end
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    termination = Termination(STOP_SECONDS).install()
     with reported():
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
         configure(settings, "api")
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, termination))
 
 
 def main() -> None:
