@@ -19,7 +19,7 @@ from mode.utils.futures import notify
 from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
-from streams import header_names
+from streams import lenient_fetching
 from streams.progress import Place
 
 FAUST_VERSION = "0.15.3"
@@ -41,7 +41,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     logger = _LOGGER
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
-        header_names.install()
+        lenient_fetching.install()
         consumer = super()._create_worker_consumer(transport)
         # Faust offers no settings for them; the values are read when the consumer starts
         consumer._isolation_level = "read_committed"
