@@ -32,7 +32,9 @@ OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outc
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
 UNREADABLE = Counter(
-    P + "unreadable_records", "Records and whole batches of strangers that a Faust app could not read, by topic.", ["topic"]
+    P + "unreadable_records",
+    "Records and whole batches of strangers that a Faust app could not read, by topic.",
+    ["topic"],
 )
 GROUP_EVENTS = Histogram(
     P + "group_events",

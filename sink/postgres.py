@@ -116,6 +116,11 @@ class Database:
         async with pool:
             yield cls(pool, dsn)
 
+    @property
+    def dsn(self) -> str:
+        """Where it is, for whoever needs a connection outside of the event loop."""
+        return self._dsn
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside a transaction: committed at the end, rolled back by any exception."""

@@ -22,6 +22,9 @@ _HEAD_BYTES = 61
 _LOG_OVERHEAD = 12  # of offset and length, which the length does not count
 
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
 class Broken(ValueError):
     """A batch, or the rest of it, cannot be read; `last` is its last offset where that is known."""
 
@@ -53,7 +56,7 @@ class Read:
     timestamp_type: int | None
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
+    headers: Headers
     checksum: int | None = None
 
 
@@ -68,7 +71,8 @@ class LegacyBatch(_LegacyRecordBatchPy):  # type: ignore[misc]
         return decompressed(self._compression_type, value or b"")
 
     def _read_all_headers(self) -> Any:
-        position, found = 0, []
+        position = 0
+        found: list[Any] = []
         while position < len(self._buffer):
             header = self._read_header(position)
             # a negative length would lead back for ever
@@ -147,16 +151,14 @@ def _record(batch: _DefaultRecordBatchPy, body: bytes, start: int, end: int) -> 
         raise Broken(f"a record at offset {offset} of its batch, which has {batch.last_offset_delta + 1}")
     appended = batch.timestamp_type == batch.LOG_APPEND_TIME
     timestamp = batch.max_timestamp if appended else batch.first_timestamp + delta
-    key, value, headers = None, None, ()
+    key: bytes | None = None
+    headers: Headers = ()
     try:
         key, value, headers = _contents(body, position, end)
     except Broken as error:
         # its length holds, so that those behind it can be read
         value = Unreadable.of(body[start:end], f"a record that cannot be read: {error}")
     return Read(batch.base_offset + offset, timestamp, batch.timestamp_type, key, value, headers)
-
-
-Headers = tuple[tuple[str, bytes | None], ...]
 
 
 def _contents(body: bytes, position: int, end: int) -> tuple[bytes | None, bytes | None, Headers]:

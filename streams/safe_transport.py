@@ -167,6 +167,14 @@ class WatermarkConsumer(driver.Consumer):
         done = {tp: min(self._unfinished[tp], default=following) for tp, following in list(self._next.items())}
         return {tp: Place(self._confirmed.get(tp), offset) for tp, offset in done.items()}
 
+    def unfinished_from(self, tp: TP, offset: int) -> int:
+        """The first offset of a partition that is not finished; `offset` where that is not known."""
+        return min(self._unfinished[tp], default=offset)
+
+    def confirmed(self, tp: TP) -> int | None:
+        """Up to where a partition is committed, None before its first commit."""
+        return self._confirmed.get(tp)
+
     def _fetched(self, tp: TP) -> int | None:
         """Past control markers too, unlike what is delivered; None before the first fetch."""
         consumer = self._thread._consumer
