@@ -17,12 +17,13 @@ from schemas.settings import (
     ServiceSettings,
     load,
 )
+from schemas.topics import ENHANCEMENTS
 from sink.postgres import Database
 from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 from sink.webhook_secrets import SecretBox
-from streams.agents import persist, webhooks
+from streams.agents import enhance, persist, webhooks
 from streams.app import create_app
 from streams.last_resort import LastResort
 from streams.recipe import Recipe
@@ -30,7 +31,17 @@ from streams.worker import Parts, run_worker
 from tests.integration import faults
 
 
-def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "", tenants: str = "") -> None:
+def main(
+    kind: str,
+    group: str,
+    dlq: str,
+    results: str,
+    jobs: str = "",
+    progress: str = "",
+    tenants: str = "",
+    express: str = "",
+    enhanced: str = ENHANCEMENTS,
+) -> None:
     """Run one app until SIGTERM."""
     service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
 
@@ -40,10 +51,14 @@ def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress
         recipe = Recipe(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
         if kind == "persist":
             handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
-            persist.register(app, recipe, handler, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
+            topics = {"progress": progress, "results": results, "tenants": tenants, "enhanced": enhanced}
+            persist.register(app, recipe, handler, jobs=(jobs, express) if express else (jobs,), **topics)
+        elif kind == "enhance":
+            enhance.register(app, recipe, enhance.Enhance(database), results=results)
         else:
             box = SecretBox.of(load(OutboundSettings))
-            webhooks.register(app, recipe, webhooks.Webhooks(database, box, "https://scribe.example"), results=results)
+            handlers = webhooks.Webhooks(database, box, "https://scribe.example")
+            webhooks.register(app, recipe, handlers, results=results, enhanced=enhanced)
         if kind_of_fault := os.environ.get("FAULT"):
             app.on_partitions_assigned.connect(faults.FAULTS[kind_of_fault](app), weak=False)
             return Parts(app, recipe, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
-from tests.integration.faust_process import until
+from tests.integration.faust_process import committed, until
 from tests.integration.test_faust_service import Service, service  # noqa: F401 - a fixture
 from tests.streams.jobs import Job, new_job
 
@@ -70,3 +71,26 @@ def test_processes_that_are_killed_for_nothing_condemn_nobody(service: Service) 
             process.wait()
     assert survives(service, "none", lambda: service.states() == {"queued": 40}, 0) == 0
     assert letters(service) == []
+
+
+def test_a_dead_letter_is_written_once_however_often_processes_end(service: Service) -> None:  # noqa: F811
+    """A record before them keeps what was committed where it is."""
+    service.send("jobs", new_job().request(recording_id="stubborn"))
+    producer = Producer({"bootstrap.servers": service.stack.kafka_bootstrap})
+    for number in range(5):
+        producer.produce(service.topics["jobs"], b"nonsense %d" % number, partition=0)
+    producer.flush()
+    for _ in range(2):
+        with service.persist(FAULT="deadly-records") as process:
+            until("the dead letters", lambda: len(letters(service)) >= 5)
+            tell(service, [job := new_job()])
+            # behind them all, so that they have come to their ends again
+            until("another job", lambda: bool(service.rows(f"SELECT 1 FROM jobs WHERE job_id = '{job.job_id}'")))
+            process.kill()
+            process.wait()
+    assert survives(service, "none", lambda: results_are_in(service), 0) == 0
+    assert sorted(letters(service)) == [("undecodable", str(offset)) for offset in range(1, 6)]
+
+
+def results_are_in(service: Service) -> bool:  # noqa: F811
+    return committed(service.stack.kafka_bootstrap, f"p.{service.topics['jobs']}", service.topics["jobs"]) == 8
