@@ -1,9 +1,11 @@
-"""Isolation: work that runs beside other work, or alone; whoever comes first goes first."""
+"""Isolation: work that runs beside other work, or alone for a while; whoever comes first goes first."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+LONGEST_ALONE = 10.0  # seconds: what hangs must not hold up everybody until its process is ended
 
 
 class Isolation:
@@ -15,17 +17,25 @@ class Isolation:
         self._waiting: deque[tuple[bool, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def turn(self, *, alone: bool) -> AsyncIterator[bool]:
-        """Whether it had to be waited for; when `alone`, nothing else has a turn meanwhile."""
+    async def turn(self, *, alone: bool, longest: float = LONGEST_ALONE) -> AsyncIterator[bool]:
+        """Whether it had to be waited for; when `alone`, nothing else has a turn for the `longest` seconds."""
         waits = bool(self._waiting) or not self._is_free(alone)
         if waits:
             await self._wait(alone)
         else:
             self._take(alone)
+        lifting = asyncio.get_running_loop().call_later(longest, self._lift) if alone else None
         try:
             yield waits
         finally:
-            self._end(alone)
+            if lifting is not None:
+                lifting.cancel()
+            self._end(alone and self._alone)
+
+    def _lift(self) -> None:
+        """Let others in beside whoever is alone."""
+        self._alone, self._beside = False, self._beside + 1
+        self._admit()
 
     def _is_free(self, alone: bool) -> bool:
         return not self._alone and not (alone and self._beside)

@@ -148,8 +148,8 @@ class Recipe:
         """The process ends in good order, but for what it has said already."""
         await self._resort.leave()
 
-    async def _revoked(self, _: object, revoked: Any, **__: object) -> None:
-        await self._resort.revoked(revoked)
+    async def _revoked(self, *told: Any, **_: Any) -> None:
+        await self._resort.revoked(set(told[-1]))
 
     def settled(self, now: float) -> float:
         """How long ago a record was last brought to its end."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from schemas.errors import Fatal
+from schemas.errors import Fatal, Outage
 from schemas.events import JobRequested
 from streams.agents import persist
 from streams.safe_transport import ScribeApp
@@ -72,6 +72,8 @@ def deadly_records(app: ScribeApp) -> Callable[..., Awaitable[None]]:
                 raise Fatal("on purpose")
             case "loop":
                 time.sleep(3600)
+            case "away":
+                raise Outage("on purpose")
             case "stubborn":
                 while True:
                     with suppress(asyncio.CancelledError):

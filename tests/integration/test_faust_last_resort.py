@@ -75,7 +75,7 @@ def test_processes_that_are_killed_for_nothing_condemn_nobody(service: Service) 
 
 def test_a_dead_letter_is_written_once_however_often_processes_end(service: Service) -> None:  # noqa: F811
     """A record before them keeps what was committed where it is."""
-    service.send("jobs", new_job().request(recording_id="stubborn"))
+    service.send("jobs", new_job().request(recording_id="away"))
     producer = Producer({"bootstrap.servers": service.stack.kafka_bootstrap})
     for number in range(5):
         producer.produce(service.topics["jobs"], b"nonsense %d" % number, partition=0)

@@ -58,3 +58,22 @@ def test_the_order_is_that_of_asking() -> None:
 
     asyncio.run(main())
     assert order == list(range(7))
+
+
+def test_who_hangs_alone_does_not_hold_up_others_for_ever() -> None:
+    async def main() -> None:
+        isolation = Isolation()
+        async with isolation.turn(alone=True, longest=0.01):
+            async with asyncio.timeout(30), isolation.turn(alone=False) as waited:
+                assert waited
+            third = asyncio.create_task(alone(isolation))
+            await asyncio.sleep(0)
+            assert not third.done()
+        async with asyncio.timeout(30):
+            await third
+
+    async def alone(isolation: Isolation) -> None:
+        async with isolation.turn(alone=True):
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
