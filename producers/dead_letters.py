@@ -10,7 +10,16 @@ from uuid import UUID
 from producers.history import History, Stored
 from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
-from schemas.headers import ERROR_CODE, ERROR_KIND, ERROR_MESSAGE, VALUE_OMITTED, Origin, origin_of
+from schemas.headers import (
+    ERROR_CODE,
+    ERROR_KIND,
+    ERROR_MESSAGE,
+    UNREADABLE,
+    VALUE_ABSENT,
+    VALUE_OMITTED,
+    Origin,
+    origin_of,
+)
 from schemas.serde import Serde, to_json
 from schemas.topics import GROUPS, dlq_topic
 
@@ -58,7 +67,12 @@ class DeadLetter:
     @property
     def omitted(self) -> bool:
         """Whether the value did not fit beside the headers."""
-        return self.record.value is None and VALUE_OMITTED in self.record.headers
+        return not self.record.value and VALUE_OMITTED in self.record.headers
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it holds bytes of a topic in which there is no record to be sent again."""
+        return UNREADABLE in self.record.headers
 
     @property
     def tenant(self) -> str:
@@ -137,7 +151,7 @@ def find(history: History, serde: Serde, place: Origin) -> DeadLetter:
 
 def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
     """The dead letter with the value of its origin where its own was omitted and the origin is still there."""
-    if not letter.omitted or letter.origin is None:
+    if not letter.omitted or letter.origin is None or letter.unreadable:
         return letter
     original = history.at(letter.origin)
     if original is None or original.value is None:
@@ -148,6 +162,8 @@ def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
 
 def letter_of(serde: Serde, group: str, record: Stored) -> DeadLetter:
     """A record of a group's dead-letter topic, read as far as it can be."""
+    if not record.value and (VALUE_ABSENT in record.headers or VALUE_OMITTED in record.headers):
+        record = replace(record, value=None)
     try:
         return DeadLetter(group, record, serde.decode_any(record.value))
     except Poison:
@@ -190,6 +206,7 @@ def facts(letter: DeadLetter) -> Mapping[str, Any]:
         "run": getattr(letter.event, "run", None),
         "origin": f"{origin.topic}/{origin.partition}/{origin.offset}" if origin else None,
         "value_omitted": letter.omitted,
+        "unreadable": letter.unreadable,
     }
 
 

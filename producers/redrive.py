@@ -67,4 +67,6 @@ def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) ->
 def _impossible(letter: DeadLetter, ways_back: Topics) -> Refusal | None:
     if letter.origin is None or letter.origin.topic not in ways_back.get(letter.group, ()):
         return Refusal.NO_ORIGIN
+    if letter.unreadable:
+        return Refusal.UNREADABLE
     return Refusal.VALUE_GONE if letter.omitted else None

@@ -91,6 +91,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
         ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
         ErrorSpec("quarantined", _K.INTERNAL, 500, "The recording ended every process that worked on it", "Submit another encoding of it, and tell the operator the job id."),
+        ErrorSpec("skipped", _K.INTERNAL, 500, "An operator has passed the job over", "Ask the operator why before you submit it again."),
         ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),
     )
 }

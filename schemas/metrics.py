@@ -31,6 +31,11 @@ BRAKE = Gauge(
 OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
+UNREADABLE = Counter(
+    P + "unreadable_records",
+    "Records and whole batches of strangers that a Faust app could not read, by topic.",
+    ["topic"],
+)
 GROUP_EVENTS = Histogram(
     P + "group_events",
     "Events that the persist app applied together, by kind.",

@@ -121,6 +121,11 @@ class Database:
             with unswallowed():
                 await pool.close()
 
+    @property
+    def dsn(self) -> str:
+        """Where it is, for whoever needs a connection outside of the event loop."""
+        return self._dsn
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside a transaction: committed at the end, rolled back by any exception."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from sink.enhancement_calls import Call
 from sink.health_server import HealthServer
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
+from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 from sink.termination import Termination
@@ -40,6 +42,7 @@ from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
 from streams.dispatcher import Dispatcher, Limits
 from streams.enhancing import Enhancements, EnhancingLimits
+from streams.last_resort import LastResort
 from streams.leasing import Leaser
 from streams.orphans import Orphans
 from streams.recipe import Recipe
@@ -55,6 +58,11 @@ RETAIN_STOP_SECONDS = 60.0
 cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
 
 
+def resort_of(database: Database, group: str) -> LastResort:
+    """What sets aside the records that end processes of a group; the name of this one is new at every start."""
+    return LastResort(RecordMarks(database, group, secrets.token_hex(8)))
+
+
 @cli.command()
 def persist() -> None:
     """Write jobs, transcripts and history into PostgreSQL and the object store."""
@@ -62,7 +70,7 @@ def persist() -> None:
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(PERSIST, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), PERSIST)
+        recipe = Recipe(app, serde_for(settings), PERSIST, resort=resort_of(database, PERSIST))
         persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(settings)))
         return Parts(app, recipe)
 
@@ -77,7 +85,7 @@ def enhance() -> None:
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(ENHANCE, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), ENHANCE)
+        recipe = Recipe(app, serde_for(settings), ENHANCE, resort=resort_of(database, ENHANCE))
         enhance_agents.register(app, recipe, enhance_agents.Enhance(database))
         return Parts(app, recipe)
 
@@ -89,12 +97,12 @@ def enhance() -> None:
 def webhooks() -> None:
     """Schedule a webhook for every end of a job whose request names one."""
     settings = load(WebhooksProcess)
-    secrets = SecretBox.of(settings)
+    box = SecretBox.of(settings)
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(WEBHOOKS, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), WEBHOOKS)
-        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, secrets, settings.public_url))
+        recipe = Recipe(app, serde_for(settings), WEBHOOKS, resort=resort_of(database, WEBHOOKS))
+        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, box, settings.public_url))
         return Parts(app, recipe)
 
     logs.configure(settings, WEBHOOKS)
@@ -171,7 +179,7 @@ async def run_dispatchers(
 
 def dispatchers_of(settings: DispatchProcess) -> Made:
     """Makes what this process runs, given the database; all mistakes of the settings are found before."""
-    secrets = SecretBox.of(settings)
+    box = SecretBox.of(settings)
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)
     poll = max(0.05, settings.time_scale)
@@ -185,7 +193,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
     )
     if enhancer is None:
         log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")
-        return lambda database: (Dispatcher(database, client, secrets, limits),)
+        return lambda database: (Dispatcher(database, client, box, limits),)
     asking = EnhancingLimits(
         places=settings.enhanced_ai_calls,
         calls_per_tenant=max(1, settings.enhanced_ai_calls // 2),
@@ -197,7 +205,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
 
     def make(database: Database) -> Dispatchers:
         work = Enhancements(database, enhancer, settings.enhanced_ai_models, serde, asking)
-        return (Dispatcher(database, client, secrets, limits), Leaser(database, work, asking))
+        return (Dispatcher(database, client, box, limits), Leaser(database, work, asking))
 
     return make
 

@@ -69,7 +69,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         worker = _Worker(
             termination,
             parts.app,
-            _Surroundings(resources, started[0]),
+            _Surroundings(resources, started[0], parts.recipe),
             loop=loop,
             quiet=True,
             override_logging=False,  # ours is set up by now
@@ -159,13 +159,15 @@ class _Surroundings(mode.Service):
 
     logger = get_logger("faust.surroundings")
 
-    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog) -> None:
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: Recipe) -> None:
         super().__init__()
         self._resources = resources
         self._watchdog = watchdog
+        self._recipe = recipe
 
     async def on_start(self) -> None:
         self._watchdog.start()
 
     async def on_stop(self) -> None:
+        await self._recipe.leave()
         await self._resources.aclose()

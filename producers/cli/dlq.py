@@ -1,4 +1,4 @@
-"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, or set aside for good."""
+"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, set aside for good, or passed over."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
+from producers.cli.dlq_skip import skip
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
 from producers.cli.webhook_deliveries import TIMES, utc
@@ -29,6 +30,8 @@ from sink.schema_registry import serde_for
 app = typer.Typer(
     no_args_is_help=True, help="Dead letters; needs the settings of Kafka, PostgreSQL and the object store."
 )
+
+app.command()(skip)
 
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="As `list` names them; else all that the options pick.")

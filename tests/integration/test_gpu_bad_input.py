@@ -12,9 +12,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
+from gpu_consumers.core.offsets import encode
 from schemas.events import JobRequested, Outcome
 from schemas.headers import NOT_BEFORE
+from schemas.offset_metadata import MAX_METADATA, PREFIX
 from schemas.records import record_of
 from tests.integration.faust_process import until
 from tests.integration.gpu import SERDE, Group, create_topics, duplicates, job, member
