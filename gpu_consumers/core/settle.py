@@ -4,10 +4,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gpu_consumers.core.work import Delivery, Emission, Job
+from schemas import answers
 from schemas.errors import (
     Cancelled,
     ErrorKind,
     Fatal,
+    InvalidEvent,
     NotAllowedYet,
     Permanent,
     Poison,
@@ -15,7 +17,7 @@ from schemas.errors import (
     SourceFailed,
     Transient,
 )
-from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
+from schemas.events import Audio, JobResult, Outcome, TranscriptReady
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
 from schemas.requests import cut, slim_request
@@ -96,6 +98,8 @@ class SettlePolicy:
         match error:
             case Cancelled() if job is not None:
                 return Settlement("cancelled", emissions=(Emission(self.results, cancelled_result(job, now)),))
+            case InvalidEvent():
+                return self.settle(error.reason, delivery, job, now)
             case Poison():
                 internal = Permanent("internal", str(error))
                 dead = self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
@@ -147,18 +151,7 @@ def cancelled_result(job: Job, now: datetime) -> JobResult:
 
 def failed_result(job: Job, error: Permanent, now: datetime) -> JobResult:
     """The end of a job that cannot succeed; the same event id however often it is written."""
-    request = job.request
-    return JobResult(
-        event_id=event_id(request.job_id, JobResult.KIND, request.run),
-        job_id=request.job_id,
-        run=request.run,
-        tenant=request.tenant,
-        request=request.without_query(),
-        outcome=Outcome.FAILED,
-        audio=_audio(job),
-        error=JobError(kind=error.kind.value, code=error.code, message=error.message),
-        completed_at=now,
-    )
+    return answers.failed_result(job.request, error, now, _audio(job))
 
 
 def _audio(job: Job) -> Audio | None:

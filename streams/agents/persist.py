@@ -118,7 +118,7 @@ class Persist:
         """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
-        error = JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
+        error = event.error or JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
         effect = await self._database.run(lambda connection: apply_result(connection, event, None, error))
         if effect is Effect.APPLIED:
             count(as_failed(event, error))
@@ -176,7 +176,7 @@ def register(
 
     @app.agent(app.topic(*jobs, schema=RawSchema()), name="jobs", concurrency=CONCURRENCY)
     async def on_jobs(stream: Any) -> None:
-        await recipe.run(stream, JobRequested, persist.requested)
+        await recipe.run(stream, JobRequested, persist.requested, answer=persist.ended)
 
     @app.agent(app.topic(progress, schema=RawSchema()), name="progress")
     async def on_progress(stream: Any) -> None:
@@ -188,7 +188,7 @@ def register(
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
     async def on_enhancements(stream: Any) -> None:
-        await recipe.run(stream, EnhancementResult, persist.enhanced)
+        await recipe.run(stream, EnhancementResult, persist.enhanced, answer=persist.enhanced)
 
     @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants")
     async def on_tenants(stream: Any) -> None:

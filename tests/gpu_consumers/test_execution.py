@@ -18,12 +18,13 @@ from gpu_consumers.fake import FakeStage
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import ProgressReporter
 from producers.publisher import fits
+from schemas.avro_reading import Schema
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
-from schemas.serde import ManifestStore, Schema, Serde
+from schemas.serde import ManifestStore, Serde
 from tests.samples import BARE_REQUEST, SAMPLES
 
 SERDE = Serde()
