@@ -194,10 +194,12 @@ def _at(data: Any, path: Steps) -> Any:
 
 
 def _timed(data: Any, path: Steps) -> Iterator[Mistake]:
-    value = _at(data, path)
+    value, holder = _at(data, path), _at(data, path[:-1])
+    if isinstance(value, datetime) and value.tzinfo is None:
+        holder[path[-1]] = None
+        yield ".".join(path), "must have a time zone"
     if not isinstance(value, int):
         return
-    holder = _at(data, path[:-1])
     try:
         holder[path[-1]] = _time_of(value)
     except OverflowError:
