@@ -32,6 +32,7 @@ from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.stalled import StallLimits
 from sink.webhook_secrets import SecretBox
 from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
@@ -44,6 +45,7 @@ from streams.orphans import Orphans
 from streams.recipe import Recipe
 from streams.retain import Pace as RetainPace
 from streams.retain import Retain
+from streams.stall_watch import StallWatch
 from streams.sweep import Sweep
 from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
 
@@ -138,7 +140,8 @@ async def run_retain(settings: RetainProcess, *, once: bool) -> bool:
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, Rules(settings.retention_days))
             pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
-            started.append(Retain(database, sweep, Orphans(database, store), pace))
+            stalls = StallWatch(database, StallLimits.of(settings))
+            started.append(Retain(database, sweep, Orphans(database, store), pace, stalls))
             if once:
                 return await started[0].once(stop)
             await started[0].run(stop)
