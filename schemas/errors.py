@@ -8,7 +8,8 @@ ScribeError
   Permanent     this job can never succeed: a failed result with a code from ERRORS
     Rejected    the same, found at the door (HTTP answer, exit code 2)
     NotAllowed    the tenant's policy forbids it, and may say otherwise later
-  Poison        the bytes cannot be decoded: the dead-letter topic
+  Poison        the record is no event: the dead-letter topic
+    InvalidEvent  it can be read, and a value in it is wrong: a failed result, where it says for which job
   Cancelled     nobody wants the job any more: a cancelled result
   NotOwner      the partition or the lease went to another process: drop the outcome
   Fatal         this process must end and be started anew
@@ -17,6 +18,10 @@ ScribeError
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.events import Event
 
 
 class ErrorKind(StrEnum):
@@ -159,6 +164,19 @@ class NotAllowed(Permanent):
 
 class Poison(ScribeError):
     """The bytes of a record cannot be decoded."""
+
+
+class InvalidEvent(Poison):
+    """A record that can be read and holds a value that no event has.
+
+    `reason` names the field; `answer` is what its submitter is to hear, a failed JobResult or EnhancementResult, or None
+    where the record does not say whose it is or nobody waits for it.
+    """
+
+    def __init__(self, reason: Permanent, answer: "Event | None" = None) -> None:
+        self.reason = reason
+        self.answer = answer
+        super().__init__(reason.detail)
 
 
 class Cancelled(ScribeError):

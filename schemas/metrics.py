@@ -78,6 +78,11 @@ RETENTION_COMPLETE = Gauge(
     P + "retention_complete_timestamp_seconds",
     "When the last sweep began that left nothing behind whose time was over; 0 before the first one.",
 )
+JOBS_STALLED = Gauge(
+    P + "jobs_stalled",
+    "Jobs whose state has not moved for longer than the settings SCRIBE_STALLED_… say, by state, counted up to 10,000.",
+    ["state"],
+)
 ERASURES_PENDING = Gauge(P + "erasures_pending", "Erasures that were asked for and are not done.")
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])

@@ -1,6 +1,7 @@
 """Events to bytes and back: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
 
-Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode.
+Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode, and those of
+producers with schemas of their own.
 """
 
 import io
@@ -11,19 +12,28 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import fastavro
-from fastavro.schema import load_schema
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.errors import Poison
+from schemas.answers import answer_to, reason_of
+from schemas.avro_reading import (
+    AVRO_FOLDER,
+    Mistake,
+    Schema,
+    current_schema,
+    out_of_range,
+    read_leniently,
+    read_strictly,
+    timed,
+)
+from schemas.errors import InvalidEvent, Permanent, Poison
 from schemas.events import EVENTS, Event
 from schemas.transcript import Transcript
 
-AVRO_FOLDER = Path(__file__).parent / "avro"
 MAGIC = b"\x00"
 MAX_RECORD_BYTES = 1_000_000
+MAX_ANSWERED_BYTES = 4 * MAX_RECORD_BYTES  # larger ones are not even looked at for whose they are
 MAX_SCHEMA_ID = 2**31 - 1
 E = TypeVar("E", bound=Event)
-Schema = dict[str, Any]
 
 
 class SchemaStore(Protocol):
@@ -37,12 +47,6 @@ class SchemaStore(Protocol):
 
     def knows(self, schema_id: int) -> bool:
         """Whether `schema_of` has this schema at hand and asks nobody."""
-
-
-@cache
-def current_schema(name: str) -> Schema:
-    """The parsed schema of an event or of a value inside one, such as `Transcript`."""
-    return cast(Schema, load_schema(str(AVRO_FOLDER / f"scribe.{name}.avsc")))
 
 
 @cache
@@ -80,7 +84,7 @@ class ManifestStore:
 
 
 class Serde:
-    """Events to bytes and back; any malformed input raises Poison."""
+    """Events to bytes and back; any malformed input raises Poison, InvalidEvent where it can be read."""
 
     def __init__(self, store: SchemaStore | None = None) -> None:
         self._store = store or ManifestStore()
@@ -93,8 +97,19 @@ class Serde:
         return out.getvalue()
 
     def decode(self, value: bytes | None, cls: type[E]) -> E:
-        """The event of class `cls` in `value`; raises Poison with the reason."""
-        return cast(E, _value(self._read(value, cls.KIND), cls))
+        """The event of class `cls` in `value`; raises Poison with the reason, InvalidEvent when single values are wrong."""
+        schema_id, writer = self._writer(value)
+        if _unqualified(writer) != cls.KIND:
+            raise Poison(f"a {writer.get('name')} where a scribe.{cls.KIND} belongs")
+        value = value or b""
+        try:
+            data, mistakes = _read(value[5:], writer, cls.KIND, f" (schema {schema_id})")
+        except Poison as error:
+            if len(value) <= MAX_RECORD_BYTES:
+                raise
+            raise Poison(f"{_too_large(len(value))}, and {error}") from error
+        mistakes += [*timed(data, cls.KIND), *out_of_range(data, cls.KIND)]
+        return cast(E, _event(data, cast(type[Event], cls), mistakes, len(value)))
 
     def learn(self, *kinds: type[Event]) -> None:
         """Find the ids of these events now, so that writing them, and reading what is written so, asks nobody later."""
@@ -110,28 +125,27 @@ class Serde:
 
     def decode_any(self, value: bytes | None) -> Event:
         """Whatever event `value` holds, known by the name in its writer schema."""
-        schema, _ = self._unframe(value)
+        _, schema = self._writer(value)
         for cls in EVENTS:
-            if schema.get("name") == f"scribe.{cls.KIND}":
+            if _unqualified(schema) == cls.KIND:
                 return self.decode(value, cls)
         raise Poison(f"{schema.get('name')} is no event")
 
-    def _unframe(self, value: bytes | None) -> tuple[Schema, bytes]:
+    def _writer(self, value: bytes | None) -> tuple[int, Schema]:
         schema_id = _schema_id(value)
-        return self._store.schema_of(schema_id), (value or b"")[5:]
+        return schema_id, self._store.schema_of(schema_id)
 
-    def _read(self, value: bytes | None, kind: str) -> Any:
-        writer, body = self._unframe(value)
-        if writer.get("name") != f"scribe.{kind}":
-            raise Poison(f"a {writer.get('name')} where a scribe.{kind} belongs")
-        return _read_avro(body, writer, kind)
+
+def _unqualified(schema: Schema) -> str:
+    """The name by which Avro resolves records; producers generate classes in namespaces of their own."""
+    return str(schema.get("name")).rpartition(".")[2] if isinstance(schema, dict) else ""
 
 
 def _schema_id(value: bytes | None) -> int:
     if not value or len(value) < 6 or value[:1] != MAGIC:
         raise Poison("not in Confluent wire format (00, schema id, Avro)")
-    if len(value) > MAX_RECORD_BYTES:
-        raise Poison(f"{len(value)} bytes, more than {MAX_RECORD_BYTES}")
+    if len(value) > MAX_ANSWERED_BYTES:
+        raise Poison(_too_large(len(value)))
     schema_id = int.from_bytes(value[1:5], "big")
     # registries count up from 1, and some answer larger numbers as if they were out of order
     if schema_id > MAX_SCHEMA_ID:
@@ -139,16 +153,45 @@ def _schema_id(value: bytes | None) -> int:
     return schema_id
 
 
-def _read_avro(body: bytes, writer: Schema, kind: str) -> Any:
-    stream = io.BytesIO(body)
+def _read(body: bytes, writer: Schema, kind: str, where: str = "") -> tuple[Any, list[Mistake]]:
+    """The plain values, and what is wrong with single ones; raises Poison when there is no reading them."""
     try:
-        data = fastavro.schemaless_reader(stream, writer, current_schema(kind))
-    # fastavro raises whatever the bytes provoke: EOFError, IndexError, UnicodeDecodeError, OverflowError ...
-    except Exception as error:
-        raise Poison(f"not readable as {writer.get('name')}: {type(error).__name__}: {error}") from error
-    if rest := len(body) - stream.tell():
-        raise Poison(f"{rest} bytes behind the {writer.get('name')}")
-    return data
+        return read_strictly(body, writer, kind), []
+    except Poison:
+        raise
+    # the library raises whatever the bytes provoke: EOFError, IndexError, UnicodeDecodeError, OverflowError ...
+    except Exception as error:  # noqa: BLE001
+        first = error
+    try:
+        return read_leniently(body, writer, kind)
+    except Poison:
+        raise
+    except Exception:  # noqa: BLE001 - the same, and the first one says more
+        reason = f"not readable as {writer.get('name')}{where}: {type(first).__name__}: {first}"
+        raise Poison(reason) from first
+
+
+def _too_large(size: int) -> str:
+    return f"{size} bytes, more than {MAX_RECORD_BYTES}"
+
+
+def _event(data: Any, cls: type[Event], mistakes: list[Mistake], size: int) -> Event:
+    """The event of plain values; raises InvalidEvent with what its submitter is to hear."""
+    found = list(mistakes)
+    event = None
+    try:
+        event = _adapter(cast(Hashable, cls)).validate_python(data)
+    except ValidationError as error:
+        named = {field for field, _ in found}
+        found += [mistake for mistake in map(_mistake, error.errors(include_input=False)) if mistake[0] not in named]
+    if event is not None and not found and size <= MAX_RECORD_BYTES:
+        return cast(Event, event)
+    reason = reason_of(cls, found) if found else Permanent("request_too_large", _too_large(size))
+    raise InvalidEvent(reason, answer_to(cls, data, reason, found))
+
+
+def _mistake(error: Any) -> Mistake:
+    return ".".join(map(str, error["loc"])), str(error["msg"])
 
 
 def _value(data: Any, cls: type[Any]) -> Any:
@@ -196,4 +239,7 @@ def encode_transcript(transcript: Transcript) -> bytes:
 
 def decode_transcript(body: bytes) -> Transcript:
     """The transcript of a claim check; raises Poison when it is none."""
-    return cast(Transcript, _value(_read_avro(body, current_schema("Transcript"), "Transcript"), Transcript))
+    data, mistakes = _read(body, current_schema("Transcript"), "Transcript")
+    for field, message in mistakes:
+        raise Poison(f"{field}: {message}")
+    return cast(Transcript, _value(data, Transcript))

@@ -169,6 +169,15 @@ class RetentionSettings(_Settings):
         return value
 
 
+class StallSettings(_Settings):
+    """When a job that does not move is one to look at; by the database's clock."""
+
+    stalled_running_hours: float = Field(default=6, gt=0, le=87_600)
+    """A job in work that has told nothing for so many hours counts as stalled: more than its result may wait for the diarizers."""
+    stalled_queued_hours: float = Field(default=24, gt=0, le=87_600)
+    """A job that has waited for its turn for so many hours counts as stalled: more than the longest backlog."""
+
+
 class OutboundSettings(_Settings):
     """Calls to addresses that strangers name: recordings and webhooks."""
 
@@ -319,6 +328,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     PostgresSettings,
     ObjectStoreSettings,
     RetentionSettings,
+    StallSettings,
     OutboundSettings,
     EnhancedAiSettings,
     ApiSettings,
@@ -375,8 +385,12 @@ class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, Outbound
     """All that `scribe-streams webhooks` reads."""
 
 
-class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings):
+class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
     """All that `scribe-streams retain` reads."""
+
+
+class StalledCommand(KafkaSettings, PostgresSettings, StallSettings):
+    """All that `scribe database stalled` reads."""
 
 
 class EnhanceProcess(ServiceSettings, KafkaSettings, PostgresSettings):

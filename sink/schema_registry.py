@@ -14,11 +14,11 @@ import httpx2
 from confluent_kafka.schema_registry import Schema as RegistrySchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from fastavro.schema import SchemaParseException
 
+from schemas.avro_reading import Schema, check_shape
 from schemas.errors import Fatal, Outage, Poison, ScribeError
 from schemas.release import schema_text
-from schemas.serde import ManifestStore, Schema, SchemaStore, Serde
+from schemas.serde import ManifestStore, SchemaStore, Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS
 
@@ -191,6 +191,13 @@ def _translated(subject: str = "the request") -> Iterator[None]:
 
 def _parsed(schema_id: int, text: str) -> Schema:
     try:
-        return cast(Schema, fastavro.parse_schema(json.loads(text)))
-    except (ValueError, TypeError, KeyError, SchemaParseException) as error:
-        raise Poison(f"schema {schema_id} of the registry is no Avro schema: {error}") from error
+        schema = cast(Schema, fastavro.parse_schema(json.loads(text)))
+        check_shape(schema)
+    except Poison as error:
+        raise Poison(f"schema {schema_id} of the registry cannot be read by: {error}") from error
+    # whatever a stranger registered provokes: ValueError, KeyError, SchemaParseException, RecursionError ...
+    except Exception as error:
+        raise Poison(
+            f"schema {schema_id} of the registry is no Avro schema: {type(error).__name__}: {error}"
+        ) from error
+    return schema

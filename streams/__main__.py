@@ -34,6 +34,7 @@ from sink.postgres import Database
 from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.stalled import StallLimits
 from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 from streams.agents import enhance as enhance_agents
@@ -48,6 +49,7 @@ from streams.orphans import Orphans
 from streams.recipe import Recipe
 from streams.retain import Pace as RetainPace
 from streams.retain import Retain
+from streams.stall_watch import StallWatch
 from streams.sweep import Sweep
 from streams.worker import Parts, migrated, opened, run_worker
 
@@ -149,7 +151,8 @@ async def run_retain(settings: RetainProcess, termination: Termination, *, once:
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, Rules(settings.retention_days))
             pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
-            started.append(Retain(database, sweep, Orphans(database, store), pace))
+            stalls = StallWatch(database, StallLimits.of(settings))
+            started.append(Retain(database, sweep, Orphans(database, store), pace, stalls))
             if once:
                 return bool(await until_stopped(stop, started[0].once(stop), RETAIN_GRACE_SECONDS))
             await until_stopped(stop, started[0].run(stop), RETAIN_GRACE_SECONDS)

@@ -21,7 +21,7 @@ from faust.types import TP
 from pydantic import ValidationError
 
 from schemas import logs, metrics
-from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
+from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Transient
 from schemas.events import Event, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.headers import (
@@ -89,6 +89,8 @@ def after_error(error: Exception, tries: int) -> DeadLetter | None:
         return None
     if isinstance(error, Permanent):
         return DeadLetter(error.kind, error.code, error.message)
+    if isinstance(error, InvalidEvent):
+        return DeadLetter(error.reason.kind, error.reason.code, error.reason.message)
     if isinstance(error, Poison):
         return DeadLetter("poison", "undecodable", str(error))
     return DeadLetter("internal", "internal", _told(error))
@@ -155,9 +157,19 @@ class Recipe:
         """How long ago a record was last brought to its end."""
         return now - self._settled_at
 
-    async def run(self, stream: Any, cls: type[E], handler: Handler[E], unapplied: Unapplied[E] | None = None) -> None:
-        """The body of an agent that reads events of class `cls`."""
-        work = _Work(cls, handler, unapplied)
+    async def run(
+        self,
+        stream: Any,
+        cls: type[E],
+        handler: Handler[E],
+        unapplied: Unapplied[E] | None = None,
+        answer: Handler[Any] | None = None,
+    ) -> None:
+        """The body of an agent that reads events of class `cls`; `answer` takes the failed ends of those with wrong values.
+
+        Without it such a record is set aside like any other that can never be applied.
+        """
+        work = _Work(cls, handler, unapplied, answer)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
             failpoint("streams.after_receive")
@@ -252,10 +264,9 @@ class Recipe:
         event: E | None = None
         try:
             async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
-                # in a thread: a registry may be asked for the schema
-                event = await asyncio.to_thread(self._decoded, inbound, work.cls)
+                event, handle = await self._decoded(inbound, work)
                 with logs.bound(**_identity(event)):
-                    effect = await work.handler(event)
+                    effect = await handle(event)
                     failpoint("streams.after_effect")
                     return _End(effect)
         except Fatal:
@@ -265,6 +276,8 @@ class Recipe:
             letter = after_error(error, tries)
             if letter is None:
                 raise
+            if isinstance(error, InvalidEvent) and isinstance(error.answer, work.cls):
+                event = error.answer
             expected = isinstance(error, (Transient, Permanent, Poison))
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
@@ -276,18 +289,33 @@ class Recipe:
         """Set a record aside without its handler; what can be read of it tells what follows."""
         event: E | None = None
         if not verdict.bare:
-            with suppress(Poison):
-                event = await asyncio.to_thread(self._decoded, inbound, work.cls)
+            try:
+                event = await self._event(inbound, work.cls)
+            except InvalidEvent as error:
+                event = error.answer if isinstance(error.answer, work.cls) else None
+            except Poison:
+                event = None
         letter = DeadLetter("poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message)
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
         failpoint("streams.after_dead_letter")
         return _End(verdict.code, event, letter)
 
-    def _decoded(self, inbound: Inbound, cls: type[E]) -> E:
+    async def _decoded(self, inbound: Inbound, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
+        """The event and its handler, or what is to be told in the place of one with wrong values."""
+        try:
+            return await self._event(inbound, work.cls), work.handler
+        except InvalidEvent as error:
+            if work.answer is None or error.answer is None:
+                raise
+            log.warning("its job fails: %s", error.reason.message)
+            return error.answer, work.answer
+
+    async def _event(self, inbound: Inbound, cls: type[E]) -> E:
         if isinstance(inbound.value, Unreadable):
             raise Poison(inbound.value.reason)
-        return self._serde.decode(inbound.value, cls)
+        # in a thread: a registry may be asked for the schema
+        return await asyncio.to_thread(self._serde.decode, inbound.value, cls)
 
     async def _pause(self, waits: int) -> bool:
         """Back off; False when the record is no longer ours to wait for."""
@@ -334,6 +362,7 @@ class _Work(Generic[E]):
     cls: type[E]
     handler: Handler[E]
     unapplied: Unapplied[E] | None
+    answer: Handler[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

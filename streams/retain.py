@@ -10,6 +10,7 @@ from sink.cancellation import set_within, until_stopped
 from sink.postgres import Database
 from sink.retention_session import RetentionSession
 from streams.orphans import Orphans
+from streams.stall_watch import StallWatch
 from streams.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,18 @@ class Pace:
 class Retain:
     """Sweeps while it leads."""
 
-    def __init__(self, database: Database, sweep: Sweep, orphans: Orphans, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sweep: Sweep,
+        orphans: Orphans,
+        pace: Pace | None = None,
+        stalls: StallWatch | None = None,
+    ) -> None:
         self._database = database
         self._sweep = sweep
         self._orphans = orphans
+        self._stalls = stalls
         self._pace = pace or Pace()
         self._connected: str | None = "starting"
 
@@ -61,6 +70,7 @@ class Retain:
             if not await session.lead():
                 log.info("another process sweeps")
                 return True
+            await self._look_for_stalls()
             complete = await self._sweep.run(session, stop)
             return await self._orphans.run(session, stop) and complete
 
@@ -77,6 +87,7 @@ class Retain:
         sweep_at = look_at = orphans_at = clock()
         while not stop.is_set():
             if clock() >= sweep_at:
+                await self._look_for_stalls()
                 complete = await self._sweep.run(session, stop)
                 sweep_at = clock() + (pace.sweep_seconds if complete else pace.pause_seconds)
                 look_at = clock() + pace.look_seconds
@@ -87,3 +98,7 @@ class Retain:
             if not stop.is_set() and (announced or clock() >= look_at):
                 await self._sweep.look(stop)
                 look_at = clock() + pace.look_seconds
+
+    async def _look_for_stalls(self) -> None:
+        if self._stalls is not None:
+            await self._stalls.look()

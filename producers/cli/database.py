@@ -5,11 +5,16 @@ import sys
 import typer
 
 from producers.cli.keys import with_database
+from producers.cli.stalled import stalled
 from schemas.settings import PostgresSettings, load
 from sink.migrate import migrate as apply_missing
 from sink.search import index_missing
 
-app = typer.Typer(no_args_is_help=True, help="Make and renew the tables; needs SCRIBE_POSTGRES_DSN.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make and renew the tables, and look for jobs that stand still; needs SCRIBE_POSTGRES_DSN.",
+)
+app.command()(stalled)
 
 
 @app.command()

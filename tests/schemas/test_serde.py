@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.avro_reading import AVRO_FOLDER, Schema
 from schemas.errors import Poison, ScribeError
 from schemas.events import EVENTS, JobControl, JobRequested
 from schemas.serde import (
-    AVRO_FOLDER,
     MAX_RECORD_BYTES,
     ManifestStore,
-    Schema,
     Serde,
     decode_transcript,
     encode_transcript,

@@ -18,6 +18,7 @@ from schemas.events import (
     Stage,
     TenantPolicy,
 )
+from schemas.requests import slim_request
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.tenants import policy_of
@@ -104,18 +105,41 @@ CASES = [
         [Q2, (2, "transcribing")],
     ),
     Case(
-        "another request under the same id",
+        "another request under the same id, whose result comes later",
         lambda j: [
             j.request(),
             j.request(recording_id="other"),
+            j.result(),
             j.result(request=j.request(source=Source(uri="https://media.example/other.opus"))),
             j.result(request=j.request(options=Options(language="he"))),
-            j.result(),
             j.result(request=j.request(recording_id="other")),
         ],
-        ["applied", "conflicting", "conflicting", "conflicting", "applied", "conflicting"],
+        ["applied", "conflicting", "applied", "conflicting", "conflicting", "conflicting"],
         C1,
-        [Q1, C1],
+        [Q1, (1, "conflict"), C1],
+    ),
+    Case(
+        "another request under the same id, whose result comes first",
+        lambda j: [
+            j.request(),
+            j.progress(1, 1),
+            j.result(request=j.request(options=Options(language="he"))),
+            j.request(options=Options(language="he")),
+            j.result(),
+        ],
+        ["applied", "applied", "applied", "duplicate", "conflicting"],
+        C1,
+        [Q1, T1, C1, (1, "conflict")],
+    ),
+    Case(
+        "a failed result whose request has lost its free texts",
+        lambda j: [
+            j.request(options=Options(prompt="p" * 9_000), metadata={"k": "v"}),
+            j.result(outcome=Outcome.FAILED, request=slim_request(j.request())),
+        ],
+        ["applied", "applied"],
+        F1,
+        [Q1, F1],
     ),
     Case(
         "progress of a run that has not begun",
