@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import JobResult, Outcome
+from schemas.recording_names import recording_name
 from sink.storable import storable
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
@@ -62,12 +63,14 @@ def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
 def _data(result: JobResult, public_url: str) -> dict[str, Any]:
     transcript = result.transcript
     link = f"{public_url.rstrip('/')}/api/v1/jobs/{result.job_id}/transcript"
+    source = result.request.source
     data: dict[str, Any] = storable(
         {
             "job_id": str(result.job_id),
             "run": result.run,
             "tenant": result.tenant,
             "recording_id": result.request.recording_id,
+            "name": recording_name(source.uri, source.name),
             "outcome": str(result.outcome),
             "error": asdict(result.error) if result.error else None,
             "language": transcript.language if transcript else result.request.options.language,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
-from schemas.serde import ManifestStore, Schema, Serde
+from schemas.serde import ManifestStore, Schema, Serde, current_schema
 from tests.samples import BARE_REQUEST, SAMPLES
 
 SERDE = Serde()
@@ -323,6 +324,9 @@ class Registry(ManifestStore):
 
     def knows(self, schema_id: int) -> bool:
         return schema_id in self._known
+
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        return self.id_of(event_name), current_schema(event_name)
 
     def _ask(self, what: str | int) -> None:
         if what not in self._known:
