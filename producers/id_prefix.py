@@ -1,6 +1,7 @@
 """Ids as people write them: whole, or so much of the beginning as tells them apart. Pure."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,18 +50,25 @@ class IdPrefix:
 MOST_NAMED = 5
 
 
-def only_one(prefix: IdPrefix, found: dict[UUID, str], what: str, *, more: bool = False) -> UUID:
+class Ambiguous(Rejected):
+    """Several ids begin as the one that was written; it brings its own words."""
+
+    @property
+    def message(self) -> str:
+        """The candidates."""
+        return self.detail
+
+
+def only_one(prefix: IdPrefix, found: Mapping[UUID, str], what: str, *, more: bool = False) -> UUID:
     """The one id that begins so; `found` has words about each, `more`: there are others beside them.
 
-    Raises Rejected: not_found, or invalid_request with the candidates when there are several.
+    Raises Rejected(not_found), or Ambiguous with the candidates when there are several.
     """
-    if len(found) == 1 and not more:
-        return next(iter(found))
     if not found:
         raise Rejected("not_found", f"no {what} begins with '{prefix.digits}'")
-    named = [f"{identity} {words}".rstrip() for identity, words in list(found.items())[:MOST_NAMED]]
-    others = "\n  and others" if more or len(found) > MOST_NAMED else ""
-    listed = "".join(f"\n  {line}" for line in named)
-    raise Rejected(
-        "invalid_request", f"several {what}s begin with '{prefix.digits}':{listed}{others}\nWrite more of it"
-    )
+    if len(found) == 1 and not more:
+        return next(iter(found))
+    named = [f"{identity}  {words}".rstrip() for identity, words in found.items()][:MOST_NAMED]
+    others = ["and others"] if more or len(found) > MOST_NAMED else []
+    listed = "".join(f"\n  {line}" for line in [*named, *others])
+    raise Ambiguous("invalid_request", f"several begin with '{prefix.digits}', write more of it:{listed}")

@@ -87,7 +87,8 @@ def _walk(conditions: list[str]) -> str:
 
 def _values(wanted: Wanted, limit: int) -> dict[str, Any]:
     texts = ("tenant", "recording_id", "model", "language", "priority", "name")
-    return storable({name: getattr(wanted, name) for name in texts}) | {
+    named: dict[str, Any] = storable({name: getattr(wanted, name) for name in texts})
+    return named | {
         "since": wanted.since,
         "until": wanted.until,
         "before_at": wanted.before and wanted.before[0],

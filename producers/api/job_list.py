@@ -172,7 +172,7 @@ async def list_(
         priority=priority,
         name=name,
         metadata=dict(_pair(item) for item in metadata),
-        ids=begins and (begins.first, begins.last),
+        ids=(begins.first, begins.last) if begins else None,
     )
     _check_times(wanted)
     return await _page(services, wanted, limit, cursor)
