@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from producers.history import History, Stored
+from producers.id_prefix import IdPrefix
 from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
 from schemas.headers import (
@@ -97,7 +98,7 @@ class Wanted:
     kind: str | None = None
     code: str | None = None
     tenant: str | None = None
-    job_id: UUID | None = None
+    job: IdPrefix | None = None
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
@@ -108,11 +109,11 @@ class Wanted:
             (self.kind, letter.kind),
             (self.code, letter.code),
             (self.tenant, letter.tenant),
-            (self.job_id, letter.job_id),
         )
         at = letter.record.at
         return (
             all(wanted is None or wanted == found for wanted, found in exact)
+            and (self.job is None or self.job.begins(letter.job_id))
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
             and (self.text is None or self.text.casefold() in letter.message.casefold())

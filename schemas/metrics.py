@@ -1,9 +1,12 @@
-"""Every metric of the service: name, labels, help. Edges count; the pure core never does.
+"""Every metric of the service: name, labels, help, and the processes that count it. Edges count; the pure core never does.
 
 The first five names are those of the first edition and stay.
 """
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 
 P = "scribe_rabbit_"
 
@@ -103,3 +106,20 @@ ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced
 READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
 )
+
+_FAUST = (RECORDS_HANDLED, CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES)
+COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
+    "scribe-api": (JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, READS, WEBHOOKS_ENDED),
+    "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING),
+    "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS),
+    "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, GROUP_EVENTS, GROUP_SECONDS, *_FAUST),
+    "enhance": _FAUST,
+    "webhooks": (WEBHOOKS_ENDED, *_FAUST),
+    "dispatch": (
+        *(WEBHOOK_ATTEMPTS, WEBHOOKS_GATED, WEBHOOKS_PENDING, WEBHOOKS_ENDED, WEBHOOKS_OLDEST_DUE),
+        *(WEBHOOK_ENDPOINTS_DISABLED, WEBHOOK_ENDPOINTS_LOST, ENHANCED_AI_CALLS, ENHANCED_AI_SECONDS, ENHANCED_AI_OPEN),
+        *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
+    ),
+    "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING),
+}
+"""What each process counts; those of `scribe-streams` by their subcommands. Every other metric stays 0 there."""

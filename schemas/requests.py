@@ -18,6 +18,7 @@ MAX_SPEAKERS = 50
 MAX_URI_CHARS = 8192
 MAX_WEBHOOK_BYTES = 2000  # the database keeps an index of them
 MAX_ID_CHARS = 256
+MAX_FILE_NAME_CHARS = 1024  # of any system, with its path; 255 bytes of it are shown
 MAX_HOTWORDS_CHARS = 2000
 MAX_PROMPT_CHARS = 4000  # the engine keeps the last 223 tokens of it
 MAX_METADATA_ITEMS = 64
@@ -138,6 +139,7 @@ def _source(request: JobRequested) -> Iterator[Mistake]:
         yield "source.sha256", "must be 64 lower-case hex digits"
     if source.size_bytes is not None and source.size_bytes < 0:
         yield "source.size_bytes", "must not be negative"
+    yield from _text("source.name", source.name, MAX_FILE_NAME_CHARS)
 
 
 def _options(request: JobRequested) -> Iterator[Mistake]:

@@ -1,12 +1,13 @@
 """Events to bytes and back: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
 
 Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode, and those of
-producers with schemas of their own.
+producers with schemas of their own. With the ids of the manifest an event is written by the oldest schema that holds all
+of it: processes of the version before know no later one, and a new field costs them nothing until somebody uses it.
 """
 
 import io
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -27,6 +28,7 @@ from schemas.avro_reading import (
 )
 from schemas.errors import InvalidEvent, Permanent, Poison
 from schemas.events import EVENTS, Event
+from schemas.evolution import NewField, new_fields, without
 from schemas.transcript import Transcript
 
 MAGIC = b"\x00"
@@ -48,6 +50,9 @@ class SchemaStore(Protocol):
     def knows(self, schema_id: int) -> bool:
         """Whether `schema_of` has this schema at hand and asks nobody."""
 
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        """Id and schema by which to write an event as plain dicts, from which it takes what the schema does not have."""
+
 
 @cache
 def _adapter(cls: Hashable) -> TypeAdapter[Any]:
@@ -61,6 +66,7 @@ class ManifestStore:
         self._folder = folder
         self._ids: dict[str, int] = json.loads((folder / "manifest.json").read_text())["current"]
         self._schemas: dict[int, Schema] = {}
+        self._older: dict[str, tuple[tuple[int, tuple[NewField, ...]], ...]] = {}
 
     def id_of(self, event_name: str) -> int:
         """See SchemaStore."""
@@ -79,6 +85,25 @@ class ManifestStore:
         """See SchemaStore."""
         return schema_id in self._schemas or self._path(schema_id).is_file()
 
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        """See SchemaStore."""
+        current = self.id_of(event_name)
+        if event_name not in self._older:
+            self._older[event_name] = tuple(self._versions_before(current))
+        for schema_id, fields in self._older[event_name]:
+            if without(plain, fields):
+                return schema_id, self.schema_of(schema_id)
+        return current, current_schema(event_name)
+
+    def _versions_before(self, current: int) -> Iterator[tuple[int, tuple[NewField, ...]]]:
+        """Released versions of an event, the oldest first, each with what it lacks; those left out that could not do."""
+        newest = self.schema_of(current)
+        for schema_id in sorted(int(path.stem) for path in (self._folder / "released").glob("*.avsc")):
+            if schema_id < current and self.schema_of(schema_id)["name"] == newest["name"]:
+                fields = new_fields(newest, self.schema_of(schema_id))
+                if fields is not None:
+                    yield schema_id, fields
+
     def _path(self, schema_id: int) -> Path:
         return self._folder / "released" / f"{schema_id}.avsc"
 
@@ -92,8 +117,10 @@ class Serde:
     def encode(self, event: Event) -> bytes:
         """The event in Confluent wire format."""
         out = io.BytesIO()
-        out.write(MAGIC + self._store.id_of(event.KIND).to_bytes(4, "big"))
-        fastavro.schemaless_writer(out, current_schema(event.KIND), _plain(event), strict=True)
+        plain = _plain(event)
+        schema_id, schema = self._store.writer_for(event.KIND, plain)
+        out.write(MAGIC + schema_id.to_bytes(4, "big"))
+        fastavro.schemaless_writer(out, schema, plain, strict=True)
         return out.getvalue()
 
     def decode(self, value: bytes | None, cls: type[E]) -> E:

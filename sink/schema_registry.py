@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import fastavro
 import httpx2
@@ -15,7 +15,7 @@ from confluent_kafka.schema_registry import Schema as RegistrySchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from schemas.avro_reading import Schema, check_shape
+from schemas.avro_reading import Schema, check_shape, current_schema
 from schemas.errors import Fatal, Outage, Poison, ScribeError
 from schemas.release import schema_text
 from schemas.serde import ManifestStore, SchemaStore, Serde
@@ -81,6 +81,10 @@ class RegistryStore:
     def knows(self, schema_id: int) -> bool:
         """See SchemaStore."""
         return schema_id in self._schemas
+
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:  # noqa: ARG002 - all have it
+        """See SchemaStore; readers find every schema in the registry, so the current one serves all."""
+        return self.id_of(event_name), current_schema(event_name)
 
     def _found(self, schema_id: int) -> Schema:
         try:

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from schemas.errors import Rejected
+from schemas.recording_names import recording_name
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
 from sink.time_limit import SECONDS, limited
@@ -45,6 +46,8 @@ class Hit:
 
     job_id: UUID
     recording_id: str | None
+    name: str | None
+    """What people call the recording."""
     language: str | None
     requested_at: datetime
     position: int
@@ -64,7 +67,7 @@ class Found:
 
 # under row security: only the places come from an index that is read as the owner, all that is told of them from here
 _SEARCH = r"""
-SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.language, s.start_s, s.end_s, s.speaker, snippet.*
+SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, j.language, s.start_s, s.end_s, s.speaker, snippet.*
 FROM scribe_search(%(text)s, %(language)s, %(at)s, %(job_id)s, %(position)s, %(most)s) AS m
 LEFT JOIN jobs j ON j.job_id = m.job_id
 LEFT JOIN segments s ON s.job_id = m.job_id AND s.position = m.position
@@ -166,6 +169,7 @@ def _hit(row: DictRow) -> Hit:
     return Hit(
         job_id=row["job_id"],
         recording_id=row["recording_id"],
+        name=row["source"] and recording_name(row["source"]["uri"], row["source"].get("name")),
         language=row["language"],
         requested_at=row["requested_at"],
         position=row["position"],

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import JobResult, Outcome
+from schemas.recording_names import recording_name
 from schemas.requests import MAX_ID_CHARS
 from sink.storable import storable
 
@@ -63,12 +64,14 @@ def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
 def _data(result: JobResult, public_url: str) -> dict[str, Any]:
     transcript = result.transcript
     link = f"{public_url.rstrip('/')}/api/v1/jobs/{result.job_id}/transcript"
+    source = result.request.source
     data: dict[str, Any] = storable(
         {
             "job_id": str(result.job_id),
             "run": result.run,
             "tenant": result.tenant[:MAX_ID_CHARS],
             "recording_id": _short(result.request.recording_id),
+            "name": _short(recording_name(source.uri, source.name)),
             "outcome": str(result.outcome),
             "error": asdict(result.error) if result.error else None,
             "language": transcript.language if transcript else _short(result.request.options.language),

@@ -10,6 +10,7 @@ from producers.api import (
     enhanced_ai,
     erasures,
     health,
+    job_list,
     jobs,
     models,
     search,
@@ -37,7 +38,17 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
-    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries):
+    for module in (
+        jobs,
+        job_list,
+        erasures,
+        uploads,
+        search,
+        enhanced_ai,
+        models,
+        webhook_endpoints,
+        webhook_deliveries,
+    ):
         app.include_router(module.router, dependencies=[KnownParameters])
     app.include_router(health.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from producers.api.bodies import TranscribeBody
 from producers.api.enhanced_ai import ASK_CODES, check_ask
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
-from producers.api.views import POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
+from producers.api.views import POLL_SECONDS, JobSummary, JobView, download_of, failure_of, job_path, summary, view
 from producers.rendering import CONTENT_TYPES, Format, render
 from producers.submit import Trace, accept, check, job_record, known
 from schemas import metrics
@@ -94,17 +94,18 @@ async def read_transcript(
 ) -> Response:
     """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
 
-    async def read(connection: Connection) -> Transcript | JobRow | None:
+    async def read(connection: Connection) -> tuple[JobRow | None, Transcript | None]:
         job = await jobs.find(connection, job_id, key.tenant)
-        return await jobs.transcript(connection, job) if job and job.state == "completed" else job
+        return job, await jobs.transcript(connection, job) if job and job.state == "completed" else None
 
     # a replica may not have the job or its end yet
-    found = await services.reading.run(key.tenant, read, settled=lambda found: isinstance(found, Transcript))
-    if not isinstance(found, Transcript):
-        raise _without_transcript(_known(found, job_id))
+    found, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
+    job = _known(found, job_id)
+    if transcript is None:
+        raise _without_transcript(job)
     # long transcripts take a while to write out, and nobody else should wait for that
-    text = await anyio.to_thread.run_sync(render, found, form)
-    return Response(text, media_type=CONTENT_TYPES[form])
+    text = await anyio.to_thread.run_sync(render, transcript, form)
+    return Response(text, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from producers.api.disposition import has_file, sent_name
 from schemas.errors import Rejected
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class MultipartForm:
         """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields."""
         self.fields: dict[str, str] = {}
         self.file_begun = self.file_ended = False
+        self.file_name: str | None = None
         self._max_file_bytes = max_file_bytes
         self._names = names
         self._file_bytes = self._field_bytes = 0
@@ -77,7 +79,7 @@ class MultipartForm:
         """Now it is known what the part is."""
         _, options = parse_options_header(self._disposition)
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        self._is_file = b"filename" in options
+        self._is_file = has_file(self._disposition)
         if self._is_file and self._name != FILE_FIELD:
             raise _invalid(f"a file belongs into the part '{FILE_FIELD}'", self._name[:MAX_NAME_CHARS])
         # known names, each once, limit the parts as well
@@ -85,7 +87,8 @@ class MultipartForm:
             raise _invalid("is not known", self._name[:MAX_NAME_CHARS] or "body")
         if self._name in self.fields or (self._name == FILE_FIELD and (self.file_begun or not self._is_file)):
             raise _invalid("may be there once, and the file only with a file name", self._name)
-        self.file_begun = self.file_begun or self._is_file
+        if self._is_file:
+            self.file_begun, self.file_name = True, sent_name(self._disposition)
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """A piece of a field or of the file."""

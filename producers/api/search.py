@@ -30,6 +30,7 @@ class HitView(BaseModel):
 
     job_id: UUID
     recording_id: str | None
+    name: str | None = Field(description="The name of its file.")
     language: str | None
     requested_at: datetime
     position: int = Field(description="Of the segment in its transcript, from 0.")

@@ -82,7 +82,12 @@ async def _receive(
     form.finish()
     if body.size_bytes == 0:
         raise Rejected("media_empty")
-    return Source(uri=f"{UPLOAD_SCHEME}{upload_id}", sha256=body.digest.hexdigest(), size_bytes=body.size_bytes)
+    return Source(
+        uri=f"{UPLOAD_SCHEME}{upload_id}",
+        sha256=body.digest.hexdigest(),
+        size_bytes=body.size_bytes,
+        name=form.file_name,
+    )
 
 
 class _FileBody:

@@ -8,11 +8,13 @@ from producers.cli import (
     dlq,
     enhance,
     erase,
+    jobs,
     keys,
     read,
     registry,
     replay,
     search,
+    status,
     submit,
     tenants,
     topics,
@@ -35,6 +37,8 @@ def create_cli() -> typer.Typer:
         help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False
     )
     app.command()(submit.submit)
+    app.command()(jobs.jobs)
+    app.command()(status.status)
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(cancel.cancel)

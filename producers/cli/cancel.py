@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,9 +11,11 @@ import typer
 
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
+from producers.cli.ids import id_prefix, job_of
 from producers.cli.outcome import print_json
 from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
+from producers.id_prefix import IdPrefix
 from producers.publisher import Publisher
 from schemas.errors import Permanent, Rejected
 from schemas.events import ENDED
@@ -22,7 +25,9 @@ from sink.schema_registry import serde_for
 
 
 def cancel(
-    jobs: Annotated[list[UUID], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
+    jobs: Annotated[
+        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB...", help="Ids of jobs, or their first digits.")
+    ],
     direct: Annotated[
         bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
     ] = False,
@@ -39,17 +44,24 @@ def cancel(
     Asked again it is harmless. Each job ends with a result of its own, state `cancelled`.
     """
     if direct:
-        return _direct(tuple(jobs), tenant, run)
+        return _direct([_whole(job) for job in jobs], tenant, run)
     if tenant is not None:
         raise Rejected("invalid_request", "--tenant goes with --direct: through REST the key tells whose jobs they are")
-    _through_rest(tuple(jobs), as_json=as_json)
+    _through_rest(jobs, as_json=as_json)
     return None
 
 
-def _through_rest(jobs: tuple[UUID, ...], *, as_json: bool) -> None:
+def _whole(job: IdPrefix) -> UUID:
+    if job.whole is None:
+        raise typer.BadParameter("with --direct ids are whole: nobody is asked which jobs there are", param_hint="JOB")
+    return job.whole
+
+
+def _through_rest(jobs: Sequence[IdPrefix], *, as_json: bool) -> None:
     found, refused = [], []
     with RestClient.open(load(ClientSettings)) as client:
-        for job_id in dict.fromkeys(jobs):
+        # all are found before any is stopped
+        for job_id in dict.fromkeys([job_of(client, job) for job in jobs]):
             try:
                 found.append(client.cancel(job_id))
             except Permanent as error:
@@ -69,7 +81,7 @@ def _told(job: dict[str, object]) -> str:
     return f"{job['job_id']}  {told}"
 
 
-def _direct(jobs: tuple[UUID, ...], tenant: str | None, run: int) -> None:
+def _direct(jobs: Sequence[UUID], tenant: str | None, run: int) -> None:
     if tenant is None:
         raise Rejected("invalid_request", "--direct needs --tenant: an order counts for its own tenant's jobs only")
     settings = load(KafkaSettings)

@@ -17,6 +17,7 @@ from schemas.events import JobRequested, Source
 from schemas.objects import check_tenant, upload_key
 from schemas.permissions import free_policy
 from schemas.ports import ObjectStore
+from schemas.recording_names import safe_name
 from schemas.requests import check_source
 from schemas.settings import KafkaAndObjects
 from sink.object_uri import key_of
@@ -71,7 +72,8 @@ def source_of(path: Path) -> Source:
     """A file as the upload that it is going to be."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell())
+        name = safe_name(path.name)
+        return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell(), name=name)
 
 
 def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish: Callable[[], None]) -> None:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
 from producers.cli.dlq_skip import skip
+from producers.cli.ids import id_prefix
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
-from producers.cli.webhook_deliveries import TIMES, utc
+from producers.cli.times import TIMES, utc
 from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
+from producers.id_prefix import IdPrefix, only_one
 from producers.publisher import Publisher
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
@@ -40,7 +41,7 @@ Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(g.sp
 Kind = Annotated[str | None, typer.Option(help="With this kind of error, such as poison or internal.")]
 Code = Annotated[str | None, typer.Option(help="With this error code, such as undecodable.")]
 Tenant = Annotated[str | None, typer.Option(help="Of this tenant.")]
-Job = Annotated[UUID | None, typer.Option(help="Of this job.")]
+Job = Annotated[IdPrefix | None, typer.Option(parser=id_prefix, metavar="JOB", help="Of this job.")]
 Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside at this time (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside before this time (UTC).")]
 Text = Annotated[str | None, typer.Option(help="With this text in the message.")]
@@ -173,12 +174,12 @@ def _wanted(
     kind: str | None,
     code: str | None,
     tenant: str | None,
-    job: UUID | None,
+    job: IdPrefix | None,
     since: datetime | None,
     until: datetime | None,
     text: str | None,
 ) -> Wanted:
-    return Wanted(kind=kind, code=code, tenant=tenant, job_id=job, since=utc(since), until=utc(until), text=text)
+    return Wanted(kind=kind, code=code, tenant=tenant, job=job, since=utc(since), until=utc(until), text=text)
 
 
 def _chosen(
@@ -198,8 +199,17 @@ def _letters(
     with reading(), History.open(settings) as history:
         if places:
             letters = [find(history, serde, place) for place in dict.fromkeys(places)]
-            return [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
-        return list(read(history, serde, wanted, topics, values=values))
+            letters = [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
+        else:
+            letters = list(read(history, serde, wanted, topics, values=values))
+    _check_job(wanted.job, letters)
+    return letters
+
+
+def _check_job(job: IdPrefix | None, letters: Sequence[DeadLetter]) -> None:
+    """Raise Ambiguous where the beginning of an id fits letters of several jobs."""
+    if job is not None and job.whole is None and letters:
+        only_one(job, {letter.job_id: letter.tenant for letter in letters if letter.job_id}, "job")
 
 
 def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:

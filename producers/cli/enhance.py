@@ -3,17 +3,16 @@
 import sys
 import time
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from producers.cli.ids import JobId, job_of
 from producers.cli.outcome import print_json
 from producers.cli.rest import RestClient
+from producers.cli.tables import add_row, make_table, show_table
 from producers.cli.watching import SHORTEST, next_pause
-from producers.rendering import one_line, printable
+from producers.rendering import printable
 from schemas.errors import Outage
 from schemas.events import ENDED
 from schemas.settings import ClientSettings, load
@@ -22,7 +21,7 @@ PATIENCE_SECONDS = 600.0
 
 
 def enhance(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")],
+    job: JobId,
     summarize: Annotated[bool, typer.Option("--summarize", help="A short summary.")] = False,
     entities: Annotated[
         bool, typer.Option("--entities", help="Names, dates, numbers and more, with their times.")
@@ -37,14 +36,13 @@ def enhance(
 
     The operator must have recorded the tenant's consent: text leaves for that service.
     """
-    body = {
-        "transcription_job_id": str(job),
+    body: dict[str, Any] = {
         "enable_summarization": summarize,
         "enable_entity_extraction": entities,
         **({"llm_model": llm_model} if llm_model else {}),
     }
     with RestClient.open(load(ClientSettings)) as client:
-        asked = client.enhance(body)
+        asked = client.enhance({"transcription_job_id": str(job_of(client, job)), **body})
         ended = wait_for(client, asked["enhancement_id"]) if watch else asked
     if as_json:
         print_json(ended)
@@ -77,9 +75,10 @@ def print_enhancement(found: dict[str, Any], console: Console) -> None:
     if found["summary"]:
         console.print("\n".join(printable(line) for line in found["summary"].splitlines()), markup=False)
     if found["entities"]:
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        shown = make_table("", "", "")
+        shown.show_header = False
         for entity in found["entities"]:
             at = "" if entity["start"] is None else f"{entity['start']:.2f} s"
-            table.add_row(at, Text(one_line(entity["kind"])), Text(one_line(entity["text"])))
-        console.print(table)
+            add_row(shown, [at, entity["kind"], entity["text"]])
+        show_table(shown, console)
     console.print(f"{found['model']}, {found['tokens']} tokens", style="dim", markup=False, highlight=False)

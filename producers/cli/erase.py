@@ -9,13 +9,15 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from producers.cancelling import cancel_record
+from producers.cli.database_ids import id_of, ids_of
+from producers.cli.ids import id_prefix
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
+from producers.cli.tables import add_row, make_table, show_table
 from producers.exit_codes import exit_code
+from producers.id_prefix import Ambiguous, IdPrefix
 from schemas.errors import Permanent, Rejected
 from schemas.events import ENDED
 from schemas.objects import check_tenant
@@ -25,18 +27,26 @@ from sink import outbox
 from sink.erasure import Erasure, jobs_of_recording
 from sink.erasure import erase as erase_job
 from sink.holds import Hold, list_holds, release_hold, set_hold
+from sink.id_lookup import Kind
 from sink.jobs import find
 from sink.postgres import Connection, Database
 from sink.schema_registry import serde_for
 
 app = typer.Typer(no_args_is_help=True, help="Legal holds; needs SCRIBE_POSTGRES_DSN.")
 Tenant = Annotated[str, typer.Option(help="Whose it is.")]
-Job = Annotated[UUID | None, typer.Option(help="Only this job; else all that the tenant has.")]
+Job = Annotated[
+    IdPrefix | None,
+    typer.Option(parser=id_prefix, metavar="JOB", help="Only this job; else all that the tenant has."),
+]
+Jobs = Annotated[
+    list[IdPrefix] | None,
+    typer.Argument(parser=id_prefix, metavar="[JOB]...", help="Ids of jobs, or their first digits."),
+]
 
 
 def erase(
     tenant: Tenant,
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="[JOB]...", help="Ids of jobs.")] = None,
+    jobs: Jobs = None,
     recording_id: Annotated[str | None, typer.Option(help="All jobs of this recording.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,11 +80,12 @@ def _show(found: list[Erasure]) -> None:
 
 
 async def _erase(
-    database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None
+    database: Database, tenant: str, named: tuple[IdPrefix, ...], recording_id: str | None
 ) -> tuple[list[Erasure], list[Permanent]]:
     """The evidence of those that could be erased, and why others could not."""
-    if recording_id is not None:
-        async with database.connection() as connection:
+    async with database.connection() as connection:
+        jobs = await ids_of(connection, named, Kind.JOB, Kind.ERASURE, tenant=tenant)
+        if recording_id is not None:
             jobs += await jobs_of_recording(connection, tenant, recording_id)
     if not jobs:
         raise Rejected("not_found", "no job is named, or the recording has none")
@@ -114,21 +125,33 @@ def set_(
     [bold]scribe hold set --tenant acme --reason "case 17"[/]
     """
     check_tenant(tenant)
-    step = partial(set_hold, tenant=tenant, job_id=job, reason=reason, unknown_too=force)
+
+    async def step(connection: Connection) -> Hold:
+        job_id = await id_of(connection, job, Kind.JOB, tenant=tenant) if job else None
+        return await set_hold(connection, tenant, job_id, reason, unknown_too=force)
+
     try:
-        with_database(lambda database: database.run(step))
+        held = with_database(lambda database: database.run(step))
+    except Ambiguous:
+        raise
     except Permanent as error:
         hint = "" if job else "; --force holds it all the same"
         raise Rejected(error.code, f"{error.detail}{hint}") from error
-    sys.stdout.write(f"held {job or 'all'} of {tenant}\n")
+    sys.stdout.write(f"held {held.job_id or 'all'} of {tenant}\n")
 
 
 @app.command()
 def release(tenant: Tenant, job: Job = None) -> None:
     """End a hold; what is over goes with the next sweep."""
-    if not with_database(lambda database: database.run(partial(release_hold, tenant=tenant, job_id=job))):
+
+    async def step(connection: Connection) -> tuple[UUID | None, bool]:
+        job_id = await id_of(connection, job, Kind.HOLD, tenant=tenant) if job else None
+        return job_id, await release_hold(connection, tenant, job_id)
+
+    job_id, released = with_database(lambda database: database.run(step))
+    if not released:
         raise Rejected("not_found", "there is no such hold")
-    sys.stdout.write(f"released {job or 'all'} of {tenant}\n")
+    sys.stdout.write(f"released {job_id or 'all'} of {tenant}\n")
 
 
 @app.command("list")
@@ -140,10 +163,10 @@ def list_(
     if as_json:
         print_json([{name: None if v is None else str(v) for name, v in asdict(hold).items()} for hold in holds])
         return
-    table = Table("TENANT", "JOB", "SINCE", "REASON", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown = make_table("TENANT", "JOB", "SINCE", "REASON", whole=("TENANT", "JOB"))
     for hold in holds:
-        table.add_row(hold.tenant, str(hold.job_id or "all"), f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason)
-    Console().print(table)
+        add_row(shown, [hold.tenant, hold.job_id or "all", f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason])
+    show_table(shown)
 
 
 def _plain(erasure: Erasure) -> dict[str, object]:

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from producers.cli.outcome import print_json
+from producers.cli.tables import add_row, make_table, show_table
 from schemas.errors import Rejected
 from schemas.settings import PostgresSettings, load
 from sink.keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
@@ -48,7 +48,7 @@ def list_(
     if as_json:
         print_json([{name: _text(value) for name, value in asdict(key).items()} for key in keys])
     else:
-        Console().print(_table(keys))
+        show_table(_table(keys))
 
 
 @app.command()
@@ -70,11 +70,11 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def _table(keys: tuple[KeyInfo, ...]) -> Table:
-    table = Table("ID", "TENANT", "LABEL", "CREATED", "REVOKED", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown = make_table("ID", "TENANT", "LABEL", "CREATED", "REVOKED", whole=("ID", "TENANT"))
     for key in keys:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        table.add_row(key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
-    return table
+        add_row(shown, [key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked])
+    return shown
 
 
 def _text(value: object) -> str | None:

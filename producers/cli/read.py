@@ -3,20 +3,18 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from producers.api.views import models as local_models
+from producers.cli.ids import JobId, job_of
 from producers.cli.outcome import print_json, print_transcript, watch_to_end
 from producers.cli.rest import RestClient
+from producers.cli.tables import add_row, make_table, show_table
 from producers.rendering import Format
 from schemas.models import load_registry
 from schemas.settings import ClientSettings, ModelSettings, load
-
-JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")]
 
 
 def watch(
@@ -29,7 +27,7 @@ def watch(
     Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
     """
     with RestClient.open(load(ClientSettings)) as client:
-        watch_to_end(client, job, as_json=as_json)
+        watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
 def result(
@@ -47,12 +45,13 @@ def result(
     """
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
+        job_id = job_of(client, job)
         if form is None:
-            print_transcript(client.transcript(job))
+            print_transcript(client.transcript(job_id))
         elif output is None:
-            sys.stdout.write(client.transcript_text(job, form))
+            sys.stdout.write(client.transcript_text(job_id, form))
         else:
-            _write(output, client.transcript_text(job, form))
+            _write(output, client.transcript_text(job_id, form))
 
 
 def models(
@@ -66,7 +65,7 @@ def models(
     if as_json:
         print_json(entries)
     else:
-        Console().print(model_table(entries))
+        show_table(model_table(entries))
 
 
 def form_of(path: Path) -> Format:
@@ -80,17 +79,14 @@ def form_of(path: Path) -> Format:
 
 def model_table(entries: list[dict[str, Any]]) -> Table:
     """One row a model."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("MODEL", no_wrap=True)  # a name cut short could not be copied
-    table.add_column("LANGUAGES")
-    table.add_column("")
+    shown = make_table("MODEL", "LANGUAGES", "", whole=("MODEL",))
     for entry in entries:
         languages = ", ".join(entry["languages"]) or "99, as Whisper"
         if entry["default_language"]:
             languages += f" (default {entry['default_language']})"
         notes = [entry["description"], "default" if entry["default"] else "", "stand-in" if entry["stand_in"] else ""]
-        table.add_row(entry["name"], languages, " · ".join(note for note in notes if note))
-    return table
+        add_row(shown, [entry["name"], languages, " · ".join(note for note in notes if note)])
+    return shown
 
 
 def _local() -> list[dict[str, Any]]:

@@ -4,17 +4,21 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, TextIO
 from uuid import UUID
 
 import typer
 
 from producers.admin import TopicAdmin
+from producers.cli.database_ids import ids_of
 from producers.cli.dlq_rows import command_of, print_table, progress, reading, tell
+from producers.cli.ids import id_prefix
 from producers.cli.keys import Json, with_database
-from producers.cli.webhook_deliveries import TIMES, utc
+from producers.cli.times import TIMES, utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
+from producers.id_prefix import IdPrefix
 from producers.publisher import Publisher
 from producers.renewal import Changes
 from producers.replay import Found, Target, Wanted, check_model, check_results, prepare, read
@@ -23,6 +27,8 @@ from schemas.errors import Outage
 from schemas.headers import Origin
 from schemas.models import load_registry
 from schemas.settings import ReplayProcess, load
+from sink.id_lookup import Kind
+from sink.postgres import Database
 from sink.replays import Action, Refusal
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
@@ -34,7 +40,9 @@ def replay(
     ] = None,
     until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Published before this time (UTC).")] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    job: Annotated[list[UUID] | None, typer.Option(help="This job; may be repeated.")] = None,
+    job: Annotated[
+        list[IdPrefix] | None, typer.Option(parser=id_prefix, metavar="JOB", help="This job; may be repeated.")
+    ] = None,
     jobs_from: Annotated[
         typer.FileText | None, typer.Option(help="A file with the id of a job on each line; - reads stdin.")
     ] = None,
@@ -67,7 +75,7 @@ def replay(
 
     [bold]scribe replay --job 0b7e1d0a-… --model large-v3 --results scribe.results.trial[/]
     """
-    jobs = _jobs(job, jobs_from)
+    jobs = _jobs(job, jobs_from, tenant)
     wanted = Wanted(tenant=tenant, jobs=jobs, since=utc(since), until=utc(until))
     if wanted == Wanted():
         raise typer.BadParameter("say which: --since, --until, --tenant, --job or --jobs-from")
@@ -100,14 +108,21 @@ def replay(
         raise typer.Exit(TROUBLE)
 
 
-def _jobs(given: Sequence[UUID] | None, lines: TextIO | None) -> frozenset[UUID] | None:
+def _jobs(given: Sequence[IdPrefix] | None, lines: TextIO | None, tenant: str | None) -> frozenset[UUID] | None:
     if not given and lines is None:
         return None
-    words = [line.strip() for line in lines or () if line.strip()]
     try:
-        return frozenset(given or ()) | frozenset(map(UUID, words))
-    except ValueError:
-        raise typer.BadParameter("has a line that is no job id", param_hint="--jobs-from") from None
+        named = [*(given or ()), *(IdPrefix.parse(line) for line in lines or () if line.strip())]
+    except ValueError as error:
+        raise typer.BadParameter(f"has a line that {error}", param_hint="--jobs-from") from None
+    whole = frozenset(prefix.whole for prefix in named if prefix.whole)
+    begun = [prefix for prefix in named if prefix.whole is None]
+    return whole | frozenset(with_database(partial(_begun, begun, tenant))) if begun else whole
+
+
+async def _begun(prefixes: Sequence[IdPrefix], tenant: str | None, database: Database) -> tuple[UUID, ...]:
+    async with database.connection() as connection:
+        return await ids_of(connection, prefixes, Kind.JOB, tenant=tenant)
 
 
 def _missing(found: Sequence[Found], jobs: frozenset[UUID] | None) -> frozenset[UUID]:

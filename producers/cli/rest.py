@@ -70,6 +70,11 @@ class RestClient:
         """A job with its history."""
         return self._json("GET", f"/api/v1/jobs/{job_id}")
 
+    def jobs(self, **wanted: Any) -> dict[str, Any]:
+        """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, those that are None are left out."""
+        params = {name: value for name, value in wanted.items() if value is not None}
+        return self._json("GET", "/api/v1/jobs", params=params)
+
     def cancel(self, job_id: UUID) -> dict[str, Any]:
         """DELETE a job; returns it as it stands then."""
         return self._json("DELETE", f"/api/v1/jobs/{job_id}")

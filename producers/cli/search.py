@@ -54,7 +54,7 @@ def find(client: RestClient, text: str, language: str | None, limit: int) -> lis
 def hit_lines(hits: list[dict[str, Any]]) -> list[Text]:
     """Each job with its hits below it, what was asked for in bold."""
     lines = []
-    for job, group in groupby(hits, key=lambda hit: (hit["job_id"], hit["recording_id"])):
+    for job, group in groupby(hits, key=lambda hit: (hit["job_id"], hit["recording_id"] or hit["name"])):
         lines.append(Text(" ".join(one_line(name) for name in job if name), "cyan"))
         lines += [_line(hit) for hit in group]
     return lines

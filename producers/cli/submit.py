@@ -19,6 +19,7 @@ from producers.cli.outcome import print_json, watch_to_end
 from producers.cli.rest import RestClient
 from producers.findings import invalid
 from schemas.events import Channels, Priority, Task
+from schemas.recording_names import safe_name
 from schemas.settings import ClientSettings, KafkaAndObjects, load
 
 
@@ -106,10 +107,10 @@ def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
         with source.open("rb") as file:
             console = Console(stderr=True)
             if not console.is_terminal:
-                return client.upload(file, source.name, fields)
+                return client.upload(file, _name(source), fields)
             size = source.stat().st_size
             with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
-                return client.upload(shown, source.name, fields)
+                return client.upload(shown, _name(source), fields)
 
 
 def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:
@@ -125,6 +126,11 @@ def _file(text: str) -> Path:
     if not path.is_file():
         raise typer.BadParameter(f"'{text}' is neither a file nor an address", param_hint="FILE|URL")
     return path
+
+
+def _name(path: Path) -> str:
+    """As a form can carry it: a file's name may be no text at all."""
+    return safe_name(path.name) or "recording"
 
 
 def _pairs(items: list[str]) -> dict[str, str]:

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from producers.cli.keys import Json
 from producers.cli.outcome import print_json
+from producers.cli.tables import add_row, make_table, show_table
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
@@ -83,14 +82,11 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json([to_json(policy) for policy in policies])
         return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("TENANT", no_wrap=True, overflow="ignore")
-    for title in ("ENHANCED AI", "RETENTION", "SINCE"):
-        table.add_column(title)
+    shown = make_table("TENANT", "ENHANCED AI", "RETENTION", "SINCE", whole=("TENANT",))
     for policy in policies:
         kept = " ".join(f"{name}={days_text(days)}" for name, days in sorted(policy.retention_days.items()))
-        table.add_row(policy.tenant, "yes" if policy.enhanced_ai else "no", kept, f"{policy.at:%Y-%m-%d %H:%M}")
-    Console().print(table)
+        add_row(shown, [policy.tenant, "yes" if policy.enhanced_ai else "no", kept, f"{policy.at:%Y-%m-%d %H:%M}"])
+    show_table(shown)
 
 
 def _pairs(option: str, given: Iterable[str], unset: str, read: Callable[[str], int]) -> Mapping[str, int | None]:

@@ -4,25 +4,29 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from rich.console import Console
 
+from producers.cli.database_ids import id_of
+from producers.cli.ids import id_prefix
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
-from producers.cli.webhook_rows import delivery_table, endpoint_of, facts, in_transaction, is_id
+from producers.cli.tables import show_table
+from producers.cli.times import TIMES, utc
+from producers.cli.webhook_rows import delivery_of, delivery_table, endpoint_of, facts, in_transaction, is_id
 from producers.exit_codes import TROUBLE
+from producers.id_prefix import IdPrefix
 from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, outcome_of, send_again, send_all_again, send_test
 from schemas.objects import check_tenant
 from schemas.requests import webhook_mistakes
 from schemas.settings import OutboundSettings, load
 from sink.deliveries import State
+from sink.id_lookup import Kind
 from sink.postgres import Connection, Database
 from sink.webhook_ledger import Delivery, Wanted, list_deliveries
 from sink.webhook_secrets import SecretBox
 
-TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
 Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
 Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Scheduled at this time (UTC) or later.")]
@@ -31,7 +35,7 @@ Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Scheduled a
 def deliveries(
     tenant: Only = None,
     endpoint: Annotated[str | None, typer.Option(help="Only this endpoint's: its id, or its address.")] = None,
-    job: Annotated[UUID | None, typer.Option(help="Only this job's.")] = None,
+    job: Annotated[IdPrefix | None, typer.Option(parser=id_prefix, metavar="JOB", help="Only this job's.")] = None,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
@@ -41,14 +45,15 @@ def deliveries(
 
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
-        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=job, state=state, since=utc(since))
+        whose = await id_of(connection, job, Kind.JOB, Kind.ERASURE, tenant=tenant) if job else None
+        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=whose, state=state, since=utc(since))
         return [facts(found) for found in await list_deliveries(connection, wanted, limit)]
 
     found = in_transaction(read)
     if as_json:
         print_json(found)
     else:
-        Console().print(delivery_table(found))
+        show_table(delivery_table(found))
 
 
 def again(
@@ -66,11 +71,15 @@ def again(
     if begin is not None:
         number = with_database(partial(_send_since, which=which, tenant=tenant, since=begin, only_failed=not all_))
     elif is_id(which):
-        in_transaction(lambda connection: send_again(connection, UUID(which)))
+        in_transaction(partial(_send_one, which=which))
         number = 1
     else:
         raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
     sys.stdout.write(f"{number} to be sent again\n")
+
+
+async def _send_one(connection: Connection, which: str) -> Delivery:
+    return await send_again(connection, await delivery_of(connection, which))
 
 
 async def _send_since(database: Database, which: str, tenant: str | None, since: datetime, *, only_failed: bool) -> int:
@@ -107,8 +116,3 @@ def trial(
     sys.stdout.write(f"{found.state} {found.delivery_id}: {seen}\n")
     if found.state is not State.DELIVERED:
         raise typer.Exit(TROUBLE)
-
-
-def utc(at: datetime | None) -> datetime | None:
-    """A time without a zone is meant in UTC."""
-    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)

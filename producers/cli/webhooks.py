@@ -3,16 +3,17 @@
 import json
 import sys
 from typing import Annotated
-from uuid import UUID
 
 import typer
-from rich.console import Console
 
 from producers.cli import webhook_deliveries, webhook_endpoints
+from producers.cli.database_ids import id_of
 from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
+from producers.cli.tables import show_table
 from producers.cli.webhook_endpoints import Which, Whose
 from producers.cli.webhook_rows import attempt_table, endpoint_of, endpoint_table, facts, in_transaction, is_id
+from producers.id_prefix import IdPrefix
 from producers.rendering import one_line
 from schemas.settings import OutboundSettings, load
 from sink.endpoints import (
@@ -24,6 +25,7 @@ from sink.endpoints import (
     rotate_secret,
     set_enabled,
 )
+from sink.id_lookup import Kind
 from sink.postgres import Connection
 from sink.webhook_ledger import attempts_of, find_delivery
 from sink.webhook_secrets import SecretBox
@@ -52,7 +54,7 @@ def list_(
     if as_json:
         print_json([facts(endpoint) for endpoint in endpoints])
     else:
-        Console().print(endpoint_table(endpoints))
+        show_table(endpoint_table(endpoints))
 
 
 @app.command()
@@ -64,9 +66,10 @@ def show(
     """Show an endpoint, or a delivery with every attempt."""
 
     async def read(connection: Connection) -> dict[str, object]:
-        found = await find_delivery(connection, UUID(which)) if is_id(which) else None
+        either = await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY, Kind.ENDPOINT) if is_id(which) else None
+        found = await find_delivery(connection, either) if either else None
         if found is None:
-            return facts(await endpoint_of(connection, which, tenant))
+            return facts(await endpoint_of(connection, str(either or which), tenant))
         return facts(found) | {"ledger": [facts(line) for line in await attempts_of(connection, found.delivery_id)]}
 
     shown = in_transaction(read)
@@ -78,7 +81,7 @@ def show(
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
         sys.stdout.write("" if value in (None, "") else f"{name:<16} {one_line(text)}\n")
     if isinstance(ledger, list) and ledger:
-        Console().print(attempt_table(ledger))
+        show_table(attempt_table(ledger))
 
 
 @app.command()

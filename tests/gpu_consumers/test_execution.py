@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from gpu_consumers.fake import FakeStage
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import ProgressReporter
 from producers.publisher import fits
-from schemas.avro_reading import Schema
+from schemas.avro_reading import Schema, current_schema
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
@@ -377,6 +378,9 @@ class Registry(ManifestStore):
 
     def knows(self, schema_id: int) -> bool:
         return schema_id in self._known
+
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        return self.id_of(event_name), current_schema(event_name)
 
     def _ask(self, what: str | int) -> None:
         if what not in self._known:

@@ -177,7 +177,7 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
             {},
             "SCRIBE_API_KEY: is not",
         ),
-        (("watch", "17"), settings, "should be a valid UUID"),
+        (("watch", "17"), settings, "is neither an id nor the first 4 or more hex digits of one"),
         (("watch", str(uuid4())), settings, "There is no such thing"),
         (
             ("result", str(uuid4()), "-o", str(tmp_path / "x.doc")),
@@ -298,5 +298,5 @@ def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["MODEL", "any", "hebrew"]
     local = run_here("models", "--local")
     assert "ivrit-ai/whisper-large-v3-turbo-ct2" in local.stdout
-    assert max(len(line) for line in local.stdout.splitlines()) <= 80
+    assert local.stdout.count("\n") == 5  # in a pipe each has a line of its own
     assert len(json.loads(run_here("models", "--local", "--json").stdout)) == 4

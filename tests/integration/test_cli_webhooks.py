@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.local.receiver import Receiver
 from producers.cli.app import create_cli
+from producers.id_prefix import Ambiguous
 from schemas.errors import Permanent, Rejected
 from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
 from sink.endpoints import ensure_endpoint
@@ -88,6 +89,49 @@ def test_the_key_is_changed(webhooks: Webhooks) -> None:
     before, key = shown(webhooks("secret", ID)), new_key()
     assert shown(webhooks("reencrypt", key=f"{key},{KEY}")) == "1 encrypted anew\n"
     assert shown(webhooks("secret", ID, key=key)) == before
+
+
+def test_the_beginning_of_an_id_is_enough(webhooks: Webhooks, database: str) -> None:
+    delivery = written(database)
+    for written_so in (ID[:8], ID.upper(), ID.replace("-", ""), f" {ID} ", f"{ID[:13]}…"):
+        assert json.loads(shown(webhooks("show", written_so, "--json")))["endpoint_id"] == ID
+        assert shown(webhooks("secret", written_so)) == shown(webhooks("secret", ID))
+    assert json.loads(shown(webhooks("show", delivery[:13], "--json")))["delivery_id"] == delivery
+    assert [row.split()[0] for row in shown(webhooks("list")).splitlines()] == ["ID", ID]
+    assert delivery in shown(webhooks("deliveries", "--endpoint", ID[:8]))
+    assert shown(webhooks("redeliver", delivery[:13].upper())) == "1 to be sent again\n"
+
+    async def alike(connection: Connection) -> None:
+        """Another endpoint and a delivery of it, whose ids begin like the first one's."""
+        other = f"{ID[:24]}{uuid4().hex[:12]}"
+        for table, column in (("webhook_endpoints", "endpoint_id"), ("webhook_deliveries", "delivery_id")):
+            cursor = await connection.execute(
+                "SELECT string_agg(quote_ident(attname), ', ') AS columns FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attname <> ALL(%s)",
+                [table, [column, "url", "event_id"]],
+            )
+            row = await cursor.fetchone()
+            assert row
+            unique = (
+                ("url", "'https://other.example/'")
+                if table == "webhook_endpoints"
+                else ("event_id", "gen_random_uuid()")
+            )
+            await connection.execute(
+                f"INSERT INTO {table} ({column}, {unique[0]}, {row['columns']})"
+                f" SELECT '{other}', {unique[1]}, {row['columns']} FROM {table} LIMIT 1".encode()
+            )
+
+    in_transaction(database, alike)
+    for words in (("show", ID[:8]), ("secret", ID[:8]), ("deliveries", "--endpoint", ID[:8]), ("disable", ID[:20])):
+        several = webhooks(*words).exception
+        assert isinstance(several, Ambiguous), words
+        assert ID in str(several)
+        assert "acme https://other.example/" in str(several)
+    for words in (("show", "0000"), ("secret", "0000"), ("redeliver", "0000"), ("deliveries", "--job", "0000")):
+        none = webhooks(*words).exception
+        assert isinstance(none, Rejected), words
+        assert "begins with '0000'" in str(none)
 
 
 def test_an_endpoint_is_disabled_and_enabled(webhooks: Webhooks) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -105,7 +105,10 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     """Jobs come back as their next run, what the Faust apps set aside as it was and for the same app only."""
     tenant = f"t{uuid4().hex}"
     samples: dict[str, Any] = {group: SAMPLES[name] for group, name in EVENTS.items()}
-    events = {group: replace(event, tenant=tenant, job_id=uuid4()) for group, event in samples.items()}
+    begins = uuid4().hex[:8]
+    events = {
+        group: replace(event, tenant=tenant, job_id=UUID(begins + uuid4().hex[8:])) for group, event in samples.items()
+    }
     publish_to(
         kafka, *(dead_letter(group, SERDE.encode(x), Origin(ORIGINS[x.KIND], 0, 5)) for group, x in events.items())
     )
@@ -114,6 +117,15 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     assert {line["group"] for line in found} == set(GROUPS)
     assert {(line["code"], line["handled"]) for line in found} == {("internal", None)}
     assert [x["group"] for x in lines(dlq("list", "--tenant", tenant, "--group", "persist", "--json"))] == [PERSIST]
+    one = str(events[TRANSCRIBERS].job_id)
+    for written in (one, one[:20].upper(), f" {one.replace('-', '')[:16]} "):
+        assert [line["job_id"] for line in lines(dlq("list", "--job", written, "--json"))] == [one]
+    several = dlq("redrive", "--job", begins)
+    assert (several.returncode, several.stdout, several.stderr.count(tenant)) == (2, "", 5), several
+    assert all(str(event.job_id) in several.stderr for event in events.values())
+    table = dlq("list", "--tenant", tenant).stdout.splitlines()
+    assert len(table) == 6
+    assert all(str(event.job_id) in "".join(table) for event in events.values())
     [transcribers] = [str(line["item"]) for line in found if line["group"] == TRANSCRIBERS]
     shown = json.loads(dlq("show", transcribers).stdout)
     assert (shown["value"]["tenant"], shown["headers"]["x-upstream"]) == (tenant, "7")

@@ -32,6 +32,7 @@ def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: Shim, client: httpx.Cl
     assert int(answer.headers["retry-after"]) > 0
     assert answer.headers["x-request-id"] == "mine-1"
     assert (job["state"], job["source"]) == ("queued", "https://media.example/call.opus")
+    assert job["name"] == "call.opus"
 
     ((topic, key, value, sent),) = rows(shim, "SELECT topic, key, value, headers FROM outbox")
     event = Serde().decode(bytes(value), JobRequested)
@@ -211,6 +212,7 @@ def test_the_transcript_in_every_form(shim: Shim, client: httpx.Client) -> None:
     assert answers["txt"].text == "[00:00:00] SPEAKER_00: hello there\n[00:00:01] שלום\n"
     assert answers["srt"].text.startswith("1\n00:00:00,250 --> 00:00:01,500\nSPEAKER_00: hello there\n")
     assert answers["vtt"].text.startswith("WEBVTT\n\n00:00:00.250 --> 00:00:01.500\n<v SPEAKER_00>hello there</v>\n")
+    assert answers["srt"].headers["content-disposition"] == 'attachment; filename="call.srt"'
     kinds = {form: answer.headers["content-type"].split(";")[0] for form, answer in answers.items()}
     assert kinds == {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 

@@ -57,6 +57,7 @@ def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: htt
         62.0,
         "ANA",
     )
+    assert hit["name"] == "שיחה 17.wav"
     assert client.get(hit["links"]["transcript"]).json()["segments"][hit["position"]]["start"] == 60.0
 
 

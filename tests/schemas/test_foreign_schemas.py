@@ -33,6 +33,9 @@ class Registry:
     def knows(self, schema_id: int) -> bool:
         return schema_id == FOREIGN_ID
 
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        raise AssertionError(event_name)
+
 
 def ours(kind: str) -> Any:
     return {k: v for k, v in copy.deepcopy(current_schema(kind)).items() if not k.startswith("__")}

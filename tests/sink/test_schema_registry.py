@@ -76,9 +76,10 @@ def avro(schema: dict[str, Any]) -> Schema:
 @pytest.mark.parametrize("event", SAMPLES.values(), ids=SAMPLES)
 def test_the_bytes_differ_only_in_the_id(registered: str, event: Event) -> None:
     with_registry, with_manifest = Serde(RegistryStore(registered)), Serde(ManifestStore())
-    encoded = with_registry.encode(event)
-    assert (encoded[0], encoded[5:]) == (0, with_manifest.encode(event)[5:])
-    assert with_registry.decode_any(encoded) == event
+    encoded, plain = with_registry.encode(event), with_manifest.encode(event)
+    if int.from_bytes(plain[1:5], "big") == ManifestStore().id_of(event.KIND):  # else an older schema holds all of it
+        assert (encoded[0], encoded[5:]) == (0, plain[5:])
+    assert with_registry.decode_any(encoded) == event == with_manifest.decode_any(plain)
 
 
 def test_registering_again_changes_nothing(registered: str) -> None:

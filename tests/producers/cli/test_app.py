@@ -5,7 +5,20 @@ from typer.testing import CliRunner
 
 from producers.cli.app import create_cli
 
-COMMANDS = ["", "submit", "watch", "result", "cancel", "models", "enhance", "topics", "topics apply", "topics check"]
+COMMANDS = [
+    "",
+    "submit",
+    "jobs",
+    "status",
+    "watch",
+    "result",
+    "cancel",
+    "models",
+    "enhance",
+    "topics",
+    "topics apply",
+    "topics check",
+]
 COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
 COMMANDS += ["database", "database migrate", "webhooks"]
 COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
@@ -25,7 +38,8 @@ def test_help_fits_a_terminal_and_says_what_it_does(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "submit", "watch", "result", "cancel", "topics apply", "keys create", "tenants set"]
+    "command",
+    ["", "submit", "jobs", "status", "watch", "result", "cancel", "topics apply", "keys create", "tenants set"],
 )
 def test_help_teaches_with_examples(command: str) -> None:
     shown = CliRunner().invoke(create_cli(), [*command.split(), "--help"], prog_name="scribe", env={"COLUMNS": "80"})
