@@ -11,8 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import typer
-
+from producers.commands import relay as main
 from producers.exit_codes import reported
 from producers.publisher import Publisher
 from schemas import metrics
@@ -157,23 +156,13 @@ async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
             await asyncio.sleep(1)
 
 
-def run() -> None:
-    """Publish the outbox of the REST shim to Kafka.
-
-    Start as many as you like: one works, the others wait for it to end.
-
-    Settings: SCRIBE_KAFKA_…, SCRIBE_POSTGRES_…, and SCRIBE_METRICS_PORT for /readyz and /metrics.
-    """
+def run_relay() -> None:
+    """Does `scribe-relay`."""
     with reported():
         settings = load(RelayProcess)
         configure(settings, "relay")
         with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
             asyncio.run(serve(settings, publisher))
-
-
-def main() -> None:
-    """The command `scribe-relay`."""
-    typer.run(run)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from uuid import UUID, uuid5
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
 
-TOKENS_PER_DAY = "llm_tokens_per_day"
 """The quota of a tenant's policy: tokens a day, counted in UTC."""
 
 

@@ -3,15 +3,12 @@
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from schemas import logs
-from schemas.errors import ScribeError
 from schemas.retention import Rules
 from schemas.settings import (
     DispatchProcess,
@@ -37,6 +34,7 @@ from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
+from streams.command import main
 from streams.dispatcher import Dispatcher, Limits
 from streams.enhancing import Enhancements, EnhancingLimits
 from streams.leasing import Leaser
@@ -48,12 +46,10 @@ from streams.sweep import Sweep
 from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
 
 log = logging.getLogger(__name__)
-cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
 
 
-@cli.command()
 def persist() -> None:
-    """Write jobs, transcripts and history into PostgreSQL and the object store."""
+    """Does `scribe-streams persist`."""
     settings = load(PersistProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
@@ -66,9 +62,8 @@ def persist() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def enhance() -> None:
-    """Schedule a call of the enhanced-AI service for every job whose request asks for it."""
+    """Does `scribe-streams enhance`."""
     settings = load(EnhanceProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
@@ -81,9 +76,8 @@ def enhance() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def webhooks() -> None:
-    """Schedule a webhook for every end of a job whose request names one."""
+    """Does `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
     secrets = SecretBox.of(settings)
 
@@ -97,28 +91,16 @@ def webhooks() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def dispatch() -> None:
-    """Send the scheduled webhooks, signed, and make the scheduled calls of the enhanced-AI service.
-
-    Without ENHANCED_AI_ENDPOINT it only sends webhooks.
-    """
+    """Does `scribe-streams dispatch`."""
     settings = load(DispatchProcess)
     logs.configure(settings, "scribe.dispatch")
     exit_on_signals()
     asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings)))
 
 
-@cli.command()
-def retain(
-    once: Annotated[
-        bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
-    ] = False,
-) -> None:
-    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
-
-    Start as many as you like: one works, the others wait for it to end.
-    """
+def retain(once: bool) -> None:
+    """Does `scribe-streams retain`."""
     settings = load(RetainProcess)
     logs.configure(settings, "scribe.retain")
     exit_on_signals()
@@ -197,15 +179,6 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
         return (Dispatcher(database, client, secrets, limits), Leaser(database, work, asking))
 
     return make
-
-
-def main() -> None:
-    """Run the command line; a wrong environment is told in one line a mistake."""
-    try:
-        cli()
-    except ScribeError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
 
 
 if __name__ == "__main__":

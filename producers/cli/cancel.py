@@ -3,7 +3,6 @@
 import getpass
 import sys
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -21,23 +20,8 @@ from schemas.settings import ClientSettings, KafkaSettings, load
 from sink.schema_registry import serde_for
 
 
-def cancel(
-    jobs: Annotated[list[UUID], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
-    direct: Annotated[
-        bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
-    ] = False,
-    tenant: Annotated[str | None, typer.Option(help="Whose jobs they are; with --direct.")] = None,
-    run: Annotated[int, typer.Option(min=1, help="Up to which run; with --direct.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
-) -> None:
-    """Stop jobs. One that waits is not begun, one that runs stops within seconds, one that has ended stays as it is.
-
-    [bold]scribe cancel 0b7e1d0a-…[/]
-
-    [bold]scribe cancel 0b7e1d0a-… --direct --tenant acme[/]
-
-    Asked again it is harmless. Each job ends with a result of its own, state `cancelled`.
-    """
+def cancel(jobs: list[UUID], direct: bool, tenant: str | None, run: int, as_json: bool) -> None:
+    """Does `scribe cancel`."""
     if direct:
         return _direct(tuple(jobs), tenant, run)
     if tenant is not None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import typer
@@ -21,22 +21,8 @@ from schemas.settings import ClientSettings, load
 PATIENCE_SECONDS = 600.0
 
 
-def enhance(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")],
-    summarize: Annotated[bool, typer.Option("--summarize", help="A short summary.")] = False,
-    entities: Annotated[
-        bool, typer.Option("--entities", help="Names, dates, numbers and more, with their times.")
-    ] = False,
-    llm_model: Annotated[str | None, typer.Option(help="Which model of the enhanced-AI service.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Wait for it and print it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Have the enhanced-AI service work on a transcript.
-
-    [bold]scribe enhance 0b7e1d0a-… --summarize --entities --watch[/]
-
-    The operator must have recorded the tenant's consent: text leaves for that service.
-    """
+def enhance(job: UUID, summarize: bool, entities: bool, llm_model: str | None, watch: bool, as_json: bool) -> None:
+    """Does `scribe enhance`."""
     body = {
         "transcription_job_id": str(job),
         "enable_summarization": summarize,

@@ -5,7 +5,6 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.cancelling import cancel_record
-from producers.cli.keys import Json, with_database
+from producers.cli.keys import with_database
 from producers.cli.outcome import print_json
 from producers.exit_codes import exit_code
 from schemas.errors import Permanent, Rejected
@@ -29,25 +28,9 @@ from sink.jobs import find
 from sink.postgres import Connection, Database
 from sink.schema_registry import serde_for
 
-app = typer.Typer(no_args_is_help=True, help="Legal holds; needs SCRIBE_POSTGRES_DSN.")
-Tenant = Annotated[str, typer.Option(help="Whose it is.")]
-Job = Annotated[UUID | None, typer.Option(help="Only this job; else all that the tenant has.")]
 
-
-def erase(
-    tenant: Tenant,
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="[JOB]...", help="Ids of jobs.")] = None,
-    recording_id: Annotated[str | None, typer.Option(help="All jobs of this recording.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
-
-    Whoever works on one is told to stop; where the service uses a schema registry, SCRIBE_SCHEMA_REGISTRY_URL must name it.
-
-    One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
-
-    [bold]scribe erase --tenant acme --recording-id call-17[/]
-    """
+def erase(tenant: str, jobs: list[UUID] | None, recording_id: str | None, as_json: bool) -> None:
+    """Does `scribe erase`."""
     found, refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
     if as_json:
         print_json([_plain(erasure) for erasure in found])
@@ -102,17 +85,8 @@ async def _erase_one(
     return erasure
 
 
-@app.command("set")
-def set_(
-    tenant: Tenant,
-    reason: Annotated[str, typer.Option(help="Why; only operators see it.")],
-    job: Job = None,
-    force: Annotated[bool, typer.Option("--force", help="Also a tenant of whom nothing is known yet.")] = False,
-) -> None:
-    """Keep a job, or all of a tenant, whatever its time and whoever asks for its erasure.
-
-    [bold]scribe hold set --tenant acme --reason "case 17"[/]
-    """
+def set_(tenant: str, reason: str, job: UUID | None, force: bool) -> None:
+    """Does `scribe hold set`."""
     check_tenant(tenant)
     step = partial(set_hold, tenant=tenant, job_id=job, reason=reason, unknown_too=force)
     try:
@@ -123,19 +97,15 @@ def set_(
     sys.stdout.write(f"held {job or 'all'} of {tenant}\n")
 
 
-@app.command()
-def release(tenant: Tenant, job: Job = None) -> None:
-    """End a hold; what is over goes with the next sweep."""
+def release(tenant: str, job: UUID | None) -> None:
+    """Does `scribe hold release`."""
     if not with_database(lambda database: database.run(partial(release_hold, tenant=tenant, job_id=job))):
         raise Rejected("not_found", "there is no such hold")
     sys.stdout.write(f"released {job or 'all'} of {tenant}\n")
 
 
-@app.command("list")
-def list_(
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
-) -> None:
-    """List holds with their reasons."""
+def list_(tenant: str | None, as_json: bool) -> None:
+    """Does `scribe hold list`."""
     holds: tuple[Hold, ...] = with_database(lambda database: database.run(partial(list_holds, tenant=tenant)))
     if as_json:
         print_json([{name: None if v is None else str(v) for name, v in asdict(hold).items()} for hold in holds])

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import typer
@@ -16,35 +16,15 @@ from producers.rendering import Format
 from schemas.models import load_registry
 from schemas.settings import ClientSettings, ModelSettings, load
 
-JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")]
 
-
-def watch(
-    job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
-) -> None:
-    """Follow a job to its end and print its transcript.
-
-    [bold]scribe watch 0b7e1d0a-…[/]
-
-    Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
-    """
+def watch(job: UUID, as_json: bool) -> None:
+    """Does `scribe watch`."""
     with RestClient.open(load(ClientSettings)) as client:
         watch_to_end(client, job, as_json=as_json)
 
 
-def result(
-    job: JobId,
-    form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
-) -> None:
-    """Print the transcript of a completed job.
-
-    [bold]scribe result 0b7e1d0a-…[/]  in speaker colours
-
-    [bold]scribe result 0b7e1d0a-… --format vtt -o call.vtt[/]
-
-    Without --format, the name of the file tells the form.
-    """
+def result(job: UUID, form: Format | None, output: Path | None) -> None:
+    """Does `scribe result`."""
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
         if form is None:
@@ -55,13 +35,8 @@ def result(
             _write(output, client.transcript_text(job, form))
 
 
-def models(
-    local: Annotated[
-        bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the models that jobs may name; the default one comes first."""
+def models(local: bool, as_json: bool) -> None:
+    """Does `scribe models`."""
     entries = _local() if local else _remote()
     if as_json:
         print_json(entries)

@@ -4,15 +4,15 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, TextIO
+from typing import TextIO
 from uuid import UUID
 
 import typer
 
 from producers.admin import TopicAdmin
 from producers.cli.dlq_rows import command_of, print_table, progress, reading, tell
-from producers.cli.keys import Json, with_database
-from producers.cli.webhook_deliveries import TIMES, utc
+from producers.cli.keys import with_database
+from producers.cli.webhook_deliveries import utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
 from producers.publisher import Publisher
@@ -29,44 +29,21 @@ from sink.schema_registry import serde_for
 
 
 def replay(
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Published at this time (UTC) or later.")
-    ] = None,
-    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Published before this time (UTC).")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    job: Annotated[list[UUID] | None, typer.Option(help="This job; may be repeated.")] = None,
-    jobs_from: Annotated[
-        typer.FileText | None, typer.Option(help="A file with the id of a job on each line; - reads stdin.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Another model; '': the default one.")] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Another language; '': the model's default or detection.")
-    ] = None,
-    results: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC", help="Write results to this topic, such as scribe.results.trial, and change nothing else."
-        ),
-    ] = None,
-    unfinished: Annotated[bool, typer.Option("--unfinished", help="Also jobs that have not ended.")] = False,
-    rate: Annotated[float | None, typer.Option(min=0.01, help="Jobs a second at most.")] = None,
-    replay_id: Annotated[
-        UUID | None, typer.Option(help="Go on with a replay that was cut off, with the same options.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what is meant, and say what would be refused.")
-    ] = False,
-    as_json: Json = False,
+    since: datetime | None,
+    until: datetime | None,
+    tenant: str | None,
+    job: list[UUID] | None,
+    jobs_from: typer.FileText | None,
+    model: str | None,
+    language: str | None,
+    results: str | None,
+    unfinished: bool,
+    rate: float | None,
+    replay_id: UUID | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Do jobs again as their next run, from their records in the job topics, without anybody submitting them again.
-
-    The new run replaces state, transcript and speakers when it begins, and is announced by a webhook when it ends. With
-    --results it does neither.
-
-    [bold]scribe replay --tenant acme --since 2026-01-31 --model large-v3 --rate 5[/]
-
-    [bold]scribe replay --job 0b7e1d0a-… --model large-v3 --results scribe.results.trial[/]
-    """
+    """Does `scribe replay`."""
     jobs = _jobs(job, jobs_from)
     wanted = Wanted(tenant=tenant, jobs=jobs, since=utc(since), until=utc(until))
     if wanted == Wanted():

@@ -1,9 +1,8 @@
 """`scribe search`: where transcripts say something."""
 
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -15,18 +14,8 @@ from schemas.settings import ClientSettings, load
 PAGE = 50
 
 
-def search(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help='Words, "words together", this or that, -without.')],
-    language: Annotated[str | None, typer.Option(help="Only transcripts in this language, such as he.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many hits.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Find where transcripts say something; the newest recording comes first.
-
-    [bold]scribe search "refund policy"[/]
-
-    [bold]scribe search '"refund policy" or compensation -voucher' --language en[/]
-    """
+def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
+    """Does `scribe search`."""
     with RestClient.open(load(ClientSettings)) as client:
         hits = find(client, text, language, limit)
     if as_json:

@@ -3,9 +3,8 @@
 import json
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import typer
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import wrap_file
 
 from producers.api.bodies import JobFields
+from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
 from producers.cli.outcome import print_json, watch_to_end
 from producers.cli.rest import RestClient
@@ -22,53 +22,35 @@ from schemas.events import Channels, Priority, Task
 from schemas.settings import ClientSettings, KafkaAndObjects, load
 
 
-class Via(StrEnum):
-    """The door a job goes through."""
-
-    REST = "rest"
-    KAFKA = "kafka"
-
-
 def submit(
-    recording: Annotated[str, typer.Argument(metavar="FILE|URL", help="A recording, or where it lies.")],
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it and print the transcript.")] = False,
-    model: Annotated[str | None, typer.Option(help="A model that `scribe models` lists.")] = None,
-    language: Annotated[str | None, typer.Option(help="Such as he or en.")] = None,
-    task: Annotated[Task | None, typer.Option(help="Into which language.")] = None,
-    diarize: Annotated[bool | None, typer.Option("--diarize/--no-diarize", help="Find out who speaks.")] = None,
-    num_speakers: Annotated[int | None, typer.Option(help="How many speak, if known.")] = None,
-    min_speakers: Annotated[int | None, typer.Option(help="At least so many.")] = None,
-    max_speakers: Annotated[int | None, typer.Option(help="At most so many.")] = None,
-    channels: Annotated[Channels | None, typer.Option(help="What becomes of stereo.")] = None,
-    hotwords: Annotated[str | None, typer.Option(help="Words to expect.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Text that might have come before.")] = None,
-    words: Annotated[bool | None, typer.Option("--words/--no-words", help="Times of words.")] = None,
-    priority: Annotated[Priority | None, typer.Option(help="Which queue.")] = None,
-    recording_id: Annotated[str | None, typer.Option(help="Your own name of the recording.")] = None,
-    summarize: Annotated[
-        bool, typer.Option("--summarize", help="Have it summarised by the enhanced-AI service.")
-    ] = False,
-    entities: Annotated[bool, typer.Option("--entities", help="Have names, dates and numbers found in it.")] = False,
-    llm_model: Annotated[str | None, typer.Option(help="Which model of that service.")] = None,
-    webhook_url: Annotated[str | None, typer.Option(help="Called when the job ends.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="ISO time after which nobody needs it.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE, handed through.")] = None,
-    job_id: Annotated[UUID | None, typer.Option(help="Your own id, to submit again safely.")] = None,
-    engine: Annotated[str | None, typer.Option(help="The engine of the model.")] = None,
-    via: Annotated[Via, typer.Option(help="REST, or straight to Kafka as upstream systems do.")] = Via.REST,
-    tenant: Annotated[str | None, typer.Option(help="Whose job it is; only with --via kafka.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+    recording: str,
+    watch: bool,
+    model: str | None,
+    language: str | None,
+    task: Task | None,
+    diarize: bool | None,
+    num_speakers: int | None,
+    min_speakers: int | None,
+    max_speakers: int | None,
+    channels: Channels | None,
+    hotwords: str | None,
+    prompt: str | None,
+    words: bool | None,
+    priority: Priority | None,
+    recording_id: str | None,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    webhook_url: str | None,
+    expires_at: str | None,
+    metadata: list[str] | None,
+    job_id: UUID | None,
+    engine: str | None,
+    via: Via,
+    tenant: str | None,
+    as_json: bool,
 ) -> None:
-    """Submit a recording.
-
-    [bold]scribe submit call.opus --watch[/]  uploads a file and prints its transcript
-
-    [bold]scribe submit https://media.example.com/17.mp3 --language he --num-speakers 2[/]
-
-    [bold]scribe submit call.wav --via kafka --tenant acme[/]  needs the settings of Kafka and the object store
-
-    Through REST the key in SCRIBE_API_KEY says whose job it is; SCRIBE_API_URL is the address of the service.
-    """
+    """Does `scribe submit`."""
     given = {name: value for name, value in locals().items() if name in JobFields.model_fields and value is not None}
     given |= {"word_timestamps": words} if words is not None else {}
     given |= {"enable_summarization": True} if summarize else {}

@@ -3,17 +3,16 @@
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Console
 
-from producers.cli.keys import Json, with_database
+from producers.cli.keys import with_database
 from producers.cli.outcome import print_json
 from producers.cli.webhook_rows import delivery_table, endpoint_of, facts, in_transaction, is_id
 from producers.exit_codes import TROUBLE
-from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, outcome_of, send_again, send_all_again, send_test
+from producers.webhooks import outcome_of, send_again, send_all_again, send_test
 from schemas.objects import check_tenant
 from schemas.requests import webhook_mistakes
 from schemas.settings import OutboundSettings, load
@@ -22,22 +21,17 @@ from sink.postgres import Connection, Database
 from sink.webhook_ledger import Delivery, Wanted, list_deliveries
 from sink.webhook_secrets import SecretBox
 
-TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
-Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
-Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
-Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Scheduled at this time (UTC) or later.")]
-
 
 def deliveries(
-    tenant: Only = None,
-    endpoint: Annotated[str | None, typer.Option(help="Only this endpoint's: its id, or its address.")] = None,
-    job: Annotated[UUID | None, typer.Option(help="Only this job's.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    since: Since = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
-    as_json: Json = False,
+    tenant: str | None,
+    endpoint: str | None,
+    job: UUID | None,
+    state: State | None,
+    since: datetime | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List deliveries, the newest first."""
+    """Does `scribe webhooks deliveries`."""
 
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
@@ -51,16 +45,8 @@ def deliveries(
         Console().print(delivery_table(found))
 
 
-def again(
-    which: Annotated[str, typer.Argument(metavar="ID", help="A delivery's id, or an endpoint's id or address.")],
-    tenant: Whose = None,
-    since: Since = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also what was delivered.")] = False,
-) -> None:
-    """Send a delivery again, or with --since all that an endpoint did not take; each keeps its webhook-id.
-
-    [bold]scribe webhooks redeliver https://acme.example/hook --tenant acme --since 2026-01-31[/]
-    """
+def again(which: str, tenant: str | None, since: datetime | None, all_: bool) -> None:
+    """Does `scribe webhooks redeliver`."""
 
     begin = utc(since)
     if begin is not None:
@@ -87,12 +73,8 @@ async def _send_since(database: Database, which: str, tenant: str | None, since:
             shown.update(f"{number:,} to be sent again so far, those until {after[0]:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def trial(
-    url: Annotated[str, typer.Argument(help="The address.")],
-    tenant: Annotated[str, typer.Option(help="Whose endpoint it is.")],
-    wait: Annotated[float, typer.Option(min=0, max=MAX_WAIT_SECONDS, help="Seconds to wait.")] = WAIT_SECONDS,
-) -> None:
-    """Send a signed `webhook.test` through the dispatcher, and print how it ended; exit code 1 when it was not taken."""
+def trial(url: str, tenant: str, wait: float) -> None:
+    """Does `scribe webhooks test`."""
     check_tenant(tenant)
     box = SecretBox.of(load(OutboundSettings))
 
