@@ -78,7 +78,7 @@ class Group(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None and ctx.resilient_parsing:
             for parameter in command.get_params(ctx):
-                parameter.process_value = _as_typed  # type: ignore[method-assign]
+                parameter.process_value = _as_typed  # type: ignore[assignment, method-assign]
         return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
+from schemas.nearest import unknown
 from schemas.objects import BUCKET, check_tenant
 from schemas.quotas import QUOTAS
 from schemas.requests import EARLIEST
@@ -100,7 +101,7 @@ def _models(policy: TenantPolicy) -> Iterator[Mistake]:
 def _quotas(policy: TenantPolicy) -> Iterator[Mistake]:
     for name, value in policy.quotas.items():
         if name not in QUOTAS:
-            yield f"quotas.{name[:MAX_ITEM_CHARS]}", f"is no quota; there are {', '.join(QUOTAS)}"
+            yield f"quotas.{name[:MAX_ITEM_CHARS]}", unknown("quota", name, QUOTAS)
         elif not 0 <= value <= MAX_QUOTA:
             yield f"quotas.{name}", f"must be a number from 0 to {MAX_QUOTA}"
 

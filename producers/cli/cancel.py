@@ -9,7 +9,7 @@ import typer
 
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
 from producers.publisher import Publisher

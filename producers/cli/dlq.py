@@ -1,5 +1,6 @@
 """`scribe dlq`: what could not be worked on, for operators: looked at, sent back, or set aside for good."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -7,17 +8,18 @@ from uuid import UUID
 import typer
 
 from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
+from producers.cli.json_lines import json_text, print_json
 from producers.cli.keys import with_database
-from producers.cli.outcome import print_json
 from producers.cli.webhook_deliveries import utc
-from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
+from producers.dead_letters import CODES, DLQS, KINDS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
 from producers.publisher import Publisher
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Outage
+from schemas.errors import Outage, Rejected
 from schemas.headers import Origin
+from schemas.nearest import unknown
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from sink.postgres import Database
@@ -51,12 +53,15 @@ def list_(
         print_letters(shown[:limit], handled if all_ else {}, len(shown) - limit if len(shown) > limit else 0)
 
 
-def show(item: str) -> None:
+def show(item: str, as_json: bool) -> None:
     """Does `scribe dlq show`."""
     settings = load(ReplayProcess)
     with History.open(settings) as history:
         letter = find(history, serde_for(settings), place_of(item))
-    print_json(contents(letter))
+    if as_json:
+        print_json(contents(letter))
+    else:
+        sys.stdout.write(json_text(contents(letter), indent=1) + "\n")
 
 
 def redrive_(
@@ -131,6 +136,9 @@ def _wanted(
     until: datetime | None,
     text: str | None,
 ) -> Wanted:
+    for option, word, known in (("--kind", kind, KINDS), ("--code", code, CODES)):
+        if word is not None and word not in known:
+            raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
     return Wanted(kind=kind, code=code, tenant=tenant, job_id=job, since=utc(since), until=utc(until), text=text)
 
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from producers.cli.outcome import json_text, print_json
+from producers.cli.json_lines import print_json
 from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
 from producers.rendering import one_line
@@ -37,9 +37,7 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]
 
 def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]) -> None:
     """One JSON object a line."""
-    for letter in letters:
-        entry = handled.get(letter.record.place)
-        sys.stdout.write(json_text({**facts(letter), "handled": _handled(entry) or None}) + "\n")
+    print_json({**facts(letter), "handled": _handled(handled.get(letter.record.place)) or None} for letter in letters)
 
 
 def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
@@ -53,13 +51,13 @@ def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal
 
 def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_json: bool) -> None:
     """Counts by what they are counted by."""
+    if as_json:
+        print_json({**dict(zip(names, values, strict=True)), "count": count} for values, count in sorted(found.items()))
+        return
     table = _table(*(name.upper() for name in names), "COUNT")
     for values, count in sorted(found.items()):
-        if as_json:
-            sys.stdout.write(json_text({**dict(zip(names, values, strict=True)), "count": count}) + "\n")
         table.add_row(*map(_cell, values), str(count))
-    if not as_json:
-        Console().print(table)
+    Console().print(table)
 
 
 def reading() -> AbstractContextManager[object]:

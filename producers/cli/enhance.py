@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.cli.watching import SHORTEST, next_pause
 from producers.rendering import one_line, printable

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.cancelling import cancel_record
+from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.outcome import print_json
 from producers.exit_codes import exit_code
 from schemas.errors import Permanent, Rejected
 from schemas.events import ENDED
@@ -33,7 +33,7 @@ def erase(tenant: str, jobs: list[UUID] | None, recording_id: str | None, as_jso
     """Does `scribe erase`."""
     found, refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
     if as_json:
-        print_json([_plain(erasure) for erasure in found])
+        print_json(asdict(erasure) for erasure in found)
     else:
         _show(found)
     for error in refused:
@@ -108,14 +108,9 @@ def list_(tenant: str | None, as_json: bool) -> None:
     """Does `scribe hold list`."""
     holds: tuple[Hold, ...] = with_database(lambda database: database.run(partial(list_holds, tenant=tenant)))
     if as_json:
-        print_json([{name: None if v is None else str(v) for name, v in asdict(hold).items()} for hold in holds])
+        print_json(asdict(hold) for hold in holds)
         return
     table = Table("TENANT", "JOB", "SINCE", "REASON", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for hold in holds:
         table.add_row(hold.tenant, str(hold.job_id or "all"), f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason)
     Console().print(table)
-
-
-def _plain(erasure: Erasure) -> dict[str, object]:
-    plain = asdict(erasure)
-    return {name: v if v is None or isinstance(v, dict | int) else str(v) for name, v in plain.items()}

@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from schemas.errors import Rejected
 from schemas.settings import PostgresSettings, load
 from sink.keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
@@ -32,7 +32,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     """Does `scribe keys list`."""
     keys = with_database(lambda database: list_keys(database, tenant))
     if as_json:
-        print_json([{name: _text(value) for name, value in asdict(key).items()} for key in keys])
+        print_json(asdict(key) for key in keys)
     else:
         Console().print(_table(keys))
 
@@ -60,7 +60,3 @@ def _table(keys: tuple[KeyInfo, ...]) -> Table:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
         table.add_row(key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
     return table
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

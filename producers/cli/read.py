@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.api.views import models as local_models
-from producers.cli.outcome import print_json, print_transcript, watch_to_end
+from producers.cli.json_lines import print_json
+from producers.cli.outcome import print_transcript, watch_to_end
 from producers.cli.rest import RestClient
 from producers.rendering import Format
 from schemas.models import load_registry

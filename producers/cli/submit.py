@@ -15,7 +15,8 @@ from rich.progress import wrap_file
 from producers.api.bodies import JobFields
 from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
-from producers.cli.outcome import print_json, watch_to_end
+from producers.cli.json_lines import print_json
+from producers.cli.outcome import watch_to_end
 from producers.cli.rest import RestClient
 from producers.findings import invalid
 from schemas.events import Channels, Priority, Task
@@ -98,7 +99,7 @@ def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:
     try:
         fields = JobFields.model_validate(given)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, JobFields) from error
     return publish_job(load(KafkaAndObjects), source, fields, tenant, datetime.now(UTC))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy

@@ -8,9 +8,9 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.outcome import print_json
-from producers.cli.webhook_rows import delivery_table, endpoint_of, facts, in_transaction, is_id
+from producers.cli.webhook_rows import delivery_facts, delivery_table, endpoint_of, in_transaction, is_id
 from producers.exit_codes import TROUBLE
 from producers.webhooks import outcome_of, send_again, send_all_again, send_test
 from schemas.objects import check_tenant
@@ -36,7 +36,7 @@ def deliveries(
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
         wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=job, state=state, since=utc(since))
-        return [facts(found) for found in await list_deliveries(connection, wanted, limit)]
+        return [delivery_facts(found) for found in await list_deliveries(connection, wanted, limit)]
 
     found = in_transaction(read)
     if as_json:

@@ -9,8 +9,8 @@ import typer
 from pydantic import ValidationError
 
 from producers.api.webhook_views import EndpointChange
-from producers.cli.outcome import print_json
-from producers.cli.webhook_rows import endpoint_of, facts, in_transaction
+from producers.cli.json_lines import print_json
+from producers.cli.webhook_rows import endpoint_facts, endpoint_of, in_transaction
 from producers.findings import invalid
 from producers.rendering import one_line
 from producers.webhooks import check_url, known_endpoint
@@ -36,7 +36,7 @@ def add(url: str, tenant: str, description: str | None, max_per_second: str | No
 
     made = in_transaction(register)
     if as_json:
-        print_json(facts(made))
+        print_json(endpoint_facts(made))
     else:
         sys.stdout.write(f"{made.endpoint_id}\n")
 
@@ -81,4 +81,4 @@ def _changes(description: str | None, max_per_second: str | None) -> dict[str, A
     try:
         return EndpointChange(**given).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, EndpointChange) from error

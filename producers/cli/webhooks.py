@@ -6,9 +6,17 @@ from uuid import UUID
 
 from rich.console import Console
 
+from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.outcome import print_json
-from producers.cli.webhook_rows import attempt_table, endpoint_of, endpoint_table, facts, in_transaction, is_id
+from producers.cli.webhook_rows import (
+    attempt_table,
+    delivery_details,
+    endpoint_facts,
+    endpoint_of,
+    endpoint_table,
+    in_transaction,
+    is_id,
+)
 from producers.rendering import one_line
 from schemas.settings import OutboundSettings, load
 from sink.endpoints import (
@@ -28,7 +36,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     """Does `scribe webhooks list`."""
     endpoints = in_transaction(lambda connection: list_endpoints(connection, tenant))
     if as_json:
-        print_json([facts(endpoint) for endpoint in endpoints])
+        print_json(map(endpoint_facts, endpoints))
     else:
         Console().print(endpoint_table(endpoints))
 
@@ -39,8 +47,8 @@ def show(which: str, tenant: str | None, as_json: bool) -> None:
     async def read(connection: Connection) -> dict[str, object]:
         found = await find_delivery(connection, UUID(which)) if is_id(which) else None
         if found is None:
-            return facts(await endpoint_of(connection, which, tenant))
-        return facts(found) | {"ledger": [facts(line) for line in await attempts_of(connection, found.delivery_id)]}
+            return endpoint_facts(await endpoint_of(connection, which, tenant))
+        return delivery_details(found, list(await attempts_of(connection, found.delivery_id)))
 
     shown = in_transaction(read)
     if as_json:

@@ -1,9 +1,11 @@
 """The `scribe` command as a process, and what tests of it ask of the database."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
@@ -37,6 +39,11 @@ Run = Callable[..., Done]
 
 def for_shim(shim: Shim) -> dict[str, str]:
     return {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
+
+
+def lines(shown: str) -> list[dict[str, Any]]:
+    """What `--json` printed: an object a line."""
+    return [json.loads(line) for line in shown.splitlines()]
 
 
 def last_job(shim: Shim) -> JobRequested:

@@ -53,7 +53,10 @@ def list_(
 
 @app.command()
 @deferred_to("producers.cli.dlq")
-def show(item: Annotated[str, typer.Argument(metavar="ITEM", help="As `list` names it.")]) -> None:
+def show(
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="As `list` names it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="On one line, for programs.")] = False,
+) -> None:
     """Print all of a dead letter as JSON: headers, error, and the event, or the bytes that nobody can read in hex.
 
     \b
