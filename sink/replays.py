@@ -45,6 +45,7 @@ class Refusal(StrEnum):
     VALUE_GONE = "its value was too large for a dead letter, and its origin is over"
     INVALID = "its request is not valid, with the changes that were asked for"
     RECORDING_GONE = "its recording is over"
+    UNREADABLE = "nobody can read it, so it would only come back; --unreadable sends it to processes that can"
     NO_RUN = "there is no run after its last one"
     TOO_LARGE = "the broker refuses the record"
 

@@ -9,6 +9,7 @@ import typer
 
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
+from producers.cli.interruption import Count, telling
 from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
@@ -31,13 +32,17 @@ def cancel(jobs: list[UUID], direct: bool, tenant: str | None, run: int, as_json
 
 
 def _through_rest(jobs: tuple[UUID, ...], *, as_json: bool) -> None:
-    found, refused = [], []
-    with RestClient.open(load(ClientSettings)) as client:
+    found, refused, count = [], [], Count(len(set(jobs)))
+    with (
+        telling(lambda: f"interrupted: {count} were asked to stop; asked again it is harmless"),
+        RestClient.open(load(ClientSettings)) as client,
+    ):
         for job_id in dict.fromkeys(jobs):
             try:
                 found.append(client.cancel(job_id))
             except Permanent as error:
                 refused.append((job_id, error))
+            count.add()
     if as_json:
         print_json(found)
     else:

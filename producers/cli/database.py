@@ -2,6 +2,7 @@
 
 import sys
 
+from producers.cli.interruption import telling
 from producers.cli.keys import with_database
 from schemas.settings import PostgresSettings, load
 from sink.migrate import migrate as apply_missing
@@ -10,10 +11,13 @@ from sink.search import index_missing
 
 def migrate() -> None:
     """Does `scribe database migrate`."""
-    names = apply_missing(load(PostgresSettings).postgres_dsn.get_secret_value())
+    with telling("interrupted; each migration is applied whole or not at all, and the same command goes on"):
+        names = apply_missing(load(PostgresSettings).postgres_dsn.get_secret_value())
     sys.stdout.write("".join(f"applied {name}\n" for name in names) or "the database is up to date\n")
 
 
 def index() -> None:
     """Does `scribe database index`."""
-    sys.stdout.write(f"indexed {with_database(index_missing)} segments\n")
+    with telling("interrupted; what was indexed stays, and the same command goes on"):
+        number = with_database(index_missing)
+    sys.stdout.write(f"indexed {number} segments\n")

@@ -7,17 +7,16 @@ from uuid import UUID
 
 import typer
 
-from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
+from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, reading, sending, tell
 from producers.cli.json_lines import json_text, print_json
 from producers.cli.keys import with_database
 from producers.cli.webhook_deliveries import utc
 from producers.dead_letters import CODES, DLQS, KINDS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
-from producers.publisher import Publisher
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Outage, Rejected
+from schemas.errors import Rejected
 from schemas.headers import Origin
 from schemas.nearest import unknown
 from schemas.settings import ReplayProcess, load
@@ -77,6 +76,7 @@ def redrive_(
     everything: bool,
     to: str | None,
     again: bool,
+    unreadable: bool,
     rate: float | None,
     dry_run: bool,
     as_json: bool,
@@ -87,18 +87,14 @@ def redrive_(
     letters = _chosen(settings, items, group, wanted, everything)
     _check_step(to, letters)
     command = command_of(Action.REDRIVE, again=again)
-    prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to)
+    prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to, unreadable=unreadable)
     if dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
         print_counts(letters, refused, as_json)
         return
-    with Publisher(settings, "scribe-cli") as publisher, progress("redriven", len(prepared.items)) as told:
-        try:
-            report = with_database(
-                lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
-            )
-        except Outage as error:
-            raise Outage(f"{error}; to go on: the same command again") from error
+    again_ = "to go on: the same command again, which does nothing twice"
+    with sending(settings, "redriven", len(prepared.items), again_) as (publisher, told):
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, Pace(rate), told))
     tell(command, _names(letters), report, "redriven", as_json)
 
 

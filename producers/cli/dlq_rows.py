@@ -4,7 +4,7 @@ import getpass
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from uuid import UUID, uuid4
 
 import typer
@@ -13,12 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from producers.cli.interruption import NOTHING_DONE, Count, telling
 from producers.cli.json_lines import print_json
 from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
+from producers.publisher import Publisher
 from producers.rendering import one_line
 from producers.replaying import Report
+from schemas.errors import Outage
 from schemas.headers import Origin
+from schemas.settings import KafkaSettings
 from sink.replays import Action, Command, Entry, Refusal
 
 
@@ -60,10 +64,34 @@ def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_j
     Console().print(table)
 
 
-def reading() -> AbstractContextManager[object]:
+@contextmanager
+def reading() -> Iterator[None]:
     """Tells that topics are read, which may take long, where somebody looks."""
     console = Console(stderr=True)
-    return console.status("reading") if console.is_terminal else nullcontext()
+    with telling(NOTHING_DONE), console.status("reading") if console.is_terminal else nullcontext():
+        yield
+
+
+@contextmanager
+def sending(
+    settings: KafkaSettings, done: str, total: int, go_on: str
+) -> Iterator[tuple[Publisher, Callable[[int], object]]]:
+    """What sends records again and hears how many more are `done`; an end before the last one tells how to go on."""
+    count = Count(total)
+    with (
+        telling(lambda: f"interrupted: {count} {done}; {go_on}"),
+        Publisher(settings, "scribe-cli") as publisher,
+        progress(done, total) as told,
+    ):
+
+        def more(number: int) -> None:
+            count.add(number)
+            told(number)
+
+        try:
+            yield publisher, more
+        except Outage as error:
+            raise Outage(f"{error}; {count} {done}; {go_on}") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from producers.cli.interruption import telling
 from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.cli.watching import SHORTEST, next_pause
@@ -21,17 +22,27 @@ from schemas.settings import ClientSettings, load
 PATIENCE_SECONDS = 600.0
 
 
-def enhance(job: UUID, summarize: bool, entities: bool, llm_model: str | None, watch: bool, as_json: bool) -> None:
+def enhance(
+    job: UUID,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    enhancement_id: UUID | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
     """Does `scribe enhance`."""
     body = {
         "transcription_job_id": str(job),
         "enable_summarization": summarize,
         "enable_entity_extraction": entities,
         **({"llm_model": llm_model} if llm_model else {}),
+        **({"enhancement_id": str(enhancement_id)} if enhancement_id else {}),
     }
     with RestClient.open(load(ClientSettings)) as client:
         asked = client.enhance(body)
-        ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+        with telling(f"the enhancement goes on; back to it: {_again(job, asked)}"):
+            ended = wait_for(client, asked["enhancement_id"]) if watch else asked
     if as_json:
         print_json(ended)
     elif watch:
@@ -40,6 +51,14 @@ def enhance(job: UUID, summarize: bool, entities: bool, llm_model: str | None, w
         sys.stdout.write(f"{ended['enhancement_id']}\n")
     if ended["state"] == "failed":
         raise typer.Exit(1)
+
+
+def _again(job: UUID, asked: dict[str, Any]) -> str:
+    """The command that asks the same once more, which is harmless, and waits."""
+    wishes = {"--summarize": asked["enable_summarization"], "--entities": asked["enable_entity_extraction"]}
+    options = [name for name, wanted in wishes.items() if wanted]
+    options += [f"--llm-model {asked['llm_model']}"] if asked["llm_model"] else []
+    return " ".join(["scribe enhance", str(job), *options, f"--watch --enhancement-id {asked['enhancement_id']}"])
 
 
 def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:

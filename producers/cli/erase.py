@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.cancelling import cancel_record
+from producers.cli.interruption import telling
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
 from producers.exit_codes import exit_code
@@ -31,7 +32,10 @@ from sink.schema_registry import serde_for
 
 def erase(tenant: str, jobs: list[UUID] | None, recording_id: str | None, as_json: bool) -> None:
     """Does `scribe erase`."""
-    found, refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
+    found: list[Erasure] = []
+    words = "interrupted: {} erased, objects follow by `scribe-streams retain`; asked again it goes on"
+    with telling(lambda: words.format(len(found))):
+        refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id, found))
     if as_json:
         print_json(asdict(erasure) for erasure in found)
     else:
@@ -53,9 +57,9 @@ def _show(found: list[Erasure]) -> None:
 
 
 async def _erase(
-    database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None
-) -> tuple[list[Erasure], list[Permanent]]:
-    """The evidence of those that could be erased, and why others could not."""
+    database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None, found: list[Erasure]
+) -> list[Permanent]:
+    """Why some could not be erased; `found` gets the evidence of each that could, as soon as it is."""
     if recording_id is not None:
         async with database.connection() as connection:
             jobs += await jobs_of_recording(connection, tenant, recording_id)
@@ -64,14 +68,13 @@ async def _erase(
     step = partial(
         _erase_one, serde_for(load(KafkaSettings)), tenant, f"operator {getpass.getuser()}", datetime.now(UTC)
     )
-    found: list[Erasure] = []
     refused: list[Permanent] = []
     for job_id in dict.fromkeys(jobs):
         try:
             found.append(await database.run(partial(step, job_id)))
         except Permanent as error:
             refused.append(error)
-    return found, refused
+    return refused
 
 
 async def _erase_one(

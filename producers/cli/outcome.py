@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from producers.cli.interruption import telling
 from producers.cli.json_lines import print_json as print_json
 from producers.cli.rest import RestClient
 from producers.cli.speakers import transcript_table
@@ -19,7 +20,7 @@ from schemas.transcript import Transcript
 
 def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
     """Follow a job on stderr, then print its transcript on stdout; exits with 1 or 2 when it has none."""
-    with display(Console(stderr=True)) as shown:
+    with telling(goes_on(job_id)), display(Console(stderr=True)) as shown:
         job = follow(client, job_id, shown, may_be_absent=may_be_absent)
     if as_json:
         print_json(job)
@@ -28,6 +29,11 @@ def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_abse
     if job["state"] != "completed":
         sys.stderr.write("" if as_json else f"{ending(job)}\n")
         raise typer.Exit(code_of(job))
+
+
+def goes_on(job_id: UUID) -> str:
+    """What is said to somebody who stops watching."""
+    return f"the job goes on; back to it: scribe watch {job_id}; to stop it: scribe cancel {job_id}"
 
 
 def print_transcript(transcript: Transcript) -> None:

@@ -10,16 +10,14 @@ from uuid import UUID
 import typer
 
 from producers.admin import TopicAdmin
-from producers.cli.dlq_rows import command_of, print_table, progress, reading, tell
+from producers.cli.dlq_rows import command_of, print_table, reading, sending, tell
 from producers.cli.keys import with_database
 from producers.cli.webhook_deliveries import utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
-from producers.publisher import Publisher
 from producers.renewal import Changes
 from producers.replay import Found, Target, Wanted, check_model, check_results, prepare, read
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Outage
 from schemas.headers import Origin
 from schemas.models import load_registry
 from schemas.settings import ReplayProcess, load
@@ -65,13 +63,11 @@ def replay(
         _print_counts(found, refused, as_json)
     else:
         _say(prepared.refused, len(prepared.items))
-        with Publisher(settings, "scribe-cli") as publisher, progress("replayed", len(prepared.items)) as told:
-            try:
-                report = with_database(
-                    lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
-                )
-            except Outage as error:
-                raise Outage(f"{error}; to go on: the same command with --replay-id {command.replay_id}") from error
+        again = f"to go on: the same command with --replay-id {command.replay_id}"
+        with sending(settings, "replayed", len(prepared.items), again) as (publisher, told):
+            report = with_database(
+                lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
+            )
         tell(command, _names(found), report, "replayed", as_json)
     if missing:
         raise typer.Exit(TROUBLE)

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import typer
 from pydantic import ValidationError
@@ -15,10 +15,12 @@ from rich.progress import wrap_file
 from producers.api.bodies import JobFields
 from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
+from producers.cli.interruption import telling
 from producers.cli.json_lines import print_json
 from producers.cli.outcome import watch_to_end
-from producers.cli.rest import RestClient
+from producers.cli.rest import RestClient, Unheard
 from producers.findings import invalid
+from schemas.errors import Outage
 from schemas.events import Channels, Priority, Task
 from schemas.settings import ClientSettings, KafkaAndObjects, load
 
@@ -82,17 +84,27 @@ def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bo
 
 
 def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
-    with RestClient.open(load(ClientSettings)) as client:
-        if isinstance(source, str):
-            return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
-        fields = {name: _form(value) for name, value in given.items()}
-        with source.open("rb") as file:
-            console = Console(stderr=True)
-            if not console.is_terminal:
-                return client.upload(file, source.name, fields)
-            size = source.stat().st_size
-            with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
-                return client.upload(shown, source.name, fields)
+    # an id of our own, so that whoever does not hear of the job can ask, or send it again, and has no second one
+    job_id = given.setdefault("job_id", uuid4())
+    unheard = f"whether there is a job is not known; see: scribe watch {job_id}; to submit it again: --job-id {job_id}"
+    with RestClient.open(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
+        try:
+            return _send(client, source, given)
+        except Unheard as error:
+            raise Outage(f"{error}; {unheard}") from error
+
+
+def _send(client: RestClient, source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(source, str):
+        return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
+    fields = {name: _form(value) for name, value in given.items()}
+    with source.open("rb") as file:
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            return client.upload(file, source.name, fields)
+        size = source.stat().st_size
+        with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
+            return client.upload(shown, source.name, fields)
 
 
 def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:

@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from producers.cli.interruption import NOTHING_DONE, Count, telling
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
 from producers.cli.webhook_rows import delivery_facts, delivery_table, endpoint_of, in_transaction, is_id
@@ -49,28 +50,35 @@ def again(which: str, tenant: str | None, since: datetime | None, all_: bool) ->
     """Does `scribe webhooks redeliver`."""
 
     begin = utc(since)
+    count = Count()
     if begin is not None:
-        number = with_database(partial(_send_since, which=which, tenant=tenant, since=begin, only_failed=not all_))
+        send = partial(_send_since, which=which, tenant=tenant, since=begin, count=count, only_failed=not all_)
+        words = "interrupted: {:,} to be sent again; the same command goes on with those that are not"
+        with telling(lambda: words.format(count.done)):
+            with_database(send)
     elif is_id(which):
         in_transaction(lambda connection: send_again(connection, UUID(which)))
-        number = 1
+        count.add()
     else:
         raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
-    sys.stdout.write(f"{number} to be sent again\n")
+    sys.stdout.write(f"{count.done} to be sent again\n")
 
 
-async def _send_since(database: Database, which: str, tenant: str | None, since: datetime, *, only_failed: bool) -> int:
+async def _send_since(
+    database: Database, which: str, tenant: str | None, since: datetime, count: Count, *, only_failed: bool
+) -> None:
     """As many transactions as it takes; what the finished ones did stays when a later one fails."""
-    number, after = 0, None
+    after = None
     with Console(stderr=True).status("looking") as shown:
         while True:
             async with database.transaction() as connection:
                 endpoint = (await endpoint_of(connection, which, tenant)).endpoint_id
                 sent = await send_all_again(connection, endpoint, since, after, only_failed=only_failed)
-            number, after = number + sent.number, sent.more_after
+            after = sent.more_after
+            count.add(sent.number)
             if after is None:
-                return number
-            shown.update(f"{number:,} to be sent again so far, those until {after[0]:%Y-%m-%d %H:%M:%S} UTC")
+                return
+            shown.update(f"{count.done:,} to be sent again so far, those until {after[0]:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def trial(url: str, tenant: str, wait: float) -> None:
@@ -78,13 +86,19 @@ def trial(url: str, tenant: str, wait: float) -> None:
     check_tenant(tenant)
     box = SecretBox.of(load(OutboundSettings))
 
+    sent: list[UUID] = []
+
     async def run(database: Database) -> Delivery:
         delivery = await send_test(database.transaction, box, tenant, url, datetime.now(UTC))
+        sent.append(delivery)
         return await outcome_of(database.connection, delivery, wait)
 
     if mistakes := webhook_mistakes(url):
         raise typer.BadParameter("; ".join(mistakes))
-    found = with_database(run)
+    with telling(
+        lambda: f"the test is sent all the same; see: scribe webhooks show {sent[0]}" if sent else NOTHING_DONE
+    ):
+        found = with_database(run)
     seen = found.status or found.error or f"no outcome after {wait:g} s; is the dispatcher running?"
     sys.stdout.write(f"{found.state} {found.delivery_id}: {seen}\n")
     if found.state is not State.DELIVERED:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +36,30 @@ def scribe(*arguments: str, **values: str) -> Done:
 
 
 Run = Callable[..., Done]
+
+
+class Started:
+    """A command that runs until it is interrupted."""
+
+    def __init__(self, *arguments: str, **values: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "producers", *arguments],
+            env=environment(**values),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self) -> str:
+        """The next line on stderr."""
+        assert self._process.stderr
+        return self._process.stderr.readline().rstrip("\n")
+
+    def interrupt(self, number: signal.Signals) -> tuple[int, str, list[str]]:
+        """Exit code, stdout, and what stderr had not given yet."""
+        self._process.send_signal(number)
+        out, err = self._process.communicate(timeout=60)
+        return self._process.returncode, out, err.splitlines()
 
 
 def for_shim(shim: Shim) -> dict[str, str]:

@@ -82,11 +82,16 @@ def redrive_(
         typer.Option(help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}."),
     ] = None,
     again: Again = False,
+    unreadable: Annotated[
+        bool, typer.Option("--unreadable", help="Also what this version cannot read: the group's processes must.")
+    ] = False,
     rate: Rate = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send dead letters back to where they came from, each once, and print a summary.
+
+    What nobody can read would only come back and is refused. After an upgrade of a group whose processes can read it, use the new version of this command, or --unreadable.
 
     Jobs begin their next run. What the Faust apps set aside comes back to the same app only.
 

@@ -16,6 +16,7 @@ def enhance(
         bool, typer.Option("--entities", help="Names, dates, numbers and more, with their times.")
     ] = False,
     llm_model: Annotated[str | None, typer.Option(help="Which model of the enhanced-AI service.")] = None,
+    enhancement_id: Annotated[UUID | None, typer.Option(help="Your own id, to ask again safely.")] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Wait for it and print it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
