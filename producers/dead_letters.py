@@ -9,7 +9,7 @@ from uuid import UUID
 
 from producers.history import History, Stored
 from producers.id_prefix import IdPrefix
-from schemas.errors import Poison, Rejected
+from schemas.errors import ERRORS, ErrorKind, Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
 from schemas.headers import (
     ERROR_CODE,
@@ -21,13 +21,20 @@ from schemas.headers import (
     Origin,
     origin_of,
 )
+from schemas.nearest import unknown
 from schemas.serde import Serde, to_json
 from schemas.topics import GROUPS, dlq_topic
 
 _PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
 PREFIX = "scribe."
+POISON, UNDECODABLE = "poison", "undecodable"
 DLQS: Mapping[str, str] = {dlq_topic(group): group for group in GROUPS}
 """The group of each dead-letter topic."""
+
+
+KINDS = (*ErrorKind, POISON)
+CODES = (*ERRORS, UNDECODABLE)
+"""The kinds and codes of errors that dead letters have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +190,7 @@ def group_of(text: str) -> str:
     """The consumer group that a short or a full name stands for; raises Rejected(invalid_request)."""
     group = PREFIX + text.removeprefix(PREFIX)
     if group not in GROUPS:
-        raise Rejected("invalid_request", f"'{text}' is no group; there are {', '.join(map(_short, GROUPS))}")
+        raise Rejected("invalid_request", unknown("group", text, map(_short, GROUPS)))
     return group
 
 
@@ -196,7 +203,7 @@ def facts(letter: DeadLetter) -> Mapping[str, Any]:
     origin = letter.origin
     return {
         "item": letter.name,
-        "at": letter.record.at.isoformat(),
+        "at": letter.record.at,
         "group": letter.group,
         "kind": letter.kind,
         "code": letter.code,

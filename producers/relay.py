@@ -8,8 +8,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-import typer
-
+from producers.commands import relay as main
 from producers.exit_codes import reported
 from producers.publisher import Publisher
 from schemas import metrics
@@ -141,24 +140,14 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
             await set_within(stop, 1)
 
 
-def run() -> None:
-    """Publish the outbox of the REST shim to Kafka.
-
-    Start as many as you like: one works, the others wait for it to end.
-
-    Settings: SCRIBE_KAFKA_…, SCRIBE_POSTGRES_…, and SCRIBE_METRICS_PORT for /readyz and /metrics.
-    """
+def run_relay() -> None:
+    """Does `scribe-relay`."""
     termination = Termination(STOP_SECONDS).install()
     with reported():
         settings = load(RelayProcess)
         configure(settings, "relay")
         with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
             asyncio.run(serve(settings, publisher, termination))
-
-
-def main() -> None:
-    """The command `scribe-relay`."""
-    typer.run(run)
 
 
 if __name__ == "__main__":

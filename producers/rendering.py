@@ -3,20 +3,10 @@
 import json
 import re
 import unicodedata
-from enum import StrEnum
 
+from producers.formats import Format as Format
 from schemas.serde import to_json
 from schemas.transcript import Segment, Transcript
-
-
-class Format(StrEnum):
-    """The forms in which a transcript can be read."""
-
-    JSON = "json"
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
-
 
 CONTENT_TYPES: dict[Format, str] = {
     Format.JSON: "application/json",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from schemas.settings import ServiceSettings
+from schemas.settings import ServiceSettings, warn_of_unknown_variables
 
 # what `bound` may carry; anything else, above all text of transcripts, has no place in a log
 FIELDS = ("job_id", "tenant", "topic", "partition", "offset", "attempt", "trace_id")
@@ -45,6 +45,7 @@ def configure(settings: ServiceSettings, process: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    warn_of_unknown_variables()
 
 
 def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -4,19 +4,23 @@ Each class is one concern; a process loads the ones it needs with `load`, which 
 """
 
 import json
+import logging
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from schemas.nearest import hint
 from schemas.permissions import UnknownTenant
 from schemas.retention import days_of, mistakes
 
 S = TypeVar("S", bound=BaseSettings)
+log = logging.getLogger(__name__)
 PREFIX = "SCRIBE_"
 
 
@@ -410,8 +414,33 @@ def variable_of(field: str) -> str:
     return field.upper() if field in _UNPREFIXED else f"{PREFIX}{field.upper()}"
 
 
+# variables of this repository's own tools, which no process reads
+_OF_TOOLS = frozenset({"SCRIBE_CACHE_DIR", "SCRIBE_TEST_STACK"})
+
+
+def unknown_variables() -> tuple[str, ...]:
+    """A message for each variable that begins like ours and that nobody reads: most are misspelt."""
+    known = [variable_of(name) for cls in SETTINGS for name in cls.model_fields]
+    seen = {**EnvSettingsSource(_Settings).env_vars, **DotEnvSettingsSource(_Settings).env_vars}
+    names = sorted({name.upper() for name in seen if name.upper().startswith(PREFIX)} - {*known, *_OF_TOOLS})
+    return tuple(f"{name}: nobody reads this variable{hint(name, known)}" for name in names)
+
+
+@cache
+def _warn(messages: tuple[str, ...]) -> None:
+    for message in messages:
+        log.warning("%s", message)
+
+
+def warn_of_unknown_variables() -> None:
+    """Log them, once a process."""
+    _warn(unknown_variables())
+
+
 def load(cls: type[S], **given: Any) -> S:
     """The settings `cls` from the environment; `given` values win. Raises SettingsError with every mistake."""
+    if log.hasHandlers():  # else schemas.logs does, when it has set the form of logs
+        warn_of_unknown_variables()
     try:
         return cls(**{name: value for name, value in given.items() if name in cls.model_fields})
     except ValidationError as error:

@@ -6,7 +6,6 @@ into `applied_events`, or in its own when the event stands there already; both h
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,6 +14,7 @@ from psycopg.types.json import Jsonb
 from schemas import metrics
 from schemas.errors import Permanent
 from schemas.events import JobError
+from schemas.webhooks import State as State
 from sink.job_lock import lock
 from sink.postgres import Connection
 
@@ -23,15 +23,6 @@ LEASE_SECONDS = 15.0
 MOST_COUNTED = 10_000  # of what waits: so many are many, and the rest is not counted
 TEST = "webhook.test"  # the type of a delivery that tells of no job
 _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoint ids
-
-
-class State(StrEnum):
-    """Where a delivery stands."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    EXHAUSTED = "exhausted"
-    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,12 @@
 import asyncio
 import logging
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from schemas import logs
-from schemas.errors import ScribeError
 from schemas.retention import Rules
 from schemas.settings import (
     DispatchProcess,
@@ -41,6 +38,7 @@ from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
+from streams.command import main
 from streams.dispatcher import Dispatcher, Limits
 from streams.enhancing import Enhancements, EnhancingLimits
 from streams.last_resort import LastResort
@@ -57,7 +55,6 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force
 RETAIN_GRACE_SECONDS = 45.0  # for a batch of deletions to come to its end
 RETAIN_STOP_SECONDS = 60.0
-cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
 
 
 def resort_of(database: Database, group: str) -> LastResort:
@@ -65,9 +62,8 @@ def resort_of(database: Database, group: str) -> LastResort:
     return LastResort(RecordMarks(database, group, secrets.token_hex(8)))
 
 
-@cli.command()
 def persist() -> None:
-    """Write jobs, transcripts and history into PostgreSQL and the object store."""
+    """Does `scribe-streams persist`."""
     settings = load(PersistProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
@@ -80,9 +76,8 @@ def persist() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def enhance() -> None:
-    """Schedule a call of the enhanced-AI service for every job whose request asks for it."""
+    """Does `scribe-streams enhance`."""
     settings = load(EnhanceProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
@@ -95,9 +90,8 @@ def enhance() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def webhooks() -> None:
-    """Schedule a webhook for every end of a job whose request names one."""
+    """Does `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
     box = SecretBox.of(settings)
 
@@ -111,12 +105,8 @@ def webhooks() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def dispatch() -> None:
-    """Send the scheduled webhooks, signed, and make the scheduled calls of the enhanced-AI service.
-
-    Without ENHANCED_AI_ENDPOINT it only sends webhooks.
-    """
+    """Does `scribe-streams dispatch`."""
     settings = load(DispatchProcess)
     logs.configure(settings, "scribe.dispatch")
     seconds = settings.webhook_timeout_seconds + STOP_SECONDS
@@ -124,16 +114,8 @@ def dispatch() -> None:
     asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings), termination))
 
 
-@cli.command()
-def retain(
-    once: Annotated[
-        bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
-    ] = False,
-) -> None:
-    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
-
-    Start as many as you like: one works, the others wait for it to end.
-    """
+def retain(once: bool) -> None:
+    """Does `scribe-streams retain`."""
     settings = load(RetainProcess)
     logs.configure(settings, "scribe.retain")
     termination = Termination(RETAIN_STOP_SECONDS).install()
@@ -211,15 +193,6 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
         return (Dispatcher(database, client, box, limits), Leaser(database, work, asking))
 
     return make
-
-
-def main() -> None:
-    """Run the command line; a wrong environment is told in one line a mistake."""
-    try:
-        cli()
-    except ScribeError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command `scribe-api`: the REST shim in one process."""
+"""The REST shim in one process."""
 
 import asyncio
 import logging
@@ -6,13 +6,12 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Annotated
 
-import typer
 import uvicorn
 
 from producers.api.app import create_app
 from producers.api.services import Services
+from producers.commands import api as main
 from producers.exit_codes import reported
 from schemas.errors import SettingsError
 from schemas.logs import configure
@@ -106,30 +105,14 @@ async def _serve(settings: ApiProcess, listener: socket.socket, termination: Ter
         await _Server(config, termination).serve(sockets=[listener])
 
 
-def run(
-    host: Annotated[str | None, typer.Option(help="Address to listen on, else SCRIBE_API_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, else SCRIBE_API_PORT.")] = None,
-) -> None:
-    """Serve the REST shim of Scribe Rabbit.
-
-    Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka.
-
-    Every setting is an environment variable; the README lists them all. The documentation of the interface is at
-    /docs, its health at /readyz.
-    """
+def run_api(host: str | None, port: int | None) -> None:
+    """Does `scribe-api`."""
     termination = Termination(STOP_SECONDS).install()
     with reported():
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
         configure(settings, "api")
         asyncio.run(serve(settings, termination))
-
-
-def main() -> None:
-    """The command `scribe-api`."""
-    app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-    app.command()(run)
-    app(prog_name="scribe-api")
 
 
 if __name__ == "__main__":

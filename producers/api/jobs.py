@@ -18,7 +18,7 @@ from schemas.errors import NotAllowed, Rejected
 from schemas.events import ENDED, JobRequested, Source, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.permissions import policy_for
-from schemas.policies import QUEUED
+from schemas.quotas import QUEUED
 from schemas.transcript import Transcript
 from sink import enhancements, jobs
 from sink.jobs import JobRow

@@ -8,6 +8,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from producers.api.disposition import has_file, sent_name
 from schemas.errors import Rejected
+from schemas.nearest import unknown
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -84,7 +85,7 @@ class MultipartForm:
             raise _invalid(f"a file belongs into the part '{FILE_FIELD}'", self._name[:MAX_NAME_CHARS])
         # known names, each once, limit the parts as well
         if self._name != FILE_FIELD and self._name not in self._names:
-            raise _invalid("is not known", self._name[:MAX_NAME_CHARS] or "body")
+            raise _invalid(unknown("field", self._name, self._names), self._name[:MAX_NAME_CHARS] or "body")
         if self._name in self.fields or (self._name == FILE_FIELD and (self.file_begun or not self._is_file)):
             raise _invalid("may be there once, and the file only with a file name", self._name)
         if self._is_file:

@@ -106,7 +106,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(request, rejected(error.errors()))
+        return problem(request, rejected(error.errors(), _body_of(request)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
@@ -117,6 +117,13 @@ def install(app: FastAPI) -> None:
         code = _CODE_OF_STATUS.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
         detail = "" if error.detail == HTTPStatus(error.status_code).phrase else str(error.detail)
         return problem(request, Rejected(code, detail), **dict(error.headers or {}))
+
+
+def _body_of(request: Request) -> type[BaseModel] | None:
+    """The model of the body that the operation takes, None where it takes none."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    found = field.field_info.annotation if field else None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def _detail(error: Permanent) -> str:

@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BeforeValidator
 from producers.api.services import KeyDep
 from producers.findings import MAX_FINDINGS
 from schemas.errors import Rejected
+from schemas.findings import text_of
+from schemas.nearest import unknown
 
 MAX_NAME_CHARS = 64
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
@@ -22,13 +24,11 @@ async def _check(request: Request, _: KeyDep) -> None:
     found = []
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in known:
-            there = f"there are {', '.join(known)}" if known else "there are none"
-            found.append({"field": name[:MAX_NAME_CHARS], "message": f"is no parameter of this operation: {there}"})
+            found.append({"field": name[:MAX_NAME_CHARS], "message": unknown("parameter", name, known)})
         elif times > 1 and not known[name]:
             found.append({"field": name, "message": "is given more than once"})
     if found:
-        text = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-        raise Rejected("invalid_request", text, tuple(found[:MAX_FINDINGS]))
+        raise Rejected("invalid_request", text_of(found), tuple(found[:MAX_FINDINGS]))
 
 
 def _operation(request: Request) -> dict[str, Any]:

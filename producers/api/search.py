@@ -46,6 +46,9 @@ class HitList(BaseModel):
 
     hits: list[HitView]
     next_cursor: str | None = Field(description="Hand it back for the next page; null at the end.")
+    too_common: list[str] = Field(
+        description="Words of `q` that are too common in English to be searched for; add rarer ones if nothing is found."
+    )
 
 
 @router.get(
@@ -78,6 +81,7 @@ async def search_transcripts(
     return HitList(
         hits=[_view(hit) for hit in found.hits],
         next_cursor=more and to_cursor(more.requested_at, more.job_id, more.position),
+        too_common=list(found.too_common),
     )
 
 

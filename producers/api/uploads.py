@@ -132,7 +132,7 @@ def _fields(form: MultipartForm) -> JobFields:
     try:
         return JobFields.model_validate(given)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, JobFields) from error
 
 
 def _check_length(request: Request, limit: int) -> None:

@@ -10,9 +10,9 @@ from pydantic.config import JsonDict
 
 from producers.api.bodies import Address
 from producers.api.cursor import MAX_CHARS
-from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS
+from schemas.webhooks import MAX_OVERLAP_SECONDS, MAX_WAIT_SECONDS, OVERLAP_SECONDS, WAIT_SECONDS
 from sink.deliveries import State
-from sink.endpoints import MAX_OVERLAP_SECONDS, OVERLAP_SECONDS, Endpoint
+from sink.endpoints import Endpoint
 from sink.signature import message_id
 from sink.webhook_ledger import Attempt, Delivery
 

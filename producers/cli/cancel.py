@@ -4,15 +4,15 @@ import getpass
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
-from producers.cli.ids import id_prefix, job_of
-from producers.cli.outcome import print_json
+from producers.cli.ids import job_of
+from producers.cli.interruption import Count, telling
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
 from producers.id_prefix import IdPrefix
@@ -24,25 +24,8 @@ from schemas.settings import ClientSettings, KafkaSettings, load
 from sink.schema_registry import serde_for
 
 
-def cancel(
-    jobs: Annotated[
-        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB...", help="Ids of jobs, or their first digits.")
-    ],
-    direct: Annotated[
-        bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
-    ] = False,
-    tenant: Annotated[str | None, typer.Option(help="Whose jobs they are; with --direct.")] = None,
-    run: Annotated[int, typer.Option(min=1, help="Up to which run; with --direct.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
-) -> None:
-    """Stop jobs. One that waits is not begun, one that runs stops within seconds, one that has ended stays as it is.
-
-    [bold]scribe cancel 0b7e1d0a-…[/]
-
-    [bold]scribe cancel 0b7e1d0a-… --direct --tenant acme[/]
-
-    Asked again it is harmless. Each job ends with a result of its own, state `cancelled`.
-    """
+def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int, as_json: bool) -> None:
+    """Does `scribe cancel`."""
     if direct:
         return _direct([_whole(job) for job in jobs], tenant, run)
     if tenant is not None:
@@ -58,14 +41,18 @@ def _whole(job: IdPrefix) -> UUID:
 
 
 def _through_rest(jobs: Sequence[IdPrefix], *, as_json: bool) -> None:
-    found, refused = [], []
-    with RestClient.open(load(ClientSettings)) as client:
+    found, refused, count = [], [], Count(len(jobs))
+    with (
+        telling(lambda: f"interrupted: {count} were asked to stop; asked again it is harmless"),
+        RestClient.open(load(ClientSettings)) as client,
+    ):
         # all are found before any is stopped
         for job_id in dict.fromkeys([job_of(client, job) for job in jobs]):
             try:
                 found.append(client.cancel(job_id))
             except Permanent as error:
                 refused.append((job_id, error))
+            count.add()
     if as_json:
         print_json(found)
     else:

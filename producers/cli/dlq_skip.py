@@ -4,9 +4,6 @@ import getpass
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
-
-import typer
 
 from producers.cli.keys import with_database
 from producers.group_offsets import GroupOffsets
@@ -21,18 +18,8 @@ from sink.schema_registry import serde_for
 from sink.skips import Skip
 
 
-def skip(
-    group: Annotated[str, typer.Argument(metavar="GROUP", help="Such as persist or transcribers.")],
-    place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the logs name the record.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, or why not.")] = False,
-) -> None:
-    """Let a group pass over a record: its dead letter says who wanted that, and its job ends as failed if it names one.
-
-    The Faust apps (persist, enhance, webhooks) do so within seconds where they run, else when they start. The processes of
-    a GPU group must be stopped meanwhile; a job in work there is ended by [bold]scribe cancel[/].
-
-    [bold]scribe dlq skip persist scribe.jobs/3/1234[/]
-    """
+def skip(group: str, place: str, dry_run: bool) -> None:
+    """Does `scribe dlq skip`."""
     settings = load(ReplayProcess)
     order = order_of(group, place, f"operator {getpass.getuser()}")
     with GroupOffsets.open(settings, order.group) as offsets, History.open(settings) as history:

@@ -1,28 +1,13 @@
 """Ids as arguments of commands: whole, or so much of the beginning as the service can tell apart."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
-
-import typer
 
 from producers.cli.rest import RestClient
 from producers.id_prefix import MOST_NAMED, IdPrefix, only_one
 from producers.rendering import one_line
 
 _WORDS_CHARS = 40
-
-
-def id_prefix(text: str) -> IdPrefix:
-    """What an argument names; raises BadParameter."""
-    try:
-        return IdPrefix.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"'{text}' {error}") from None
-
-
-JobId = Annotated[
-    IdPrefix, typer.Argument(parser=id_prefix, metavar="JOB", help="The id that submit printed, or its first digits.")
-]
 
 
 def job_of(client: RestClient, prefix: IdPrefix) -> UUID:

@@ -4,14 +4,12 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from producers.cli.outcome import json_text
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
-from producers.cli.times import TIMES, utc
+from producers.cli.times import utc
 from producers.cli.watching import done_part
 from schemas.events import Priority
 from schemas.settings import ClientSettings, load
@@ -21,34 +19,20 @@ Job = dict[str, Any]
 
 
 def jobs(
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="In this state: queued, transcribing, diarizing, completed, failed, cancelled. May be repeated."
-        ),
-    ] = None,
-    recording_id: Annotated[str | None, typer.Option(help="Of this recording.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Requested at this time (UTC) or later.")
-    ] = None,
-    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Requested before this time (UTC).")] = None,
-    name: Annotated[str | None, typer.Option(help="With this in the name of the file or in its address.")] = None,
-    model: Annotated[str | None, typer.Option(help="That named this model, or that it worked on.")] = None,
-    language: Annotated[str | None, typer.Option(help="In this language, such as he.")] = None,
-    priority: Annotated[Priority | None, typer.Option(help="Of this queue.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(help="With this note, KEY=VALUE. May be repeated.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    all_: Annotated[bool, typer.Option("--all", help="All there are, whatever --limit says.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
+    state: list[str] | None,
+    recording_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    name: str | None,
+    model: str | None,
+    language: str | None,
+    priority: Priority | None,
+    metadata: list[str] | None,
+    limit: int,
+    all_: bool,
+    as_json: bool,
 ) -> None:
-    """List jobs, the newest first.
-
-    [bold]scribe jobs --state failed --since 2026-01-31[/]
-
-    [bold]scribe jobs --name call-17 --json[/]
-
-    The first digits of an id are enough wherever a command wants one: scribe status 0b7e1d
-    """
+    """Does `scribe jobs`."""
     wanted = {
         "state": state,
         "recording_id": recording_id,
@@ -64,8 +48,7 @@ def jobs(
         found = each_job(client, None if all_ else limit + 1, **wanted)
         shown = iter(found) if all_ else islice(found, limit)
         if as_json:
-            for job in shown:
-                sys.stdout.write(json_text(job) + "\n")
+            print_json(shown)
         else:
             _show(list(shown))
         more = next(iter(found), None) is not None

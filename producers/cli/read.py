@@ -2,47 +2,31 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from producers.api.views import models as local_models
-from producers.cli.ids import JobId, job_of
-from producers.cli.outcome import print_json, print_transcript, watch_to_end
+from producers.cli.ids import job_of
+from producers.cli.json_lines import print_json
+from producers.cli.outcome import print_transcript, watch_to_end
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
+from producers.id_prefix import IdPrefix
 from producers.rendering import Format
 from schemas.models import load_registry
 from schemas.settings import ClientSettings, ModelSettings, load
 
 
-def watch(
-    job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
-) -> None:
-    """Follow a job to its end and print its transcript.
-
-    [bold]scribe watch 0b7e1d0a-…[/]
-
-    Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
-    """
+def watch(job: IdPrefix, as_json: bool) -> None:
+    """Does `scribe watch`."""
     with RestClient.open(load(ClientSettings)) as client:
         watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
-def result(
-    job: JobId,
-    form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
-) -> None:
-    """Print the transcript of a completed job.
-
-    [bold]scribe result 0b7e1d0a-…[/]  in speaker colours
-
-    [bold]scribe result 0b7e1d0a-… --format vtt -o call.vtt[/]
-
-    Without --format, the name of the file tells the form.
-    """
+def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
+    """Does `scribe result`."""
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
         job_id = job_of(client, job)
@@ -54,13 +38,8 @@ def result(
             _write(output, client.transcript_text(job_id, form))
 
 
-def models(
-    local: Annotated[
-        bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the models that jobs may name; the default one comes first."""
+def models(local: bool, as_json: bool) -> None:
+    """Does `scribe models`."""
     entries = _local() if local else _remote()
     if as_json:
         print_json(entries)

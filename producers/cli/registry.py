@@ -10,19 +10,15 @@ from schemas.settings import KafkaSettings, load
 from sink.schema_registry import check as check_registry
 from sink.schema_registry import register_all
 
-app = typer.Typer(no_args_is_help=True, help="Register and check the schemas; needs SCRIBE_SCHEMA_REGISTRY_URL.")
 
-
-@app.command()
 def register() -> None:
-    """Register every schema under each topic that carries it and demand compatibility; run it before an upgrade."""
+    """Does `scribe schemas register`."""
     for subject, schema_id in register_all(_url()).items():
         sys.stdout.write(f"{schema_id:>6}  {subject}\n")
 
 
-@app.command()
 def check() -> None:
-    """Say what `register` would change; exit code 2 when it is anything."""
+    """Does `scribe schemas check`."""
     if found := check_registry(_url()):
         sys.stderr.write("".join(f"{line}\n" for line in [*found, "To put it right: scribe schemas register"]))
         raise typer.Exit(MISTAKE)

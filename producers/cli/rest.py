@@ -27,6 +27,13 @@ class Answered(Permanent):
         return self.detail
 
 
+class Unheard(Outage):
+    """A call that may have reached the shim, whose answer did not come back."""
+
+
+_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+
+
 class RestClient:
     """Calls the shim; methods raise Outage when it is away and Answered when it refuses."""
 
@@ -113,8 +120,10 @@ class RestClient:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise Outage(
-                f"{self._url} does not answer ({error or type(error).__name__}); see SCRIBE_API_URL"
+            kind = Outage if isinstance(error, _NOT_CONNECTED) else Unheard
+            reason = str(error) or type(error).__name__
+            raise kind(
+                f"{self._url} does not answer ({reason}); is it the address of Scribe Rabbit? See SCRIBE_API_URL"
             ) from error
         if not response.is_success:
             raise error_of(response)

@@ -1,29 +1,23 @@
 """`scribe status`: one job as it stands, how it came to be so, and what to do about it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from producers.cli.ids import JobId, job_of
+from producers.cli.ids import job_of
 from producers.cli.jobs import PAGE
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, print_pairs, show_table
 from producers.cli.watching import amount, done_part
+from producers.id_prefix import IdPrefix
 from schemas.errors import ERRORS
 from schemas.settings import ClientSettings, load
 
 Job = dict[str, Any]
 
 
-def status(job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False) -> None:
-    """Show a job: its state, its place among those that wait, warnings, why it failed and what to do, and its history.
-
-    [bold]scribe status 0b7e1d[/]
-
-    Exit code 0 whatever its state is; `scribe watch` waits for the end and tells it by its code.
-    """
+def status(job: IdPrefix, as_json: bool) -> None:
+    """Does `scribe status`."""
     with RestClient.open(load(ClientSettings)) as client:
         found = client.job(job_of(client, job))
         waiting = _ahead(client, found) if found["state"] == "queued" and not as_json else ""

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated
 
 import typer
 
@@ -12,32 +11,9 @@ from producers.topic_plan import Existing, Grow, Plan, plan, retention_mistakes
 from schemas.settings import KafkaAndObjects, load
 from schemas.topics import TOPICS
 
-app = typer.Typer(no_args_is_help=True, help="Create and check the topics of the service.")
-Partitions = Annotated[
-    int | None, typer.Option(min=1, help="Of every topic, for small local brokers; else as the table says.")
-]
 
-
-@app.command()
-def apply(
-    partitions: Partitions = None,
-    replication_factor: Annotated[
-        int, typer.Option(min=-1, help="Of new topics; -1: what the broker has as its default.")
-    ] = -1,
-    alter: Annotated[
-        bool, typer.Option("--alter", help="Also change settings and add partitions where a topic differs.")
-    ] = False,
-) -> None:
-    """Create what is missing; may be run any number of times.
-
-    A topic that exists with other settings is refused, unless --alter says to change it: nothing is created then.
-    Fewer partitions than in the table are only remarked on, unless --partitions demands a number; --alter adds them.
-    Added partitions move keys, so let the queues run empty first. Partitions are never taken away.
-
-    [bold]scribe topics apply[/]
-
-    [bold]scribe topics apply --partitions 4 --replication-factor 1[/]  one broker on a laptop
-    """
+def apply(partitions: int | None, replication_factor: int, alter: bool) -> None:
+    """Does `scribe topics apply`."""
     admin, found = _look(partitions)
     if found.differences and not alter:
         _refuse(found, _again(partitions, replication_factor), "Nothing was changed.")
@@ -54,9 +30,8 @@ def apply(
     sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
 
 
-@app.command()
-def check(partitions: Partitions = None) -> None:
-    """Say what `apply` would do; exit code 2 when it is anything."""
+def check(partitions: int | None) -> None:
+    """Does `scribe topics check`."""
     _, found = _look(partitions)
     if not found.is_done:
         _refuse(found, _again(partitions))

@@ -1,14 +1,14 @@
 """What the commands of `scribe webhooks` share: transactions, how an endpoint is named, rows as tables and as JSON."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import BaseModel
 from rich.table import Table
 
+from producers.api.webhook_views import delivery_detail, delivery_view, endpoint_view
 from producers.cli.database_ids import id_of
 from producers.cli.keys import with_database
 from producers.cli.tables import add_row, make_table
@@ -61,9 +61,23 @@ async def delivery_of(connection: Connection, which: str) -> UUID:
     return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY)
 
 
-def facts(row: Endpoint | Delivery | Attempt) -> dict[str, object]:
-    """A row as JSON has it."""
-    return {name: json.loads(json.dumps(value, default=str)) for name, value in asdict(row).items()}
+def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as REST shows it, and whose it is."""
+    return {"tenant": endpoint.tenant, **_facts(endpoint_view(endpoint))}
+
+
+def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as REST lists it, and whose it is."""
+    return {"tenant": delivery.tenant, **_facts(delivery_view(delivery))}
+
+
+def delivery_details(delivery: Delivery, attempts: list[Attempt]) -> dict[str, Any]:
+    """The same with what it says and every attempt."""
+    return {"tenant": delivery.tenant, **_facts(delivery_detail(delivery, attempts))}
+
+
+def _facts(view: BaseModel) -> dict[str, Any]:
+    return view.model_dump(mode="json", exclude={"links"})
 
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:

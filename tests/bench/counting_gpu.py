@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
-from gpu_consumers.__main__ import main
+from gpu_consumers.command import main
 from gpu_consumers.core.windows import Window
 from gpu_consumers.diarizer import PyannoteDiarizer
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds, Wishes

@@ -20,7 +20,7 @@ from schemas.topics import JOBS
 from sink.postgres import Connection
 from sink.results import apply_progress
 from sink.s3 import S3ObjectStore
-from tests.integration.commands import CLEAN, Run, for_shim, last_job, outbox_rows, scribe
+from tests.integration.commands import CLEAN, Run, for_shim, last_job, lines, outbox_rows, scribe
 from tests.integration.gpu import headers, read_topic
 from tests.integration.shim import Shim, in_transaction
 from tests.integration.waiting import wait_for
@@ -299,4 +299,4 @@ def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run)
     local = run_here("models", "--local")
     assert "ivrit-ai/whisper-large-v3-turbo-ct2" in local.stdout
     assert local.stdout.count("\n") == 5  # in a pipe each has a line of its own
-    assert len(json.loads(run_here("models", "--local", "--json").stdout)) == 4
+    assert len(lines(run_here("models", "--local", "--json").stdout)) == 4

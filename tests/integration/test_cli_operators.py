@@ -12,7 +12,7 @@ from producers.admin import TopicAdmin
 from producers.topic_plan import Alter
 from schemas.settings import KafkaSettings
 from schemas.topics import DAY_MS, JOBS, TOPICS
-from tests.integration.commands import Run, scribe
+from tests.integration.commands import Run, lines, scribe
 from tests.integration.faust_process import until
 from tests.integration.shim import Shim
 from tests.sink.bulk import fill
@@ -32,7 +32,7 @@ def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
         assert key not in listed.stdout
         assert run_here("keys", "revoke", key.split("_")[2], **values).returncode == 0
         assert client.get("/api/v1/models").status_code == 401
-    everything = json.loads(run_here("keys", "list", "--json", **values).stdout)
+    everything = lines(run_here("keys", "list", "--json", **values).stdout)
     assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
 
 
@@ -69,7 +69,7 @@ def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None
     assert (refused.returncode, "A legal hold keeps it" in refused.stderr) == (2, True)
     assert run_here("hold", "release", *hold, **values).returncode == 0
     done = run_here(*recording, "--json", **values)
-    assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
+    assert [item["rows"]["jobs"] for item in lines(done.stdout)] == [1]
     assert run_here(*recording, **values).returncode == 2
     some = run_here("erase", str(uuid4()), str(bulk.job_ids[0]), "--tenant", "acme", **values)
     assert (some.returncode, "objects follow" in some.stdout) == (2, True)

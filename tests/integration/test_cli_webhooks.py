@@ -15,6 +15,7 @@ from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
 from sink.endpoints import ensure_endpoint
 from sink.postgres import Connection
 from sink.webhook_secrets import new_key
+from tests.integration.commands import lines
 from tests.integration.dispatching import BOX, KEY, dispatching
 from tests.integration.shim import in_transaction
 
@@ -42,11 +43,11 @@ def shown(result: Result) -> str:
 
 def test_endpoints_are_listed_and_shown(webhooks: Webhooks) -> None:
     assert f"acme    {URL}  enabled" in shown(webhooks("list"))
-    (endpoint,) = json.loads(shown(webhooks("list", "--tenant", "acme", "--json")))
+    (endpoint,) = lines(shown(webhooks("list", "--tenant", "acme", "--json")))
     assert endpoint == json.loads(shown(webhooks("show", ID, "--json")))
     assert endpoint == json.loads(shown(webhooks("show", URL, "--tenant", "acme", "--json")))
     assert endpoint["state"] == "enabled"
-    assert json.loads(shown(webhooks("list", "--tenant", "globex", "--json"))) == []
+    assert shown(webhooks("list", "--tenant", "globex", "--json")) == ""
     assert "state            enabled" in shown(webhooks("show", ID))
 
 
@@ -71,7 +72,7 @@ def test_an_endpoint_is_added_changed_and_forgotten(webhooks: Webhooks) -> None:
     assert (asked.exit_code, "--yes" in asked.output) == (2, True)
     assert shown(webhooks("remove", other, *whose, "--yes")) == f"{other} is forgotten\n"
     assert isinstance(webhooks("show", other, *whose).exception, Rejected)
-    assert len(json.loads(shown(webhooks("list", "--json")))) == 1
+    assert len(lines(shown(webhooks("list", "--json")))) == 1
 
 
 def test_a_secret_is_shown_and_rotated(webhooks: Webhooks) -> None:
@@ -160,15 +161,15 @@ def written(database: str, number: int = 1) -> str:
 def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database: str) -> None:
     delivery = written(database)
     assert delivery in shown(webhooks("deliveries"))
-    (listed,) = json.loads(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
+    (listed,) = lines(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
     assert (listed["delivery_id"], listed["sequence"]) == (delivery, 1)
-    assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"ledger": []}
+    assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"payload": {"n": 1}, "ledger": []}
     plain = shown(webhooks("show", delivery)).splitlines()
     assert plain[-1] == 'payload          {"n": 1}'
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "1 to be sent again\n"
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01T00:00:00+0100")) == "0 to be sent again\n"
     assert shown(webhooks("redeliver", delivery)) == "1 to be sent again\n"
-    assert json.loads(shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json"))) == []
+    assert shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json")) == ""
 
 
 def test_more_than_one_statement_takes_are_sent_again_to_the_last(

@@ -51,9 +51,10 @@ from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from streams.recipe import DeadLetter as Reason
 from tests.conftest import TopicFactory
-from tests.integration.commands import Done, Run, environment, scribe
+from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
 from tests.integration.shim import in_database
+from tests.integration.waiting import wait_for
 from tests.samples import AT, SAMPLES
 from tests.streams.jobs import new_job
 
@@ -163,6 +164,41 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     assert all(words.startswith("redrive 20") and " by operator " in words for words in handled.values())
     assert dlq("redrive", transcribers, "--again").returncode == 0
     assert len(sent_for(kafka, tenant)) == 5
+
+
+def test_what_nobody_can_read_is_refused_by_name_unless_that_is_demanded(kafka: str, dlq: Dlq) -> None:
+    mark = uuid4().hex
+    letter = dead_letter(TRANSCRIBERS, b"\xffnonsense", Origin(JOBS, 0, 5), code="undecodable")
+    publish_to(kafka, replace(letter, headers={**letter.headers, ERROR_MESSAGE: mark}))
+    refused = dlq("redrive", "--text", mark)
+    assert (refused.returncode, refused.stdout.startswith("0 redriven")) == (1, True)
+    assert "refused: nobody can read it, so it would only come back; --unreadable sends" in refused.stderr
+    [counted] = lines(dlq("redrive", "--text", mark, "--dry-run", "--json"))
+    assert str(counted["refused"]).startswith("nobody can read it")
+    assert dlq("redrive", "--text", mark, "--unreadable").returncode == 0
+
+
+def test_a_redrive_that_is_interrupted_says_how_to_go_on(
+    kafka: str, stack: Stack, database: str, bucket: str, dlq: Dlq
+) -> None:
+    tenant = f"t{uuid4().hex}"
+    publish_to(kafka, dead_letter(ENHANCE, SERDE.encode(new_job(tenant=tenant).result()), Origin(RESULTS, 0, 5)))
+    assert len(lines(dlq("list", "--tenant", tenant, "--json"))) == 1
+    values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as looking:
+        holder.execute("LOCK TABLE replayed_records IN ACCESS EXCLUSIVE MODE")
+        started = Started("dlq", "redrive", "--tenant", tenant, **values)
+        wait_for(lambda: bool(looking.execute(WAITS).fetchall()))
+        assert started.interrupt(signal.SIGINT) == (
+            130,
+            "",
+            ["interrupted: 0 of 1 redriven; to go on: the same command again, which does nothing twice"],
+        )
+    assert dlq("redrive", "--tenant", tenant).stdout.startswith("1 redriven")
+
+
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def test_what_is_not_meant_is_not_touched(dlq: Dlq) -> None:

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.extractive_ai import MODEL, ExtractiveService, Fault
-from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult, Outcome, TenantPolicy
+from schemas.quotas import TOKENS_PER_DAY
 from schemas.serde import Serde
 from sink import enhancements
 from sink.cancellation import cancel_until_done

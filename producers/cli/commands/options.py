@@ -1,0 +1,22 @@
+"""Options and arguments that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+from producers.cli.times import TIMES as TIMES
+from producers.id_prefix import IdPrefix
+
+
+def id_prefix(text: str) -> IdPrefix:
+    """What an argument names; raises BadParameter."""
+    try:
+        return IdPrefix.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' {error}") from None
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobId = Annotated[
+    IdPrefix, typer.Argument(parser=id_prefix, metavar="JOB", help="The id that submit printed, or its first digits.")
+]
