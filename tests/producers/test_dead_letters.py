@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -57,8 +58,10 @@ letters = st.builds(
 @given(letters, st.sampled_from(["kind", "code", "tenant"]))
 def test_a_filter_takes_its_own_value_and_no_other(letter: DeadLetter, name: str) -> None:
     own = getattr(letter, name)
-    assert Wanted(**{name: own}).matches(letter)
-    assert not Wanted(**{name: f"not {own}"}).matches(letter)
+    one: dict[str, Any] = {name: own}
+    assert Wanted(**one).matches(letter)
+    other: dict[str, Any] = {name: f"not {own}"}
+    assert not Wanted(**other).matches(letter)
 
 
 @given(letters, st.integers(4, 32))
