@@ -122,12 +122,14 @@ class Run:
 
     def _lives(self, name: str) -> None:
         for number in range(self.numbers[name]):
-            self.ends.append(self._life(name, random.Random(f"{self.seed}/{name}/{number}")))
-        self.service.start(name)  # the others go on to have work
+            self.ends.append(self._life(name, random.Random(f"{self.seed}/{name}/{number}"), first=number == 0))
+        if len(self.ends) + len(self.numbers) < sum(self.numbers.values()):
+            self.service.start(name)  # the others go on to have work
 
-    def _life(self, name: str, chance: random.Random) -> End:
-        working = chance.random() >= STARTING
-        self.service.start(name)
+    def _life(self, name: str, chance: random.Random, *, first: bool) -> End:
+        working = chance.random() >= STARTING or first
+        if not first:
+            self.service.start(name)
         identity = self.service.running[name]
         if working:
             deadline = time.monotonic() + READY_SECONDS
@@ -157,7 +159,9 @@ def serving(folder: Path, say: Console) -> Iterator[tuple[Service, str]]:
         service = Service({**stack.environment(), **SMALL}, folder / "service", names=(*TARGETS, "ai"))
         cleanup.callback(service.stop)
         key = service.prepare()
-        service.start("ai")
+        service.start()
+        service.wait_ready()
+        service.wait_for_consent()
         yield service, key
 
 
@@ -166,6 +170,7 @@ def run(folder: Path, numbers: Mapping[str, int], seed: int, say: Console) -> Re
     with serving(folder, say) as (service, key), Receiver() as receiver:
         run = Run(service, numbers, seed)
         with Load(service, key, receiver.url) as load, Progress(console=say, transient=True) as bar:
+            receiver.wait(bool, READY_SECONDS)  # so that there is work everywhere
             run.done(bar)
         return Report(run.ends, load.jobs, len(receiver.calls))
 
