@@ -269,7 +269,6 @@ class Recipe:
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._send(inbound, letter)
-            failpoint("streams.after_dead_letter")
             return _End("dead_lettered", event, letter)
 
     async def _unrun(self, inbound: Inbound, work: "_Work[E]", verdict: Verdict) -> "_End[E]":
@@ -281,7 +280,6 @@ class Recipe:
         letter = DeadLetter("poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message)
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
-        failpoint("streams.after_dead_letter")
         return _End(verdict.code, event, letter)
 
     def _decoded(self, inbound: Inbound, cls: type[E]) -> E:
@@ -304,6 +302,7 @@ class Recipe:
             except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
                 refused = error
             else:
+                failpoint("streams.after_dead_letter")
                 return
         raise Outage(f"Kafka: {self._dlq}: {refused!r}") from refused
 
