@@ -79,7 +79,13 @@ def check_position(order: Order, position: Position) -> None:
 
 
 def pass_over(
-    offsets: GroupOffsets, history: History, publisher: RecordPublisher, serde: Serde, order: Order, now: datetime
+    offsets: GroupOffsets,
+    history: History,
+    publisher: RecordPublisher,
+    serde: Serde,
+    order: Order,
+    now: datetime,
+    results: str = RESULTS,
 ) -> None:
     """Set a record of a stopped GPU group aside: dead letter and end of its job first, then the offset.
 
@@ -89,7 +95,7 @@ def pass_over(
     check_position(order, position)
     check_stopped(offsets, order)
     base, metadata = moved(order, position)
-    publish(publisher, serde, order, found(history, order), now)
+    publish(publisher, serde, order, found(history, order), now, results)
     offsets.commit(order.place.topic, order.place.partition, base, metadata)
 
 
@@ -107,7 +113,7 @@ def moved(order: Order, position: Position) -> tuple[int, str]:
     """Offset and metadata to be committed, in which the record counts as finished; raises Rejected if there is no room."""
     base = position.low if position.committed is None else max(position.committed, position.low)
     metadata = with_done(base, position.metadata if base == position.committed else "", order.place.offset)
-    if len(metadata) > MAX_METADATA:
+    if len(metadata) > MAX_METADATA or not covers(base, metadata, order.place.offset):
         raise Rejected("invalid_request", f"it lies too far behind offset {base}, where {order.group} stands")
     return base, metadata
 
@@ -120,9 +126,11 @@ def found(history: History, order: Order) -> Stored:
     return record
 
 
-def publish(publisher: RecordPublisher, serde: Serde, order: Order, record: Stored, now: datetime) -> None:
+def publish(
+    publisher: RecordPublisher, serde: Serde, order: Order, record: Stored, now: datetime, results: str = RESULTS
+) -> None:
     """Write the dead letter, and the end of the job if the record tells of one; raises Outage."""
-    letter, end = letter_of(order, record), end_of(serde, record, now)
+    letter, end = letter_of(order, record), end_of(serde, record, now, results)
     ends = [] if end is None else [end]
     try:
         publisher.publish(letter, *ends)
@@ -136,7 +144,7 @@ def letter_of(order: Order, record: Stored) -> Record:
     return Record(dlq_topic(order.group), record.key, record.value, headers)
 
 
-def end_of(serde: Serde, record: Stored, now: datetime) -> Record | None:
+def end_of(serde: Serde, record: Stored, now: datetime, results: str = RESULTS) -> Record | None:
     """The failed result of the job that a record of a GPU group is about, None when it is about none."""
     try:
         event = serde.decode_any(record.value)
@@ -158,7 +166,7 @@ def end_of(serde: Serde, record: Stored, now: datetime) -> Record | None:
         completed_at=now,
     )
     elsewhere = record.headers.get(RESULTS_TO, "")
-    topic = elsewhere if may_take_results(elsewhere) else RESULTS
+    topic = elsewhere if may_take_results(elsewhere) else results
     return record_of(serde, topic, result, "scribe-dlq", now)
 
 

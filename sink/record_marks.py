@@ -36,9 +36,15 @@ class Claimed:
     marks: Mapping[int, Mark] = field(default_factory=dict)
 
 
-def next_deaths(deaths: int, base: int, offset: int) -> int:
-    """How many owners have died in a row, with the one that began at `base`, now that it is known to be committed to `offset`."""
-    return deaths + 1 if offset < base + window(deaths) else 1
+def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, int]:
+    """Deaths in a row, and the offset behind which they are suspected, for whoever begins at `offset`; both as they were before.
+
+    What is suspected stays so until the group is committed beyond it, whoever has the partition meanwhile.
+    """
+    within = offset < base + window(deaths)
+    if died:
+        return (deaths + 1 if within else 1), offset
+    return (deaths, base) if within else (0, offset)
 
 
 def window(deaths: int) -> int:
@@ -51,7 +57,7 @@ _RECORD = f"{_PLACE} AND record_offset = %(offset)s"
 _OWNER = f"SELECT owner, base, deaths FROM partition_owners WHERE {_PLACE} FOR UPDATE"  # noqa: S608 - our own names
 _TAKE = """
 INSERT INTO partition_owners (group_id, topic, partition, owner, base, deaths)
-VALUES (%(group_id)s, %(topic)s, %(partition)s, %(owner)s, %(offset)s, %(deaths)s)
+VALUES (%(group_id)s, %(topic)s, %(partition)s, %(owner)s, %(base)s, %(deaths)s)
 ON CONFLICT (group_id, topic, partition) DO UPDATE
 SET owner = EXCLUDED.owner, base = EXCLUDED.base, deaths = EXCLUDED.deaths, since = now()"""
 _COUNT = f"""
@@ -67,7 +73,7 @@ VALUES (%(group_id)s, %(topic)s, %(partition)s, %(offset)s, %(state)s, %(owner)s
 ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
 SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
     deaths = EXCLUDED.deaths"""
-_GIVE_BACK = "UPDATE partition_owners SET owner = '', deaths = 0 WHERE group_id = %(group_id)s AND owner = %(owner)s"
+_GIVE_BACK = "UPDATE partition_owners SET owner = '' WHERE group_id = %(group_id)s AND owner = %(owner)s"
 _REST = """
 UPDATE record_marks SET state = 'suspect', owner = ''
 WHERE group_id = %(group_id)s AND owner = %(owner)s AND state = 'alone'"""
@@ -93,13 +99,14 @@ class RecordMarks:
         async def work(connection: Connection) -> Claimed:
             before = await (await connection.execute(_OWNER, values)).fetchone()
             died = before is not None and before["owner"] not in ("", self._owner)
-            deaths = next_deaths(before["deaths"], before["base"], place.offset) if before and died else 0
-            await connection.execute(_TAKE, {**values, "deaths": deaths})
+            known = (before["deaths"], before["base"]) if before else (0, place.offset)
+            deaths, base = suspicion(*known, place.offset, died=died)
+            await connection.execute(_TAKE, {**values, "deaths": deaths, "base": base})
             await connection.execute(_COUNT, {**values, "died": int(died)})
             await connection.execute(_FORGET, values)
             found = await (await connection.execute(_MARKS, values)).fetchall()
             marks = {r["record_offset"]: Mark(r["deaths"], r["digest"], r["settled"]) for r in found}
-            return Claimed(place.offset + window(deaths), marks)
+            return Claimed(base + window(deaths), marks)
 
         return await self._database.run(work)
 

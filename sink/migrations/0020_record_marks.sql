@@ -6,7 +6,7 @@ CREATE TABLE partition_owners (
     topic       text NOT NULL,
     partition   integer NOT NULL,
     owner       text NOT NULL,              -- of the process that has it or died having it; '' once it was given back
-    base        bigint NOT NULL,            -- the first offset that the owner read
+    base        bigint NOT NULL,            -- from this offset on records are suspected of the deaths
     deaths      integer NOT NULL,           -- of owners, one after the other, none of which came beyond what was suspected
     since       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (group_id, topic, partition)

@@ -1,7 +1,6 @@
 """What goes wrong inside a Faust process that looks healthy: put in once its partitions are assigned."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import time
@@ -66,8 +65,6 @@ def deadly_records(app: ScribeApp) -> Callable[..., Awaitable[None]]:
         match event.recording_id:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-            case "segfault":
-                ctypes.string_at(0)
             case "fatal":
                 raise Fatal("on purpose")
             case "loop":
