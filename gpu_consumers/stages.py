@@ -206,6 +206,8 @@ class DiarizeStage:
         event = job.event
         if not isinstance(event, TranscriptReady):
             raise Poison(f"a {type(event).__name__} where a TranscriptReady belongs")
+        if not 0 <= event.audio.duration < float("inf"):  # no counter would ever tell a number again
+            raise Permanent("invalid_request", "audio.duration: must be a number of seconds")
         watch = Stopwatch(event.timings)
         transcript = self.parts.claims.transcript_of(event)
         models: tuple[ModelInfo, ...] = (event.model,)

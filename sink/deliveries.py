@@ -149,6 +149,22 @@ async def release(connection: Connection, events: Sequence[UUID]) -> None:
     await announce(connection)
 
 
+# A request with a run that no job has can only have failed, and no row takes that from it when the job is there already.
+_RELEASE_UNRUNNABLE = """
+UPDATE webhook_deliveries d SET next_attempt_at = now() FROM webhook_endpoints e, jobs j
+WHERE e.endpoint_id = d.endpoint_id AND j.job_id = d.job_id AND j.tenant = e.tenant
+    AND d.state = 'pending' AND d.next_attempt_at IS NULL AND d.type = 'job.failed'
+    AND (d.payload -> 'data' ->> 'run')::integer < 1 AND j.run > (d.payload -> 'data' ->> 'run')::integer"""
+
+
+async def release_unrunnable(connection: Connection) -> int:
+    """Let deliveries go that tell of the failure of a run below 1, which stands in no row."""
+    released = (await connection.execute(_RELEASE_UNRUNNABLE)).rowcount
+    if released:
+        await announce(connection)
+    return released
+
+
 async def tell_conflicts(connection: Connection) -> int:
     """Let deliveries go whose request has lost its job id to another one: each tells that its job failed, and why."""
     reason = Permanent("conflict", "another request came under this job id")

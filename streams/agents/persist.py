@@ -109,7 +109,9 @@ class Persist:
         return {end.result.job_id: effect for end, effect in zip(ends, effects, strict=True)}
 
     async def _met(self, event: JobRequested | JobResult | EnhancementResult, effect: str) -> str:
-        """An event of an erased job is a new copy of what was erased, and whoever wrote it may have left objects."""
+        """What else follows from the effect: an event of an erased job is a new copy, whose writer may have left objects."""
+        if effect == Effect.FOREIGN:
+            log.warning("tenant %s uses the id of another tenant's job %s", event.tenant, event.job_id)
         if effect == Effect.ERASED:
             await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
         return effect

@@ -284,6 +284,13 @@ def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil:
     assert caught.value.code == "internal"
 
 
+@pytest.mark.parametrize("duration", [float("nan"), float("inf"), -1.0])
+def test_a_recording_of_no_length_that_can_be_fails_its_job(rig: Rig, duration: float) -> None:
+    event = ready(rig)
+    with pytest.raises(Permanent, match=r"audio\.duration"):
+        diarized(rig, replace(event, audio=replace(event.audio, duration=duration)))
+
+
 def test_an_event_without_transcript_and_claim_is_poison(rig: Rig) -> None:
     with pytest.raises(Poison):
         diarized(rig, replace(ready(rig), transcript=None))

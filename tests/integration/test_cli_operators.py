@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from deploy.local.stack import Stack
 from producers.admin import TopicAdmin
 from producers.topic_plan import Alter
+from schemas.serde import to_json
 from schemas.settings import KafkaSettings
 from schemas.topics import DAY_MS, JOBS, TOPICS
 from tests.integration.commands import Run, lines, scribe
 from tests.integration.faust_process import until
 from tests.integration.shim import Shim
+from tests.samples import BARE_REQUEST
 from tests.sink.bulk import fill
 
 
@@ -140,3 +143,26 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     early = run_here("topics", "check", *few, **{**values, "SCRIBE_OBJECT_RETENTION_DAYS": "29"})
     assert early.returncode == 2
     assert "scribe.results keeps records for 30 days, the object store keeps what they name for 29" in early.stderr
+
+
+def test_jobs_that_stand_still_are_listed_and_ended(database: str, run_here: Run) -> None:
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    job_id = str(uuid4())
+    nothing = run_here("database", "stalled", **values)
+    assert (nothing.returncode, nothing.stdout) == (0, "no job stands still\n"), nothing.stderr
+    request = {**to_json(BARE_REQUEST), "job_id": job_id}
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO jobs (job_id, tenant, state, request, requested_at, updated_at)"
+            " VALUES (%s, 'acme', 'transcribing', %s, now(), now() - interval '7 hours')",
+            [job_id, Jsonb(request)],
+        )
+    assert job_id in run_here("database", "stalled", **values).stdout
+    assert job_id not in run_here("database", "stalled", "--running-hours", "8", **values).stdout
+    refused = run_here("database", "stalled", "--running-hours", "0", **values)
+    assert (refused.returncode, "SCRIBE_STALLED_RUNNING_HOURS" in refused.stderr) == (2, True), refused.stderr
+    ended = run_here("database", "stalled", "--fail", "--json", **values)
+    (item,) = json.loads(ended.stdout)
+    assert (item["job_id"], item["state"], item["failed"]) == (job_id, "transcribing", True)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT topic, key FROM outbox").fetchall() == [("scribe.results", job_id.encode())]
