@@ -12,6 +12,7 @@ import typer
 from producers.admin import TopicAdmin
 from producers.cli.dlq_rows import command_of, print_table, reading, sending, tell
 from producers.cli.keys import with_database
+from producers.cli.objects import asking_store
 from producers.cli.webhook_deliveries import utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
@@ -22,7 +23,6 @@ from schemas.headers import Origin
 from schemas.models import load_registry
 from schemas.settings import ReplayProcess, load
 from sink.replays import Action, Refusal
-from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
 
@@ -57,7 +57,8 @@ def replay(
     with reading(), History.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)
-    prepared = prepare(serde, S3ObjectStore(settings), registry, found, target)
+    with asking_store(settings) as store:
+        prepared = prepare(serde, store, registry, found, target)
     if dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
         _print_counts(found, refused, as_json)
