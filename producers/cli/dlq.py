@@ -12,12 +12,12 @@ from producers.cli.json_lines import json_text, print_json
 from producers.cli.keys import with_database
 from producers.cli.objects import asking_store
 from producers.cli.webhook_deliveries import utc
-from producers.dead_letters import CODES, DLQS, KINDS, DeadLetter, Wanted, contents, find, group_of, place_of, read
+from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Rejected
+from schemas.errors import CODES, KINDS, Rejected
 from schemas.headers import Origin
 from schemas.nearest import unknown
 from schemas.settings import ReplayProcess, load
