@@ -9,7 +9,7 @@ from uuid import UUID
 
 from producers.history import History, Stored
 from producers.id_prefix import IdPrefix
-from schemas.errors import ERRORS, ErrorKind, Poison, Rejected
+from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
 from schemas.headers import (
     ERROR_CODE,
@@ -27,14 +27,8 @@ from schemas.topics import GROUPS, dlq_topic
 
 _PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
 PREFIX = "scribe."
-POISON, UNDECODABLE = "poison", "undecodable"
 DLQS: Mapping[str, str] = {dlq_topic(group): group for group in GROUPS}
 """The group of each dead-letter topic."""
-
-
-KINDS = (*ErrorKind, POISON)
-CODES = (*ERRORS, UNDECODABLE)
-"""The kinds and codes of errors that dead letters have."""
 
 
 @dataclass(frozen=True, slots=True)

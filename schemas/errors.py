@@ -103,6 +103,12 @@ ERRORS: dict[str, ErrorSpec] = {
 # fmt: on
 
 
+POISON, UNDECODABLE = "poison", "undecodable"
+KINDS = (*ErrorKind, POISON)
+CODES = (*ERRORS, UNDECODABLE)
+"""The kinds and codes of errors that dead letters have."""
+
+
 class ScribeError(Exception):
     """Any error that the service raises itself."""
 

@@ -107,7 +107,7 @@ READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
 )
 
-_FAUST = (RECORDS_HANDLED, CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES)
+_FAUST = (RECORDS_HANDLED, UNREADABLE, CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES)
 COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     "scribe-api": (JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, READS, WEBHOOKS_ENDED),
     "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING),
@@ -120,6 +120,6 @@ COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         *(WEBHOOK_ENDPOINTS_DISABLED, WEBHOOK_ENDPOINTS_LOST, ENHANCED_AI_CALLS, ENHANCED_AI_SECONDS, ENHANCED_AI_OPEN),
         *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
     ),
-    "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING),
+    "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING, JOBS_STALLED),
 }
 """What each process counts; those of `scribe-streams` by their subcommands. Every other metric stays 0 there."""

@@ -264,6 +264,13 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     await connection.execute(_SESSION)
 
 
+def address_of(dsn: str) -> str:
+    """Host and port of a connection string, without user and password; raises SettingsError when it is none."""
+    parts = conninfo_to_dict(with_defaults(dsn))
+    host = parts.get("host") or parts.get("hostaddr") or "its local socket"
+    return f"{host}:{parts.get('port') or 5432}"
+
+
 def _reason(error: psycopg.Error) -> str:
     text = error.diag.message_primary or str(error) or type(error).__name__
     return " ".join(text.split())

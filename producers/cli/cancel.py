@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from producers.admin import TopicAdmin
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
 from producers.cli.ids import job_of
@@ -17,10 +18,11 @@ from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
 from producers.id_prefix import IdPrefix
 from producers.publisher import Publisher
-from schemas.errors import Permanent, Rejected
+from schemas.errors import Outage, Permanent, Rejected
 from schemas.events import ENDED
 from schemas.objects import check_tenant
 from schemas.settings import ClientSettings, KafkaSettings, load
+from schemas.topics import CONTROL
 from sink.schema_registry import serde_for
 
 
@@ -77,6 +79,8 @@ def _direct(jobs: Sequence[UUID], tenant: str | None, run: int) -> None:
         cancel_record(serde, job_id, run, check_tenant(tenant), by=by, source="cli", now=now)
         for job_id in dict.fromkeys(jobs)
     ]
+    if not TopicAdmin(settings).partitions([CONTROL]):
+        raise Outage(f"Kafka has no topic {CONTROL}; create it with `scribe topics apply`")
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         publisher.publish(*records)
     sys.stdout.write("".join(f"{job_id}  is asked to stop, up to run {run}\n" for job_id in dict.fromkeys(jobs)))

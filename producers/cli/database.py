@@ -3,7 +3,7 @@
 import sys
 
 from producers.cli.interruption import telling
-from producers.cli.keys import with_database
+from producers.cli.keys import reaching_database, with_database
 from schemas.settings import PostgresSettings, load
 from sink.migrate import migrate as apply_missing
 from sink.search import index_missing
@@ -11,8 +11,10 @@ from sink.search import index_missing
 
 def migrate() -> None:
     """Does `scribe database migrate`."""
-    with telling("interrupted; each migration is applied whole or not at all, and the same command goes on"):
-        names = apply_missing(load(PostgresSettings).postgres_dsn.get_secret_value())
+    settings = load(PostgresSettings)
+    words = "interrupted; each migration is applied whole or not at all, and the same command goes on"
+    with telling(words), reaching_database(settings):
+        names = apply_missing(settings.postgres_dsn.get_secret_value())
     sys.stdout.write("".join(f"applied {name}\n" for name in names) or "the database is up to date\n")
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from producers.admin import TopicAdmin
 from producers.api.bodies import JobFields
+from producers.cli.objects import asking_store
 from producers.policies import read_policies
 from producers.publisher import Publisher
 from producers.submit import UPLOAD_SCHEME, check_fields, check_object, job_record
@@ -43,6 +44,9 @@ def publish_job(
     record = job_record(serde_for(settings), request, "cli", now)
     _check_topic(settings, record.topic)
     _check_object(settings, request, now)
+    if isinstance(recording, Path):
+        with asking_store(settings) as store:
+            store.info(_upload_key(request))
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         if isinstance(recording, Path):
             _publish_with(S3ObjectStore(settings), recording, request, lambda: publisher.publish(record))
@@ -76,9 +80,13 @@ def source_of(path: Path) -> Source:
         return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell(), name=name)
 
 
+def _upload_key(request: JobRequested) -> str:
+    return upload_key(request.tenant, UUID(request.source.uri.removeprefix(UPLOAD_SCHEME)))
+
+
 def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish: Callable[[], None]) -> None:
     """Put a file where uploads through REST lie too, then publish; a refused record leaves no object behind."""
-    key = upload_key(request.tenant, UUID(request.source.uri.removeprefix(UPLOAD_SCHEME)))
+    key = _upload_key(request)
     with path.open("rb") as file:
         store.put_stream(key, file, content_type="application/octet-stream")
     try:

@@ -9,21 +9,21 @@ import typer
 from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, reading, sending, tell
 from producers.cli.json_lines import json_text, print_json
 from producers.cli.keys import with_database
+from producers.cli.objects import asking_store
 from producers.cli.times import utc
-from producers.dead_letters import CODES, DLQS, KINDS, DeadLetter, Wanted, contents, find, group_of, place_of, read
+from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
 from producers.id_prefix import IdPrefix, only_one
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Rejected
+from schemas.errors import CODES, KINDS, Rejected
 from schemas.headers import Origin
 from schemas.nearest import unknown
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from sink.postgres import Database
 from sink.replays import Action, Entry, latest
-from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
 
@@ -87,7 +87,8 @@ def redrive_(
     letters = _chosen(settings, items, group, wanted, everything)
     _check_step(to, letters)
     command = command_of(Action.REDRIVE, again=again)
-    prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to, unreadable=unreadable)
+    with asking_store(settings) as store:
+        prepared = prepare(serde_for(settings), store, letters, to, unreadable=unreadable)
     if dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
         print_counts(letters, refused, as_json)

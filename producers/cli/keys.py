@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -10,10 +11,11 @@ from rich.table import Table
 
 from producers.cli.json_lines import print_json
 from producers.cli.tables import add_row, make_table, show_table
-from schemas.errors import Rejected
+from producers.patience import waiting_for
+from schemas.errors import Outage, Rejected
 from schemas.settings import PostgresSettings, load
 from sink.keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
-from sink.postgres import Database
+from sink.postgres import Database, NotMigrated, address_of
 
 T = TypeVar("T")
 
@@ -47,11 +49,29 @@ def revoke(key_id: str) -> None:
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
     """Run `work` on the database of the environment."""
 
+    settings = load(PostgresSettings)
+
     async def run() -> T:
-        async with Database.open(load(PostgresSettings)) as database:
+        async with AsyncExitStack() as stack:
+            with reaching_database(settings):
+                database = await stack.enter_async_context(Database.open(settings))
             return await work(database)
 
     return asyncio.run(run())
+
+
+@contextmanager
+def reaching_database(settings: PostgresSettings) -> Iterator[None]:
+    """Around a first connection: says what is waited for, and where to look when it cannot be had."""
+    where = address_of(settings.postgres_dsn.get_secret_value())
+    with waiting_for(f"PostgreSQL at {where}"):
+        try:
+            yield
+        except NotMigrated:
+            raise
+        except Outage as error:
+            reason = str(error).split(" Is the server running")[0]
+            raise Outage(f"{reason}; is PostgreSQL at {where}? See SCRIBE_POSTGRES_DSN") from error
 
 
 def _table(keys: tuple[KeyInfo, ...]) -> Table:

@@ -1,11 +1,14 @@
 """`scribe schemas`: the events' schemas in a Confluent-compatible registry."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
 from producers.exit_codes import MISTAKE
-from schemas.errors import SettingsError
+from producers.patience import waiting_for
+from schemas.errors import Outage, SettingsError
 from schemas.settings import KafkaSettings, load
 from sink.schema_registry import check as check_registry
 from sink.schema_registry import register_all
@@ -13,16 +16,29 @@ from sink.schema_registry import register_all
 
 def register() -> None:
     """Does `scribe schemas register`."""
-    for subject, schema_id in register_all(_url()).items():
+    with _reaching(_url()) as url:
+        registered = register_all(url)
+    for subject, schema_id in registered.items():
         sys.stdout.write(f"{schema_id:>6}  {subject}\n")
 
 
 def check() -> None:
     """Does `scribe schemas check`."""
-    if found := check_registry(_url()):
+    with _reaching(_url()) as url:
+        found = check_registry(url)
+    if found:
         sys.stderr.write("".join(f"{line}\n" for line in [*found, "To put it right: scribe schemas register"]))
         raise typer.Exit(MISTAKE)
     sys.stdout.write("the registry has the current schemas\n")
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[str]:
+    with waiting_for(f"the schema registry at {url}"):
+        try:
+            yield url
+        except Outage as error:
+            raise Outage(f"{error}; is it at {url}? See SCRIBE_SCHEMA_REGISTRY_URL") from error
 
 
 def _url() -> str:

@@ -14,6 +14,7 @@ from producers.admin import TopicAdmin
 from producers.cli.database_ids import ids_of
 from producers.cli.dlq_rows import command_of, print_table, reading, sending, tell
 from producers.cli.keys import with_database
+from producers.cli.objects import asking_store
 from producers.cli.times import utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
@@ -27,7 +28,6 @@ from schemas.settings import ReplayProcess, load
 from sink.id_lookup import Kind
 from sink.postgres import Database
 from sink.replays import Action, Refusal
-from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
 
@@ -62,7 +62,8 @@ def replay(
     with reading(), History.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)
-    prepared = prepare(serde, S3ObjectStore(settings), registry, found, target)
+    with asking_store(settings) as store:
+        prepared = prepare(serde, store, registry, found, target)
     if dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
         _print_counts(found, refused, as_json)

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import httpx
 
+from producers.patience import waiting_for
 from producers.rendering import Format
 from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
 from schemas.serde import transcript_from_json
 from schemas.settings import ClientSettings
 from schemas.transcript import Transcript
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 # the shim answers only when the object store has the file
 UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 
@@ -118,7 +119,8 @@ class RestClient:
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, **arguments)
+            with waiting_for(self._url):
+                response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
             kind = Outage if isinstance(error, _NOT_CONNECTED) else Unheard
             reason = str(error) or type(error).__name__

@@ -107,7 +107,12 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     values = private_stack.environment()
     few = ("--partitions", "2")
     missing = run_here("topics", "check", *few, **values)
-    assert (missing.returncode, missing.stderr.count("missing scribe.")) == (2, len(TOPICS))
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith(f"missing ({len(TOPICS)} topics)\n  scribe.jobs, scribe.jobs.express, ")
+    assert missing.stderr.endswith(
+        f"To put it right: scribe topics apply --partitions 2\nIt creates {len(TOPICS)} topics.\n"
+    )
+    assert max(map(len, missing.stderr.splitlines())) <= 80
     impossible = run_here("topics", "apply", *few, "--replication-factor", "3", **values)
     assert impossible.returncode == 2
     assert "replication factor" in impossible.stderr.lower()
@@ -119,11 +124,19 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
         assert (again.returncode, again.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
     refused = run_here("topics", "apply", "--partitions", "3", **values)
     assert refused.returncode == 2
-    assert "differs scribe.jobs: 2 partitions, wanted 3" in refused.stderr
-    assert refused.stderr.endswith("To put it right: scribe topics apply --partitions 3 --alter\n")
-    small = run_here("topics", "check", **values)
-    assert (small.returncode, small.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
-    assert "remark scribe.jobs: 2 partitions, wanted 12" in small.stderr
+    assert refused.stderr.startswith(f"2 partitions, wanted 3 ({len(TOPICS)} topics)\n  scribe.jobs, ")
+    assert refused.stderr.endswith(
+        "Nothing was changed.\nTo put it right: scribe topics apply --partitions 3 --alter\n"
+        f"It changes {len(TOPICS)} topics.\n"
+    )
+    for command in ("check", "apply"):
+        small = run_here("topics", command, **values)
+        assert (small.returncode, small.stdout) == (
+            0,
+            f"{len(TOPICS)} topics have the settings that they need, {len(TOPICS)} fewer partitions than the table\n",
+        )
+        assert re.search(r"^2 partitions, wanted 12 \(\d+ topics\)\n  scribe.jobs, ", small.stderr, re.MULTILINE)
+        assert small.stderr.endswith("small broker; `scribe topics apply --alter` adds the partitions.\n")
     grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
     assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
     assert run_here("topics", "check", *few, **values).returncode == 0
@@ -134,8 +147,10 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     until("it differs", lambda: run_here("topics", "check", *few, **values).returncode == 2)
     older = run_here("topics", "check", *few, **values)
     assert older.stderr.splitlines() == [
-        f"differs scribe.jobs: segment.ms is {week}, wanted {DAY_MS}",
+        f"segment.ms is {week}, wanted {DAY_MS} (1 topic)",
+        "  scribe.jobs",
         "To put it right: scribe topics apply --partitions 2 --alter",
+        "It changes 1 topic.",
     ]
     altered = run_here("topics", "apply", *few, "--alter", **values)
     assert f"changed scribe.jobs: segment.ms is {week}, wanted {DAY_MS}\n" in altered.stdout

@@ -21,7 +21,7 @@ ROOTS = {
     "enhance": ("streams.agents.enhance", "streams.worker"),
     "webhooks": ("streams.agents.webhooks", "streams.worker"),
     "dispatch": ("streams.dispatcher", "streams.enhancing", "sink.enhanced_ai.service"),
-    "retain": ("streams.retain", "streams.orphans", "streams.sweep"),
+    "retain": ("streams.retain", "streams.orphans", "streams.sweep", "streams.stall_watch"),
 }
 NAMES = {name: value for name, value in vars(metrics).items() if value in exported_metrics()}
 

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import TIMES, Json, id_prefix
+from producers.cli.commands.options import TIMES, Json, id_prefix, words
 from producers.id_prefix import IdPrefix
 from schemas.command_line import command_line, deferred_to
+from schemas.errors import CODES, KINDS
 from schemas.topics import GROUPS, RETRY_DELAYS
 
 app = command_line("Dead letters; needs the settings of Kafka, PostgreSQL and the object store.")
@@ -15,9 +16,15 @@ app = command_line("Dead letters; needs the settings of Kafka, PostgreSQL and th
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="As `list` names them; else all that the options pick.")
 ]
-Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(g.split('.')[1] for g in GROUPS)}.")]
-Kind = Annotated[str | None, typer.Option(help="With this kind of error, such as poison or internal.")]
-Code = Annotated[str | None, typer.Option(help="With this error code, such as undecodable.")]
+_GROUPS = [group.split(".")[1] for group in GROUPS]
+Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(_GROUPS)}.", autocompletion=words(_GROUPS))]
+Kind = Annotated[
+    str | None,
+    typer.Option(help="With this kind of error, such as poison or internal.", autocompletion=words(KINDS)),
+]
+Code = Annotated[
+    str | None, typer.Option(help="With this error code, such as undecodable.", autocompletion=words(CODES))
+]
 Tenant = Annotated[str | None, typer.Option(help="Of this tenant.")]
 Job = Annotated[IdPrefix | None, typer.Option(parser=id_prefix, metavar="JOB", help="Of this job.")]
 Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside at this time (UTC) or later.")]
@@ -79,7 +86,10 @@ def redrive_(
     everything: Everything = False,
     to: Annotated[
         str | None,
-        typer.Option(help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}."),
+        typer.Option(
+            help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}.",
+            autocompletion=words(RETRY_DELAYS),
+        ),
     ] = None,
     again: Again = False,
     unreadable: Annotated[

@@ -1,11 +1,18 @@
 """Options and arguments that several commands have."""
 
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
 
 from producers.cli.times import TIMES as TIMES
 from producers.id_prefix import IdPrefix
+
+
+def words(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes an option with known words."""
+    names = list(known)
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 def id_prefix(text: str) -> IdPrefix:

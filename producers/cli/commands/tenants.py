@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import Json
+from producers.cli.commands.options import Json, words
 from schemas.command_line import command_line, deferred_to
 from schemas.quotas import QUOTAS
 from schemas.retention import CLASSES
@@ -20,7 +20,9 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 @deferred_to("producers.cli.tenants")
 def set_(
     tenant: Tenant,
-    retention: Annotated[list[str] | None, typer.Option(help=_KEPT)] = None,
+    retention: Annotated[
+        list[str] | None, typer.Option(help=_KEPT, autocompletion=words(f"{name}=" for name in CLASSES))
+    ] = None,
     enhanced_ai: Annotated[
         bool | None, typer.Option(help="The tenant's consent that text leaves for the enhanced-AI service.")
     ] = None,
@@ -30,7 +32,11 @@ def set_(
     allowed_prefix: Annotated[list[str] | None, typer.Option(help=f"An s3:// prefix of recordings. {_LIST}")] = None,
     inline: Annotated[bool | None, typer.Option(help="Whether transcripts may travel inside events.")] = None,
     quota: Annotated[
-        list[str] | None, typer.Option(help=f"NAME=NUMBER or NAME=none; of {', '.join(QUOTAS)}. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            help=f"NAME=NUMBER or NAME=none; of {', '.join(QUOTAS)}. May be repeated.",
+            autocompletion=words(f"{name}=" for name in QUOTAS),
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
