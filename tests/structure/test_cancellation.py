@@ -10,7 +10,11 @@ CANCELLATION = "sink/cancellation.py"
 POOL = "sink/postgres.py"
 # each way, and who may go it beside the module of cancellations
 WAYS: dict[str, dict[str, str]] = {
-    ".cancel": {"streams/collector.py": "futures, for which their callers wait"},
+    ".cancel": {
+        "streams/collector.py": "futures, for which their callers wait",
+        "streams/isolation.py": "a timer of the loop, which only opens what is closed",
+        "producers/patience.py": "a timer in a thread, which only writes a line",
+    },
     "asyncio.wait_for": {},
     "asyncio.shield": {},
     "AsyncConnectionPool": {POOL: "the one place that takes connections, and hears what the pool swallows"},
