@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from schemas.errors import Rejected
 
 MAX_FINDINGS = 50
+MAX_NAME_CHARS = 64  # of a name that a client made up, told back
+MAX_PARTS = 8  # of the way to a field
 
 
 def rejected(items: Iterable[Mapping[str, Any]]) -> Rejected:
@@ -33,4 +35,14 @@ def _field(location: Iterable[str | int]) -> str:
     parts = [str(part) for part in location]
     if len(parts) > 1 and parts[0] in ("body", "query", "path", "header"):
         parts = parts[1:]
-    return ".".join(parts) or "body"
+    return ".".join(_shown(part) for part in parts[:MAX_PARTS]) or "body"
+
+
+def _shown(name: str) -> str:
+    """A name that an answer can carry, whoever wrote it."""
+    return name[:MAX_NAME_CHARS].encode(errors="replace").decode()
+
+
+def refused(found: Iterable[tuple[Iterable[str | int], str]]) -> Rejected:
+    """The error for places, such as ("body", "url"), and what is wrong at each."""
+    return rejected({"type": "refused", "loc": tuple(place), "msg": message} for place, message in found)

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 
 from producers.api.app import create_app
+from producers.api.protocol import ProblemProtocol
 from producers.api.services import Services
 from producers.exit_codes import reported
 from schemas.errors import SettingsError
@@ -80,6 +81,7 @@ async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
     async with open_services(settings) as services:
         config = uvicorn.Config(
             create_app(services),
+            http=ProblemProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

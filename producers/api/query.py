@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import AwareDatetime, BeforeValidator
 
+from producers.api.bodies import written_time
 from producers.api.services import KeyDep
 from producers.findings import MAX_FINDINGS
 from schemas.errors import Rejected
@@ -45,5 +46,5 @@ def _with_plus(value: Any) -> Any:
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_with_plus)]
+Time = Annotated[AwareDatetime, BeforeValidator(_with_plus), BeforeValidator(written_time)]
 """A time with its offset; a `+` that is not written as %2B arrives as a space."""

@@ -141,7 +141,7 @@ def test_other_errors_are_problems_too(client: httpx.Client) -> None:
     assert unknown["detail"] == "No operation has this address. See /docs for those there are."
     deleted = client.delete("/api/v1/models")
     check_problem(deleted, 405, "method_not_allowed")
-    assert deleted.headers["allow"] == "GET"
+    assert deleted.headers["allow"] == "GET, HEAD, OPTIONS"
     check_problem(client.get("/api/v1/jobs/17"), 422, "invalid_request")
     check_problem(client.get(f"/api/v1/jobs/{uuid4()}/transcript?format=doc"), 422, "invalid_request")
 
