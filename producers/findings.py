@@ -24,3 +24,8 @@ def rejected(items: Iterable[Mapping[str, Any]], model: Model | None = None) -> 
 def invalid(error: ValidationError, model: Model) -> Rejected:
     """The same for a model that was filled by hand."""
     return rejected(error.errors(include_url=False, include_input=False), model)
+
+
+def refused(found: Iterable[tuple[Iterable[str | int], str]]) -> Rejected:
+    """The error for places, such as ("body", "url"), and what is wrong at each."""
+    return rejected({"type": "refused", "loc": tuple(place), "msg": message} for place, message in found)

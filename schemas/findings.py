@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from schemas.nearest import unknown
 
+MAX_NAME_CHARS = 64  # of a name that a client made up, told back
+MAX_PARTS = 8  # of the way to a field
 _PLACES = ("body", "query", "path", "header")
 Model = type[BaseModel]
 
@@ -33,7 +35,12 @@ def _field(location: Iterable[str | int]) -> str:
     parts = [str(part) for part in location]
     if len(parts) > 1 and parts[0] in _PLACES:
         parts = parts[1:]
-    return ".".join(parts) or "body"
+    return ".".join(_shown(part) for part in parts[:MAX_PARTS]) or "body"
+
+
+def _shown(name: str) -> str:
+    """A name that an answer can carry, whoever wrote it."""
+    return name[:MAX_NAME_CHARS].encode(errors="replace").decode()
 
 
 def _names(model: Model | None, location: Sequence[str | int]) -> list[str]:

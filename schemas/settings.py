@@ -96,7 +96,9 @@ class ServiceSettings(_Settings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level that is written."""
     log_format: Literal["json", "console"] = "json"
-    """One JSON object a line, or coloured lines for people."""
+    """One JSON object a line, or coloured lines for people; both on stdout."""
+    log_fields: Literal["plain", "gcp", "aws", "datadog"] = "plain"
+    """What JSON lines call their parts: `event`, `level` and `timestamp`, or as a cloud's logger reads them (Google Cloud Logging: `message`, `severity`, `time`)."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics, /livez and /readyz of a process without REST; unset: none, 0: any free one."""
     metrics_host: str = "127.0.0.1"

@@ -10,6 +10,7 @@ from functools import partial
 import uvicorn
 
 from producers.api.app import create_app
+from producers.api.protocol import ProblemProtocol
 from producers.api.services import Services
 from producers.commands import api as main
 from producers.exit_codes import reported
@@ -96,6 +97,7 @@ async def _serve(settings: ApiProcess, listener: socket.socket, termination: Ter
     async with open_services(settings) as services:
         config = uvicorn.Config(
             create_app(services),
+            http=ProblemProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

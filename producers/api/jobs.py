@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from producers.api.bodies import TranscribeBody
 from producers.api.enhanced_ai import ASK_CODES, check_ask
+from producers.api.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
+from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.api.views import POLL_SECONDS, JobSummary, JobView, download_of, failure_of, job_path, summary, view
@@ -25,13 +27,14 @@ from sink.jobs import JobRow
 from sink.postgres import Connection
 from sink.tenants import policy_of
 
-router = APIRouter(prefix="/api/v1", tags=["jobs"])
+router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 REQUEST_CODES = (
     "invalid_request",
     "unauthorized",
     "conflict",
+    "idempotency_key_reused",
     "expired",
-    "request_too_large",
+    *BODY_CODES,
     "unknown_engine",
     "unknown_model",
     "unknown_language",
@@ -52,11 +55,21 @@ REQUEST_CODES = (
     responses=problem_responses(*REQUEST_CODES),
 )
 async def transcribe(
-    body: TranscribeBody, response: Response, services: ServicesDep, key: KeyDep, trace: TraceDep
+    body: TranscribeBody,
+    response: Response,
+    services: ServicesDep,
+    key: KeyDep,
+    trace: TraceDep,
+    idempotency_key: IdempotencyKey,
 ) -> JobSummary:
-    """The job is durable when this answers 202. Sending the same request with the same `job_id` again is harmless."""
-    request = body.request(key.tenant, Source(uri=body.url), services.now())
-    return await submit(services, request, trace, response)
+    """The job is durable when this answers 202.
+
+    Sending the same request again is harmless with the same `job_id`, or with the same `Idempotency-Key`.
+    """
+    job_id = chosen_id(idempotency_key, key.tenant, JOB, body.job_id, "job_id")
+    request = body.request(key.tenant, Source(uri=body.url), services.now(), job_id)
+    with reuse_told(idempotency_key, JOB):
+        return await submit(services, request, trace, response)
 
 
 @router.get(

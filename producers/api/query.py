@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import AwareDatetime, BeforeValidator
 
+from producers.api.bodies import written_time
 from producers.api.services import KeyDep
 from producers.findings import MAX_FINDINGS
 from schemas.errors import Rejected
-from schemas.findings import text_of
+from schemas.findings import MAX_NAME_CHARS, text_of
 from schemas.nearest import unknown
 
-MAX_NAME_CHARS = 64
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
@@ -46,5 +46,5 @@ def _with_plus(value: Any) -> Any:
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_with_plus)]
+Time = Annotated[AwareDatetime, BeforeValidator(_with_plus), BeforeValidator(written_time)]
 """A time with its offset; a `+` that is not written as %2B arrives as a space."""

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, ServicesDep
 from producers.api.views import job_path
 from sink.search import MAX_QUERY_CHARS, Hit, Place, search
 
-router = APIRouter(prefix="/api/v1", tags=["search"])
+router = APIRouter(prefix="/api/v1", tags=["search"], route_class=StrictRoute)
 MAX_HITS = 50
 
 

@@ -73,12 +73,10 @@ async def _changed(connection: Connection, endpoint: UUID, changes: dict[str, An
 
 def _changes(description: str | None, max_per_second: str | None) -> dict[str, Any]:
     """What was named, by the rules of REST; raises Rejected(invalid_request)."""
-    given: dict[str, Any] = {}
-    if description is not None:
-        given["description"] = description
-    if max_per_second is not None:
-        given["max_per_second"] = None if max_per_second == "default" else max_per_second
+    given = {"description": description, "max_per_second": None if max_per_second == "default" else max_per_second}
     try:
-        return EndpointChange(**given).model_dump(exclude_unset=True)
+        wanted = EndpointChange.model_validate_strings({name: text for name, text in given.items() if text is not None})
     except ValidationError as error:
         raise invalid(error, EndpointChange) from error
+    changes = wanted.model_dump(exclude_unset=True)
+    return {**changes, "max_per_second": None} if max_per_second == "default" else changes

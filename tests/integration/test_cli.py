@@ -165,6 +165,18 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
         (("submit", "https://a.example/x", "--via", "kafka"), settings, "goes with --via kafka"),
         (("submit", "https://a.example/x", "--via", "kafka", "--tenant", "A B"), settings, "tenant must be"),
         (("submit", "ftp://a.example/x", "--via", "kafka", "--tenant", "acme"), settings, "it must be https://host"),
+        (
+            ("submit", "https://localhost/x", "--via", "kafka", "--tenant", "acme"),
+            settings,
+            "not a public one (loopback)",
+        ),
+        (("submit", "https://localhost/x"), settings, "not a public one (loopback)"),
+        (
+            (*("submit", "https://a.example/x", "--via", "kafka", "--tenant", "acme"), "--webhook-url", "https://db/"),
+            settings,
+            "webhook_url: its host is not a public one",
+        ),
+        (("webhooks", "add", "https://a.local/", "--tenant", "acme"), settings, "its host is not a public one"),
         (("submit", "https://a.example/x"), {**settings, "SCRIBE_API_KEY": "sr_live_x"}, "X-API-Key"),
         (("submit", "https://a.example/x"), {"SCRIBE_API_URL": shim.url}, "SCRIBE_API_KEY: is not set"),
         (

@@ -54,7 +54,7 @@ class Service:
     def process(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
         with (self.folder / "processes.log").open("a") as log:
             running = subprocess.Popen(
-                [sys.executable, "-m", *command], env={**self.environment, **environment}, stderr=log
+                [sys.executable, "-m", *command], env={**self.environment, **environment}, stdout=log, stderr=log
             )
         try:
             yield running

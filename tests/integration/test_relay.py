@@ -261,7 +261,7 @@ def relay_process(stack: Stack, folder: Path) -> Iterator[subprocess.Popen[bytes
     """The real command."""
     environment = {**os.environ, **stack.environment()}
     with (folder / "relay.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "producers.relay"], env=environment, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "producers.relay"], env=environment, stdout=log, stderr=log)
         try:
             yield process
         finally:

@@ -133,7 +133,7 @@ def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client,
 
 def test_uploads_that_are_no_forms(client: httpx.Client) -> None:
     path = "/api/v1/transcribe/upload"
-    check_problem(client.post(path, json={"url": URL}), 422, "invalid_request")
+    check_problem(client.post(path, json={"url": URL}), 415, "unsupported_media_type")
     truncated = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     check_problem(client.post(path, content=truncated, headers=headers), 422, "media_truncated")

@@ -68,10 +68,3 @@ def test_values_are_not_repeated() -> None:
 
 def test_a_flood_of_unknown_fields_has_a_short_answer() -> None:
     assert len(fields_of(url="https://a.example/x", **{f"x{n}": 1 for n in range(1000)})) == MAX_FINDINGS
-
-
-def test_metadata_comes_as_an_object_or_as_its_json() -> None:
-    assert TranscribeBody.model_validate({"url": "https://a.example/x", "metadata": '{"a": "b"}'}).metadata == {
-        "a": "b"
-    }
-    assert fields_of(url="https://a.example/x", metadata="{a}") == ["metadata"]
