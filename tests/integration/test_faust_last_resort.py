@@ -61,14 +61,14 @@ def test_what_is_wrong_for_every_record_sets_aside_one_at_most(service: Service)
 
 
 def test_processes_that_are_killed_for_nothing_condemn_nobody(service: Service) -> None:  # noqa: F811
-    jobs = [new_job() for _ in range(40)]
-    for number in range(5):
+    jobs = [new_job() for _ in range(24)]
+    for number in range(3):
         tell(service, jobs[8 * number : 8 * number + 8])
         with service.persist(FAULT="none") as process:
             until("it works", lambda: service.states().get("queued", 0) > 8 * number)  # noqa: B023
             process.send_signal(signal.SIGKILL)
             process.wait()
-    assert survives(service, "none", lambda: service.states() == {"queued": 40}, 0) == 0
+    assert survives(service, "none", lambda: service.states() == {"queued": 24}, 0) == 0
     assert letters(service) == []
 
 
