@@ -7,6 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from schemas.errors import Rejected
+from schemas.findings import text_of
 from schemas.nearest import unknown
 
 if TYPE_CHECKING:
@@ -138,4 +139,5 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _invalid(message: str, field: str = "body") -> Rejected:
-    return Rejected("invalid_request", f"{field}: {message}", ({"field": field, "message": message},))
+    found = {"field": field, "message": message}
+    return Rejected("invalid_request", text_of([found]), (found,))

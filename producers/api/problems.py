@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from producers.findings import rejected
-from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
+from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
 from sink.postgres import NotMigrated
 
 MEDIA_TYPE = "application/problem+json"
@@ -129,4 +129,4 @@ def _body_of(request: Request) -> type[BaseModel] | None:
 def _detail(error: Permanent) -> str:
     if isinstance(error, Worded) and error.detail:
         return error.detail
-    return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice
+    return sentences(error.detail, error.spec.advice) if error.detail else error.spec.advice

@@ -39,6 +39,9 @@ CONNECTING = {
     "streams/worker.py": "whether the broker that the settings name takes connections",
 }
 
+# of the one module that imports what others have declared
+DEFERRED = "typer.core.TyperGroup"
+
 PRODUCT = [path for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES]
 
 
@@ -51,9 +54,11 @@ def imported(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     for name, call in calls(tree):
-        if name.endswith("import_module"):
-            assert isinstance(call.args[0], ast.Constant), "what is imported must be readable here"
-            found.add(str(call.args[0].value))
+        if name.endswith("import_module") or name == "deferred_to":
+            # what a deferred command is done by stands where it is declared
+            given = call.args[0]
+            assert isinstance(given, ast.Constant) or DEFERRED in found, "what is imported must be readable here"
+            found |= {str(given.value)} if isinstance(given, ast.Constant) else set()
     return found
 
 
