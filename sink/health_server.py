@@ -64,6 +64,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = 10  # seconds that a caller may be silent
+    disable_nagle_algorithm = True  # else the body waits until the head is acknowledged
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
