@@ -1,6 +1,7 @@
 """The REST shim as one FastAPI application."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +21,7 @@ from producers.api import (
 )
 from producers.api.context import RequestContext
 from producers.api.problems import Problem, install
-from producers.api.query import KnownParameters
+from producers.api.query import known_parameters
 from producers.api.services import Services
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -37,17 +38,18 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
+    app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries):
-        app.include_router(module.router, dependencies=[KnownParameters])
-    app.include_router(health.router)
+        app.include_router(module.router, dependencies=[known_parameters(module.router)])
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with what no handler returns by itself: Problem, and the webhooks."""
+    """The OpenAPI document with what no handler returns by itself, Problem and the webhooks; made when it is first asked for."""
     generate = app.openapi
 
+    @cache
     def openapi() -> dict[str, Any]:
         document = generate()
         schema = Problem.model_json_schema(ref_template=_REFERENCE)

@@ -2,9 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
 from producers.api.services import KeyDep
@@ -15,11 +18,27 @@ MAX_NAME_CHARS = 64
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
-async def _check(request: Request, _: KeyDep) -> None:
-    """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
-    known = [parameter["name"] for parameter in _operation(request).get("parameters", ()) if parameter["in"] == "query"]
+def known_parameters(router: APIRouter) -> params.Depends:
+    """A dependency of all operations of `router`: what each of them takes is read from their signatures once, here."""
+    known = {route.endpoint: tuple(_names(route.dependant)) for route in router.routes if isinstance(route, APIRoute)}
+
+    async def check(request: Request, _: KeyDep) -> None:
+        """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
+        if request.scope["query_string"]:
+            _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
+
+    return params.Depends(check)
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _names(inner)
+
+
+def _check(given: Iterable[tuple[str, str]], known: Sequence[str]) -> None:
     found = []
-    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+    for name, times in Counter(name for name, _ in given).items():
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "there are none"
             found.append({"field": name[:MAX_NAME_CHARS], "message": f"is no parameter of this operation: {there}"})
@@ -28,15 +47,6 @@ async def _check(request: Request, _: KeyDep) -> None:
     if found:
         text = "; ".join(f"{item['field']}: {item['message']}" for item in found)
         raise Rejected("invalid_request", text, tuple(found[:MAX_FINDINGS]))
-
-
-def _operation(request: Request) -> dict[str, Any]:
-    """The operation as /openapi.json describes it, which is made once."""
-    found: dict[str, Any] = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    return found
-
-
-KnownParameters = Depends(_check)
 
 
 def _with_plus(value: Any) -> Any:
