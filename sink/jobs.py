@@ -124,7 +124,9 @@ async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | Non
     assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
     history, enhancements = row.pop("history") or (), row.pop("enhancements") or ()
     job = _found(row)
-    return job and JobDetail(
+    if job is None:
+        return None
+    return JobDetail(
         job,
         [StateChange(**{**line, "at": datetime.fromisoformat(line["at"]).astimezone(UTC)}) for line in history],
         {UUID(line["enhancement_id"]): line["state"] for line in enhancements},

@@ -5,18 +5,20 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
 
 import typer
 import uvicorn
+import uvloop
 
 from producers.api.app import create_app
-from producers.api.services import Services
+from producers.api.patience import patience_for
+from producers.api.server import config_of, listening
+from producers.api.services import UPLOADS, Services
 from producers.exit_codes import reported
-from schemas.errors import SettingsError
 from schemas.logs import configure
 from schemas.models import load_registry
 from schemas.settings import ApiProcess, load
@@ -28,9 +30,7 @@ from sink.schema_registry import serde_for
 from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
-BACKLOG = 2048  # connections that wait while others are taken in
 POOL_SECONDS = 10.0  # that a request waits for a connection to the database
-GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 
 @asynccontextmanager
@@ -62,31 +62,17 @@ async def serve(settings: ApiProcess) -> None:
         await _serve(settings, listener)
 
 
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket to answer on; raises SettingsError when the address is taken or not ours."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsError(
-            f"SCRIBE_API_PORT, SCRIBE_API_HOST: cannot listen on {host}:{port}: {error.strerror}"
-        ) from error
-    with listener:
-        yield listener
-
-
 async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
     async with open_services(settings) as services:
-        config = uvicorn.Config(
-            create_app(services),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        patience = patience_for(_own_files(settings), settings.api_max_connections)
+        config = config_of(create_app(services), patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _own_files(settings: ApiProcess) -> int:
+    """How many the process may open beside those of its clients: to the database, a replica, and the object store."""
+    return 2 * settings.postgres_pool_size + UPLOADS + 32
 
 
 def run(
@@ -106,7 +92,8 @@ def run(
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
         configure(settings, "api")
-        asyncio.run(serve(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
 
 
 def main() -> None:

@@ -114,8 +114,10 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
     try:
         job = await _accepted(services, request, trace)
     except NotAllowed:
-        if (job := await known(services.database, request)) is None:
+        before = await known(services.database, request)
+        if before is None:
             raise
+        job = before
     response.headers["Location"] = job_path(request.job_id)
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return summary(job)

@@ -3,13 +3,16 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from producers.api.connections import Connection, Connections
+from producers.api.patience import Patience
 from schemas.errors import SettingsError
 
-BACKLOG = 2048  # connections that wait while others are taken in
+BACKLOG = 2048  # connections that wait while others are taken in, if so many files may be open
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 
@@ -30,15 +33,18 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def config_of(app: ASGIApp) -> uvicorn.Config:
+def config_of(app: ASGIApp, patience: Patience) -> uvicorn.Config:
     """How the shim is served."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=partial(Connection, all_of_them=Connections(patience)),  # type: ignore[arg-type]
+        backlog=min(BACKLOG, patience.spare),
+        timeout_keep_alive=patience.idle_seconds,  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nobody asks who the client is
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -27,6 +27,7 @@ from sink.time_limit import SECONDS
 from sink.webhook_secrets import SecretBox
 
 MAX_TRACESTATE = 512
+UPLOADS = 16  # at a time; others wait for one to end
 
 
 def utc_now() -> datetime:
@@ -55,7 +56,7 @@ class Services:
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
-    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
     searches: Places = field(default_factory=Places)
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 

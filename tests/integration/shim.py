@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from producers.api.app import create_app
+from producers.api.patience import patience_for
 from producers.api.server import config_of, listening
 from producers.api.services import Services
 from schemas.events import JobRequested, JobResult, Outcome
@@ -155,7 +156,7 @@ def serving(
                 llm_models=llm_models,
                 **values,
             )
-            servers.append(uvicorn.Server(config_of(create_app(services))))
+            servers.append(uvicorn.Server(config_of(create_app(services), patience_for(64))))
             ready.set()
             await servers[0].serve(sockets=[listener])
 
