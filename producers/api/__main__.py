@@ -65,7 +65,9 @@ async def serve(settings: ApiProcess) -> None:
 async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
     async with open_services(settings) as services:
         patience = patience_for(_own_files(settings), settings.api_max_connections)
-        config = config_of(create_app(services), patience)
+        app = create_app(services)
+        app.openapi()  # it takes a while, for which no request should wait
+        config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
         await uvicorn.Server(config).serve(sockets=[listener])
 

@@ -61,7 +61,7 @@ class Connections:
         self.wait(connection, Waits.HEAD)
         self._look_later(connection.loop)
         if len(self.open) <= self.patience.most + self.patience.spare:
-            self.has_room_for(connection)
+            self.has_room_for(connection, _MOMENT_SECONDS)
         elif not self._make_room(connection, 0.0):
             connection.give_up("full", Rejected("too_many_connections"))
 
@@ -70,9 +70,9 @@ class Connections:
         self.open.discard(connection)
         self.wait(connection, None)
 
-    def has_room_for(self, connection: "Connection") -> bool:
-        """Whether there are no more than there may be, also because one that waits was closed."""
-        return len(self.open) <= self.patience.most or self._make_room(connection, _MOMENT_SECONDS)
+    def has_room_for(self, connection: "Connection", least_seconds: float = 0.0) -> bool:
+        """Whether there are no more than there may be, also because one that waits so long was closed."""
+        return len(self.open) <= self.patience.most or self._make_room(connection, least_seconds)
 
     def _make_room(self, newcomer: "Connection", least_seconds: float) -> bool:
         """Close the connection that has waited longest: for a head, else for a body, else for its answer to be read."""

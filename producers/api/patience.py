@@ -47,7 +47,7 @@ class Pace:
 def patience_for(own_files: int, most: int | None = None) -> Patience:
     """Limits for this process, which may open `own_files` more beside its connections; `most` is the operator's own."""
     allowed = _open_files_allowed()
-    # the system takes in as many as wait at once, before we can look at the first of them
+    # for health, and for those that come at once, which are taken in before we can look at the first of them
     spare = max(_LEAST_CONNECTIONS, allowed // 4)
     room = allowed - _open_files() - own_files - spare
     return Patience(most=max(_LEAST_CONNECTIONS, min(most or room, room)), spare=spare)

@@ -12,7 +12,8 @@ from producers.api.connections import Connection, Connections
 from producers.api.patience import Patience
 from schemas.errors import SettingsError
 
-BACKLOG = 2048  # connections that wait while others are taken in, if so many files may be open
+# connections that wait to be taken in; no more than there may be files for, since the loop closes those that have none
+BACKLOG = 2048
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 

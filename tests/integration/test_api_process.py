@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -26,10 +28,13 @@ COMMAND = [sys.executable, "-m", "producers.api"]
 
 
 @contextmanager
-def started(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """The process, and a client of it."""
+def started(
+    *, files: int | None = None, out: IO[bytes] | int = subprocess.DEVNULL, **values: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process, which may open so many `files`, and a client of it."""
     port = ports.choose(["api"], {}, {})["api"]
-    process = subprocess.Popen([*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stderr=subprocess.DEVNULL)
+    limit = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
+    process = subprocess.Popen([*limit, *COMMAND, "--port", str(port)], env={**CLEAN, **values}, stderr=out)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             yield process, client
@@ -138,3 +143,34 @@ async def test_it_starts_without_a_database_and_is_ready_when_there_is_one(setti
             assert process.poll() is None
             await proxy.mend()
             await to_thread(wait_for, lambda: answers(client, "/readyz"))
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET /api/v1/models HTTP/1.1\r\nX-A: ",
+    "half a body": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("files", [200, 1024])
+def test_a_thousand_half_sent_requests_cost_nobody_an_answer(
+    files: int, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """With as few open files as there may be; what it has to say of it is said once."""
+    log = tmp_path / "log"
+    with log.open("wb") as out, started(files=files, out=out, **settings) as (process, client):
+        wait_for(lambda: answers(client, "/readyz"))
+        for sent in HALVES.values():
+            with ExitStack() as strangers:
+                for _ in range(1000):
+                    stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", client.base_url.port)))
+                    with suppress(ConnectionError):
+                        stranger.sendall(sent)
+                    if stranger.fileno() % 100 == 0:
+                        assert client.get("/livez", headers={"connection": "close"}).status_code == 200
+                assert client.get("/readyz", headers={"connection": "close"}).status_code == 200
+                assert client.get("/openapi.json", headers={"connection": "close"}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert log.read_text().count("connections are open") == 1
+    assert len(log.read_text().splitlines()) < 20
