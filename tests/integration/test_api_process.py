@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -29,7 +29,7 @@ COMMAND = [sys.executable, "-m", "producers.api"]
 
 @contextmanager
 def started(
-    *, files: int | None = None, out: IO[bytes] | int = subprocess.DEVNULL, **values: str
+    values: Mapping[str, str], *, files: int | None = None, out: IO[bytes] | int = subprocess.DEVNULL
 ) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """The process, which may open so many `files`, and a client of it."""
     port = ports.choose(["api"], {}, {})["api"]
@@ -46,7 +46,7 @@ def started(
 @contextmanager
 def api(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """The same, when it is ready."""
-    with started(**values) as (process, client):
+    with started(values) as (process, client):
         wait_for(lambda: answers(client, "/readyz"))
         yield process, client
 
@@ -138,7 +138,7 @@ async def test_it_starts_without_a_database_and_is_ready_when_there_is_one(setti
     async with breakable((str(there["host"]), int(str(there["port"])))) as proxy:
         await proxy.cut()
         dsn = make_conninfo(settings["SCRIBE_POSTGRES_DSN"], host="127.0.0.1", port=proxy.port)
-        with started(**{**settings, "SCRIBE_POSTGRES_DSN": dsn}) as (process, client):
+        with started({**settings, "SCRIBE_POSTGRES_DSN": dsn}) as (process, client):
             await to_thread(wait_for, lambda: answers(client, "/livez"))
             assert process.poll() is None
             await proxy.mend()
@@ -152,17 +152,17 @@ HALVES = {
 }
 
 
-@pytest.mark.parametrize("files", [200, 1024])
-def test_a_thousand_half_sent_requests_cost_nobody_an_answer(
-    files: int, settings: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(("files", "halves"), [(200, 260), (1024, 1000)])
+def test_half_sent_requests_cost_nobody_an_answer(
+    files: int, halves: int, settings: dict[str, str], tmp_path: Path
 ) -> None:
     """With as few open files as there may be; what it has to say of it is said once."""
     log = tmp_path / "log"
-    with log.open("wb") as out, started(files=files, out=out, **settings) as (process, client):
+    with log.open("wb") as out, started(settings, files=files, out=out) as (process, client):
         wait_for(lambda: answers(client, "/readyz"))
         for sent in HALVES.values():
             with ExitStack() as strangers:
-                for _ in range(1000):
+                for _ in range(halves):
                     stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", client.base_url.port)))
                     with suppress(ConnectionError):
                         stranger.sendall(sent)
