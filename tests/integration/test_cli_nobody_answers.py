@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -16,7 +15,7 @@ REFUSING = "127.0.0.1:9"
 
 def calls(address: str) -> list[Call]:
     """A command for each outside system, and the setting that names it."""
-    url, key, job = f"http://{address}", {"SCRIBE_API_KEY": "k"}, str(uuid4())
+    url, key, job = f"http://{address}", {"SCRIBE_API_KEY": "k"}, "7ef7c4ef-72bb-4be2-8f91-869f1aac5855"
     kafka: dict[str, str] = {"SCRIBE_KAFKA_BOOTSTRAP": address}
     return [
         (("models",), {"SCRIBE_API_URL": url, **key}, "SCRIBE_API_URL"),
