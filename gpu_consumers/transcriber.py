@@ -8,7 +8,7 @@ import ctypes
 import importlib.util
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
+from gpu_consumers.core.spacing import PASSAGE, tidy
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
 from schemas.errors import NotOwner, Transient
-from schemas.events import ModelInfo
+from schemas.events import ModelInfo, Task
 from schemas.transcript import Word
 
+TRANSLATED = "en"  # the one language that Whisper translates into
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
 VAD_PIECE = 240 * SAMPLE_RATE  # speech is looked for and heard in stretches of it, so that both can stop soon
 SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
@@ -114,7 +116,10 @@ class WhisperTranscriber:
             if not windows:
                 work.reached((), (), known, (), start)
         progress(work.seconds)
-        return Heard(known.name or UNKNOWN, known.probability, tidy(words, work.seconds), warnings)
+        said = tidy(words, work.seconds)
+        if said and wishes.task is Task.TRANSLATE:
+            known = _Language(TRANSLATED, None)
+        return Heard(known.name or UNKNOWN, known.probability, said, warnings)
 
     def _pieces(self, samples: Samples, before: Progressed, work: "_Work") -> Iterator[tuple[tuple[Window, ...], int]]:
         """The windows of one stretch after the other, and the sample at which the next one begins."""
@@ -203,8 +208,10 @@ class WhisperTranscriber:
             if segment.no_speech_prob > SILENT_PROBABILITY and segment.avg_logprob < SILENT_LOGPROB:
                 continue
             offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
-            for word in segment.words or ():
-                yield block.word(word, offset)
+            for number, word in enumerate(segment.words or ()):
+                found = block.word(word, offset)
+                begins = number == 0 and not found.text[:1].isspace()
+                yield replace(found, text=PASSAGE + found.text) if begins else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,18 +309,3 @@ class _Block:
 
 def _audio(samples: Samples, window: Window) -> Samples:
     return np.concatenate([samples[region.start : region.end] for region in window.regions])
-
-
-def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
-    """Words without blanks around them, in order, within the recording, times in milliseconds; empty ones are dropped."""
-    tidied: list[Word] = []
-    for word in words:
-        # half a character, which the model left open at the end of a window
-        if not (text := word.text.replace("\ufffd", "").strip()):
-            continue
-        earliest = tidied[-1].start if tidied else 0.0
-        start = round(min(max(word.start, earliest), duration), 3)
-        end = round(min(max(word.end, start), duration), 3)
-        probability = None if word.probability is None else round(min(max(word.probability, 0.0), 1.0), 4)
-        tidied.append(Word(start=start, end=max(start, end), text=text, probability=probability))
-    return tuple(tidied)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from gpu_consumers.core.windows import Region, Window
 from schemas.transcript import Word
 
-PIPELINE = "2"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
+PIPELINE = "3"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 from producers.cli.outcome import json_text, print_json
 from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from producers.replaying import Report
 from schemas.headers import Origin
 from sink.replays import Action, Command, Entry, Refusal

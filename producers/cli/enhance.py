@@ -13,7 +13,7 @@ from rich.text import Text
 from producers.cli.outcome import print_json
 from producers.cli.rest import RestClient
 from producers.cli.watching import SHORTEST, next_pause
-from producers.rendering import one_line, printable
+from producers.plain_text import one_line, printable
 from schemas.errors import Outage
 from schemas.events import ENDED
 from schemas.settings import ClientSettings, load

@@ -13,7 +13,7 @@ from producers.cli.keys import Json
 from producers.cli.outcome import print_json
 from producers.cli.webhook_rows import endpoint_of, facts, in_transaction
 from producers.findings import invalid
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from producers.webhooks import check_url, known_endpoint
 from schemas.objects import check_tenant
 from schemas.settings import OutboundSettings, ServiceSettings, load

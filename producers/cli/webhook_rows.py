@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from producers.cli.keys import with_database
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from schemas.errors import Rejected
 from sink.deliveries import endpoint_id
 from sink.endpoints import Endpoint, find_endpoint

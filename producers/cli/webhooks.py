@@ -13,7 +13,7 @@ from producers.cli.keys import Json, with_database
 from producers.cli.outcome import print_json
 from producers.cli.webhook_endpoints import Which, Whose
 from producers.cli.webhook_rows import attempt_table, endpoint_of, endpoint_table, facts, in_transaction, is_id
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from schemas.settings import OutboundSettings, load
 from sink.endpoints import (
     MAX_OVERLAP_SECONDS,
