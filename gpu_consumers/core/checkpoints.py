@@ -24,6 +24,8 @@ class Progressed:
         tuple[tuple[int, int], ...], ...
     ] = ()  # found before `start` and not heard yet, as samples [from, to)
     words: tuple[Word, ...] = ()
+    speech: float = 0.0  # seconds, of all that is done
+    uncovered: float = 0.0  # seconds of it that no word covers
 
     @property
     def pending(self) -> tuple[Window, ...]:
@@ -62,6 +64,8 @@ def joined(parts: Sequence[Progressed]) -> Progressed:
         probability=last.probability,
         start=last.start,
         windows=last.windows,
+        speech=last.speech,
+        uncovered=last.uncovered,
         words=tuple(word for part in parts for word in part.words),
     )
 

@@ -46,7 +46,7 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
     Segments without words keep their text and take the speaker whose turns cover most of them.
     """
     ordered = sorted(turns, key=lambda turn: turn.start)
-    words = sorted((word for segment in transcript.segments for word in segment.words), key=lambda word: word.start)
+    words = sorted(spoken_words(transcript), key=lambda word: word.start)
     wordless = [
         replace(segment, speaker=_spoken(_span(segment), ordered))
         for segment in transcript.segments
@@ -56,6 +56,13 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
     segments = sorted((*segments_of(_words(voiced), transcript.language), *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
+
+
+def spoken_words(transcript: Transcript) -> Iterator[Word]:
+    """All words, each with its language where that is another one than the transcript's."""
+    for segment in transcript.segments:
+        other = segment.language if segment.language != transcript.language else None
+        yield from (replace(word, language=word.language or other) for word in segment.words)
 
 
 def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
@@ -167,7 +174,10 @@ def _spoken(span: Word, turns: Sequence[Turn]) -> str | None:
 
 
 def segments_of(words: Sequence[Word], language: str, channel: int | None = None) -> tuple[Segment, ...]:
-    """Words in order of their start, cut at changes of speaker, silences, ends of sentences and great length."""
+    """Words in order of their start, cut at changes of speaker and language, silences, ends of sentences and great length.
+
+    `language`: of words that name no other one.
+    """
     return tuple(_segment(part, language, channel) for part in _parts(words))
 
 
@@ -186,6 +196,7 @@ def _ends(part: Sequence[Word], word: Word) -> bool:
     last, length = part[-1], part[-1].end - part[0].start
     return (
         word.speaker != last.speaker
+        or word.language != last.language
         or word.start - last.end > GAP
         or (length >= SENTENCE_AFTER and last.text.rstrip(QUOTES).endswith(SENTENCE_END))
         or word.end - part[0].start > LONGEST
@@ -193,13 +204,15 @@ def _ends(part: Sequence[Word], word: Word) -> bool:
 
 
 def _segment(words: Sequence[Word], language: str, channel: int | None) -> Segment:
+    language = words[0].language or language
     return Segment(
         start=words[0].start,
         end=max(word.end for word in words),
         text=joined(words, language),
         speaker=words[0].speaker,
         channel=channel,
-        words=tuple(words),
+        words=tuple(replace(word, language=None) if word.language else word for word in words),
+        language=language,
     )
 
 

@@ -5,7 +5,7 @@ that put none between words.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -57,6 +57,18 @@ def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
         else:
             tidied.append(replace(timed, space_before=_has_blank(before.text, whole)))
     return tuple(tidied)
+
+
+def inserted(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
+    """Words as a model writes them, with others, said elsewhere, put in by their time; neither are glued to the others."""
+    added = set(map(id, more))
+    merged = sorted([*words, *more], key=lambda word: word.start)
+    found: list[Word] = []
+    for before, word in zip([None, *merged], merged, strict=False):
+        parted = before is not None and (id(before) in added) != (id(word) in added)
+        opens = parted and not word.text[:1].isspace()
+        found.append(replace(word, text=PASSAGE + word.text) if opens else word)
+    return found
 
 
 def _is_glued(before: str, whole: str) -> bool:

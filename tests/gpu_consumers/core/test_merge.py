@@ -122,6 +122,15 @@ def test_a_word_says_itself_whether_a_blank_stands_before_it() -> None:
     assert joined([pair[0], replace(pair[1], space_before=False)], "en") == "用OpenAI"
 
 
+def test_another_language_is_a_segment_of_its_own_and_stays_one() -> None:
+    """Also when the words are cut anew by their speakers."""
+    said = [word(0, 1, "hello"), replace(word(1.1, 2, "ciao"), language="it"), word(2.1, 3, "bye")]
+    spoken = Transcript(language="en", duration=3, segments=segments_of(said, "en"))
+    for found in (spoken, merge(spoken, [Turn(0, 3, "a")])):
+        assert [(s.language, s.text) for s in found.segments] == [("en", "hello"), ("it", "ciao"), ("en", "bye")]
+        assert not any(w.language for s in found.segments for w in s.words)
+
+
 def test_languages_without_spaces_are_joined_without() -> None:
     pair = [word(0, 1, "你好"), word(1, 2, "世界")]
     assert (joined(pair, "zh"), joined(pair, "en")) == ("你好世界", "你好 世界")

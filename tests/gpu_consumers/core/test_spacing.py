@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.spacing import PASSAGE, is_unspaced, tidy
+from gpu_consumers.core.spacing import PASSAGE, inserted, is_unspaced, tidy
 from schemas.transcript import Word, joined
 
 # (language, what Whisper's tokenizer makes of a text, the words of the transcript), all written with "|" between
@@ -104,3 +104,11 @@ def test_scripts_without_blanks_are_known(character: str) -> None:
 @pytest.mark.parametrize("character", "aЖאق우1-'\n\x00")
 def test_other_scripts_have_blanks(character: str) -> None:
     assert not is_unspaced(character)
+
+
+def test_words_heard_elsewhere_are_put_in_by_time_and_glued_to_nobody() -> None:
+    """Even where the model went on in the middle of a word."""
+    first = [Word(start=0, end=1, text=" open"), Word(start=4, end=5, text="-source")]
+    more = [Word(start=2, end=3, text=PASSAGE + "you"), Word(start=3, end=3.5, text="'re")]
+    assert joined(tidy(inserted(first, more), 10.0), "en") == "open you're -source"
+    assert inserted(first, []) == first
