@@ -86,12 +86,17 @@ def metric_name(metric: MetricWrapperBase) -> str:
 
 
 def metrics_table() -> str:
-    """Every metric with its labels."""
+    """Every metric with its labels and the processes that count it."""
     rows = (
-        (f"`{metric_name(m)}`", str(m._type), ", ".join(m._labelnames), str(m._documentation))
+        (f"`{metric_name(m)}`", str(m._type), ", ".join(m._labelnames), ", ".join(counted_by(m)), str(m._documentation))
         for m in exported_metrics()
     )
-    return table(("metric", "type", "labels", "meaning"), rows)
+    return table(("metric", "type", "labels", "counted by", "meaning"), rows)
+
+
+def counted_by(metric: MetricWrapperBase) -> tuple[str, ...]:
+    """The processes that count a metric."""
+    return tuple(process for process, counted in metrics.COUNTED_BY.items() if metric in counted)
 
 
 def fields(*forms: type[BaseModel]) -> str:

@@ -1,15 +1,14 @@
-"""The command `scribe-gpu`: one process for one or both stages of a job."""
+"""One process for one or both stages of a job."""
 
 import logging
-import os
 import secrets
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
 import typer
 
+from gpu_consumers.command import STAGES, main
 from gpu_consumers.core.cancellations import Cancellations
 from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.work import StageRunner
@@ -31,40 +30,13 @@ from sink.schema_registry import serde_for
 
 log = logging.getLogger(__name__)
 PROCESS = "scribe-gpu"
-STAGES = ("transcribe", "diarize")
 MISTAKE = 2
 
 StageFactory = Callable[[Sequence[str], Serde, GpuProcess, Policies], Sequence[StageRunner]]
-cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
-@cli.command()
-def run(
-    stages: Annotated[
-        str, typer.Option(help="Steps to do here, separated by commas; both share one GPU and its models.")
-    ] = ",".join(STAGES),
-    fake: Annotated[
-        bool,
-        typer.Option(
-            "--fake",
-            help="Only in development, no models and no policies: jobs end as their metadata orders (see gpu_consumers/fake.py).",
-        ),
-    ] = False,
-) -> None:
-    """Transcribe and diarize the jobs of Kafka until SIGTERM.
-
-    Every setting is an environment variable (the README lists them all). The important ones:
-
-    - `SCRIBE_KAFKA_BOOTSTRAP`: the brokers
-    - `SCRIBE_DEVICE`: auto, cuda or cpu
-    - `SCRIBE_WORKER_ID`: a stable name of its own for each process, such as the pod's
-    - `SCRIBE_TRANSCRIBE_WORKERS`, `SCRIBE_DIARIZE_WORKERS`: jobs at the same time
-    - `SCRIBE_METRICS_PORT`: /metrics, /livez and /readyz
-
-    SIGTERM takes no new job and lets running ones finish for `SCRIBE_DRAIN_SECONDS`; a second one ends at once.
-    Nothing is lost either way: what did not finish is done again by whoever reads its partition next.
-    Exit status: 0 drained, 2 wrong settings, 70 must be started anew.
-    """
+def run(stages: str, fake: bool) -> None:
+    """Does `scribe-gpu`; raises typer.Exit."""
     try:
         settings = load(GpuProcess)
         names = _names(stages)
@@ -132,17 +104,6 @@ def _names(stages: str) -> list[str]:
     if unknown or not names or len(set(names)) < len(names):
         raise SettingsError(f"--stages {stages}: name one or both of {', '.join(STAGES)}, each once")
     return names
-
-
-def main() -> None:
-    """Entry of the console script; ends at once, because a job that did not stop still holds its thread."""
-    try:
-        cli()
-    except SystemExit as end:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 
 if __name__ == "__main__":

@@ -34,19 +34,19 @@ class Claims:
     max_inline: int
 
     def enclose(
-        self, transcript: Transcript, tenant: str, job_id: UUID, event_id: UUID, *, inline: bool = True
+        self, transcript: Transcript, tenant: str, job_id: UUID, name: UUID, *, inline: bool = True
     ) -> Enclosed:
         """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
 
-        Without `inline` never inside it, however small. What an earlier attempt kept under the same event id counts:
-        its event may already be on its way.
+        Without `inline` never inside it, however small. What an earlier attempt kept under the same `name` counts: its
+        event may already be on its way.
         """
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:
             return Enclosed(transcript, transcript, None)
         if len(body) > MAX_BYTES:
             raise Permanent("result_too_large", f"{len(body)} bytes")
-        key = claim_key(tenant, job_id, event_id)
+        key = claim_key(tenant, job_id, name)
         if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
             with _own():
                 body = self.store.get(key, max_bytes=MAX_BYTES)

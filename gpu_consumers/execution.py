@@ -20,7 +20,7 @@ from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from gpu_consumers.pulse import Pulse
 from producers.publisher import fits, record_bytes
-from schemas.errors import Cancelled, Fatal, NotOwner, Outage, Permanent, ScribeError, Transient
+from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
@@ -109,7 +109,7 @@ class JobExecutor:
         with bound(**fields, attempt=delivery.attempt, trace_id=trace):
             job: Job | None = None
             try:
-                job = self._patiently(task, lambda: self._runner.decode(delivery))
+                job = self._patiently(task, lambda: self._decoded(delivery))
                 with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
                     return self._claimed(task, job)
             # whatever a stage or its libraries raise becomes an outcome: a worker thread must not die
@@ -118,6 +118,15 @@ class JobExecutor:
             if finished is None and job is not None:
                 self._duplicates.ended(job, task, final=False)
             return finished
+
+    def _decoded(self, delivery: Delivery) -> Job:
+        """The job in a record, also of one that can only fail; raises Poison when it does not say whose it is."""
+        try:
+            return self._runner.decode(delivery)
+        except InvalidEvent as error:
+            if not isinstance(error.answer, JobResult):
+                raise
+            return Job(delivery, error.answer.request, error.answer.request, error.reason)
 
     def ticket(self, task: Task) -> Ticket:
         """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else.
@@ -160,6 +169,8 @@ class JobExecutor:
 
     def _run(self, task: Task, job: Job) -> Finished:
         """The work of the stage; an outage is waited for, and then the work is tried again in place."""
+        if job.invalid is not None:
+            raise job.invalid
         if task.partition.starts.condemned(task.delivery.offset):
             log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
             return self._ended(task, job, self._policy.quarantine(task.delivery, job, datetime.now(UTC)))

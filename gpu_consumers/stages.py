@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from gpu_consumers.audio_cache import AudioCache
 from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
@@ -36,6 +36,7 @@ from schemas.events import (
     event_id,
     without_query,
 )
+from schemas.identity import request_digest
 from schemas.metrics import AUDIO_SECONDS
 from schemas.models import ModelEntry, ModelRegistry, load_registry
 from schemas.objects import checkpoint_prefix
@@ -75,7 +76,9 @@ class Parts:
     def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> Enclosed:
         """How a transcript travels in the event `ident` of a job, as its tenant wants it."""
         inline = self.policies.of(request.tenant).inline
-        return self.claims.enclose(transcript, request.tenant, request.job_id, ident, inline=inline)
+        # another request under the same job id has the same event ids, and must not be told this one's words
+        name = uuid5(ident, request_digest(request).hex())
+        return self.claims.enclose(transcript, request.tenant, request.job_id, name, inline=inline)
 
     def checkpoints(
         self, work: Work, request: JobRequested, duration: float, *facts: object
@@ -203,6 +206,8 @@ class DiarizeStage:
         event = job.event
         if not isinstance(event, TranscriptReady):
             raise Poison(f"a {type(event).__name__} where a TranscriptReady belongs")
+        if not 0 <= event.audio.duration < float("inf"):  # no counter would ever tell a number again
+            raise Permanent("invalid_request", "audio.duration: must be a number of seconds")
         watch = Stopwatch(event.timings)
         transcript = self.parts.claims.transcript_of(event)
         models: tuple[ModelInfo, ...] = (event.model,)

@@ -9,12 +9,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package does not say that it exports them
     AdminClient,
     AlterConfigOpType,
+    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     ResourceType,
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from producers.patience import waiting_for
 from producers.publisher import client_config, options_checked, translate
 from producers.topic_plan import Alter, Create, Existing, Grow
 from schemas.errors import Fatal, Outage, Permanent
@@ -22,6 +24,8 @@ from schemas.settings import KafkaSettings
 
 R = TypeVar("R")
 SECONDS = 10.0
+PATIENCE = (0.5, 1.0, 2.0, 6.5)
+"""Ever longer tries, SECONDS in all."""
 _IMPOSSIBLE = frozenset(
     {
         KafkaError.INVALID_REPLICATION_FACTOR,
@@ -39,18 +43,41 @@ class TopicAdmin:
         # kept for the life of this object: a client that is collected takes its unfinished futures with it
         # and silent: each call says itself what went wrong
         with options_checked():
-            self._client = AdminClient({**client_config(settings, "scribe-topics"), "log_level": 0})
+            config = {**client_config(settings, "scribe-topics"), "log_level": 0, "error_cb": self._note}
+            self._client = AdminClient(config)
         self._bootstrap = settings.kafka_bootstrap
+        self._trouble = ""
+        self._all_down = False
 
     def partitions(self, names: Iterable[str]) -> dict[str, int]:
         """How many partitions each has of the named topics that the broker has."""
-        try:
-            topics = self._client.list_topics(timeout=SECONDS).topics
-        except KafkaException as error:
-            if isinstance(found := translate(error), Outage):
-                raise Outage(f"{found}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP") from error
-            raise found from error
+        with waiting_for(f"Kafka at {self._bootstrap}"):
+            topics = self._metadata().topics
         return {name: len(topics[name].partitions) for name in names if name in topics}
+
+    def _metadata(self) -> ClusterMetadata:
+        """What the brokers know; an address that takes no connection is told of at once, silence after SECONDS."""
+        self._all_down = False
+        for seconds in PATIENCE:
+            try:
+                return self._client.list_topics(timeout=seconds)
+            except KafkaException as error:
+                failed = error
+                self._client.poll(0)  # hears of the connections' troubles
+            if self._all_down:
+                break
+        found = translate(failed)
+        if isinstance(found, Outage):
+            silence = f"Kafka gives no answer within {SECONDS:g} s"
+            found = Outage(f"{self._trouble or silence}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP")
+        raise found from failed
+
+    def _note(self, error: KafkaError) -> None:
+        """What librdkafka has to say of its connections: the reason of each, and that none is left."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._all_down = True
+        elif not self._all_down:
+            self._trouble = f"Kafka does not answer: {error.str()}"
 
     def ids(self, names: Iterable[str]) -> dict[str, str]:
         """The ids of those of the named topics that can be told: one that was made anew has another than before."""

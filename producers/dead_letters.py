@@ -8,9 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from producers.history import History, Stored
+from producers.id_prefix import IdPrefix
 from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
-from schemas.headers import ERROR_CODE, ERROR_KIND, ERROR_MESSAGE, VALUE_OMITTED, Origin, origin_of
+from schemas.headers import (
+    ERROR_CODE,
+    ERROR_KIND,
+    ERROR_MESSAGE,
+    UNREADABLE,
+    VALUE_ABSENT,
+    VALUE_OMITTED,
+    Origin,
+    origin_of,
+)
+from schemas.nearest import unknown
 from schemas.serde import Serde, to_json
 from schemas.topics import GROUPS, dlq_topic
 
@@ -58,7 +69,12 @@ class DeadLetter:
     @property
     def omitted(self) -> bool:
         """Whether the value did not fit beside the headers."""
-        return self.record.value is None and VALUE_OMITTED in self.record.headers
+        return not self.record.value and VALUE_OMITTED in self.record.headers
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it holds bytes of a topic in which there is no record to be sent again."""
+        return UNREADABLE in self.record.headers
 
     @property
     def tenant(self) -> str:
@@ -83,7 +99,7 @@ class Wanted:
     kind: str | None = None
     code: str | None = None
     tenant: str | None = None
-    job_id: UUID | None = None
+    job: IdPrefix | None = None
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
@@ -94,11 +110,11 @@ class Wanted:
             (self.kind, letter.kind),
             (self.code, letter.code),
             (self.tenant, letter.tenant),
-            (self.job_id, letter.job_id),
         )
         at = letter.record.at
         return (
             all(wanted is None or wanted == found for wanted, found in exact)
+            and (self.job is None or self.job.begins(letter.job_id))
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
             and (self.text is None or self.text.casefold() in letter.message.casefold())
@@ -137,7 +153,7 @@ def find(history: History, serde: Serde, place: Origin) -> DeadLetter:
 
 def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
     """The dead letter with the value of its origin where its own was omitted and the origin is still there."""
-    if not letter.omitted or letter.origin is None:
+    if not letter.omitted or letter.origin is None or letter.unreadable:
         return letter
     original = history.at(letter.origin)
     if original is None or original.value is None:
@@ -148,6 +164,8 @@ def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
 
 def letter_of(serde: Serde, group: str, record: Stored) -> DeadLetter:
     """A record of a group's dead-letter topic, read as far as it can be."""
+    if not record.value and (VALUE_ABSENT in record.headers or VALUE_OMITTED in record.headers):
+        record = replace(record, value=None)
     try:
         return DeadLetter(group, record, serde.decode_any(record.value))
     except Poison:
@@ -166,7 +184,7 @@ def group_of(text: str) -> str:
     """The consumer group that a short or a full name stands for; raises Rejected(invalid_request)."""
     group = PREFIX + text.removeprefix(PREFIX)
     if group not in GROUPS:
-        raise Rejected("invalid_request", f"'{text}' is no group; there are {', '.join(map(_short, GROUPS))}")
+        raise Rejected("invalid_request", unknown("group", text, map(_short, GROUPS)))
     return group
 
 
@@ -179,7 +197,7 @@ def facts(letter: DeadLetter) -> Mapping[str, Any]:
     origin = letter.origin
     return {
         "item": letter.name,
-        "at": letter.record.at.isoformat(),
+        "at": letter.record.at,
         "group": letter.group,
         "kind": letter.kind,
         "code": letter.code,
@@ -190,6 +208,7 @@ def facts(letter: DeadLetter) -> Mapping[str, Any]:
         "run": getattr(letter.event, "run", None),
         "origin": f"{origin.topic}/{origin.partition}/{origin.offset}" if origin else None,
         "value_omitted": letter.omitted,
+        "unreadable": letter.unreadable,
     }
 
 

@@ -7,30 +7,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import Rejected
+from schemas.findings import Model, finding, text_of
 
 MAX_FINDINGS = 50
 
 
-def rejected(items: Iterable[Mapping[str, Any]]) -> Rejected:
-    """The error for pydantic's findings; the values themselves are not repeated, they may be secret."""
-    errors = tuple(_finding(item) for item in islice(items, MAX_FINDINGS))
-    return Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in errors[:10]), errors)
+def rejected(items: Iterable[Mapping[str, Any]], model: Model | None = None) -> Rejected:
+    """The error for pydantic's findings; the values themselves are not repeated, they may be secret.
+
+    `model` is that of the body: an unknown field is answered with the one that it was meant to be.
+    """
+    errors = tuple(finding(item, model) for item in islice(items, MAX_FINDINGS))
+    return Rejected("invalid_request", text_of(errors[:10]), errors)
 
 
-def invalid(error: ValidationError) -> Rejected:
+def invalid(error: ValidationError, model: Model) -> Rejected:
     """The same for a model that was filled by hand."""
-    return rejected(error.errors(include_url=False, include_input=False))
+    return rejected(error.errors(include_url=False, include_input=False), model)
 
 
-def _finding(item: Mapping[str, Any]) -> dict[str, str]:
-    if item["type"] == "json_invalid":
-        return {"field": "body", "message": f"is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"}
-    return {"field": _field(item["loc"]), "message": str(item["msg"]).removeprefix("Value error, ")}
-
-
-def _field(location: Iterable[str | int]) -> str:
-    """`body.metadata.crm` as `metadata.crm`; the whole body as `body`."""
-    parts = [str(part) for part in location]
-    if len(parts) > 1 and parts[0] in ("body", "query", "path", "header"):
-        parts = parts[1:]
-    return ".".join(parts) or "body"
+def refused(found: Iterable[tuple[Iterable[str | int], str]]) -> Rejected:
+    """The error for places, such as ("body", "url"), and what is wrong at each."""
+    return rejected({"type": "refused", "loc": tuple(place), "msg": message} for place, message in found)

@@ -62,10 +62,13 @@ class History:
         """Every record that the topics hold now, those of `since` and later if it is given; in order by partition."""
         yield from self._up_to(self._ranges(topics, since))
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; 0 when there is no such topic."""
+        return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)
+
     def at(self, place: Origin) -> Stored | None:
         """The record that lies at a place, None when it is over or was never there."""
-        partitions = TopicAdmin(self._settings).partitions([place.topic]).get(place.topic, 0)
-        if not 0 <= place.partition < partitions:
+        if not 0 <= place.partition < self.partitions(place.topic):
             return None
         low, high = self._watermarks(place.topic, place.partition)
         if not low <= place.offset < high:

@@ -26,9 +26,14 @@ def prepare(
     letters: Sequence[DeadLetter],
     step: str | None = None,
     ways_back: Topics = WAYS_BACK,
+    *,
+    unreadable: bool = False,
 ) -> Prepared:
-    """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage."""
-    reasons = {letter.record.place: _impossible(letter, ways_back) for letter in letters}
+    """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage.
+
+    `unreadable`: also what cannot be decoded here, which is right only where the processes of the group can by now.
+    """
+    reasons = {letter.record.place: _impossible(letter, ways_back, unreadable) for letter in letters}
     refused = {place: reason for place, reason in reasons.items() if reason is not None}
     items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
     over = gone(store, items)
@@ -64,7 +69,11 @@ def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) ->
     return redriven(serde, letter, entry.replay_id, entry.run, step, datetime.now(UTC))
 
 
-def _impossible(letter: DeadLetter, ways_back: Topics) -> Refusal | None:
+def _impossible(letter: DeadLetter, ways_back: Topics, unreadable: bool) -> Refusal | None:
     if letter.origin is None or letter.origin.topic not in ways_back.get(letter.group, ()):
         return Refusal.NO_ORIGIN
-    return Refusal.VALUE_GONE if letter.omitted else None
+    if letter.unreadable:
+        return Refusal.NO_RECORD
+    if letter.omitted:
+        return Refusal.VALUE_GONE
+    return Refusal.UNREADABLE if letter.event is None and not unreadable else None

@@ -5,14 +5,10 @@ Publish first, mark after: a crash in between publishes a row twice, and its eve
 
 import asyncio
 import logging
-import signal
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
 
-import typer
-
+from producers.commands import relay as main
 from producers.exit_codes import reported
 from producers.publisher import Publisher
 from schemas import metrics
@@ -22,18 +18,21 @@ from schemas.logs import configure
 from schemas.ports import RecordPublisher, Refused
 from schemas.retention import FOREVER, Rules
 from schemas.settings import RelayProcess, load
+from sink.cancellation import run_to_end, set_within, until_stopped
 from sink.health_server import HealthServer
 from sink.outbox import OutboxRow, OutboxSession
 from sink.postgres import Database
+from sink.termination import Termination
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 BATCH = 500
 PUBLISH_SECONDS = 10.0  # how long Kafka may take before the relay waits for it
+GRACE_SECONDS = PUBLISH_SECONDS + 5  # for what is being published to be marked, when the end is asked for
+STOP_SECONDS = 30.0  # until the process is ended by force
 
 
 class Relay:
-    """Publishes while it leads, waits while another one does; `run` ends only by cancellation."""
+    """Publishes while it leads, waits while another one does."""
 
     def __init__(
         self,
@@ -53,37 +52,38 @@ class Relay:
         self.leads = False
         self.connected = False
 
-    async def run(self) -> None:
-        """Relay for ever; an outage of PostgreSQL costs the leadership, an outage of Kafka does not."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop` is set; an outage of PostgreSQL costs the leadership, an outage of Kafka does not."""
+        while not stop.is_set():
             try:
                 async with OutboxSession.open(self._database) as session:
                     self.connected = True
-                    await self._stand_by(session)
-                    while True:
-                        await self._turn(session)
+                    await self._stand_by(session, stop)
+                    while not stop.is_set():
+                        await self._turn(session, stop)
             except Outage as error:
                 log.warning("waiting for PostgreSQL: %s", error)
             finally:
                 self.leads = self.connected = False
-            await asyncio.sleep(self._pause)
+            await set_within(stop, self._pause)
 
-    async def _stand_by(self, session: OutboxSession) -> None:
+    async def _stand_by(self, session: OutboxSession, stop: asyncio.Event) -> None:
         while not await session.lead():
-            await asyncio.sleep(self._poll)
+            if await set_within(stop, self._poll):
+                return
         self.leads = True
         log.info("this relay leads")
 
-    async def _turn(self, session: OutboxSession) -> None:
+    async def _turn(self, session: OutboxSession, stop: asyncio.Event) -> None:
         rows = await session.pending(BATCH)
         failpoint("relay.after_read")
         # what is published must be marked, or it is published twice
-        settled = await _to_its_end(self._relay(session, rows)) if rows else 0
+        settled = await run_to_end(self._relay(session, rows)) if rows else 0
         if settled < BATCH:
             if self._keep is not None:
                 await session.prune(self._keep)
             metrics.OUTBOX_PENDING.set((await session.backlog()).pending)
-            await session.wait(self._poll)
+            await until_stopped(stop, session.wait(self._poll))
 
     async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
         """Publish rows and mark them; how many were settled, one way or the other."""
@@ -120,60 +120,34 @@ class Relay:
         return len(rows)
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; a cancellation meanwhile waits for its end."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
-
-
-async def serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
-    """Relay until SIGTERM or SIGINT; waits for a database that is away, also at the start."""
-    task = asyncio.ensure_future(_serve(settings, publisher))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-async def _serve(settings: RelayProcess, publisher: RecordPublisher) -> None:
+async def serve(settings: RelayProcess, publisher: RecordPublisher, termination: Termination) -> None:
+    """Relay until the end is asked for; waits for a database that is away, also at the start."""
     relay: Relay | None = None
+    stop = termination.event()
     days = Rules(settings.retention_days).days_for("outbox")
 
     def ready() -> str | None:
         return None if relay and relay.connected else "PostgreSQL is away"
 
     with HealthServer(settings, ready=ready):
-        while True:
+        while not stop.is_set():
             try:
                 async with Database.open(settings) as database:
                     relay = Relay(database, publisher, keep=None if days == FOREVER else timedelta(days=days))
-                    await relay.run()
+                    await until_stopped(stop, relay.run(stop), GRACE_SECONDS)
             except Outage as error:
                 log.warning("waiting for PostgreSQL: %s", error)
-            await asyncio.sleep(1)
+            await set_within(stop, 1)
 
 
-def run() -> None:
-    """Publish the outbox of the REST shim to Kafka.
-
-    Start as many as you like: one works, the others wait for it to end.
-
-    Settings: SCRIBE_KAFKA_…, SCRIBE_POSTGRES_…, and SCRIBE_METRICS_PORT for /readyz and /metrics.
-    """
+def run_relay() -> None:
+    """Does `scribe-relay`."""
+    termination = Termination(STOP_SECONDS).install()
     with reported():
         settings = load(RelayProcess)
         configure(settings, "relay")
         with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
-            asyncio.run(serve(settings, publisher))
-
-
-def main() -> None:
-    """The command `scribe-relay`."""
-    typer.run(run)
+            asyncio.run(serve(settings, publisher, termination))
 
 
 if __name__ == "__main__":

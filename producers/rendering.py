@@ -3,22 +3,12 @@
 import json
 import re
 from dataclasses import replace
-from enum import StrEnum
 
+from producers.formats import Format as Format
 from producers.plain_text import one_line
 from producers.subtitles import Cue, cues, shown
 from schemas.serde import to_json
 from schemas.transcript import Segment, Transcript
-
-
-class Format(StrEnum):
-    """The forms in which a transcript can be read."""
-
-    JSON = "json"
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
-
 
 CONTENT_TYPES: dict[Format, str] = {
     Format.JSON: "application/json",

@@ -13,7 +13,7 @@ from producers.replaying import Item, Prepared, gone
 from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobRequested
 from schemas.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
-from schemas.models import ModelRegistry
+from schemas.models import ModelRegistry, known_as
 from schemas.ports import ObjectStore
 from schemas.records import Record
 from schemas.requests import mistakes
@@ -120,9 +120,8 @@ def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) 
 
 def check_model(registry: ModelRegistry, name: str) -> None:
     """Raise Rejected(unknown_model) unless jobs may name a model."""
-    known = sorted(entry.name for entry in registry.transcribers())
-    if name not in known:
-        raise Rejected("unknown_model", f"'{name}'; known: {', '.join(known)} (see SCRIBE_MODELS_FILE)")
+    if name not in (known := registry.names()):
+        raise Rejected("unknown_model", f"{known_as(name, known)} (see SCRIBE_MODELS_FILE)")
 
 
 def _item(serde: Serde, found: Found, target: Target) -> Item:

@@ -111,9 +111,9 @@ def job_record(
 
 
 def fingerprint(request: Mapping[str, Any]) -> bytes:
-    """The digest of all that was asked for in a JobRequested as JSON; an upload counts by its content."""
+    """The digest of all that was asked for in a JobRequested as JSON; an upload counts by its content, not by its name."""
     asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
-    source = dict(asked["source"])
+    source = {name: value for name, value in asked["source"].items() if name != "name"}
     if source["uri"].startswith(UPLOAD_SCHEME) and source["sha256"]:
         source["uri"] = UPLOAD_SCHEME
     text = json.dumps({**asked, "source": source}, sort_keys=True)

@@ -227,7 +227,7 @@ def _lines(pieces: Sequence[_Piece], label: str) -> tuple[str, ...]:
         return (whole,)
     pairs = ((_line(pieces[:n]), _line(pieces[n:])) for n in range(1, len(pieces)))
     able = [p for p in pairs if columns(p[0]) + before <= LINE_COLUMNS and columns(p[1]) <= LINE_COLUMNS]
-    return min(able, key=lambda pair: _imbalance(*pair, before), default=(whole,))
+    return min(able, key=lambda pair: _imbalance(pair[0], pair[1], before)) if able else (whole,)
 
 
 def _imbalance(upper: str, lower: str, before: int) -> float:

@@ -35,8 +35,13 @@ class Grow:
     has: int
     wants: int
 
+    @property
+    def what(self) -> str:
+        """The difference, which many topics may have alike."""
+        return f"{self.has} partitions, wanted {self.wants}"
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.has} partitions, wanted {self.wants}"
+        return f"{self.name}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,13 @@ class Alter:
     has: str
     wants: str
 
+    @property
+    def what(self) -> str:
+        """The difference, which many topics may have alike."""
+        return f"{self.setting} is {self.has}, wanted {self.wants}"
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.setting} is {self.has}, wanted {self.wants}"
+        return f"{self.name}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,14 @@ class Plan:
     def is_done(self) -> bool:
         """Whether the broker has what is wanted."""
         return not self.create and not self.differences
+
+
+def grouped(changes: Iterable[Grow | Alter]) -> dict[str, list[str]]:
+    """The topics that differ in the same way, by what that is."""
+    found: dict[str, list[str]] = {}
+    for change in changes:
+        found.setdefault(change.what, []).append(change.name)
+    return found
 
 
 def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: int | None = None) -> Plan:

@@ -14,8 +14,6 @@ from sink.postgres import Connection
 from sink.webhook_ledger import Delivery, Place, SentAgain, find_delivery, redeliver, redeliver_since
 from sink.webhook_secrets import SecretBox
 
-WAIT_SECONDS = 10.0
-MAX_WAIT_SECONDS = 25.0  # a call may take 20
 MAX_REDELIVERED = 50_000  # by one call
 _LOOK_SECONDS = 0.2
 

@@ -5,8 +5,8 @@ from uuid import UUID, uuid5
 
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
+from schemas.nearest import hint
 
-TOKENS_PER_DAY = "llm_tokens_per_day"
 """The quota of a tenant's policy: tokens a day, counted in UTC."""
 
 
@@ -20,7 +20,7 @@ def check_model(model: str | None, offered: tuple[str, ...]) -> None:
     """Raise Permanent(unknown_llm_model) for a model that the service does not offer; None is its default."""
     if model is not None and model not in offered:
         known = f"there are {', '.join(offered)}" if offered else "there is only the default one"
-        raise Permanent("unknown_llm_model", f"{model}; {known}")
+        raise Permanent("unknown_llm_model", f"{model}; {known}{hint(model, offered)}")
 
 
 def check_allowed(policy: TenantPolicy | None, model: str | None) -> None:
@@ -31,7 +31,10 @@ def check_allowed(policy: TenantPolicy | None, model: str | None) -> None:
     if policy is None or not policy.enhanced_ai:
         raise Permanent("consent_missing")
     if policy.llm_models and model not in (None, *policy.llm_models):
-        raise Permanent("unknown_llm_model", f"{model}; the tenant's policy allows {', '.join(policy.llm_models)}")
+        raise Permanent(
+            "unknown_llm_model",
+            f"{model}; the tenant's policy allows {', '.join(policy.llm_models)}{hint(model or '', policy.llm_models)}",
+        )
 
 
 def allowed_model(policy: TenantPolicy | None, model: str | None, offered: tuple[str, ...]) -> str | None:

@@ -8,7 +8,8 @@ ScribeError
   Permanent     this job can never succeed: a failed result with a code from ERRORS
     Rejected    the same, found at the door (HTTP answer, exit code 2)
     NotAllowed    the tenant's policy forbids it, and may say otherwise later
-  Poison        the bytes cannot be decoded: the dead-letter topic
+  Poison        the record is no event: the dead-letter topic
+    InvalidEvent  it can be read, and a value in it is wrong: a failed result, where it says for which job
   Cancelled     nobody wants the job any more: a cancelled result
   NotOwner      the partition or the lease went to another process: drop the outcome
   Fatal         this process must end and be started anew
@@ -17,6 +18,10 @@ ScribeError
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.events import Event
 
 
 class ErrorKind(StrEnum):
@@ -48,15 +53,19 @@ ERRORS: dict[str, ErrorSpec] = {
     spec.code: spec
     for spec in (
         ErrorSpec("invalid_request", _K.REQUEST, 422, "The request is not valid", "Correct the fields that are named."),
+        ErrorSpec("malformed_request", _K.REQUEST, 400, "The request is not HTTP as it must be written", "Look at its first line, its headers and how its body is framed."),
         ErrorSpec("unauthorized", _K.REQUEST, 401, "A valid X-API-Key is missing", "Send a key made with `scribe keys create`."),
         ErrorSpec("forbidden", _K.REQUEST, 403, "The key may not do this", "Use a key of the tenant that owns it."),
         ErrorSpec("not_found", _K.REQUEST, 404, "There is no such thing", "Check the id; results are deleted when their time is over."),
         ErrorSpec("method_not_allowed", _K.REQUEST, 405, "The method is not allowed here", "See /docs for the methods of this address."),
         ErrorSpec("not_ready", _K.REQUEST, 409, "The job has not ended", "Wait for its end: poll the job or use a webhook."),
         ErrorSpec("conflict", _K.REQUEST, 409, "The same id was used for something else", "Use a new id."),
+        ErrorSpec("idempotency_key_reused", _K.REQUEST, 422, "The Idempotency-Key was used for another request", "Use a new key for a new request."),
         ErrorSpec("held", _K.REQUEST, 409, "A legal hold keeps it", "Ask the operator, who set it and can release it."),
         ErrorSpec("cancelled", _K.REQUEST, 409, "The job was cancelled", "Submit it again if it is still wanted."),
         ErrorSpec("request_too_large", _K.LIMIT, 413, "The request is larger than the limit", "Send less text in prompt, hotwords and metadata."),
+        ErrorSpec("unsupported_media_type", _K.REQUEST, 415, "The body is not of a kind that is taken here", "Send what the Accept header of this answer names, in UTF-8 and not compressed."),
+        ErrorSpec("headers_too_large", _K.LIMIT, 431, "The headers of the request are larger than the limit", "Send less in address and headers."),
         ErrorSpec("endpoint_disabled", _K.REQUEST, 409, "The webhook endpoint is disabled", "Enable it first; its reason says why it was disabled."),
         ErrorSpec("being_sent", _K.REQUEST, 409, "The webhook is being sent at this moment", "See how it ends, then ask again."),
         ErrorSpec("payload_gone", _K.REQUEST, 410, "What the webhook said is not kept any more", "Read the job itself, while it is kept."),
@@ -91,10 +100,17 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("expired", _K.EXPIRED, 410, "The job expired before its turn", "Submit it again with a later expires_at."),
         ErrorSpec("retries_exhausted", _K.INTERNAL, 500, "The job failed at every attempt", "Submit it again later."),
         ErrorSpec("quarantined", _K.INTERNAL, 500, "The recording ended every process that worked on it", "Submit another encoding of it, and tell the operator the job id."),
+        ErrorSpec("skipped", _K.INTERNAL, 500, "An operator has passed the job over", "Ask the operator why before you submit it again."),
         ErrorSpec("internal", _K.INTERNAL, 500, "Something went wrong on our side", "Submit it again, and tell the operator the job id."),
     )
 }
 # fmt: on
+
+
+POISON, UNDECODABLE = "poison", "undecodable"
+KINDS = (*ErrorKind, POISON)
+CODES = (*ERRORS, UNDECODABLE)
+"""The kinds and codes of errors that dead letters have."""
 
 
 class ScribeError(Exception):
@@ -158,6 +174,19 @@ class NotAllowed(Permanent):
 
 class Poison(ScribeError):
     """The bytes of a record cannot be decoded."""
+
+
+class InvalidEvent(Poison):
+    """A record that can be read and holds a value that no event has.
+
+    `reason` names the field; `answer` is what its submitter is to hear, a failed JobResult or EnhancementResult, or None
+    where the record does not say whose it is or nobody waits for it.
+    """
+
+    def __init__(self, reason: Permanent, answer: "Event | None" = None) -> None:
+        self.reason = reason
+        self.answer = answer
+        super().__init__(reason.detail)
 
 
 class Cancelled(ScribeError):

@@ -68,11 +68,12 @@ def without_query(uri: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the recording lies: an https://, s3:// or upload:// address."""
+    """Where the recording lies: an https://, s3:// or upload:// address; `name` is what its file was called there."""
 
     uri: str
     sha256: str | None = None
     size_bytes: int | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,12 +27,16 @@ REPLAY_ID = "scribe-replay-id"  # of the redrive or replay by which a record was
 ONLY_FOR = "scribe-only-for"  # the one group of the service that a record sent again is meant for; others pass it over
 RESULTS_TO = "scribe-results-to"  # where the result of a replay goes that is to change nothing else
 VALUE_OMITTED = "scribe-value-omitted"  # bytes of an original too large to be forwarded with its headers
+KEY_OMITTED = "scribe-key-omitted"  # bytes of its key, if that was too large as well
+VALUE_ABSENT = "scribe-value-absent"  # the original had none, nor a key, and the copy is empty in its place
+UNREADABLE = "scribe-unreadable"  # the copy holds bytes of the topic in which no record could be read
 
 MAX_HEADER_CHARS = 1000
 FATE = frozenset(
     {
         *(ATTEMPT, NOT_BEFORE, ORIGINAL_TOPIC, ORIGINAL_PARTITION, ORIGINAL_OFFSET),
-        *(ERROR_KIND, ERROR_CODE, ERROR_MESSAGE, GROUP, VALUE_OMITTED, REPLAY_ID, ONLY_FOR),
+        *(ERROR_KIND, ERROR_CODE, ERROR_MESSAGE, GROUP, REPLAY_ID, ONLY_FOR),
+        *(VALUE_OMITTED, KEY_OMITTED, VALUE_ABSENT, UNREADABLE),
         *(f"__dlq.errors.{name}" for name in ("topic", "partition", "offset", "group", "message")),
     }
 )

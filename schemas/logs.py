@@ -1,4 +1,7 @@
-"""One JSON object a line: structlog and the standard library's loggers through the same renderer."""
+"""One JSON object a line on stdout: structlog and the standard library's loggers through the same renderer.
+
+For processes whose stdout is their log; a command whose stdout is data does not configure logging.
+"""
 
 import logging
 import sys
@@ -7,10 +10,19 @@ from contextlib import contextmanager
 
 import structlog
 
-from schemas.settings import ServiceSettings
+from schemas.settings import ServiceSettings, warn_of_unknown_variables
 
 # what `bound` may carry; anything else, above all text of transcripts, has no place in a log
 FIELDS = ("job_id", "tenant", "topic", "partition", "offset", "attempt", "trace_id")
+
+# what cloud loggers call text, level and time; a level in capital letters is a name of theirs
+NAMES: dict[str, dict[str, str]] = {
+    "plain": {},
+    "gcp": {"event": "message", "level": "severity", "timestamp": "time", "exception": "stack_trace"},
+    "aws": {"event": "message"},
+    "datadog": {"event": "message", "level": "status"},
+}
+_CAPITALS = ("gcp", "aws")
 
 # libraries that tell of every call they make, addresses included
 CHATTY = ("httpx", "httpx2", "httpcore", "botocore", "urllib3", "faster_whisper")
@@ -28,16 +40,16 @@ def configure(settings: ServiceSettings, process: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+    rendering: list[structlog.typing.Processor] = (
+        [_renamed(settings.log_fields), structlog.processors.JSONRenderer(ensure_ascii=False)]
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer()
+        else [structlog.dev.ConsoleRenderer()]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
@@ -45,12 +57,24 @@ def configure(settings: ServiceSettings, process: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    warn_of_unknown_variables()
 
 
 def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Without the second message that uvicorn writes for terminals."""
     event.pop("color_message", None)
     return event
+
+
+def _renamed(fields: str) -> structlog.typing.Processor:
+    """Call fields as a cloud logger does."""
+
+    def rename(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if fields in _CAPITALS:
+            event["level"] = str(event["level"]).upper()
+        return {NAMES[fields].get(name, name): value for name, value in event.items()}
+
+    return rename
 
 
 def _named(process: str) -> structlog.typing.Processor:

@@ -1,9 +1,12 @@
-"""Every metric of the service: name, labels, help. Edges count; the pure core never does.
+"""Every metric of the service: name, labels, help, and the processes that count it. Edges count; the pure core never does.
 
 The first five names are those of the first edition and stay.
 """
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 
 P = "scribe_rabbit_"
 
@@ -31,6 +34,11 @@ BRAKE = Gauge(
 OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
+UNREADABLE = Counter(
+    P + "unreadable_records",
+    "Records and whole batches of strangers that a Faust app could not read, by topic.",
+    ["topic"],
+)
 GROUP_EVENTS = Histogram(
     P + "group_events",
     "Events that the persist app applied together, by kind.",
@@ -73,6 +81,11 @@ RETENTION_COMPLETE = Gauge(
     P + "retention_complete_timestamp_seconds",
     "When the last sweep began that left nothing behind whose time was over; 0 before the first one.",
 )
+JOBS_STALLED = Gauge(
+    P + "jobs_stalled",
+    "Jobs whose state has not moved for longer than the settings SCRIBE_STALLED_… say, by state, counted up to 10,000.",
+    ["state"],
+)
 ERASURES_PENDING = Gauge(P + "erasures_pending", "Erasures that were asked for and are not done.")
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])
@@ -93,3 +106,20 @@ ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced
 READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
 )
+
+_FAUST = (RECORDS_HANDLED, UNREADABLE, CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES)
+COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
+    "scribe-api": (JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, READS, WEBHOOKS_ENDED),
+    "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING),
+    "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS),
+    "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, GROUP_EVENTS, GROUP_SECONDS, *_FAUST),
+    "enhance": _FAUST,
+    "webhooks": (WEBHOOKS_ENDED, *_FAUST),
+    "dispatch": (
+        *(WEBHOOK_ATTEMPTS, WEBHOOKS_GATED, WEBHOOKS_PENDING, WEBHOOKS_ENDED, WEBHOOKS_OLDEST_DUE),
+        *(WEBHOOK_ENDPOINTS_DISABLED, WEBHOOK_ENDPOINTS_LOST, ENHANCED_AI_CALLS, ENHANCED_AI_SECONDS, ENHANCED_AI_OPEN),
+        *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
+    ),
+    "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING, JOBS_STALLED),
+}
+"""What each process counts; those of `scribe-streams` by their subcommands. Every other metric stays 0 there."""

@@ -4,7 +4,7 @@ A registry is a TOML file; folders in it are relative to the file. See models.to
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
+from schemas.findings import finding, text_of
+from schemas.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
 ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}
@@ -56,17 +58,25 @@ class ModelRegistry:
         """What a job may name."""
         return tuple(entry for entry in self.models.values() if ENGINES[entry.engine] == "transcriber")
 
+    def names(self) -> list[str]:
+        """Those of what a job may name."""
+        return sorted(entry.name for entry in self.transcribers())
+
     def for_job(self, options: Options) -> ModelEntry:
         """The transcriber for a job; raises Permanent for whatever does not fit together."""
         if ENGINES.get(options.engine) != "transcriber":
-            known = ", ".join(engine for engine, kind in ENGINES.items() if kind == "transcriber")
-            raise Permanent("unknown_engine", f"'{options.engine}'; known: {known}")
+            engines = [engine for engine, kind in ENGINES.items() if kind == "transcriber"]
+            raise Permanent("unknown_engine", known_as(options.engine, engines))
         entry = self.models.get(options.model or self.default)
         if entry is None or entry.engine != options.engine:
-            known = ", ".join(sorted(entry.name for entry in self.transcribers()))
-            raise Permanent("unknown_model", f"'{options.model}'; known: {known}")
+            raise Permanent("unknown_model", known_as(options.model or self.default, self.names()))
         _check_language(entry, options)
         return entry
+
+
+def known_as(name: str, known: Sequence[str]) -> str:
+    """An unknown name beside those there are, and the one that was probably meant."""
+    return f"'{name}'; known: {', '.join(known)}{hint(name, known)}"
 
 
 def _check_language(entry: ModelEntry, options: Options) -> None:
@@ -74,9 +84,11 @@ def _check_language(entry: ModelEntry, options: Options) -> None:
     if language is None and not entry.detects_language:
         raise Permanent("language_required", f"model '{entry.name}'; it knows: {', '.join(entry.languages)}")
     if language is not None and language not in (entry.languages or WHISPER_LANGUAGES):
+        known = entry.languages or sorted(WHISPER_LANGUAGES)
+        listed = ", ".join(entry.languages) or "what Whisper knows, by codes such as he and en"
         raise Permanent(
             "unknown_language",
-            f"'{language}' with model '{entry.name}'; it knows: {', '.join(entry.languages) or 'what Whisper knows'}",
+            f"'{language}' with model '{entry.name}'; it knows: {listed}{hint(language, known)}",
         )
     if options.task is Task.TRANSLATE and not entry.translates:
         raise Permanent("invalid_request", f"model '{entry.name}' does not translate")
@@ -88,7 +100,10 @@ def load_registry(path: Path | None = None, default: str | None = None, diarizer
     try:
         data = tomllib.loads(path.read_text())
         entries = [ModelEntry(name=name, **fields) for name, fields in data.get("models", {}).items()]
-    except (OSError, tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
+    except ValidationError as error:
+        seen = text_of(finding(item, ModelEntry) for item in error.errors(include_url=False, include_input=False))
+        raise SettingsError(f"SCRIBE_MODELS_FILE: {path}: {seen}") from error
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         raise SettingsError(f"SCRIBE_MODELS_FILE: {path}: {error}") from error
     models = {entry.name: _resolved(entry, path.parent) for entry in entries}
     chosen, chosen_diarizer = default or data.get("default", ""), diarizer or data.get("diarizer", "")
@@ -97,8 +112,10 @@ def load_registry(path: Path | None = None, default: str | None = None, diarizer
         (chosen_diarizer, "SCRIBE_DIARIZER", "diarizer"),
     ):
         if name not in models or ENGINES[models[name].engine] != kind:
-            known = ", ".join(sorted(m.name for m in models.values() if ENGINES[m.engine] == kind))
-            raise SettingsError(f"{variable}: '{name}' is no {kind} of {path}; known: {known}")
+            fitting = sorted(m.name for m in models.values() if ENGINES[m.engine] == kind)
+            raise SettingsError(
+                f"{variable}: '{name}' is no {kind} of {path}; known: {', '.join(fitting)}{hint(name, fitting)}"
+            )
     return ModelRegistry(models, chosen, chosen_diarizer)
 
 

@@ -37,9 +37,9 @@ def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
     return f"{audio_prefix(tenant, job_id)}{sha256}"
 
 
-def claim_key(tenant: str, job_id: UUID, event_id: UUID) -> str:
+def claim_key(tenant: str, job_id: UUID, name: UUID) -> str:
     """A transcript (an Avro object container file) too large for its event."""
-    return f"{job_prefix(tenant, job_id)}claims/{event_id}.avro"
+    return f"{job_prefix(tenant, job_id)}claims/{name}.avro"
 
 
 def checkpoint_prefix(tenant: str, job_id: UUID, digest: str) -> str:

@@ -5,19 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
+from schemas.nearest import unknown
 from schemas.objects import BUCKET, check_tenant
+from schemas.quotas import QUOTAS
 from schemas.requests import EARLIEST
 from schemas.retention import tenant_mistakes
 
-QUEUED = "queued"
-QUOTAS: dict[str, str] = {
-    QUEUED: "jobs that may wait for their turn at once",
-    TOKENS_PER_DAY: "tokens that the enhanced-AI service may charge a day",
-}
-"""The quotas that a policy may name."""
 MAX_ITEMS = 1000
 MAX_ITEM_CHARS = 256
 MAX_PREFIX_CHARS = 1100  # of a key of 1024 bytes and its bucket
@@ -106,7 +101,7 @@ def _models(policy: TenantPolicy) -> Iterator[Mistake]:
 def _quotas(policy: TenantPolicy) -> Iterator[Mistake]:
     for name, value in policy.quotas.items():
         if name not in QUOTAS:
-            yield f"quotas.{name[:MAX_ITEM_CHARS]}", f"is no quota; there are {', '.join(QUOTAS)}"
+            yield f"quotas.{name[:MAX_ITEM_CHARS]}", unknown("quota", name, QUOTAS)
         elif not 0 <= value <= MAX_QUOTA:
             yield f"quotas.{name}", f"must be a number from 0 to {MAX_QUOTA}"
 

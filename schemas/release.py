@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from schemas.avro_reading import AVRO_FOLDER, current_schema
 from schemas.events import EVENTS
-from schemas.serde import AVRO_FOLDER, current_schema
 
 
 def schema_text(name: str) -> str:

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -15,9 +18,11 @@ MAX_SPEAKERS = 50
 MAX_URI_CHARS = 8192
 MAX_WEBHOOK_BYTES = 2000  # the database keeps an index of them
 MAX_ID_CHARS = 256
+MAX_FILE_NAME_CHARS = 1024  # of any system, with its path; 255 bytes of it are shown
 MAX_HOTWORDS_CHARS = 2000
 MAX_PROMPT_CHARS = 4000  # the engine keeps the last 223 tokens of it
 MAX_METADATA_ITEMS = 64
+MAX_RUN = 2**31 - 1  # what Avro and the database have numbers for
 MAX_METADATA_KEY_CHARS = 128
 MAX_METADATA_VALUE_CHARS = 2000
 # room on both sides of what can be written and read in every zone of time
@@ -25,6 +30,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Mistake = tuple[str, str]  # dotted field name, what is wrong with it
+T = TypeVar("T")
 
 
 def check_request(request: JobRequested, registry: ModelRegistry, now: datetime) -> ModelEntry:
@@ -45,6 +51,28 @@ def check_request(request: JobRequested, registry: ModelRegistry, now: datetime)
 def mistakes(request: JobRequested) -> tuple[Mistake, ...]:
     """Every field that is out of its bounds, in the order of the request; what names outside things is not looked at."""
     return tuple(found for rule in _RULES for found in rule(request))
+
+
+def slim_request(request: JobRequested) -> JobRequested:
+    """The same request without its free texts, and with a limit to every other text: what a failed result may carry."""
+    short = cut(request)
+    options = replace(short.options, hotwords=None, prompt=None)
+    return replace(short, metadata={}, options=options, webhook_url=_whole(request.webhook_url))
+
+
+def cut(value: T, limit: int = MAX_ID_CHARS) -> T:
+    """`value` with every text in it cut to what a valid request may hold."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value[:limit]  # type: ignore[return-value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    limits = {f.name: MAX_URI_CHARS if f.name == "uri" else MAX_ID_CHARS for f in fields(value)}
+    return replace(value, **{name: cut(getattr(value, name), most) for name, most in limits.items()})
+
+
+def _whole(url: str | None) -> str | None:
+    # a part of an address would be another address
+    return url if url is None or len(url) <= MAX_URI_CHARS else None
 
 
 def check_source(source: Source) -> None:
@@ -93,8 +121,8 @@ _SOURCES: dict[str, Callable[[SplitResult], bool]] = {
 
 
 def _identity(request: JobRequested) -> Iterator[Mistake]:
-    if request.run < 1:
-        yield "run", "must be at least 1"
+    if not 1 <= request.run <= MAX_RUN:
+        yield "run", f"must be between 1 and {MAX_RUN}"
     yield from _text("recording_id", request.recording_id, MAX_ID_CHARS)
 
 
@@ -111,6 +139,7 @@ def _source(request: JobRequested) -> Iterator[Mistake]:
         yield "source.sha256", "must be 64 lower-case hex digits"
     if source.size_bytes is not None and source.size_bytes < 0:
         yield "source.size_bytes", "must not be negative"
+    yield from _text("source.name", source.name, MAX_FILE_NAME_CHARS)
 
 
 def _options(request: JobRequested) -> Iterator[Mistake]:

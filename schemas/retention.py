@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.events import TenantPolicy
+from schemas.nearest import unknown
 from schemas.topics import JOBS, SEGMENT_DAYS, TOPICS
 
 FOREVER = -1
@@ -74,7 +75,7 @@ def mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
     """What is wrong with the service's own days, by class."""
     for name, value in days.items():
         if name not in CLASSES:
-            yield name, f"is no class of data; there are {', '.join(CLASSES)}"
+            yield name, unknown("class of data", name, CLASSES)
         elif value != FOREVER and not CLASSES[name].least_days <= value <= MAX_DAYS:
             yield name, f"must be {CLASSES[name].least_days} to {MAX_DAYS} days, or forever"
 
@@ -85,7 +86,7 @@ def tenant_mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
         if name in CLASSES and not CLASSES[name].per_tenant:
             yield name, "is kept as long for all tenants"
         elif name not in CLASSES:
-            yield name, f"is no class of data; there are {', '.join(c.name for c in CLASSES.values() if c.per_tenant)}"
+            yield name, unknown("class of data", name, [c.name for c in CLASSES.values() if c.per_tenant])
         else:
             yield from mistakes({name: value})
 

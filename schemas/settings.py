@@ -4,19 +4,23 @@ Each class is one concern; a process loads the ones it needs with `load`, which 
 """
 
 import json
+import logging
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from schemas.nearest import hint
 from schemas.permissions import UnknownTenant
 from schemas.retention import days_of, mistakes
 
 S = TypeVar("S", bound=BaseSettings)
+log = logging.getLogger(__name__)
 PREFIX = "SCRIBE_"
 
 
@@ -92,7 +96,9 @@ class ServiceSettings(_Settings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level that is written."""
     log_format: Literal["json", "console"] = "json"
-    """One JSON object a line, or coloured lines for people."""
+    """One JSON object a line, or coloured lines for people; both on stdout."""
+    log_fields: Literal["plain", "gcp", "aws", "datadog"] = "plain"
+    """What JSON lines call their parts: `event`, `level` and `timestamp`, or as a cloud's logger reads them (Google Cloud Logging: `message`, `severity`, `time`)."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics, /livez and /readyz of a process without REST; unset: none, 0: any free one."""
     metrics_host: str = "127.0.0.1"
@@ -167,6 +173,15 @@ class RetentionSettings(_Settings):
         if found := [f"{name} {message}" for name, message in mistakes(value)]:
             raise ValueError("; ".join(found))
         return value
+
+
+class StallSettings(_Settings):
+    """When a job that does not move is one to look at; by the database's clock."""
+
+    stalled_running_hours: float = Field(default=6, gt=0, le=87_600)
+    """A job in work that has told nothing for so many hours counts as stalled: more than its result may wait for the diarizers."""
+    stalled_queued_hours: float = Field(default=24, gt=0, le=87_600)
+    """A job that has waited for its turn for so many hours counts as stalled: more than the longest backlog."""
 
 
 class OutboundSettings(_Settings):
@@ -319,6 +334,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     PostgresSettings,
     ObjectStoreSettings,
     RetentionSettings,
+    StallSettings,
     OutboundSettings,
     EnhancedAiSettings,
     ApiSettings,
@@ -375,8 +391,12 @@ class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, Outbound
     """All that `scribe-streams webhooks` reads."""
 
 
-class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings):
+class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
     """All that `scribe-streams retain` reads."""
+
+
+class StalledCommand(KafkaSettings, PostgresSettings, StallSettings):
+    """All that `scribe database stalled` reads."""
 
 
 class EnhanceProcess(ServiceSettings, KafkaSettings, PostgresSettings):
@@ -396,8 +416,33 @@ def variable_of(field: str) -> str:
     return field.upper() if field in _UNPREFIXED else f"{PREFIX}{field.upper()}"
 
 
+# variables of this repository's own tools, which no process reads
+_OF_TOOLS = frozenset({"SCRIBE_CACHE_DIR", "SCRIBE_TEST_STACK"})
+
+
+def unknown_variables() -> tuple[str, ...]:
+    """A message for each variable that begins like ours and that nobody reads: most are misspelt."""
+    known = [variable_of(name) for cls in SETTINGS for name in cls.model_fields]
+    seen = {**EnvSettingsSource(_Settings).env_vars, **DotEnvSettingsSource(_Settings).env_vars}
+    names = sorted({name.upper() for name in seen if name.upper().startswith(PREFIX)} - {*known, *_OF_TOOLS})
+    return tuple(f"{name}: nobody reads this variable{hint(name, known)}" for name in names)
+
+
+@cache
+def _warn(messages: tuple[str, ...]) -> None:
+    for message in messages:
+        log.warning("%s", message)
+
+
+def warn_of_unknown_variables() -> None:
+    """Log them, once a process."""
+    _warn(unknown_variables())
+
+
 def load(cls: type[S], **given: Any) -> S:
     """The settings `cls` from the environment; `given` values win. Raises SettingsError with every mistake."""
+    if log.hasHandlers():  # else schemas.logs does, when it has set the form of logs
+        warn_of_unknown_variables()
     try:
         return cls(**{name: value for name, value in given.items() if name in cls.model_fields})
     except ValidationError as error:

@@ -53,7 +53,28 @@ _V6 = (
     ("fec0::/10",          "site-local"),
     ("ff00::/8",           "multicast"),
 )
+# names that lead inside wherever they are looked up, and the networks that they lead into where these are known
+_LOOPBACK, _METADATA = ("127.0.0.0/8", "::1/128"), ("169.254.0.0/16", "fc00::/7")
+_NAMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("localhost",                "loopback",                                _LOOPBACK),
+    ("localdomain",              "loopback",                                _LOOPBACK),
+    ("ip6-localhost",            "loopback",                                _LOOPBACK),
+    ("ip6-loopback",             "loopback",                                _LOOPBACK),
+    ("metadata.google.internal", "a metadata service",                      _METADATA),
+    ("metadata.goog",            "a metadata service",                      _METADATA),
+    ("instance-data",            "a metadata service",                      _METADATA),
+    ("local",                    "multicast DNS, also names of a cluster",  ()),
+    ("internal",                 "private, also names of clouds",           ()),
+    ("svc",                      "names of a cluster",                      ()),
+    ("home.arpa",                "private",                                 ()),
+    ("intranet",                 "private",                                 ()),
+    ("private",                  "private",                                 ()),
+    ("corp",                     "private",                                 ()),
+    ("home",                     "private",                                 ()),
+    ("lan",                      "private",                                 ()),
+)
 # fmt: on
+DENIED_NAMES = tuple((name, reason, tuple(map(ip_network, networks))) for name, reason, networks in _NAMES)
 DENIED: tuple[tuple[Network, str], ...] = tuple((ip_network(network), reason) for network, reason in _V4 + _V6)
 _UNICAST_V6 = IPv6Network("2000::/3")  # all that was ever given out; whatever is not, is not called
 
@@ -68,3 +89,21 @@ def refusal(address: Address, allowed: Iterable[Network] = ()) -> str | None:
     if isinstance(address, IPv6Address) and address not in _UNICAST_V6:
         return "not assigned"
     return None
+
+
+def refusal_of_name(host: str, allowed: Iterable[Network] = ()) -> str | None:
+    """Why a host (ASCII, lower case) may not be called whatever its addresses are, None when only they can tell.
+
+    `allowed` networks open the names that lead into them, or may.
+    """
+    allowed = tuple(allowed)
+    for name, reason, networks in DENIED_NAMES:
+        if host == name or host.endswith(f".{name}"):
+            return None if _opened(networks, allowed) else reason
+    return "a name without a domain" if "." not in host and not allowed else None
+
+
+def _opened(networks: tuple[Network, ...], allowed: tuple[Network, ...]) -> bool:
+    if not networks:
+        return bool(allowed)
+    return any(one.version == other.version and one.overlaps(other) for one in networks for other in allowed)

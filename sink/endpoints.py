@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from schemas.errors import Permanent
+from schemas.webhooks import OVERLAP_SECONDS
 from sink.deliveries import endpoint_id, register_endpoint
 from sink.holds import respect
 from sink.postgres import Connection, Database
@@ -15,8 +16,6 @@ from sink.signature import format_secret
 from sink.webhook_secrets import SecretBox
 from sink.webhook_standing import disable
 
-OVERLAP_SECONDS = 24 * 3600
-MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 MAX_OLD_SECRETS = 8  # signatures beside the newest one; a header that grows for ever is refused somewhere
 
 

@@ -1,7 +1,10 @@
 """/metrics, /livez and /readyz of processes without REST, answered by a thread of its own."""
 
+import logging
+import sys
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -9,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import SettingsError
 from schemas.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
 
 Check = Callable[[], str | None]
 """Why the process is not well, None when it is; called from the server's threads."""
@@ -60,10 +65,20 @@ class _Server(ThreadingHTTPServer):
         self.checks = checks
         super().__init__(address, _Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's words
+        """Log what broke, in one line; a probe that hangs up before it is answered breaks nothing."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            log.error("a probe could not be answered", exc_info=error)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = 10  # seconds that a caller may be silent
+    default_request_version = "HTTP/1.0"  # what it answers when it cannot read which one is asked for
+    server_version, sys_version = "scribe-rabbit", ""
+    error_message_format = "%(message)s\n"
+    error_content_type = "text/plain; charset=utf-8"
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -74,12 +89,26 @@ class _Handler(BaseHTTPRequestHandler):
         reason = check()
         return self._answer(200 if reason is None else 503, f"{reason or 'ok'}\n".encode())
 
-    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+    do_HEAD = do_GET
+
+    def _answer(
+        self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8", **headers: str
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no request of ours; the base class calls a method that it finds no function for unsupported."""
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            self._answer(HTTPStatus.METHOD_NOT_ALLOWED, b"only GET and HEAD\n", Allow="GET, HEAD")
+        else:
+            super().send_error(code, message, explain)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: probes come every few seconds."""

@@ -15,6 +15,7 @@ import httpcore
 
 from schemas.errors import Outage, Permanent, SettingsError, SourceFailed
 from schemas.settings import OutboundSettings
+from sink.cancellation import cancel_until_done
 from sink.egress import Proxy
 from sink.exchange import (
     Allowance,
@@ -296,8 +297,7 @@ async def _watched(work: Coroutine[Any, Any, T], check: Callable[[], None] | Non
             await asyncio.wait({task}, timeout=_CHECK_SECONDS)
         return task.result()
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await cancel_until_done(task)
 
 
 def _failure_of_fetch(error: ExchangeFailed) -> Permanent | SourceFailed | Outage:

@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
+from sink.cancellation import unswallowed
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -113,8 +114,17 @@ class Database:
             check=AsyncConnectionPool.check_connection,
             open=False,
         )
-        async with pool:
+        await pool.open()
+        try:
             yield cls(pool, dsn)
+        finally:
+            with unswallowed():
+                await pool.close()
+
+    @property
+    def dsn(self) -> str:
+        """Where it is, for whoever needs a connection outside of the event loop."""
+        return self._dsn
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -140,11 +150,13 @@ class Database:
 
     @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
-        async with self._pool.connection() as connection:
-            # said at every start: a reader that was cancelled could not take it back at its end
-            await connection.set_read_only(read_only)
-            async with connection.transaction():
-                yield connection
+        with unswallowed() as check:
+            async with self._pool.connection() as connection:
+                check()  # the pool may have swallowed a cancellation, or the expiry of a timeout, when it granted this
+                # said at every start: a reader that was cancelled could not take it back at its end
+                await connection.set_read_only(read_only)
+                async with connection.transaction():
+                    yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
@@ -250,6 +262,13 @@ async def _take_on(connection: Connection, tenant: str) -> None:
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
     await connection.execute(_SESSION)
+
+
+def address_of(dsn: str) -> str:
+    """Host and port of a connection string, without user and password; raises SettingsError when it is none."""
+    parts = conninfo_to_dict(with_defaults(dsn))
+    host = parts.get("host") or parts.get("hostaddr") or "its local socket"
+    return f"{host}:{parts.get('port') or 5432}"
 
 
 def _reason(error: psycopg.Error) -> str:

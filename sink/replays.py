@@ -43,8 +43,10 @@ class Refusal(StrEnum):
     BUSY = "another command is at it"
     NO_ORIGIN = "it came from no topic to which it may go back"
     VALUE_GONE = "its value was too large for a dead letter, and its origin is over"
+    NO_RECORD = "it holds no record: these are the bytes of what could not be read"
     INVALID = "its request is not valid, with the changes that were asked for"
     RECORDING_GONE = "its recording is over"
+    UNREADABLE = "nobody can read it, so it would only come back; --unreadable sends it to processes that can"
     NO_RUN = "there is no run after its last one"
     TOO_LARGE = "the broker refuses the record"
 

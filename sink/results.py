@@ -5,11 +5,13 @@ change is guarded by the job's run and state. Each event of one call is of anoth
 then writes its tombstone.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Json, Jsonb
 
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
@@ -19,9 +21,23 @@ from schemas.transcript import Transcript
 from sink.deliveries import release
 from sink.job_lock import lock_all
 from sink.postgres import Connection
-from sink.runs import Change, Effect, asked_for, begin_runs, foreign, note, refusal, standings
+from sink.runs import (
+    Change,
+    Effect,
+    asked_for,
+    begin_runs,
+    foreign,
+    is_of,
+    note,
+    note_conflicts,
+    refusal,
+    row_of,
+    standings,
+)
 from sink.segments import replace_segments
 from sink.storable import storable, storable_text
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +84,14 @@ UPDATE jobs SET
     duration = told.duration, done_seconds = COALESCE(told.duration, jobs.done_seconds),
     total_seconds = COALESCE(told.duration, jobs.total_seconds), speakers = told.speakers, models = told.models,
     timings = told.timings, warnings = told.warnings, error = told.error, transcript_uri = told.transcript_uri,
-    result_event_id = told.event_id, completed_at = told.completed_at, updated_at = now()
+    result_event_id = told.event_id, completed_at = told.completed_at, updated_at = now(),
+    request = COALESCE(told.request, jobs.request), requested_at = COALESCE(told.requested_at, jobs.requested_at),
+    recording_id = CASE WHEN told.request IS NULL THEN jobs.recording_id ELSE told.recording_id END
 FROM json_to_recordset(%s) AS told (
     job_id uuid, tenant text, run integer, state text, language text, language_probability double precision,
     duration double precision, speakers text[], models jsonb, timings jsonb, warnings text[], error jsonb,
-    transcript_uri text, event_id uuid, completed_at timestamptz
+    transcript_uri text, event_id uuid, completed_at timestamptz,
+    recording_id text, request jsonb, requested_at timestamptz
 )
 WHERE jobs.job_id = told.job_id AND jobs.tenant = told.tenant AND jobs.run = told.run
     AND jobs.state IN ('queued', 'transcribing', 'diarizing')
@@ -96,7 +115,11 @@ async def apply_requests(connection: Connection, requests: Sequence[JobRequested
     await lock_all(connection, job_ids)
     begun = await begin_runs(connection, requests)
     known = await standings(connection, [job_id for job_id in job_ids if job_id not in begun])
-    return [Effect.APPLIED if r.job_id in begun else refusal(known[r.job_id], r) or Effect.DUPLICATE for r in requests]
+    effects = [
+        Effect.APPLIED if r.job_id in begun else refusal(known[r.job_id], r) or Effect.DUPLICATE for r in requests
+    ]
+    await note_conflicts(connection, [r for r, e in zip(requests, effects, strict=True) if e is Effect.CONFLICTING])
+    return effects
 
 
 async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
@@ -125,13 +148,33 @@ async def apply_results(connection: Connection, ends: Sequence[End]) -> list[Eff
     await lock_all(connection, [end.result.job_id for end in ends])
     begun = await begin_runs(connection, [end.result.request for end in ends])
     old = [end.result for end in ends if end.result.job_id not in begun]
-    refused = dict(zip((result.job_id for result in old), await result_refusals(connection, old), strict=True))
-    ended = await _end(connection, [end for end in ends if not refused.get(end.result.job_id)])
+    known = await standings(connection, [result.job_id for result in old])
+    refused = {r.job_id: refusal(known[r.job_id], r.request, r.event_id) for r in old}
+    going = [end for end in ends if not refused.get(end.result.job_id)]
+    others = {e.result.job_id for e in going if _is_another(known.get(e.result.job_id), e.result)}
+    ended = await _end(connection, going, others)
+    await note_conflicts(connection, [r.request for r in old if _in_conflict(r, refused, others & ended)])
     failpoint("persist.before_commit")
     return [
         refused.get(end.result.job_id) or (Effect.APPLIED if end.result.job_id in ended else Effect.STALE)
         for end in ends
     ]
+
+
+def _is_another(standing: DictRow | None, result: JobResult) -> bool:
+    return standing is not None and not is_of(standing, result.request)
+
+
+def _in_conflict(result: JobResult, refused: Mapping[UUID, Effect | None], others: Collection[UUID]) -> bool:
+    if result.job_id in others:
+        log.warning("job %s, run %d is what ended first: another request than its row had", result.job_id, result.run)
+    return result.job_id in others or refused[result.job_id] is Effect.CONFLICTING
+
+
+async def note_refused(connection: Connection, results: Sequence[JobResult]) -> None:
+    """Tell in their jobs' histories of results of other requests that were refused."""
+    await lock_all(connection, [result.job_id for result in results])
+    await note_conflicts(connection, [result.request for result in results])
 
 
 async def result_refusals(connection: Connection, results: Sequence[JobResult]) -> list[Effect | None]:
@@ -142,11 +185,14 @@ async def result_refusals(connection: Connection, results: Sequence[JobResult]) 
     return [refusal(known[result.job_id], result.request, result.event_id) for result in results]
 
 
-async def _end(connection: Connection, ends: Sequence[End]) -> set[UUID]:
-    """Write all that an end changes; the ids of the jobs that had not ended before."""
+async def _end(connection: Connection, ends: Sequence[End], others: Collection[UUID]) -> set[UUID]:
+    """Write all that an end changes; the ids of the jobs that had not ended before.
+
+    The rows of `others` take the request of the result too.
+    """
     if not ends:
         return set()
-    values = Json([_end_values(end.told, end.kept) for end in ends])
+    values = Json([_end_values(end.told, end.kept) | _taken(end.told, others) for end in ends])
     ended = {row["job_id"] for row in await (await connection.execute(_END, [values])).fetchall()}
     done = [end for end in ends if end.result.job_id in ended]
     if done:
@@ -188,6 +234,12 @@ def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
         "error": plain["error"],
         "transcript_uri": kept.uri if kept else None,
     }
+
+
+def _taken(result: JobResult, others: Collection[UUID]) -> dict[str, Any]:
+    names = ("recording_id", "request", "requested_at")
+    row = row_of(result.request) if result.job_id in others else dict.fromkeys(names)
+    return {name: row[name] for name in names}
 
 
 def _change(result: JobResult) -> Change:

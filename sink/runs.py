@@ -1,9 +1,7 @@
 """Where jobs stand and how their runs begin, for many jobs in one statement each; the callers hold the jobs' locks."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -11,8 +9,11 @@ from uuid import UUID
 from psycopg.rows import DictRow
 from psycopg.types.json import Json
 
-from schemas.events import JobRequested, Options
-from schemas.serde import to_json
+from schemas.errors import Permanent, Poison
+from schemas.events import ENDED, JobRequested
+from schemas.identity import digest_of
+from schemas.requests import MAX_ID_CHARS, slim_request
+from schemas.serde import event_from_json, to_json
 from sink.postgres import Connection
 from sink.storable import storable
 
@@ -27,6 +28,11 @@ class Effect(StrEnum):
     FOREIGN = "foreign"  # the id belongs to another tenant's job
     CONFLICTING = "conflicting"  # the id belongs to another request
     UNKNOWN = "unknown"  # progress of a job that is not there yet
+
+
+UPLOAD = "upload://"
+CONFLICT = "conflict"
+"""The line of history that tells of another request under the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ RETURNING job_id"""
 _STANDING = """
 SELECT
     asked.job_id, EXISTS (SELECT FROM erased_jobs WHERE erased_jobs.job_id = asked.job_id) AS erased,
-    jobs.tenant, jobs.run, jobs.request, jobs.result_event_id
+    jobs.tenant, jobs.run, jobs.state, jobs.request, jobs.result_event_id, jobs.fingerprint IS NOT NULL AS accepted
 FROM unnest(%s::uuid[]) AS asked (job_id) LEFT JOIN jobs ON jobs.job_id = asked.job_id"""
 
 _HISTORY = """
@@ -67,15 +73,13 @@ INSERT INTO job_events (job_id, run, state, detail, at)
 SELECT job_id, run, state, detail, at FROM json_to_recordset(%s) AS new
     (job_id uuid, run integer, state text, detail jsonb, at timestamptz)"""
 
-_DEFAULTS = asdict(Options())
-
 
 async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -> set[UUID]:
     """Create each job, or begin its next run; the ids of the jobs for which that was possible.
 
     Each request is of another job.
     """
-    rows = [_row(request) for request in sorted(requests, key=lambda request: request.job_id)]
+    rows = [row_of(request) for request in sorted(requests, key=lambda request: request.job_id)]
     begun = {row["job_id"] for row in await (await connection.execute(_BEGIN, [Json(rows)])).fetchall()}
     if begun:
         await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(begun)])
@@ -85,7 +89,7 @@ async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -
 
 
 async def standings(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, DictRow]:
-    """What is known of each job: erased, tenant, run, request, result_event_id."""
+    """What is known of each job: erased, tenant, run, state, request, result_event_id, accepted (by REST)."""
     rows = await (await connection.execute(_STANDING, [list(job_ids)])).fetchall()
     return {row["job_id"]: row for row in rows}
 
@@ -96,15 +100,49 @@ async def note(connection: Connection, changes: Sequence[Change]) -> None:
     await connection.execute(_HISTORY, [Json(rows)])
 
 
+_CONFLICTS = """
+INSERT INTO job_events (job_id, run, state, detail)
+SELECT job_id, run, %(state)s, %(detail)s FROM jobs WHERE job_id = ANY(%(ids)s)
+    AND NOT EXISTS (SELECT FROM job_events e WHERE e.job_id = jobs.job_id AND e.run = jobs.run AND e.state = %(state)s)"""
+
+
+async def note_conflicts(connection: Connection, requests: Sequence[JobRequested]) -> None:
+    """Write into the history of each job, once a run, that another request came under its id."""
+    if requests:
+        error = Permanent("conflict", "another request came under this job id")
+        detail = Json({"code": error.code, "message": error.message})
+        ids = [request.job_id for request in requests]
+        await connection.execute(_CONFLICTS, {"state": CONFLICT, "detail": detail, "ids": ids})
+
+
 def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
-    """Why what a request began would change nothing, or None when it might; `event_id` that of its result."""
+    """Why what a request began would change nothing, or None when it might; `event_id` that of its result.
+
+    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job that
+    REST accepted is the request that was accepted: its own result is sure to come, and no other one ends it.
+    """
     if effect := foreign(standing, request.tenant):
         return effect
     if standing["run"] != request.run:
         return Effect.STALE if standing["run"] > request.run else None
-    if _asked(standing["request"]) != asked_for(request):
-        return Effect.CONFLICTING
+    if not is_of(standing, request):
+        open_to_all = event_id is not None and standing["state"] not in ENDED and not standing["accepted"]
+        return None if open_to_all else Effect.CONFLICTING
     return Effect.DUPLICATE if event_id is not None and standing["result_event_id"] == event_id else None
+
+
+def is_of(standing: Mapping[str, Any], request: JobRequested) -> bool:
+    """Whether a job is what a request asks for; a failed result may carry its request without the free texts."""
+    known: dict[str, Any] = standing["request"]
+    asked = asked_for(request)
+    return digest_of(known) == asked or _slim_digest(known) == asked
+
+
+def _slim_digest(known: Mapping[str, Any]) -> bytes | None:
+    try:
+        return asked_for(slim_request(event_from_json(known, JobRequested)))
+    except Poison:  # an older version's
+        return None
 
 
 def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
@@ -118,18 +156,23 @@ def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
 
 def asked_for(request: JobRequested) -> bytes:
     """A digest of what a job is to be made of: recording and options; two requests under one id differ in it."""
-    return _asked(storable(to_json(request.without_query())))
+    return digest_of(kept(request))
 
 
-def _asked(request: dict[str, Any]) -> bytes:
-    # what stands at its default is left out, so that a new option makes no old request another one
-    options = {name: value for name, value in request["options"].items() if value != _DEFAULTS.get(name)}
-    what = [request["source"]["uri"], request["recording_id"], options]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).digest()
+def kept(request: JobRequested) -> dict[str, Any]:
+    """A request as JSON as a job's row keeps it: without query, and cut where no index of the database would take it."""
+    request = request.without_query()
+    recording_id = request.recording_id and request.recording_id[:MAX_ID_CHARS]
+    source = request.source
+    if source.uri.startswith(UPLOAD):
+        source = replace(source, uri=source.uri[: len(UPLOAD) + MAX_ID_CHARS])
+    plain: dict[str, Any] = storable(to_json(replace(request, recording_id=recording_id, source=source)))
+    return plain
 
 
-def _row(request: JobRequested) -> dict[str, Any]:
-    plain = storable(to_json(request.without_query()))
+def row_of(request: JobRequested) -> dict[str, Any]:
+    """What a job's row has of its request, as JSON."""
+    plain = kept(request)
     return {
         "job_id": plain["job_id"],
         "tenant": plain["tenant"],

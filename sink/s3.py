@@ -49,11 +49,12 @@ class S3ObjectStore:
     that is missing, which is then an Outage, because nothing tells it from credentials that may read nothing.
     """
 
-    def __init__(self, settings: ObjectStoreSettings) -> None:
+    def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True) -> None:
+        """`patient`: whether a store that does not answer is asked again, and up to 30 seconds each time."""
         self.bucket = settings.s3_bucket
         self._home = self.bucket
         self._region = settings.s3_region
-        self._client = _client(settings)
+        self._client = _client(settings, patient)
 
     def close(self) -> None:
         """Close the connections; the store must not be used any more."""
@@ -327,7 +328,7 @@ class _Counted:
         return chunk
 
 
-def _client(settings: ObjectStoreSettings) -> "S3Client":
+def _client(settings: ObjectStoreSettings, patient: bool) -> "S3Client":
     secret = settings.s3_secret_key
     return boto3.session.Session().client(
         "s3",
@@ -338,9 +339,9 @@ def _client(settings: ObjectStoreSettings) -> "S3Client":
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            retries={"mode": "standard", "total_max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": 3 if patient else 1},
             connect_timeout=5,
-            read_timeout=30,
+            read_timeout=30 if patient else 5,
             # one a worker thread and more; boto3 warns when a pool overflows
             max_pool_connections=32,
             # checksums in trailers are new: other makers' stores refuse them

@@ -7,24 +7,24 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import fastavro
 import httpx2
 from confluent_kafka.schema_registry import Schema as RegistrySchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from fastavro.schema import SchemaParseException
 
+from schemas.avro_reading import Schema, check_shape, current_schema
 from schemas.errors import Fatal, Outage, Poison, ScribeError
 from schemas.release import schema_text
-from schemas.serde import ManifestStore, Schema, SchemaStore, Serde
+from schemas.serde import ManifestStore, SchemaStore, Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 TIMEOUT_SECONDS = 5
-RETRIES = 2
+RETRIES = 1
 RETRY_MS = 200
 UNKNOWN_SECONDS = 60.0
 MOST_UNKNOWN = 10_000
@@ -81,6 +81,10 @@ class RegistryStore:
     def knows(self, schema_id: int) -> bool:
         """See SchemaStore."""
         return schema_id in self._schemas
+
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:  # noqa: ARG002 - all have it
+        """See SchemaStore; readers find every schema in the registry, so the current one serves all."""
+        return self.id_of(event_name), current_schema(event_name)
 
     def _found(self, schema_id: int) -> Schema:
         try:
@@ -191,6 +195,13 @@ def _translated(subject: str = "the request") -> Iterator[None]:
 
 def _parsed(schema_id: int, text: str) -> Schema:
     try:
-        return cast(Schema, fastavro.parse_schema(json.loads(text)))
-    except (ValueError, TypeError, KeyError, SchemaParseException) as error:
-        raise Poison(f"schema {schema_id} of the registry is no Avro schema: {error}") from error
+        schema = cast(Schema, fastavro.parse_schema(json.loads(text)))
+        check_shape(schema)
+    except Poison as error:
+        raise Poison(f"schema {schema_id} of the registry cannot be read by: {error}") from error
+    # whatever a stranger registered provokes: ValueError, KeyError, SchemaParseException, RecursionError ...
+    except Exception as error:
+        raise Poison(
+            f"schema {schema_id} of the registry is no Avro schema: {type(error).__name__}: {error}"
+        ) from error
+    return schema

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from schemas.errors import Rejected
+from schemas.recording_names import recording_name
 from sink.postgres import Connection, Database
 from sink.storable import storable_text
 from sink.time_limit import SECONDS, limited
@@ -45,6 +46,8 @@ class Hit:
 
     job_id: UUID
     recording_id: str | None
+    name: str | None
+    """What people call the recording."""
     language: str | None
     requested_at: datetime
     position: int
@@ -56,15 +59,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hits, and the place behind which there are more."""
+    """Hits, and the place behind which there are more; `too_common` are words that English transcripts are not found by."""
 
     hits: tuple[Hit, ...]
     more_after: Place | None
+    too_common: tuple[str, ...] = ()
 
 
 # under row security: only the places come from an index that is read as the owner, all that is told of them from here
 _SEARCH = r"""
-SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.language, s.start_s, s.end_s, s.speaker, snippet.*
+SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, j.language, s.start_s, s.end_s, s.speaker, snippet.*
 FROM scribe_search(%(text)s, %(language)s, %(at)s, %(job_id)s, %(position)s, %(most)s) AS m
 LEFT JOIN jobs j ON j.job_id = m.job_id
 LEFT JOIN segments s ON s.job_id = m.job_id AND s.position = m.position
@@ -77,7 +81,13 @@ CROSS JOIN LATERAL (
 ) AS snippet
 ORDER BY m.requested_at DESC, m.job_id DESC, m.position"""
 
-_ASKED = "SELECT scribe_search_asked(%(text)s, %(language)s) IS NULL AS for_nothing"
+# the stop words of English, which the index has of no transcript but those in other languages; `or` is an operator
+_ASKED = """
+SELECT scribe_search_asked(%(text)s, %(language)s) IS NULL AS for_nothing, ARRAY(
+    SELECT word FROM unnest(to_tsvector('simple', scribe_search_text(%(text)s))) AS t (word, places)
+    WHERE (%(language)s IS NULL OR scribe_search_kind(%(language)s) <> 'simple')
+        AND to_tsvector('english', word) = '' AND word <> 'or'
+    ORDER BY places[1]) AS too_common"""
 
 # a job's row is locked before its segments are read: its result may arrive meanwhile
 _LOCK_JOBS = """
@@ -115,13 +125,20 @@ async def search(
     }
     async with limited(connection, seconds):
         asked = await (await connection.execute(_ASKED, values)).fetchone()
+        common = tuple(asked["too_common"]) if asked else ()
         if asked is None or asked["for_nothing"]:
-            found = {"field": "q", "message": "has no word that must be there"}
-            raise Rejected("invalid_request", "q: has no word that must be there", (found,))
+            message = _for_nothing(common)
+            raise Rejected("invalid_request", f"q: {message}", ({"field": "q", "message": message},))
         rows = await (await connection.execute(_SEARCH, values)).fetchall()
     last = rows[limit - 1] if len(rows) > limit else None
     # one that was deleted while it was searched has no text any more
-    return Found(tuple(_hit(row) for row in rows[:limit] if row["words"]), _place(last) if last else None)
+    return Found(tuple(_hit(row) for row in rows[:limit] if row["words"]), _place(last) if last else None, common)
+
+
+def _for_nothing(common: Sequence[str]) -> str:
+    if not common:
+        return "has no word that must be there"
+    return f"has only words that are too common to be searched for ({', '.join(common)}): add a rarer one"
 
 
 def snippet(words: Sequence[str], marks: Sequence[bool], most: int = SNIPPET_WORDS) -> tuple[Piece, ...]:
@@ -166,6 +183,7 @@ def _hit(row: DictRow) -> Hit:
     return Hit(
         job_id=row["job_id"],
         recording_id=row["recording_id"],
+        name=row["source"] and recording_name(row["source"]["uri"], row["source"].get("name")),
         language=row["language"],
         requested_at=row["requested_at"],
         position=row["position"],

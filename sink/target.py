@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 import idna
 
 from schemas.errors import Permanent
-from sink.deny import Address, Network, refusal
+from sink.deny import Address, Network, refusal, refusal_of_name
 
 MAX_URL_CHARS = 8192
 PORTS = (443, 8443)
@@ -78,6 +78,8 @@ def parse_target(url: str, rules: Rules) -> Target:
     host, literal = _host(parts)
     if literal is not None:
         check_answers([literal], rules)
+    elif not rules.development and (reason := refusal_of_name(host, rules.allowed)) is not None:
+        raise _refused(f"its host is not a public one ({reason})")
     port = _port(parts, rules)
     path = quote(parts.path or "/", safe=_ASCII) + (f"?{quote(parts.query, safe=_ASCII)}" if parts.query else "")
     return Target(parts.scheme, host, port, path, literal)

@@ -76,11 +76,11 @@ FROM webhook_endpoints e WHERE e.endpoint_id = d.endpoint_id AND d.state = 'pend
 AND NOT EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id AND COALESCE(a.asked = d.asked, true))
 AND (
     EXISTS (SELECT FROM erased_jobs x WHERE x.job_id = d.job_id)
-    OR EXISTS (SELECT FROM applied_events a WHERE a.event_id = d.event_id)
     OR EXISTS (
-        SELECT FROM jobs j WHERE j.job_id = d.job_id AND (j.tenant <> e.tenant
-            OR (d.type LIKE 'job.%%' AND j.run > (d.payload -> 'data' ->> 'run')::integer))
+        SELECT FROM jobs j WHERE j.job_id = d.job_id AND j.tenant = e.tenant
+            AND d.type LIKE 'job.%%' AND j.run > (d.payload -> 'data' ->> 'run')::integer
     )
+    OR EXISTS (SELECT FROM jobs j WHERE j.job_id = d.job_id AND j.tenant <> e.tenant AND d.type NOT LIKE 'job.%%')
     OR EXISTS (
         SELECT FROM enhancements x WHERE d.type LIKE 'enhancement.%%'
             AND x.enhancement_id = (d.payload -> 'data' ->> 'enhancement_id')::uuid
@@ -92,8 +92,7 @@ AND (
 async def end_superseded(connection: Connection) -> int:
     """End deliveries that can never be due.
 
-    Their job was erased, is another tenant's or began a later run, their enhancement has a later one, or a result of
-    another request under the same job id was applied.
+    Their job was erased or began a later run, or their enhancement has a later one or is of another tenant's job.
     """
     return _counted(State.DISABLED, (await connection.execute(_END_SUPERSEDED, {})).rowcount)
 

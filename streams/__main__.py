@@ -2,16 +2,13 @@
 
 import asyncio
 import logging
-import signal
-import sys
+import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from schemas import logs
-from schemas.errors import ScribeError
 from schemas.retention import Rules
 from schemas.settings import (
     DispatchProcess,
@@ -24,41 +21,54 @@ from schemas.settings import (
     load,
 )
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
+from sink.cancellation import side_by_side, until_stopped
 from sink.deliveries import LEASE_SECONDS
 from sink.enhanced_ai.service import enhancer_for
 from sink.enhancement_calls import Call
 from sink.health_server import HealthServer
 from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
+from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.stalled import StallLimits
+from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.app import create_app
+from streams.command import main
 from streams.dispatcher import Dispatcher, Limits
 from streams.enhancing import Enhancements, EnhancingLimits
+from streams.last_resort import LastResort
 from streams.leasing import Leaser
 from streams.orphans import Orphans
 from streams.recipe import Recipe
 from streams.retain import Pace as RetainPace
 from streams.retain import Retain
+from streams.stall_watch import StallWatch
 from streams.sweep import Sweep
-from streams.worker import Parts, exit_on_signals, migrated, opened, run_worker
+from streams.worker import Parts, migrated, opened, run_worker
 
 log = logging.getLogger(__name__)
-cli = typer.Typer(help="The Faust apps and the dispatcher.", no_args_is_help=True, add_completion=False)
+STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force
+RETAIN_GRACE_SECONDS = 45.0  # for a batch of deletions to come to its end
+RETAIN_STOP_SECONDS = 60.0
 
 
-@cli.command()
+def resort_of(database: Database, group: str) -> LastResort:
+    """What sets aside the records that end processes of a group; the name of this one is new at every start."""
+    return LastResort(RecordMarks(database, group, secrets.token_hex(8)))
+
+
 def persist() -> None:
-    """Write jobs, transcripts and history into PostgreSQL and the object store."""
+    """Does `scribe-streams persist`."""
     settings = load(PersistProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(PERSIST, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), PERSIST)
+        recipe = Recipe(app, serde_for(settings), PERSIST, resort=resort_of(database, PERSIST))
         persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(settings)))
         return Parts(app, recipe)
 
@@ -66,14 +76,13 @@ def persist() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def enhance() -> None:
-    """Schedule a call of the enhanced-AI service for every job whose request asks for it."""
+    """Does `scribe-streams enhance`."""
     settings = load(EnhanceProcess)
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(ENHANCE, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), ENHANCE)
+        recipe = Recipe(app, serde_for(settings), ENHANCE, resort=resort_of(database, ENHANCE))
         enhance_agents.register(app, recipe, enhance_agents.Enhance(database))
         return Parts(app, recipe)
 
@@ -81,67 +90,54 @@ def enhance() -> None:
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def webhooks() -> None:
-    """Schedule a webhook for every end of a job whose request names one."""
+    """Does `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
-    secrets = SecretBox.of(settings)
+    box = SecretBox.of(settings)
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(WEBHOOKS, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), WEBHOOKS)
-        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, secrets, settings.public_url))
+        recipe = Recipe(app, serde_for(settings), WEBHOOKS, resort=resort_of(database, WEBHOOKS))
+        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, box, settings.public_url))
         return Parts(app, recipe)
 
     logs.configure(settings, WEBHOOKS)
     run_worker(settings, settings, compose)
 
 
-@cli.command()
 def dispatch() -> None:
-    """Send the scheduled webhooks, signed, and make the scheduled calls of the enhanced-AI service.
-
-    Without ENHANCED_AI_ENDPOINT it only sends webhooks.
-    """
+    """Does `scribe-streams dispatch`."""
     settings = load(DispatchProcess)
     logs.configure(settings, "scribe.dispatch")
-    exit_on_signals()
-    asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings)))
+    seconds = settings.webhook_timeout_seconds + STOP_SECONDS
+    termination = Termination(seconds).install()
+    asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings), termination))
 
 
-@cli.command()
-def retain(
-    once: Annotated[
-        bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
-    ] = False,
-) -> None:
-    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
-
-    Start as many as you like: one works, the others wait for it to end.
-    """
+def retain(once: bool) -> None:
+    """Does `scribe-streams retain`."""
     settings = load(RetainProcess)
     logs.configure(settings, "scribe.retain")
-    exit_on_signals()
-    if not asyncio.run(run_retain(settings, once=once)):
+    termination = Termination(RETAIN_STOP_SECONDS).install()
+    if not asyncio.run(run_retain(settings, termination, once=once)):
         raise typer.Exit(1)
 
 
-async def run_retain(settings: RetainProcess, *, once: bool) -> bool:
-    """Sweep until SIGTERM or SIGINT, or once; False when something over was left behind."""
+async def run_retain(settings: RetainProcess, termination: Termination, *, once: bool) -> bool:
+    """Sweep until the end is asked for, or once; False when something over was left behind."""
     started: list[Retain] = []
-    stop = asyncio.Event()
     with HealthServer(settings, ready=lambda: started[0].waiting if started else "starting"):
         migrated(settings)
         async with opened(settings) as database:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = termination.event()
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, Rules(settings.retention_days))
             pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
-            started.append(Retain(database, sweep, Orphans(database, store), pace))
+            stalls = StallWatch(database, StallLimits.of(settings))
+            started.append(Retain(database, sweep, Orphans(database, store), pace, stalls))
             if once:
-                return await started[0].once(stop)
-            await started[0].run(stop)
+                return bool(await until_stopped(stop, started[0].once(stop), RETAIN_GRACE_SECONDS))
+            await until_stopped(stop, started[0].run(stop), RETAIN_GRACE_SECONDS)
             return True
 
 
@@ -149,10 +145,11 @@ Dispatchers = tuple[Dispatcher | Leaser[Call], ...]
 Made = Callable[[Database], Dispatchers]
 
 
-async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, make: Made) -> None:
-    """Work until SIGTERM or SIGINT."""
+async def run_dispatchers(
+    service: ServiceSettings, postgres: PostgresSettings, make: Made, termination: Termination
+) -> None:
+    """Work until the end is asked for."""
     started: list[Dispatcher | Leaser[Call]] = []
-    stop = asyncio.Event()
 
     def not_ready() -> str | None:
         return next((d.waiting for d in started if d.waiting), None) if started else "starting"
@@ -160,15 +157,14 @@ async def run_dispatchers(service: ServiceSettings, postgres: PostgresSettings, 
     with HealthServer(service, ready=not_ready):
         migrated(postgres)
         async with opened(postgres) as database:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = termination.event()
             started.extend(make(database))
-            await asyncio.gather(*(dispatcher.run(stop) for dispatcher in started))
+            await side_by_side(stop, *(dispatcher.run(stop) for dispatcher in started))
 
 
 def dispatchers_of(settings: DispatchProcess) -> Made:
     """Makes what this process runs, given the database; all mistakes of the settings are found before."""
-    secrets = SecretBox.of(settings)
+    box = SecretBox.of(settings)
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)
     poll = max(0.05, settings.time_scale)
@@ -182,7 +178,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
     )
     if enhancer is None:
         log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")
-        return lambda database: (Dispatcher(database, client, secrets, limits),)
+        return lambda database: (Dispatcher(database, client, box, limits),)
     asking = EnhancingLimits(
         places=settings.enhanced_ai_calls,
         calls_per_tenant=max(1, settings.enhanced_ai_calls // 2),
@@ -194,18 +190,9 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
 
     def make(database: Database) -> Dispatchers:
         work = Enhancements(database, enhancer, settings.enhanced_ai_models, serde, asking)
-        return (Dispatcher(database, client, secrets, limits), Leaser(database, work, asking))
+        return (Dispatcher(database, client, box, limits), Leaser(database, work, asking))
 
     return make
-
-
-def main() -> None:
-    """Run the command line; a wrong environment is told in one line a mistake."""
-    try:
-        cli()
-    except ScribeError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ def create_app(
         # comes back: aiokafka waits for a poll before it joins, Faust for the assignment before it polls. Whether
         # the process is beyond help is the watchdog's to say.
         "broker_max_poll_interval": NEVER_SECONDS,
+        # a batch of tiny records is a hundred thousand of them, and all that is asked for at once is in memory
+        "broker_max_poll_records": 500,
         "broker_rebalance_timeout": REBALANCE_SECONDS,  # an eager rebalance waits for handlers
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": instance_id,

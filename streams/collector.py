@@ -36,7 +36,7 @@ class Sized(Protocol):
 
     @property
     def key(self) -> Hashable:
-        """Items of one key are never in the same group."""
+        """Items of one key are never in work at the same time, and keep their order."""
 
     @property
     def size(self) -> int:
@@ -104,7 +104,7 @@ class Collector(Generic[T, R]):
         self._size = size
         self._limits = limits
         self._waiting: list[_Waiting[T, R]] = []
-        self._running: dict[asyncio.Task[None], bool] = {}
+        self._running: dict[asyncio.Task[None], Sequence[_Waiting[T, R]]] = {}
 
     async def add(self, item: T) -> R:
         """What `work` answers for this item; raises what it raises for it."""
@@ -130,17 +130,17 @@ class Collector(Generic[T, R]):
             going = set(map(id, group))
             self._waiting = [waiting for waiting in self._waiting if id(waiting) not in going]
             task = asyncio.get_running_loop().create_task(self._run(group))
-            self._running[task] = self._is_large(group[0])
+            self._running[task] = group
             task.add_done_callback(self._ended)
 
     def _is_large(self, waiting: _Waiting[T, R]) -> bool:
         return waiting.size > self._limits.size
 
     def _eligible(self) -> list[_Waiting[T, R]]:
-        """What may go now: a second large item must neither fill the memory nor take the last place."""
-        if not any(self._running.values()):
-            return self._waiting
-        return [waiting for waiting in self._waiting if not self._is_large(waiting)]
+        """What may go now: no item beside one of its own key, and no large one beside another, which would fill the memory."""
+        keys = {waiting.key for group in self._running.values() for waiting in group}
+        large = any(self._is_large(group[0]) for group in self._running.values())
+        return [w for w in self._waiting if w.key not in keys and not (large and self._is_large(w))]
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]

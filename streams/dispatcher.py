@@ -10,7 +10,7 @@ from uuid import UUID
 from schemas import logs, metrics
 from schemas.failpoints import failpoint
 from sink import webhook_leases
-from sink.deliveries import CHANNEL, State, release_missed
+from sink.deliveries import CHANNEL, State, release_missed, release_unrunnable, tell_conflicts
 from sink.postgres import Connection, Database
 from sink.webhook_leases import Leased, lock_endpoints, queues
 from sink.webhook_secrets import SecretBox
@@ -101,8 +101,10 @@ class Deliveries:
 
     async def sweep(self, connection: Connection) -> None:
         """End what can never be sent, and count what waits."""
-        if released := await release_missed(connection):
+        if released := await release_missed(connection) + await release_unrunnable(connection):
             log.info("%d deliveries released late", released)
+        if released := await tell_conflicts(connection):
+            log.warning("%d deliveries tell of a conflict: another request came under their job id", released)
         if ended := await end_superseded(connection):
             log.info("%d deliveries ended: their events were superseded", ended)
         if ended := await end_spent(connection, LEASES):

@@ -11,10 +11,11 @@ from functools import partial
 from uuid import UUID
 
 from schemas import logs, metrics
-from schemas.enhancing import TOKENS_PER_DAY, allowed_model, check_allowed, check_model, is_spent, next_day
+from schemas.enhancing import allowed_model, check_allowed, check_model, is_spent, next_day
 from schemas.errors import Outage, Permanent, Transient
 from schemas.events import EnhancementResult, JobError, Outcome, event_id
 from schemas.ports import Ask, Enhanced, Enhancer, Throttled
+from schemas.quotas import TOKENS_PER_DAY
 from schemas.records import Record, record_of
 from schemas.serde import Serde
 from schemas.topics import ENHANCEMENTS

@@ -6,13 +6,13 @@ A process that dies loses its leases within seconds, and another one does again 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from schemas.errors import Outage
 from schemas.failpoints import failpoint
+from sink.cancellation import cancel_until_done, set_within, until_stopped
 from sink.deliveries import LEASE_SECONDS
 from sink.postgres import Connection, Database
 
@@ -75,10 +75,11 @@ class Leaser(Generic[J]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let what is in work end."""
+        drained = asyncio.Event()
         helpers = [
-            asyncio.create_task(self._every(self._pace.lease_seconds / 3, self._extend)),
-            asyncio.create_task(self._every(self._pace.sweep_seconds, self._work.sweep)),
-            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._every(self._pace.lease_seconds / 3, self._extend, drained)),
+            asyncio.create_task(self._every(self._pace.sweep_seconds, self._work.sweep, drained)),
+            asyncio.create_task(self._listen(drained)),
             asyncio.create_task(self._wake_at(stop)),
         ]
         try:
@@ -86,9 +87,8 @@ class Leaser(Generic[J]):
                 await self._turn()
             await self._drain()
         finally:
-            for task in (*helpers, *self._running.values()):
-                task.cancel()
-            await asyncio.gather(*helpers, *self._running.values(), return_exceptions=True)
+            drained.set()
+            await cancel_until_done(*helpers, *self._running.values())
 
     async def _drain(self) -> None:
         if not self._running:
@@ -106,9 +106,7 @@ class Leaser(Generic[J]):
         for job in leased:
             self._start(job)
         if len(leased) < free or not free:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.poll_seconds):
-                    await self._wake.wait()
+            await set_within(self._wake, self._pace.poll_seconds)
 
     async def _leased(self, free: int) -> Sequence[J]:
         try:
@@ -149,9 +147,10 @@ class Leaser(Generic[J]):
         if self._running:
             await self._work.extend(connection, list(self._running))
 
-    async def _every(self, seconds: float, work: Callable[[Connection], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
+    async def _every(
+        self, seconds: float, work: Callable[[Connection], Awaitable[None]], drained: asyncio.Event
+    ) -> None:
+        while not await set_within(drained, seconds):
             try:
                 async with self._database.transaction() as connection:
                     await work(connection)
@@ -160,19 +159,22 @@ class Leaser(Generic[J]):
             except Exception:  # without it leases run out under jobs that are still worked on
                 log.exception("%s failed and is tried again", work.__name__)
 
-    async def _listen(self) -> None:
+    async def _listen(self, drained: asyncio.Event) -> None:
         """Look again as soon as a row is announced; polling is the fallback."""
-        while True:
+        while not drained.is_set():
             try:
-                async with self._database.session() as connection:
-                    await connection.execute(f"LISTEN {self._work.channel}")
-                    async for _ in connection.notifies():
-                        self._wake.set()
+                await until_stopped(drained, self._wake_by_notice())
             except Outage as error:
                 log.warning("waiting: %s", error)
             except Exception:  # polling goes on meanwhile
                 log.exception("listening broke off and is begun again")
-            await asyncio.sleep(self._pace.pause_seconds)
+            await set_within(drained, self._pace.pause_seconds)
+
+    async def _wake_by_notice(self) -> None:
+        async with self._database.session() as connection:
+            await connection.execute(f"LISTEN {self._work.channel}")
+            async for _ in connection.notifies():
+                self._wake.set()
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()

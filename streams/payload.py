@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import JobResult, Outcome
+from schemas.recording_names import recording_name
+from schemas.requests import MAX_ID_CHARS
 from sink.storable import storable
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
@@ -62,21 +64,28 @@ def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
 def _data(result: JobResult, public_url: str) -> dict[str, Any]:
     transcript = result.transcript
     link = f"{public_url.rstrip('/')}/api/v1/jobs/{result.job_id}/transcript"
+    source = result.request.source
     data: dict[str, Any] = storable(
         {
             "job_id": str(result.job_id),
             "run": result.run,
-            "tenant": result.tenant,
-            "recording_id": result.request.recording_id,
+            "tenant": result.tenant[:MAX_ID_CHARS],
+            "recording_id": _short(result.request.recording_id),
+            "name": _short(recording_name(source.uri, source.name)),
             "outcome": str(result.outcome),
             "error": asdict(result.error) if result.error else None,
-            "language": transcript.language if transcript else result.request.options.language,
+            "language": transcript.language if transcript else _short(result.request.options.language),
             "duration": transcript.duration if transcript else result.audio and result.audio.duration,
             "speakers": list(result.speakers),
             "transcript_url": link if result.outcome is Outcome.COMPLETED else None,
         }
     )
     return data
+
+
+def _short(text: str | None) -> str | None:
+    """Text of a request that nobody may have checked: a job fails for it too, and its webhook is to stay small."""
+    return text and text[:MAX_ID_CHARS]
 
 
 def _with(data: dict[str, Any], result: JobResult, *names: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The one loop of all agents: handle a record, wait out what is away, set aside what can never work, ack last.
 
 1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, and what follows from it,
-3. then the ack.
+3. then the ack. What ended processes before does not come to its handler any more (streams/last_resort.py).
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -17,29 +17,36 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
+from faust.types import TP
 from pydantic import ValidationError
 
 from schemas import logs, metrics
-from schemas.errors import Fatal, Outage, Permanent, Poison, Transient
+from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Transient
 from schemas.events import Event, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.headers import (
     RESULTS_TO,
     TRACEPARENT,
+    UNREADABLE,
     Origin,
     dead_letter_headers,
     is_for,
     read_headers,
     trace_id,
 )
+from schemas.records import Record
 from schemas.serde import Serde
 from schemas.topics import dlq_topic
 from streams.budget import Budget
+from streams.dead_letter_copies import copies, strangers
+from streams.last_resort import SKIPS_SECONDS, LastResort, Subject, Verdict, digest_of
+from streams.record_batches import Unreadable
 from streams.safe_transport import ScribeApp
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 Handler = Callable[[E], Awaitable[str]]
 """Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
 
@@ -61,6 +68,11 @@ class Inbound:
     value: bytes | None
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> Subject:
+        """As the last resort knows it."""
+        return Subject(self.origin, digest_of(self.key, self.value))
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -77,6 +89,8 @@ def after_error(error: Exception, tries: int) -> DeadLetter | None:
         return None
     if isinstance(error, Permanent):
         return DeadLetter(error.kind, error.code, error.message)
+    if isinstance(error, InvalidEvent):
+        return DeadLetter(error.reason.kind, error.reason.code, error.reason.message)
     if isinstance(error, Poison):
         return DeadLetter("poison", "undecodable", str(error))
     return DeadLetter("internal", "internal", _told(error))
@@ -92,17 +106,24 @@ def _told(error: Exception) -> str:
 
 
 class Recipe:
-    """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group."""
+    """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
 
-    def __init__(self, app: ScribeApp, serde: Serde, group: str, dlq: str | None = None) -> None:
+    Without a `resort` what ends a process ends each one that meets it.
+    """
+
+    def __init__(
+        self, app: ScribeApp, serde: Serde, group: str, dlq: str | None = None, resort: LastResort | None = None
+    ) -> None:
         self._app = app
         self._serde = serde
         self._group = group
         self._dlq = dlq or dlq_topic(group)
         self._waits: dict[object, str] = {}
-        self._begun: dict[object, float] = {}
+        self._begun: dict[object, tuple[float, Subject | None]] = {}
         self._settled_at = time.monotonic()
         self._in_work = Budget(IN_WORK_BYTES)
+        self._resort = resort or LastResort(None)
+        app.on_partitions_revoked.connect(self._revoked, weak=False)
 
     @property
     def waiting(self) -> str | None:
@@ -111,15 +132,44 @@ class Recipe:
 
     def handling(self, now: float) -> float:
         """How long the oldest attempt at a record has lasted at `now`, a monotonic time; none lasts long if all is well."""
-        return max((now - begun for begun in list(self._begun.values())), default=0.0)
+        return max((now - begun for begun, _ in list(self._begun.values())), default=0.0)
+
+    def last_words(self, *, of_work: bool) -> None:
+        """From another thread, before the process is ended by force: the oldest attempt is why, if it is `of_work`."""
+        begun = sorted((since, subject) for since, subject in list(self._begun.values()) if subject is not None)
+        self._resort.last_words(begun[0][1] if of_work and begun else None)
+
+    async def follow(self) -> None:
+        """Hear what operators want to be passed over, until the app stops."""
+        while not self._app.should_stop:
+            with suppress(Outage):
+                await self._resort.refresh()
+            await self._app.sleep(SKIPS_SECONDS)
+
+    async def leave(self) -> None:
+        """The process ends in good order, but for what it has said already."""
+        await self._resort.leave()
+
+    async def _revoked(self, *told: Any, **_: Any) -> None:
+        await self._resort.revoked(set(told[-1]))
 
     def settled(self, now: float) -> float:
         """How long ago a record was last brought to its end."""
         return now - self._settled_at
 
-    async def run(self, stream: Any, cls: type[E], handler: Handler[E], unapplied: Unapplied[E] | None = None) -> None:
-        """The body of an agent that reads events of class `cls`."""
-        work = _Work(cls, handler, unapplied)
+    async def run(
+        self,
+        stream: Any,
+        cls: type[E],
+        handler: Handler[E],
+        unapplied: Unapplied[E] | None = None,
+        answer: Handler[Any] | None = None,
+    ) -> None:
+        """The body of an agent that reads events of class `cls`; `answer` takes the failed ends of those with wrong values.
+
+        Without it such a record is set aside like any other that can never be applied.
+        """
+        work = _Work(cls, handler, unapplied, answer)
         async for event in stream.noack().events():
             inbound = inbound_of(event.message)
             failpoint("streams.after_receive")
@@ -138,25 +188,61 @@ class Recipe:
 
     async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
-        end = await self._tried(lambda tries: self._attempt(inbound, work, tries))
+        subject = inbound.subject
+        if await self._tried(lambda _: self._known(subject)) is None:
+            return False
+        if self._resort.is_settled(subject):
+            return self._counted("set_aside_before")
+        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
         if end is None:
             return False
         if end.event is not None and end.letter is not None and work.unapplied is not None:
             tell = partial(_tell, work.unapplied, end.event, end.letter)
-            if await self._tried(lambda _: tell()) is None:
+            if await self._tried(lambda _: tell(), subject) is None:
                 return False
+        if await self._tried(lambda _: self._noted(subject, end)) is None:
+            return False
+        return self._counted(end.effect)
+
+    def _counted(self, effect: str) -> bool:
         self._settled_at = time.monotonic()
-        metrics.RECORDS_HANDLED.labels(app=self._group, effect=end.effect).inc()
+        metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
         return True
 
-    async def _tried(self, step: Callable[[int], Awaitable["_End[E]"]]) -> "_End[E] | None":
-        """How `step` ends, given the number of its try, once nothing is away; None when there is no time for that."""
+    async def _known(self, subject: Subject) -> bool:
+        """Learn what is known of a record before it is run."""
+        if not self._resort.has(subject):
+            committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
+            await self._resort.claim(subject, committed)
+        await self._resort.judge(subject, self._is_over)
+        return True
+
+    async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
+        """Keep what its end tells about it, and about others."""
+        if end.letter is None:
+            await self._resort.ended_well(subject)
+        else:
+            await self._resort.set_aside(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
+        return True
+
+    def _is_over(self) -> bool:
+        """Whether the partitions go away, or the app stops."""
+        return not self._app.watermarks.flow_active or self._app.should_stop
+
+    async def _tried(self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None) -> T | None:
+        """How `step` ends, given the number of its try, once nothing is away; None when there is no time for that.
+
+        With a `subject` it is an attempt at that record, and has its turn among others.
+        """
         waits = failures = 0
         try:
             while True:
-                self._begun[step] = time.monotonic()
                 try:
-                    return await step(failures + 1)
+                    async with self._resort.running(subject) as waited:
+                        if waited and self._is_over():
+                            return None
+                        self._begun[step] = (time.monotonic(), subject)
+                        return await step(failures + 1)
                 except (Outage, Transient) as error:
                     failures += isinstance(error, Transient)
                     # many records wait for the same thing: one of them says so
@@ -173,13 +259,14 @@ class Recipe:
 
     async def _attempt(self, inbound: Inbound, work: "_Work[E]", tries: int) -> "_End[E]":
         """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+        if (verdict := self._resort.verdict(inbound.subject)) is not None:
+            return await self._unrun(inbound, work, verdict)
         event: E | None = None
         try:
             async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
-                # in a thread: a registry may be asked for the schema
-                event = await asyncio.to_thread(self._serde.decode, inbound.value, work.cls)
+                event, handle = await self._decoded(inbound, work)
                 with logs.bound(**_identity(event)):
-                    effect = await work.handler(event)
+                    effect = await handle(event)
                     failpoint("streams.after_effect")
                     return _End(effect)
         except Fatal:
@@ -189,36 +276,82 @@ class Recipe:
             letter = after_error(error, tries)
             if letter is None:
                 raise
+            if isinstance(error, InvalidEvent) and isinstance(error.answer, work.cls):
+                event = error.answer
             expected = isinstance(error, (Transient, Permanent, Poison))
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._send(inbound, letter)
-            failpoint("streams.after_dead_letter")
             return _End("dead_lettered", event, letter)
+
+    async def _unrun(self, inbound: Inbound, work: "_Work[E]", verdict: Verdict) -> "_End[E]":
+        """Set a record aside without its handler; what can be read of it tells what follows."""
+        event: E | None = None
+        if not verdict.bare:
+            try:
+                event = await self._event(inbound, work.cls)
+            except InvalidEvent as error:
+                event = error.answer if isinstance(error.answer, work.cls) else None
+            except Poison:
+                event = None
+        letter = DeadLetter("poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message)
+        log.error("dead letter: %s: %s", letter.code, letter.message)
+        await self._send(inbound, letter)
+        return _End(verdict.code, event, letter)
+
+    async def _decoded(self, inbound: Inbound, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
+        """The event and its handler, or what is to be told in the place of one with wrong values."""
+        try:
+            return await self._event(inbound, work.cls), work.handler
+        except InvalidEvent as error:
+            if work.answer is None or error.answer is None:
+                raise
+            log.warning("its job fails: %s", error.reason.message)
+            return error.answer, work.answer
+
+    async def _event(self, inbound: Inbound, cls: type[E]) -> E:
+        if isinstance(inbound.value, Unreadable):
+            raise Poison(inbound.value.reason)
+        # in a thread: a registry may be asked for the schema
+        return await asyncio.to_thread(self._serde.decode, inbound.value, cls)
 
     async def _pause(self, waits: int) -> bool:
         """Back off; False when the record is no longer ours to wait for."""
         seconds = WAITS[min(waits, len(WAITS) - 1)]
         await self._app.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311
-        return self._app.watermarks.flow_active and not self._app.should_stop
+        return not self._is_over()
 
     async def _send(self, inbound: Inbound, letter: DeadLetter) -> None:
-        try:
-            await self._copy(inbound, inbound.value, inbound.headers, letter)
-        except MessageSizeTooLargeError:
-            # the origin in its headers names where the bytes lie as long as that topic keeps them
-            await self._copy(inbound, None, {}, letter)
+        """Write the copy, in the largest form that is taken; raises Outage."""
+        refused: Exception | None = None
+        for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
+            try:
+                await self._write(copy)
+            except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
+                refused = error
+            else:
+                failpoint("streams.after_dead_letter")
+                return
+        raise Outage(f"Kafka: {self._dlq}: {refused!r}") from refused
 
-    async def _copy(self, inbound: Inbound, value: bytes | None, headers: dict[str, str], letter: DeadLetter) -> None:
-        headers = dead_letter_headers(headers, inbound.origin, self._group, letter.kind, letter.code, letter.message)
-        encoded = {name: text.encode() for name, text in headers.items()}
+    async def _write(self, record: Record) -> None:
+        encoded = {name: text.encode() for name, text in record.headers.items()}
         try:
-            await self._app.producer.send_and_wait(self._dlq, inbound.key, value, None, None, encoded)
+            await self._app.producer.send_and_wait(record.topic, record.key, record.value, None, None, encoded)
         except (ProducerSendError, KafkaError) as error:
             cause = error.__cause__ or error
             if isinstance(cause, MessageSizeTooLargeError):
                 raise cause from error
-            raise Outage(f"Kafka: {self._dlq}: {cause!r}") from error
+            raise Outage(f"Kafka: {record.topic}: {cause!r}") from error
+
+
+def _copy_of(inbound: Inbound, dlq: str, group: str, letter: DeadLetter) -> Record:
+    value = inbound.value
+    own = {UNREADABLE: "true"} if isinstance(value, Unreadable) else {}
+    headers = dead_letter_headers(
+        strangers(inbound.headers), inbound.origin, group, letter.kind, letter.code, letter.message
+    )
+    return Record(dlq, inbound.key, value if value is None else bytes(value), headers | own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +361,7 @@ class _Work(Generic[E]):
     cls: type[E]
     handler: Handler[E]
     unapplied: Unapplied[E] | None
+    answer: Handler[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

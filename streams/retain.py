@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass
 
 from schemas.errors import Outage
+from sink.cancellation import set_within, until_stopped
 from sink.postgres import Database
 from sink.retention_session import RetentionSession
 from streams.orphans import Orphans
+from streams.stall_watch import StallWatch
 from streams.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,18 @@ class Pace:
 class Retain:
     """Sweeps while it leads."""
 
-    def __init__(self, database: Database, sweep: Sweep, orphans: Orphans, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sweep: Sweep,
+        orphans: Orphans,
+        pace: Pace | None = None,
+        stalls: StallWatch | None = None,
+    ) -> None:
         self._database = database
         self._sweep = sweep
         self._orphans = orphans
+        self._stalls = stalls
         self._pace = pace or Pace()
         self._connected: str | None = "starting"
 
@@ -51,7 +61,7 @@ class Retain:
             except Outage as error:
                 self._connected = str(error)
                 log.warning("waiting: %s", error)
-                await _unless(stop, self._pace.pause_seconds)
+                await set_within(stop, self._pace.pause_seconds)
 
     async def once(self, stop: asyncio.Event) -> bool:
         """One sweep; False when something was away. Another process that works does it as well."""
@@ -60,6 +70,7 @@ class Retain:
             if not await session.lead():
                 log.info("another process sweeps")
                 return True
+            await self._look_for_stalls()
             complete = await self._sweep.run(session, stop)
             return await self._orphans.run(session, stop) and complete
 
@@ -68,7 +79,7 @@ class Retain:
             if await session.lead():
                 log.info("this process sweeps")
                 return True
-            await _unless(stop, self._pace.poll_seconds)
+            await set_within(stop, self._pace.poll_seconds)
         return False
 
     async def _work(self, session: RetentionSession, stop: asyncio.Event) -> None:
@@ -76,21 +87,18 @@ class Retain:
         sweep_at = look_at = orphans_at = clock()
         while not stop.is_set():
             if clock() >= sweep_at:
+                await self._look_for_stalls()
                 complete = await self._sweep.run(session, stop)
                 sweep_at = clock() + (pace.sweep_seconds if complete else pace.pause_seconds)
                 look_at = clock() + pace.look_seconds
             if clock() >= orphans_at and not stop.is_set():
                 done = await self._orphans.run(session, stop)
                 orphans_at = clock() + (pace.orphans_seconds if done else pace.pause_seconds)
-            if await session.announced(pace.poll_seconds) or clock() >= look_at:
+            announced = await until_stopped(stop, session.announced(pace.poll_seconds))
+            if not stop.is_set() and (announced or clock() >= look_at):
                 await self._sweep.look(stop)
                 look_at = clock() + pace.look_seconds
 
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not past the end."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+    async def _look_for_stalls(self) -> None:
+        if self._stalls is not None:
+            await self._stalls.look()

@@ -19,7 +19,7 @@ from mode.utils.futures import notify
 from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
-from streams import header_names
+from streams import lenient_fetching
 from streams.progress import Place
 
 FAUST_VERSION = "0.15.3"
@@ -41,7 +41,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
     logger = _LOGGER
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
-        header_names.install()
+        lenient_fetching.install()
         consumer = super()._create_worker_consumer(transport)
         # Faust offers no settings for them; the values are read when the consumer starts
         consumer._isolation_level = "read_committed"
@@ -166,6 +166,14 @@ class WatermarkConsumer(driver.Consumer):
         """How far each partition is committed, and how far it could be."""
         done = {tp: min(self._unfinished[tp], default=following) for tp, following in list(self._next.items())}
         return {tp: Place(self._confirmed.get(tp), offset) for tp, offset in done.items()}
+
+    def unfinished_from(self, tp: TP, offset: int) -> int:
+        """The first offset of a partition that is not finished; `offset` where that is not known."""
+        return min(self._unfinished[tp], default=offset)
+
+    def confirmed(self, tp: TP) -> int | None:
+        """Up to where a partition is committed, None before its first commit."""
+        return self._confirmed.get(tp)
 
     def _fetched(self, tp: TP) -> int | None:
         """Past control markers too, unlike what is delivered; None before the first fetch."""

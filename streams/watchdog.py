@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas import metrics
+from sink.termination import end_by_force
 from streams.progress import Place, Progress
 from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp, WatermarkConsumer
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 
 FULL_SECONDS = 5.0  # without a poll: there is no room for more records
 ANSWER_SECONDS = 10.0  # for the broker to tell the ends of partitions
-EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 CHECK_SECONDS = 5.0
 
 
@@ -58,30 +58,50 @@ class Vitals:
     waiting: bool
 
 
+class Cause(StrEnum):
+    """What a process is beyond help for."""
+
+    LOOP = "loop"  # some record in work holds the event loop
+    RECORD = "record"  # the oldest record in work lets go of nothing
+    OUTSIDE = "outside"  # no record
+
+
 def stall(vitals: Vitals, limits: Limits) -> str | None:
     """Why the process is beyond help, None when it is not."""
+    found = _stall(vitals, limits)
+    return found and found[1]
+
+
+def cause(vitals: Vitals, limits: Limits) -> Cause | None:
+    """Whose making that is, None when the process is not beyond help."""
+    found = _stall(vitals, limits)
+    return found and found[0]
+
+
+def _stall(vitals: Vitals, limits: Limits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
-        return f"it has been stopping for {vitals.stopping:.0f} s" if vitals.stopping > limits.stopping else None
+        over = vitals.stopping > limits.stopping
+        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
     if vitals.tick > limits.tick:
-        return f"the event loop has stood still for {vitals.tick:.0f} s"
+        return Cause.LOOP, f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:
-        return "the membership in the consumer group has died"
+        return Cause.OUTSIDE, "the membership in the consumer group has died"
     if vitals.rebalance > limits.rebalance:
-        return f"a rebalance has taken {vitals.rebalance:.0f} s"
+        return Cause.OUTSIDE, f"a rebalance has taken {vitals.rebalance:.0f} s"
     if vitals.handling > limits.handling:
-        return f"a record has been in work for {vitals.handling:.0f} s and does not let go"
+        return Cause.RECORD, f"a record has been in work for {vitals.handling:.0f} s and does not let go"
     # full buffers stop the polls, which is right as long as records wait for an outage, or come to their ends slowly
     if min(vitals.poll, vitals.settled) > limits.poll and not vitals.waiting:
-        return f"no record was asked for in {vitals.poll:.0f} s"
+        return Cause.OUTSIDE, f"no record was asked for in {vitals.poll:.0f} s"
     if vitals.fetching > limits.fetching:
-        return f"a partition that has records has brought none for {vitals.fetching:.0f} s"
+        return Cause.OUTSIDE, f"a partition that has records has brought none for {vitals.fetching:.0f} s"
     if vitals.committing > limits.committing:
-        return f"work that is done was not committed for {vitals.committing:.0f} s"
+        return Cause.OUTSIDE, f"work that is done was not committed for {vitals.committing:.0f} s"
     return None
 
 
 class Watchdog:
-    """Watches one app from a thread of its own; the process ends with EXIT_CODE when it stalls."""
+    """Watches one app from a thread of its own; the process ends by force when it stalls."""
 
     def __init__(self, app: ScribeApp, recipe: Recipe, limits: Limits | None = None) -> None:
         self._app = app
@@ -100,6 +120,7 @@ class Watchdog:
         self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         self._app.add_future(self._tick())
         self._app.add_future(self._measure())
+        self._app.add_future(self._recipe.follow())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def vitals(self, now: float) -> Vitals:
@@ -174,8 +195,13 @@ class Watchdog:
 
     def _watch(self) -> None:
         while True:
-            if reason := self.beyond_help():
-                log.critical("ending the process: %s", reason)
-                # nothing that still runs could be trusted to end it in an orderly way
-                os._exit(EXIT_CODE)
+            vitals = self.vitals(time.monotonic())
+            if reason := stall(vitals, self._limits):
+                self._say_why(cause(vitals, self._limits))
+                end_by_force(reason)
             time.sleep(CHECK_SECONDS)
+
+    def _say_why(self, why: Cause | None) -> None:
+        # which of those in work holds the loop is found by the next process, which runs them one by one
+        if why is not Cause.LOOP:
+            self._recipe.last_words(of_work=why is Cause.RECORD)

@@ -4,14 +4,13 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import faust
 import mode
@@ -23,6 +22,7 @@ from schemas.settings import PostgresSettings, ServiceSettings
 from sink.health_server import HealthServer
 from sink.migrate import migrate
 from sink.postgres import Database
+from sink.termination import Termination
 from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp
 from streams.watchdog import Limits, Watchdog
@@ -30,6 +30,7 @@ from streams.watchdog import Limits, Watchdog
 log = logging.getLogger(__name__)
 
 START_PAUSE = 1.0  # seconds between tries to reach the database at start
+STOP_SECONDS = Limits().stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ Compose = Callable[[Database, Path], Parts]
 
 
 def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose) -> NoReturn:
-    """Run until SIGTERM (exit code 0), a crash (1) or a stall (70)."""
-    exit_on_signals()
+    """Run until SIGTERM (exit code 0), a crash (1), or a stall or an end that takes too long (70)."""
+    termination = Termination(STOP_SECONDS).install()
     _calm_libraries()
     started: list[Watchdog] = []
 
@@ -65,9 +66,10 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
         _collect_rarely()
         started.append(Watchdog(parts.app, parts.recipe, parts.limits))
-        worker = faust.Worker(
+        worker = _Worker(
+            termination,
             parts.app,
-            _Surroundings(resources, started[0]),
+            _Surroundings(resources, started[0], parts.recipe),
             loop=loop,
             quiet=True,
             override_logging=False,  # ours is set up by now
@@ -76,12 +78,6 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         worker.spinner = None  # it writes to the terminal
         worker.execute_from_commandline()
     raise AssertionError("unreachable: the worker ends by SystemExit")
-
-
-def exit_on_signals() -> None:
-    """Until something else takes the signals over: SIGTERM and SIGINT end the process with exit code 0."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _collect_rarely() -> None:
@@ -146,18 +142,32 @@ async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
         yield database
 
 
+class _Worker(faust.Worker):
+    """Stops when the process is told to end."""
+
+    def __init__(self, termination: Termination, *services: Any, **options: Any) -> None:
+        super().__init__(*services, **options)
+        self._termination = termination
+
+    def install_signal_handlers(self) -> None:
+        self.loop.add_signal_handler(signal.SIGUSR1, self._on_sigusr1)
+        self._termination.on_request_in(self.loop, self._on_sigterm)
+
+
 class _Surroundings(mode.Service):
     """Starts the watchdog with the app and closes the resources after it."""
 
     logger = get_logger("faust.surroundings")
 
-    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog) -> None:
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: Recipe) -> None:
         super().__init__()
         self._resources = resources
         self._watchdog = watchdog
+        self._recipe = recipe
 
     async def on_start(self) -> None:
         self._watchdog.start()
 
     async def on_stop(self) -> None:
+        await self._recipe.leave()
         await self._resources.aclose()

@@ -41,7 +41,7 @@ FULL_REQUEST = JobRequested(
     run=3,
     tenant="acme",
     recording_id="call-17",
-    source=Source(uri="s3://scribe/acme/call.wav", sha256=SHA, size_bytes=123456),
+    source=Source(uri="s3://scribe/acme/call.wav", sha256=SHA, size_bytes=123456, name="שיחה 17.wav"),
     options=Options(
         model="large-v3",
         language="he",

@@ -29,7 +29,7 @@ def requests() -> st.SearchStrategy[JobRequested]:
         job_id=st.uuids(),
         run=st.integers(1, 1000),
         tenant=texts,
-        source=st.builds(Source, uri=texts),
+        source=st.builds(Source, uri=texts, name=st.none() | texts),
         options=options,
         priority=st.sampled_from(Priority),
         requested_at=times,

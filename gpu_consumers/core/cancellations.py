@@ -27,11 +27,13 @@ class Cancellations:
             return
         key = order.tenant, order.job_id
         with self._lock:
-            self._runs[key] = max(order.run, self._runs.pop(key, 0))
+            self._runs[key] = max(order.run, self._runs.pop(key, order.run))
             if len(self._runs) > self._remembered:
                 self._runs.popitem(last=False)
 
     def covers(self, request: JobRequested) -> bool:
         """Whether this run of a job is cancelled, by an order of its own tenant."""
         with self._lock:
-            return self._runs.get((request.tenant, request.job_id), 0) >= request.run
+            ordered = self._runs.get((request.tenant, request.job_id))
+        # no number stands for "never ordered": a stranger may write any as a run
+        return ordered is not None and ordered >= request.run

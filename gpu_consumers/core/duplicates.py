@@ -1,4 +1,4 @@
-"""Which record of a job counts when the same job comes twice: the first, as long as its end is not lost."""
+"""Which record of a request counts when it comes twice: the first, as long as its end is not lost."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -8,9 +8,10 @@ from uuid import UUID
 
 from schemas.events import JobRequested
 from schemas.headers import Origin
+from schemas.identity import request_digest
 
 T = TypeVar("T")
-Key = tuple[str, UUID, int]
+Key = tuple[str, UUID, int, bytes]
 REMEMBERED = 10_000  # ended jobs; about 5 MB
 
 
@@ -23,8 +24,12 @@ class Verdict(StrEnum):
 
 
 def key_of(request: JobRequested) -> Key:
-    """What makes two records the same job; another tenant's job is another one, whatever its id."""
-    return request.tenant, request.job_id, request.run
+    """What makes two records the same work: tenant, job, run, and what is asked for.
+
+    Another request under the same id is work of its own: which of the two the job is, the database decides, and the job
+    of a client that was accepted must not go without a result for a stranger's sake.
+    """
+    return request.tenant, request.job_id, request.run, request_digest(request)
 
 
 @dataclass(slots=True)

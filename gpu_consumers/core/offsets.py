@@ -5,19 +5,12 @@ offset's metadata: work that ended out of order is not repeated by the next owne
 begun (core/starts.py), and which topic it is about: one that was deleted and made anew has the same name.
 """
 
-import base64
-import binascii
-import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from gpu_consumers.core import starts
 from gpu_consumers.core.starts import NO_MARKS, Marks
-
-PREFIX = "sr1:"
-NEXT = ";"  # between the bitmap, the marks and the topic
-MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
-MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
+from schemas.offset_metadata import MAX_METADATA, bitmap_of, done_of, joined, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,61 +36,22 @@ class Position:
 
 def encode(base: int, done: Iterable[int], marks: Marks = NO_MARKS, topic_id: str = "") -> str:
     """The bitmap of `done`, all at or above `base`, marks and topic, as text of any length; nothing is the empty text."""
-    bits = 0
-    for offset in done:
-        bits |= 1 << (offset - base)
-    bitmap = base64.b64encode(_packed(bits)).decode() if bits else ""
-    text = NEXT.join((bitmap, marks.encode(base), topic_id)).rstrip(NEXT)
-    return PREFIX + text if text else ""
-
-
-def _packed(bits: int) -> bytes:
-    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
-    packed = zlib.compress(raw, 9)
-    return b"z" + packed if len(packed) < len(raw) else b"r" + raw
+    return joined(bitmap_of(base, done), marks.encode(base), topic_id)
 
 
 def decode(base: int, metadata: str | None) -> frozenset[int]:
     """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
-    bitmap, _, _ = _parts(metadata)
-    if not bitmap:
-        return frozenset()
-    try:
-        raw = _unpack(base64.b64decode(bitmap.encode("ascii"), validate=True))
-    except (binascii.Error, zlib.error, ValueError):
-        return frozenset()
-    return frozenset(base + 8 * i + bit for i, byte in enumerate(raw) if byte for bit in range(8) if byte >> bit & 1)
+    return done_of(base, parts_of(metadata)[0])
 
 
 def decode_marks(base: int, metadata: str | None) -> Marks:
     """The marks behind a bitmap; none for whatever was not written by us."""
-    return starts.decode(base, _parts(metadata)[1])
+    return starts.decode(base, parts_of(metadata)[1])
 
 
 def decode_topic(metadata: str | None) -> str:
     """The topic behind the marks; empty for whatever was not written by us."""
-    return _parts(metadata)[2]
-
-
-def _parts(metadata: str | None) -> tuple[str, str, str]:
-    if not metadata or not metadata.startswith(PREFIX):
-        return "", "", ""
-    bitmap, marks, topic_id, *_ = [*metadata.removeprefix(PREFIX).split(NEXT), "", ""]
-    return bitmap, marks, topic_id
-
-
-def _unpack(body: bytes) -> bytes:
-    kind, content = body[:1], body[1:]
-    if kind == b"z":
-        unpacker = zlib.decompressobj()
-        content = unpacker.decompress(content, MAX_BITMAP)
-        if not unpacker.eof:
-            raise ValueError("longer than any bitmap of ours, or cut off")
-    elif kind != b"r":
-        raise ValueError("neither raw nor compressed")
-    if len(content) > MAX_BITMAP:
-        raise ValueError("longer than any bitmap of ours")
-    return content
+    return parts_of(metadata)[2]
 
 
 def restore(committed: int | None, metadata: str | None, low: int, high: int, topic_id: str = "") -> Position:

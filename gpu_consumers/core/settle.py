@@ -1,15 +1,15 @@
 """What becomes of an error: a failed result, a later attempt, a dead letter, or the end of the process."""
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import Enum
-from typing import TypeVar
 
 from gpu_consumers.core.work import Delivery, Emission, Job
+from schemas import answers
 from schemas.errors import (
     Cancelled,
     ErrorKind,
     Fatal,
+    InvalidEvent,
     NotAllowedYet,
     Permanent,
     Poison,
@@ -17,14 +17,13 @@ from schemas.errors import (
     SourceFailed,
     Transient,
 )
-from schemas.events import Audio, JobError, JobResult, Outcome, TranscriptReady, event_id
+from schemas.events import Audio, JobResult, Outcome, TranscriptReady
 from schemas.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
 from schemas.records import Record
-from schemas.requests import MAX_ID_CHARS, MAX_URI_CHARS
+from schemas.requests import cut, slim_request
 from schemas.retry import Retry, RetryPolicy
 from schemas.topics import RESULTS, dlq_topic
 
-T = TypeVar("T")
 MAX_KEY_BYTES = 1000
 
 # after these a CUDA context is lost: every later call in the process fails, whatever the recording
@@ -99,6 +98,8 @@ class SettlePolicy:
         match error:
             case Cancelled() if job is not None:
                 return Settlement("cancelled", emissions=(Emission(self.results, cancelled_result(job, now)),))
+            case InvalidEvent():
+                return self.settle(error.reason, delivery, job, now)
             case Poison():
                 internal = Permanent("internal", str(error))
                 dead = self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
@@ -150,18 +151,7 @@ def cancelled_result(job: Job, now: datetime) -> JobResult:
 
 def failed_result(job: Job, error: Permanent, now: datetime) -> JobResult:
     """The end of a job that cannot succeed; the same event id however often it is written."""
-    request = job.request
-    return JobResult(
-        event_id=event_id(request.job_id, JobResult.KIND, request.run),
-        job_id=request.job_id,
-        run=request.run,
-        tenant=request.tenant,
-        request=request.without_query(),
-        outcome=Outcome.FAILED,
-        audio=_audio(job),
-        error=JobError(kind=error.kind.value, code=error.code, message=error.message),
-        completed_at=now,
-    )
+    return answers.failed_result(job.request, error, now, _audio(job))
 
 
 def _audio(job: Job) -> Audio | None:
@@ -187,25 +177,8 @@ def _slim_emission(emission: Emission) -> Emission:
 
 def slim(result: JobResult) -> JobResult:
     """The same result without the free texts of its request, and with a limit to every other text in it."""
-    request = _cut(result.request)
-    options = replace(request.options, hotwords=None, prompt=None)
-    request = replace(request, metadata={}, options=options, webhook_url=_whole(result.request.webhook_url))
-    return replace(result, tenant=request.tenant, request=request, audio=_cut(result.audio))
-
-
-def _cut(value: T, limit: int = MAX_ID_CHARS) -> T:
-    """`value` with every text in it cut to what a valid request may hold."""
-    if isinstance(value, str) and not isinstance(value, Enum):
-        return value[:limit]  # type: ignore[return-value]
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    limits = {f.name: MAX_URI_CHARS if f.name == "uri" else MAX_ID_CHARS for f in fields(value)}
-    return replace(value, **{name: _cut(getattr(value, name), most) for name, most in limits.items()})
-
-
-def _whole(url: str | None) -> str | None:
-    # a part of an address would be another address
-    return url if url is None or len(url) <= MAX_URI_CHARS else None
+    request = slim_request(result.request)
+    return replace(result, tenant=request.tenant, request=request, audio=cut(result.audio))
 
 
 def without_value(record: Record) -> Record:

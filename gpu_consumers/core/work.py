@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from schemas.errors import Permanent
 from schemas.events import Event, JobRequested, Stage
 from schemas.headers import Origin, attempt_of, origin_of
 from schemas.topics import is_retry_topic
@@ -39,11 +40,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A decoded delivery: the event itself, and the request that travels in it."""
+    """A decoded delivery: the event itself, and the request that travels in it.
+
+    With `invalid` it can only fail so: a value in it is wrong, and the request has a default in its place.
+    """
 
     delivery: Delivery
     event: Event
     request: JobRequested
+    invalid: Permanent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Work(Protocol):
 class StageRunner(Protocol):
     """One step of a job (transcribing, diarizing): what it reads and what it makes of it.
 
-    `decode` raises Poison. `run` raises Transient, Permanent, Outage, NotOwner or Cancelled; the runtime settles each.
+    `decode` raises Poison, InvalidEvent among them. `run` raises Transient, Permanent, Outage, NotOwner or Cancelled; the runtime settles each.
     """
 
     group: str

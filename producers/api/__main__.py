@@ -1,20 +1,18 @@
-"""The command `scribe-api`: the REST shim in one process."""
+"""The REST shim in one process."""
 
 import asyncio
 import logging
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Annotated
 
-import typer
 import uvicorn
 
 from producers.api.app import create_app
+from producers.api.protocol import ProblemProtocol
 from producers.api.services import Services
+from producers.commands import api as main
 from producers.exit_codes import reported
 from schemas.errors import SettingsError
 from schemas.logs import configure
@@ -25,12 +23,14 @@ from sink.postgres import Database
 from sink.replica import Reading
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
+from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
 BACKLOG = 2048  # connections that wait while others are taken in
 POOL_SECONDS = 10.0  # that a request waits for a connection to the database
 GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
+STOP_SECONDS = 30.0  # until the process is ended by force
 
 
 @asynccontextmanager
@@ -56,10 +56,10 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
         )
 
 
-async def serve(settings: ApiProcess) -> None:
-    """Answer requests until SIGTERM or SIGINT."""
+async def serve(settings: ApiProcess, termination: Termination) -> None:
+    """Answer requests until the end is asked for."""
     with listening(settings.api_host, settings.api_port) as listener:
-        await _serve(settings, listener)
+        await _serve(settings, listener, termination)
 
 
 @contextmanager
@@ -76,44 +76,45 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-async def _serve(settings: ApiProcess, listener: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    """Stops when the process is told to end."""
+
+    def __init__(self, config: uvicorn.Config, termination: Termination) -> None:
+        super().__init__(config)
+        self._termination = termination
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
+        self._termination.on_request(self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+async def _serve(settings: ApiProcess, listener: socket.socket, termination: Termination) -> None:
     async with open_services(settings) as services:
         config = uvicorn.Config(
             create_app(services),
+            http=ProblemProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await _Server(config, termination).serve(sockets=[listener])
 
 
-def run(
-    host: Annotated[str | None, typer.Option(help="Address to listen on, else SCRIBE_API_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, else SCRIBE_API_PORT.")] = None,
-) -> None:
-    """Serve the REST shim of Scribe Rabbit.
-
-    Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka.
-
-    Every setting is an environment variable; the README lists them all. The documentation of the interface is at
-    /docs, its health at /readyz.
-    """
-    # uvicorn raises a signal again when it has shut down in order, and that is a good end
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+def run_api(host: str | None, port: int | None) -> None:
+    """Does `scribe-api`."""
+    termination = Termination(STOP_SECONDS).install()
     with reported():
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
         configure(settings, "api")
-        asyncio.run(serve(settings))
-
-
-def main() -> None:
-    """The command `scribe-api`."""
-    app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-    app.command()(run)
-    app(prog_name="scribe-api")
+        asyncio.run(serve(settings, termination))
 
 
 if __name__ == "__main__":

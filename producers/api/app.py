@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from producers.api import (
+    documentation,
     enhanced_ai,
     erasures,
     health,
+    job_list,
     jobs,
     models,
     search,
@@ -19,6 +21,8 @@ from producers.api import (
     webhook_payloads,
 )
 from producers.api.context import RequestContext
+from producers.api.idempotency import CheckedIdempotencyKey
+from producers.api.media_types import CheckedBody
 from producers.api.problems import Problem, install
 from producers.api.query import KnownParameters
 from producers.api.services import Services
@@ -28,18 +32,38 @@ DESCRIPTION = """Recordings in, transcripts with speakers out.
 Submit a recording, then poll its job or name a `webhook_url`. Every error is a problem document (RFC 9457) whose
 `code` is stable. Send `X-Request-ID` and `traceparent` to find your request in logs and traces.
 """
+STRICT = [KnownParameters, CheckedBody, CheckedIdempotencyKey]
 _REFERENCE = "#/components/schemas/{model}"
 
 
 def create_app(services: Services) -> FastAPI:
     """The application over services that are open and stay so while it runs."""
-    app = FastAPI(title="Scribe Rabbit", version=version("scribe-rabbit"), description=DESCRIPTION)
+    app = FastAPI(
+        title="Scribe Rabbit",
+        version=version("scribe-rabbit"),
+        description=DESCRIPTION,
+        # a redirect would name the host that the client named, and send key and body there
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
-    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries):
-        app.include_router(module.router, dependencies=[KnownParameters])
+    for module in (
+        jobs,
+        job_list,
+        erasures,
+        uploads,
+        search,
+        enhanced_ai,
+        models,
+        webhook_endpoints,
+        webhook_deliveries,
+    ):
+        app.include_router(module.router, dependencies=STRICT)
     app.include_router(health.router)
+    app.include_router(documentation.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 

@@ -1,6 +1,6 @@
 """What clients send: the fields of a job, for JSON and for forms alike."""
 
-import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -8,24 +8,51 @@ from uuid import UUID, uuid4
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from producers.strict_json import read_json
 from schemas import requests as limits
 from schemas.enhancing import submitted_id
+from schemas.errors import Rejected
 from schemas.events import Channels, EnhancementRequest, JobRequested, Options, Priority, Source, Task
 
+_WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
-def _from_json(value: Any) -> Any:
+
+def written_time(value: Any) -> Any:
+    """A time as clients must write it: a number could be seconds or milliseconds of one clock or another."""
+    if not isinstance(value, str) or not _WRITTEN_TIME.match(value):
+        raise ValueError("must be written as a time with its offset, such as 2030-01-31T12:00:00Z")
+    return value
+
+
+def _from_json(value: str) -> Any:
     """Forms carry metadata as JSON text."""
     try:
-        return json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not a JSON object: {error.msg}") from error
+        return read_json(value.encode())
+    except Rejected as error:
+        raise ValueError("; ".join(f"{item['field']}: {item['message']}" for item in error.errors)) from error
 
 
+class Body(BaseModel):
+    """What clients send: every value in its own type, and unknown fields are an error, so that no misspelt wish is lost.
+
+    Forms and command lines, where all is text, are read with `model_validate_strings`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+# what JSON has no type of its own for
+Id = Annotated[UUID, Field(strict=False)]
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(written_time)]
+_TaskName = Annotated[Task, Field(strict=False)]
+_ChannelsName = Annotated[Channels, Field(strict=False)]
+_PriorityName = Annotated[Priority, Field(strict=False)]
 Name = Annotated[str, Field(min_length=1, max_length=limits.MAX_ID_CHARS)]
 Address = Annotated[str, Field(min_length=1, max_length=limits.MAX_URI_CHARS)]
 Count = Annotated[int, Field(ge=1, le=limits.MAX_SPEAKERS)]
 NoteName = Annotated[str, Field(min_length=1, max_length=limits.MAX_METADATA_KEY_CHARS)]
 Note = Annotated[str, Field(max_length=limits.MAX_METADATA_VALUE_CHARS)]
+Notes = Annotated[dict[NoteName, Note], Field(max_length=limits.MAX_METADATA_ITEMS)]
 
 _EXAMPLE: JsonDict = {
     "url": "https://media.example.com/calls/17.opus",
@@ -38,41 +65,37 @@ _EXAMPLE: JsonDict = {
 }
 
 
-class JobFields(BaseModel):
-    """How a recording is to be transcribed; unknown fields are an error, so that no misspelt wish is lost."""
+class JobFields(Body):
+    """How a recording is to be transcribed."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    job_id: UUID | None = Field(None, description="Your own id: sending the same request again is then harmless.")
+    job_id: Id | None = Field(None, description="Your own id: sending the same request again is then harmless.")
     engine: Name = "faster-whisper"
     model: Name | None = Field(None, description="An entry of GET /api/v1/models; the default one if absent.")
     language: Name | None = Field(None, description="Such as `he`; absent: the model's default, or detected.")
-    task: Task = Task.TRANSCRIBE
+    task: _TaskName = Task.TRANSCRIBE
     diarize: bool = Field(True, description="Find out who speaks.")
     num_speakers: Count | None = Field(None, description="How many speak, if known.")
     min_speakers: Count | None = None
     max_speakers: Count | None = None
-    channels: Channels = Field(Channels.AUTO, description="`split`: one speaker a channel; `mix`: all in one.")
+    channels: _ChannelsName = Field(Channels.AUTO, description="`split`: one speaker a channel; `mix`: all in one.")
     hotwords: str | None = Field(None, max_length=limits.MAX_HOTWORDS_CHARS, description="Words to expect.")
     prompt: str | None = Field(
         None, max_length=limits.MAX_PROMPT_CHARS, description="Text that might have come before."
     )
     word_timestamps: bool = True
-    priority: Priority = Priority.STANDARD
+    priority: _PriorityName = Priority.STANDARD
     recording_id: Name | None = Field(None, description="Your name of the recording, handed through.")
     enable_summarization: bool = Field(False, description="Have the enhanced-AI service summarise the transcript.")
     enable_entity_extraction: bool = Field(False, description="Have it find names, dates and numbers.")
     llm_model: Name | None = Field(None, description="Which of its models; absent: the default one.")
     webhook_url: Address | None = Field(None, description="Gets a signed call when the job ends.")
-    expires_at: AwareDatetime | None = Field(None, description="When the result is of no use any more.")
-    metadata: Annotated[
-        dict[NoteName, Note], Field(max_length=limits.MAX_METADATA_ITEMS), BeforeValidator(_from_json)
-    ] = Field(default_factory=dict, description="Your own notes, handed through.")
+    expires_at: Time | None = Field(None, description="When the result is of no use any more.")
+    metadata: Notes = Field(default_factory=dict, description="Your own notes, handed through.")
 
-    def request(self, tenant: str, source: Source, now: datetime) -> JobRequested:
-        """The event that asks for it."""
+    def request(self, tenant: str, source: Source, now: datetime, job_id: UUID | None = None) -> JobRequested:
+        """The event that asks for it; `job_id` is used where the body names none."""
         options = {name: getattr(self, name) for name in Options.__dataclass_fields__}
-        job_id = self.job_id or uuid4()
+        job_id = self.job_id or job_id or uuid4()
         return JobRequested(
             job_id=job_id,
             tenant=tenant,
@@ -101,6 +124,14 @@ class JobFields(BaseModel):
 class TranscribeBody(JobFields):
     """A recording that lies somewhere, and how to transcribe it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     url: Address = Field(description="A public https address, or an s3 address under the tenant's prefix.")
+
+
+class UploadFields(JobFields):
+    """The same as fields of a form, which are text."""
+
+    metadata: Annotated[Notes, BeforeValidator(_from_json)] = Field(
+        default_factory=dict, description="Your own notes as a JSON object."
+    )

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producers.api.problems import problem
+from producers.api.problems import METHODS, problem
 from schemas import metrics
 from schemas.errors import Rejected
 
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 256 * 1024
 REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestContext:
@@ -35,13 +34,16 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method = scope["method"]
+        # HEAD is GET without the body, which the server leaves away: it has a scope of its own
+        scope = {**scope, "method": "GET" if method == "HEAD" else method}
         scope["request_id"] = request_id(Headers(scope=scope).get(REQUEST_ID))
         answer = _Answer(send, scope["request_id"])
         started = time.monotonic()
         try:
             await self._guarded(scope, receive, answer)
         finally:
-            _count(scope, answer.status, time.monotonic() - started)
+            _count(scope, method, answer.status, time.monotonic() - started)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -107,9 +109,9 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Callable[[], Awaitab
     return read
 
 
-def _count(scope: Scope, status: int | None, seconds: float) -> None:
+def _count(scope: Scope, method: str, status: int | None, seconds: float) -> None:
     # only names of our own become labels, so that nobody can invent new ones
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = method if method in METHODS else "other"
     route = getattr(scope.get("route"), "path", "none")
     metrics.HTTP_REQUESTS.labels(method, route, status or "none").inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(seconds)

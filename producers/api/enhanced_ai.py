@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from producers.api.bodies import Name
+from producers.api.bodies import Body, Id, Name
+from producers.api.idempotency import ENHANCEMENT, IdempotencyKey, chosen_id, reuse_told
+from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import POLL_SECONDS, EnhancementLink, JobFailure, enhancement_path, job_path
@@ -18,26 +20,23 @@ from sink import enhancements, jobs
 from sink.enhancements import EnhancementRow
 from sink.tenants import policy_of
 
-router = APIRouter(prefix="/api/v1", tags=["enhanced AI"])
+router = APIRouter(prefix="/api/v1", tags=["enhanced AI"], route_class=StrictRoute)
 ASK_CODES = ("consent_missing", "unknown_llm_model", "not_offered")
 
 
-class EnhanceBody(BaseModel):
+class EnhanceBody(Body):
     """What is wanted of a transcript."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    transcription_job_id: UUID = Field(description="A job of yours; one that still runs is waited for.")
+    transcription_job_id: Id = Field(description="A job of yours; one that still runs is waited for.")
     enable_summarization: bool = Field(False, description="A short summary in the language of the recording.")
     enable_entity_extraction: bool = Field(False, description="Names, dates, numbers and more, with their times.")
     llm_model: Name | None = Field(None, description="One of the models that the service offers; absent: its default.")
-    enhancement_id: UUID | None = Field(None, description="Your own id: sending the same request again is harmless.")
+    enhancement_id: Id | None = Field(None, description="Your own id: sending the same request again is harmless.")
 
-    @property
-    def wishes(self) -> EnhancementRequest:
-        """The request as it travels."""
+    def wishes(self, enhancement_id: UUID | None = None) -> EnhancementRequest:
+        """The request as it travels; `enhancement_id` is used where the body names none."""
         return EnhancementRequest(
-            enhancement_id=self.enhancement_id or uuid4(),
+            enhancement_id=self.enhancement_id or enhancement_id or uuid4(),
             summarization=self.enable_summarization,
             entity_extraction=self.enable_entity_extraction,
             llm_model=self.llm_model,
@@ -76,26 +75,41 @@ class EnhancementView(EnhancementLink):
     summary="Have a transcript summarised, and entities found in it",
     status_code=202,
     responses=problem_responses(
-        "invalid_request", "unauthorized", "not_found", "no_transcript", "conflict", *ASK_CODES
+        "invalid_request",
+        "unauthorized",
+        "not_found",
+        "no_transcript",
+        "conflict",
+        "idempotency_key_reused",
+        *BODY_CODES,
+        *ASK_CODES,
     ),
 )
-async def enhance(body: EnhanceBody, response: Response, services: ServicesDep, key: KeyDep) -> EnhancementView:
+async def enhance(
+    body: EnhanceBody, response: Response, services: ServicesDep, key: KeyDep, idempotency_key: IdempotencyKey
+) -> EnhancementView:
     """Durable when this answers 202. The job may still run: it is waited for. Text leaves only with the tenant's consent."""
-    wishes = body.wishes
-    async with services.database.as_tenant(key.tenant, writing=True) as connection:
-        job = await jobs.find(connection, body.transcription_job_id, key.tenant)
+    chosen = chosen_id(idempotency_key, key.tenant, ENHANCEMENT, body.enhancement_id, "enhancement_id")
+    with reuse_told(idempotency_key, ENHANCEMENT):
+        row = await _asked(services, key.tenant, body, body.wishes(chosen))
+    response.headers["Location"] = enhancement_path(row.enhancement_id)
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return enhancement_view(row)
+
+
+async def _asked(services: Services, tenant: str, body: EnhanceBody, wishes: EnhancementRequest) -> EnhancementRow:
+    async with services.database.as_tenant(tenant, writing=True) as connection:
+        job = await jobs.find(connection, body.transcription_job_id, tenant)
         if job is None:
             raise Rejected("not_found", f"job {body.transcription_job_id}")
         if job.state in ("failed", "cancelled"):
             raise Rejected("no_transcript", f"the job's state is {job.state}")
-        check_ask(services, await policy_of(connection, key.tenant), wishes)
-        await enhancements.ask(connection, key.tenant, job.job_id, job.run, wishes)
-        row = await enhancements.find(connection, wishes.enhancement_id, key.tenant)
+        check_ask(services, await policy_of(connection, tenant), wishes)
+        await enhancements.ask(connection, tenant, job.job_id, job.run, wishes)
+        row = await enhancements.find(connection, wishes.enhancement_id, tenant)
     if row is None:  # another tenant has the id, or what it named is over, or the job was erased in between
         raise Rejected("conflict", f"enhancement_id {wishes.enhancement_id}")
-    response.headers["Location"] = enhancement_path(row.enhancement_id)
-    response.headers["Retry-After"] = str(POLL_SECONDS)
-    return enhancement_view(row)
+    return row
 
 
 @router.get(

@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import POLL_SECONDS, JobSummary, job_path, summary
@@ -24,7 +25,7 @@ from sink.jobs import JobRow
 from sink.keys import ApiKey
 from sink.postgres import Connection
 
-router = APIRouter(prefix="/api/v1", tags=["jobs"])
+router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 
 
 class ErasureView(BaseModel):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import ServicesDep
 from schemas import metrics
@@ -15,7 +16,7 @@ from sink import jobs, outbox
 
 log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
 class Alive(BaseModel):
@@ -32,8 +33,6 @@ class Ready(BaseModel):
     outbox_oldest_seconds: float = Field(description=f"`late` above {OUTBOX_LATE_SECONDS:g}: look at relay and Kafka.")
 
 
-@router.head("/health", include_in_schema=False)
-@router.head("/livez", include_in_schema=False)
 @router.get("/health", operation_id="health", summary="Whether this process answers")
 @router.get("/livez", operation_id="livez", summary="Whether this process answers")
 async def alive() -> Alive:
@@ -41,7 +40,6 @@ async def alive() -> Alive:
     return Alive()
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", operation_id="readyz", summary="Whether jobs are accepted", responses=problem_responses())
 async def ready(services: ServicesDep) -> Ready:
     """503 while the database is away or lacks its tables."""

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query, Response
 
 from producers.api.bodies import TranscribeBody
 from producers.api.enhanced_ai import ASK_CODES, check_ask
+from producers.api.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
+from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
-from producers.api.views import POLL_SECONDS, JobSummary, JobView, failure_of, job_path, summary, view
+from producers.api.views import POLL_SECONDS, JobSummary, JobView, download_of, failure_of, job_path, summary, view
 from producers.rendering import CONTENT_TYPES, Format, render
 from producers.submit import Trace, accept, check, job_record, known
 from schemas import metrics
@@ -18,20 +20,21 @@ from schemas.errors import NotAllowed, Rejected
 from schemas.events import ENDED, JobRequested, Source, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.permissions import policy_for
-from schemas.policies import QUEUED
+from schemas.quotas import QUEUED
 from schemas.transcript import Transcript
 from sink import enhancements, jobs
 from sink.jobs import JobRow
 from sink.postgres import Connection
 from sink.tenants import policy_of
 
-router = APIRouter(prefix="/api/v1", tags=["jobs"])
+router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 REQUEST_CODES = (
     "invalid_request",
     "unauthorized",
     "conflict",
+    "idempotency_key_reused",
     "expired",
-    "request_too_large",
+    *BODY_CODES,
     "unknown_engine",
     "unknown_model",
     "unknown_language",
@@ -52,11 +55,21 @@ REQUEST_CODES = (
     responses=problem_responses(*REQUEST_CODES),
 )
 async def transcribe(
-    body: TranscribeBody, response: Response, services: ServicesDep, key: KeyDep, trace: TraceDep
+    body: TranscribeBody,
+    response: Response,
+    services: ServicesDep,
+    key: KeyDep,
+    trace: TraceDep,
+    idempotency_key: IdempotencyKey,
 ) -> JobSummary:
-    """The job is durable when this answers 202. Sending the same request with the same `job_id` again is harmless."""
-    request = body.request(key.tenant, Source(uri=body.url), services.now())
-    return await submit(services, request, trace, response)
+    """The job is durable when this answers 202.
+
+    Sending the same request again is harmless with the same `job_id`, or with the same `Idempotency-Key`.
+    """
+    job_id = chosen_id(idempotency_key, key.tenant, JOB, body.job_id, "job_id")
+    request = body.request(key.tenant, Source(uri=body.url), services.now(), job_id)
+    with reuse_told(idempotency_key, JOB):
+        return await submit(services, request, trace, response)
 
 
 @router.get(
@@ -94,17 +107,18 @@ async def read_transcript(
 ) -> Response:
     """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
 
-    async def read(connection: Connection) -> Transcript | JobRow | None:
+    async def read(connection: Connection) -> tuple[JobRow | None, Transcript | None]:
         job = await jobs.find(connection, job_id, key.tenant)
-        return await jobs.transcript(connection, job) if job and job.state == "completed" else job
+        return job, await jobs.transcript(connection, job) if job and job.state == "completed" else None
 
     # a replica may not have the job or its end yet
-    found = await services.reading.run(key.tenant, read, settled=lambda found: isinstance(found, Transcript))
-    if not isinstance(found, Transcript):
-        raise _without_transcript(_known(found, job_id))
+    found, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
+    job = _known(found, job_id)
+    if transcript is None:
+        raise _without_transcript(job)
     # long transcripts take a while to write out, and nobody else should wait for that
-    text = await anyio.to_thread.run_sync(render, found, form)
-    return Response(text, media_type=CONTENT_TYPES[form])
+    text = await anyio.to_thread.run_sync(render, transcript, form)
+    return Response(text, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
+from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import Authenticated, ServicesDep
 from producers.api.views import ModelView, models
 
-router = APIRouter(prefix="/api/v1", tags=["models"])
+router = APIRouter(prefix="/api/v1", tags=["models"], route_class=StrictRoute)
 
 
 @router.get(

@@ -1,19 +1,25 @@
 """Multipart forms as they arrive: small fields are kept, the one file is handed on piece by piece. No I/O."""
 
+import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from producers.api.form_parts import PartHead, read_part, wrong
 from schemas.errors import Rejected
+from schemas.nearest import unknown
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FILE_FIELD = "file"
-MAX_NAME_CHARS = 64  # of a wrong name, told back
 MAX_FIELD_BYTES = 256 * 1024  # all fields together
+MAX_FRAME_BYTES = 256 * 1024  # boundaries, headers of parts, and what stands before and behind them
+
+# it would warn of every form that cannot be read, which is its sender's affair
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class MultipartForm:
@@ -23,22 +29,27 @@ class MultipartForm:
         """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields."""
         self.fields: dict[str, str] = {}
         self.file_begun = self.file_ended = False
+        self.file_name: str | None = None
         self._max_file_bytes = max_file_bytes
         self._names = names
-        self._file_bytes = self._field_bytes = 0
+        self._bytes = self._file_bytes = self._field_bytes = 0
         self._taken = bytearray()
-        self._name, self._is_file = "", False
-        self._header_name, self._disposition, self._header = b"", b"", b""
+        self._part = PartHead("")
+        self._headers: dict[bytes, bytes] = {}
+        self._header_name, self._header = bytearray(), bytearray()
         self._value = bytearray()
         self._complete = False
-        self._parser = MultipartParser(_boundary(content_type), _callbacks(self))
+        self._parser = _parser(content_type, _callbacks(self))
 
     def feed(self, chunk: bytes) -> None:
         """Read more of the body."""
+        self._bytes += len(chunk)
+        if self._bytes > self._max_file_bytes + MAX_FIELD_BYTES + MAX_FRAME_BYTES:
+            raise Rejected("media_too_large", f"at most {self._max_file_bytes} bytes")
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise _invalid(f"the form cannot be read: {error}") from error
+            raise wrong("body", f"the form cannot be read: {error}") from error
 
     def take(self) -> bytes:
         """What has come of the file since the last call."""
@@ -50,15 +61,15 @@ class MultipartForm:
         if not self._complete:
             raise Rejected("media_truncated", "the form ends before its last boundary")
         if not self.file_begun:
-            raise _invalid(f"there is no part named '{FILE_FIELD}' with a file name", FILE_FIELD)
+            raise wrong(FILE_FIELD, f"there is no part named '{FILE_FIELD}' with a file name")
 
     def on_part_begin(self) -> None:
         """A new part; its headers come next."""
-        self._disposition, self._value = b"", bytearray()
+        self._headers, self._value = {}, bytearray()
 
     def on_header_begin(self) -> None:
         """A new header of a part."""
-        self._header_name, self._header = b"", b""
+        self._header_name, self._header = bytearray(), bytearray()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         """A piece of a header's name."""
@@ -69,27 +80,30 @@ class MultipartForm:
         self._header += data[start:end]
 
     def on_header_end(self) -> None:
-        """Only one header matters."""
-        if self._header_name.lower() == b"content-disposition":
-            self._disposition = self._header
+        """A header is whole; the parser limits its length and their number."""
+        name = bytes(self._header_name).lower()
+        if name in self._headers:
+            raise wrong("body", f"a part has the header {name.decode('latin-1').title()} more than once")
+        self._headers[name] = bytes(self._header)
 
     def on_headers_finished(self) -> None:
         """Now it is known what the part is."""
-        _, options = parse_options_header(self._disposition)
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        self._is_file = b"filename" in options
-        if self._is_file and self._name != FILE_FIELD:
-            raise _invalid(f"a file belongs into the part '{FILE_FIELD}'", self._name[:MAX_NAME_CHARS])
+        part = self._part = read_part(self._headers)
+        if part.is_file and part.name != FILE_FIELD:
+            raise wrong(part.shown, f"a file belongs into the part '{FILE_FIELD}'")
         # known names, each once, limit the parts as well
-        if self._name != FILE_FIELD and self._name not in self._names:
-            raise _invalid("is not known", self._name[:MAX_NAME_CHARS] or "body")
-        if self._name in self.fields or (self._name == FILE_FIELD and (self.file_begun or not self._is_file)):
-            raise _invalid("may be there once, and the file only with a file name", self._name)
-        self.file_begun = self.file_begun or self._is_file
+        if part.name != FILE_FIELD and part.name not in self._names:
+            raise wrong(part.shown, unknown("field", part.name, self._names))
+        if part.name in self.fields or (part.name == FILE_FIELD and self.file_begun):
+            raise wrong(part.name, "is given more than once")
+        if part.name == FILE_FIELD and not part.is_file:
+            raise wrong(FILE_FIELD, 'must be a file: filename="..." is missing in its Content-Disposition')
+        if part.is_file:
+            self.file_begun, self.file_name = True, part.file_name
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """A piece of a field or of the file."""
-        if not self._is_file:
+        if not self._part.is_file:
             self._field_bytes += end - start
             if self._field_bytes > MAX_FIELD_BYTES:
                 raise Rejected("request_too_large", f"at most {MAX_FIELD_BYTES} bytes in fields")
@@ -102,13 +116,13 @@ class MultipartForm:
 
     def on_part_end(self) -> None:
         """A field is whole, or the file is."""
-        if self._is_file:
+        if self._part.is_file:
             self.file_ended = True
             return
         try:
-            self.fields[self._name] = self._value.decode()
+            self.fields[self._part.name] = self._value.decode()
         except UnicodeDecodeError:
-            raise _invalid("is not UTF-8", self._name) from None
+            raise wrong(self._part.name, "is not UTF-8") from None
 
     def on_end(self) -> None:
         """The last boundary."""
@@ -129,12 +143,13 @@ def _callbacks(form: MultipartForm) -> "MultipartCallbacks":
     }
 
 
-def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise _invalid("Content-Type must be multipart/form-data with a boundary")
-    return options[b"boundary"]
-
-
-def _invalid(message: str, field: str = "body") -> Rejected:
-    return Rejected("invalid_request", f"{field}: {message}", ({"field": field, "message": message},))
+def _parser(content_type: str, callbacks: "MultipartCallbacks") -> MultipartParser:
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if not boundary:
+        raise wrong("Content-Type", "must be multipart/form-data with a boundary")
+    if not boundary.isascii() or not boundary.decode().isprintable():
+        raise wrong("Content-Type", "its boundary must be printable ASCII")
+    try:
+        return MultipartParser(boundary, callbacks)
+    except FormParserError as error:
+        raise wrong("Content-Type", f"its boundary cannot be used: {error}") from error

@@ -1,27 +1,33 @@
 """Every error as problem details (RFC 9457), whoever raised it."""
 
+import secrets
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
 
 from producers.findings import rejected
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
 from sink.postgres import NotMigrated
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 TYPE_PREFIX = "urn:scribe-rabbit:problem:"
 RETRY_AFTER_SECONDS = 5
 _CODE_OF_STATUS = {
     401: "unauthorized",
     403: "forbidden",
-    405: "method_not_allowed",
     413: "request_too_large",
 }
+_SAFE_IN_PATHS = "/:@!$&'()*+,;=~"
 
 
 class FieldError(BaseModel):
@@ -70,18 +76,9 @@ _SCHEMA_REF = {"$ref": "#/components/schemas/Problem"}
 
 def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     """The answer to an error."""
-    spec = error.spec
-    body = Problem(
-        type=TYPE_PREFIX + error.code,
-        title=spec.title,
-        status=getattr(error, "status", spec.status),
-        detail=_detail(error),
-        instance=request.url.path,
-        code=error.code,
-        kind=spec.kind,
-        errors=[FieldError(**item) for item in getattr(error, "errors", ())],
-        request_id=request.scope.get("request_id", ""),
-    )
+    # not `request.url`, which takes its host from the client
+    instance = quote(request.scope["path"], safe=_SAFE_IN_PATHS)
+    body = _document(error, instance, request.scope.get("request_id", ""))
     if body.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if error.code == "unauthorized":
@@ -89,12 +86,35 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
 
 
+def framing_problem(error: Permanent | None = None) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer to bytes that are no request, for servers that write it themselves."""
+    document = _document(error or Rejected("malformed_request"), "", secrets.token_hex(8))
+    body = document.model_dump_json().encode()
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "x-request-id": document.request_id}
+    return document.status, headers, body
+
+
+def _document(error: Permanent, instance: str, request_id: str) -> Problem:
+    spec = error.spec
+    return Problem(
+        type=TYPE_PREFIX + error.code,
+        title=spec.title,
+        status=getattr(error, "status", spec.status),
+        detail=_detail(error),
+        instance=instance,
+        code=error.code,
+        kind=spec.kind,
+        errors=[FieldError(**item) for item in getattr(error, "errors", ())],
+        request_id=request_id,
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error that a handler raises."""
 
     @app.exception_handler(Permanent)
     async def _permanent(request: Request, error: Permanent) -> JSONResponse:
-        return problem(request, error)
+        return problem(request, error, **getattr(error, "headers", {}))
 
     @app.exception_handler(Outage)
     @app.exception_handler(Transient)
@@ -106,10 +126,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(request, rejected(error.errors()))
+        return problem(request, rejected(error.errors(), _body_of(request)))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return wrong_method(request)
+        if request.method == "OPTIONS" and request.scope["path"] == "*":  # of the server as a whole
+            return _options(METHODS)
         if error.status_code == HTTPStatus.NOT_FOUND:  # ours are Rejected, so this is the router's
             return problem(
                 request, Worded("not_found", "No operation has this address. See /docs for those there are.")
@@ -117,6 +141,39 @@ def install(app: FastAPI) -> None:
         code = _CODE_OF_STATUS.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
         detail = "" if error.detail == HTTPStatus(error.status_code).phrase else str(error.detail)
         return problem(request, Rejected(code, detail), **dict(error.headers or {}))
+
+
+def _body_of(request: Request) -> type[BaseModel] | None:
+    """The model of the body that the operation takes, None where it takes none."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    found = field.field_info.annotation if field else None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+
+
+def wrong_method(request: Request) -> Response:
+    """The answer to a method that an address does not have, and to the question which ones it has."""
+    methods = methods_of(request)
+    if request.method == "OPTIONS":
+        return _options(methods)
+    allow = ", ".join(methods)
+    return problem(request, Rejected("method_not_allowed", f"there are {allow}"), Allow=allow)
+
+
+def _options(methods: Iterable[str]) -> Response:
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(methods)})
+
+
+def methods_of(request: Request) -> list[str]:
+    """Every method that an address answers."""
+    routes = request.app.router.routes
+    found = {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+    # what answers GET answers HEAD, and OPTIONS is answered here
+    found |= {"OPTIONS"} | ({"HEAD"} if "GET" in found else set())
+    return [method for method in METHODS if method in found]
 
 
 def _detail(error: Permanent) -> str:

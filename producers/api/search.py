@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, ServicesDep
 from producers.api.views import job_path
 from sink.search import MAX_QUERY_CHARS, Hit, Place, search
 
-router = APIRouter(prefix="/api/v1", tags=["search"])
+router = APIRouter(prefix="/api/v1", tags=["search"], route_class=StrictRoute)
 MAX_HITS = 50
 
 
@@ -30,6 +31,7 @@ class HitView(BaseModel):
 
     job_id: UUID
     recording_id: str | None
+    name: str | None = Field(description="The name of its file.")
     language: str | None
     requested_at: datetime
     position: int = Field(description="Of the segment in its transcript, from 0.")
@@ -45,6 +47,9 @@ class HitList(BaseModel):
 
     hits: list[HitView]
     next_cursor: str | None = Field(description="Hand it back for the next page; null at the end.")
+    too_common: list[str] = Field(
+        description="Words of `q` that are too common in English to be searched for; add rarer ones if nothing is found."
+    )
 
 
 @router.get(
@@ -77,6 +82,7 @@ async def search_transcripts(
     return HitList(
         hits=[_view(hit) for hit in found.hits],
         next_cursor=more and to_cursor(more.requested_at, more.job_id, more.position),
+        too_common=list(found.too_common),
     )
 
 

@@ -11,9 +11,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from producers.api.bodies import JobFields
+from producers.api.bodies import UploadFields
+from producers.api.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
 from producers.api.jobs import REQUEST_CODES, policy_in_force, submit
-from producers.api.multipart import FILE_FIELD, MAX_FIELD_BYTES, MultipartForm
+from producers.api.media_types import FORM, StrictRoute, check_media_type
+from producers.api.multipart import FILE_FIELD, MAX_FIELD_BYTES, MAX_FRAME_BYTES, MultipartForm
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.api.views import JobSummary
@@ -24,13 +26,13 @@ from schemas.events import Source
 from schemas.objects import upload_key
 
 PATH = "/api/v1/transcribe/upload"
-_FORM_SCHEMA = JobFields.model_json_schema(ref_template="#/components/schemas/{model}")
+_FORM_SCHEMA = UploadFields.model_json_schema(ref_template="#/components/schemas/{model}")
 _FORM_SCHEMA.pop("$defs", None)
 _FORM_SCHEMA["properties"][FILE_FIELD] = {"type": "string", "format": "binary", "description": "The recording."}
 _FORM_SCHEMA["properties"]["metadata"] = {"type": "string", "description": "Your own notes as a JSON object."}
 _FORM_SCHEMA["required"] = [FILE_FIELD]
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 
 @router.post(
@@ -42,10 +44,16 @@ router = APIRouter(tags=["jobs"])
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM_SCHEMA}}}},
 )
 async def transcribe_upload(
-    request: Request, response: Response, services: ServicesDep, key: KeyDep, trace: TraceDep
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    key: KeyDep,
+    trace: TraceDep,
+    idempotency_key: IdempotencyKey,
 ) -> JobSummary:
     """A form with a `file` and the fields of /api/v1/transcribe but `url`, in any order."""
-    form = MultipartForm(request.headers.get("content-type", ""), services.upload_max_bytes, JobFields.model_fields)
+    check_media_type(request.headers, FORM)
+    form = MultipartForm(request.headers["content-type"], services.upload_max_bytes, UploadFields.model_fields)
     _check_length(request, services.upload_max_bytes)
     await policy_in_force(services, key.tenant)  # before a large file comes in vain
     upload_id = uuid4()
@@ -53,8 +61,11 @@ async def transcribe_upload(
     kept = False
     try:
         source = await _receive(request, form, services, object_key, upload_id)
-        wanted = _fields(form).request(key.tenant, source, services.now())
-        answer = await submit(services, wanted, trace, response)
+        fields = _fields(form)
+        job_id = chosen_id(idempotency_key, key.tenant, JOB, fields.job_id, "job_id")
+        wanted = fields.request(key.tenant, source, services.now(), job_id)
+        with reuse_told(idempotency_key, JOB):
+            answer = await submit(services, wanted, trace, response)
         kept = answer.source == source.uri
         return answer
     finally:
@@ -82,7 +93,12 @@ async def _receive(
     form.finish()
     if body.size_bytes == 0:
         raise Rejected("media_empty")
-    return Source(uri=f"{UPLOAD_SCHEME}{upload_id}", sha256=body.digest.hexdigest(), size_bytes=body.size_bytes)
+    return Source(
+        uri=f"{UPLOAD_SCHEME}{upload_id}",
+        sha256=body.digest.hexdigest(),
+        size_bytes=body.size_bytes,
+        name=form.file_name,
+    )
 
 
 class _FileBody:
@@ -121,16 +137,16 @@ async def _store(services: Services, object_key: str, body: _FileBody) -> None:
     await anyio.to_thread.run_sync(put, limiter=services.upload_threads)
 
 
-def _fields(form: MultipartForm) -> JobFields:
+def _fields(form: MultipartForm) -> UploadFields:
     # forms have no null: an empty field is one that was left out
     given: dict[str, Any] = {name: value for name, value in form.fields.items() if value != ""}
     try:
-        return JobFields.model_validate(given)
+        return UploadFields.model_validate_strings(given)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, UploadFields) from error
 
 
 def _check_length(request: Request, limit: int) -> None:
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit + 2 * MAX_FIELD_BYTES:
+    if announced.isdecimal() and int(announced) > limit + MAX_FIELD_BYTES + MAX_FRAME_BYTES:
         raise Rejected("media_too_large", f"at most {limit} bytes")

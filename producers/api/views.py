@@ -6,8 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from producers.api.disposition import attachment
+from producers.rendering import Format
 from schemas.errors import ERRORS
 from schemas.models import ModelEntry, ModelRegistry
+from schemas.recording_names import recording_name
 from sink.enhancements import EnhancementRow
 from sink.jobs import JobRow, StateChange
 
@@ -57,6 +60,10 @@ class JobSummary(BaseModel):
     job_id: UUID
     state: str = Field(examples=["queued"])
     recording_id: str | None
+    name: str | None = Field(
+        description="What the file was called that was uploaded, else the last part of the address.",
+        examples=["call-17.opus"],
+    )
     run: int
     attempt: int
     source: str = Field(description="The address without its query, where signatures live.")
@@ -144,6 +151,7 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "job_id": job.job_id,
         "state": job.state,
         "recording_id": request["recording_id"],
+        "name": name_of(job),
         "run": job.run,
         "attempt": job.attempt,
         "source": request["source"]["uri"],
@@ -161,6 +169,17 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "error": JobFailure(**job.error) if job.error else None,
         "links": {"self": path, "transcript": f"{path}/transcript"} if completed else {"self": path},
     }
+
+
+def name_of(job: JobRow) -> str | None:
+    """What people call the recording of a job."""
+    source = job.request["source"]
+    return recording_name(source["uri"], source.get("name"))
+
+
+def download_of(job: JobRow, form: Format) -> str:
+    """The Content-Disposition of a job's transcript, called as its recording is."""
+    return attachment(name_of(job) or job.request["recording_id"] or str(job.job_id), str(form))
 
 
 def _progress(job: JobRow) -> Progress:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
+from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.query import Time
 from producers.api.services import KeyDep, ServicesDep
@@ -28,7 +29,7 @@ from sink.deliveries import State
 from sink.time_limit import limited
 from sink.webhook_ledger import Wanted, attempts_of, list_deliveries
 
-router = APIRouter(tags=["webhooks"])
+router = APIRouter(tags=["webhooks"], route_class=StrictRoute)
 MAX_LISTED = 200
 CODES = ("invalid_request", "unauthorized", "not_found")
 
@@ -99,7 +100,7 @@ async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> De
     operation_id="redeliverWebhooks",
     summary="Send all deliveries of an endpoint again since a time",
     status_code=202,
-    responses=problem_responses(*CODES, "endpoint_disabled"),
+    responses=problem_responses(*CODES, *BODY_CODES, "endpoint_disabled"),
 )
 async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: ServicesDep, key: KeyDep) -> Redelivered:
     """Oldest first, at the endpoint's own pace, up to 50,000 a call: go on with `next_cursor` until it is null.
@@ -120,7 +121,7 @@ async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: Servic
     summary="Send a signed test and see how it ends",
     responses={
         202: {"model": DeliveryDetail, "description": "It has not ended yet; see Location"},
-        **problem_responses(*CODES[:2], *REGISTERING, "endpoint_disabled"),
+        **problem_responses(*CODES[:2], *BODY_CODES, *REGISTERING, "endpoint_disabled"),
     },
 )
 async def test_webhook(body: TestBody, response: Response, services: ServicesDep, key: KeyDep) -> DeliveryDetail:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
+from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.webhook_views import (
@@ -24,7 +25,7 @@ from sink import endpoints
 from sink.time_limit import limited
 from sink.webhook_secrets import SecretBox
 
-router = APIRouter(prefix=f"{PATH}/endpoints", tags=["webhooks"])
+router = APIRouter(prefix=f"{PATH}/endpoints", tags=["webhooks"], route_class=StrictRoute)
 CODES = ("invalid_request", "unauthorized", "not_found")
 REGISTERING = ("too_many_endpoints", "not_offered")
 OWNERS_REASON = "disabled by its owner"
@@ -38,7 +39,7 @@ MAX_LISTED = 200
     status_code=201,
     responses={
         200: {"model": EndpointView, "description": "It was there"},
-        **problem_responses(*CODES[:2], *REGISTERING),
+        **problem_responses(*CODES[:2], *BODY_CODES, *REGISTERING),
     },
 )
 async def register(body: EndpointBody, response: Response, services: ServicesDep, key: KeyDep) -> EndpointView:
@@ -96,7 +97,7 @@ async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> Endpoin
     "/{endpoint_id}",
     operation_id="changeWebhookEndpoint",
     summary="Enable, disable or limit an endpoint",
-    responses=problem_responses(*CODES),
+    responses=problem_responses(*CODES, *BODY_CODES),
 )
 async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep, key: KeyDep) -> EndpointView:
     """A disabled endpoint gets nothing; its deliveries are written down and can be sent again when it is enabled."""
@@ -143,7 +144,7 @@ async def read_secret(endpoint_id: UUID, response: Response, services: ServicesD
     "/{endpoint_id}/rotate-secret",
     operation_id="rotateWebhookSecret",
     summary="Make a new secret",
-    responses=problem_responses(*CODES, "not_offered"),
+    responses=problem_responses(*CODES, *BODY_CODES, "not_offered"),
 )
 async def rotate_secret(
     endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep, body: RotateBody | None = None

@@ -40,6 +40,7 @@ class JobData(BaseModel):
     run: int = Field(description="1, and one more each time that the job is done again.")
     tenant: str
     recording_id: str | None
+    name: str | None = Field(description="Of the file that was uploaded, else the last part of the address.")
     outcome: Literal["completed", "failed", "cancelled"]
     error: JobFailure | None = Field(description="Why it failed.")
     language: str | None
@@ -151,7 +152,14 @@ _ENHANCED: dict[str, Any] = {
 
 
 def _ended(outcome: str, error: dict[str, str] | None = None) -> dict[str, Any]:
-    known = {**_JOB, "recording_id": "call-17", "outcome": outcome, "error": error, "language": "en"}
+    known = {
+        **_JOB,
+        "recording_id": "call-17",
+        "name": "call-17.opus",
+        "outcome": outcome,
+        "error": error,
+        "language": "en",
+    }
     return {**known, "duration": None, "speakers": [], "transcript_url": None}
 
 

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from producers.api.bodies import Address
+from producers.api.bodies import Address, Body, Time
 from producers.api.cursor import MAX_CHARS
-from producers.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS
+from schemas.webhooks import MAX_OVERLAP_SECONDS, MAX_WAIT_SECONDS, OVERLAP_SECONDS, WAIT_SECONDS
 from sink.deliveries import State
-from sink.endpoints import MAX_OVERLAP_SECONDS, OVERLAP_SECONDS, Endpoint
+from sink.endpoints import Endpoint
 from sink.signature import message_id
 from sink.webhook_ledger import Attempt, Delivery
 
@@ -24,23 +24,17 @@ Description = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", descri
 Pace = Annotated[float, Field(ge=0.01, le=MAX_PER_SECOND, description="Most webhooks a second; null: the default.")]
 
 
-class _Body(BaseModel):
-    """Unknown fields are an error, so that no misspelt wish is lost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class EndpointBody(_Body):
+class EndpointBody(Body):
     """An address that is to get webhooks."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     url: Address = Field(description="A public https address.")
     description: Description = ""
     max_per_second: Pace | None = None
 
 
-class EndpointChange(_Body):
+class EndpointChange(Body):
     """What is to be changed; what is left out stays."""
 
     description: Description = ""
@@ -48,7 +42,7 @@ class EndpointChange(_Body):
     state: Literal["enabled", "disabled"] = "enabled"
 
 
-class RotateBody(_Body):
+class RotateBody(Body):
     """How the old secret goes."""
 
     overlap_seconds: int = Field(
@@ -56,17 +50,17 @@ class RotateBody(_Body):
     )
 
 
-class RedeliverBody(_Body):
+class RedeliverBody(Body):
     """Which deliveries of an endpoint are to be sent again."""
 
-    since: AwareDatetime = Field(description="Those scheduled then or later.")
+    since: Time = Field(description="Those scheduled then or later.")
     only_failed: bool = Field(True, description="Not those that were delivered.")
     cursor: str | None = Field(
         None, max_length=MAX_CHARS, description="From `next_cursor` of the call before, all else as it was."
     )
 
 
-class TestBody(_Body):
+class TestBody(Body):
     """Where a test is to go."""
 
     __test__ = False  # for pytest: it is a body, not a test

@@ -2,12 +2,13 @@
 
 import typer
 
-from producers.cli import (
+from producers.cli.commands import (
     cancel,
     database,
     dlq,
     enhance,
     erase,
+    jobs,
     keys,
     read,
     registry,
@@ -18,23 +19,25 @@ from producers.cli import (
     topics,
     webhooks,
 )
+from schemas.command_line import Version, command_line
 
 HELP = """Recordings in, transcripts with speakers out.
 
-[bold]scribe submit call.opus --watch[/]  and  [bold]scribe result JOB --format srt[/]  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
+`scribe submit call.opus --watch`  and  `scribe result JOB --format srt`  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
 
-[bold]topics[/], [bold]dlq[/], [bold]replay[/], [bold]database[/], [bold]erase[/], [bold]hold[/], [bold]keys[/], [bold]tenants[/], [bold]schemas[/] and [bold]webhooks[/] are for operators: they need the settings of Kafka, PostgreSQL or the registry.
+`topics`, `dlq`, `replay`, `database`, `erase`, `hold`, `keys`, `tenants`, `schemas` and `webhooks` are for operators: they need the settings of Kafka, PostgreSQL or the registry.
 
-Exit code 2: something to correct in the call or the request; 1: trouble of the service.
+Exit code 2: something to correct in the call or the request; 1: trouble of the service; 130: interrupted.
 """
 
 
 def create_cli() -> typer.Typer:
-    """All commands under one roof."""
-    app = typer.Typer(
-        help=HELP, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False
-    )
+    """All commands under one roof; their work is imported when one is called."""
+    app = command_line(HELP, completion=True)
+    app.callback()(_root)
     app.command()(submit.submit)
+    app.command()(jobs.jobs)
+    app.command()(jobs.status)
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(cancel.cancel)
@@ -52,3 +55,7 @@ def create_cli() -> typer.Typer:
     app.add_typer(registry.app, name="schemas")
     app.add_typer(webhooks.app, name="webhooks")
     return app
+
+
+def _root(version: Version = False) -> None:
+    """Says what needs no command."""

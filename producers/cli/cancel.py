@@ -2,58 +2,59 @@
 
 import getpass
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from producers.admin import TopicAdmin
 from producers.cancelling import cancel_record
 from producers.cli.direct import PUBLISH_SECONDS
-from producers.cli.outcome import print_json
+from producers.cli.ids import job_of
+from producers.cli.interruption import Count, telling
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.exit_codes import exit_code
+from producers.id_prefix import IdPrefix
 from producers.publisher import Publisher
-from schemas.errors import Permanent, Rejected
+from schemas.errors import Outage, Permanent, Rejected
 from schemas.events import ENDED
 from schemas.objects import check_tenant
 from schemas.settings import ClientSettings, KafkaSettings, load
+from schemas.topics import CONTROL
 from sink.schema_registry import serde_for
 
 
-def cancel(
-    jobs: Annotated[list[UUID], typer.Argument(metavar="JOB...", help="Ids of jobs.")],
-    direct: Annotated[
-        bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
-    ] = False,
-    tenant: Annotated[str | None, typer.Option(help="Whose jobs they are; with --direct.")] = None,
-    run: Annotated[int, typer.Option(min=1, help="Up to which run; with --direct.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
-) -> None:
-    """Stop jobs. One that waits is not begun, one that runs stops within seconds, one that has ended stays as it is.
-
-    [bold]scribe cancel 0b7e1d0a-…[/]
-
-    [bold]scribe cancel 0b7e1d0a-… --direct --tenant acme[/]
-
-    Asked again it is harmless. Each job ends with a result of its own, state `cancelled`.
-    """
+def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int, as_json: bool) -> None:
+    """Does `scribe cancel`."""
     if direct:
-        return _direct(tuple(jobs), tenant, run)
+        return _direct([_whole(job) for job in jobs], tenant, run)
     if tenant is not None:
         raise Rejected("invalid_request", "--tenant goes with --direct: through REST the key tells whose jobs they are")
-    _through_rest(tuple(jobs), as_json=as_json)
+    _through_rest(jobs, as_json=as_json)
     return None
 
 
-def _through_rest(jobs: tuple[UUID, ...], *, as_json: bool) -> None:
-    found, refused = [], []
-    with RestClient.open(load(ClientSettings)) as client:
-        for job_id in dict.fromkeys(jobs):
+def _whole(job: IdPrefix) -> UUID:
+    if job.whole is None:
+        raise typer.BadParameter("with --direct ids are whole: nobody is asked which jobs there are", param_hint="JOB")
+    return job.whole
+
+
+def _through_rest(jobs: Sequence[IdPrefix], *, as_json: bool) -> None:
+    found, refused, count = [], [], Count(len(jobs))
+    with (
+        telling(lambda: f"interrupted: {count} were asked to stop; asked again it is harmless"),
+        RestClient.open(load(ClientSettings)) as client,
+    ):
+        # all are found before any is stopped
+        for job_id in dict.fromkeys([job_of(client, job) for job in jobs]):
             try:
                 found.append(client.cancel(job_id))
             except Permanent as error:
                 refused.append((job_id, error))
+            count.add()
     if as_json:
         print_json(found)
     else:
@@ -69,7 +70,7 @@ def _told(job: dict[str, object]) -> str:
     return f"{job['job_id']}  {told}"
 
 
-def _direct(jobs: tuple[UUID, ...], tenant: str | None, run: int) -> None:
+def _direct(jobs: Sequence[UUID], tenant: str | None, run: int) -> None:
     if tenant is None:
         raise Rejected("invalid_request", "--direct needs --tenant: an order counts for its own tenant's jobs only")
     settings = load(KafkaSettings)
@@ -78,6 +79,8 @@ def _direct(jobs: tuple[UUID, ...], tenant: str | None, run: int) -> None:
         cancel_record(serde, job_id, run, check_tenant(tenant), by=by, source="cli", now=now)
         for job_id in dict.fromkeys(jobs)
     ]
+    if not TopicAdmin(settings).partitions([CONTROL]):
+        raise Outage(f"Kafka has no topic {CONTROL}; create it with `scribe topics apply`")
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         publisher.publish(*records)
     sys.stdout.write("".join(f"{job_id}  is asked to stop, up to run {run}\n" for job_id in dict.fromkeys(jobs)))

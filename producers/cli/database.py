@@ -2,34 +2,24 @@
 
 import sys
 
-import typer
-
-from producers.cli.keys import with_database
+from producers.cli.interruption import telling
+from producers.cli.keys import reaching_database, with_database
 from schemas.settings import PostgresSettings, load
 from sink.migrate import migrate as apply_missing
 from sink.search import index_missing
 
-app = typer.Typer(no_args_is_help=True, help="Make and renew the tables; needs SCRIBE_POSTGRES_DSN.")
 
-
-@app.command()
 def migrate() -> None:
-    """Apply the migrations that are missing; may be run any number of times, and before every upgrade.
-
-    The version that runs goes on working meanwhile; `python -m sink.migrate` does the same.
-
-    [bold]scribe database migrate[/]
-    """
-    names = apply_missing(load(PostgresSettings).postgres_dsn.get_secret_value())
+    """Does `scribe database migrate`."""
+    settings = load(PostgresSettings)
+    words = "interrupted; each migration is applied whole or not at all, and the same command goes on"
+    with telling(words), reaching_database(settings):
+        names = apply_missing(settings.postgres_dsn.get_secret_value())
     sys.stdout.write("".join(f"applied {name}\n" for name in names) or "the database is up to date\n")
 
 
-@app.command()
 def index() -> None:
-    """Index for the search what was transcribed before there was one; whatever is written later is indexed as it comes.
-
-    Works in small transactions beside the running service, and goes on where it was stopped.
-
-    [bold]scribe database index[/]
-    """
-    sys.stdout.write(f"indexed {with_database(index_missing)} segments\n")
+    """Does `scribe database index`."""
+    with telling("interrupted; what was indexed stays, and the same command goes on"):
+        number = with_database(index_missing)
+    sys.stdout.write(f"indexed {number} segments\n")

@@ -5,21 +5,26 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from producers.admin import TopicAdmin
 from producers.api.bodies import JobFields
+from producers.cli.objects import asking_store
 from producers.policies import read_policies
 from producers.publisher import Publisher
 from producers.submit import UPLOAD_SCHEME, check_fields, check_object, job_record
+from producers.webhooks import check_url as check_webhook
 from schemas.errors import Fatal, Outage, Permanent
 from schemas.events import JobRequested, Source
 from schemas.objects import check_tenant, upload_key
 from schemas.permissions import free_policy
 from schemas.ports import ObjectStore
+from schemas.recording_names import safe_name
 from schemas.requests import check_source
-from schemas.settings import KafkaAndObjects
+from schemas.settings import KafkaAndObjects, OutboundSettings, ServiceSettings, load
 from sink.object_uri import key_of
+from sink.outbound import check_url
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
@@ -31,7 +36,7 @@ def publish_job(
 ) -> UUID:
     """Publish JobRequested and return the job's id; a file goes into the object store when all else is known to fit.
 
-    Which models there are, and what hosts may be called, is known only where the transcribers run.
+    Which models there are, and what the hosts are, is known only where the transcribers run.
     Raises Rejected for what is wrong with the request, Outage when Kafka or the object store is away.
     """
     check_tenant(tenant)
@@ -39,15 +44,28 @@ def publish_job(
     request = fields.request(tenant, source, now)
     check_fields(request)
     check_source(request.source)
+    _check_addresses(request)
     record = job_record(serde_for(settings), request, "cli", now)
     _check_topic(settings, record.topic)
     _check_object(settings, request, now)
+    if isinstance(recording, Path):
+        with asking_store(settings) as store:
+            store.info(_upload_key(request))
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         if isinstance(recording, Path):
             _publish_with(S3ObjectStore(settings), recording, request, lambda: publisher.publish(record))
         else:
             publisher.publish(record)
     return request.job_id
+
+
+def _check_addresses(request: JobRequested) -> None:
+    """Those that nobody may call, as far as it shows without a look-up, are refused here as at the door of REST."""
+    check = partial(check_url, settings=load(OutboundSettings), environment=load(ServiceSettings).environment)
+    if urlsplit(request.source.uri).scheme in ("https", "http"):
+        check(request.source.uri)
+    if request.webhook_url is not None:
+        check_webhook(request.webhook_url, check, "webhook_url")
 
 
 def _check_object(settings: KafkaAndObjects, request: JobRequested, now: datetime) -> None:
@@ -71,12 +89,17 @@ def source_of(path: Path) -> Source:
     """A file as the upload that it is going to be."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell())
+        name = safe_name(path.name)
+        return Source(uri=f"{UPLOAD_SCHEME}{uuid4()}", sha256=digest, size_bytes=file.tell(), name=name)
+
+
+def _upload_key(request: JobRequested) -> str:
+    return upload_key(request.tenant, UUID(request.source.uri.removeprefix(UPLOAD_SCHEME)))
 
 
 def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish: Callable[[], None]) -> None:
     """Put a file where uploads through REST lie too, then publish; a refused record leaves no object behind."""
-    key = upload_key(request.tenant, UUID(request.source.uri.removeprefix(UPLOAD_SCHEME)))
+    key = _upload_key(request)
     with path.open("rb") as file:
         store.put_stream(key, file, content_type="application/octet-stream")
     try:

@@ -1,70 +1,46 @@
-"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, or set aside for good."""
+"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, set aside for good, or passed over."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
-from uuid import UUID
 
 import typer
 
-from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, progress, reading, tell
-from producers.cli.keys import Json, with_database
-from producers.cli.outcome import print_json
-from producers.cli.webhook_deliveries import TIMES, utc
+from producers.cli.dlq_rows import command_of, print_counts, print_letters, print_lines, reading, sending, tell
+from producers.cli.json_lines import json_text, print_json
+from producers.cli.keys import with_database
+from producers.cli.objects import asking_store
+from producers.cli.times import utc
 from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
-from producers.publisher import Publisher
+from producers.id_prefix import IdPrefix, only_one
 from producers.redrive import discard as write_off
 from producers.redrive import prepare
 from producers.replaying import Pace, preview, send_again
-from schemas.errors import Outage
+from schemas.errors import CODES, KINDS, Rejected
 from schemas.headers import Origin
+from schemas.nearest import unknown
 from schemas.settings import ReplayProcess, load
-from schemas.topics import DIARIZERS, GROUPS, RETRY_DELAYS, TRANSCRIBERS
+from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from sink.postgres import Database
 from sink.replays import Action, Entry, latest
-from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 
-app = typer.Typer(
-    no_args_is_help=True, help="Dead letters; needs the settings of Kafka, PostgreSQL and the object store."
-)
 
-Items = Annotated[
-    list[str] | None, typer.Argument(metavar="[ITEM]...", help="As `list` names them; else all that the options pick.")
-]
-Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(g.split('.')[1] for g in GROUPS)}.")]
-Kind = Annotated[str | None, typer.Option(help="With this kind of error, such as poison or internal.")]
-Code = Annotated[str | None, typer.Option(help="With this error code, such as undecodable.")]
-Tenant = Annotated[str | None, typer.Option(help="Of this tenant.")]
-Job = Annotated[UUID | None, typer.Option(help="Of this job.")]
-Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside at this time (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside before this time (UTC).")]
-Text = Annotated[str | None, typer.Option(help="With this text in the message.")]
-Everything = Annotated[bool, typer.Option("--everything", help="All there are: needed when nothing else is named.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what is meant, and say what would be refused.")]
-Again = Annotated[bool, typer.Option("--again", help="Also those that were redriven or discarded before.")]
-Rate = Annotated[float | None, typer.Option(min=0.01, help="Records a second at most.")]
-
-
-@app.command("list")
 def list_(
-    group: Group = None,
-    kind: Kind = None,
-    code: Code = None,
-    tenant: Tenant = None,
-    job: Job = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that were redriven or discarded.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
-    as_json: Json = False,
+    group: str | None,
+    kind: str | None,
+    code: str | None,
+    tenant: str | None,
+    job: IdPrefix | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
+    all_: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List dead letters about which nothing was done yet, the newest first.
-
-    [bold]scribe dlq list --group transcribers --since 2026-01-31[/]
-    """
+    """Does `scribe dlq list`."""
     settings = load(ReplayProcess)
     letters = _letters(settings, (), group, _wanted(kind, code, tenant, job, since, until, text), values=False)
     handled = with_database(lambda database: _handled(database, letters))
@@ -76,86 +52,68 @@ def list_(
         print_letters(shown[:limit], handled if all_ else {}, len(shown) - limit if len(shown) > limit else 0)
 
 
-@app.command()
-def show(item: Annotated[str, typer.Argument(metavar="ITEM", help="As `list` names it.")]) -> None:
-    """Print all of a dead letter as JSON: headers, error, and the event, or the bytes that nobody can read in hex.
-
-    [bold]scribe dlq show transcribers/3/1234[/]
-    """
+def show(item: str, as_json: bool) -> None:
+    """Does `scribe dlq show`."""
     settings = load(ReplayProcess)
     with History.open(settings) as history:
         letter = find(history, serde_for(settings), place_of(item))
-    print_json(contents(letter))
+    if as_json:
+        print_json(contents(letter))
+    else:
+        sys.stdout.write(json_text(contents(letter), indent=1) + "\n")
 
 
-@app.command("redrive")
 def redrive_(
-    items: Items = None,
-    group: Group = None,
-    kind: Kind = None,
-    code: Code = None,
-    tenant: Tenant = None,
-    job: Job = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
-    everything: Everything = False,
-    to: Annotated[
-        str | None,
-        typer.Option(help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}."),
-    ] = None,
-    again: Again = False,
-    rate: Rate = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    items: list[str] | None,
+    group: str | None,
+    kind: str | None,
+    code: str | None,
+    tenant: str | None,
+    job: IdPrefix | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
+    everything: bool,
+    to: str | None,
+    again: bool,
+    unreadable: bool,
+    rate: float | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Send dead letters back to where they came from, each once, and print a summary.
-
-    Jobs begin their next run. What the Faust apps set aside comes back to the same app only.
-
-    [bold]scribe dlq redrive transcribers/3/1234[/]
-
-    [bold]scribe dlq redrive --code retries_exhausted --since 2026-01-31 --rate 2[/]
-    """
+    """Does `scribe dlq redrive`."""
     settings = load(ReplayProcess)
     wanted = _wanted(kind, code, tenant, job, since, until, text)
     letters = _chosen(settings, items, group, wanted, everything)
     _check_step(to, letters)
     command = command_of(Action.REDRIVE, again=again)
-    prepared = prepare(serde_for(settings), S3ObjectStore(settings), letters, to)
+    with asking_store(settings) as store:
+        prepared = prepare(serde_for(settings), store, letters, to, unreadable=unreadable)
     if dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
         print_counts(letters, refused, as_json)
         return
-    with Publisher(settings, "scribe-cli") as publisher, progress("redriven", len(prepared.items)) as told:
-        try:
-            report = with_database(
-                lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
-            )
-        except Outage as error:
-            raise Outage(f"{error}; to go on: the same command again") from error
+    again_ = "to go on: the same command again, which does nothing twice"
+    with sending(settings, "redriven", len(prepared.items), again_) as (publisher, told):
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, Pace(rate), told))
     tell(command, _names(letters), report, "redriven", as_json)
 
 
-@app.command()
 def discard(
-    items: Items = None,
-    group: Group = None,
-    kind: Kind = None,
-    code: Code = None,
-    tenant: Tenant = None,
-    job: Job = None,
-    since: Since = None,
-    until: Until = None,
-    text: Text = None,
-    everything: Everything = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    items: list[str] | None,
+    group: str | None,
+    kind: str | None,
+    code: str | None,
+    tenant: str | None,
+    job: IdPrefix | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
+    everything: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Write down that nothing is to be done about dead letters, so that `list` shows them no more.
-
-    [bold]scribe dlq discard --code undecodable --until 2026-01-31[/]
-    """
+    """Does `scribe dlq discard`."""
     settings = load(ReplayProcess)
     letters = _chosen(settings, items, group, _wanted(kind, code, tenant, job, since, until, text), everything)
     if dry_run:
@@ -170,12 +128,15 @@ def _wanted(
     kind: str | None,
     code: str | None,
     tenant: str | None,
-    job: UUID | None,
+    job: IdPrefix | None,
     since: datetime | None,
     until: datetime | None,
     text: str | None,
 ) -> Wanted:
-    return Wanted(kind=kind, code=code, tenant=tenant, job_id=job, since=utc(since), until=utc(until), text=text)
+    for option, word, known in (("--kind", kind, KINDS), ("--code", code, CODES)):
+        if word is not None and word not in known:
+            raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
+    return Wanted(kind=kind, code=code, tenant=tenant, job=job, since=utc(since), until=utc(until), text=text)
 
 
 def _chosen(
@@ -195,8 +156,17 @@ def _letters(
     with reading(), History.open(settings) as history:
         if places:
             letters = [find(history, serde, place) for place in dict.fromkeys(places)]
-            return [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
-        return list(read(history, serde, wanted, topics, values=values))
+            letters = [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
+        else:
+            letters = list(read(history, serde, wanted, topics, values=values))
+    _check_job(wanted.job, letters)
+    return letters
+
+
+def _check_job(job: IdPrefix | None, letters: Sequence[DeadLetter]) -> None:
+    """Raise Ambiguous where the beginning of an id fits letters of several jobs."""
+    if job is not None and job.whole is None and letters:
+        only_one(job, {letter.job_id: letter.tenant for letter in letters if letter.job_id}, "job")
 
 
 def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:

@@ -4,42 +4,43 @@ import getpass
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from uuid import UUID, uuid4
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from producers.cli.outcome import json_text, print_json
+from producers.cli.interruption import NOTHING_DONE, Count, telling
+from producers.cli.json_lines import print_json
+from producers.cli.tables import add_row, make_table, show_table
 from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
-from producers.plain_text import one_line
+from producers.publisher import Publisher
 from producers.replaying import Report
+from schemas.errors import Outage
 from schemas.headers import Origin
+from schemas.settings import KafkaSettings
 from sink.replays import Action, Command, Entry, Refusal
 
 
 def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry], more: int) -> None:
     """One line a dead letter."""
-    table = _table("ITEM", "AT", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else []))
+    titles = ["ITEM", "AT", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else [])]
+    shown = make_table(*titles, whole=("ITEM", "AT", "CODE", "JOB"))
     for letter in letters:
         entry = handled.get(letter.record.place)
         words = [letter.name, f"{letter.record.at:%m-%d %H:%M}", letter.code, letter.tenant, str(letter.job_id or "")]
         words += [letter.message, *([_handled(entry)] if handled else [])]
-        table.add_row(*map(_cell, words))
-    Console().print(table)
+        add_row(shown, words)
+    show_table(shown)
     if more:
         sys.stderr.write(f"and {more} older ones: see --limit\n")
 
 
 def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]) -> None:
     """One JSON object a line."""
-    for letter in letters:
-        entry = handled.get(letter.record.place)
-        sys.stdout.write(json_text({**facts(letter), "handled": _handled(entry) or None}) + "\n")
+    print_json({**facts(letter), "handled": _handled(handled.get(letter.record.place)) or None} for letter in letters)
 
 
 def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
@@ -53,19 +54,43 @@ def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal
 
 def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_json: bool) -> None:
     """Counts by what they are counted by."""
-    table = _table(*(name.upper() for name in names), "COUNT")
+    if as_json:
+        print_json({**dict(zip(names, values, strict=True)), "count": count} for values, count in sorted(found.items()))
+        return
+    shown = make_table(*(name.upper() for name in names), "COUNT", whole=("CODE", "COUNT"))
     for values, count in sorted(found.items()):
-        if as_json:
-            sys.stdout.write(json_text({**dict(zip(names, values, strict=True)), "count": count}) + "\n")
-        table.add_row(*map(_cell, values), str(count))
-    if not as_json:
-        Console().print(table)
+        add_row(shown, [*values, count])
+    show_table(shown)
 
 
-def reading() -> AbstractContextManager[object]:
+@contextmanager
+def reading() -> Iterator[None]:
     """Tells that topics are read, which may take long, where somebody looks."""
     console = Console(stderr=True)
-    return console.status("reading") if console.is_terminal else nullcontext()
+    with telling(NOTHING_DONE), console.status("reading") if console.is_terminal else nullcontext():
+        yield
+
+
+@contextmanager
+def sending(
+    settings: KafkaSettings, done: str, total: int, go_on: str
+) -> Iterator[tuple[Publisher, Callable[[int], object]]]:
+    """What sends records again and hears how many more are `done`; an end before the last one tells how to go on."""
+    count = Count(total)
+    with (
+        telling(lambda: f"interrupted: {count} {done}; {go_on}"),
+        Publisher(settings, "scribe-cli") as publisher,
+        progress(done, total) as told,
+    ):
+
+        def more(number: int) -> None:
+            count.add(number)
+            told(number)
+
+        try:
+            yield publisher, more
+        except Outage as error:
+            raise Outage(f"{error}; {count} {done}; {go_on}") from error
 
 
 @contextmanager
@@ -104,16 +129,3 @@ def _handled(entry: Entry | None) -> str:
         return ""
     end = "" if entry.done_at else ", not known to have ended"
     return f"{entry.action} {entry.at:%Y-%m-%d %H:%M} by {entry.by}{end}"
-
-
-def _cell(text: str) -> Text:
-    """What strangers wrote as a table may show it: no markup, nothing that a terminal obeys."""
-    return Text(one_line(text))
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        whole = column in ("ITEM", "AT", "CODE", "JOB", "COUNT")
-        table.add_column(column, no_wrap=whole, overflow="ignore" if whole else "fold")
-    return table

@@ -2,18 +2,20 @@
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from producers.cli.outcome import print_json
+from producers.cli.ids import job_of
+from producers.cli.interruption import telling
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
+from producers.cli.tables import add_row, make_table, show_table
 from producers.cli.watching import SHORTEST, next_pause
-from producers.plain_text import one_line, printable
+from producers.id_prefix import IdPrefix
+from producers.plain_text import printable
 from schemas.errors import Outage
 from schemas.events import ENDED
 from schemas.settings import ClientSettings, load
@@ -22,30 +24,26 @@ PATIENCE_SECONDS = 600.0
 
 
 def enhance(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")],
-    summarize: Annotated[bool, typer.Option("--summarize", help="A short summary.")] = False,
-    entities: Annotated[
-        bool, typer.Option("--entities", help="Names, dates, numbers and more, with their times.")
-    ] = False,
-    llm_model: Annotated[str | None, typer.Option(help="Which model of the enhanced-AI service.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Wait for it and print it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    job: IdPrefix,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    enhancement_id: UUID | None,
+    watch: bool,
+    as_json: bool,
 ) -> None:
-    """Have the enhanced-AI service work on a transcript.
-
-    [bold]scribe enhance 0b7e1d0a-… --summarize --entities --watch[/]
-
-    The operator must have recorded the tenant's consent: text leaves for that service.
-    """
-    body = {
-        "transcription_job_id": str(job),
+    """Does `scribe enhance`."""
+    body: dict[str, Any] = {
         "enable_summarization": summarize,
         "enable_entity_extraction": entities,
         **({"llm_model": llm_model} if llm_model else {}),
+        **({"enhancement_id": str(enhancement_id)} if enhancement_id else {}),
     }
     with RestClient.open(load(ClientSettings)) as client:
-        asked = client.enhance(body)
-        ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+        job_id = job_of(client, job)
+        asked = client.enhance({"transcription_job_id": str(job_id), **body})
+        with telling(f"the enhancement goes on; back to it: {_again(job_id, asked)}"):
+            ended = wait_for(client, asked["enhancement_id"]) if watch else asked
     if as_json:
         print_json(ended)
     elif watch:
@@ -54,6 +52,14 @@ def enhance(
         sys.stdout.write(f"{ended['enhancement_id']}\n")
     if ended["state"] == "failed":
         raise typer.Exit(1)
+
+
+def _again(job: UUID, asked: dict[str, Any]) -> str:
+    """The command that asks the same once more, which is harmless, and waits."""
+    wishes = {"--summarize": asked["enable_summarization"], "--entities": asked["enable_entity_extraction"]}
+    options = [name for name, wanted in wishes.items() if wanted]
+    options += [f"--llm-model {asked['llm_model']}"] if asked["llm_model"] else []
+    return " ".join(["scribe enhance", str(job), *options, f"--watch --enhancement-id {asked['enhancement_id']}"])
 
 
 def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
@@ -77,9 +83,10 @@ def print_enhancement(found: dict[str, Any], console: Console) -> None:
     if found["summary"]:
         console.print("\n".join(printable(line) for line in found["summary"].splitlines()), markup=False)
     if found["entities"]:
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        shown = make_table("", "", "")
+        shown.show_header = False
         for entity in found["entities"]:
             at = "" if entity["start"] is None else f"{entity['start']:.2f} s"
-            table.add_row(at, Text(one_line(entity["kind"])), Text(one_line(entity["text"])))
-        console.print(table)
+            add_row(shown, [at, entity["kind"], entity["text"]])
+        show_table(shown, console)
     console.print(f"{found['model']}, {found['tokens']} tokens", style="dim", markup=False, highlight=False)

@@ -5,17 +5,18 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from producers.cancelling import cancel_record
-from producers.cli.keys import Json, with_database
-from producers.cli.outcome import print_json
+from producers.cli.database_ids import id_of, ids_of
+from producers.cli.interruption import telling
+from producers.cli.json_lines import print_json
+from producers.cli.keys import with_database
+from producers.cli.tables import add_row, make_table, show_table
 from producers.exit_codes import exit_code
+from producers.id_prefix import Ambiguous, IdPrefix
 from schemas.errors import Permanent, Rejected
 from schemas.events import ENDED
 from schemas.objects import check_tenant
@@ -25,32 +26,20 @@ from sink import outbox
 from sink.erasure import Erasure, jobs_of_recording
 from sink.erasure import erase as erase_job
 from sink.holds import Hold, list_holds, release_hold, set_hold
+from sink.id_lookup import Kind
 from sink.jobs import find
 from sink.postgres import Connection, Database
 from sink.schema_registry import serde_for
 
-app = typer.Typer(no_args_is_help=True, help="Legal holds; needs SCRIBE_POSTGRES_DSN.")
-Tenant = Annotated[str, typer.Option(help="Whose it is.")]
-Job = Annotated[UUID | None, typer.Option(help="Only this job; else all that the tenant has.")]
 
-
-def erase(
-    tenant: Tenant,
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="[JOB]...", help="Ids of jobs.")] = None,
-    recording_id: Annotated[str | None, typer.Option(help="All jobs of this recording.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Erase jobs with all that is kept of them, and print the evidence; asked again it prints the same.
-
-    Whoever works on one is told to stop; where the service uses a schema registry, SCRIBE_SCHEMA_REGISTRY_URL must name it.
-
-    One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
-
-    [bold]scribe erase --tenant acme --recording-id call-17[/]
-    """
-    found, refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id))
+def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as_json: bool) -> None:
+    """Does `scribe erase`."""
+    found: list[Erasure] = []
+    words = "interrupted: {} erased, objects follow by `scribe-streams retain`; asked again it goes on"
+    with telling(lambda: words.format(len(found))):
+        refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id, found))
     if as_json:
-        print_json([_plain(erasure) for erasure in found])
+        print_json(asdict(erasure) for erasure in found)
     else:
         _show(found)
     for error in refused:
@@ -70,25 +59,25 @@ def _show(found: list[Erasure]) -> None:
 
 
 async def _erase(
-    database: Database, tenant: str, jobs: tuple[UUID, ...], recording_id: str | None
-) -> tuple[list[Erasure], list[Permanent]]:
-    """The evidence of those that could be erased, and why others could not."""
-    if recording_id is not None:
-        async with database.connection() as connection:
+    database: Database, tenant: str, named: tuple[IdPrefix, ...], recording_id: str | None, found: list[Erasure]
+) -> list[Permanent]:
+    """Why some could not be erased; `found` gets the evidence of each that could, as soon as it is."""
+    async with database.connection() as connection:
+        jobs = await ids_of(connection, named, Kind.JOB, Kind.ERASURE, tenant=tenant)
+        if recording_id is not None:
             jobs += await jobs_of_recording(connection, tenant, recording_id)
     if not jobs:
         raise Rejected("not_found", "no job is named, or the recording has none")
     step = partial(
         _erase_one, serde_for(load(KafkaSettings)), tenant, f"operator {getpass.getuser()}", datetime.now(UTC)
     )
-    found: list[Erasure] = []
     refused: list[Permanent] = []
     for job_id in dict.fromkeys(jobs):
         try:
             found.append(await database.run(partial(step, job_id)))
         except Permanent as error:
             refused.append(error)
-    return found, refused
+    return refused
 
 
 async def _erase_one(
@@ -102,50 +91,44 @@ async def _erase_one(
     return erasure
 
 
-@app.command("set")
-def set_(
-    tenant: Tenant,
-    reason: Annotated[str, typer.Option(help="Why; only operators see it.")],
-    job: Job = None,
-    force: Annotated[bool, typer.Option("--force", help="Also a tenant of whom nothing is known yet.")] = False,
-) -> None:
-    """Keep a job, or all of a tenant, whatever its time and whoever asks for its erasure.
-
-    [bold]scribe hold set --tenant acme --reason "case 17"[/]
-    """
+def set_(tenant: str, reason: str, job: IdPrefix | None, force: bool) -> None:
+    """Does `scribe hold set`."""
     check_tenant(tenant)
-    step = partial(set_hold, tenant=tenant, job_id=job, reason=reason, unknown_too=force)
+
+    async def step(connection: Connection) -> Hold:
+        job_id = await id_of(connection, job, Kind.JOB, tenant=tenant) if job else None
+        return await set_hold(connection, tenant, job_id, reason, unknown_too=force)
+
     try:
-        with_database(lambda database: database.run(step))
+        held = with_database(lambda database: database.run(step))
+    except Ambiguous:
+        raise
     except Permanent as error:
         hint = "" if job else "; --force holds it all the same"
         raise Rejected(error.code, f"{error.detail}{hint}") from error
-    sys.stdout.write(f"held {job or 'all'} of {tenant}\n")
+    sys.stdout.write(f"held {held.job_id or 'all'} of {tenant}\n")
 
 
-@app.command()
-def release(tenant: Tenant, job: Job = None) -> None:
-    """End a hold; what is over goes with the next sweep."""
-    if not with_database(lambda database: database.run(partial(release_hold, tenant=tenant, job_id=job))):
+def release(tenant: str, job: IdPrefix | None) -> None:
+    """Does `scribe hold release`."""
+
+    async def step(connection: Connection) -> tuple[UUID | None, bool]:
+        job_id = await id_of(connection, job, Kind.HOLD, tenant=tenant) if job else None
+        return job_id, await release_hold(connection, tenant, job_id)
+
+    job_id, released = with_database(lambda database: database.run(step))
+    if not released:
         raise Rejected("not_found", "there is no such hold")
-    sys.stdout.write(f"released {job or 'all'} of {tenant}\n")
+    sys.stdout.write(f"released {job_id or 'all'} of {tenant}\n")
 
 
-@app.command("list")
-def list_(
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
-) -> None:
-    """List holds with their reasons."""
+def list_(tenant: str | None, as_json: bool) -> None:
+    """Does `scribe hold list`."""
     holds: tuple[Hold, ...] = with_database(lambda database: database.run(partial(list_holds, tenant=tenant)))
     if as_json:
-        print_json([{name: None if v is None else str(v) for name, v in asdict(hold).items()} for hold in holds])
+        print_json(asdict(hold) for hold in holds)
         return
-    table = Table("TENANT", "JOB", "SINCE", "REASON", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown = make_table("TENANT", "JOB", "SINCE", "REASON", whole=("TENANT", "JOB"))
     for hold in holds:
-        table.add_row(hold.tenant, str(hold.job_id or "all"), f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason)
-    Console().print(table)
-
-
-def _plain(erasure: Erasure) -> dict[str, object]:
-    plain = asdict(erasure)
-    return {name: v if v is None or isinstance(v, dict | int) else str(v) for name, v in plain.items()}
+        add_row(shown, [hold.tenant, hold.job_id or "all", f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason])
+    show_table(shown)

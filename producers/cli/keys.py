@@ -2,35 +2,26 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-import typer
-from rich.console import Console
 from rich.table import Table
 
-from producers.cli.outcome import print_json
-from schemas.errors import Rejected
+from producers.cli.json_lines import print_json
+from producers.cli.tables import add_row, make_table, show_table
+from producers.patience import waiting_for
+from schemas.errors import Outage, Rejected
 from schemas.settings import PostgresSettings, load
 from sink.keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
-from sink.postgres import Database
+from sink.postgres import Database, NotMigrated, address_of
 
 T = TypeVar("T")
-app = typer.Typer(no_args_is_help=True, help="Make, list and end API keys; needs SCRIBE_POSTGRES_DSN.")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command()
-def create(
-    tenant: Annotated[str, typer.Option(help="Whose jobs the key may submit and read.")],
-    label: Annotated[str, typer.Option(help="A note, such as who has the key.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Make a key and print it; it is kept as a digest only, so nobody can see it again.
-
-    [bold]export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")[/]
-    """
+def create(tenant: str, label: str, as_json: bool) -> None:
+    """Does `scribe keys create`."""
     key = with_database(lambda database: create_key(database, tenant, label))
     key_id, _ = parse_key(key) or ("", "")
     if as_json:
@@ -39,21 +30,17 @@ def create(
         sys.stdout.write(f"{key}\n")
 
 
-@app.command("list")
-def list_(
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
-) -> None:
-    """List keys, ended ones too; the keys themselves are not kept."""
+def list_(tenant: str | None, as_json: bool) -> None:
+    """Does `scribe keys list`."""
     keys = with_database(lambda database: list_keys(database, tenant))
     if as_json:
-        print_json([{name: _text(value) for name, value in asdict(key).items()} for key in keys])
+        print_json(asdict(key) for key in keys)
     else:
-        Console().print(_table(keys))
+        show_table(_table(keys))
 
 
-@app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="The id that `scribe keys list` shows.")]) -> None:
-    """End a key now, in every process."""
+def revoke(key_id: str) -> None:
+    """Does `scribe keys revoke`."""
     if not with_database(lambda database: revoke_key(database, key_id)):
         raise Rejected("not_found", f"no key '{key_id}' that still works")
     sys.stdout.write(f"revoked {key_id}\n")
@@ -62,20 +49,34 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id that `scribe keys 
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
     """Run `work` on the database of the environment."""
 
+    settings = load(PostgresSettings)
+
     async def run() -> T:
-        async with Database.open(load(PostgresSettings)) as database:
+        async with AsyncExitStack() as stack:
+            with reaching_database(settings):
+                database = await stack.enter_async_context(Database.open(settings))
             return await work(database)
 
     return asyncio.run(run())
 
 
+@contextmanager
+def reaching_database(settings: PostgresSettings) -> Iterator[None]:
+    """Around a first connection: says what is waited for, and where to look when it cannot be had."""
+    where = address_of(settings.postgres_dsn.get_secret_value())
+    with waiting_for(f"PostgreSQL at {where}"):
+        try:
+            yield
+        except NotMigrated:
+            raise
+        except Outage as error:
+            reason = str(error).split(" Is the server running")[0]
+            raise Outage(f"{reason}; is PostgreSQL at {where}? See SCRIBE_POSTGRES_DSN") from error
+
+
 def _table(keys: tuple[KeyInfo, ...]) -> Table:
-    table = Table("ID", "TENANT", "LABEL", "CREATED", "REVOKED", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown = make_table("ID", "TENANT", "LABEL", "CREATED", "REVOKED", whole=("ID", "TENANT"))
     for key in keys:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        table.add_row(key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
-    return table
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+        add_row(shown, [key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked])
+    return shown

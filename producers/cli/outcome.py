@@ -1,7 +1,5 @@
 """The end of a job on the command line: its transcript, or its error and an exit code."""
 
-import json
-import re
 import sys
 from typing import Any
 from uuid import UUID
@@ -9,6 +7,8 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from producers.cli.interruption import telling
+from producers.cli.json_lines import print_json as print_json
 from producers.cli.rest import RestClient
 from producers.cli.speakers import transcript_table
 from producers.cli.watching import display, follow
@@ -18,12 +18,10 @@ from producers.rendering import to_txt
 from schemas.errors import ErrorKind
 from schemas.transcript import Transcript
 
-_OBEYED = re.compile("[\x7f-\x9f]")
-
 
 def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
     """Follow a job on stderr, then print its transcript on stdout; exits with 1 or 2 when it has none."""
-    with display(Console(stderr=True)) as shown:
+    with telling(goes_on(job_id)), display(Console(stderr=True)) as shown:
         job = follow(client, job_id, shown, may_be_absent=may_be_absent)
     if as_json:
         print_json(job)
@@ -34,6 +32,11 @@ def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_abse
         raise typer.Exit(code_of(job))
 
 
+def goes_on(job_id: UUID) -> str:
+    """What is said to somebody who stops watching."""
+    return f"the job goes on; back to it: scribe watch {job_id}; to stop it: scribe cancel {job_id}"
+
+
 def print_transcript(transcript: Transcript) -> None:
     """In colours on a terminal, as plain lines elsewhere."""
     console = Console()
@@ -41,17 +44,6 @@ def print_transcript(transcript: Transcript) -> None:
         console.print(transcript_table(transcript))
     else:
         sys.stdout.write(to_txt(transcript))
-
-
-def print_json(value: Any) -> None:
-    """One JSON value for scripts."""
-    sys.stdout.write(json_text(value, indent=1) + "\n")
-
-
-def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON that may be shown on a terminal: JSON itself escapes only some of what terminals obey."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def ending(job: dict[str, Any]) -> str:

@@ -2,71 +2,49 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from producers.api.views import models as local_models
-from producers.cli.outcome import print_json, print_transcript, watch_to_end
+from producers.cli.ids import job_of
+from producers.cli.json_lines import print_json
+from producers.cli.outcome import print_transcript, watch_to_end
 from producers.cli.rest import RestClient
+from producers.cli.tables import add_row, make_table, show_table
+from producers.id_prefix import IdPrefix
 from producers.rendering import Format
 from schemas.models import load_registry
 from schemas.settings import ClientSettings, ModelSettings, load
 
-JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The id that submit printed.")]
 
-
-def watch(
-    job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
-) -> None:
-    """Follow a job to its end and print its transcript.
-
-    [bold]scribe watch 0b7e1d0a-…[/]
-
-    Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
-    """
+def watch(job: IdPrefix, as_json: bool) -> None:
+    """Does `scribe watch`."""
     with RestClient.open(load(ClientSettings)) as client:
-        watch_to_end(client, job, as_json=as_json)
+        watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
-def result(
-    job: JobId,
-    form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
-) -> None:
-    """Print the transcript of a completed job.
-
-    [bold]scribe result 0b7e1d0a-…[/]  in speaker colours
-
-    [bold]scribe result 0b7e1d0a-… --format vtt -o call.vtt[/]
-
-    Without --format, the name of the file tells the form.
-    """
+def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
+    """Does `scribe result`."""
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
+        job_id = job_of(client, job)
         if form is None:
-            print_transcript(client.transcript(job))
+            print_transcript(client.transcript(job_id))
         elif output is None:
-            sys.stdout.write(client.transcript_text(job, form))
+            sys.stdout.write(client.transcript_text(job_id, form))
         else:
-            _write(output, client.transcript_text(job, form))
+            _write(output, client.transcript_text(job_id, form))
 
 
-def models(
-    local: Annotated[
-        bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List the models that jobs may name; the default one comes first."""
+def models(local: bool, as_json: bool) -> None:
+    """Does `scribe models`."""
     entries = _local() if local else _remote()
     if as_json:
         print_json(entries)
     else:
-        Console().print(model_table(entries))
+        show_table(model_table(entries))
 
 
 def form_of(path: Path) -> Format:
@@ -80,17 +58,14 @@ def form_of(path: Path) -> Format:
 
 def model_table(entries: list[dict[str, Any]]) -> Table:
     """One row a model."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("MODEL", no_wrap=True)  # a name cut short could not be copied
-    table.add_column("LANGUAGES")
-    table.add_column("")
+    shown = make_table("MODEL", "LANGUAGES", "", whole=("MODEL",))
     for entry in entries:
         languages = ", ".join(entry["languages"]) or "99, as Whisper"
         if entry["default_language"]:
             languages += f" (default {entry['default_language']})"
         notes = [entry["description"], "default" if entry["default"] else "", "stand-in" if entry["stand_in"] else ""]
-        table.add_row(entry["name"], languages, " · ".join(note for note in notes if note))
-    return table
+        add_row(shown, [entry["name"], languages, " · ".join(note for note in notes if note)])
+    return shown
 
 
 def _local() -> list[dict[str, Any]]:

@@ -1,32 +1,44 @@
 """`scribe schemas`: the events' schemas in a Confluent-compatible registry."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
 from producers.exit_codes import MISTAKE
-from schemas.errors import SettingsError
+from producers.patience import waiting_for
+from schemas.errors import Outage, SettingsError
 from schemas.settings import KafkaSettings, load
 from sink.schema_registry import check as check_registry
 from sink.schema_registry import register_all
 
-app = typer.Typer(no_args_is_help=True, help="Register and check the schemas; needs SCRIBE_SCHEMA_REGISTRY_URL.")
 
-
-@app.command()
 def register() -> None:
-    """Register every schema under each topic that carries it and demand compatibility; run it before an upgrade."""
-    for subject, schema_id in register_all(_url()).items():
+    """Does `scribe schemas register`."""
+    with _reaching(_url()) as url:
+        registered = register_all(url)
+    for subject, schema_id in registered.items():
         sys.stdout.write(f"{schema_id:>6}  {subject}\n")
 
 
-@app.command()
 def check() -> None:
-    """Say what `register` would change; exit code 2 when it is anything."""
-    if found := check_registry(_url()):
+    """Does `scribe schemas check`."""
+    with _reaching(_url()) as url:
+        found = check_registry(url)
+    if found:
         sys.stderr.write("".join(f"{line}\n" for line in [*found, "To put it right: scribe schemas register"]))
         raise typer.Exit(MISTAKE)
     sys.stdout.write("the registry has the current schemas\n")
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[str]:
+    with waiting_for(f"the schema registry at {url}"):
+        try:
+            yield url
+        except Outage as error:
+            raise Outage(f"{error}; is it at {url}? See SCRIBE_SCHEMA_REGISTRY_URL") from error
 
 
 def _url() -> str:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import httpx
 
+from producers.patience import waiting_for
 from producers.rendering import Format
 from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
 from schemas.serde import transcript_from_json
 from schemas.settings import ClientSettings
 from schemas.transcript import Transcript
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 # the shim answers only when the object store has the file
 UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 
@@ -25,6 +26,13 @@ class Answered(Permanent):
     def message(self) -> str:
         """What the shim said."""
         return self.detail
+
+
+class Unheard(Outage):
+    """A call that may have reached the shim, whose answer did not come back."""
+
+
+_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
 class RestClient:
@@ -70,6 +78,11 @@ class RestClient:
         """A job with its history."""
         return self._json("GET", f"/api/v1/jobs/{job_id}")
 
+    def jobs(self, **wanted: Any) -> dict[str, Any]:
+        """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, those that are None are left out."""
+        params = {name: value for name, value in wanted.items() if value is not None}
+        return self._json("GET", "/api/v1/jobs", params=params)
+
     def cancel(self, job_id: UUID) -> dict[str, Any]:
         """DELETE a job; returns it as it stands then."""
         return self._json("DELETE", f"/api/v1/jobs/{job_id}")
@@ -106,10 +119,13 @@ class RestClient:
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, **arguments)
+            with waiting_for(self._url):
+                response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise Outage(
-                f"{self._url} does not answer ({error or type(error).__name__}); see SCRIBE_API_URL"
+            kind = Outage if isinstance(error, _NOT_CONNECTED) else Unheard
+            reason = str(error) or type(error).__name__
+            raise kind(
+                f"{self._url} does not answer ({reason}); is it the address of Scribe Rabbit? See SCRIBE_API_URL"
             ) from error
         if not response.is_success:
             raise error_of(response)

@@ -1,13 +1,13 @@
 """`scribe search`: where transcripts say something."""
 
+import sys
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
 from producers.plain_text import one_line, printable
 from producers.rendering import clock
@@ -16,46 +16,44 @@ from schemas.settings import ClientSettings, load
 PAGE = 50
 
 
-def search(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help='Words, "words together", this or that, -without.')],
-    language: Annotated[str | None, typer.Option(help="Only transcripts in this language, such as he.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many hits.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Find where transcripts say something; the newest recording comes first.
-
-    [bold]scribe search "refund policy"[/]
-
-    [bold]scribe search '"refund policy" or compensation -voucher' --language en[/]
-    """
+def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
+    """Does `scribe search`."""
     with RestClient.open(load(ClientSettings)) as client:
-        hits = find(client, text, language, limit)
+        hits, too_common = find(client, text, language, limit)
     if as_json:
         print_json(hits)
         return
     for line in hit_lines(hits):
         Console().print(line, soft_wrap=True)
     if not hits:
-        Console(stderr=True).print("nothing found")
+        sys.stderr.write(f"{nothing(too_common)}\n")
 
 
-def find(client: RestClient, text: str, language: str | None, limit: int) -> list[dict[str, Any]]:
-    """Up to `limit` hits, page by page."""
+def nothing(too_common: list[str]) -> str:
+    """What is said where nothing is found."""
+    words = ", ".join(one_line(word) for word in too_common)
+    return f"nothing found: too common to be searched for is {words}; add a rarer word" if words else "nothing found"
+
+
+def find(client: RestClient, text: str, language: str | None, limit: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Up to `limit` hits, page by page, and the words that are too common to be searched for."""
     hits: list[dict[str, Any]] = []
+    too_common: list[str] = []
     cursor = None
     while len(hits) < limit:
         page = client.search(q=text, language=language, limit=min(PAGE, limit - len(hits)), cursor=cursor)
         hits += page["hits"]
+        too_common = page.get("too_common", [])
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    return hits
+    return hits, too_common
 
 
 def hit_lines(hits: list[dict[str, Any]]) -> list[Text]:
     """Each job with its hits below it, what was asked for in bold."""
     lines = []
-    for job, group in groupby(hits, key=lambda hit: (hit["job_id"], hit["recording_id"])):
+    for job, group in groupby(hits, key=lambda hit: (hit["job_id"], hit["recording_id"] or hit["name"])):
         lines.append(Text(" ".join(one_line(name) for name in job if name), "cyan"))
         lines += [_line(hit) for hit in group]
     return lines

@@ -3,10 +3,9 @@
 import json
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import typer
 from pydantic import ValidationError
@@ -14,61 +13,48 @@ from rich.console import Console
 from rich.progress import wrap_file
 
 from producers.api.bodies import JobFields
+from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
-from producers.cli.outcome import print_json, watch_to_end
-from producers.cli.rest import RestClient
+from producers.cli.interruption import telling
+from producers.cli.json_lines import print_json
+from producers.cli.outcome import watch_to_end
+from producers.cli.rest import RestClient, Unheard
 from producers.findings import invalid
+from schemas.errors import Outage
 from schemas.events import Channels, Priority, Task
+from schemas.recording_names import safe_name
 from schemas.settings import ClientSettings, KafkaAndObjects, load
 
 
-class Via(StrEnum):
-    """The door a job goes through."""
-
-    REST = "rest"
-    KAFKA = "kafka"
-
-
 def submit(
-    recording: Annotated[str, typer.Argument(metavar="FILE|URL", help="A recording, or where it lies.")],
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it and print the transcript.")] = False,
-    model: Annotated[str | None, typer.Option(help="A model that `scribe models` lists.")] = None,
-    language: Annotated[str | None, typer.Option(help="Such as he or en.")] = None,
-    task: Annotated[Task | None, typer.Option(help="Into which language.")] = None,
-    diarize: Annotated[bool | None, typer.Option("--diarize/--no-diarize", help="Find out who speaks.")] = None,
-    num_speakers: Annotated[int | None, typer.Option(help="How many speak, if known.")] = None,
-    min_speakers: Annotated[int | None, typer.Option(help="At least so many.")] = None,
-    max_speakers: Annotated[int | None, typer.Option(help="At most so many.")] = None,
-    channels: Annotated[Channels | None, typer.Option(help="What becomes of stereo.")] = None,
-    hotwords: Annotated[str | None, typer.Option(help="Words to expect.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Text that might have come before.")] = None,
-    words: Annotated[bool | None, typer.Option("--words/--no-words", help="Times of words.")] = None,
-    priority: Annotated[Priority | None, typer.Option(help="Which queue.")] = None,
-    recording_id: Annotated[str | None, typer.Option(help="Your own name of the recording.")] = None,
-    summarize: Annotated[
-        bool, typer.Option("--summarize", help="Have it summarised by the enhanced-AI service.")
-    ] = False,
-    entities: Annotated[bool, typer.Option("--entities", help="Have names, dates and numbers found in it.")] = False,
-    llm_model: Annotated[str | None, typer.Option(help="Which model of that service.")] = None,
-    webhook_url: Annotated[str | None, typer.Option(help="Called when the job ends.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="ISO time after which nobody needs it.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE, handed through.")] = None,
-    job_id: Annotated[UUID | None, typer.Option(help="Your own id, to submit again safely.")] = None,
-    engine: Annotated[str | None, typer.Option(help="The engine of the model.")] = None,
-    via: Annotated[Via, typer.Option(help="REST, or straight to Kafka as upstream systems do.")] = Via.REST,
-    tenant: Annotated[str | None, typer.Option(help="Whose job it is; only with --via kafka.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
+    recording: str,
+    watch: bool,
+    model: str | None,
+    language: str | None,
+    task: Task | None,
+    diarize: bool | None,
+    num_speakers: int | None,
+    min_speakers: int | None,
+    max_speakers: int | None,
+    channels: Channels | None,
+    hotwords: str | None,
+    prompt: str | None,
+    words: bool | None,
+    priority: Priority | None,
+    recording_id: str | None,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    webhook_url: str | None,
+    expires_at: str | None,
+    metadata: list[str] | None,
+    job_id: UUID | None,
+    engine: str | None,
+    via: Via,
+    tenant: str | None,
+    as_json: bool,
 ) -> None:
-    """Submit a recording.
-
-    [bold]scribe submit call.opus --watch[/]  uploads a file and prints its transcript
-
-    [bold]scribe submit https://media.example.com/17.mp3 --language he --num-speakers 2[/]
-
-    [bold]scribe submit call.wav --via kafka --tenant acme[/]  needs the settings of Kafka and the object store
-
-    Through REST the key in SCRIBE_API_KEY says whose job it is; SCRIBE_API_URL is the address of the service.
-    """
+    """Does `scribe submit`."""
     given = {name: value for name, value in locals().items() if name in JobFields.model_fields and value is not None}
     given |= {"word_timestamps": words} if words is not None else {}
     given |= {"enable_summarization": True} if summarize else {}
@@ -99,24 +85,34 @@ def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bo
 
 
 def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
-    with RestClient.open(load(ClientSettings)) as client:
-        if isinstance(source, str):
-            return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
-        fields = {name: _form(value) for name, value in given.items()}
-        with source.open("rb") as file:
-            console = Console(stderr=True)
-            if not console.is_terminal:
-                return client.upload(file, source.name, fields)
-            size = source.stat().st_size
-            with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
-                return client.upload(shown, source.name, fields)
+    # an id of our own, so that whoever does not hear of the job can ask, or send it again, and has no second one
+    job_id = given.setdefault("job_id", uuid4())
+    unheard = f"whether there is a job is not known; see: scribe watch {job_id}; to submit it again: --job-id {job_id}"
+    with RestClient.open(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
+        try:
+            return _send(client, source, given)
+        except Unheard as error:
+            raise Outage(f"{error}; {unheard}") from error
+
+
+def _send(client: RestClient, source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(source, str):
+        return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
+    fields = {name: _form(value) for name, value in given.items()}
+    with source.open("rb") as file:
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            return client.upload(file, _name(source), fields)
+        size = source.stat().st_size
+        with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
+            return client.upload(shown, _name(source), fields)
 
 
 def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:
     try:
         fields = JobFields.model_validate(given)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, JobFields) from error
     return publish_job(load(KafkaAndObjects), source, fields, tenant, datetime.now(UTC))
 
 
@@ -125,6 +121,11 @@ def _file(text: str) -> Path:
     if not path.is_file():
         raise typer.BadParameter(f"'{text}' is neither a file nor an address", param_hint="FILE|URL")
     return path
+
+
+def _name(path: Path) -> str:
+    """As a form can carry it: a file's name may be no text at all."""
+    return safe_name(path.name) or "recording"
 
 
 def _pairs(items: list[str]) -> dict[str, str]:

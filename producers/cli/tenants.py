@@ -3,52 +3,33 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
-from producers.cli.keys import Json
-from producers.cli.outcome import print_json
+from producers.cli.json_lines import print_json
+from producers.cli.tables import add_row, make_table, show_table
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
 from schemas.objects import check_tenant
-from schemas.policies import QUOTAS, merged
-from schemas.retention import CLASSES, days_of, days_text
+from schemas.policies import merged
+from schemas.retention import days_of, days_text
 from schemas.serde import to_json
 from schemas.settings import KafkaSettings, load
 
-app = typer.Typer(no_args_is_help=True, help="What tenants may do; needs SCRIBE_KAFKA_BOOTSTRAP.")
-Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
-_KEPT = f"CLASS=DAYS, CLASS=forever or CLASS=default; of {', '.join(CLASSES)}. May be repeated."
-_LIST = "May be repeated; replaces the list, and '' empties it."
 
-
-@app.command("set")
 def set_(
-    tenant: Tenant,
-    retention: Annotated[list[str] | None, typer.Option(help=_KEPT)] = None,
-    enhanced_ai: Annotated[
-        bool | None, typer.Option(help="The tenant's consent that text leaves for the enhanced-AI service.")
-    ] = None,
-    llm_model: Annotated[list[str] | None, typer.Option(help=f"A model that may be asked for there. {_LIST}")] = None,
-    model: Annotated[list[str] | None, typer.Option(help=f"A model that its jobs may name. {_LIST}")] = None,
-    allowed_host: Annotated[list[str] | None, typer.Option(help=f"A host of recordings. {_LIST}")] = None,
-    allowed_prefix: Annotated[list[str] | None, typer.Option(help=f"An s3:// prefix of recordings. {_LIST}")] = None,
-    inline: Annotated[bool | None, typer.Option(help="Whether transcripts may travel inside events.")] = None,
-    quota: Annotated[
-        list[str] | None, typer.Option(help=f"NAME=NUMBER or NAME=none; of {', '.join(QUOTAS)}. May be repeated.")
-    ] = None,
-    as_json: Json = False,
+    tenant: str,
+    retention: list[str] | None,
+    enhanced_ai: bool | None,
+    llm_model: list[str] | None,
+    model: list[str] | None,
+    allowed_host: list[str] | None,
+    allowed_prefix: list[str] | None,
+    inline: bool | None,
+    quota: list[str] | None,
+    as_json: bool,
 ) -> None:
-    """Change what is named and leave all else as it is; the new policy is published on scribe.tenants.
-
-    [bold]scribe tenants set acme --retention audio=7 --retention transcripts=forever[/]
-
-    [bold]scribe tenants set acme --enhanced-ai --llm-model small[/]
-    """
+    """Does `scribe tenants set`."""
     settings, now = load(KafkaSettings), datetime.now(UTC)
     lists = {
         "llm_models": llm_model,
@@ -67,30 +48,25 @@ def set_(
     _print(policy, as_json)
 
 
-@app.command()
-def show(tenant: Tenant, as_json: Json = False) -> None:
-    """Print the policy of one tenant."""
+def show(tenant: str, as_json: bool) -> None:
+    """Does `scribe tenants show`."""
     policy = read_policies(load(KafkaSettings), datetime.now(UTC)).get(tenant)
     if policy is None:
         raise Rejected("not_found", f"tenant '{tenant}' has no policy, so the defaults are in force")
     _print(policy, as_json)
 
 
-@app.command("list")
-def list_(as_json: Json = False) -> None:
-    """List every tenant that has a policy."""
+def list_(as_json: bool) -> None:
+    """Does `scribe tenants list`."""
     policies = [policy for _, policy in sorted(read_policies(load(KafkaSettings), datetime.now(UTC)).items())]
     if as_json:
         print_json([to_json(policy) for policy in policies])
         return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("TENANT", no_wrap=True, overflow="ignore")
-    for title in ("ENHANCED AI", "RETENTION", "SINCE"):
-        table.add_column(title)
+    shown = make_table("TENANT", "ENHANCED AI", "RETENTION", "SINCE", whole=("TENANT",))
     for policy in policies:
         kept = " ".join(f"{name}={days_text(days)}" for name, days in sorted(policy.retention_days.items()))
-        table.add_row(policy.tenant, "yes" if policy.enhanced_ai else "no", kept, f"{policy.at:%Y-%m-%d %H:%M}")
-    Console().print(table)
+        add_row(shown, [policy.tenant, "yes" if policy.enhanced_ai else "no", kept, f"{policy.at:%Y-%m-%d %H:%M}"])
+    show_table(shown)
 
 
 def _pairs(option: str, given: Iterable[str], unset: str, read: Callable[[str], int]) -> Mapping[str, int | None]:

@@ -1,46 +1,29 @@
 """`scribe topics`: the broker's topics against the table of schemas.topics."""
 
 import sys
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any
 
 import typer
 
 from producers.admin import TopicAdmin
 from producers.exit_codes import MISTAKE
-from producers.topic_plan import Existing, Grow, Plan, plan, retention_mistakes
+from producers.topic_plan import Existing, Grow, Plan, grouped, plan, retention_mistakes
 from schemas.settings import KafkaAndObjects, load
 from schemas.topics import TOPICS
 
-app = typer.Typer(no_args_is_help=True, help="Create and check the topics of the service.")
-Partitions = Annotated[
-    int | None, typer.Option(min=1, help="Of every topic, for small local brokers; else as the table says.")
-]
+_INDENTED: Any = {"width": 78, "initial_indent": "  ", "subsequent_indent": "  ", "break_on_hyphens": False}
 
 
-@app.command()
-def apply(
-    partitions: Partitions = None,
-    replication_factor: Annotated[
-        int, typer.Option(min=-1, help="Of new topics; -1: what the broker has as its default.")
-    ] = -1,
-    alter: Annotated[
-        bool, typer.Option("--alter", help="Also change settings and add partitions where a topic differs.")
-    ] = False,
-) -> None:
-    """Create what is missing; may be run any number of times.
-
-    A topic that exists with other settings is refused, unless --alter says to change it: nothing is created then.
-    Fewer partitions than in the table are only remarked on, unless --partitions demands a number; --alter adds them.
-    Added partitions move keys, so let the queues run empty first. Partitions are never taken away.
-
-    [bold]scribe topics apply[/]
-
-    [bold]scribe topics apply --partitions 4 --replication-factor 1[/]  one broker on a laptop
-    """
+def apply(partitions: int | None, replication_factor: int, alter: bool) -> None:
+    """Does `scribe topics apply`."""
     admin, found = _look(partitions)
     if found.differences and not alter:
-        _refuse(found, _again(partitions, replication_factor), "Nothing was changed.")
+        _print_differences(found)
+        sys.stderr.write("Nothing was changed.\n")
+        _advise(found, _options(partitions, replication_factor))
+        raise typer.Exit(MISTAKE)
     changes = (*found.differences, *found.small) if alter else ()
     admin.create(found.create, replication_factor)
     admin.grow(change for change in changes if isinstance(change, Grow))
@@ -49,19 +32,17 @@ def apply(
         sys.stdout.write(f"created {topic.name} ({topic.partitions} partitions)\n")
     for change in changes:
         sys.stdout.write(f"changed {change}\n")
-    if not alter:
-        _remark(found)
-    sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
+    _print_agreement(() if alter else found.small)
 
 
-@app.command()
-def check(partitions: Partitions = None) -> None:
-    """Say what `apply` would do; exit code 2 when it is anything."""
+def check(partitions: int | None) -> None:
+    """Does `scribe topics check`."""
     _, found = _look(partitions)
     if not found.is_done:
-        _refuse(found, _again(partitions))
-    _remark(found)
-    sys.stdout.write(f"{len(TOPICS)} topics are as they should be\n")
+        _print_differences(found)
+        _advise(found, _options(partitions))
+        raise typer.Exit(MISTAKE)
+    _print_agreement(found.small)
 
 
 def _look(partitions: int | None) -> tuple[TopicAdmin, Plan]:
@@ -79,21 +60,45 @@ def _check_retention(existing: Mapping[str, Existing], object_days: int | None) 
         raise typer.Exit(MISTAKE)
 
 
-def _remark(found: Plan) -> None:
-    """Fewer partitions are right for a small broker, and cost parallel work on a large one."""
-    if found.small:
-        sys.stderr.write("".join(f"remark {topic}\n" for topic in found.small))
-        sys.stderr.write("To have them all: scribe topics apply --alter\n")
+def _print_differences(found: Plan) -> None:
+    """What is missing and what differs, each difference once, with the topics that have it."""
+    if found.create:
+        _print_topics("missing", [topic.name for topic in found.create])
+    for what, names in grouped(found.differences).items():
+        _print_topics(what, names)
 
 
-def _again(partitions: int | None, replication_factor: int = -1) -> str:
+def _print_topics(what: str, names: Sequence[str]) -> None:
+    sys.stderr.write(f"{what} ({_topics(len(names))})\n{fill(', '.join(names), **_INDENTED)}\n")
+
+
+def _print_agreement(small: Sequence[Grow]) -> None:
+    """That nothing is to be done; fewer partitions are right for a small broker, and cost parallel work on a large one."""
+    for what, names in grouped(small).items():
+        _print_topics(what, names)
+    if small:
+        sys.stderr.write("That is right for a small broker; `scribe topics apply --alter` adds the partitions.\n")
+        sys.stdout.write(
+            f"{_topics(len(TOPICS))} have the settings that they need, {len(small)} fewer partitions than the table\n"
+        )
+    else:
+        sys.stdout.write(f"{_topics(len(TOPICS))} are as they should be\n")
+
+
+def _options(partitions: int | None, replication_factor: int = -1) -> str:
     """The options that were given, for the command that is advised."""
     given = f" --partitions {partitions}" if partitions else ""
     return f"{given} --replication-factor {replication_factor}" if replication_factor != -1 else given
 
 
-def _refuse(found: Plan, options: str, *words: str) -> None:
-    lines = [f"missing {topic.name}" for topic in found.create] + [f"differs {item}" for item in found.differences]
-    lines += [*words, f"To put it right: scribe topics apply{options}{' --alter' if found.differences else ''}"]
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
-    raise typer.Exit(MISTAKE)
+def _advise(found: Plan, options: str) -> None:
+    """The command that puts it right, and what it does."""
+    creates = [f"creates {_topics(len(found.create))}"] if found.create else []
+    changed = len({change.name for change in found.differences})
+    changes = [f"changes {_topics(changed)}"] if changed else []
+    command = f"scribe topics apply{options}{' --alter' if changed else ''}"
+    sys.stderr.write(f"To put it right: {command}\nIt {' and '.join(creates + changes)}.\n")
+
+
+def _topics(number: int) -> str:
+    return f"{number} topic{'' if number == 1 else 's'}"

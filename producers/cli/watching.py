@@ -106,6 +106,12 @@ def amount(done: float, total: float | None) -> str:
     return f"{done:.0f} of {total:.0f} s" if total else ""
 
 
+def done_part(progress: dict[str, Any]) -> str:
+    """How much of a job is done in percent, '' while nobody knows."""
+    fraction = progress["fraction"]
+    return "" if fraction is None else f"{fraction:.0%}"
+
+
 @contextmanager
 def display(console: Console) -> Iterator[Display]:
     """The display that fits where the console writes to."""

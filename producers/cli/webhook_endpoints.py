@@ -2,16 +2,15 @@
 
 import sys
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import typer
 from pydantic import ValidationError
 
 from producers.api.webhook_views import EndpointChange
-from producers.cli.keys import Json
-from producers.cli.outcome import print_json
-from producers.cli.webhook_rows import endpoint_of, facts, in_transaction
+from producers.cli.json_lines import print_json
+from producers.cli.webhook_rows import endpoint_facts, endpoint_of, in_transaction
 from producers.findings import invalid
 from producers.plain_text import one_line
 from producers.webhooks import check_url, known_endpoint
@@ -22,25 +21,9 @@ from sink.endpoints import Endpoint, change_endpoint, delete_endpoint, ensure_en
 from sink.postgres import Connection
 from sink.webhook_secrets import SecretBox
 
-Which = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or its address and --tenant.")]
-Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
-Note = Annotated[str | None, typer.Option("--description", help="A note, such as what listens there.")]
-Pace = Annotated[str | None, typer.Option("--max-per-second", metavar="NUMBER|default", help="Most webhooks a second.")]
 
-
-def add(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The address that is to get webhooks.")],
-    tenant: Annotated[str, typer.Option(help="Whose jobs are announced there.")],
-    description: Note = None,
-    max_per_second: Pace = None,
-    as_json: Json = False,
-) -> None:
-    """Register an address before a job names it, and print its id; needs SCRIBE_WEBHOOK_KEY.
-
-    [bold]scribe webhooks add https://acme.example/hook --tenant acme --max-per-second 20[/]
-
-    One that is there keeps its secret and its state. `scribe webhooks secret ID` prints the secret that its receiver needs.
-    """
+def add(url: str, tenant: str, description: str | None, max_per_second: str | None, as_json: bool) -> None:
+    """Does `scribe webhooks add`."""
     check_tenant(tenant)
     changes = _changes(description, max_per_second)
     outbound_settings, environment = load(OutboundSettings), load(ServiceSettings).environment
@@ -53,16 +36,13 @@ def add(
 
     made = in_transaction(register)
     if as_json:
-        print_json(facts(made))
+        print_json(endpoint_facts(made))
     else:
         sys.stdout.write(f"{made.endpoint_id}\n")
 
 
-def set_(which: Which, tenant: Whose = None, description: Note = None, max_per_second: Pace = None) -> None:
-    """Change what is named; `scribe webhooks enable` and `disable` change the state.
-
-    [bold]scribe webhooks set https://acme.example/hook --tenant acme --max-per-second default[/]
-    """
+def set_(which: str, tenant: str | None, description: str | None, max_per_second: str | None) -> None:
+    """Does `scribe webhooks set`."""
     changes = _changes(description, max_per_second)
     if not changes:
         raise typer.BadParameter("name what is to be changed", param_hint="--description, --max-per-second")
@@ -75,17 +55,8 @@ def set_(which: Which, tenant: Whose = None, description: Note = None, max_per_s
     sys.stdout.write(one_line(f"{changed.url}: {pace}{changed.description and f', {changed.description}'}") + "\n")
 
 
-def remove(
-    which: Which,
-    tenant: Whose = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Forget an endpoint with its secret and all its deliveries; to send nothing more, `disable` it.
-
-    [bold]scribe webhooks remove https://acme.example/hook --tenant acme[/]
-
-    A job that names the address later registers it anew, with another secret.
-    """
+def remove(which: str, tenant: str | None, yes: bool) -> None:
+    """Does `scribe webhooks remove`."""
     found = in_transaction(lambda connection: endpoint_of(connection, which, tenant))
     if not yes:
         if not sys.stdin.isatty():
@@ -102,12 +73,10 @@ async def _changed(connection: Connection, endpoint: UUID, changes: dict[str, An
 
 def _changes(description: str | None, max_per_second: str | None) -> dict[str, Any]:
     """What was named, by the rules of REST; raises Rejected(invalid_request)."""
-    given: dict[str, Any] = {}
-    if description is not None:
-        given["description"] = description
-    if max_per_second is not None:
-        given["max_per_second"] = None if max_per_second == "default" else max_per_second
+    given = {"description": description, "max_per_second": None if max_per_second == "default" else max_per_second}
     try:
-        return EndpointChange(**given).model_dump(exclude_unset=True)
+        wanted = EndpointChange.model_validate_strings({name: text for name, text in given.items() if text is not None})
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, EndpointChange) from error
+    changes = wanted.model_dump(exclude_unset=True)
+    return {**changes, "max_per_second": None} if max_per_second == "default" else changes

@@ -1,20 +1,22 @@
 """What the commands of `scribe webhooks` share: transactions, how an endpoint is named, rows as tables and as JSON."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import BaseModel
 from rich.table import Table
-from rich.text import Text
 
+from producers.api.webhook_views import delivery_detail, delivery_view, endpoint_view
+from producers.cli.database_ids import id_of
 from producers.cli.keys import with_database
-from producers.plain_text import one_line
+from producers.cli.tables import add_row, make_table
+from producers.id_prefix import IdPrefix
 from schemas.errors import Rejected
 from sink.deliveries import endpoint_id
 from sink.endpoints import Endpoint, find_endpoint
+from sink.id_lookup import Kind
 from sink.postgres import Connection, Database
 from sink.webhook_ledger import Attempt, Delivery
 
@@ -32,64 +34,80 @@ def in_transaction(work: Callable[[Connection], Awaitable[T]]) -> T:
 
 
 def is_id(text: str) -> bool:
-    """Whether it is an id, not an address."""
+    """Whether it is an id or the beginning of one, not an address."""
     try:
-        UUID(text)
+        IdPrefix.parse(text)
     except ValueError:
         return False
     return True
 
 
 async def endpoint_of(connection: Connection, which: str, tenant: str | None) -> Endpoint:
-    """The endpoint with this id, or this address of the tenant; raises Rejected(not_found)."""
-    if not is_id(which) and tenant is None:
+    """The endpoint with this id, or this address of the tenant; raises Rejected when it is none or several."""
+    if is_id(which):
+        endpoint = await id_of(connection, IdPrefix.parse(which), Kind.ENDPOINT, tenant=tenant)
+    elif tenant is None:
         raise typer.BadParameter("an address needs --tenant", param_hint="--tenant")
-    found = await find_endpoint(connection, UUID(which) if is_id(which) else endpoint_id(tenant or "", which), tenant)
+    else:
+        endpoint = endpoint_id(tenant, which)
+    found = await find_endpoint(connection, endpoint, tenant)
     if found is None:
         raise Rejected("not_found", which if tenant is None else f"tenant '{tenant}' has no endpoint {which}")
     return found
 
 
-def facts(row: Endpoint | Delivery | Attempt) -> dict[str, object]:
-    """A row as JSON has it."""
-    return {name: json.loads(json.dumps(value, default=str)) for name, value in asdict(row).items()}
+async def delivery_of(connection: Connection, which: str) -> UUID:
+    """The delivery that an id or the beginning of one names; raises Rejected when it is none or several."""
+    return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY)
+
+
+def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as REST shows it, and whose it is."""
+    return {"tenant": endpoint.tenant, **_facts(endpoint_view(endpoint))}
+
+
+def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as REST lists it, and whose it is."""
+    return {"tenant": delivery.tenant, **_facts(delivery_view(delivery))}
+
+
+def delivery_details(delivery: Delivery, attempts: list[Attempt]) -> dict[str, Any]:
+    """The same with what it says and every attempt."""
+    return {"tenant": delivery.tenant, **_facts(delivery_detail(delivery, attempts))}
+
+
+def _facts(view: BaseModel) -> dict[str, Any]:
+    return view.model_dump(mode="json", exclude={"links"})
 
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
     """One line an endpoint."""
-    table = _table("TENANT", "URL", "STATE", "A SECOND", "SINCE", "NOTE")
+    shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "SINCE", "NOTE", whole=("ID",))
     for endpoint in endpoints:
         state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
         pace = "default" if endpoint.max_per_second is None else f"{endpoint.max_per_second:g}"
         since = f"{endpoint.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(*_cells(endpoint.tenant, endpoint.url, state, pace, since, endpoint.description))
-    return table
+        seen = (endpoint.endpoint_id, endpoint.tenant, endpoint.url, state, pace, since, endpoint.description)
+        add_row(shown, seen)
+    return shown
 
 
 def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
     """One line a delivery."""
-    table = _table("ID", "TYPE", "NUMBER", "STATE", "ATTEMPTS", "LAST", "SCHEDULED", "URL")
+    titles = ("ID", "TYPE", "NUMBER", "STATE", "ATTEMPTS", "LAST", "SCHEDULED", "URL")
+    shown = make_table(*titles, whole=("ID",))
     for row in deliveries:
         last = row["status"] or row["outcome"]
         seen = (row["delivery_id"], row["type"], row["sequence"], row["state"], row["attempts"], last)
-        table.add_row(*_cells(*seen, row["created_at"][:16], row["url"]))
-    return table
+        add_row(shown, [*seen, row["created_at"][:16], row["url"]])
+    return shown
 
 
 def attempt_table(attempts: Iterable[Mapping[str, Any]]) -> Table:
     """One line an attempt."""
-    table = _table("ATTEMPT", "BEGUN", "OUTCOME", "STATUS", "MS", "ANSWER")
+    shown = make_table("ATTEMPT", "BEGUN", "OUTCOME", "STATUS", "MS", "ANSWER")
     for row in attempts:
         words = row["error"] or row["answer"]
         seen = (row["outcome"] or "unknown", row["status"], row["latency_ms"], words)
-        table.add_row(*_cells(row["attempt"], row["started_at"][:19], *seen))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, header_style="bold", padding=(0, 2, 0, 0))
-
-
-def _cells(*values: object) -> list[Text]:
-    """As they are: what strangers wrote is no markup, and no terminal obeys it."""
-    return [Text("" if value is None else one_line(str(value))) for value in values]
+        add_row(shown, [row["attempt"], row["started_at"][:19], *seen])
+    return shown

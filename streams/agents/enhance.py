@@ -39,4 +39,4 @@ def register(app: ScribeApp, recipe: Recipe, enhance: Enhance, *, results: str =
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, enhance.ended)
+        await recipe.run(stream, JobResult, enhance.ended, answer=enhance.ended)

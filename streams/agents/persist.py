@@ -25,6 +25,7 @@ from sink.results import (
     apply_result,
     apply_results,
     as_failed,
+    note_refused,
     result_refusals,
 )
 from sink.runs import Effect
@@ -56,7 +57,10 @@ class Persist:
     async def requested(self, event: JobRequested) -> str:
         """A job or its next run begins."""
         check_tenant(event.tenant)
-        return await self._met(event, await self._requests.add(event))
+        effect = await self._requests.add(event)
+        if effect is Effect.CONFLICTING:
+            log.warning("the request is another one than job %s, run %d", event.job_id, event.run)
+        return await self._met(event, effect)
 
     async def progressed(self, event: JobProgress) -> str:
         """A running job tells how far it is."""
@@ -74,8 +78,9 @@ class Persist:
         async with self._database.connection() as connection:
             # what would change nothing must not leave an object either
             refusals = await result_refusals(connection, events)
-        refused = zip(events, refusals, strict=True)
-        answers: dict[UUID, Effect | Exception] = {e.job_id: r for e, r in refused if r not in (None, Effect.UNKNOWN)}
+        refused = {e.job_id: r for e, r in zip(events, refusals, strict=True) if r not in (None, Effect.UNKNOWN)}
+        await self._refuse([event for event in events if refused.get(event.job_id) is Effect.CONFLICTING])
+        answers: dict[UUID, Effect | Exception] = dict(refused)
         going = [event for event in events if event.job_id not in answers]
         found = await asyncio.gather(*map(self._transcripts.keep, going), return_exceptions=True)
         ends = []
@@ -86,6 +91,12 @@ class Persist:
                 ends.append(End(event, cast("Kept | None", kept)))
         answers |= await self._apply(ends)
         return [answers[event.job_id] for event in events]
+
+    async def _refuse(self, conflicting: Sequence[JobResult]) -> None:
+        if conflicting:
+            await self._database.run(lambda connection: note_refused(connection, conflicting))
+        for event in conflicting:
+            tell(event, Effect.CONFLICTING)
 
     async def _apply(self, ends: Sequence[End]) -> dict[UUID, Effect]:
         if not ends:
@@ -98,7 +109,9 @@ class Persist:
         return {end.result.job_id: effect for end, effect in zip(ends, effects, strict=True)}
 
     async def _met(self, event: JobRequested | JobResult | EnhancementResult, effect: str) -> str:
-        """An event of an erased job is a new copy of what was erased, and whoever wrote it may have left objects."""
+        """What else follows from the effect: an event of an erased job is a new copy, whose writer may have left objects."""
+        if effect == Effect.FOREIGN:
+            log.warning("tenant %s uses the id of another tenant's job %s", event.tenant, event.job_id)
         if effect == Effect.ERASED:
             await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
         return effect
@@ -107,7 +120,7 @@ class Persist:
         """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
-        error = JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
+        error = event.error or JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
         effect = await self._database.run(lambda connection: apply_result(connection, event, None, error))
         if effect is Effect.APPLIED:
             count(as_failed(event, error))
@@ -165,7 +178,7 @@ def register(
 
     @app.agent(app.topic(*jobs, schema=RawSchema()), name="jobs", concurrency=CONCURRENCY)
     async def on_jobs(stream: Any) -> None:
-        await recipe.run(stream, JobRequested, persist.requested)
+        await recipe.run(stream, JobRequested, persist.requested, answer=persist.ended)
 
     @app.agent(app.topic(progress, schema=RawSchema()), name="progress")
     async def on_progress(stream: Any) -> None:
@@ -177,7 +190,7 @@ def register(
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
     async def on_enhancements(stream: Any) -> None:
-        await recipe.run(stream, EnhancementResult, persist.enhanced)
+        await recipe.run(stream, EnhancementResult, persist.enhanced, answer=persist.enhanced)
 
     @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants")
     async def on_tenants(stream: Any) -> None:

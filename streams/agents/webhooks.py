@@ -2,11 +2,12 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 from schemas.errors import Permanent
-from schemas.events import EnhancementResult, JobRequested, JobResult
+from schemas.events import EnhancementResult, JobRequested, JobResult, Outcome
 from schemas.failpoints import failpoint
-from schemas.objects import check_tenant
+from schemas.objects import TENANT, check_tenant
 from schemas.requests import mistakes
 from schemas.topics import ENHANCEMENTS, RESULTS
 from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
@@ -22,6 +23,7 @@ from streams.safe_transport import ScribeApp
 from streams.transcripts import check_result
 
 CONCURRENCY = 4
+NOBODY = "-"  # owns the endpoints of tenants that cannot be one; no tenant has such a name
 MAX_URL_BYTES = 2000  # what an index of PostgreSQL holds is a little more
 
 
@@ -38,17 +40,17 @@ class Webhooks:
         url = event.request.webhook_url
         if url is None:
             return "no_webhook"
-        check_result(event)
+        tenant, job_id = addressee(event)
         check_webhook(event.request)
         new = NewDelivery(
             event_id=event.event_id,
-            job_id=event.job_id,
+            job_id=job_id,
             type=TYPES[event.outcome],
             # in a thread: a transcript may be large
             payload=await asyncio.to_thread(payload_of, event, self._public_url),
             asked=asked_for(event.request),
         )
-        added = await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
+        added = await self._database.run(lambda connection: self._schedule(connection, tenant, url, new))
         return "scheduled" if added else "duplicate"
 
     async def enhanced(self, event: EnhancementResult) -> str:
@@ -76,6 +78,17 @@ class Webhooks:
         return added
 
 
+def addressee(event: JobResult) -> tuple[str, UUID | None]:
+    """Whose endpoint is told, and the job for whose row it waits; raises Permanent or Poison for no result of ours.
+
+    A job whose tenant cannot be one has failed for that, and no row will ever be there: it is told at once.
+    """
+    if event.outcome is Outcome.FAILED and not TENANT.fullmatch(event.tenant):
+        return NOBODY, None
+    check_result(event)
+    return event.tenant, event.job_id
+
+
 def check_webhook(request: JobRequested) -> None:
     """Raise Permanent unless the address can be an endpoint's; whether it may be called is judged at every call."""
     found = [message for field, message in mistakes(request) if field == "webhook_url"]
@@ -92,8 +105,8 @@ def register(
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, webhooks.ended)
+        await recipe.run(stream, JobResult, webhooks.ended, answer=webhooks.ended)
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
     async def on_enhancements(stream: Any) -> None:
-        await recipe.run(stream, EnhancementResult, webhooks.enhanced)
+        await recipe.run(stream, EnhancementResult, webhooks.enhanced, answer=webhooks.enhanced)

@@ -134,7 +134,9 @@ class World:
         with self.database() as dsn, tempfile.TemporaryFile() as log:
             command = ["-m", "tests.bench.persist_process", store, f"bench.{uuid.uuid4().hex[:8]}", *topics.values()]
             environment = {**self.stack.environment(), "SCRIBE_POSTGRES_DSN": dsn, "SCRIBE_S3_BUCKET": BUCKET}
-            running = subprocess.Popen([sys.executable, *command], env={**os.environ, **environment}, stderr=log)
+            running = subprocess.Popen(
+                [sys.executable, *command], env={**os.environ, **environment}, stdout=log, stderr=log
+            )
             try:
                 return _rate(dsn, len(results))
             finally:

@@ -50,12 +50,13 @@ def main(what: str, *arguments: str) -> None:
 
 def _gpu() -> None:
     import gpu_consumers.__main__ as gpu
+    from gpu_consumers.command import STAGES
     from schemas.logs import configure
     from schemas.settings import GpuProcess, load
 
     settings = load(GpuProcess)
     configure(settings, gpu.PROCESS)
-    status = gpu.serve(settings, gpu.STAGES, _stages)
+    status = gpu.serve(settings, STAGES, _stages)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -6,6 +6,8 @@ import struct
 import threading
 from collections import Counter
 
+from sink.cancellation import cancel_until_done
+
 HOST = "127.0.0.1"
 API_KEYS = {
     "Produce": 0,
@@ -49,9 +51,7 @@ class Proxy:
         self._ready.set()
         await self._over.wait()
         server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_until_done(*self._tasks)
 
     def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._accept(reader, writer))
@@ -70,10 +70,9 @@ class Proxy:
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            answers.cancel()
             for end in (writer, back):
                 end.transport.abort()
-            await asyncio.gather(answers, return_exceptions=True)
+            await cancel_until_done(answers)
 
     async def _forth(
         self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, client: asyncio.StreamWriter

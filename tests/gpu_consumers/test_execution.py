@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,20 @@ from gpu_consumers.fake import FakeStage
 from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import ProgressReporter
 from producers.publisher import fits
+from schemas.avro_reading import Schema, current_schema
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.records import Record
 from schemas.retry import RetryPolicy
-from schemas.serde import ManifestStore, Schema, Serde
-from tests.samples import BARE_REQUEST, SAMPLES
+from schemas.serde import ManifestStore, Serde
+from tests.foreign import raw
+from tests.samples import BARE_REQUEST, FULL_REQUEST, SAMPLES
 
 SERDE = Serde()
 GROUP = "scribe.transcribers"
 READY = SAMPLES["TranscriptReady-full"]
+READY_REQUEST = FULL_REQUEST  # which travels in it
 
 
 class Bench:
@@ -105,6 +109,57 @@ def test_the_result_continues_the_trace() -> None:
     made = finished.records[0].headers[TRACEPARENT]
     assert trace_id(made) == trace_id(parent)
     assert made != parent
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("priority", "URGENT"),
+        ("enhancement.enhancement_id", "zzz"),
+        ("expires_at", 2**63 - 1),
+        ("requested_at", -(2**62)),
+        ("run", 2**31),
+    ],
+)
+def test_a_record_with_a_wrong_value_is_a_failed_result_and_no_dead_letter(field: str, value: object) -> None:
+    parent = new_traceparent()
+    finished = Bench().deliver(raw(FULL_REQUEST, {field: value}), {TRACEPARENT: parent})
+    assert finished is not None
+    assert finished.outcome == "failed"
+    assert finished.settlement.troubled is None
+    [record] = finished.records
+    assert (record.topic, trace_id(record.headers[TRACEPARENT])) == ("scribe.results", trace_id(parent))
+    result = result_of(finished)
+    assert (result.job_id, result.tenant, result.outcome) == (FULL_REQUEST.job_id, "acme", Outcome.FAILED)
+    assert result.error is not None
+    assert result.error.code == "invalid_request"
+    assert field in result.error.message
+    assert result.request.webhook_url == FULL_REQUEST.webhook_url
+
+
+def test_a_transcript_with_a_wrong_value_fails_its_job() -> None:
+    finished = Bench(Diarizing(SERDE)).deliver(raw(READY, {"completed_at": 2**63 - 1}))
+    result = result_of(finished)
+    assert finished is not None
+    assert (finished.outcome, len(finished.records)) == ("failed", 1)
+    assert (result.job_id, result.error and result.error.code) == (READY_REQUEST.job_id, "invalid_request")
+
+
+def test_the_failed_result_of_a_record_as_large_as_a_broker_takes_fits_into_one() -> None:
+    result = result_of(Bench().deliver(raw(FULL_REQUEST, {"options.prompt": "p" * 1_040_000})))
+    assert (result.request.webhook_url, result.error and result.error.code) == (
+        FULL_REQUEST.webhook_url,
+        "request_too_large",
+    )
+
+
+def test_a_wrong_value_in_a_record_of_nobody_is_a_dead_letter_with_the_field_named() -> None:
+    finished = Bench().deliver(raw(FULL_REQUEST, {"job_id": "zzz"}))
+    assert finished is not None
+    [record] = finished.records
+    assert (finished.outcome, record.topic) == ("dead_lettered", f"{GROUP}.dlq")
+    assert record.headers["scribe-error-code"] == "invalid_request"
+    assert "job_id" in record.headers["scribe-error-message"]
 
 
 @pytest.mark.parametrize("value", [None, b"", b"nonsense", b"\x00\x00\x00\x00\x99nonsense"])
@@ -323,6 +378,9 @@ class Registry(ManifestStore):
 
     def knows(self, schema_id: int) -> bool:
         return schema_id in self._known
+
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
+        return self.id_of(event_name), current_schema(event_name)
 
     def _ask(self, what: str | int) -> None:
         if what not in self._known:

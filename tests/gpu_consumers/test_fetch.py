@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from schemas.errors import NotOwner, Permanent
 from schemas.events import Source
 from schemas.objects import audio_key, upload_key
 from schemas.permissions import free_policy
+from schemas.settings import OutboundSettings
 from sink.memory import MemoryObjectStore
+from sink.outbound import OutboundClient
 
 BODY = b"a recording"
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -128,6 +131,20 @@ def test_nothing_else_is_reached(fetcher: Fetcher, store: MemoryObjectStore, tmp
     store.put("other/1.wav", BODY, content_type="audio/wav")
     store.put("acme-evil/1.wav", BODY, content_type="audio/wav")
     assert code_of(fetcher, tmp_path, uri) == "source_refused"
+
+
+@pytest.mark.parametrize("host", ["localhost", "a.internal", "db", "127.0.0.1", "[::1]"])
+def test_a_host_that_is_known_to_be_inside_is_not_looked_up(
+    store: MemoryObjectStore, tmp_path: Path, host: str
+) -> None:
+    """However the job came: Kafka has no door that could have refused it."""
+    client = OutboundClient(OutboundSettings(), "production", resolve=_nobody_looks)
+    fetcher = Fetcher(client, store, Limits(deadline_seconds=5, max_bytes=1000))
+    assert code_of(fetcher, tmp_path, f"https://{host}/a.wav") == "source_refused"
+
+
+def _nobody_looks(host: str, port: int) -> NoReturn:
+    raise AssertionError(f"{host}:{port} was looked up")
 
 
 def test_a_recording_must_be_the_one_announced(fetcher: Fetcher, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -176,6 +176,17 @@ def test_the_models_default_language_counts(rig: Rig) -> None:
         ({"expires_at": AT - timedelta(seconds=1)}, "expired"),
         ({"options": Options(model="nope")}, "unknown_model"),
         ({"options": Options(num_speakers=0)}, "invalid_request"),
+        ({"run": 0}, "invalid_request"),
+        ({"run": -1}, "invalid_request"),
+        ({"tenant": ""}, "invalid_request"),
+        ({"tenant": "a" * 64}, "invalid_request"),
+        ({"tenant": "a/b"}, "invalid_request"),
+        ({"tenant": "a\x00"}, "invalid_request"),
+        ({"metadata": {str(number): "" for number in range(10_000)}}, "invalid_request"),
+        ({"recording_id": "r" * 900_000}, "invalid_request"),
+        ({"requested_at": datetime(1, 1, 1, tzinfo=UTC)}, "invalid_request"),
+        ({"requested_at": datetime(9999, 12, 31, tzinfo=UTC)}, "invalid_request"),
+        ({"source": Source(uri="")}, "source_refused"),
         ({"source": Source(uri="ftp://media.example/x")}, "source_refused"),
         ({"source": Source(uri=f"upload://{UUID(int=1)}")}, "source_not_found"),
         ({"source": Source(uri=f"upload://{UPLOAD}", size_bytes=1)}, "source_changed"),
@@ -271,6 +282,13 @@ def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil:
     with pytest.raises(Permanent) as caught:
         diarized(rig, event)
     assert caught.value.code == "internal"
+
+
+@pytest.mark.parametrize("duration", [float("nan"), float("inf"), -1.0])
+def test_a_recording_of_no_length_that_can_be_fails_its_job(rig: Rig, duration: float) -> None:
+    event = ready(rig)
+    with pytest.raises(Permanent, match=r"audio\.duration"):
+        diarized(rig, replace(event, audio=replace(event.audio, duration=duration)))
 
 
 def test_an_event_without_transcript_and_claim_is_poison(rig: Rig) -> None:

@@ -1,9 +1,12 @@
 """The `scribe` command as a process, and what tests of it ask of the database."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
@@ -35,8 +38,37 @@ def scribe(*arguments: str, **values: str) -> Done:
 Run = Callable[..., Done]
 
 
+class Started:
+    """A command that runs until it is interrupted."""
+
+    def __init__(self, *arguments: str, **values: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "producers", *arguments],
+            env=environment(**values),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self) -> str:
+        """The next line on stderr."""
+        assert self._process.stderr
+        return self._process.stderr.readline().rstrip("\n")
+
+    def interrupt(self, number: signal.Signals) -> tuple[int, str, list[str]]:
+        """Exit code, stdout, and what stderr had not given yet."""
+        self._process.send_signal(number)
+        out, err = self._process.communicate(timeout=60)
+        return self._process.returncode, out, err.splitlines()
+
+
 def for_shim(shim: Shim) -> dict[str, str]:
     return {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
+
+
+def lines(shown: str) -> list[dict[str, Any]]:
+    """What `--json` printed: an object a line."""
+    return [json.loads(line) for line in shown.splitlines()]
 
 
 def last_job(shim: Shim) -> JobRequested:

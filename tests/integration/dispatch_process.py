@@ -5,8 +5,10 @@ import asyncio
 from schemas import logs
 from schemas.settings import OutboundSettings, PostgresSettings, ServiceSettings, load
 from sink.outbound import AsyncOutboundClient
+from sink.postgres import Database
+from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
-from streams.__main__ import run_dispatchers
+from streams.__main__ import Dispatchers, run_dispatchers
 from streams.dispatcher import Dispatcher, Limits
 
 LEASE_SECONDS = 300  # none runs out because the machine is busy; a test says itself when one is over
@@ -18,7 +20,12 @@ def main() -> None:
     limits = Limits(lease_seconds=LEASE_SECONDS, poll_seconds=0.1, time_scale=outbound.time_scale)
     client = AsyncOutboundClient(outbound, service.environment)
     secrets = SecretBox.of(outbound)
-    asyncio.run(run_dispatchers(service, postgres, lambda database: (Dispatcher(database, client, secrets, limits),)))
+    termination = Termination(60).install()
+
+    def make(database: Database) -> Dispatchers:
+        return (Dispatcher(database, client, secrets, limits),)
+
+    asyncio.run(run_dispatchers(service, postgres, make, termination))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
 """What goes wrong inside a Faust process that looks healthy: put in once its partitions are assigned."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from schemas.errors import Fatal, Outage
+from schemas.events import JobRequested
 from streams.agents import persist
 from streams.safe_transport import ScribeApp
 from streams.watchdog import Limits
 
 LIMITS = Limits(fetching=4, committing=4, handling=4, measure=0.5)
+SLOW = Limits(tick=8, handling=8)  # for machines that stand still now and then
 Fault = Callable[[ScribeApp], Callable[..., Awaitable[None]]]
 
 
@@ -51,6 +57,40 @@ def stubborn_handler(app: ScribeApp) -> Callable[..., Awaitable[None]]:
     return none(app)
 
 
+def deadly_records(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """Requests that end the process in the way that their recording is called."""
+    requested = persist.Persist.requested
+
+    async def perform(self: persist.Persist, event: JobRequested) -> str:
+        match event.recording_id:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "fatal":
+                raise Fatal("on purpose")
+            case "loop":
+                time.sleep(3600)
+            case "away":
+                raise Outage("on purpose")
+            case "stubborn":
+                while True:
+                    with suppress(asyncio.CancelledError):
+                        await app.sleep(3600)
+        return await requested(self, event)
+
+    persist.Persist.requested = perform  # type: ignore[method-assign]
+    return none(app)
+
+
+def fatal_for_all(app: ScribeApp) -> Callable[..., Awaitable[None]]:
+    """What is wrong with the process, and with no record."""
+
+    async def refuse(*_: object) -> str:
+        raise Fatal("on purpose")
+
+    persist.Persist.requested = refuse  # type: ignore[method-assign, assignment]
+    return none(app)
+
+
 def none(app: ScribeApp) -> Callable[..., Awaitable[None]]:
     """Nothing goes wrong."""
 
@@ -64,5 +104,9 @@ FAULTS: dict[str, Fault] = {
     "silent-fetcher": silent_fetcher,
     "lost-commits": lost_commits,
     "stubborn-handler": stubborn_handler,
+    "deadly-records": deadly_records,
+    "fatal-for-all": fatal_for_all,
     "none": none,
 }
+
+LIMITS_OF = {"deadly-records": SLOW, "fatal-for-all": SLOW}

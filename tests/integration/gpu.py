@@ -256,9 +256,9 @@ def spawn(
     arguments |= {"executions": str(executions)} if executions else {}
     command = [sys.executable, "-m", "tests.integration.gpu_worker", json.dumps(arguments)]
     if executions is None:
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     with executions.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, stderr=log)
+        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
 
 def duplicates(results: Sequence[JobResult]) -> dict[UUID, int]:

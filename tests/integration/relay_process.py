@@ -8,6 +8,7 @@ from producers.publisher import Publisher
 from producers.relay import serve
 from schemas.records import Record
 from schemas.settings import RelayProcess, load
+from sink.termination import Termination
 
 
 class DyingPublisher:
@@ -23,4 +24,4 @@ class DyingPublisher:
 
 if __name__ == "__main__":
     settings = load(RelayProcess)
-    asyncio.run(serve(settings, DyingPublisher(Publisher(settings, "dying-relay"))))
+    asyncio.run(serve(settings, DyingPublisher(Publisher(settings, "dying-relay")), Termination(30)))

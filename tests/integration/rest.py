@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import httpx
@@ -28,7 +29,7 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, A
     assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:scribe-rabbit:problem:{code}")
     assert body["title"]
     assert body["detail"]
-    assert body["instance"] == answer.url.path
+    assert unquote(body["instance"]) == answer.url.path
     assert body["request_id"] == answer.headers["x-request-id"]
     return body
 

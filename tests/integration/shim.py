@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from producers.api.app import create_app
+from producers.api.protocol import ProblemProtocol
 from producers.api.services import Services
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.models import ModelEntry, ModelRegistry
@@ -154,7 +155,7 @@ def serving(
                 llm_models=llm_models,
                 **values,
             )
-            config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
+            config = uvicorn.Config(create_app(services), http=ProblemProtocol, log_config=None, access_log=False)
             servers.append(uvicorn.Server(config))
             ready.set()
             await servers[0].serve(sockets=[listening])

@@ -4,6 +4,7 @@ Composed as in streams.__main__, with names and a group from the command line an
 """
 
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -16,35 +17,51 @@ from schemas.settings import (
     ServiceSettings,
     load,
 )
+from schemas.topics import ENHANCEMENTS
 from sink.postgres import Database
+from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
 from sink.schema_registry import serde_for
 from sink.webhook_secrets import SecretBox
-from streams.agents import persist, webhooks
+from streams.agents import enhance, persist, webhooks
 from streams.app import create_app
+from streams.last_resort import LastResort
 from streams.recipe import Recipe
 from streams.worker import Parts, run_worker
 from tests.integration import faults
 
 
-def main(kind: str, group: str, dlq: str, results: str, jobs: str = "", progress: str = "", tenants: str = "") -> None:
+def main(
+    kind: str,
+    group: str,
+    dlq: str,
+    results: str,
+    jobs: str = "",
+    progress: str = "",
+    tenants: str = "",
+    express: str = "",
+    enhanced: str = ENHANCEMENTS,
+) -> None:
     """Run one app until SIGTERM."""
     service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
 
     def compose(database: Database, folder: Path) -> Parts:
         app = create_app(group, kafka, folder, instance_id="only")
-        recipe = Recipe(app, serde_for(kafka), group, dlq)
+        marks = RecordMarks(database, group, secrets.token_hex(8))
+        recipe = Recipe(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
         if kind == "persist":
             handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
-            persist.register(app, recipe, handler, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
+            topics = {"progress": progress, "results": results, "tenants": tenants, "enhanced": enhanced}
+            persist.register(app, recipe, handler, jobs=(jobs, express) if express else (jobs,), **topics)
+        elif kind == "enhance":
+            enhance.register(app, recipe, enhance.Enhance(database), results=results)
         else:
-            secrets = SecretBox.of(load(OutboundSettings))
-            webhooks.register(
-                app, recipe, webhooks.Webhooks(database, secrets, "https://scribe.example"), results=results
-            )
+            box = SecretBox.of(load(OutboundSettings))
+            handlers = webhooks.Webhooks(database, box, "https://scribe.example")
+            webhooks.register(app, recipe, handlers, results=results, enhanced=enhanced)
         if kind_of_fault := os.environ.get("FAULT"):
             app.on_partitions_assigned.connect(faults.FAULTS[kind_of_fault](app), weak=False)
-            return Parts(app, recipe, faults.LIMITS)
+            return Parts(app, recipe, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))
         return Parts(app, recipe)
 
     logs.configure(service, group)

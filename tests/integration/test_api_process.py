@@ -1,5 +1,6 @@
 """`scribe-api` as a process: how it starts, what it keeps in memory, how it ends."""
 
+import json
 import os
 import signal
 import socket
@@ -29,7 +30,9 @@ COMMAND = [sys.executable, "-m", "producers.api"]
 def started(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """The process, and a client of it."""
     port = ports.choose(["api"], {}, {})["api"]
-    process = subprocess.Popen([*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             yield process, client
@@ -66,6 +69,25 @@ def test_sigterm_is_a_good_end(settings: dict[str, str]) -> None:
     with api(**settings) as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_its_log_is_json_on_stdout(settings: dict[str, str]) -> None:
+    """From the first line to the last; stderr is for what must be said before there is a log."""
+    port = ports.choose(["api"], {}, {})["api"]
+    environment = {**CLEAN, **settings, "SCRIBE_LOG_FIELDS": "gcp"}
+    with (
+        subprocess.Popen(
+            [*COMMAND, "--port", str(port)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client,
+    ):
+        wait_for(lambda: answers(client, "/readyz"))
+        process.send_signal(signal.SIGTERM)
+        said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert f"listening on http://127.0.0.1:{port}" in [line["message"] for line in lines]
+    assert {line["severity"] for line in lines} == {"INFO"}
 
 
 def test_a_large_upload_does_not_lie_in_memory(settings: dict[str, str]) -> None:

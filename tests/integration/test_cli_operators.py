@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from deploy.local.stack import Stack
 from producers.admin import TopicAdmin
 from producers.topic_plan import Alter
+from schemas.serde import to_json
 from schemas.settings import KafkaSettings
 from schemas.topics import DAY_MS, JOBS, TOPICS
-from tests.integration.commands import Run, scribe
+from tests.integration.commands import Run, lines, scribe
 from tests.integration.faust_process import until
 from tests.integration.shim import Shim
+from tests.samples import BARE_REQUEST
 from tests.sink.bulk import fill
 
 
@@ -32,7 +35,7 @@ def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
         assert key not in listed.stdout
         assert run_here("keys", "revoke", key.split("_")[2], **values).returncode == 0
         assert client.get("/api/v1/models").status_code == 401
-    everything = json.loads(run_here("keys", "list", "--json", **values).stdout)
+    everything = lines(run_here("keys", "list", "--json", **values).stdout)
     assert [item["revoked_at"] is not None for item in everything] == [False, True, False]
 
 
@@ -69,7 +72,7 @@ def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None
     assert (refused.returncode, "A legal hold keeps it" in refused.stderr) == (2, True)
     assert run_here("hold", "release", *hold, **values).returncode == 0
     done = run_here(*recording, "--json", **values)
-    assert [item["rows"]["jobs"] for item in json.loads(done.stdout)] == [1]
+    assert [item["rows"]["jobs"] for item in lines(done.stdout)] == [1]
     assert run_here(*recording, **values).returncode == 2
     some = run_here("erase", str(uuid4()), str(bulk.job_ids[0]), "--tenant", "acme", **values)
     assert (some.returncode, "objects follow" in some.stdout) == (2, True)
@@ -104,7 +107,12 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     values = private_stack.environment()
     few = ("--partitions", "2")
     missing = run_here("topics", "check", *few, **values)
-    assert (missing.returncode, missing.stderr.count("missing scribe.")) == (2, len(TOPICS))
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith(f"missing ({len(TOPICS)} topics)\n  scribe.jobs, scribe.jobs.express, ")
+    assert missing.stderr.endswith(
+        f"To put it right: scribe topics apply --partitions 2\nIt creates {len(TOPICS)} topics.\n"
+    )
+    assert max(map(len, missing.stderr.splitlines())) <= 80
     impossible = run_here("topics", "apply", *few, "--replication-factor", "3", **values)
     assert impossible.returncode == 2
     assert "replication factor" in impossible.stderr.lower()
@@ -116,11 +124,19 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
         assert (again.returncode, again.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
     refused = run_here("topics", "apply", "--partitions", "3", **values)
     assert refused.returncode == 2
-    assert "differs scribe.jobs: 2 partitions, wanted 3" in refused.stderr
-    assert refused.stderr.endswith("To put it right: scribe topics apply --partitions 3 --alter\n")
-    small = run_here("topics", "check", **values)
-    assert (small.returncode, small.stdout) == (0, f"{len(TOPICS)} topics are as they should be\n")
-    assert "remark scribe.jobs: 2 partitions, wanted 12" in small.stderr
+    assert refused.stderr.startswith(f"2 partitions, wanted 3 ({len(TOPICS)} topics)\n  scribe.jobs, ")
+    assert refused.stderr.endswith(
+        "Nothing was changed.\nTo put it right: scribe topics apply --partitions 3 --alter\n"
+        f"It changes {len(TOPICS)} topics.\n"
+    )
+    for command in ("check", "apply"):
+        small = run_here("topics", command, **values)
+        assert (small.returncode, small.stdout) == (
+            0,
+            f"{len(TOPICS)} topics have the settings that they need, {len(TOPICS)} fewer partitions than the table\n",
+        )
+        assert re.search(r"^2 partitions, wanted 12 \(\d+ topics\)\n  scribe.jobs, ", small.stderr, re.MULTILINE)
+        assert small.stderr.endswith("small broker; `scribe topics apply --alter` adds the partitions.\n")
     grown = run_here("topics", "apply", "--partitions", "3", "--alter", **values)
     assert (grown.returncode, grown.stdout.count("changed")) == (0, len(TOPICS))
     assert run_here("topics", "check", *few, **values).returncode == 0
@@ -131,8 +147,10 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     until("it differs", lambda: run_here("topics", "check", *few, **values).returncode == 2)
     older = run_here("topics", "check", *few, **values)
     assert older.stderr.splitlines() == [
-        f"differs scribe.jobs: segment.ms is {week}, wanted {DAY_MS}",
+        f"segment.ms is {week}, wanted {DAY_MS} (1 topic)",
+        "  scribe.jobs",
         "To put it right: scribe topics apply --partitions 2 --alter",
+        "It changes 1 topic.",
     ]
     altered = run_here("topics", "apply", *few, "--alter", **values)
     assert f"changed scribe.jobs: segment.ms is {week}, wanted {DAY_MS}\n" in altered.stdout
@@ -140,3 +158,26 @@ def test_topics_are_created_checked_and_never_shrunk(private_stack: Stack, run_h
     early = run_here("topics", "check", *few, **{**values, "SCRIBE_OBJECT_RETENTION_DAYS": "29"})
     assert early.returncode == 2
     assert "scribe.results keeps records for 30 days, the object store keeps what they name for 29" in early.stderr
+
+
+def test_jobs_that_stand_still_are_listed_and_ended(database: str, run_here: Run) -> None:
+    values = {"SCRIBE_POSTGRES_DSN": database}
+    job_id = str(uuid4())
+    nothing = run_here("database", "stalled", **values)
+    assert (nothing.returncode, nothing.stdout) == (0, "no job stands still\n"), nothing.stderr
+    request = {**to_json(BARE_REQUEST), "job_id": job_id}
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO jobs (job_id, tenant, state, request, requested_at, updated_at)"
+            " VALUES (%s, 'acme', 'transcribing', %s, now(), now() - interval '7 hours')",
+            [job_id, Jsonb(request)],
+        )
+    assert job_id in run_here("database", "stalled", **values).stdout
+    assert job_id not in run_here("database", "stalled", "--running-hours", "8", **values).stdout
+    refused = run_here("database", "stalled", "--running-hours", "0", **values)
+    assert (refused.returncode, "SCRIBE_STALLED_RUNNING_HOURS" in refused.stderr) == (2, True), refused.stderr
+    ended = run_here("database", "stalled", "--fail", "--json", **values)
+    (item,) = json.loads(ended.stdout)
+    assert (item["job_id"], item["state"], item["failed"]) == (job_id, "transcribing", True)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT topic, key FROM outbox").fetchall() == [("scribe.results", job_id.encode())]

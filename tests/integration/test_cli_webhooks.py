@@ -9,11 +9,13 @@ from typer.testing import CliRunner, Result
 
 from deploy.local.receiver import Receiver
 from producers.cli.app import create_cli
+from producers.id_prefix import Ambiguous
 from schemas.errors import Permanent, Rejected
 from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
 from sink.endpoints import ensure_endpoint
 from sink.postgres import Connection
 from sink.webhook_secrets import new_key
+from tests.integration.commands import lines
 from tests.integration.dispatching import BOX, KEY, dispatching
 from tests.integration.shim import in_transaction
 
@@ -41,11 +43,11 @@ def shown(result: Result) -> str:
 
 def test_endpoints_are_listed_and_shown(webhooks: Webhooks) -> None:
     assert f"acme    {URL}  enabled" in shown(webhooks("list"))
-    (endpoint,) = json.loads(shown(webhooks("list", "--tenant", "acme", "--json")))
+    (endpoint,) = lines(shown(webhooks("list", "--tenant", "acme", "--json")))
     assert endpoint == json.loads(shown(webhooks("show", ID, "--json")))
     assert endpoint == json.loads(shown(webhooks("show", URL, "--tenant", "acme", "--json")))
     assert endpoint["state"] == "enabled"
-    assert json.loads(shown(webhooks("list", "--tenant", "globex", "--json"))) == []
+    assert shown(webhooks("list", "--tenant", "globex", "--json")) == ""
     assert "state            enabled" in shown(webhooks("show", ID))
 
 
@@ -70,7 +72,7 @@ def test_an_endpoint_is_added_changed_and_forgotten(webhooks: Webhooks) -> None:
     assert (asked.exit_code, "--yes" in asked.output) == (2, True)
     assert shown(webhooks("remove", other, *whose, "--yes")) == f"{other} is forgotten\n"
     assert isinstance(webhooks("show", other, *whose).exception, Rejected)
-    assert len(json.loads(shown(webhooks("list", "--json")))) == 1
+    assert len(lines(shown(webhooks("list", "--json")))) == 1
 
 
 def test_a_secret_is_shown_and_rotated(webhooks: Webhooks) -> None:
@@ -88,6 +90,49 @@ def test_the_key_is_changed(webhooks: Webhooks) -> None:
     before, key = shown(webhooks("secret", ID)), new_key()
     assert shown(webhooks("reencrypt", key=f"{key},{KEY}")) == "1 encrypted anew\n"
     assert shown(webhooks("secret", ID, key=key)) == before
+
+
+def test_the_beginning_of_an_id_is_enough(webhooks: Webhooks, database: str) -> None:
+    delivery = written(database)
+    for written_so in (ID[:8], ID.upper(), ID.replace("-", ""), f" {ID} ", f"{ID[:13]}…"):
+        assert json.loads(shown(webhooks("show", written_so, "--json")))["endpoint_id"] == ID
+        assert shown(webhooks("secret", written_so)) == shown(webhooks("secret", ID))
+    assert json.loads(shown(webhooks("show", delivery[:13], "--json")))["delivery_id"] == delivery
+    assert [row.split()[0] for row in shown(webhooks("list")).splitlines()] == ["ID", ID]
+    assert delivery in shown(webhooks("deliveries", "--endpoint", ID[:8]))
+    assert shown(webhooks("redeliver", delivery[:13].upper())) == "1 to be sent again\n"
+
+    async def alike(connection: Connection) -> None:
+        """Another endpoint and a delivery of it, whose ids begin like the first one's."""
+        other = f"{ID[:24]}{uuid4().hex[:12]}"
+        for table, column in (("webhook_endpoints", "endpoint_id"), ("webhook_deliveries", "delivery_id")):
+            cursor = await connection.execute(
+                "SELECT string_agg(quote_ident(attname), ', ') AS columns FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attname <> ALL(%s)",
+                [table, [column, "url", "event_id"]],
+            )
+            row = await cursor.fetchone()
+            assert row
+            unique = (
+                ("url", "'https://other.example/'")
+                if table == "webhook_endpoints"
+                else ("event_id", "gen_random_uuid()")
+            )
+            await connection.execute(
+                f"INSERT INTO {table} ({column}, {unique[0]}, {row['columns']})"
+                f" SELECT '{other}', {unique[1]}, {row['columns']} FROM {table} LIMIT 1".encode()
+            )
+
+    in_transaction(database, alike)
+    for words in (("show", ID[:8]), ("secret", ID[:8]), ("deliveries", "--endpoint", ID[:8]), ("disable", ID[:20])):
+        several = webhooks(*words).exception
+        assert isinstance(several, Ambiguous), words
+        assert ID in str(several)
+        assert "acme https://other.example/" in str(several)
+    for words in (("show", "0000"), ("secret", "0000"), ("redeliver", "0000"), ("deliveries", "--job", "0000")):
+        none = webhooks(*words).exception
+        assert isinstance(none, Rejected), words
+        assert "begins with '0000'" in str(none)
 
 
 def test_an_endpoint_is_disabled_and_enabled(webhooks: Webhooks) -> None:
@@ -116,15 +161,15 @@ def written(database: str, number: int = 1) -> str:
 def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database: str) -> None:
     delivery = written(database)
     assert delivery in shown(webhooks("deliveries"))
-    (listed,) = json.loads(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
+    (listed,) = lines(shown(webhooks("deliveries", "--endpoint", ID, "--state", "disabled", "--json")))
     assert (listed["delivery_id"], listed["sequence"]) == (delivery, 1)
-    assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"ledger": []}
+    assert json.loads(shown(webhooks("show", delivery, "--json"))) == listed | {"payload": {"n": 1}, "ledger": []}
     plain = shown(webhooks("show", delivery)).splitlines()
     assert plain[-1] == 'payload          {"n": 1}'
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "1 to be sent again\n"
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01T00:00:00+0100")) == "0 to be sent again\n"
     assert shown(webhooks("redeliver", delivery)) == "1 to be sent again\n"
-    assert json.loads(shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json"))) == []
+    assert shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json")) == ""
 
 
 def test_more_than_one_statement_takes_are_sent_again_to_the_last(

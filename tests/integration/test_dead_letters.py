@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -51,9 +51,10 @@ from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from streams.recipe import DeadLetter as Reason
 from tests.conftest import TopicFactory
-from tests.integration.commands import Done, Run, environment, scribe
+from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
 from tests.integration.shim import in_database
+from tests.integration.waiting import wait_for
 from tests.samples import AT, SAMPLES
 from tests.streams.jobs import new_job
 
@@ -105,7 +106,10 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     """Jobs come back as their next run, what the Faust apps set aside as it was and for the same app only."""
     tenant = f"t{uuid4().hex}"
     samples: dict[str, Any] = {group: SAMPLES[name] for group, name in EVENTS.items()}
-    events = {group: replace(event, tenant=tenant, job_id=uuid4()) for group, event in samples.items()}
+    begins = uuid4().hex[:8]
+    events = {
+        group: replace(event, tenant=tenant, job_id=UUID(begins + uuid4().hex[8:])) for group, event in samples.items()
+    }
     publish_to(
         kafka, *(dead_letter(group, SERDE.encode(x), Origin(ORIGINS[x.KIND], 0, 5)) for group, x in events.items())
     )
@@ -114,6 +118,15 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     assert {line["group"] for line in found} == set(GROUPS)
     assert {(line["code"], line["handled"]) for line in found} == {("internal", None)}
     assert [x["group"] for x in lines(dlq("list", "--tenant", tenant, "--group", "persist", "--json"))] == [PERSIST]
+    one = str(events[TRANSCRIBERS].job_id)
+    for written in (one, one[:20].upper(), f" {one.replace('-', '')[:16]} "):
+        assert [line["job_id"] for line in lines(dlq("list", "--job", written, "--json"))] == [one]
+    several = dlq("redrive", "--job", begins)
+    assert (several.returncode, several.stdout, several.stderr.count(tenant)) == (2, "", 5), several
+    assert all(str(event.job_id) in several.stderr for event in events.values())
+    table = dlq("list", "--tenant", tenant).stdout.splitlines()
+    assert len(table) == 6
+    assert all(str(event.job_id) in "".join(table) for event in events.values())
     [transcribers] = [str(line["item"]) for line in found if line["group"] == TRANSCRIBERS]
     shown = json.loads(dlq("show", transcribers).stdout)
     assert (shown["value"]["tenant"], shown["headers"]["x-upstream"]) == (tenant, "7")
@@ -151,6 +164,41 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     assert all(words.startswith("redrive 20") and " by operator " in words for words in handled.values())
     assert dlq("redrive", transcribers, "--again").returncode == 0
     assert len(sent_for(kafka, tenant)) == 5
+
+
+def test_what_nobody_can_read_is_refused_by_name_unless_that_is_demanded(kafka: str, dlq: Dlq) -> None:
+    mark = uuid4().hex
+    letter = dead_letter(TRANSCRIBERS, b"\xffnonsense", Origin(JOBS, 0, 5), code="undecodable")
+    publish_to(kafka, replace(letter, headers={**letter.headers, ERROR_MESSAGE: mark}))
+    refused = dlq("redrive", "--text", mark)
+    assert (refused.returncode, refused.stdout.startswith("0 redriven")) == (1, True)
+    assert "refused: nobody can read it, so it would only come back; --unreadable sends" in refused.stderr
+    [counted] = lines(dlq("redrive", "--text", mark, "--dry-run", "--json"))
+    assert str(counted["refused"]).startswith("nobody can read it")
+    assert dlq("redrive", "--text", mark, "--unreadable").returncode == 0
+
+
+def test_a_redrive_that_is_interrupted_says_how_to_go_on(
+    kafka: str, stack: Stack, database: str, bucket: str, dlq: Dlq
+) -> None:
+    tenant = f"t{uuid4().hex}"
+    publish_to(kafka, dead_letter(ENHANCE, SERDE.encode(new_job(tenant=tenant).result()), Origin(RESULTS, 0, 5)))
+    assert len(lines(dlq("list", "--tenant", tenant, "--json"))) == 1
+    values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket}
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as looking:
+        holder.execute("LOCK TABLE replayed_records IN ACCESS EXCLUSIVE MODE")
+        started = Started("dlq", "redrive", "--tenant", tenant, **values)
+        wait_for(lambda: bool(looking.execute(WAITS).fetchall()))
+        assert started.interrupt(signal.SIGINT) == (
+            130,
+            "",
+            ["interrupted: 0 of 1 redriven; to go on: the same command again, which does nothing twice"],
+        )
+    assert dlq("redrive", "--tenant", tenant).stdout.startswith("1 redriven")
+
+
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def test_what_is_not_meant_is_not_touched(dlq: Dlq) -> None:

@@ -21,13 +21,16 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
-from schemas.events import ClaimCheck, Event, Outcome, TenantPolicy
+from schemas.answers import failed_result
+from schemas.errors import InvalidEvent, Permanent
+from schemas.events import ClaimCheck, Event, JobRequested, JobResult, Outcome, TenantPolicy
 from schemas.records import record_of
 from schemas.serde import Serde
 from schemas.settings import OutboundSettings
 from sink.signature import format_secret
 from sink.webhook_secrets import SecretBox, new_key
 from tests.conftest import TopicFactory
+from tests.foreign import raw
 from tests.integration.faust_process import committed, read_all, until
 from tests.sink.breakable_proxy import BreakableProxy
 from tests.streams.jobs import Job, new_job
@@ -51,7 +54,7 @@ class Service:
     def process(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
         with (self.folder / "processes.log").open("a") as log:
             running = subprocess.Popen(
-                [sys.executable, "-m", *command], env={**self.environment, **environment}, stderr=log
+                [sys.executable, "-m", *command], env={**self.environment, **environment}, stdout=log, stderr=log
             )
         try:
             yield running
@@ -77,6 +80,12 @@ class Service:
         for event in events:
             record = record_of(Serde(), self.topics[topic], event, "test", datetime.now(UTC))
             producer.produce(record.topic, record.value, record.key, headers=list(record.headers.items()))
+        producer.flush()
+
+    def send_values(self, topic: str, *values: bytes) -> None:
+        producer = Producer({"bootstrap.servers": self.stack.kafka_bootstrap})
+        for value in values:
+            producer.produce(self.topics[topic], value)
         producer.flush()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -276,6 +285,43 @@ def test_a_result_that_cannot_be_applied_ends_its_job_and_says_so(service: Servi
     (call,) = receiver.calls
     assert call.verified
     assert (call.payload["type"], call.payload["data"]["error"]["code"]) == ("job.failed", "internal")
+
+
+def test_whoever_wrote_a_wrong_value_hears_of_it(service: Service) -> None:
+    """In a request, in a result, and as a name that no tenant can have: the job fails, and a webhook says why."""
+    receivers = {name: Receiver() for name in ("request", "result", "tenant")}
+    with ExitStack() as stack:
+        for receiver in receivers.values():
+            stack.enter_context(receiving(receiver))
+        asked, ended, nobody = (new_job(webhook_url=receiver.url) for receiver in receivers.values())
+        for process in (service.persist, service.webhooks, service.dispatch):
+            stack.enter_context(process())
+        urgent = raw(asked.request(), {"priority": "URGENT"})
+        service.send_values("jobs", urgent)
+        until("the first job has failed", lambda: service.states() == {"failed": 1})
+        service.send("results", answer_of(urgent))
+        service.send_values("results", raw(ended.result(), {"outcome": "done"}))
+        refused = Permanent("invalid_request", "tenant must be a name")
+        service.send("results", failed_result(replace(nobody.request(), tenant="../x"), refused, datetime.now(UTC)))
+        until("all delivered", lambda: service.deliveries() == {"delivered": 3})
+        until("the second job has failed", lambda: service.states() == {"failed": 2})
+        until("what no row can hold is set aside", lambda: len(service.dead()) == 2)
+    told = {name: call.payload["data"] for name, receiver in receivers.items() for call in receiver.calls}
+    assert {name: (data["outcome"], data["error"]["code"]) for name, data in told.items()} == {
+        "request": ("failed", "invalid_request"),
+        "result": ("failed", "internal"),
+        "tenant": ("failed", "invalid_request"),
+    }
+    assert "priority" in told["request"]["error"]["message"]
+    assert "outcome" in told["result"]["error"]["message"]
+
+
+def answer_of(value: bytes) -> JobResult:
+    """What the transcribers write of a record with a wrong value."""
+    with pytest.raises(InvalidEvent) as raised:
+        Serde().decode(value, JobRequested)
+    assert isinstance(raised.value.answer, JobResult)
+    return raised.value.answer
 
 
 def test_a_killed_dispatcher_sends_again_what_has_no_outcome_and_nothing_else(service: Service) -> None:

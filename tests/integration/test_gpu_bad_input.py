@@ -12,12 +12,14 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from gpu_consumers.core.offsets import MAX_METADATA, PREFIX, encode
+from gpu_consumers.core.offsets import encode
 from schemas.events import JobRequested, Outcome
 from schemas.headers import NOT_BEFORE
-from schemas.records import record_of
+from schemas.offset_metadata import MAX_METADATA, PREFIX
+from schemas.records import Record, record_of
+from tests.foreign import raw
 from tests.integration.faust_process import until
-from tests.integration.gpu import SERDE, Group, create_topics, duplicates, job, member
+from tests.integration.gpu import SERDE, Group, create_topics, duplicates, headers, job, member
 
 NOT_OURS = (
     '{"owner":"another program","position":17}',
@@ -125,6 +127,39 @@ def test_two_processes_that_each_get_one_of_two_contents_tell_the_same_event(gro
     results = group.job_results()
     assert 1 <= len(results) <= 2
     assert len({result.event_id for result in results}) == 1
+
+
+def test_two_requests_under_one_id_have_a_result_each(group: Group) -> None:
+    """Which of them the job is, the database decides: the one that was accepted must not go without."""
+    first = job(fake_seconds="0.2")
+    other = replace(first, options=replace(first.options, language="he"))
+    with member(group):
+        publish_into(group, (0, first), (1, other), (2, first), (3, other))
+        assert len(group.await_results(2)) == 2
+        assert group.await_no_lag() == 0
+    results = group.job_results()
+    assert {result.request.options.language for result in results} == {first.options.language, "he"}
+    assert (len(results), len({result.event_id for result in results})) == (2, 1)
+
+
+def test_a_wrong_value_is_a_failed_result_that_names_its_field(group: Group) -> None:
+    """Beside good jobs, which nothing holds up; only the record that does not say whose it is, is set aside."""
+    wrong = {"priority": "URGENT", "expires_at": 2**63 - 1, "run": 2**31, "options.task": "shout"}
+    asked = {field: job() for field in wrong}
+    values = [raw(request, {field: wrong[field]}) for field, request in asked.items()]
+    good = [job() for _ in range(4)]
+    with member(group) as running:
+        group.publish_records(*(Record(group.jobs, None, value) for value in (*values, raw(job(), {"job_id": "zzz"}))))
+        group.publish(*good)
+        results = {result.job_id: result for result in group.await_results(8)}
+        assert group.await_no_lag() == 0
+        assert running.alive
+    failed = {field: results[request.job_id] for field, request in asked.items()}
+    assert all(result.error and result.error.code == "invalid_request" for result in failed.values())
+    assert all(result.error and field in result.error.message for field, result in failed.items())
+    assert all(results[request.job_id].outcome is Outcome.COMPLETED for request in good)
+    (letter,) = group.read(group.dlq)
+    assert headers(letter)["scribe-error-code"] == "invalid_request"
 
 
 def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: Group) -> None:

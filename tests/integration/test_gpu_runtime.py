@@ -224,8 +224,8 @@ def test_sigterm_finishes_running_jobs_and_exits_with_0(group: Group) -> None:
     # the first two are at work as soon as they report
     wait_for(lambda: len(group.read(group.progress)) >= 2)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors.decode()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said.decode()
     done = len(group.job_results())
     assert 2 <= done < JOBS
     with member(group, at_once=True):

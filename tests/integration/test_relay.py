@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -73,15 +73,22 @@ async def relay_for(
     """Run relays until something is so; returns them."""
     async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
         made = [Relay(database, publisher, poll=0.2, pause=0.2, **options) for options in relays or ({},)]
-        tasks = [asyncio.create_task(relay.run()) for relay in made]
-        try:
+        async with relaying(*made):
             await asyncio.to_thread(wait_for, until)
-        finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
     return made
+
+
+@asynccontextmanager
+async def relaying(*relays: Relay) -> AsyncIterator[None]:
+    """Relays at work, stopped at the end."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for relay in relays:
+            group.create_task(relay.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @pytest.fixture
@@ -113,13 +120,10 @@ def test_a_row_is_published_as_soon_as_it_is_announced(
     async def run() -> None:
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
             relay = Relay(opened, publisher, poll=3600)
-            task = asyncio.create_task(relay.run())
-            await asyncio.to_thread(wait_for, lambda: relay.leads)
-            await asyncio.to_thread(add, database, *records_for(topic, 1))
-            await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            async with relaying(relay):
+                await asyncio.to_thread(wait_for, lambda: relay.leads)
+                await asyncio.to_thread(add, database, *records_for(topic, 1))
+                await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
 
     asyncio.run(run())
     assert len(read(kafka, topic, 1)) == 1
@@ -153,22 +157,18 @@ def test_two_relays_have_one_leader_and_the_other_takes_over(
     async def run() -> None:
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
             relays = [Relay(opened, publisher, poll=0.2, pause=2.0) for _ in range(2)]
-            tasks = [asyncio.create_task(relay.run()) for relay in relays]
-            await asyncio.to_thread(wait_for, lambda: any(relay.leads for relay in relays))
-            first = next(relay for relay in relays if relay.leads)
-            other = next(relay for relay in relays if relay is not first)
-            await asyncio.to_thread(add, database, *records_for(topic, 5))
-            await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
-            assert not other.leads
-            await asyncio.to_thread(end_leader, database)
-            await asyncio.to_thread(wait_for, lambda: other.leads)
-            assert not first.leads
-            await asyncio.to_thread(add, database, *records_for(topic, 5, first=5))
-            await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            async with relaying(*relays):
+                await asyncio.to_thread(wait_for, lambda: any(relay.leads for relay in relays))
+                first = next(relay for relay in relays if relay.leads)
+                other = next(relay for relay in relays if relay is not first)
+                await asyncio.to_thread(add, database, *records_for(topic, 5))
+                await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
+                assert not other.leads
+                await asyncio.to_thread(end_leader, database)
+                await asyncio.to_thread(wait_for, lambda: other.leads)
+                assert not first.leads
+                await asyncio.to_thread(add, database, *records_for(topic, 5, first=5))
+                await asyncio.to_thread(wait_for, lambda: pending(database) == 0)
 
     asyncio.run(run())
     assert [message.value() for message in read(kafka, topic, 10)] == [b"%d" % n for n in range(10)]
@@ -203,26 +203,31 @@ def test_a_record_that_kafka_refuses_is_set_aside_and_no_other_is_published_twic
     assert "refuses" in reason
 
 
+@pytest.mark.parametrize("end", ["stop", "cancel", "cancel again and again"])
 def test_a_stop_between_publish_and_mark_publishes_nothing_twice(
-    database: str, kafka: str, fresh_topic: TopicFactory, publisher: Publisher
+    database: str, kafka: str, fresh_topic: TopicFactory, publisher: Publisher, end: str
 ) -> None:
-    """The relay is cancelled while the broker has a row and the database does not know it yet."""
+    """The end is asked for while the broker has a row and the database does not know it yet."""
     topic = fresh_topic(partitions=1)
     add(database, *records_for(topic, 3))
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def request() -> None:
+            stop.set() if end == "stop" else task.cancel()
 
         class Stopping:
             """The publisher, with the stop behind it."""
 
             def publish(self, *records: Record) -> None:
                 publisher.publish(*records)
-                loop.call_soon_threadsafe(task.cancel)
-                time.sleep(0.2)
+                for _ in range(5 if "again" in end else 1):
+                    loop.call_soon_threadsafe(request)
+                    time.sleep(0.04)
 
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-            task = asyncio.create_task(Relay(opened, Stopping(), poll=0.2).run())
+            task: asyncio.Task[None] = asyncio.create_task(Relay(opened, Stopping(), poll=0.2).run(stop))
             with suppress(asyncio.CancelledError):
                 await task
 
@@ -256,7 +261,7 @@ def relay_process(stack: Stack, folder: Path) -> Iterator[subprocess.Popen[bytes
     """The real command."""
     environment = {**os.environ, **stack.environment()}
     with (folder / "relay.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "producers.relay"], env=environment, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "producers.relay"], env=environment, stdout=log, stderr=log)
         try:
             yield process
         finally:

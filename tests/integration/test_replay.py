@@ -237,6 +237,15 @@ def test_the_command_counts_replays_and_misses(
     done = run_here("replay", "--job", one, "--job", absent, "--model", load_registry().default, "--json", **values)
     assert (done.returncode, json.loads(done.stdout)["replayed"]) == (1, 1), done.stderr
     assert f"{absent}: no record" in done.stderr
+    with psycopg.connect(database) as connection:  # where the beginnings of ids are looked for
+        connection.execute(
+            "INSERT INTO jobs (job_id, tenant, state, request, requested_at) VALUES (%s, %s, 'completed', '{}', now())",
+            [one, tenant],
+        )
+    begun = run_here("replay", "--job", one[:13].upper(), "--tenant", tenant, "--dry-run", "--json", **values)
+    assert json.loads(begun.stdout)["count"] == 1, begun.stderr
+    nobodys = run_here("replay", "--job", one[:13], "--tenant", "globex", "--dry-run", **values)
+    assert (nobodys.returncode, f"no job begins with '{one[:13].replace('-', '')}'" in nobodys.stderr) == (2, True)
     again = json.loads(run_here("replay", "--tenant", tenant, "--json", **values).stdout)
     assert (again["replayed"], again["refused"]) == (3, [])
     listed, broken = tmp_path / "ids.txt", tmp_path / "broken.txt"

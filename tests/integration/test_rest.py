@@ -32,6 +32,7 @@ def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: Shim, client: httpx.Cl
     assert int(answer.headers["retry-after"]) > 0
     assert answer.headers["x-request-id"] == "mine-1"
     assert (job["state"], job["source"]) == ("queued", "https://media.example/call.opus")
+    assert job["name"] == "call.opus"
 
     ((topic, key, value, sent),) = rows(shim, "SELECT topic, key, value, headers FROM outbox")
     event = Serde().decode(bytes(value), JobRequested)
@@ -109,6 +110,11 @@ REFUSED: list[tuple[Any, int, str, list[str]]] = [
     ({"url": "https://169.254.169.254/latest"}, 422, "source_refused", []),
     ({"url": "https://[::1]/x"}, 422, "source_refused", []),
     ({"url": "https://2130706433/x"}, 422, "source_refused", []),
+    ({"url": "https://localhost/x"}, 422, "source_refused", []),
+    ({"url": "https://printer.local/x"}, 422, "source_refused", []),
+    ({"url": "https://metadata.google.internal/x"}, 422, "source_refused", []),
+    ({"url": URL, "webhook_url": "https://localhost/x"}, 422, "invalid_request", ["webhook_url"]),
+    ({"url": URL, "webhook_url": "https://crm.internal/x"}, 422, "invalid_request", ["webhook_url"]),
     ({"url": "file:///etc/passwd"}, 422, "source_refused", []),
     ({"url": "upload://../x"}, 422, "source_refused", []),
     ([1], 422, "invalid_request", ["body"]),
@@ -121,6 +127,20 @@ def test_what_is_wrong_is_said_at_the_door(shim: Shim, client: httpx.Client) -> 
         problem = check_problem(client.post("/api/v1/transcribe", json=body), status, code)
         assert [item["field"] for item in problem["errors"]] == fields, body
     assert rows(shim, "SELECT count(*) FROM jobs") == [(0,)]
+
+
+def test_no_address_of_a_webhook_leads_inside(client: httpx.Client) -> None:
+    """As far as it shows without a look-up."""
+    for url in (
+        "https://localhost/x",
+        "https://127.0.0.1/x",
+        "https://[::1]/x",
+        "https://crm.internal/x",
+        "https://db/",
+    ):
+        for path in ("/api/v1/webhooks/endpoints", "/api/v1/webhook/test"):
+            problem = check_problem(client.post(path, json={"url": url}), 422, "invalid_request")
+            assert [item["field"] for item in problem["errors"]] == ["url"], url
 
 
 def test_bodies_that_are_no_request(client: httpx.Client) -> None:
@@ -141,7 +161,7 @@ def test_other_errors_are_problems_too(client: httpx.Client) -> None:
     assert unknown["detail"] == "No operation has this address. See /docs for those there are."
     deleted = client.delete("/api/v1/models")
     check_problem(deleted, 405, "method_not_allowed")
-    assert deleted.headers["allow"] == "GET"
+    assert deleted.headers["allow"] == "GET, HEAD, OPTIONS"
     check_problem(client.get("/api/v1/jobs/17"), 422, "invalid_request")
     check_problem(client.get(f"/api/v1/jobs/{uuid4()}/transcript?format=doc"), 422, "invalid_request")
 
@@ -211,6 +231,7 @@ def test_the_transcript_in_every_form(shim: Shim, client: httpx.Client) -> None:
     assert answers["txt"].text == "[00:00:00] SPEAKER_00: hello there\n[00:00:01] שלום\n"
     assert answers["srt"].text.startswith("1\n00:00:00,250 --> 00:00:01,500\nSPEAKER_00: hello there\n")
     assert answers["vtt"].text.startswith("WEBVTT\n\n00:00:00.250 --> 00:00:01.500\n<v SPEAKER_00>hello there</v>\n")
+    assert answers["srt"].headers["content-disposition"] == 'attachment; filename="call.srt"'
     kinds = {form: answer.headers["content-type"].split(";")[0] for form, answer in answers.items()}
     assert kinds == {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 

@@ -44,6 +44,20 @@ def code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json().get("code", "")
 
 
+def test_the_same_key_is_the_same_enhancement(shim: Shim, client: httpx.Client) -> None:
+    """Another wish under it is refused; a key of a job is another key."""
+    request = job(shim)
+    key = {"Idempotency-Key": "one"}
+    assert client.post("/api/v1/transcribe", json={"url": "https://a.example/x"}, headers=key).status_code == 202
+    body = {"transcription_job_id": str(request.job_id), "enable_summarization": True}
+    first, again = (client.post("/api/v1/enhanced-ai", json=body, headers=key) for _ in range(2))
+    assert (first.status_code, again.json()) == (202, first.json())
+    other = client.post("/api/v1/enhanced-ai", json={**body, "llm_model": "large"}, headers=key)
+    assert code(other) == (422, "idempotency_key_reused")
+    elsewhere = {**body, "transcription_job_id": str(job(shim).job_id)}
+    assert code(client.post("/api/v1/enhanced-ai", json=elsewhere, headers=key)) == (422, "idempotency_key_reused")
+
+
 def test_an_enhancement_is_accepted_read_and_listed_with_its_job(shim: Shim, client: httpx.Client) -> None:
     request = job(shim)
     asked = ask(client, request.job_id, llm_model="small", enable_entity_extraction=True)

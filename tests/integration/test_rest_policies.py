@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events import TenantPolicy
 from schemas.permissions import free_policy
-from schemas.policies import QUEUED
+from schemas.quotas import QUEUED
 from sink.postgres import Connection
 from sink.s3 import S3ObjectStore
 from sink.tenants import apply_policy

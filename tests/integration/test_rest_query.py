@@ -31,7 +31,7 @@ def test_a_parameter_that_an_operation_does_not_know_is_named(shim: Shim, client
             problem = check_problem(client.request(method, there, params={"limt": "5"}), 422, "invalid_request")
             (error,) = problem["errors"]
             assert error["field"] == "limt", (method, path)
-            assert error["message"].startswith("is no parameter of this operation: there are "), (method, path)
+            assert error["message"].startswith("unknown parameter `limt`"), (method, path)
             check_problem(nobody.request(method, there, params={"limt": "5"}), 401, "unauthorized")
         assert nobody.get("/health?verbose=1").status_code == 200
 
@@ -42,7 +42,7 @@ def test_parameters_are_given_once_and_by_their_names(client: httpx.Client) -> N
         ("limit", "is given more than once"),
         (
             "Limit",
-            "is no parameter of this operation: there are endpoint_id, job_id, state, since, limit, cursor",
+            "unknown parameter `Limit`; did you mean `limit`?",
         ),
     ]
     many = "&".join(f"x{n}={'y' * 10}" for n in range(300)) + "&" + "z" * 5000

@@ -1,6 +1,5 @@
 """Search over REST and on the command line: own transcripts only, page by page, whatever strangers send."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -15,7 +14,7 @@ import pytest
 from producers.api.places import Places
 from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
-from tests.integration.commands import Run
+from tests.integration.commands import Run, lines
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, serving
 from tests.samples import AT, FULL_REQUEST
@@ -57,6 +56,7 @@ def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: htt
         62.0,
         "ANA",
     )
+    assert hit["name"] == "שיחה 17.wav"
     assert client.get(hit["links"]["transcript"]).json()["segments"][hit["position"]]["start"] == 60.0
 
 
@@ -131,10 +131,15 @@ def test_the_command_prints_each_job_with_its_hits(shim: Shim, run_here: Run) ->
         "  [00:00:00] ANA: the refund[31m",
         "  [00:02:00] ANA: refund twice",
     ]
-    hits = json.loads(run_here("search", "refund", "--limit", "1", "--json", **where).stdout)
+    hits = lines(run_here("search", "refund", "--limit", "1", "--json", **where).stdout)
     assert [hit["position"] for hit in hits] == [0]
     nothing = run_here("search", "voucher", **where)
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "nothing found\n")
+    common = run_here("search", "the of", **where)
+    assert (common.returncode, common.stdout) == (0, "")
+    assert common.stderr == "nothing found: too common to be searched for is the, of; add a rarer word\n"
+    english = run_here("search", "the", "--language", "en", **where)
+    assert (english.returncode, "too common to be searched for (the): add a rarer one" in english.stderr) == (2, True)
     assert run_here("search", "--", "-refund", **where).returncode == 2
 
 

@@ -74,6 +74,41 @@ def test_the_same_upload_again_under_its_job_id(shim: Shim, client: httpx.Client
     assert len(list(object_store.keys("acme/uploads/"))) == 1
 
 
+def test_the_name_of_the_file_is_kept_and_decides_nothing(
+    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
+) -> None:
+    """Shown wherever the job is; another name for the same recording is the same request."""
+    job_id = str(uuid4())
+    names = ["../../C:\\calls\\שיחה\u202e 17.opus", "other.opus"]
+    answers = [named_upload(client, name, job_id) for name in names]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert [answer.json()["name"] for answer in answers] == ["שיחה 17.opus"] * 2
+    assert client.get(f"/api/v1/jobs/{job_id}").json()["name"] == "שיחה 17.opus"
+    ((value,),) = rows(shim, "SELECT value FROM outbox")
+    source = Serde().decode(bytes(value), JobRequested).source
+    assert source.name == "שיחה 17.opus"
+    assert list(object_store.keys("")) == [f"acme/uploads/{source.uri.removeprefix('upload://')}"]
+
+
+def named_upload(client: httpx.Client, name: str, job_id: str) -> httpx.Response:
+    """As browsers send it: the name in UTF-8, whatever it is."""
+    quoted = name.replace("\\", "\\\\")
+    body = (
+        f'--b\r\nContent-Disposition: form-data; name="job_id"\r\n\r\n{job_id}\r\n'
+        f'--b\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n\r\nRIFF\r\n--b--\r\n'
+    )
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    return client.post("/api/v1/transcribe/upload", content=body.encode(), headers=headers)
+
+
+def test_a_file_may_be_named_by_the_extended_form_alone(client: httpx.Client) -> None:
+    part = "Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''%D7%A9.wav"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    body = f"--b\r\n{part}\r\n\r\nRIFF\r\n--b--\r\n".encode()
+    answer = client.post("/api/v1/transcribe/upload", content=body, headers=headers)
+    assert (answer.status_code, answer.json().get("name")) == (202, "ש.wav"), answer.text
+
+
 def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     left = threading.Event()
@@ -98,7 +133,7 @@ def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client,
 
 def test_uploads_that_are_no_forms(client: httpx.Client) -> None:
     path = "/api/v1/transcribe/upload"
-    check_problem(client.post(path, json={"url": URL}), 422, "invalid_request")
+    check_problem(client.post(path, json={"url": URL}), 415, "unsupported_media_type")
     truncated = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     check_problem(client.post(path, content=truncated, headers=headers), 422, "media_truncated")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from deploy.local.receiver import Received, Receiver
-from producers.webhooks import MAX_WAIT_SECONDS
+from schemas.webhooks import MAX_WAIT_SECONDS
 from sink.deliveries import NewDelivery, add
 from sink.holds import set_hold
 from sink.memory import MemoryObjectStore

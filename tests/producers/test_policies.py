@@ -40,7 +40,7 @@ def test_the_latest_policy_of_each_tenant_is_read(settings: KafkaSettings, fresh
 
 
 def test_nonsense_is_not_published(settings: KafkaSettings) -> None:
-    with pytest.raises(Permanent, match="is no class of data"):
+    with pytest.raises(Permanent, match="unknown class of data `sound`"):
         publish_policy(settings, replace(POLICY, retention_days={"sound": 7}), NOW, "test.absent")
 
 

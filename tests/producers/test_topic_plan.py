@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.topic_plan import Alter, Create, Existing, Grow, Plan, plan, retention_mistakes
+from producers.topic_plan import Alter, Create, Existing, Grow, Plan, grouped, plan, retention_mistakes
 from schemas.topics import DAY_MS, JOBS, PROGRESS, RESULTS, TOPICS
 
 WANTED = tuple(TOPICS.values())
@@ -100,3 +100,12 @@ def test_objects_must_live_as_long_as_the_records_that_name_them() -> None:
     )
     for_ever = {RESULTS: Existing(6, {"retention.ms": "-1"})}
     assert "for inf days" in retention_mistakes(topics, for_ever, 3650)[0]
+
+
+@given(brokers, st.none() | st.integers(1, 30))
+def test_a_difference_is_told_once_with_every_topic_that_has_it(
+    existing: dict[str, Existing], partitions: int | None
+) -> None:
+    changes = plan(WANTED, existing, partitions).differences
+    told = grouped(changes)
+    assert sorted(f"{name}: {what}" for what, names in told.items() for name in names) == sorted(map(str, changes))

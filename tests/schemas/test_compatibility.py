@@ -8,9 +8,10 @@ import pytest
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.schema import parse
 
+from schemas.avro_reading import AVRO_FOLDER, current_schema
 from schemas.events import EVENTS
 from schemas.release import schema_text
-from schemas.serde import AVRO_FOLDER, ManifestStore, current_schema
+from schemas.serde import ManifestStore
 
 RELEASED = {int(path.stem): path.read_text() for path in (AVRO_FOLDER / "released").glob("*.avsc")}
 

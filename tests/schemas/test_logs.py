@@ -3,7 +3,9 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from threading import Thread
+from typing import Literal
 
 import pytest
 
@@ -22,7 +24,7 @@ def _restored() -> Iterator[None]:
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     """What was written, parsed."""
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_a_line_is_json_with_what_is_bound(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,6 +35,40 @@ def test_a_line_is_json_with_what_is_bound(capsys: pytest.CaptureFixture[str]) -
     (line,) = lines(capsys)
     expected = {"event": "נעצר after 3 s", "job_id": "j", "topic": "scribe.jobs", "offset": 7, "process": "scribe-test"}
     assert expected.items() <= line.items()
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "level", "value", "time"),
+    [
+        ("plain", "event", "level", "warning", "timestamp"),
+        ("gcp", "message", "severity", "WARNING", "time"),
+        ("aws", "message", "level", "WARNING", "timestamp"),
+        ("datadog", "message", "status", "warning", "timestamp"),
+    ],
+)
+def test_fields_are_called_as_the_logger_reads_them(
+    capsys: pytest.CaptureFixture[str],
+    fields: Literal["plain", "gcp", "aws", "datadog"],
+    text: str,
+    level: str,
+    value: str,
+    time: str,
+) -> None:
+    """What is bound keeps its name."""
+    logs.configure(ServiceSettings(log_fields=fields), "scribe-test")
+    with logs.bound(job_id="j"):
+        logging.getLogger("ours").warning("slow")
+    (line,) = lines(capsys)
+    assert (line[text], line[level], line["job_id"]) == ("slow", value, "j")
+    assert datetime.fromisoformat(str(line[time])).tzinfo
+    assert ({"event", "level", "timestamp"} & line.keys()) <= {text, level, time}
+
+
+def test_lines_go_to_stdout_and_nothing_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(ServiceSettings(log_format="console"), "scribe-test")
+    logging.getLogger("ours").error("x")
+    said = capsys.readouterr()
+    assert ("ours" in said.out, said.err) == (True, "")
 
 
 def test_other_threads_are_named_too(capsys: pytest.CaptureFixture[str]) -> None:

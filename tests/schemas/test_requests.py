@@ -78,6 +78,8 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
     ("request_", "field"),
     [
         (replace(BARE_REQUEST, run=0), "run"),
+        (replace(BARE_REQUEST, run=-1), "run"),
+        (replace(BARE_REQUEST, run=2**31), "run"),
         (replace(BARE_REQUEST, expires_at=BEYOND), "expires_at"),
         (replace(BARE_REQUEST, requested_at=BEYOND), "requested_at"),
         (replace(BARE_REQUEST, expires_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))), "expires_at"),

@@ -40,7 +40,7 @@ _JOBS = """
 INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, fingerprint, duration, error, transcript_uri,
     result_event_id, requested_at, updated_at, completed_at)
 SELECT id, %(tenant)s, %(mark)s || id, 1, CASE WHEN %(ended)s THEN 'completed' ELSE 'transcribing' END,
-    jsonb_build_object('source', jsonb_build_object('uri', uri), 'metadata', jsonb_build_object('note', %(mark)s::text)),
+    jsonb_build_object('source', jsonb_build_object('uri', uri, 'name', %(mark)s || '.wav'), 'metadata', jsonb_build_object('note', %(mark)s::text)),
     decode(md5(id::text), 'hex'), 2.5, jsonb_build_object('message', %(mark)s::text), 's3://bucket/' || %(mark)s, id,
     %(at)s, %(at)s, CASE WHEN %(ended)s THEN %(at)s::timestamptz END
 FROM unnest(%(ids)s::uuid[], %(uris)s::text[]) AS new (id, uri)"""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sink.deny import DENIED, refusal
+from sink.deny import DENIED, DENIED_NAMES, refusal, refusal_of_name
 
 FORBIDDEN = {
     # IPv4, first and last of each range where its borders matter
@@ -140,3 +140,34 @@ def test_a_network_is_opened_by_name_and_no_other_with_it() -> None:
     assert refusal(ip_address("::1"), allowed) == "loopback"
     assert refusal(ip_address("::ffff:127.0.0.1"), allowed) == "IPv4-mapped"
     assert refusal(ip_address("10.0.0.1"), allowed) == "private"
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in DENIED_NAMES])
+def test_a_name_that_leads_inside_is_refused_with_all_below_it(name: str) -> None:
+    assert refusal_of_name(name)
+    assert refusal_of_name(f"a.b.{name}")
+    assert refusal_of_name(f"not-{name}.example") is None
+    assert refusal_of_name(f"{name}.example") is None
+
+
+@pytest.mark.parametrize("name", ["redis", "db", "metadata", "kubernetes", "com"])
+def test_a_name_without_a_domain_is_one_of_the_local_network(name: str) -> None:
+    assert refusal_of_name(name)
+    assert refusal_of_name(f"{name}.example") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "opened"),
+    [
+        ("localhost", "127.0.0.1/32", True),
+        ("a.localhost", "::/0", True),
+        ("localhost", "10.0.0.0/8", False),
+        ("metadata.google.internal", "10.0.0.0/8", False),
+        ("metadata.google.internal", "169.254.169.254/32", True),
+        ("crm.internal", "10.0.0.0/8", True),
+        ("printer.local", "192.168.0.0/16", True),
+        ("crm", "10.1.2.3/32", True),
+    ],
+)
+def test_a_network_that_the_operator_opened_opens_its_names(name: str, network: str, opened: bool) -> None:
+    assert (refusal_of_name(name, [ip_network(network)]) is None) == opened

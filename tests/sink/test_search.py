@@ -332,3 +332,29 @@ def test_a_snippet_is_a_stretch_of_the_text_around_the_first_match(marked_words:
     assert text.endswith(" …") or " ".join(words).endswith(shown)
     assert any(piece.match for piece in pieces) == any(marks)
     assert all(one.match != other.match for one, other in pairwise(pieces))
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "common"),
+    [
+        ("the", None, ("the",)),
+        ("Who was THERE", None, ("who", "was", "there")),
+        ("the refund", None, ("the",)),
+        ("refund or voucher", None, ()),
+        ("של את הבית", None, ()),
+        ("the", "de", ()),
+        ("the refund", "en", ("the",)),
+        ("the הבית", "he", ("the",)),
+    ],
+)
+async def test_words_that_are_too_common_are_named(
+    db: Database, text: str, language: str | None, common: tuple[str, ...]
+) -> None:
+    """English has such words; Hebrew has none here, and other languages are found by all of theirs."""
+    found = await find(db, text, language=language)
+    assert (found.hits, found.too_common) == ((), common)
+
+
+async def test_only_such_words_are_refused_where_none_of_them_can_be_found(db: Database) -> None:
+    with pytest.raises(Rejected, match=r"too common to be searched for \(the, of\): add a rarer one"):
+        await find(db, "the of", language="en")

@@ -11,6 +11,7 @@ from schemas.errors import Permanent
 from sink.target import Rules, check_answers, parse_target, redirected
 
 PRODUCTION = Rules()
+OPENED = Rules(allowed=(ip_network("10.0.0.0/8"),))
 DEVELOPMENT = Rules(development=True, allowed=(ip_network("127.0.0.0/8"),))
 
 REFUSED = {
@@ -80,6 +81,20 @@ REFUSED = {
     "https://[127.0.0.1]/": "IPv6|not written",
     "https://[v1.fe]/": "IPv6|not written",
     "https://[]/": "IPv6|not written",
+    # names that lead inside
+    "https://localhost/": "loopback",
+    "https://LOCALHOST.:8443/": "loopback",
+    "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/": "loopback",
+    "https://a.localhost/": "loopback",
+    "https://localhost.localdomain/": "loopback",
+    "https://printer.local/": "multicast DNS",
+    "https://metadata.google.internal/computeMetadata/v1/": "metadata",
+    "https://metadata.goog/": "metadata",
+    "https://ip-10-0-0-1.ec2.internal/": "private",
+    "https://kubernetes.default.svc/": "cluster",
+    "https://kubernetes.default.svc.cluster.local/": "cluster",
+    "https://router.home.arpa/": "private",
+    "https://redis/": "without a domain",
     # letters that parsers disagree on
     "https://example.com\\@evil.example/": "backslashes",
     "https://example.com/a b": "spaces",
@@ -97,6 +112,14 @@ def test_an_address_that_breaks_a_rule_is_refused_with_the_rule(url: str, why: s
     with pytest.raises(Permanent, match=why) as caught:
         parse_target(url, PRODUCTION)
     assert caught.value.code == "source_refused"
+
+
+@pytest.mark.parametrize("url", ["https://localhost/", "https://crm.internal/", "https://redis/"])
+def test_development_and_opened_networks_leave_names_to_the_look_up(url: str) -> None:
+    """What they lead to is judged when they are called."""
+    assert parse_target(url, Rules(development=True)).url == url
+    if "localhost" not in url:
+        assert parse_target(url, OPENED).url == url
 
 
 @pytest.mark.parametrize(

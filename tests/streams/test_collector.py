@@ -156,3 +156,20 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
 
 def test_a_group_ends_before_its_callers_give_up() -> None:
     assert Limits().seconds < HANDLER_SECONDS
+
+
+async def test_no_item_runs_beside_another_of_its_key() -> None:
+    """Though there is a free place: of two results of one job the second must see what the first has done."""
+    work = Work()
+    work.go_on.clear()
+    group = Collector("tests", work, key=lambda n: n % 10, limits=Limits(running=2, linger=0))
+    callers = [asyncio.create_task(group.add(n)) for n in (1, 2)]
+    while not work.groups:
+        await asyncio.sleep(0.001)
+    callers += [asyncio.create_task(group.add(n)) for n in (11, 3)]
+    while len(work.groups) < 2:
+        await asyncio.sleep(0.001)
+    assert work.groups == [[1, 2], [3]]
+    work.go_on.set()
+    assert await asyncio.gather(*callers) == [2, 4, 22, 6]
+    assert work.groups == [[1, 2], [3], [11]]

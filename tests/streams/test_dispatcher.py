@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.errors import Outage
+from schemas.answers import failed_result
+from schemas.errors import Outage, Permanent
 from schemas.events import EnhancementResult
 from schemas.events import Outcome as JobOutcome
 from schemas.settings import OutboundSettings
@@ -264,7 +265,7 @@ async def test_a_helper_goes_on_after_an_error_of_any_kind(world: World, monkeyp
         await until(lambda: has_states(world, "disabled"))
 
 
-async def test_another_requests_result_is_not_delivered(world: World) -> None:
+async def test_another_requests_result_is_delivered_as_a_conflict(world: World) -> None:
     """Two requests under one job id have the same event ids: only the one whose result was applied is told of it."""
     mine, others = world.receiver(), world.receiver()
     job = await world.job(mine)
@@ -274,8 +275,39 @@ async def test_another_requests_result_is_not_delivered(world: World) -> None:
     await world.apply(job)
     assert await world.persist.ended(conflicting) == "conflicting"
     async with world.dispatching():
-        await until(lambda: has_states(world, "delivered", "disabled"))
-    assert (len(mine.calls), others.calls) == (1, [])
+        await until(lambda: has_states(world, "delivered", "delivered"))
+    (told,), (refused,) = mine.calls, others.calls
+    assert (told.payload["type"], refused.payload["type"]) == ("job.completed", "job.failed")
+    data = refused.payload["data"]
+    assert (data["recording_id"], data["error"]["code"]) == ("other", "conflict")
+    assert (data["transcript_url"], data.get("text")) == (None, None)
+
+
+async def test_another_tenants_job_under_the_same_id_is_told_of_the_conflict(world: World) -> None:
+    """Even where it asks for the same: the id is taken, and what was heard for one tenant is not another's."""
+    mine, others = world.receiver(), world.receiver()
+    job = await world.job(mine)
+    theirs = replace(job, tenant="mallory", webhook_url=others.url)
+    assert await world.webhooks.ended(theirs.result()) == "scheduled"
+    await world.apply(job)
+    assert await world.persist.ended(theirs.result()) == "foreign"
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered", "delivered"))
+    (told,), (refused,) = mine.calls, others.calls
+    assert (told.payload["type"], refused.payload["type"]) == ("job.completed", "job.failed")
+    assert refused.payload["data"]["error"]["code"] == "conflict"
+
+
+async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(world: World) -> None:
+    """Its result is stale where the job has a row; whoever wrote it hears that it was no good."""
+    receiver = world.receiver()
+    job = await world.ended_job(receiver)
+    wrong = failed_result(replace(job.request(), run=0), Permanent("invalid_request", "run: must be at least 1"), AT)
+    assert await world.webhooks.ended(wrong) == "scheduled"
+    assert await world.persist.ended(wrong) == "stale"
+    async with world.dispatching():
+        await until(lambda: has_states(world, "delivered", "delivered"))
+    assert {call.payload["type"] for call in receiver.calls} == {"job.completed", "job.failed"}
 
 
 async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: World) -> None:

@@ -11,11 +11,12 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.extractive_ai import MODEL, ExtractiveService, Fault
-from schemas.enhancing import TOKENS_PER_DAY
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult, Outcome, TenantPolicy
+from schemas.quotas import TOKENS_PER_DAY
 from schemas.serde import Serde
 from sink import enhancements
+from sink.cancellation import cancel_until_done
 from sink.enhancements import EnhancementRow
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
@@ -239,8 +240,7 @@ async def test_a_killed_dispatcher_pays_for_no_answer_twice(world: World) -> Non
     work = Enhancements(world.db, enhancer("openai", world.service, **SMALL), (MODEL,), Serde(), LIMITS)
     task = asyncio.create_task(Leaser(world.db, work, LIMITS).run(stop))
     await crashed.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await cancel_until_done(task)
     (before,) = await world.rows("SELECT count(*) AS answers FROM enhancement_answers")
     assert before["answers"] >= 2
     await world.rows("UPDATE enhancement_calls SET lease_until = now() RETURNING 1")

@@ -25,6 +25,7 @@ def test_a_completed_job_brings_its_transcript() -> None:
         "run": 1,
         "tenant": "acme",
         "recording_id": "call of run 1",
+        "name": "call.opus",
         "outcome": "completed",
         "error": None,
         "language": "en",

@@ -1,12 +1,16 @@
 """Events become rows, whatever their order, number and run: on real PostgreSQL and a real object store."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
+from schemas.answers import failed_result
 from schemas.errors import Permanent
 from schemas.events import (
     JobProgress,
@@ -18,6 +22,7 @@ from schemas.events import (
     Stage,
     TenantPolicy,
 )
+from schemas.requests import slim_request
 from sink.postgres import Database
 from sink.s3 import S3ObjectStore
 from sink.tenants import policy_of
@@ -104,18 +109,41 @@ CASES = [
         [Q2, (2, "transcribing")],
     ),
     Case(
-        "another request under the same id",
+        "another request under the same id, whose result comes later",
         lambda j: [
             j.request(),
             j.request(recording_id="other"),
+            j.result(),
             j.result(request=j.request(source=Source(uri="https://media.example/other.opus"))),
             j.result(request=j.request(options=Options(language="he"))),
-            j.result(),
             j.result(request=j.request(recording_id="other")),
         ],
-        ["applied", "conflicting", "conflicting", "conflicting", "applied", "conflicting"],
+        ["applied", "conflicting", "applied", "conflicting", "conflicting", "conflicting"],
         C1,
-        [Q1, C1],
+        [Q1, (1, "conflict"), C1],
+    ),
+    Case(
+        "another request under the same id, whose result comes first",
+        lambda j: [
+            j.request(),
+            j.progress(1, 1),
+            j.result(request=j.request(options=Options(language="he"))),
+            j.request(options=Options(language="he")),
+            j.result(),
+        ],
+        ["applied", "applied", "applied", "duplicate", "conflicting"],
+        C1,
+        [Q1, T1, C1, (1, "conflict")],
+    ),
+    Case(
+        "a failed result whose request has lost its free texts",
+        lambda j: [
+            j.request(options=Options(prompt="p" * 9_000), metadata={"k": "v"}),
+            j.result(outcome=Outcome.FAILED, request=slim_request(j.request())),
+        ],
+        ["applied", "applied"],
+        F1,
+        [Q1, F1],
     ),
     Case(
         "progress of a run that has not begun",
@@ -195,6 +223,33 @@ async def test_a_job_erased_while_its_transcript_is_written_leaves_no_object(
 async def test_a_tenant_that_cannot_be_one_is_refused(persist: Persist) -> None:
     with pytest.raises(Permanent, match="tenant"):
         await persist.requested(new_job(tenant="../x").request())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recording_id": secrets.token_hex(300_000)},
+        {"source": Source(uri=f"upload://{secrets.token_hex(300_000)}")},
+        {"metadata": {str(number): "" for number in range(10_000)}},
+        {"run": 0},
+        {"run": -1},
+        {"requested_at": datetime(1, 1, 1, tzinfo=UTC)},
+        {"requested_at": datetime(9999, 12, 31, tzinfo=UTC)},
+        {"source": Source(uri="")},
+    ],
+    ids=lambda changes: str(*changes),
+)
+async def test_a_request_that_can_only_fail_has_a_row_that_does(
+    changes: dict[str, Any], persist: Persist, db: Database
+) -> None:
+    """Whatever is wrong with it, its row and the failed result of its own fit together, and into the database's indexes."""
+    job = new_job()
+    request = job.request(**changes)
+    failed = failed_result(request, Permanent("invalid_request", "see there"), AT)
+    assert await tell(persist, request, failed, request, failed) == ["applied", "applied", "duplicate", "duplicate"]
+    row = await row_of(db, job)
+    assert (row.state, row.error and row.error["code"]) == ("failed", "invalid_request")
+    assert await history_of(db, job) == [(request.run, "queued"), (request.run, "failed")]
 
 
 async def test_an_end_is_counted_once(persist: Persist) -> None:

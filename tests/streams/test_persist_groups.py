@@ -51,6 +51,7 @@ async def test_every_kind_of_result_has_its_own_effect_in_one_group(
     await persist.requested(old.request(2))
     await persist.requested(taken.request())
     await persist.requested(mixed.request())
+    await persist.ended(mixed.result())
     async with db.transaction() as connection:
         await connection.execute("INSERT INTO erased_jobs (job_id) VALUES (%s)", [erased.job_id])
     effects = await together(
@@ -66,12 +67,12 @@ async def test_every_kind_of_result_has_its_own_effect_in_one_group(
     )
     assert effects == ["applied", "applied", "stale", "erased", "foreign", "conflicting", "Poison", "duplicate"]
     assert {(await row_of(db, job)).state for job in (unknown, twice)} == {"completed"}
-    assert {(await row_of(db, job)).state for job in (old, taken, mixed)} == {"queued"}
+    assert {(await row_of(db, job)).state for job in (old, taken)} == {"queued"}
     assert await rows(db, "SELECT 1 FROM jobs WHERE job_id = %s", erased.job_id) == []
-    kept = {transcript_key(job.tenant, job.job_id, 1) for job in (unknown, twice)}
+    kept = {transcript_key(job.tenant, job.job_id, 1) for job in (unknown, twice, mixed)}
     assert set(object_store.keys("")) == kept
     applied = await rows(db, "SELECT job_id FROM applied_events")
-    assert {row["job_id"] for row in applied} == {unknown.job_id, twice.job_id}
+    assert {row["job_id"] for row in applied} == {unknown.job_id, twice.job_id, mixed.job_id}
 
 
 async def test_the_runs_of_one_job_keep_their_order_through_groups(persist: Persist, db: Database) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from schemas.retention import Rules
+from schemas.settings import PostgresSettings
 from sink import erasure
 from sink.postgres import Database
 from sink.retention_session import RetentionSession
@@ -107,3 +108,24 @@ async def test_who_sweeps_once_leaves_it_to_whoever_leads(
         assert objects(object_store, over) == sorted(over.keys())
     assert await retain.once(asyncio.Event())
     assert objects(object_store, over) == []
+
+
+@pytest.mark.parametrize("end", ["stop", "cancel"])
+async def test_an_end_in_the_moment_in_which_a_connection_is_granted_comes(
+    database: str, object_store: S3ObjectStore, end: str
+) -> None:
+    """What sweeps waits for the only connection."""
+    settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 1})
+    async with Database.open(settings, timeout=60) as one:
+        for steps in range(7):
+            stop = asyncio.Event()
+            connection = await one._pool.getconn()
+            retain = Retain(one, Sweep(one, object_store, Rules()), Orphans(one, object_store), ANNOUNCED)
+            running = asyncio.create_task(retain.run(stop))
+            while not one._pool._waiting:
+                await asyncio.sleep(0)
+            await one._pool.putconn(connection)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            stop.set() if end == "stop" else running.cancel()
+            assert (await asyncio.wait({running}, timeout=60))[0], f"{steps} steps after the grant"

@@ -1,10 +1,11 @@
 """Which processes are beyond help, and which only wait."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from streams.watchdog import Limits, Vitals, stall
+from streams.watchdog import Cause, Limits, Vitals, cause, stall
 
 LIMITS = Limits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
 WELL = Vitals(
@@ -54,3 +55,21 @@ def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
 )
 def test_a_process_without_progress_ends_with_a_reason(vitals: Vitals, words: str) -> None:
     assert words in (stall(vitals, LIMITS) or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, None),
+        ({"tick": 61, "handling": 400}, Cause.LOOP),
+        ({"handling": 400}, Cause.RECORD),
+        ({"handling": 400, "coordinating": False}, Cause.OUTSIDE),
+        ({"handling": 400, "rebalance": 400}, Cause.OUTSIDE),
+        ({"handling": 400, "stopping": 100.0}, Cause.OUTSIDE),
+        ({"fetching": 700}, Cause.OUTSIDE),
+        ({"committing": 400}, Cause.OUTSIDE),
+        ({"poll": 400, "settled": 400}, Cause.OUTSIDE),
+    ],
+)
+def test_a_record_is_blamed_only_when_nothing_outside_explains_it(changes: dict[str, Any], why: Cause | None) -> None:
+    assert cause(replace(WELL, **changes), LIMITS) == why

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "sink", "producers", "gpu_consumers", "streams")
-TOP_LEVEL = {*PACKAGES, "deploy", "tests", "pyproject.toml", "README.md"}
+TOP_LEVEL = {*PACKAGES, "deploy", "tests", "pyproject.toml", "README.md", "LICENSE"}
 
 
 def tracked() -> list[Path]:
@@ -32,7 +32,7 @@ OURS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in (*PACKAGE
 
 
 def test_the_top_level_is_fixed() -> None:
-    """Seven names, two files, and dot-files."""
+    """Seven names, three files, and dot-files."""
     assert {
         path.relative_to(ROOT).parts[0] for path in tracked() if not path.relative_to(ROOT).parts[0].startswith(".")
     } <= TOP_LEVEL
@@ -122,3 +122,12 @@ def test_console_scripts_exist() -> None:
         module, function = target.split(":")
         tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text())
         assert any(isinstance(node, ast.FunctionDef) and node.name == function for node in tree.body), target
+
+
+def test_the_licence_is_whole_and_named() -> None:
+    """The text of Apache-2.0, and the package's own word for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text.splitlines()[1]
+    assert "END OF TERMS AND CONDITIONS" in text

@@ -4,6 +4,9 @@ import psycopg
 
 OWNERS_ONLY = {
     "schema_migrations": "which migrations were applied: no tenant's data",
+    "partition_owners": "which process has which partition: no tenant's data",
+    "record_marks": "places of records that ended a process: no tenant's data",
+    "skipped_records": "places of records that an operator passed over: no tenant's data",
     "erased_jobs": "tombstones are the sweep's; scribe_is_erased() answers for one job",
 }
 SAYING = (

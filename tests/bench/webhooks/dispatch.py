@@ -4,7 +4,7 @@ python -m tests.bench.webhooks.dispatch dispatch
 """
 
 import streams.outcome
-from streams.__main__ import main
+from streams.command import main
 
 
 def never(*_: object) -> bool:

@@ -11,12 +11,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from sink.cancellation import set_within
 from sink.signature import ID, TIMESTAMP, format_secret
 from tests.bench.webhooks.plan import Kind, Plan, Reply
 
@@ -135,8 +136,7 @@ class Receivers:
                 await writer.drain()
 
     async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), seconds)
+        await set_within(self._over, seconds)
 
 
 async def serve(plan: Plan, log: Path) -> None:

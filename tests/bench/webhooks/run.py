@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.settings import OutboundSettings, PostgresSettings
+from sink.cancellation import cancel_until_done
 from sink.endpoints import rotate_secret
 from sink.postgres import Database
 from sink.webhook_secrets import SecretBox
@@ -96,9 +96,7 @@ class _Run:
             try:
                 await self._watched(database, bars)
             finally:
-                loading.cancel()
-                with suppress(asyncio.CancelledError):
-                    await loading
+                await _ended(loading)
 
     def _note_loaded(self, number: int) -> None:
         self.loaded = number
@@ -122,11 +120,7 @@ class _Run:
                     bars.update(tasks[name], completed=number)
             await asyncio.wait(harms, timeout=PATIENCE_SECONDS)
         finally:
-            for task in harms:
-                task.cancel()
-            for outcome in await asyncio.gather(*harms, return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    raise outcome
+            await _ended(*harms)
 
     async def _spread(self, times: int, total: int, harm: Callable[[random.Random], Awaitable[None]]) -> None:
         """Do harm when the run has come so and so far, at a moment that chance chooses."""
@@ -148,3 +142,11 @@ class _Run:
         secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
         await database.run_when_back(lambda connection: rotate_secret(connection, secrets, endpoint), LOOK_SECONDS)
         self.rotations += 1
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """End tasks; raises what one of them raised."""
+    await cancel_until_done(*tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

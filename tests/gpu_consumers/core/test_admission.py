@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.core.admission import DONE_AHEAD, GroupGate, PartitionGate, Valve, Watermarks, due_at
-from gpu_consumers.core.offsets import MAX_BITMAP
 from schemas.headers import NOT_BEFORE
+from schemas.offset_metadata import MAX_BITMAP
 
 
 def test_a_valve_closes_at_high_and_opens_only_at_low() -> None:

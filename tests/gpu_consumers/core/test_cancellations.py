@@ -14,7 +14,7 @@ from tests.samples import BARE_REQUEST
 ORDERS = st.builds(
     JobControl,
     job_id=st.integers(0, 5).map(lambda number: UUID(int=number)),
-    run=st.integers(1, 4),
+    run=st.one_of(st.integers(-2, 4), st.just(2**31 - 1)),
     tenant=st.sampled_from("ab"),
     action=st.sampled_from(["cancel", "cancel", "pause"]),
     by=st.just("x"),
@@ -29,7 +29,7 @@ def test_a_run_is_cancelled_by_an_order_of_its_tenant_for_it_or_a_later_one(orde
         cancellations.add(order)
     for number in range(6):
         for tenant in "ab":
-            for run in range(1, 6):
+            for run in (-(2**31), -1, 0, *range(1, 6), 2**31):
                 request = replace(BARE_REQUEST, job_id=UUID(int=number), tenant=tenant, run=run)
                 wanted = any(
                     (order.job_id, order.tenant, order.action) == (request.job_id, tenant, "cancel")

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.core.duplicates import Firsts, Verdict, key_of
+from schemas.events import Options, Priority, Source
 from schemas.headers import Origin
 from tests.samples import BARE_REQUEST
 
@@ -47,17 +49,34 @@ def test_a_re_read_takes_over_from_what_can_no_longer_commit() -> None:
     assert firsts.end(KEY, "after it", final=True) == ["b"]
 
 
-@pytest.mark.parametrize("other", [replace(BARE_REQUEST, run=2), replace(BARE_REQUEST, tenant="another")])
-def test_another_run_or_tenant_is_another_job(other: object) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run": 2},
+        {"tenant": "another"},
+        {"options": Options(language="he")},
+        {"source": Source(uri="https://media.example/other.opus")},
+        {"recording_id": "other"},
+    ],
+    ids=lambda changes: str(*changes),
+)
+def test_another_run_tenant_or_request_is_work_of_its_own(changes: dict[str, Any]) -> None:
     firsts: Firsts[str] = Firsts()
     firsts.claim(KEY, FIRST, "a")
     firsts.end(KEY, "a", final=True)
-    assert firsts.claim(key_of(other), SECOND, "b") is Verdict.RUN  # type: ignore[arg-type]
+    assert firsts.claim(key_of(replace(BARE_REQUEST, **changes)), SECOND, "b") is Verdict.RUN
+
+
+@pytest.mark.parametrize(
+    "changes", [{"metadata": {"n": "2"}}, {"webhook_url": "https://hooks.example/b"}, {"priority": Priority.EXPRESS}]
+)
+def test_what_is_beside_a_request_makes_it_no_other_one(changes: dict[str, Any]) -> None:
+    assert key_of(replace(BARE_REQUEST, **changes)) == KEY
 
 
 def test_memory_is_bounded_and_keeps_what_was_asked_for_last() -> None:
     firsts: Firsts[int] = Firsts(remembered=2)
-    keys = [(f"t{number}", KEY[1], 1) for number in range(3)]
+    keys = [(f"t{number}", *KEY[1:]) for number in range(3)]
     for number, key in enumerate(keys):
         firsts.claim(key, FIRST, number)
         firsts.end(key, number, final=True)

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_consumers.core.offsets import (
-    MAX_BITMAP,
-    MAX_METADATA,
-    PREFIX,
-    PartitionOffsets,
-    Position,
-    decode,
-    encode,
-    restore,
-)
+from gpu_consumers.core.offsets import PartitionOffsets, Position, decode, encode, restore
+from schemas.offset_metadata import MAX_BITMAP, MAX_METADATA, PREFIX
 
 
 def at(base: int, *done: int) -> PartitionOffsets:

@@ -1,11 +1,14 @@
 """Forms cut into pieces anywhere, in any order of fields, and forms that are wrong."""
 
+from collections import deque
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.api.form_parts import read_part
 from producers.api.multipart import MAX_FIELD_BYTES, MultipartForm
 from schemas.errors import Rejected
 
@@ -103,9 +106,108 @@ def test_a_form_that_ends_early() -> None:
     assert caught.value.code == "media_truncated"
 
 
-@pytest.mark.parametrize(
-    "content_type", ["", "application/json", "multipart/form-data", "multipart/form-data; boundary="]
-)
-def test_no_form_at_all(content_type: str) -> None:
-    with pytest.raises(Rejected, match="multipart/form-data with a boundary"):
+BOUNDARIES = [
+    "multipart/form-data",
+    "multipart/form-data; boundary",
+    "multipart/form-data; boundary=",
+    'multipart/form-data; boundary=""',
+    "multipart/form-data; boundary=" + "b" * 257,
+    'multipart/form-data; boundary="' + "b" * 100_000 + '"',
+    "multipart/form-data; boundary=\xe9",
+    'multipart/form-data; boundary="a\tb"',
+    "multipart/form-data; boundary*=utf-8''b",
+    "multipart/form-data; Boundary =",
+]
+
+
+@pytest.mark.parametrize("content_type", BOUNDARIES, ids=range(len(BOUNDARIES)))
+def test_a_boundary_that_is_none(content_type: str) -> None:
+    with pytest.raises(Rejected) as caught:
         MultipartForm(content_type, 10, NAMES)
+    assert [item["field"] for item in caught.value.errors] == ["Content-Type"]
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=300) | st.text(' ;="\\*b', max_size=40))
+def test_any_content_type_is_one_of_a_form_or_rejected(parameters: str) -> None:
+    with suppress(Rejected):
+        MultipartForm(f"multipart/form-data;{parameters}", 10, NAMES).feed(b"--b\r\n\r\n")
+
+
+@given(st.binary(max_size=200) | st.text(' ;="\\*name', max_size=40).map(str.encode))
+def test_any_header_of_a_part_is_read_or_rejected(disposition: bytes) -> None:
+    with suppress(Rejected):
+        read_part({b"content-disposition": b"form-data; name=file;" + disposition, b"content-type": disposition})
+
+
+def part(*headers: str, content: str = "x") -> bytes:
+    return "\r\n".join([f"--{BOUNDARY}", *headers, "", content, f"--{BOUNDARY}--", ""]).encode()
+
+
+FIELD = 'Content-Disposition: form-data; name="language"'
+A_FILE = 'Content-Disposition: form-data; name="file"; filename="a.wav"'
+HEADS: list[tuple[list[str], str, str]] = [
+    ([], "body", "no header such as"),
+    (["Content-Type: audio/wav"], "body", "no header such as"),
+    (["Content-Disposition: form-data"], "body", "no header such as"),
+    (["Content-Disposition: form-data; filename=a.wav"], "body", "no header such as"),
+    (['Content-Disposition: attachment; name="file"; filename="a.wav"'], "body", "no header such as"),
+    (["Content-Disposition: form-data; name*=utf-8''file"], "body", "no header such as"),
+    (["Content-Disposition: form-data; name=file; filename*=UTF-8''a.wav"], "file", "forms have no filename*="),
+    (["Content-Disposition: form-data; name=file; filename *= UTF-8''a"], "file", "forms have no filename*="),
+    (['Content-Disposition: form-data; name="file"'], "file", 'filename="..." is missing'),
+    ([FIELD, FIELD], "body", "Content-Disposition more than once"),
+    ([A_FILE, "Content-Transfer-Encoding: base64"], "file", "Content-Transfer-Encoding is not known"),
+    ([A_FILE, "content-transfer-encoding: Quoted-Printable"], "file", "Content-Transfer-Encoding is not known"),
+    ([A_FILE, "Content-Encoding: gzip"], "file", "Content-Encoding is not known"),
+    ([A_FILE, "Content-Type: multipart/mixed; boundary=c"], "file", "a form within a form"),
+    ([FIELD, "Content-Type: text/plain; charset=utf-16"], "language", "names another charset"),
+    ([FIELD, "Content-Type: text/plain; charset=iso-8859-1"], "language", "names another charset"),
+    ([FIELD, "X: " + "x" * 5000], "body", "Maximum header size"),
+    ([FIELD, "X" * 5000 + ": x"], "body", "Maximum header size"),
+    ([FIELD, *(f"X-{number}: x" for number in range(10_000))], "body", "Maximum header count"),
+    ([FIELD, "no colon"], "body", "cannot be read"),
+    ([FIELD, "b\xe9d: x"], "body", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("headers", "field", "message"), HEADS, ids=range(len(HEADS)))
+def test_wrong_heads_of_parts(headers: list[str], field: str, message: str) -> None:
+    """Whether the headers come in one piece or byte by byte."""
+    body = part(*headers)
+    for cuts in ([], list(range(min(len(body), 6000)))):
+        with pytest.raises(Rejected) as caught:
+            read(body, cuts)[0].finish()
+        (error,) = caught.value.errors
+        assert (error["field"], message in error["message"]) == (field, True), error
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [A_FILE, "Content-Type: audio/wav", "Content-Transfer-Encoding: Binary"],
+        [A_FILE, "Content-Type: text/plain; charset=utf-16"],
+        ["CONTENT-DISPOSITION: Form-Data; Name=file; FileName=a.wav"],
+        [A_FILE + "; filename*=UTF-8''b.wav"],
+        [A_FILE, "X-Of-My-Own: anything"],
+    ],
+)
+def test_heads_of_files_that_are_as_good(headers: list[str]) -> None:
+    form, file = read(part(*headers))
+    form.finish()
+    assert (file, form.file_name) == (b"x", "a.wav")
+
+
+def test_the_name_of_a_file_is_kept_in_any_script() -> None:
+    form, _ = read(part('Content-Disposition: form-data; name="file"; filename="שיחה; 5.opus"'))
+    assert form.file_name == "שיחה; 5.opus"
+
+
+def test_what_stands_around_the_parts_has_a_limit() -> None:
+    """Before the first boundary, behind one, and behind the last."""
+    behind_one = body_of([("language", None, b"he")], end=f"--{BOUNDARY} ")
+    for begin, filling in ((b"\r\n", b"\n"), (behind_one, b" "), (body_of([FILE]), b" ")):
+        form = MultipartForm(TYPE, 1000, NAMES)
+        form.feed(begin)
+        with pytest.raises(Rejected) as caught:
+            deque(map(form.feed, [filling * 10_000] * 100))
+        assert caught.value.code == "media_too_large"

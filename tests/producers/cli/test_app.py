@@ -1,32 +1,60 @@
-"""The commands as a whole: each explains itself on 80 columns."""
+"""The commands as a whole: each explains itself on 80 columns and in a pipe."""
+
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
 
 from producers.cli.app import create_cli
+from schemas.command_line import DISTRIBUTION
+from tests.structure.test_command_lines import declared
 
-COMMANDS = ["", "submit", "watch", "result", "cancel", "models", "enhance", "topics", "topics apply", "topics check"]
-COMMANDS += ["keys", "keys create", "keys list", "keys revoke", "schemas", "schemas register", "schemas check"]
-COMMANDS += ["database", "database migrate", "webhooks"]
-COMMANDS += [f"webhooks {name}" for name in ("list", "show", "secret", "rotate", "enable", "disable", "reencrypt")]
-COMMANDS += [f"webhooks {name}" for name in ("deliveries", "redeliver", "test")]
-COMMANDS += ["erase", "hold", "hold set", "hold release", "hold list"]
-COMMANDS += ["dlq", "dlq list", "dlq show", "dlq redrive", "dlq discard", "replay"]
-COMMANDS += ["tenants", "tenants set", "tenants show", "tenants list"]
+COMMANDS = ["", *{words for words, _ in declared(create_cli())}]
+COMMANDS = sorted({*COMMANDS, *(words.rpartition(" ")[0] for words in COMMANDS)})
+
+
+def shown(*arguments: str) -> str:
+    done = CliRunner().invoke(create_cli(), arguments, prog_name="scribe", env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_a_terminal_and_says_what_it_does(command: str) -> None:
-    shown = CliRunner().invoke(create_cli(), [*command.split(), "--help"], prog_name="scribe", env={"COLUMNS": "80"})
-    assert shown.exit_code == 0, shown.output
-    lines = shown.output.splitlines()
+    lines = shown(*command.split(), "--help").splitlines()
     assert max(len(line) for line in lines) <= 80
-    assert any(line.strip().startswith(f"Usage: scribe {command}".strip()) for line in lines)
+    assert lines[0].startswith(f"Usage: scribe {command}".strip())
+    assert "[/" not in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
-    "command", ["", "submit", "watch", "result", "cancel", "topics apply", "keys create", "tenants set"]
+    "command",
+    [
+        *("submit", "jobs", "status", "watch", "result", "cancel", "topics apply", "keys create", "tenants set"),
+        *("dlq redrive", "dlq skip"),
+    ],
 )
 def test_help_teaches_with_examples(command: str) -> None:
-    shown = CliRunner().invoke(create_cli(), [*command.split(), "--help"], prog_name="scribe", env={"COLUMNS": "80"})
-    assert f"scribe {command}".strip() in shown.output.split("Usage:", 1)[1].split("\n", 1)[1]
+    """On lines of their own, whole, to be copied."""
+    lines = [line.strip() for line in shown(*command.split(), "--help").splitlines()[1:]]
+    assert any(line.startswith(f"scribe {command} ") or f"(scribe {command} " in line for line in lines)
+
+
+@pytest.mark.parametrize("command", ["", "dlq"])
+def test_a_group_alone_shows_its_help_and_is_a_mistake(command: str) -> None:
+    done = CliRunner().invoke(create_cli(), command.split(), prog_name="scribe")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == shown(*command.split(), "--help")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert shown("--version") == f"scribe {version(DISTRIBUTION)}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"), [("submti x", "submit"), ("dlq redrvie", "redrive"), ("submit x --langauge he", "--language")]
+)
+def test_a_misspelt_word_is_answered_with_the_right_one(line: str, meant: str) -> None:
+    done = CliRunner().invoke(create_cli(), line.split(), prog_name="scribe")
+    assert done.exit_code == 2
+    assert meant in done.stderr.splitlines()[-1]

@@ -32,4 +32,4 @@ def test_a_file_is_named_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "call.wav"
     path.write_bytes(b"RIFF")
     source = source_of(path)
-    assert (source.sha256, source.size_bytes) == (hashlib.sha256(b"RIFF").hexdigest(), 4)
+    assert (source.sha256, source.size_bytes, source.name) == (hashlib.sha256(b"RIFF").hexdigest(), 4, "call.wav")

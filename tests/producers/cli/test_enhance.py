@@ -21,6 +21,6 @@ def test_what_a_model_wrote_is_shown_as_it_is_and_obeyed_by_nobody() -> None:
     assert out.getvalue().splitlines() == [
         "first [bold]line",
         "]0;titlesecond [/nothing]",
-        "1.50 s  [red]person  [/][2JAnna 17  ",
+        "1.50 s  [red]person  [/][2JAnna 17",
         "[/m], 3 tokens",
     ]

@@ -1,0 +1,107 @@
+"""HTTP/1.1 as uvicorn reads it with httptools, with problem documents for requests that never become one."""
+
+import logging
+import re
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from producers.api.problems import framing_problem
+from schemas import metrics
+from schemas.errors import Rejected
+
+log = logging.getLogger(__name__)
+MAX_HEAD_BYTES = 64 * 1024  # request line and headers
+_UPGRADE = re.compile(rb"(?<=\n)upgrade(?=:)", re.IGNORECASE)
+_NOT_ASKED = b"x-upgrade"
+_LINE = b"upgrade:"
+
+
+class ProblemProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **values: Any) -> None:
+        super().__init__(*arguments, **values)
+        self._reading_head = True
+        self._head_bytes = 0
+        self._kept_back = b""
+        self._refusal: Rejected | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read more; a head that grows on and on is refused before it is whole."""
+        self._unset_keepalive_if_required()
+        if self._reading_head:
+            data = self._without_upgrade(data)
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+            if self._reading_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse("headers_too_large", f"at most {MAX_HEAD_BYTES} bytes")
+        except httptools.HttpParserCallbackError:
+            self.send_400_response("its parts do not fit together")
+        except (httptools.HttpParserError, _Refused) as error:
+            self.send_400_response(str(error))
+
+    def _without_upgrade(self, data: bytes) -> bytes:
+        """A piece of a head without the wish for another protocol.
+
+        httptools takes what follows such a head for that protocol, although a server may go on as if it had not been
+        asked. Java's client asks for HTTP/2 in the first request of every connection without TLS.
+        """
+        data, self._kept_back = self._kept_back + data, b""
+        end = data.find(b"\r\n\r\n") + 1 or len(data)
+        data = _UPGRADE.sub(_NOT_ASKED, data[:end]) + data[end:]
+        last = data[data.rfind(b"\n") + 1 :]
+        if end == len(data) and last and _LINE.startswith(last.lower()):
+            data, self._kept_back = data[: -len(last)], last
+        return data
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._reading_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self._reading_head = False
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse("headers_too_large", f"at most {MAX_HEAD_BYTES} bytes")
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            self._refuse("malformed_request", "there must be one Host")
+        if self.parser.should_upgrade():  # asked for behind another request, in the same piece
+            self._refuse("malformed_request", "Upgrade is not known")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Its body is whole; what comes next is the head of another request."""
+        self._reading_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def _refuse(self, code: str, detail: str) -> None:
+        self._refusal = Rejected(code, detail)
+        raise _Refused
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what cannot be read, and close: where the next request would begin is not known."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or not cycle.more_body:
+                # the answer to the request before stands alone, then the connection ends
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        error = self._refusal or Rejected("malformed_request", msg)
+        log.debug("not a request: %s", error.detail)
+        status, headers, body = framing_problem(error)
+        metrics.HTTP_REQUESTS.labels("other", "none", status).inc()
+        lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"connection: close\r\n\r\n", body]))
+        self.transport.close()
+
+
+class _Refused(Exception):
+    """The head of a request is refused, for the reason that its connection keeps."""

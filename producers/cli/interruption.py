@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM: a command that is interrupted says what of its work goes on, what was done, and how to go on."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+NOTHING_DONE = "interrupted; nothing was changed"
+
+
+@contextmanager
+def telling(words: str | Callable[[], str]) -> Iterator[None]:
+    """End the command with `words` on stderr and exit code 130 (143 for SIGTERM) when it is interrupted within."""
+    terminated: list[bool] = []
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        # the same end as by Ctrl-C, which asyncio brings about in good order
+        terminated.append(True)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"{words if isinstance(words, str) else words()}\n")
+        raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Count:
+    """How many are done, of all where that is known, for the words of an interruption."""
+
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
+        self.done = 0
+
+    def add(self, count: int = 1) -> None:
+        """So many more."""
+        self.done += count
+
+    def __str__(self) -> str:
+        return f"{self.done:,} of {self.total:,}"

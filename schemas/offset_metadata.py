@@ -1,0 +1,78 @@
+"""Offset metadata of the GPU groups: which offsets above the committed one are finished, as a bitmap in text. Pure.
+
+Behind the bitmap stand the marks of what was begun and the id of the topic, which whoever writes only the bitmap keeps.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Iterable
+
+PREFIX = "sr1:"
+NEXT = ";"  # between the bitmap, the marks and the topic
+MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
+MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
+
+
+def bitmap_of(base: int, done: Iterable[int]) -> str:
+    """The bitmap of `done`, all at or above `base`; empty for none."""
+    bits = 0
+    for offset in done:
+        bits |= 1 << (offset - base)
+    return base64.b64encode(_packed(bits)).decode() if bits else ""
+
+
+def done_of(base: int, bitmap: str) -> frozenset[int]:
+    """The offsets in a bitmap; empty for whatever was not written by `bitmap_of`, never an error."""
+    if not bitmap:
+        return frozenset()
+    try:
+        raw = _unpack(base64.b64decode(bitmap.encode("ascii"), validate=True))
+    except (binascii.Error, zlib.error, ValueError):
+        return frozenset()
+    return frozenset(base + 8 * i + bit for i, byte in enumerate(raw) if byte for bit in range(8) if byte >> bit & 1)
+
+
+def joined(bitmap: str, marks: str, topic_id: str) -> str:
+    """Metadata of the three parts; nothing is the empty text."""
+    text = NEXT.join((bitmap, marks, topic_id)).rstrip(NEXT)
+    return PREFIX + text if text else ""
+
+
+def parts_of(metadata: str | None) -> tuple[str, str, str]:
+    """Bitmap, marks and topic in metadata; empty texts for what was not written by us."""
+    if not metadata or not metadata.startswith(PREFIX):
+        return "", "", ""
+    bitmap, marks, topic_id, *_ = [*metadata.removeprefix(PREFIX).split(NEXT), "", ""]
+    return bitmap, marks, topic_id
+
+
+def with_done(base: int, metadata: str | None, offset: int) -> str:
+    """The same metadata with one more finished offset, at or above `base`; of any length."""
+    bitmap, marks, topic_id = parts_of(metadata)
+    return joined(bitmap_of(base, {*done_of(base, bitmap), offset}), marks, topic_id)
+
+
+def covers(base: int, metadata: str | None, offset: int) -> bool:
+    """Whether a committed position says that `offset` is finished."""
+    return offset < base or offset in done_of(base, parts_of(metadata)[0])
+
+
+def _packed(bits: int) -> bytes:
+    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    packed = zlib.compress(raw, 9)
+    return b"z" + packed if len(packed) < len(raw) else b"r" + raw
+
+
+def _unpack(body: bytes) -> bytes:
+    kind, content = body[:1], body[1:]
+    if kind == b"z":
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(content, MAX_BITMAP)
+        if not unpacker.eof:
+            raise ValueError("longer than any bitmap of ours, or cut off")
+    elif kind != b"r":
+        raise ValueError("neither raw nor compressed")
+    if len(content) > MAX_BITMAP:
+        raise ValueError("longer than any bitmap of ours")
+    return content

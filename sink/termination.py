@@ -1,0 +1,120 @@
+"""The end of a process: SIGTERM or SIGINT asks for it, it has a limited time to be orderly, and then it is forced."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, NoReturn, Self
+
+log = logging.getLogger(__name__)
+
+EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ALARM_SECONDS = 5  # after the limit: when not even a log line can be written, the kernel ends the process
+
+
+class Termination:
+    """Turns the first SIGTERM or SIGINT into a request to stop, for whose fulfilment there are `seconds`.
+
+    Until somebody can be asked to stop the process just exits, with code 0. When the time is over the stacks of all
+    tasks and threads are logged and the process ends with EXIT_CODE. A second signal ends it at once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stop: Callable[[], None] | None = None
+        self._requested = threading.Event()
+        self._signal = ""
+
+    def install(self) -> Self:
+        """Take the signals over, for the rest of the process's life; only the main thread may do so."""
+        # made now: a signal comes at any moment, also in the middle of the start of another thread
+        threading.Thread(target=self._watch, name="termination", daemon=True).start()
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        return self
+
+    def on_request(self, stop: Callable[[], None]) -> None:
+        """Call `stop` from the main thread, between any two steps of it, when the end is asked for, or now if it was."""
+        self._stop = stop
+        if self._requested.is_set():
+            stop()
+
+    def on_request_in(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+        """As `on_request`, but `stop` is called by a loop; nothing happens when that is closed by then."""
+
+        def soon() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(stop)
+
+        self.on_request(soon)
+
+    def event(self) -> asyncio.Event:
+        """An event of the running loop, set when the end is asked for."""
+        stop = asyncio.Event()
+        self.on_request_in(asyncio.get_running_loop(), stop.set)
+        return stop
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        # no log line here: the signal may have come in the middle of one
+        self._signal = signal.Signals(number).name
+        for each in SIGNALS:
+            # the default action needs no step of the main thread, but process 1 has none
+            signal.signal(each, _end_at_once if os.getpid() == 1 else signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds + ALARM_SECONDS)
+        self._requested.set()
+        if self._stop is None:
+            sys.exit(0)
+        self._stop()
+
+    def _watch(self) -> None:
+        self._requested.wait()
+        log.info("%s: ending in good order, or by force after %g s", self._signal, self._seconds)
+        time.sleep(self._seconds)
+        end_by_force(f"it was told to end {self._seconds:g} s ago")
+
+
+def end_by_force(reason: str) -> NoReturn:
+    """Log why, with the stacks of all tasks and threads, and end the process with EXIT_CODE."""
+    log.critical("ending the process: %s\n%s", reason, stacks())
+    # nothing that still runs could be trusted to end it in an orderly way
+    os._exit(EXIT_CODE)
+
+
+def stacks() -> str:
+    """Where every thread stands, and what every task waits for."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    threads = (
+        f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+    )
+    tasks = (f"task {task.get_name()}:\n{''.join(_awaits(task.get_coro()))}" for task in _tasks() if not task.done())
+    return "\n".join((*threads, *tasks))
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
+def _tasks() -> "list[asyncio.Task[Any]]":
+    """Of all event loops; asyncio itself tells only of one that is given."""
+    gc.unfreeze()
+    # by their types: an object may say of itself that it is of any class
+    return [found for found in gc.get_objects() if issubclass(type(found), asyncio.Task)]
+
+
+def _awaits(awaited: Any) -> Iterator[str]:
+    """A line for each coroutine, from the outermost to the one that waits."""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            code = frame.f_code
+            yield f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_qualname}\n'
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)

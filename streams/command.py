@@ -1,0 +1,65 @@
+"""What `scribe-streams` takes."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from schemas.command_line import Version, command_line, deferred_to
+from schemas.errors import ScribeError
+
+cli = command_line("The Faust apps, the dispatcher and the sweep.")
+
+
+@cli.callback()
+def _root(version: Version = False) -> None:
+    """Says what needs no command."""
+
+
+@cli.command()
+@deferred_to("streams.__main__")
+def persist() -> None:
+    """Write jobs, transcripts and history into PostgreSQL and the object store."""
+
+
+@cli.command()
+@deferred_to("streams.__main__")
+def enhance() -> None:
+    """Schedule a call of the enhanced-AI service for every job whose request asks for it."""
+
+
+@cli.command()
+@deferred_to("streams.__main__")
+def webhooks() -> None:
+    """Schedule a webhook for every end of a job whose request names one."""
+
+
+@cli.command()
+@deferred_to("streams.__main__")
+def dispatch() -> None:
+    """Send the scheduled webhooks, signed, and make the scheduled calls of the enhanced-AI service.
+
+    Without ENHANCED_AI_ENDPOINT it only sends webhooks.
+    """
+
+
+@cli.command()
+@deferred_to("streams.__main__")
+def retain(
+    once: Annotated[
+        bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
+    ] = False,
+) -> None:
+    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
+
+    Start as many as you like: one works, the others wait for it to end.
+    """
+
+
+def main() -> None:
+    """Run the command line; a wrong environment is told in one line a mistake."""
+    try:
+        cli(prog_name="scribe-streams")
+    except ScribeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

@@ -1,0 +1,149 @@
+"""Every command with --json prints one form: an object a line, REST's names, times in RFC 3339 and UTC."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from deploy.local.stack import Stack
+from producers.api.erasures import ErasureView
+from producers.api.search import HitView
+from producers.api.views import JobSummary, JobView, ModelView
+from producers.api.webhook_views import DeliveryDetail, DeliveryView, EndpointView
+from producers.cli.app import create_cli
+from producers.cli.json_lines import print_json
+from schemas.headers import Origin
+from schemas.topics import JOBS, TRANSCRIBERS
+from sink.webhook_secrets import new_key
+from tests.integration.commands import Run, for_shim, last_job, lines
+from tests.integration.gpu import job as new_request
+from tests.integration.gpu import publish_to
+from tests.integration.shim import Shim
+from tests.integration.test_dead_letters import SERDE, dead_letter
+from tests.structure.test_command_lines import declared
+
+UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+FREE = {"handled", "message", "text", "value", "payload", "headers"}
+"""Words for people, and what others wrote."""
+
+
+def times(value: Any, name: str = "") -> Iterator[str]:
+    """Every text within that is a time."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from times(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from times(inner, name)
+    elif isinstance(value, str) and name not in FREE and LIKE_A_TIME.match(value):
+        yield value
+
+
+class Lines:
+    """What was printed, command by command."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def read(self, command: str, shown: str, *, fields: set[str] | None = None, more: int = 0) -> list[dict[str, Any]]:
+        """The objects on the lines; `fields` are the names that each has."""
+        self.asked.add(command)
+        found = lines(shown)
+        assert len(found) > 0, command
+        for each in found:
+            assert isinstance(each, dict), command
+            assert [text for text in times(each) if not UTC_TIME.fullmatch(text)] == [], command
+            assert fields is None or set(each) == fields, command
+        return found
+
+
+def test_every_command_with_json_has_the_same_form(
+    shim: Shim, stack: Stack, topic_admin: AdminClient, kafka: str, bucket: str, run_here: Run
+) -> None:
+    values = {
+        **stack.environment(),
+        **for_shim(shim),
+        "SCRIBE_POSTGRES_DSN": shim.dsn,
+        "SCRIBE_S3_BUCKET": bucket,
+        "SCRIBE_WEBHOOK_KEY": new_key(),
+        "SCRIBE_ENVIRONMENT": "development",
+    }
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    assert run_here("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    seen = Lines()
+
+    def shown(command: str, *arguments: str, fields: set[str] | None = None) -> list[dict[str, Any]]:
+        done = run_here(*command.split(), *arguments, "--json", **values)
+        assert done.returncode == 0, (command, done.stderr)
+        return seen.read(command, done.stdout, fields=fields)
+
+    def names(model: Any, *more: str, without: tuple[str, ...] = ()) -> set[str]:
+        return {*model.model_fields, *more} - set(without)
+
+    # jobs
+    shown("models", fields=names(ModelView))
+    (made,) = shown("submit", "https://media.example/1.mp3", fields=names(JobSummary))
+    shown("cancel", made["job_id"], fields=names(JobSummary))
+    shown("submit", "https://media.example/2.mp3")
+    request = last_job(shim)
+    shim.complete(request)
+    shown("watch", str(request.job_id), fields=names(JobView))
+    shown("search", "hello", fields=names(HitView))
+    # operators with the database
+    shown("keys create", "--tenant", "globex")
+    shown("keys list")
+    run_here("hold", "set", "--tenant", "acme", "--job", str(request.job_id), "--reason", "x", **values)
+    shown("hold list")
+    run_here("hold", "release", "--tenant", "acme", "--job", str(request.job_id), **values)
+    endpoint = names(EndpointView, "tenant", without=("links",))
+    shown("webhooks add", "https://acme.example/hook", "--tenant", "acme", fields=endpoint)
+    shown("webhooks list", fields=endpoint)
+    run_here("webhooks", "test", "https://acme.example/hook", "--tenant", "acme", "--wait", "0", **values)
+    (delivery,) = shown("webhooks deliveries", fields=names(DeliveryView, "tenant", without=("links",)))
+    shown("webhooks show", delivery["delivery_id"], fields=names(DeliveryDetail, "tenant", without=("links",)))
+    shown("erase", str(request.job_id), "--tenant", "acme", fields=names(ErasureView, "tenant"))
+    # operators with Kafka
+    tenant = f"t{uuid4().hex}"
+    shown("tenants set", tenant, "--retention", "audio=7")
+    shown("tenants show", tenant)
+    shown("tenants list")
+    event = replace(new_request(), tenant=tenant)
+    publish_to(kafka, dead_letter(TRANSCRIBERS, SERDE.encode(event), Origin(JOBS, 0, 5)))
+    (letter,) = shown("dlq list", "--tenant", tenant)
+    shown("dlq show", letter["item"])
+    shown("dlq redrive", "--tenant", tenant, "--dry-run")
+    shown("dlq redrive", "--tenant", tenant)
+    other = f"t{uuid4().hex}"
+    publish_to(kafka, dead_letter(TRANSCRIBERS, SERDE.encode(replace(event, tenant=other)), Origin(JOBS, 0, 6)))
+    shown("dlq discard", "--tenant", other)
+    shown("replay", "--tenant", tenant, "--dry-run")
+    shown("replay", "--tenant", tenant)
+    with_json = {
+        words for words, callback in declared(create_cli()) if "as_json" in inspect.signature(callback).parameters
+    }
+    # the one that needs an enhanced-AI service prints what REST answers
+    assert with_json - seen.asked == {"enhance"}
+
+
+def test_a_list_without_anything_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json([])
+    assert capsys.readouterr().out == ""
+
+
+def test_what_terminals_obey_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"text": "a\x1b[2Jb\x9bc"})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"text": "a\x1b[2Jb\x9bc"}
+    assert not {"\x1b", "\x9b"} & set(printed)
+
+
+def test_a_value_without_a_form_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="object has no form"):
+        print_json({"what": object()})

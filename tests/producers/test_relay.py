@@ -1,0 +1,64 @@
+"""The end of the relay: it comes when it is asked for, whatever the relay waits for."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from producers.relay import Relay
+from schemas.records import Record
+from schemas.settings import PostgresSettings
+from sink.outbox import OutboxSession
+from sink.postgres import Database
+
+pytestmark = pytest.mark.anyio
+NEVER = 3600.0
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Nobody:
+    """A publisher that is not asked."""
+
+    def publish(self, *records: Record) -> None:
+        raise AssertionError(records)
+
+
+async def ends(relay: Relay, begun: Callable[[], bool]) -> bool:
+    """Whether it ends by itself when it is stopped in the midst of its waits, which are long."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(relay.run(stop))
+    async with asyncio.timeout(PATIENCE):
+        while not begun():
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)  # into the wait that follows
+    stop.set()
+    await asyncio.wait({running}, timeout=PATIENCE)
+    return running.done() and running.exception() is None
+
+
+async def test_a_leader_that_waits_for_rows_ends(database: str) -> None:
+    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as db:
+        relay = Relay(db, Nobody(), poll=NEVER, pause=NEVER)
+        assert await ends(relay, lambda: relay.leads)
+        assert not relay.leads
+
+
+async def test_one_that_stands_by_ends(database: str) -> None:
+    async with (
+        Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as db,
+        OutboxSession.open(db) as leader,
+    ):
+        assert await leader.lead()
+        relay = Relay(db, Nobody(), poll=NEVER, pause=NEVER)
+        assert await ends(relay, lambda: relay.connected)
+
+
+async def test_one_that_waits_for_its_database_ends(deaf_port: int) -> None:
+    async with Database.pooled(f"host=127.0.0.1 port={deaf_port} dbname=scribe", 1, timeout=1) as db:
+        relay = Relay(db, Nobody(), poll=NEVER, pause=NEVER)
+        assert await ends(relay, lambda: True)

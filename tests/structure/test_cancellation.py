@@ -1,0 +1,49 @@
+"""Who ends tasks and who may swallow a cancellation: one module, so that no end rests on one `cancel()`."""
+
+import ast
+
+import pytest
+
+from tests.structure.test_layout import OURS, PACKAGES, ROOT, calls
+
+CANCELLATION = "sink/cancellation.py"
+POOL = "sink/postgres.py"
+# each way, and who may go it beside the module of cancellations
+WAYS: dict[str, dict[str, str]] = {
+    ".cancel": {
+        "streams/collector.py": "futures, for which their callers wait",
+        "streams/isolation.py": "a timer of the loop, which only opens what is closed",
+        "producers/patience.py": "a timer in a thread, which only writes a line",
+    },
+    "asyncio.wait_for": {},
+    "asyncio.shield": {},
+    "AsyncConnectionPool": {POOL: "the one place that takes connections, and hears what the pool swallows"},
+}
+PRODUCT = [path for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES]
+
+
+def goes(tree: ast.AST, way: str) -> bool:
+    """Whether a module calls it; `cancel` of a task or future takes no argument but a message."""
+    if way == ".cancel":
+        return any(name.endswith(way) and not call.args for name, call in calls(tree))
+    return any(name == way for name, _ in calls(tree))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_only_who_is_named_here_goes_it(way: str) -> None:
+    found = {str(path.relative_to(ROOT)) for path in PRODUCT if goes(ast.parse(path.read_text()), way)}
+    assert found - {CANCELLATION} == set(WAYS[way])
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("task.cancel()", ".cancel"),
+        ("for t in tasks:\n    t.cancel()", ".cancel"),
+        ("await asyncio.wait_for(work(), 1)", "asyncio.wait_for"),
+        ("await asyncio.shield(task)", "asyncio.shield"),
+        ("pool = AsyncConnectionPool(dsn)", "AsyncConnectionPool"),
+    ],
+)
+def test_a_way_is_seen(text: str, way: str) -> None:
+    assert goes(ast.parse(f"async def work():\n    {text}".replace("\n    t", "\n        t")), way)

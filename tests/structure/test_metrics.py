@@ -1,0 +1,79 @@
+"""Each metric is counted where its table says so: by processes that reach the code that counts it."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import grimp
+import pytest
+
+from deploy.readme import counted_by, exported_metrics, metric_name
+from schemas import metrics
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("schemas", "sink", "producers", "gpu_consumers", "streams")
+# what a process runs; those of scribe-streams share their main module
+ROOTS = {
+    "scribe-api": ("producers.api.__main__",),
+    "scribe-relay": ("producers.relay",),
+    "scribe-gpu": ("gpu_consumers.__main__",),
+    "persist": ("streams.agents.persist", "streams.worker"),
+    "enhance": ("streams.agents.enhance", "streams.worker"),
+    "webhooks": ("streams.agents.webhooks", "streams.worker"),
+    "dispatch": ("streams.dispatcher", "streams.enhancing", "sink.enhanced_ai.service"),
+    "retain": ("streams.retain", "streams.orphans", "streams.sweep", "streams.stall_watch"),
+}
+NAMES = {name: value for name, value in vars(metrics).items() if value in exported_metrics()}
+
+
+@cache
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES)
+
+
+@cache
+def reached(process: str) -> frozenset[str]:
+    """Every module of ours that a process imports at some time."""
+    roots = ROOTS[process]
+    return frozenset(roots).union(*(imports().find_upstream_modules(root) for root in roots))
+
+
+@cache
+def counting(name: str) -> frozenset[str]:
+    """The modules that count a metric."""
+    by_module = re.compile(rf"\bmetrics\.{name}\b")
+    by_name = re.compile(
+        rf"from schemas\.metrics import [^\n]*\b{name}\b|from schemas\.metrics import \([^)]*\b{name}\b"
+    )
+    texts = {path: path.read_text() for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")}
+    return frozenset(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path, text in texts.items()
+        if by_module.search(text) or by_name.search(text)
+    )
+
+
+def test_every_process_is_known() -> None:
+    assert metrics.COUNTED_BY.keys() == ROOTS.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_metric_is_counted_by_the_processes_that_the_table_names(name: str) -> None:
+    """All that are named reach code that counts it, and all such code is reached by one that is named."""
+    processes = counted_by(NAMES[name])
+    assert processes, (
+        f"{metric_name(NAMES[name])}: name the processes that count it in COUNTED_BY of schemas/metrics.py"
+    )
+    assert counting(name), name
+    for process in processes:
+        assert counting(name) & reached(process), f"{process} never counts {name}"
+    for module in counting(name):
+        assert any(module in reached(process) for process in processes), f"{module} counts {name}: in which process?"
+
+
+@pytest.mark.parametrize("process", ROOTS)
+def test_what_a_process_alone_can_count_it_is_said_to_count(process: str) -> None:
+    """Code that only one process reaches counts for that one."""
+    for name, metric in NAMES.items():
+        alone = [m for m in counting(name) if [p for p in ROOTS if m in reached(p)] == [process]]
+        assert not alone or process in counted_by(metric), (process, name, alone)
