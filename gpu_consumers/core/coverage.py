@@ -46,7 +46,7 @@ def is_worth_a_warning(uncovered: float, speech: float) -> bool:
 def _without(region: Region, words: Sequence[Word], rate: int) -> Iterator[Region]:
     at = region.start
     for word in words:
-        start, end = int(word.start * rate), int(word.end * rate)
+        start, end = round(word.start * rate), round(word.end * rate)
         if end <= at or start >= region.end:
             continue
         yield Region(at, max(at, start))
