@@ -115,16 +115,19 @@ class TopicFollower(Generic[E]):
         return None
 
     def _order(self, message: "Message[Any, Any]") -> None:
+        place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
         while (value := message.value()) is not None and not self._ended.is_set():
             try:
                 self._give(self._serde.decode(value, self._event))
             except (Poison, Permanent) as error:
-                place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
                 log.warning("%s is left out: %s", place, error)
             except Outage as error:
                 log.warning("waiting: %s", error)
                 self._ended.wait(PAUSE_SECONDS)
                 continue
+            # whoever reads all again meets it again: nothing that is ordered behind it would ever be known
+            except Exception:
+                log.exception("%s is left out", place)
             return
 
 

@@ -17,6 +17,7 @@ from gpu_consumers.core.checkpoints import digest_of
 from gpu_consumers.core.merge import FAILED, merge, without_words
 from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.settle import classify
+from gpu_consumers.core.transcribed import check_transcribed
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
 from gpu_consumers.engine import Diarizer, Engines, Progress, Samples, SpeakerBounds, Wishes
 from gpu_consumers.fetch import Fetcher, Limits
@@ -206,8 +207,7 @@ class DiarizeStage:
         event = job.event
         if not isinstance(event, TranscriptReady):
             raise Poison(f"a {type(event).__name__} where a TranscriptReady belongs")
-        if not 0 <= event.audio.duration < float("inf"):  # no counter would ever tell a number again
-            raise Permanent("invalid_request", "audio.duration: must be a number of seconds")
+        check_transcribed(event)
         watch = Stopwatch(event.timings)
         transcript = self.parts.claims.transcript_of(event)
         models: tuple[ModelInfo, ...] = (event.model,)

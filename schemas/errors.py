@@ -151,7 +151,12 @@ class Permanent(ScribeError):
     def message(self) -> str:
         """What was wrong and what to do, in two sentences."""
         seen = f"{self.spec.title}: {self.detail}" if self.detail else self.spec.title
-        return f"{seen.rstrip('.')}. {self.spec.advice}"
+        return sentences(seen, self.spec.advice)
+
+
+def sentences(seen: str, advice: str) -> str:
+    """What was wrong and what to do, each with its own end."""
+    return f"{seen if seen.endswith('?') else seen.rstrip('.') + '.'} {advice}"
 
 
 def _quoted(detail: str) -> str:

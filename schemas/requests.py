@@ -179,6 +179,8 @@ def _webhook(request: JobRequested) -> Iterator[Mistake]:
 
 def _enhancement(request: JobRequested) -> Iterator[Mistake]:
     if request.enhancement is not None:
+        if not (request.enhancement.summarization or request.enhancement.entity_extraction):
+            yield "enhancement", "must ask for summarization, entity_extraction, or both"
         yield from _text("enhancement.llm_model", request.enhancement.llm_model, MAX_ID_CHARS)
 
 

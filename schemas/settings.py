@@ -5,6 +5,7 @@ Each class is one concern; a process loads the ones it needs with `load`, which 
 
 import json
 import logging
+from collections.abc import Sequence
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
-from schemas.nearest import hint
+from schemas.nearest import nearest
 from schemas.permissions import UnknownTenant
 from schemas.retention import days_of, mistakes
 
@@ -425,7 +426,14 @@ def unknown_variables() -> tuple[str, ...]:
     known = [variable_of(name) for cls in SETTINGS for name in cls.model_fields]
     seen = {**EnvSettingsSource(_Settings).env_vars, **DotEnvSettingsSource(_Settings).env_vars}
     names = sorted({name.upper() for name in seen if name.upper().startswith(PREFIX)} - {*known, *_OF_TOOLS})
-    return tuple(f"{name}: nobody reads this variable{hint(name, known)}" for name in names)
+    return tuple(f"{name}: nobody reads this variable{_meant(name, known)}" for name in names)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The one that was probably meant; the prefix that all have makes none alike."""
+    rest = {variable.removeprefix(PREFIX): variable for variable in known}
+    found = nearest(name.removeprefix(PREFIX), rest)
+    return f"; did you mean `{rest[found]}`?" if found else ""
 
 
 @cache

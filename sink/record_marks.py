@@ -99,8 +99,8 @@ class RecordMarks:
         async def work(connection: Connection) -> Claimed:
             before = await (await connection.execute(_OWNER, values)).fetchone()
             died = before is not None and before["owner"] not in ("", self._owner)
-            known = (before["deaths"], before["base"]) if before else (0, place.offset)
-            deaths, base = suspicion(*known, place.offset, died=died)
+            deaths, base = (before["deaths"], before["base"]) if before else (0, place.offset)
+            deaths, base = suspicion(deaths, base, place.offset, died=died)
             await connection.execute(_TAKE, {**values, "deaths": deaths, "base": base})
             await connection.execute(_COUNT, {**values, "died": int(died)})
             await connection.execute(_FORGET, values)

@@ -196,6 +196,8 @@ def _translated(subject: str = "the request") -> Iterator[None]:
 def _parsed(schema_id: int, text: str) -> Schema:
     try:
         schema = cast(Schema, fastavro.parse_schema(json.loads(text)))
+        if not isinstance(schema, dict):
+            raise Poison("it is no record")
         check_shape(schema)
     except Poison as error:
         raise Poison(f"schema {schema_id} of the registry cannot be read by: {error}") from error

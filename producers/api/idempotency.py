@@ -77,7 +77,11 @@ async def _read(
     _: KeyDep,
     __: Annotated[
         str | None,
-        Header(alias=HEADER, description="Makes the request harmless to send again: the same key is the same thing."),
+        Header(
+            alias=HEADER,
+            description=f"Makes the request harmless to send again: the same key is the same thing. 1 to {MAX_CHARS} printable ASCII characters.",
+            examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+        ),
     ] = None,
 ) -> str | None:
     return read_key(request.headers.getlist(HEADER))

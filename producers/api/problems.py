@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from producers.findings import rejected
-from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient
+from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
 from sink.postgres import NotMigrated
 
 MEDIA_TYPE = "application/problem+json"
@@ -179,4 +179,4 @@ def methods_of(request: Request) -> list[str]:
 def _detail(error: Permanent) -> str:
     if isinstance(error, Worded) and error.detail:
         return error.detail
-    return f"{error.detail.rstrip('.')}. {error.spec.advice}" if error.detail else error.spec.advice
+    return sentences(error.detail, error.spec.advice) if error.detail else error.spec.advice

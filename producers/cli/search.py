@@ -31,8 +31,10 @@ def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
 
 def nothing(too_common: list[str]) -> str:
     """What is said where nothing is found."""
-    words = ", ".join(one_line(word) for word in too_common)
-    return f"nothing found: too common to be searched for is {words}; add a rarer word" if words else "nothing found"
+    if not too_common:
+        return "nothing found"
+    words, verb = ", ".join(f"`{one_line(word)}`" for word in too_common), "is" if len(too_common) == 1 else "are"
+    return f"nothing found: {words} {verb} too common to be searched for; add a rarer word"
 
 
 def find(client: RestClient, text: str, language: str | None, limit: int) -> tuple[list[dict[str, Any]], list[str]]:

@@ -1,8 +1,9 @@
 """Starts a process of the service as it is, but for its names, the fake stages, armed failpoints and a planted mistake.
 
-python -m tests.chaos.launch gpu|api|relay|persist|webhooks|dispatch|replay ARGUMENTS
+python -m tests.chaos.launch gpu|api|relay|persist|enhance|webhooks|dispatch|replay ARGUMENTS
 
-CHAOS_PREFIX: of topics and groups. CHAOS_EXECUTIONS: a file. CHAOS_FAILPOINTS, CHAOS_PASSES (a file): see
+CHAOS_PREFIX: of topics and groups. CHAOS_STAGES=scripted: the real stages with scripted engines instead of the fake ones,
+which write no CHAOS_EXECUTIONS (a file). CHAOS_FAILPOINTS, CHAOS_PASSES (a file): see
 tests.chaos.breaking. CHAOS_PLANTED: names in tests.chaos.mistakes. All of the rest is the service's own environment.
 """
 
@@ -27,11 +28,12 @@ MODULES = {
     "api": "producers.api.__main__",
     "relay": "producers.relay",
     "persist": "streams.__main__",
+    "enhance": "streams.__main__",
     "webhooks": "streams.__main__",
     "dispatch": "streams.__main__",
     "replay": "producers.__main__",
 }
-COMMANDS = ("persist", "webhooks", "dispatch", "replay")
+COMMANDS = ("persist", "enhance", "webhooks", "dispatch", "replay")
 """Those that are one of several of their module."""
 
 
@@ -56,7 +58,8 @@ def _gpu() -> None:
 
     settings = load(GpuProcess)
     configure(settings, gpu.PROCESS)
-    status = gpu.serve(settings, STAGES, _stages)
+    scripted = os.environ.get("CHAOS_STAGES") == "scripted"
+    status = gpu.serve(settings, STAGES, _scripted_stages if scripted else _stages)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -71,6 +74,14 @@ def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess", _policies:
     transcriber = Claiming(FakeTranscriber(serde, workers=settings.transcribe_workers), settings)
     diarizer = Claiming(FakeDiarizer(serde, workers=settings.diarize_workers), settings)
     return [Logged(transcriber, path, worker, "transcribe"), Logged(diarizer, path, worker, "diarize")]
+
+
+def _scripted_stages(
+    names: Sequence[str], serde: "Serde", settings: "GpuProcess", policies: "Policies"
+) -> "Sequence[StageRunner]":
+    from tests.integration.foreign.stages import scripted_stages
+
+    return scripted_stages(names, serde, settings, policies)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Parts:
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
-        self._ports = ports.choose((*PROCESSES, "gpu-2"), {}, {})
+        self._ports = ports.choose((*PROCESSES, "gpu-2", "enhance"), {}, {})
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -296,6 +296,15 @@ def test_an_event_without_transcript_and_claim_is_poison(rig: Rig) -> None:
         diarized(rig, replace(ready(rig), transcript=None))
 
 
+def test_the_words_of_one_tenant_are_not_told_to_another_one(rig: Rig) -> None:
+    """A record may say whose words are to be read, and inside it whose result they shall be."""
+    event = ready(rig)
+    stolen = replace(event, request=replace(event.request, tenant="globex"))
+    with pytest.raises(Permanent, match="tenant: is not that of the request inside") as caught:
+        diarized(rig, stolen)
+    assert caught.value.code == "invalid_request"
+
+
 def test_lost_audio_costs_the_speakers_not_the_words(rig: Rig, tmp_path: Path) -> None:
     """The recording was deleted or replaced before its second stage."""
     event = ready(rig)

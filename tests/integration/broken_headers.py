@@ -11,16 +11,16 @@ NAME, BROKEN = "header-name", b"header-\xff\xfe\xfd\xfc"
 CRC, COUNTED = 17, 21  # where a batch holds its checksum, and what comes after it
 
 
-def produce_with_broken_header(bootstrap: str, topic: str, *values: bytes) -> None:
+def produce_with_broken_header(bootstrap: str, topic: str, *values: bytes, key: bytes | None = None) -> None:
     """Records with these values, in partition 0; returns when the broker has them."""
-    asyncio.run(_produce(bootstrap, topic, values))
+    asyncio.run(_produce(bootstrap, topic, values, key))
 
 
-async def _produce(bootstrap: str, topic: str, values: Sequence[bytes]) -> None:
+async def _produce(bootstrap: str, topic: str, values: Sequence[bytes], key: bytes | None) -> None:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         batch = producer.create_batch()
         for value in values:
-            batch.append(key=None, value=value, timestamp=None, headers=[(NAME, b"1")])
+            batch.append(key=key, value=value, timestamp=None, headers=[(NAME, b"1")])
         _break(batch)
         await (await producer.send_batch(batch, topic, partition=0))
 

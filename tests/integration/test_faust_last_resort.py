@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from tests.integration.faust_process import committed, until
+from tests.integration.faust_process import DEADLINE, committed, until
 from tests.integration.test_faust_service import Service, service  # noqa: F401 - a fixture
 from tests.streams.jobs import Job, new_job
 
@@ -21,7 +21,7 @@ def survives(service: Service, fault: str, condition: Callable[[], bool], most: 
             until("it is so, or the process has ended", lambda: condition() or process.poll() is not None)
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(90) == 0
+                assert process.wait(DEADLINE) == 0
                 return ends
     raise AssertionError(f"{most + 1} processes have ended")
 
@@ -52,23 +52,23 @@ def test_a_record_that_ends_its_process_is_set_aside(service: Service, how: str,
 
 def test_what_is_wrong_for_every_record_sets_aside_one_at_most(service: Service) -> None:  # noqa: F811
     tell(service, [new_job() for _ in range(5)])
-    for _ in range(8):
+    for _ in range(5):
         with service.persist(FAULT="fatal-for-all") as process:
-            assert process.wait(90) == 1
+            assert process.wait(DEADLINE) == 1
     assert len(letters(service)) <= 1
     found: Any = lambda: service.states().get("queued", 0) + len(letters(service)) == 5  # noqa: E731
     assert survives(service, "none", found, 0) == 0
 
 
 def test_processes_that_are_killed_for_nothing_condemn_nobody(service: Service) -> None:  # noqa: F811
-    jobs = [new_job() for _ in range(40)]
-    for number in range(5):
+    jobs = [new_job() for _ in range(24)]
+    for number in range(3):
         tell(service, jobs[8 * number : 8 * number + 8])
         with service.persist(FAULT="none") as process:
             until("it works", lambda: service.states().get("queued", 0) > 8 * number)  # noqa: B023
             process.send_signal(signal.SIGKILL)
             process.wait()
-    assert survives(service, "none", lambda: service.states() == {"queued": 40}, 0) == 0
+    assert survives(service, "none", lambda: service.states() == {"queued": 24}, 0) == 0
     assert letters(service) == []
 
 

@@ -36,3 +36,22 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
         send(SERDE.encode(later))
         wait_for(lambda: policies.of("acme") == later)
     assert caplog.text.count("is left out") == 2
+
+
+def test_an_order_that_breaks_its_reader_does_not_keep_those_behind_it_from_being_known(
+    kafka: str, fresh_topic: TopicFactory
+) -> None:
+    group, _ = create_topics(kafka)
+    topic = fresh_topic(1, name="tenants", config={"cleanup.policy": "compact"})
+    orders = [replace(free_policy(tenant), at=AT) for tenant in ("breaks", "acme")]
+    taken: list[str] = []
+
+    def take(policy: TenantPolicy) -> None:
+        taken.append(policy.tenant)
+        if policy.tenant == "breaks":
+            raise AttributeError("nobody thought of that")
+
+    group.publish_records(*(Record(topic, order.tenant.encode(), SERDE.encode(order)) for order in orders))
+    with TopicFollower(group.settings, SERDE, topic, TenantPolicy, take, "test") as follower:
+        wait_for(lambda: follower.informed)
+    assert taken == ["breaks", "acme"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -23,7 +24,7 @@ def shim(database: str) -> Iterator[Shim]:
 def addresses(client: httpx.Client) -> Iterator[tuple[str, list[str]]]:
     """Every address of the interface and of its pages with all of its methods, in our order."""
     documented = client.get("/openapi.json").json()["paths"]
-    pages = {path: {"get": {}} for path in ("/docs", "/redoc", "/openapi.json", "/docs/assets/docs.js")}
+    pages: dict[str, Any] = {path: {"get": {}} for path in ("/docs", "/redoc", "/openapi.json", "/docs/assets/docs.js")}
     for path, item in {**documented, **pages}.items():
         there = {method.upper() for method in item} | {"OPTIONS"} | ({"HEAD"} if "get" in item else set())
         yield re.sub(r"{\w+}", str(uuid4()), path), [method for method in METHODS if method in there]
@@ -75,13 +76,13 @@ def test_no_answer_names_a_host_that_the_client_named(client: httpx.Client) -> N
     paths = [*(path for path, _ in addresses(client)), "/api/v1/transcribe/", "/docs/", "/nothing"]
     asked = [*((HOSTS[0], path) for path in paths), *((host, path) for host in HOSTS for path in paths[-3:])]
     for host, path in asked:
-        headers = {**FORWARDED, "host": host.encode("latin-1")}
+        headers = httpx.Headers({**FORWARDED, "host": host}, encoding="latin-1")
         for answer in (client.get(path, headers=headers), client.put(path, headers=headers)):
             assert answer.status_code in {200, 404, 405, 409, 422}, (host, path)
             assert "evil.example" not in answer.text, (host, path)
             assert "location" not in answer.headers
     for host in HOSTS:
-        headers = {**FORWARDED, "host": host.encode("latin-1")}
+        headers = httpx.Headers({**FORWARDED, "host": host}, encoding="latin-1")
         answer = client.post("/api/v1/transcribe", json={"url": URL}, headers=headers)
         assert answer.headers["location"] == answer.json()["links"]["self"] == f"/api/v1/jobs/{answer.json()['job_id']}"
 

@@ -137,7 +137,7 @@ def test_the_command_prints_each_job_with_its_hits(shim: Shim, run_here: Run) ->
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "nothing found\n")
     common = run_here("search", "the of", **where)
     assert (common.returncode, common.stdout) == (0, "")
-    assert common.stderr == "nothing found: too common to be searched for is the, of; add a rarer word\n"
+    assert common.stderr == "nothing found: `the`, `of` are too common to be searched for; add a rarer word\n"
     english = run_here("search", "the", "--language", "en", **where)
     assert (english.returncode, "too common to be searched for (the): add a rarer one" in english.stderr) == (2, True)
     assert run_here("search", "--", "-refund", **where).returncode == 2

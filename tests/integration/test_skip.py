@@ -19,7 +19,7 @@ from schemas.settings import PostgresSettings
 from schemas.topics import JOBS
 from sink import skips
 from sink.postgres import Database
-from tests.integration.faust_process import committed, until
+from tests.integration.faust_process import DEADLINE, committed, until
 from tests.integration.gpu import SERDE, create_topics, headers, job, member, publish_to, read_topic
 from tests.integration.test_dead_letters import Dlq, dlq  # noqa: F401 - a fixture
 from tests.integration.test_faust_service import Service, service  # noqa: F401 - a fixture
@@ -47,7 +47,7 @@ def test_a_faust_app_passes_over_what_it_waits_for_and_what_it_has_not_begun(ser
     with service.persist(FAULT="none") as process:  # the tables
         until("it works", lambda: service.states() == {"completed": 1})
         process.send_signal(signal.SIGTERM)
-        assert process.wait(90) == 0
+        assert process.wait(DEADLINE) == 0
     late = new_job()
     service.send("results", late.result())
     ordered(service.dsn, group, Origin(service.topics["results"], 0, 1))
@@ -57,7 +57,7 @@ def test_a_faust_app_passes_over_what_it_waits_for_and_what_it_has_not_begun(ser
         ordered(service.dsn, group, Origin(service.topics["jobs"], 0, 0))
         until("it is passed over", lambda: passed(service, "jobs", 2) and passed(service, "results", 2))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(90) == 0
+        assert process.wait(DEADLINE) == 0
     found = {(h["scribe-orig-topic"], h["scribe-error-code"], h["scribe-error-message"]) for _, h in service.dead()}
     assert found == {(service.topics[name], "skipped", f"passed over by {BY}") for name in ("jobs", "results")}
     assert service.states() == {"completed": 1, "failed": 1}

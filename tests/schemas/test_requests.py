@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from schemas.errors import Permanent
-from schemas.events import JobRequested, Source, Task
+from schemas.events import EnhancementRequest, JobRequested, Source, Task
 from schemas.models import load_registry
 from schemas.requests import MAX_METADATA_ITEMS, MAX_PROMPT_CHARS, check_request, mistakes
 from tests.samples import AT, BARE_REQUEST, SHA
@@ -97,6 +97,7 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
         (replace(BARE_REQUEST, webhook_url="javascript:alert(1)"), "webhook_url"),
         (replace(BARE_REQUEST, webhook_url="https://u:p@hooks.example/"), "webhook_url"),
         (replace(BARE_REQUEST, webhook_url="https://hooks.example/" + "x" * 2000), "webhook_url"),
+        (replace(BARE_REQUEST, enhancement=EnhancementRequest(enhancement_id=UUID(int=1))), "enhancement"),
         (replace(BARE_REQUEST, metadata={str(n): "" for n in range(MAX_METADATA_ITEMS + 1)}), "metadata"),
         (replace(BARE_REQUEST, metadata={"k" * 129: ""}), "metadata"),
         (replace(BARE_REQUEST, metadata={"k": "v" * 2001}), "metadata"),

@@ -1,5 +1,8 @@
 """Settings report every mistake at once, each with its variable, and hide secrets."""
 
+import os
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
@@ -15,6 +18,7 @@ from schemas.settings import (
     PostgresSettings,
     ServiceSettings,
     load,
+    unknown_variables,
     variable_of,
 )
 
@@ -164,3 +168,21 @@ def test_the_first_editions_names_have_no_prefix(monkeypatch: pytest.MonkeyPatch
         "ENHANCED_AI_API_KEY",
     ]
     assert "kanari" not in str(caught.value)
+
+
+def test_a_variable_that_nobody_reads_is_told_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("SCRIBE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SCRIBE_API_KYE", "s3cret")
+    monkeypatch.setenv("SCRIBE_NONSENSE", "1")
+    monkeypatch.setenv("SCRIBE_API_KEY", "k")
+    assert unknown_variables() == (
+        "SCRIBE_API_KYE: nobody reads this variable; did you mean `SCRIBE_API_KEY`?",
+        "SCRIBE_NONSENSE: nobody reads this variable",
+    )
+
+
+def test_so_is_one_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SCRIBE_LOG_LEVLE=debug\nOTHER=1\n")
+    assert [line.split(":")[0] for line in unknown_variables()] == ["SCRIBE_LOG_LEVLE"]

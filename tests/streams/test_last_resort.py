@@ -55,7 +55,7 @@ async def dies_of(database: Database, which: Subject, number: int) -> None:
 async def judged(resort: LastResort, which: Subject) -> str | None:
     await resort.judge(which, lambda: False)
     verdict = resort.verdict(which)
-    return verdict and verdict.code
+    return None if verdict is None else verdict.code
 
 
 def test_a_record_is_set_aside_after_deaths_alone_and_only_then(run: Run) -> None:

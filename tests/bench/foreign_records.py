@@ -1,0 +1,270 @@
+"""Jobs of several tenants, without and with a stranger who writes to every topic: who ends, who waits, and how long.
+
+python -m tests.bench.foreign_records --seed 1
+"""
+
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.stack import Stack
+from schemas import topics
+from tests.bench.foreign_mutations import Mutation, event_at, mutations
+from tests.integration.foreign.clients import Foreign, Librdkafka
+from tests.integration.foreign.goods import TOPICS, asked, foreign
+from tests.integration.foreign.service import ENDED, PROCESSES, WholeService, whole_service
+from tests.streams.jobs import new_job
+
+TENANTS = ("acme", "globex", "initech")
+CODECS = ("snappy", "lz4", "zstd")
+KEYED = [topic.name for topic in topics.TOPICS.values() if "compact" in topic.cleanup]
+SLOWER = 1.5  # the p99 of a job's time with the stranger, in relation to that without
+PATIENCE_SECONDS = 60.0  # without any news
+BATCH = 20  # records that the stranger writes at once
+WARM_UP_SECONDS = 3.0
+
+
+@dataclass
+class Phase:
+    """Some seconds with or without the stranger; when each good job was sent."""
+
+    stranger: bool
+    sent: dict[UUID, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it; job times in seconds from the record to the webhook."""
+
+    without: Sequence[float]
+    beside: Sequence[float]
+    unended: Sequence[UUID]
+    records: Counter[str]
+    readable: int
+    readable_unended: Sequence[str]
+    waiting_rows: int
+    waiting_hooks: int
+    processes: dict[str, int]
+
+    @property
+    def slower(self) -> float:
+        """The p99 with the stranger in relation to that without."""
+        return p99(self.beside) / p99(self.without)
+
+    @property
+    def broken(self) -> list[str]:
+        """The promises that did not hold, but for that about time."""
+        promises = {
+            "no process ended": not self.processes,
+            "every good job ended": not self.unended,
+            "every readable job of the stranger ended": not self.readable_unended,
+            "no row waits": self.waiting_rows == 0,
+            "no webhook waits": self.waiting_hooks == 0,
+        }
+        return [promise for promise, held in promises.items() if not held]
+
+
+def p99(seconds: Sequence[float]) -> float:
+    """The time within which 99 of 100 jobs end."""
+    return sorted(seconds)[int(0.99 * (len(seconds) - 1))]
+
+
+class Run:
+    """One service, good jobs at an even rate all the time, and the stranger in every second phase."""
+
+    def __init__(self, service: WholeService, *, rate: float, seed: int) -> None:
+        self.phases: list[Phase] = []
+        self.mutations: list[Mutation] = []
+        self.records: Counter[str] = Counter()
+        self.arrived: dict[UUID, float] = {}
+        self._service = service
+        self._rate = rate
+        self._client = Librdkafka(service.bootstrap)
+        self._chance = random.Random(seed)
+        self._over = threading.Event()
+
+    def warm_up(self, seconds: float) -> None:
+        """Good jobs that are not counted: the first of each process take longer."""
+        self._good(Phase(stranger=False), seconds)
+
+    def phase(self, seconds: float, planned: Sequence[Mutation], *, stranger: bool) -> None:
+        """Good jobs for so long, and beside them what the stranger has planned."""
+        phase = Phase(stranger)
+        self.phases.append(phase)
+        writing = threading.Thread(target=self._write, args=(planned, seconds))
+        if stranger:
+            writing.start()
+        self._good(phase, seconds)
+        if stranger:
+            writing.join()
+
+    def _good(self, phase: Phase, seconds: float) -> None:
+        began = due = time.monotonic()
+        names = cycle((topics.JOBS, topics.JOBS_EXPRESS))
+        while (now := time.monotonic()) - began < seconds:
+            job = new_job(tenant=self._chance.choice(TENANTS), webhook_url=self._service.receiver.url)
+            record = foreign(self._service, next(names), asked(job), partition=self._chance.randrange(2))
+            phase.sent[job.job_id] = now
+            self._client.send(record, linger_ms=0)
+            due += 1 / self._rate
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _write(self, planned: Sequence[Mutation], seconds: float) -> None:
+        """The mutations at an even pace in all codecs, and with each batch a record without key and value."""
+        began = time.monotonic()
+        client = Librdkafka(self._service.bootstrap)
+        for first in range(0, len(planned), BATCH):
+            batch = planned[first : first + BATCH]
+            codec = CODECS[first // BATCH % len(CODECS)]
+            self.records.update(mutation.how for mutation in batch)
+            self.records[f"batches in {codec}"] += 1
+            empty = [
+                Foreign(topic, None)
+                for topic in {mutation.record.topic for mutation in batch}
+                if topic not in map(self._service.topic, KEYED)
+            ]
+            self.records["neither key nor value"] += len(empty)
+            client.send(*(mutation.record for mutation in batch), *empty, compression_type=codec, linger_ms=5)
+            self.mutations += batch
+            time.sleep(max(0.0, began + seconds * (first + BATCH) / len(planned) - time.monotonic()))
+
+
+def run(
+    stack: Stack, folder: Path, *, seconds: float, rounds: int, rate: float, count: int, seed: int, say: Console
+) -> Report:
+    """`rounds` times a phase without and one with the stranger, who writes `count` mutations a topic in all."""
+    with whole_service(stack, folder, (*PROCESSES, "relay")) as service:
+        work = Run(service, rate=rate, seed=seed)
+        planned = plan(service, count, seed)
+        say.print(f"{len(planned):,} mutations on {len(TOPICS)} topics, {rounds} × 2 × {seconds:g} s")
+        work.warm_up(min(WARM_UP_SECONDS, seconds))
+        share = -(-len(planned) // rounds)
+        for number in range(rounds):
+            for stranger in (False, True):
+                work.phase(seconds, planned[number * share : (number + 1) * share], stranger=stranger)
+                drained(service, work.phases[-1])
+        return judged(service, work)
+
+
+def plan(service: WholeService, count: int, seed: int) -> list[Mutation]:
+    """All mutations of all topics, in an order of the seed."""
+    found = [m for name in TOPICS for m in mutations(service, name, event_at(name), count, seed)]
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def drained(service: WholeService, phase: Phase) -> None:
+    """Wait until the phase's good jobs are told, so that the next one begins with none of them."""
+    for _ in still(lambda: len(phase.sent.keys() - service.hooks().keys())):
+        time.sleep(0.2)
+
+
+def still(left: Callable[[], int]) -> Iterator[int]:
+    """How much is left, as long as it becomes less within PATIENCE_SECONDS."""
+    best, news = left(), time.monotonic()
+    while best and time.monotonic() - news < PATIENCE_SECONDS:
+        yield best
+        if (now := left()) < best:
+            best, news = now, time.monotonic()
+
+
+def judged(service: WholeService, work: Run) -> Report:
+    """Wait for all that is owed, and say what did not come."""
+    owed = {m.job[0]: m for m in work.mutations if m.job is not None}
+
+    def unended() -> dict[UUID, Mutation]:
+        rows = service.rows()
+        return {job_id: m for job_id, m in owed.items() if job_id not in rows or rows[job_id].state not in ENDED}
+
+    for _ in still(lambda: len(unended())):
+        time.sleep(0.5)
+    times = times_of(service)
+    waiting = [row for row in service.rows().values() if row.state not in ENDED]
+    good = {job_id: sent for phase in work.phases for job_id, sent in phase.sent.items()}
+    lacking = [f"{m.how}: {m.record.topic} {job_id} {m.record.value!r:.120}" for job_id, m in unended().items()]
+    took = {
+        stranger: [
+            times[job_id] - sent
+            for phase in work.phases
+            if phase.stranger is stranger
+            for job_id, sent in phase.sent.items()
+            if job_id in times
+        ]
+        for stranger in (False, True)
+    }
+    return Report(
+        without=took[False],
+        beside=took[True],
+        unended=[job_id for job_id in good if job_id not in times],
+        records=work.records,
+        readable=len(owed),
+        readable_unended=lacking,
+        waiting_rows=len(waiting),
+        waiting_hooks=len(service.waiting_hooks()),
+        processes=service.ended_processes,
+    )
+
+
+def times_of(service: WholeService) -> dict[UUID, float]:
+    """When the first webhook of each job came, in monotonic seconds."""
+    found: dict[UUID, float] = {}
+    for at, call in list(service.arrivals):
+        found.setdefault(UUID(json.loads(call.body)["data"]["job_id"]), at)
+    return found
+
+
+def shown(report: Report) -> Table:
+    """The report as a table."""
+    table = Table(title="A stranger on every topic", title_justify="left", show_header=False)
+    for label, value in (
+        ("what the stranger wrote", ", ".join(f"{n:,} {what}" for what, n in sorted(report.records.items()))),
+        ("processes that ended", ", ".join(report.processes) or "0"),
+        ("good jobs, and those without an end", f"{len(report.without) + len(report.beside):,}, {len(report.unended)}"),
+        ("readable jobs of the stranger, without an end", f"{report.readable:,}, {len(report.readable_unended)}"),
+        ("rows, webhooks that wait", f"{report.waiting_rows}, {report.waiting_hooks}"),
+        ("p99 of a job without, with the stranger", f"{p99(report.without):.2f} s, {p99(report.beside):.2f} s"),
+        ("times as long", f"{report.slower:.2f}"),
+    ):
+        table.add_row(label, value)
+    return table
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="Of the mutations.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Of each phase.")] = 60,
+    rounds: Annotated[int, typer.Option(help="Pairs of phases, without and with the stranger.")] = 2,
+    rate: Annotated[float, typer.Option(help="Good jobs a second.")] = 5,
+    count: Annotated[int, typer.Option(help="Mutations a topic.")] = 1000,
+) -> None:
+    """Write to every topic what nobody should; exit code 1 when a promise was broken."""
+    say = Console()
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="scribe-foreign-")))
+        stack = cleanup.enter_context(Stack(folder / "stack", durable=False, say=say))
+        report = run(stack, folder / "run", seconds=seconds, rounds=rounds, rate=rate, count=count, seed=seed, say=say)
+    say.print(shown(report))
+    broken = [*report.broken, *([f"at most {SLOWER} times as long"] if report.slower > SLOWER else [])]
+    for promise in broken:
+        say.print(f"[bold red]broken[/] {promise}")
+    for what in report.readable_unended[:20]:
+        say.print(what, markup=False)
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
