@@ -21,6 +21,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.coverage import gaps, seconds_of
+from gpu_consumers.core.prompting import fitting_end, fitting_start
 from gpu_consumers.core.spacing import PASSAGE, inserted, tidy
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
@@ -171,17 +172,15 @@ class WhisperTranscriber:
 
     def _possible(self, wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
         if self._decoding.takes_prompt:
-            hotwords = self._shortened(wishes.hotwords, slice(None, PROMPT_TOKENS))
-            prompt = self._shortened(wishes.prompt, slice(-PROMPT_TOKENS, None))  # as Whisper does: its end counts
-            return Wishes(wishes.language, wishes.task, hotwords, prompt), ()
+            hotwords = fitting_start(wishes.hotwords or "", PROMPT_TOKENS, self._tokens)
+            prompt = fitting_end(wishes.prompt or "", PROMPT_TOKENS, self._tokens)  # as Whisper does: its end counts
+            cut = (*hotwords.warnings("hotwords"), *prompt.warnings("prompt"))
+            return Wishes(wishes.language, wishes.task, hotwords.text or None, prompt.text or None), cut
         ignored = (NO_PROMPT,) if wishes.hotwords or wishes.prompt else ()
         return Wishes(wishes.language, wishes.task), ignored
 
-    def _shortened(self, text: str | None, part: slice) -> str | None:
-        if not text:
-            return None
-        tokens = self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids
-        return text if len(tokens) <= PROMPT_TOKENS else str(self._model.hf_tokenizer.decode(tokens[part]))
+    def _tokens(self, text: str) -> int:
+        return len(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _detect(self, samples: Samples, windows: Sequence[Window]) -> tuple[str, float]:
         heard = np.concatenate([_audio(samples, window) for window in windows[:DETECTION_WINDOWS]])
