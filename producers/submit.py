@@ -15,12 +15,13 @@ from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.headers import TRACESTATE
 from schemas.models import ModelRegistry
 from schemas.permissions import check_host, check_model, may_read, own_key
+from schemas.quotas import QUEUED
 from schemas.records import Record, record_of
 from schemas.requests import check_request, mistakes
 from schemas.serde import Serde, to_json
 from schemas.topics import JOBS, JOBS_EXPRESS
 from sink import jobs
-from sink.jobs import JobRow
+from sink.jobs import Acceptance, JobRow
 from sink.object_uri import split_uri
 from sink.postgres import Database
 from sink.target import Target
@@ -121,19 +122,22 @@ def fingerprint(request: Mapping[str, Any]) -> bytes:
 
 
 async def accept(
-    database: Database, request: JobRequested, record: Record, most_waiting: int | None = None
-) -> Accepted:
-    """Commit a job and its outbox row, or find the job that the same request made before.
+    database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
+) -> Accepted | None:
+    """Commit a job and its outbox row, or find the job that the same request made before: one round trip.
 
-    Raises Rejected: conflict when the id belongs to another request, quota_exceeded when more than `most_waiting` jobs
-    of the tenant would wait for their turn; and Outage when the database is away.
+    None when `policy`, by which the request was judged, is the tenant's no more. Raises Rejected: conflict when the id
+    belongs to another request, quota_exceeded when more jobs of the tenant would wait for their turn than it allows; and
+    Outage when the database is away.
     """
     digest = fingerprint(to_json(request))
-    async with database.as_tenant(request.tenant, writing=True) as connection:
-        created = await jobs.accept(connection, request, digest, record)
-        if created and most_waiting is not None and await jobs.waits_beyond(connection, request.tenant, most_waiting):
-            raise Rejected("quota_exceeded", f"at most {most_waiting}")
-        job = await jobs.find(connection, request.job_id, request.tenant)
+    most, at = (policy.quotas.get(QUEUED), policy.at) if policy else (None, None)
+    acceptance, job = await jobs.accept(database, request, digest, record, most_waiting=most, policy_at=at)
+    if acceptance is Acceptance.STALE:
+        return None
+    if acceptance is Acceptance.FULL:
+        raise Rejected("quota_exceeded", f"at most {most}")
+    created = acceptance is Acceptance.ACCEPTED
     if job is None or not (created or _is_same(job, request, digest)):
         raise Rejected("conflict", f"job_id {request.job_id}")
     return Accepted(job, created)

@@ -66,6 +66,8 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("request_too_large", _K.LIMIT, 413, "The request is larger than the limit", "Send less text in prompt, hotwords and metadata."),
         ErrorSpec("unsupported_media_type", _K.REQUEST, 415, "The body is not of a kind that is taken here", "Send what the Accept header of this answer names, in UTF-8 and not compressed."),
         ErrorSpec("headers_too_large", _K.LIMIT, 431, "The headers of the request are larger than the limit", "Send less in address and headers."),
+        ErrorSpec("request_timeout", _K.REQUEST, 408, "The request did not come in time", "Send it without pauses."),
+        ErrorSpec("too_many_connections", _K.LIMIT, 503, "The service has as many connections as it may", "Try again; see Retry-After."),
         ErrorSpec("endpoint_disabled", _K.REQUEST, 409, "The webhook endpoint is disabled", "Enable it first; its reason says why it was disabled."),
         ErrorSpec("being_sent", _K.REQUEST, 409, "The webhook is being sent at this moment", "See how it ends, then ask again."),
         ErrorSpec("payload_gone", _K.REQUEST, 410, "What the webhook said is not kept any more", "Read the job itself, while it is kept."),

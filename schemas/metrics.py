@@ -88,6 +88,11 @@ JOBS_STALLED = Gauge(
 )
 ERASURES_PENDING = Gauge(P + "erasures_pending", "Erasures that were asked for and are not done.")
 HTTP_REQUESTS = Counter(P + "http_requests", "REST requests, by route and status.", ["method", "route", "status"])
+HTTP_CONNECTIONS_CUT = Counter(
+    P + "http_connections_cut",
+    "REST connections that were closed or refused, by reason (head, body, unread, room, full).",
+    ["reason"],
+)
 HTTP_SECONDS = Histogram(P + "http_request_seconds", "Time to answer REST requests.", ["method", "route"])
 ENHANCED_AI_CALLS = Counter(
     P + "enhanced_ai_calls", "Calls of the enhanced-AI service, by how they ended.", ["outcome"]

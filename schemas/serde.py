@@ -117,12 +117,14 @@ class Serde:
 
     def __init__(self, store: SchemaStore | None = None) -> None:
         self._store = store or ManifestStore()
+        self._learned: set[str] = set()
 
     def encode(self, event: Event) -> bytes:
         """The event in Confluent wire format."""
         out = io.BytesIO()
         plain = _plain(event)
         schema_id, schema = self._store.writer_for(event.KIND, plain)
+        self._learned.add(event.KIND)
         out.write(MAGIC + schema_id.to_bytes(4, "big"))
         fastavro.schemaless_writer(out, schema, plain, strict=True)
         return out.getvalue()
@@ -145,7 +147,16 @@ class Serde:
     def learn(self, *kinds: type[Event]) -> None:
         """Find the ids of these events now, so that writing them, and reading what is written so, asks nobody later."""
         for cls in kinds:
-            self._store.id_of(cls.KIND)
+            self._id_of(cls.KIND)
+
+    def has_learned(self, cls: type[Event]) -> bool:
+        """Whether writing this event, and reading what was written so, asks nobody."""
+        return cls.KIND in self._learned
+
+    def _id_of(self, kind: str) -> int:
+        found = self._store.id_of(kind)
+        self._learned.add(kind)
+        return found
 
     def at_hand(self, value: bytes | None) -> bool:
         """Whether `decode` asks nobody: the schema of `value` is known here, or it is no event at all."""

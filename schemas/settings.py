@@ -256,6 +256,8 @@ class ApiSettings(_Settings):
     """Address it listens on."""
     api_port: int = Field(default=8000, ge=0, le=65535)
     """Port it listens on."""
+    api_max_connections: int | None = Field(default=None, ge=16)
+    """Most connections at a time; unset: what the limit of open files (`ulimit -n`) leaves beside the process's own."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
     postgres_read_dsn: SecretStr | None = None

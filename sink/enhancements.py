@@ -90,12 +90,6 @@ async def find(connection: Connection, enhancement_id: UUID, tenant: str) -> Enh
     return EnhancementRow(**row) if row else None
 
 
-async def of_job(connection: Connection, job_id: UUID, tenant: str) -> list[EnhancementRow]:
-    """All that was asked for about a job, oldest first."""
-    query = f"{_READ} c.job_id = %s ORDER BY c.created_at, c.enhancement_id"
-    return [EnhancementRow(**row) for row in await (await connection.execute(query, [tenant, job_id])).fetchall()]
-
-
 _APPLY = """
 INSERT INTO enhancements AS e
     (enhancement_id, job_id, tenant, run, event_id, outcome, summary, entities, model, tokens, error, completed_at)

@@ -1,12 +1,16 @@
 """/metrics, /livez and /readyz of processes without REST, answered by a thread of its own."""
 
 import logging
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -14,6 +18,9 @@ from schemas.errors import SettingsError
 from schemas.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
+MOST_CALLERS = 16  # at once, each with a thread of its own
+CALL_SECONDS = 10.0  # that a call may take in all
+_PAUSE_SECONDS = 0.1
 
 Check = Callable[[], str | None]
 """Why the process is not well, None when it is; called from the server's threads."""
@@ -63,6 +70,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], checks: dict[str, Check]) -> None:
         self.checks = checks
+        self._calls: dict[socket.socket, float] = {}
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's words
@@ -70,6 +78,36 @@ class _Server(ThreadingHTTPServer):
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             log.error("a probe could not be answered", exc_info=error)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """As the base has it; when no file may be opened there is a pause, else it would be tried again at once for ever."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_PAUSE_SECONDS)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; callers that say nothing make room for others."""
+        self._calls[request] = time.monotonic()
+        self._hang_up(list(self._calls)[:-MOST_CALLERS])
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Look, twice a second, who has had his time; a trickle of bytes gives nobody more."""
+        late = time.monotonic() - CALL_SECONDS
+        self._hang_up([request for request, begun in list(self._calls.items()) if begun < late])
+
+    def shutdown_request(self, request: Any) -> None:
+        """A call has ended."""
+        self._calls.pop(request, None)
+        super().shutdown_request(request)
+
+    def _hang_up(self, requests: list[socket.socket]) -> None:
+        for request in requests:
+            self._calls.pop(request, None)
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)  # its thread reads and writes no more, and ends
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -79,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "scribe-rabbit", ""
     error_message_format = "%(message)s\n"
     error_content_type = "text/plain; charset=utf-8"
+    disable_nagle_algorithm = True  # else the body waits until the head is acknowledged
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -1,4 +1,4 @@
-"""The lock under which what happens to one job is decided, whether it has a row or not."""
+"""The lock under which what happens to one job is decided, whether it has a row or not; scribe_accept_job() takes it too."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,11 +15,6 @@ SELECT pg_advisory_xact_lock(key) FROM (
 async def lock(connection: Connection, job_id: UUID) -> None:
     """Let only one transaction at a time decide about a job that may not have a row yet."""
     await lock_all(connection, [job_id])
-
-
-async def lock_waiting(connection: Connection, tenant: str) -> None:
-    """Let only one transaction at a time count a tenant's waiting jobs; taken after the lock of a job, never before."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [tenant])
 
 
 async def lock_all(connection: Connection, job_ids: Sequence[UUID]) -> None:

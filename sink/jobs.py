@@ -1,19 +1,19 @@
 """Jobs as the doors see them: accepting one together with its outbox row, and reading its state, history and transcript."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from schemas.events import JobRequested
 from schemas.records import Record
 from schemas.serde import to_json, transcript_from_json
 from schemas.transcript import Transcript
-from sink import outbox
-from sink.job_lock import lock, lock_waiting
-from sink.postgres import Connection
+from sink.postgres import Connection, Database
 
 QUEUED = "queued"
 
@@ -58,53 +58,83 @@ class StateChange:
     at: datetime
 
 
+class Acceptance(StrEnum):
+    """What became of a job at the door; only an accepted one changed anything."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"  # the id is taken, or was erased
+    FULL = "full"  # as many jobs of the tenant wait as may
+    STALE = "stale"  # another policy of the tenant is in force
+
+
 _COLUMNS = ", ".join(JobRow.__dataclass_fields__)
-_INSERT = """
-INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, fingerprint, requested_at)
-SELECT %(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(state)s, %(request)s, %(fingerprint)s, %(requested_at)s
-WHERE NOT scribe_is_erased(%(job_id)s)
-ON CONFLICT (job_id) DO NOTHING"""
+_OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_fields__)
+_ACCEPT = f"""
+SELECT answer.acceptance, {_OF_CALL} FROM scribe_accept_job(%(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(request)s,
+    %(fingerprint)s, %(requested_at)s, %(topic)s, %(key)s, %(value)s, %(headers)s, %(most_waiting)s, %(policy_at)s) AS answer"""  # noqa: S608 - our own column names
+_READ = f"SELECT {_OF_CALL}, answer.history, answer.enhancements FROM scribe_read_job(%(job_id)s, %(tenant)s) AS answer"  # noqa: S608 - our own column names
 
 
-async def accept(connection: Connection, request: JobRequested, fingerprint: bytes, record: Record) -> bool:
-    """Insert a queued job, its first line of history and its outbox row in the caller's transaction.
+async def accept(
+    database: Database,
+    request: JobRequested,
+    fingerprint: bytes,
+    record: Record,
+    *,
+    most_waiting: int | None = None,
+    policy_at: datetime | None = None,
+) -> tuple[Acceptance, JobRow | None]:
+    """Commit a queued job, its first line of history and its outbox row, or nothing; and the tenant's job of that id, if any.
 
-    Returns False, and changes nothing, when the id is taken or was erased.
+    It is not accepted when more than `most_waiting` jobs of the tenant would wait for their turn, nor when the tenant's
+    policy is not that of `policy_at`; None: whatever waits, whatever its policy.
     """
     values = {
         "job_id": request.job_id,
         "tenant": request.tenant,
         "recording_id": request.recording_id,
         "run": request.run,
-        "state": QUEUED,
         "request": Jsonb(to_json(request.without_query())),
         "fingerprint": fingerprint,
         "requested_at": request.requested_at,
+        "topic": record.topic,
+        "key": record.key,
+        "value": record.value,
+        "headers": Jsonb(record.headers),
+        "most_waiting": most_waiting,
+        "policy_at": policy_at,
     }
-    await lock(connection, request.job_id)
-    if (await connection.execute(_INSERT, values)).rowcount == 0:
-        return False
-    await connection.execute(
-        "INSERT INTO job_events (job_id, run, state, at) VALUES (%(job_id)s, %(run)s, %(state)s, %(requested_at)s)",
-        values,
+    row = await database.call(_ACCEPT, values, writing=True)
+    assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
+    return Acceptance(row.pop("acceptance")), _found(row)
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """A job, its history and the states of what was asked about it, by the ids of enhancements; both oldest first."""
+
+    job: JobRow
+    history: list[StateChange]
+    enhancements: dict[UUID, str]
+
+
+async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | None:
+    """All of a tenant's job but its transcript; one of another tenant is as good as none."""
+    row = await database.call(_READ, {"job_id": job_id, "tenant": tenant})
+    assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
+    history, enhancements = row.pop("history") or (), row.pop("enhancements") or ()
+    job = _found(row)
+    if job is None:
+        return None
+    return JobDetail(
+        job,
+        [StateChange(**{**line, "at": datetime.fromisoformat(line["at"]).astimezone(UTC)}) for line in history],
+        {UUID(line["enhancement_id"]): line["state"] for line in enhancements},
     )
-    await outbox.add(connection, record)
-    return True
 
 
-async def waits_beyond(connection: Connection, tenant: str, most: int) -> bool:
-    """Whether more than `most` jobs of a tenant wait for their turn; until the transaction ends nobody else may ask.
-
-    So of two transactions that each add one, the second sees what the first has added.
-    """
-    await lock_waiting(connection, tenant)
-    cursor = await connection.execute(
-        "SELECT count(*) AS found FROM (SELECT 1 FROM jobs"
-        " WHERE tenant = %s AND completed_at IS NULL AND state = %s LIMIT %s) AS waiting",
-        [tenant, QUEUED, most + 1],
-    )
-    row = await cursor.fetchone()
-    return row is not None and row["found"] > most
+def _found(row: DictRow) -> JobRow | None:
+    return JobRow(**row) if row["job_id"] else None
 
 
 async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | None:
@@ -112,14 +142,6 @@ async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | No
     query = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s AND tenant = %s"  # noqa: S608 - our own column names
     row = await (await connection.execute(query, [job_id, tenant])).fetchone()
     return JobRow(**row) if row else None
-
-
-async def history(connection: Connection, job_id: UUID) -> list[StateChange]:
-    """Every change of a job's state, oldest first."""
-    cursor = await connection.execute(
-        "SELECT run, state, detail, at FROM job_events WHERE job_id = %s ORDER BY id", [job_id]
-    )
-    return [StateChange(**row) for row in await cursor.fetchall()]
 
 
 async def transcript(connection: Connection, job: JobRow) -> Transcript:

@@ -9,7 +9,9 @@ import hmac
 import re
 import secrets
 import string
+import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +21,9 @@ from schemas.objects import check_tenant
 from sink.postgres import Database
 
 PREFIX = "sr_live_"
+REVOKED_WITHIN_SECONDS = 5.0
+"""How long a process may still take a key that was revoked."""
+MOST_KEPT = 10_000
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 12, 43, 6  # 43 characters of 62 hold 256 bits
 _KEY = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}})")
@@ -61,15 +66,46 @@ async def verify_key(db: Database, text: str) -> ApiKey | None:
     if parts is None:
         return None
     key_id, secret = parts
-    async with db.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT tenant, digest FROM api_keys WHERE key_id = %s AND revoked_at IS NULL", [key_id]
-        )
-        row = await cursor.fetchone()
+    row = await db.call(
+        "SELECT tenant, digest FROM api_keys WHERE key_id = %(key_id)s AND revoked_at IS NULL", {"key_id": key_id}
+    )
     expected = bytes(row["digest"]) if row else b""
     if not hmac.compare_digest(digest_of(secret), expected) or row is None:
         return None
     return ApiKey(key_id, row["tenant"])
+
+
+class KeyCache:
+    """Keys that were verified a moment ago, so that a client that calls often is not looked up at each call.
+
+    A revoked key is taken for REVOKED_WITHIN_SECONDS at most, and then nowhere. What is no key is always looked up, so a new
+    one works at once. Secrets are kept as digests only.
+    """
+
+    def __init__(self, seconds: float = REVOKED_WITHIN_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._kept: dict[str, tuple[bytes, ApiKey, float]] = {}
+
+    async def verify(self, db: Database, text: str) -> ApiKey | None:
+        """As `verify_key`."""
+        parts = parse_key(text)
+        if parts is None:
+            return None
+        key_id, digest, now = parts[0], digest_of(parts[1]), self._now()
+        kept_digest, key, until = self._kept.get(key_id, (b"", None, now))
+        if until > now and hmac.compare_digest(kept_digest, digest):
+            return key
+        found = await verify_key(db, text)
+        if found is not None:
+            self._keep(digest, found, now + self._seconds)  # of the time before it was looked up
+        return found
+
+    def _keep(self, digest: bytes, key: ApiKey, until: float) -> None:
+        self._kept.pop(key.key_id, None)
+        if len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]  # the one that was looked up first
+        self._kept[key.key_id] = digest, key, until
 
 
 async def revoke_key(db: Database, key_id: str) -> bool:

@@ -6,7 +6,9 @@ A transaction sees all rows as the owner of the tables, or a tenant's own under 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import select
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -34,6 +36,9 @@ _DEFAULTS: dict[str, str] = {
     "keepalives_count": "2",
     "tcp_user_timeout": "15000",
 }
+# of a connection that nobody took meanwhile: then the server is asked whether it is still there
+_IDLE_SECONDS = 5.0
+
 # A process that is frozen inside a transaction, or whose machine is gone, must not hold its locks for long: the relay's
 # leadership and the leases hang on them. The server's own defaults would take hours.
 _SESSION = """
@@ -56,7 +61,8 @@ _READ_ONLY_SERVER = "25006"  # a standby, in the seconds after a failover
 # a row of another tenant: its SQLSTATE is that of a missing grant, its words are in the server's language
 _ROW_REFUSED = "ExecWithCheckOptions"
 _PORTS = re.compile(r"[0-9,]*")
-_NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+_NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
+_SET_UP = "guc.c"  # where PostgreSQL refuses a role, whoever asked for it
 
 
 class Conflict(Outage):
@@ -64,7 +70,13 @@ class Conflict(Outage):
 
 
 class NotMigrated(Outage):
-    """The database has not the tables or columns of this version; it is well when somebody has made them."""
+    """The database has not the tables, columns or functions of this version; it is well when somebody has made them."""
+
+
+class _Pooled(AsyncConnection[DictRow]):
+    """A connection of the pool, and when it was last taken, in seconds of the monotonic clock."""
+
+    taken_at = 0.0
 
 
 class Database:
@@ -73,7 +85,7 @@ class Database:
     Errors of connections, servers and their set-up are raised as Outage; errors of values stay psycopg's.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], dsn: str) -> None:
+    def __init__(self, pool: AsyncConnectionPool[_Pooled], dsn: str) -> None:
         self._pool = pool
         self._dsn = dsn
 
@@ -103,15 +115,15 @@ class Database:
         dsn = with_defaults(dsn, variable)
         pool = AsyncConnectionPool(
             dsn,
-            connection_class=AsyncConnection[DictRow],
-            kwargs={"row_factory": dict_row, "autocommit": True} | ({} if prepare else {"prepare_threshold": None}),
+            connection_class=_Pooled,
+            kwargs={"row_factory": dict_row, "autocommit": True, **({} if prepare else {"prepare_threshold": None})},
             min_size=1,
             max_size=size,
             timeout=timeout,
             # an attempt that doubles its pauses for minutes would sleep on when the server is long back
             reconnect_timeout=timeout,
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
         await pool.open()
@@ -145,8 +157,19 @@ class Database:
         """A connection inside a transaction that sees and, if `writing`, changes rows of one tenant only."""
         with translated(writing=writing):
             async with self._begun(read_only=None if writing else True) as connection:
-                await _take_on(connection, tenant)
+                with _told_of_the_role(connection):
+                    await connection.execute(_TAKE_ON, [tenant])
                 yield connection
+
+    async def call(self, query: str, values: Mapping[str, Any], *, writing: bool = False) -> DictRow | None:
+        """The first row of one statement that is a transaction of its own, in one round trip.
+
+        It runs as the owner of the tables, unless it calls a function that acts for a tenant (migration 0023).
+        """
+        with translated(writing=writing):
+            async with self._pool.connection() as connection:
+                with _told_of_the_role(connection):
+                    return await (await connection.execute(query, values)).fetchone()
 
     @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
@@ -248,16 +271,35 @@ async def _connected(dsn: str, timeout: float) -> AsyncIterator[Connection]:
             yield connection
 
 
-async def _take_on(connection: Connection, tenant: str) -> None:
+@contextmanager
+def _told_of_the_role(connection: Connection) -> Iterator[None]:
+    """Say what is to be done when the role of tenants cannot be taken on."""
     try:
-        await connection.execute(_TAKE_ON, [tenant])
-    except psycopg.errors.InvalidParameterValue as error:
+        yield
+    except psycopg.Error as error:
+        if error.diag.source_file != _SET_UP:
+            raise
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            user = connection.info.user
+            raise Outage(
+                f"PostgreSQL: {user} may not act for tenants: let a superuser run GRANT scribe_tenant TO {user}"
+            ) from error
         raise NotMigrated("PostgreSQL: the role scribe_tenant is missing: run `scribe database migrate`") from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        user = connection.info.user
-        raise Outage(
-            f"PostgreSQL: {user} may not act for tenants: let a superuser run GRANT scribe_tenant TO {user}"
-        ) from error
+
+
+async def _check(connection: _Pooled) -> None:
+    """Ask the server whether it is there, where that is in doubt: an answer costs a round trip, a look at the socket none."""
+    now = time.monotonic()
+    idle, connection.taken_at = now - connection.taken_at, now
+    if idle > _IDLE_SECONDS or _has_news(connection.fileno()):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def _has_news(descriptor: int) -> bool:
+    """Whether the server has said something to a connection that asks nothing: that it ends, most often."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -160,6 +160,8 @@ class ExtractiveService:
 
     def _handler(service) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_GET(self) -> None:
                 self._send(*_json(200 if self.path == "/readyz" else 404, {"calls": sum(service.paid.values())}))
 

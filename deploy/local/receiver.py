@@ -55,6 +55,8 @@ class Receiver:
 
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_POST(self) -> None:
                 length = min(int(self.headers.get("content-length", 0)), MAX_BODY_BYTES)
                 call = Received({name.lower(): value for name, value in self.headers.items()}, self.rfile.read(length))

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import uvicorn
+import uvloop
 
 from producers.api.app import create_app
-from producers.api.protocol import ProblemProtocol
-from producers.api.services import Services
+from producers.api.patience import patience_for
+from producers.api.server import config_of, listening
+from producers.api.services import UPLOADS, Services
 from producers.commands import api as main
 from producers.exit_codes import reported
-from schemas.errors import SettingsError
 from schemas.logs import configure
 from schemas.models import load_registry
 from schemas.settings import ApiProcess, load
@@ -27,9 +28,7 @@ from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
-BACKLOG = 2048  # connections that wait while others are taken in
 POOL_SECONDS = 10.0  # that a request waits for a connection to the database
-GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 STOP_SECONDS = 30.0  # until the process is ended by force
 
 
@@ -62,20 +61,6 @@ async def serve(settings: ApiProcess, termination: Termination) -> None:
         await _serve(settings, listener, termination)
 
 
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket to answer on; raises SettingsError when the address is taken or not ours."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsError(
-            f"SCRIBE_API_PORT, SCRIBE_API_HOST: cannot listen on {host}:{port}: {error.strerror}"
-        ) from error
-    with listener:
-        yield listener
-
-
 class _Server(uvicorn.Server):
     """Stops when the process is told to end."""
 
@@ -95,16 +80,17 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: ApiProcess, listener: socket.socket, termination: Termination) -> None:
     async with open_services(settings) as services:
-        config = uvicorn.Config(
-            create_app(services),
-            http=ProblemProtocol,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        patience = patience_for(_own_files(settings), settings.api_max_connections)
+        app = create_app(services)
+        app.openapi()  # it takes a while, for which no request should wait
+        config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
         await _Server(config, termination).serve(sockets=[listener])
+
+
+def _own_files(settings: ApiProcess) -> int:
+    """How many the process may open beside those of its clients: to the database, a replica, and the object store."""
+    return 2 * settings.postgres_pool_size + UPLOADS + 32
 
 
 def run_api(host: str | None, port: int | None) -> None:
@@ -114,7 +100,8 @@ def run_api(host: str | None, port: int | None) -> None:
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
         configure(settings, "api")
-        asyncio.run(serve(settings, termination))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, termination))
 
 
 if __name__ == "__main__":

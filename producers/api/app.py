@@ -1,6 +1,7 @@
 """The REST shim as one FastAPI application."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +25,7 @@ from producers.api.context import RequestContext
 from producers.api.idempotency import CheckedIdempotencyKey
 from producers.api.media_types import CheckedBody
 from producers.api.problems import Problem, install
-from producers.api.query import KnownParameters
+from producers.api.query import known_parameters
 from producers.api.services import Services
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -32,7 +33,7 @@ DESCRIPTION = """Recordings in, transcripts with speakers out.
 Submit a recording, then poll its job or name a `webhook_url`. Every error is a problem document (RFC 9457) whose
 `code` is stable. Send `X-Request-ID` and `traceparent` to find your request in logs and traces.
 """
-STRICT = [KnownParameters, CheckedBody, CheckedIdempotencyKey]
+STRICT = (CheckedBody, CheckedIdempotencyKey)
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -50,6 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
+    app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     for module in (
         jobs,
         job_list,
@@ -61,17 +63,17 @@ def create_app(services: Services) -> FastAPI:
         webhook_endpoints,
         webhook_deliveries,
     ):
-        app.include_router(module.router, dependencies=STRICT)
-    app.include_router(health.router)
+        app.include_router(module.router, dependencies=[known_parameters(module.router), *STRICT])
     app.include_router(documentation.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with what no handler returns by itself: Problem, and the webhooks."""
+    """The OpenAPI document with what no handler returns by itself, Problem and the webhooks; made when it is first asked for."""
     generate = app.openapi
 
+    @cache
     def openapi() -> dict[str, Any]:
         document = generate()
         schema = Problem.model_json_schema(ref_template=_REFERENCE)

@@ -1,5 +1,6 @@
 """Submitting jobs and reading them: state, progress, history, transcript."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -16,13 +17,12 @@ from producers.api.views import POLL_SECONDS, JobSummary, JobView, download_of, 
 from producers.rendering import CONTENT_TYPES, Format, render
 from producers.submit import Trace, accept, check, job_record, known
 from schemas import metrics
-from schemas.errors import NotAllowed, Rejected
+from schemas.errors import NotAllowed, Permanent, Rejected
 from schemas.events import ENDED, JobRequested, Source, TenantPolicy
 from schemas.failpoints import failpoint
 from schemas.permissions import policy_for
-from schemas.quotas import QUEUED
 from schemas.transcript import Transcript
-from sink import enhancements, jobs
+from sink import jobs
 from sink.jobs import JobRow
 from sink.postgres import Connection
 from sink.tenants import policy_of
@@ -80,13 +80,12 @@ async def transcribe(
 )
 async def read_job(job_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> JobView:
     """Poll it at the pace that Retry-After names, or have a webhook called."""
-    async with services.database.as_tenant(key.tenant) as connection:
-        job = _known(await jobs.find(connection, job_id, key.tenant), job_id)
-        history = await jobs.history(connection, job_id)
-        asked = await enhancements.of_job(connection, job_id, key.tenant)
-    if job.state not in ENDED:
+    detail = await jobs.read(services.database, job_id, key.tenant)
+    if detail is None:
+        raise _unknown(job_id)
+    if detail.job.state not in ENDED:
         response.headers["Retry-After"] = str(POLL_SECONDS)
-    return view(job, history, asked)
+    return view(detail)
 
 
 @router.get(
@@ -112,10 +111,9 @@ async def read_transcript(
         return job, await jobs.transcript(connection, job) if job and job.state == "completed" else None
 
     # a replica may not have the job or its end yet
-    found, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
-    job = _known(found, job_id)
-    if transcript is None:
-        raise _without_transcript(job)
+    job, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
+    if job is None or transcript is None:
+        raise _without_transcript(job) if job else _unknown(job_id)
     # long transcripts take a while to write out, and nobody else should wait for that
     text = await anyio.to_thread.run_sync(render, transcript, form)
     return Response(text, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
@@ -127,12 +125,12 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
     What was accepted once is answered again, whatever the tenant may do by now.
     """
     try:
-        policy = await _allowed(services, request)
+        job = await _accepted(services, request, trace)
     except NotAllowed:
-        if (job := await known(services.database, request)) is None:
+        before = await known(services.database, request)
+        if before is None:
             raise
-    else:
-        job = await _accepted(services, request, policy, trace)
+        job = before
     response.headers["Location"] = job_path(request.job_id)
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return summary(job)
@@ -141,33 +139,48 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
 async def policy_in_force(services: Services, tenant: str) -> TenantPolicy:
     """What the tenant may do; raises NotAllowed(unknown_tenant)."""
     async with services.database.as_tenant(tenant) as connection:
-        return policy_for(tenant, await policy_of(connection, tenant), services.unknown_tenant)
+        stored = await policy_of(connection, tenant)
+    return services.policies.keep(policy_for(tenant, stored, services.unknown_tenant))
 
 
-async def _allowed(services: Services, request: JobRequested) -> TenantPolicy:
-    policy = await policy_in_force(services, request.tenant)
-    if request.enhancement is not None:
-        check_ask(services, policy, request.enhancement)
-    check(request, policy, services.registry, services.now(), services.check_address, services.store.key)
-    return policy
-
-
-async def _accepted(services: Services, request: JobRequested, policy: TenantPolicy, trace: Trace) -> JobRow:
+async def _accepted(services: Services, request: JobRequested, trace: Trace) -> JobRow:
+    """By the policy that is in force when it is committed, which most often is the one that was read last."""
+    policy = services.policies.get(request.tenant)
+    if policy is None or not _passes(services, request, policy):
+        policy = await _allowing(services, request)
     # the first encoding may ask a schema registry for its ids
-    record = await anyio.to_thread.run_sync(
-        job_record, services.serde, request, "api", services.now(), trace, services.topics
-    )
-    accepted = await accept(services.database, request, record, policy.quotas.get(QUEUED))
+    make = partial(job_record, services.serde, request, "api", services.now(), trace, services.topics)
+    record = make() if services.serde.has_learned(JobRequested) else await anyio.to_thread.run_sync(make)
+    while (accepted := await accept(services.database, request, record, policy)) is None:
+        policy = await _allowing(services, request)
     failpoint("api.after_accept")
     if accepted.created:
         metrics.JOBS_SUBMITTED.labels("rest").inc()
     return accepted.job
 
 
-def _known(job: JobRow | None, job_id: UUID) -> JobRow:
-    if job is None:
-        raise Rejected("not_found", f"job {job_id}")
-    return job
+async def _allowing(services: Services, request: JobRequested) -> TenantPolicy:
+    policy = await policy_in_force(services, request.tenant)
+    _check(services, request, policy)
+    return policy
+
+
+def _passes(services: Services, request: JobRequested, policy: TenantPolicy) -> bool:
+    try:
+        _check(services, request, policy)
+    except Permanent:
+        return False
+    return True
+
+
+def _check(services: Services, request: JobRequested, policy: TenantPolicy) -> None:
+    if request.enhancement is not None:
+        check_ask(services, policy, request.enhancement)
+    check(request, policy, services.registry, services.now(), services.check_address, services.store.key)
+
+
+def _unknown(job_id: UUID) -> Rejected:
+    return Rejected("not_found", f"job {job_id}")
 
 
 def _without_transcript(job: JobRow) -> Rejected:

@@ -59,7 +59,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._reading_head, self._head_bytes = True, 0
+        self._reading_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -96,11 +96,16 @@ class ProblemProtocol(HttpToolsProtocol):
             cycle.message_event.set()
         error = self._refusal or Rejected("malformed_request", msg)
         log.debug("not a request: %s", error.detail)
-        status, headers, body = framing_problem(error)
-        metrics.HTTP_REQUESTS.labels("other", "none", status).inc()
-        lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"connection: close\r\n\r\n", body]))
+        self.transport.write(framing_answer(error))
         self.transport.close()
+
+
+def framing_answer(error: Rejected) -> bytes:
+    """An answer that no handler gives, as it goes over the wire; it is counted."""
+    status, headers, body = framing_problem(error)
+    metrics.HTTP_REQUESTS.labels("other", "none", status).inc()
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
+    return b"".join([STATUS_LINE[status], *lines, b"connection: close\r\n\r\n", body])
 
 
 class _Refused(Exception):

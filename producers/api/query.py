@@ -2,9 +2,12 @@
 
 import re
 from collections import Counter
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
 from producers.api.bodies import written_time
@@ -17,27 +20,38 @@ from schemas.nearest import unknown
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
-async def _check(request: Request, _: KeyDep) -> None:
-    """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
-    parameters = [each for each in _operation(request).get("parameters", ()) if each["in"] == "query"]
-    known = {each["name"]: each["schema"].get("type") == "array" for each in parameters}
+def known_parameters(router: APIRouter) -> params.Depends:
+    """A dependency of all operations of `router`: what each of them takes is read from their signatures once, here."""
+    known = {route.endpoint: dict(_names(route.dependant)) for route in router.routes if isinstance(route, APIRoute)}
+
+    async def check(request: Request, _: KeyDep) -> None:
+        """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
+        if request.scope["query_string"]:
+            _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
+
+    return params.Depends(check)
+
+
+def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Each parameter with whether it is a list, which may be there several times."""
+    yield from ((parameter.alias, _is_list(parameter.field_info.annotation)) for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _names(inner)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def _check(given: Iterable[tuple[str, str]], known: Mapping[str, bool]) -> None:
     found = []
-    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+    for name, times in Counter(name for name, _ in given).items():
         if name not in known:
             found.append({"field": name[:MAX_NAME_CHARS], "message": unknown("parameter", name, known)})
         elif times > 1 and not known[name]:
             found.append({"field": name, "message": "is given more than once"})
     if found:
         raise Rejected("invalid_request", text_of(found), tuple(found[:MAX_FINDINGS]))
-
-
-def _operation(request: Request) -> dict[str, Any]:
-    """The operation as /openapi.json describes it, which is made once."""
-    found: dict[str, Any] = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    return found
-
-
-KnownParameters = Depends(_check)
 
 
 def _with_plus(value: Any) -> Any:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
 from producers.api.places import Places
+from producers.api.policies import KeptPolicies
 from producers.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
 from schemas.events import Priority
@@ -18,7 +19,7 @@ from schemas.models import ModelRegistry
 from schemas.permissions import UnknownTenant
 from schemas.ports import ObjectStore
 from schemas.serde import Serde
-from sink.keys import ApiKey, verify_key
+from sink.keys import ApiKey, KeyCache
 from sink.postgres import Database
 from sink.replica import Reading
 from sink.target import Target
@@ -26,6 +27,7 @@ from sink.time_limit import SECONDS
 from sink.webhook_secrets import SecretBox
 
 MAX_TRACESTATE = 512
+UPLOADS = 16  # at a time; others wait for one to end
 
 
 def utc_now() -> datetime:
@@ -49,15 +51,18 @@ class Services:
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
     unknown_tenant: UnknownTenant = "allow"
+    keys: KeyCache = field(default_factory=KeyCache)
+    policies: KeptPolicies = field(default_factory=KeptPolicies)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
-    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
     searches: Places = field(default_factory=Places)
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
 
-def _services(request: Request) -> Services:
+# FastAPI runs what is not async in a thread, which takes longer than all that these do
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -67,7 +72,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key ma
 
 
 async def _authenticated(services: ServicesDep, text: Annotated[str | None, Security(_header)]) -> ApiKey:
-    key = await verify_key(services.database, text) if text else None
+    key = await services.keys.verify(services.database, text) if text else None
     if key is None:
         raise Rejected("unauthorized")
     return key
@@ -77,7 +82,7 @@ Authenticated = Depends(_authenticated)
 KeyDep = Annotated[ApiKey, Authenticated]
 
 
-def _trace(request: Request) -> Trace:
+async def _trace(request: Request) -> Trace:
     parent, state = request.headers.get(TRACEPARENT), request.headers.get(TRACESTATE)
     if trace_id(parent) is None:
         return Trace()

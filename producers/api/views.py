@@ -11,8 +11,7 @@ from producers.rendering import Format
 from schemas.errors import ERRORS
 from schemas.models import ModelEntry, ModelRegistry
 from schemas.recording_names import recording_name
-from sink.enhancements import EnhancementRow
-from sink.jobs import JobRow, StateChange
+from sink.jobs import JobDetail, JobRow
 
 POLL_SECONDS = 2
 
@@ -126,16 +125,14 @@ def summary(job: JobRow) -> JobSummary:
     return JobSummary(**_fields(job))
 
 
-def view(job: JobRow, history: list[StateChange], enhancements: list[EnhancementRow]) -> JobView:
+def view(detail: JobDetail) -> JobView:
     """A job with its history and what was asked about it later."""
-    lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in history]
+    lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in detail.history]
     links = [
-        EnhancementLink(
-            enhancement_id=row.enhancement_id, state=row.state, links={"self": enhancement_path(row.enhancement_id)}
-        )
-        for row in enhancements
+        EnhancementLink(enhancement_id=enhancement, state=state, links={"self": enhancement_path(enhancement)})
+        for enhancement, state in detail.enhancements.items()
     ]
-    return JobView(**_fields(job), history=lines, enhancements=links)
+    return JobView(**_fields(detail.job), history=lines, enhancements=links)
 
 
 def models(registry: ModelRegistry) -> list[ModelView]:

@@ -12,7 +12,7 @@ from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp
 from streams.transcripts import check_result
 
-CONCURRENCY = 4
+CONCURRENCY = 32
 
 
 class Enhance:

@@ -39,9 +39,9 @@ from streams.transcripts import Transcripts, check_result
 log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-CONCURRENCY = (
-    4 * LIMITS.items
-)  # records of one topic in work at the same time: full groups running, and the next ones decoded
+# Records of one topic in work at the same time: full groups running, and the next ones decoded. The others too, whose events
+# need no order among each other: Faust hands records of all topics on in one line, and one slow topic would hold that.
+CONCURRENCY = 4 * LIMITS.items
 WORD_BYTES = 60  # of a word, about, as Avro and as JSON
 
 
@@ -180,7 +180,7 @@ def register(
     async def on_jobs(stream: Any) -> None:
         await recipe.run(stream, JobRequested, persist.requested, answer=persist.ended)
 
-    @app.agent(app.topic(progress, schema=RawSchema()), name="progress")
+    @app.agent(app.topic(progress, schema=RawSchema()), name="progress", concurrency=CONCURRENCY)
     async def on_progress(stream: Any) -> None:
         await recipe.run(stream, JobProgress, persist.progressed)
 
@@ -188,10 +188,10 @@ def register(
     async def on_results(stream: Any) -> None:
         await recipe.run(stream, JobResult, persist.ended, persist.unapplied)
 
-    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
+    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:
         await recipe.run(stream, EnhancementResult, persist.enhanced, answer=persist.enhanced)
 
-    @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants")
+    @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants", concurrency=CONCURRENCY)
     async def on_tenants(stream: Any) -> None:
         await recipe.run(stream, TenantPolicy, persist.ruled)

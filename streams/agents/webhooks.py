@@ -22,7 +22,7 @@ from streams.recipe import Recipe
 from streams.safe_transport import ScribeApp
 from streams.transcripts import check_result
 
-CONCURRENCY = 4
+CONCURRENCY = 32  # Faust hands records of both topics on in one line: a slow one holds the other
 NOBODY = "-"  # owns the endpoints of tenants that cannot be one; no tenant has such a name
 MAX_URL_BYTES = 2000  # what an index of PostgreSQL holds is a little more
 
@@ -107,6 +107,6 @@ def register(
     async def on_results(stream: Any) -> None:
         await recipe.run(stream, JobResult, webhooks.ended, answer=webhooks.ended)
 
-    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements")
+    @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:
         await recipe.run(stream, EnhancementResult, webhooks.enhanced, answer=webhooks.enhanced)

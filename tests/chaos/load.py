@@ -120,7 +120,7 @@ class Load:
             return await self._published(Record(self._jobs, str(job.job_id).encode(), job.bytes()))
         record = self._record(request)
         if job.door is Door.OUTBOX:
-            return await self._repeated(lambda: self._database.run(lambda c: accept(c, request, b"chaos", record)))
+            return await self._repeated(lambda: accept(self._database, request, b"chaos", record))
         return await self._published(record)
 
     async def _cancelled(self, job: PlannedJob, seconds: float) -> None:

@@ -13,17 +13,18 @@ def _announced_later() -> None:
     from producers.submit import accept
     from sink import outbox
 
-    add, die = outbox.add, death(3)
+    die = death(3)
 
-    async def announced_later(database: Any, request: Any, record: Any) -> Any:
-        accepted = await accept(database, request, record)
-        die()
-        if accepted.created:
+    async def announced_later(database: Any, request: Any, record: Any, policy: Any = None) -> Any:
+        accepted = await accept(database, request, record, policy)
+        if accepted and accepted.created:
             async with database.transaction() as connection:
-                await add(connection, record)
+                await connection.execute("DELETE FROM outbox WHERE key = %s AND published_at IS NULL", [record.key])
+            die()
+            async with database.transaction() as connection:
+                await outbox.add(connection, record)
         return accepted
 
-    put(outbox, "add", _nothing)
     put(jobs, "accept", announced_later)
 
 

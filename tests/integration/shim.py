@@ -12,9 +12,11 @@ from uuid import UUID
 
 import httpx
 import uvicorn
+import uvloop
 
 from producers.api.app import create_app
-from producers.api.protocol import ProblemProtocol
+from producers.api.patience import patience_for
+from producers.api.server import config_of, listening
 from producers.api.services import Services
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.models import ModelEntry, ModelRegistry
@@ -137,11 +139,10 @@ def serving(
 ) -> Iterator[Shim]:
     """Serve until the end of the block; `values` are more of Services."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
-    listening = socket.create_server(("127.0.0.1", 0))
     servers: list[uvicorn.Server] = []
     ready = threading.Event()
 
-    async def serve() -> None:
+    async def serve(listener: socket.socket) -> None:
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
             services = Services(
                 database=database,
@@ -155,18 +156,22 @@ def serving(
                 llm_models=llm_models,
                 **values,
             )
-            config = uvicorn.Config(create_app(services), http=ProblemProtocol, log_config=None, access_log=False)
-            servers.append(uvicorn.Server(config))
+            servers.append(uvicorn.Server(config_of(create_app(services), patience_for(64))))
             ready.set()
-            await servers[0].serve(sockets=[listening])
+            await servers[0].serve(sockets=[listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(90)
-    try:
-        key = in_database(dsn, lambda database: create_key(database, "acme"))
-        yield Shim(f"http://127.0.0.1:{listening.getsockname()[1]}", dsn, key)
-    finally:
-        servers[0].should_exit = True
-        thread.join(90)
-        listening.close()
+    def run(listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(listener))
+
+    with listening("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=run, args=[listener], daemon=True)
+        thread.start()
+        assert ready.wait(90)
+        try:
+            key = in_database(dsn, lambda database: create_key(database, "acme"))
+            yield Shim(f"http://127.0.0.1:{port}", dsn, key)
+        finally:
+            servers[0].should_exit = True
+            thread.join(90)

@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -27,11 +29,14 @@ COMMAND = [sys.executable, "-m", "producers.api"]
 
 
 @contextmanager
-def started(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """The process, and a client of it."""
+def started(
+    values: Mapping[str, str], *, files: int | None = None, out: IO[bytes] | int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The process, which may open so many `files`, and a client of it."""
     port = ports.choose(["api"], {}, {})["api"]
+    limit = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
     process = subprocess.Popen(
-        [*COMMAND, "--port", str(port)], env={**CLEAN, **values}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*limit, *COMMAND, "--port", str(port)], env={**CLEAN, **values}, stdout=out, stderr=subprocess.DEVNULL
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
@@ -44,7 +49,7 @@ def started(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Clie
 @contextmanager
 def api(**values: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """The same, when it is ready."""
-    with started(**values) as (process, client):
+    with started(values) as (process, client):
         wait_for(lambda: answers(client, "/readyz"))
         yield process, client
 
@@ -155,8 +160,39 @@ async def test_it_starts_without_a_database_and_is_ready_when_there_is_one(setti
     async with breakable((str(there["host"]), int(str(there["port"])))) as proxy:
         await proxy.cut()
         dsn = make_conninfo(settings["SCRIBE_POSTGRES_DSN"], host="127.0.0.1", port=proxy.port)
-        with started(**{**settings, "SCRIBE_POSTGRES_DSN": dsn}) as (process, client):
+        with started({**settings, "SCRIBE_POSTGRES_DSN": dsn}) as (process, client):
             await to_thread(wait_for, lambda: answers(client, "/livez"))
             assert process.poll() is None
             await proxy.mend()
             await to_thread(wait_for, lambda: answers(client, "/readyz"))
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET /api/v1/models HTTP/1.1\r\nX-A: ",
+    "half a body": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize(("files", "halves"), [(200, 260), (1024, 1000)])
+def test_half_sent_requests_cost_nobody_an_answer(
+    files: int, halves: int, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """With as few open files as there may be; what it has to say of it is said once."""
+    log = tmp_path / "log"
+    with log.open("wb") as out, started(settings, files=files, out=out) as (process, client):
+        wait_for(lambda: answers(client, "/readyz"))
+        for sent in HALVES.values():
+            with ExitStack() as strangers:
+                for _ in range(halves):
+                    stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", client.base_url.port)))
+                    with suppress(ConnectionError):
+                        stranger.sendall(sent)
+                    if stranger.fileno() % 100 == 0:
+                        assert client.get("/livez", headers={"connection": "close"}).status_code == 200
+                assert client.get("/readyz", headers={"connection": "close"}).status_code == 200
+                assert client.get("/openapi.json", headers={"connection": "close"}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert log.read_text().count("connections are open") == 1
+    assert len(log.read_text().splitlines()) < 20

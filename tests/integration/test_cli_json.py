@@ -95,8 +95,11 @@ def test_every_command_with_json_has_the_same_form(
     request = last_job(shim)
     shim.complete(request)
     shown("watch", str(request.job_id), fields=names(JobView))
+    shown("status", str(request.job_id), fields=names(JobView))
+    shown("jobs", fields=names(JobSummary))
     shown("search", "hello", fields=names(HitView))
     # operators with the database
+    shown("database stalled", "--queued-hours", "0.0001")
     shown("keys create", "--tenant", "globex")
     shown("keys list")
     run_here("hold", "set", "--tenant", "acme", "--job", str(request.job_id), "--reason", "x", **values)

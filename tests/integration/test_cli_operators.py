@@ -177,7 +177,7 @@ def test_jobs_that_stand_still_are_listed_and_ended(database: str, run_here: Run
     refused = run_here("database", "stalled", "--running-hours", "0", **values)
     assert (refused.returncode, "SCRIBE_STALLED_RUNNING_HOURS" in refused.stderr) == (2, True), refused.stderr
     ended = run_here("database", "stalled", "--fail", "--json", **values)
-    (item,) = json.loads(ended.stdout)
+    (item,) = map(json.loads, ended.stdout.splitlines())
     assert (item["job_id"], item["state"], item["failed"]) == (job_id, "transcribing", True)
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT topic, key FROM outbox").fetchall() == [("scribe.results", job_id.encode())]

@@ -4,6 +4,8 @@ import logging
 import socket
 import struct
 import threading
+import time
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from schemas import metrics
 from schemas.errors import SettingsError
 from schemas.settings import ServiceSettings
-from sink.health_server import HealthServer
+from sink.health_server import MOST_CALLERS, HealthServer
 
 SETTINGS = ServiceSettings(metrics_port=0)
 
@@ -131,3 +133,37 @@ def test_a_check_that_breaks_is_news(caplog: pytest.LogCaptureFixture) -> None:
         get(server, "/readyz")
     (record,) = caplog.records
     assert (record.levelno, "a bug" in str(record.exc_info)) == (logging.ERROR, True)
+
+
+STALLED = [b"", b"GET /liv", b"GET /livez HTTP/1.1\r\nX: "]
+
+
+@pytest.mark.parametrize("first", STALLED)
+def test_callers_that_say_nothing_hold_no_more_than_some_threads(first: bytes) -> None:
+    """However many there are, the next one is answered."""
+    with HealthServer(SETTINGS) as server, ExitStack() as callers:
+        before = threading.active_count()
+        for _ in range(5 * MOST_CALLERS):
+            caller = callers.enter_context(socket.create_connection(("127.0.0.1", server.port or 0)))
+            with suppress(ConnectionError):
+                caller.sendall(first)
+        assert get(server, "/livez").status_code == 200
+        while threading.active_count() > before + MOST_CALLERS:
+            time.sleep(0.01)
+
+
+def test_a_trickle_gives_a_caller_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sink.health_server.CALL_SECONDS", 0.3)
+    with HealthServer(SETTINGS) as server, socket.create_connection(("127.0.0.1", server.port or 0)) as caller:
+        caller.settimeout(0.05)
+        with pytest.raises(ConnectionError):
+            drip(caller)
+
+
+def drip(caller: socket.socket) -> None:
+    """A byte at a time, until the other end has hung up."""
+    while True:
+        caller.sendall(b"G")
+        with suppress(TimeoutError):
+            if not caller.recv(1000):
+                raise ConnectionResetError

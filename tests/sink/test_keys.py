@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from schemas.errors import Permanent
 from schemas.settings import PostgresSettings
-from sink.keys import ApiKey, checksum_of, create_key, list_keys, parse_key, revoke_key, verify_key
+from sink.keys import (
+    REVOKED_WITHIN_SECONDS,
+    ApiKey,
+    KeyCache,
+    checksum_of,
+    create_key,
+    list_keys,
+    parse_key,
+    revoke_key,
+    verify_key,
+)
 from sink.postgres import Database
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +51,34 @@ async def test_a_key_works_until_it_is_revoked(database: str) -> None:
         assert await revoke_key(db, key_id) is True
         assert await verify_key(db, text) is None
         assert await revoke_key(db, key_id) is False
+
+
+async def test_a_revoked_key_is_taken_for_five_seconds_at_most(database: str) -> None:
+    """Of the time at which it was looked up; a new key works at once, and another secret never does."""
+    now = 100.0
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        cache = KeyCache(now=lambda: now)
+        text, other = await create_key(db, "acme"), await create_key(db, "globex")
+        key_id = text.split("_")[2]
+        assert await cache.verify(db, text) == ApiKey(key_id, "acme")
+        await revoke_key(db, key_id)
+        now += REVOKED_WITHIN_SECONDS - 0.001
+        assert await cache.verify(db, text) == ApiKey(key_id, "acme")
+        secret = other.split("_")[3][:43]
+        assert await cache.verify(db, f"sr_live_{key_id}_{secret}{checksum_of(key_id, secret)}") is None
+        now += 0.001
+        assert await cache.verify(db, text) is None
+        assert (await cache.verify(db, other) or ApiKey("", "")).tenant == "globex"
+        assert await cache.verify(db, await create_key(db, "acme")) is not None
+
+
+async def test_no_more_keys_are_kept_than_there_is_room_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sink.keys.MOST_KEPT", 2)
+    async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
+        cache = KeyCache()
+        for text in [await create_key(db, "acme") for _ in range(4)]:
+            assert await cache.verify(db, text) is not None
+        assert len(cache._kept) == 2
 
 
 async def test_the_secret_decides_and_not_the_id(database: str) -> None:

@@ -67,8 +67,9 @@ async def fill(db: Database, tenant: str) -> None:
     request = JOBS[tenant]
     result = ended(request)
     await create_key(db, tenant)
+    acceptance, _ = await jobs.accept(db, request, b"digest", RECORD)
+    assert acceptance is jobs.Acceptance.ACCEPTED
     async with db.as_tenant(tenant, writing=True) as connection:
-        assert await jobs.accept(connection, request, b"digest", RECORD)
         assert await enhancements.ask(connection, tenant, request.job_id, 1, wishes(tenant))
     async with db.transaction() as connection:
         await apply_policy(connection, TenantPolicy(tenant=tenant, at=AT))

@@ -37,7 +37,10 @@ async def row_of(db: Database, job: Job) -> JobRow:
 
 async def history_of(db: Database, job: Job) -> list[tuple[int, str]]:
     async with db.connection() as connection:
-        return [(change.run, change.state) for change in await jobs.history(connection, job.job_id)]
+        cursor = await connection.execute(
+            "SELECT run, state FROM job_events WHERE job_id = %s ORDER BY id", [job.job_id]
+        )
+        return [(row["run"], row["state"]) for row in await cursor.fetchall()]
 
 
 async def rows(db: Database, query: str, *values: Any) -> list[dict[str, Any]]:

@@ -69,6 +69,8 @@ def receiving(receiver: Receiver) -> Iterator[Receiver]:
     """Run a receiver."""
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             status, headers = receiver.take(self.path, {k.lower(): v for k, v in self.headers.items()}, body)

@@ -118,9 +118,9 @@ class Told:
         return job
 
     async def _accept(self, request: JobRequested) -> None:
-        async with self.db.transaction() as connection:
-            record = Record("scribe.jobs", b"key", b"value")
-            assert await jobs.accept(connection, request, fingerprint(to_json(request)), record)
+        record = Record("scribe.jobs", b"key", b"value")
+        acceptance, _ = await jobs.accept(self.db, request, fingerprint(to_json(request)), record)
+        assert acceptance is jobs.Acceptance.ACCEPTED
 
     async def rows(self, query: str, job: Job) -> list[dict[str, Any]]:
         async with self.db.connection() as connection:

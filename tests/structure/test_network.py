@@ -23,7 +23,10 @@ CALLERS: dict[str, dict[str, str]] = {
     "huggingface_hub": {"gpu_consumers/loading.py": "models of the registry file"},
     "socket": {
         "sink/exchange.py": "the guard: names are looked up here",
-        "producers/api/__main__.py": "the socket that the shim listens on",
+        "producers/api/server.py": "the socket that the shim listens on",
+        "producers/api/__main__.py": "the name of its type",
+        "producers/api/connections.py": "connections whose clients read nothing are reset",
+        "sink/health_server.py": "callers that take too long are hung up on",
         "gpu_consumers/__main__.py": "the name of this machine",
     },
 }

@@ -32,6 +32,8 @@ class MediaServer:
 
 def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
+
         def do_GET(self) -> None:
             name = self.path.partition("?")[0].lstrip("/")
             if name == "redirect":

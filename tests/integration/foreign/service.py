@@ -174,6 +174,9 @@ class RegisteredStore(ManifestStore):
     def knows(self, schema_id: int) -> bool:
         return schema_id in self.ids.values()
 
+    def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Any]:
+        return self.id_of(event_name), current_schema(event_name)
+
 
 def register(registry: str, prefix: str) -> dict[str, int]:
     """The current schemas under the topics of this service, as `scribe schemas register` does it for the usual ones."""
