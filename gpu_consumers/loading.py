@@ -71,6 +71,7 @@ class LoadedEngines:
             languages=entry.languages,
             takes_prompt=not entry.stand_in,
             detects_language=entry.detects_language,
+            hears_again=not entry.stand_in,
         )
 
         def load() -> Transcriber:

@@ -22,7 +22,7 @@ from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.coverage import gaps, seconds_of
 from gpu_consumers.core.prompting import fitting_end, fitting_start
-from gpu_consumers.core.spacing import PASSAGE, inserted, tidy
+from gpu_consumers.core.spacing import PASSAGE, inserted, tidy, unrepeated
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
 from schemas.errors import NotOwner, Transient
@@ -51,6 +51,7 @@ class Decoding:
     languages: tuple[str, ...] = ()
     takes_prompt: bool = True
     detects_language: bool = True
+    hears_again: bool = True  # speech without words; not where the times of words are too rough to tell what that is
 
 
 def cuda_devices() -> int:
@@ -224,13 +225,13 @@ class WhisperTranscriber:
         A model that hears two voices in turn, or another language, in one window may pass over whole sentences.
         """
         regions = [region for window in batch for region in window.regions]
-        found = gaps(regions, words, SAMPLE_RATE)
+        found = gaps(regions, words, SAMPLE_RATE) if self._decoding.hears_again else ()
         for language, windows in self._by_language(samples, pack(found, self._window, apart=True), wishes).items():
             # what was said before is no context here, and a prompt would be heard where nothing is
             more = self._heard(samples, windows, Wishes(language=language, task=wishes.task))
             if language != wishes.language and wishes.task is Task.TRANSCRIBE:
                 more = [replace(word, language=language) for word in more]
-            words = inserted(words, more)
+            words = inserted(words, unrepeated(words, more))
         return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
 
     def _by_language(

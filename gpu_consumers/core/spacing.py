@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from schemas.transcript import Word
 
+MOST_REPEATED = 8  # words that are looked at
 PASSAGE = "\n"
 """Stands before the first word of what a model said in one go, if no blank does."""
 
@@ -69,6 +70,31 @@ def inserted(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
         opens = parted and not word.text[:1].isspace()
         found.append(replace(word, text=PASSAGE + word.text) if opens else word)
     return found
+
+
+def unrepeated(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
+    """`more` without what repeats the words right before or after it, which were said once and given too short a time.
+
+    Both in order of their start.
+    """
+    if not more:
+        return []
+    before = [word for word in words if word.start < more[0].start][-MOST_REPEATED:]
+    after = [word for word in words if word.start >= more[-1].end][:MOST_REPEATED]
+    kept = list(more)
+    for count in range(min(len(before), len(kept)), 0, -1):
+        if _bare(before[-count:]) == _bare(kept[:count]):
+            kept = kept[count:]
+            break
+    for count in range(min(len(after), len(kept)), 0, -1):
+        if _bare(after[:count]) == _bare(kept[-count:]):
+            kept = kept[:-count]
+            break
+    return kept
+
+
+def _bare(words: Sequence[Word]) -> list[str]:
+    return ["".join(filter(str.isalnum, word.text)).casefold() for word in words]
 
 
 def _is_glued(before: str, whole: str) -> bool:

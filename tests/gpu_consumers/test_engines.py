@@ -112,7 +112,8 @@ def test_silence_and_noise_have_no_words_and_no_turns(
 ) -> None:
     """Whisper invents text for silence; nobody shall read it."""
     noise = np.random.default_rng(1).normal(0, level, 5 * SAMPLE_RATE).astype(np.float32)
-    assert heard(engines, registry, noise) == Heard(UNKNOWN, None, ())
+    found = heard(engines, registry, noise)
+    assert (found.language, found.probability, found.words, found.uncovered) == (UNKNOWN, None, (), 0.0)
     engines.diarizer().diarize(noise, SpeakerBounds(), lambda _: None)
 
 

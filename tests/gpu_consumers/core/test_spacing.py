@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.spacing import PASSAGE, inserted, is_unspaced, tidy
+from gpu_consumers.core.spacing import PASSAGE, inserted, is_unspaced, tidy, unrepeated
 from schemas.transcript import Word, joined
 
 # (language, what Whisper's tokenizer makes of a text, the words of the transcript), all written with "|" between
@@ -112,3 +112,21 @@ def test_words_heard_elsewhere_are_put_in_by_time_and_glued_to_nobody() -> None:
     more = [Word(start=2, end=3, text=PASSAGE + "you"), Word(start=3, end=3.5, text="'re")]
     assert joined(tidy(inserted(first, more), 10.0), "en") == "open you're -source"
     assert inserted(first, []) == first
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "after", "kept"),
+    [
+        (" drop the two", " Two figures", " then rest", "figures"),  # the last word had too short a time
+        (" so", " we begin then", " Then rest", "we begin"),
+        (" one two", " one two", " three", ""),
+        (" one", " two three", " four", "two three"),
+        (" no", " no no", " yes", "no"),
+    ],
+)
+def test_what_was_heard_already_is_not_said_twice(before: str, again: str, after: str, kept: str) -> None:
+    def at(text: str, start: float) -> list[Word]:
+        return [Word(start=start + n, end=start + n + 0.5, text=f" {word}") for n, word in enumerate(text.split())]
+
+    words = [*at(before, 0), *at(after, 20)]
+    assert [word.text.strip() for word in unrepeated(words, at(again, 10))] == kept.split()
