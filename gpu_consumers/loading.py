@@ -67,7 +67,11 @@ class LoadedEngines:
         folder = folder_of(entry, self._cache)
         info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type=entry.compute_type)
         decoding = whisper.Decoding(
-            batch_size=BATCH[device], languages=entry.languages, takes_prompt=not entry.stand_in
+            batch_size=BATCH[device],
+            languages=entry.languages,
+            takes_prompt=not entry.stand_in,
+            detects_language=entry.detects_language,
+            hears_again=not entry.stand_in,
         )
 
         def load() -> Transcriber:

@@ -8,7 +8,7 @@ import ctypes
 import importlib.util
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,25 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
+from gpu_consumers.core.coverage import gaps, seconds_of
+from gpu_consumers.core.prompting import fitting_end, fitting_start
+from gpu_consumers.core.spacing import PASSAGE, inserted, tidy, unrepeated
 from gpu_consumers.core.windows import Region, Window, pack
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
 from schemas.errors import NotOwner, Transient
-from schemas.events import ModelInfo
+from schemas.events import ModelInfo, Task
 from schemas.transcript import Word
 
+TRANSLATED = "en"  # the one language that Whisper translates into
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
 VAD_PIECE = 240 * SAMPLE_RATE  # speech is looked for and heard in stretches of it, so that both can stop soon
 SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
 PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
 DETECTION_WINDOWS = 3
+SURE = 0.8  # probability from which another language than the expected one is believed
+MOST_TOKENS = 224  # that Whisper says to one window: half of its context
+QUIET_SAMPLES = SAMPLE_RATE // 5  # over which loudness is taken where a window is parted
+SHORTEST_HALF = SAMPLE_RATE  # no window is halved below that
 NO_PROMPT = "this model takes no hotwords and no prompt: they were ignored"
 
 
@@ -42,6 +50,8 @@ class Decoding:
     beam_size: int = 5
     languages: tuple[str, ...] = ()
     takes_prompt: bool = True
+    detects_language: bool = True
+    hears_again: bool = True  # speech without words; not where the times of words are too rough to tell what that is
 
 
 def cuda_devices() -> int:
@@ -92,7 +102,7 @@ class WhisperTranscriber:
         """Run every kernel once on noise; raises whatever is wrong with the device."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         language = (self._decoding.languages or ("en",))[0]
-        list(self._run(noise, (Window((Region(0, len(noise)),)),), Wishes(language=language)))
+        self._run(noise, (Window((Region(0, len(noise)),)),), Wishes(language=language))
 
     def transcribe(
         self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
@@ -105,6 +115,7 @@ class WhisperTranscriber:
         known = _Language(wishes.language or before.language, before.probability)
         limit = math.inf if self._whole_batches else limit
         work = _Work(samples, progress, checkpoints, self._decoding.batch_size, limit)
+        work.speech, work.uncovered = before.speech, before.uncovered
         words = list(before.words)
         for windows, start in self._pieces(samples, before, work):
             if windows and known.name is None:
@@ -114,7 +125,28 @@ class WhisperTranscriber:
             if not windows:
                 work.reached((), (), known, (), start)
         progress(work.seconds)
-        return Heard(known.name or UNKNOWN, known.probability, tidy(words, work.seconds), warnings)
+        if words and wishes.language is not None:
+            warnings += self._other_language(samples, work.first, wishes.language)
+        said = tidy(words, work.seconds)
+        if said and wishes.task is Task.TRANSLATE:
+            known = _Language(TRANSLATED, None)
+        return Heard(
+            known.name or UNKNOWN,
+            known.probability,
+            said,
+            warnings,
+            speech=round(work.speech, 3),
+            uncovered=round(work.uncovered, 3),
+        )
+
+    def _other_language(self, samples: Samples, window: Window | None, named: str) -> tuple[str, ...]:
+        """A warning when the recording begins in another language than the one that was named."""
+        if window is None or not self._may_detect:
+            return ()
+        heard, probability = self._detect(samples, (window,))
+        if heard == named or probability < SURE:
+            return ()
+        return (f"the recording seems to be in '{heard}', not in '{named}'",)
 
     def _pieces(self, samples: Samples, before: Progressed, work: "_Work") -> Iterator[tuple[tuple[Window, ...], int]]:
         """The windows of one stretch after the other, and the sample at which the next one begins."""
@@ -141,17 +173,15 @@ class WhisperTranscriber:
 
     def _possible(self, wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
         if self._decoding.takes_prompt:
-            hotwords = self._shortened(wishes.hotwords, slice(None, PROMPT_TOKENS))
-            prompt = self._shortened(wishes.prompt, slice(-PROMPT_TOKENS, None))  # as Whisper does: its end counts
-            return Wishes(wishes.language, wishes.task, hotwords, prompt), ()
+            hotwords = fitting_start(wishes.hotwords or "", PROMPT_TOKENS, self._tokens)
+            prompt = fitting_end(wishes.prompt or "", PROMPT_TOKENS, self._tokens)  # as Whisper does: its end counts
+            cut = (*hotwords.warnings("hotwords"), *prompt.warnings("prompt"))
+            return Wishes(wishes.language, wishes.task, hotwords.text or None, prompt.text or None), cut
         ignored = (NO_PROMPT,) if wishes.hotwords or wishes.prompt else ()
         return Wishes(wishes.language, wishes.task), ignored
 
-    def _shortened(self, text: str | None, part: slice) -> str | None:
-        if not text:
-            return None
-        tokens = self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids
-        return text if len(tokens) <= PROMPT_TOKENS else str(self._model.hf_tokenizer.decode(tokens[part]))
+    def _tokens(self, text: str) -> int:
+        return len(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _detect(self, samples: Samples, windows: Sequence[Window]) -> tuple[str, float]:
         heard = np.concatenate([_audio(samples, window) for window in windows[:DETECTION_WINDOWS]])
@@ -173,7 +203,8 @@ class WhisperTranscriber:
             batch = work.batch(windows[done:])
             work.look(batch[0].regions[0].start)
             try:
-                words = list(self._run(work.samples, batch, wishes))
+                words = self._heard(work.samples, batch, wishes)
+                words, missing = self._completed(work.samples, batch, words, wishes)
             except RuntimeError as error:
                 if "out of memory" not in str(error):
                     raise
@@ -183,9 +214,54 @@ class WhisperTranscriber:
                 continue
             done += len(batch)
             yield from words
+            work.covered(batch, missing)
             work.reached(batch, words, language, windows[done:], start)
 
-    def _run(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> Iterator[Word]:
+    def _completed(
+        self, samples: Samples, batch: Sequence[Window], words: list[Word], wishes: Wishes
+    ) -> tuple[list[Word], float]:
+        """The words with those of speech that none of them covers, heard once more by itself; and the seconds without any.
+
+        A model that hears two voices in turn, or another language, in one window may pass over whole sentences.
+        """
+        regions = [region for window in batch for region in window.regions]
+        found = gaps(regions, words, SAMPLE_RATE) if self._decoding.hears_again else ()
+        for language, windows in self._by_language(samples, pack(found, self._window, apart=True), wishes).items():
+            # what was said before is no context here, and a prompt would be heard where nothing is
+            more = self._heard(samples, windows, Wishes(language=language, task=wishes.task))
+            if language != wishes.language and wishes.task is Task.TRANSCRIBE:
+                more = [replace(word, language=language) for word in more]
+            words = inserted(words, unrepeated(words, more))
+        return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
+
+    def _by_language(
+        self, samples: Samples, windows: Sequence[Window], wishes: Wishes
+    ) -> dict[str | None, list[Window]]:
+        """The windows by what is spoken in each: the language of the recording where another one is not sure."""
+        grouped: dict[str | None, list[Window]] = {}
+        for window in windows:
+            language = wishes.language
+            if self._may_detect:
+                heard, probability = self._detect(samples, (window,))
+                language = heard if probability >= SURE else language
+            grouped.setdefault(language, []).append(window)
+        return grouped
+
+    @property
+    def _may_detect(self) -> bool:
+        return self._decoding.detects_language and len(self._decoding.languages) != 1
+
+    def _heard(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Word]:
+        """The words of windows; those in which the model came to the end of its text before that of the sound in halves."""
+        words: list[Word] = []
+        for window, found in zip(windows, self._run(samples, windows, wishes), strict=True):
+            if found.cut_off and window.length > 2 * SHORTEST_HALF:
+                words += self._heard(samples, _halves(window, samples), wishes)
+            else:
+                words += found.words
+        return words
+
+    def _run(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> "list[_Found]":
         block = _Block.of(samples, windows)
         # the library keeps state on the pipeline: one of our own for every call
         segments, _ = BatchedInferencePipeline(self._model).transcribe(
@@ -199,12 +275,31 @@ class WhisperTranscriber:
             initial_prompt=wishes.prompt,
             word_timestamps=True,
         )
+        found = [_Found() for _ in windows]
         for segment in segments:
+            offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
+            place = block.place(offset)
+            found[place].tokens += len(segment.tokens)
             if segment.no_speech_prob > SILENT_PROBABILITY and segment.avg_logprob < SILENT_LOGPROB:
                 continue
-            offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
-            for word in segment.words or ():
-                yield block.word(word, offset)
+            for number, word in enumerate(segment.words or ()):
+                said = block.word(word, offset)
+                begins = number == 0 and not said.text[:1].isspace()
+                found[place].words.append(replace(said, text=PASSAGE + said.text) if begins else said)
+        return found
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the model said to one window."""
+
+    words: list[Word] = field(default_factory=list)
+    tokens: int = 0
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the text ended for its length."""
+        return self.tokens >= MOST_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +319,9 @@ class _Work:
     checkpoints: Checkpoints | None
     size: int  # windows in a batch
     limit: float  # seconds of audio in a batch of more than one window
+    first: Window | None = None  # that was heard
+    speech: float = 0.0  # seconds
+    uncovered: float = 0.0  # seconds of it that no word covers
     _done: Progressed | None = None  # and not kept yet
     _since: float = 0.0
     _words: list[Word] = field(default_factory=list)
@@ -248,6 +346,12 @@ class _Work:
             batch = batch[:-1]
         return batch
 
+    def covered(self, batch: Sequence[Window], missing: float) -> None:
+        """A batch was heard, but for so many seconds of it."""
+        self.first = self.first or batch[0]
+        self.speech += _seconds(batch)
+        self.uncovered += missing
+
     def reached(
         self, batch: Sequence[Window], words: Sequence[Word], language: _Language, pending: Sequence[Window], start: int
     ) -> None:
@@ -257,7 +361,12 @@ class _Work:
         self._since += _seconds(batch)
         self._words += words
         self._done = Progressed(
-            language=language.name, probability=language.probability, start=start, windows=spans(pending)
+            language=language.name,
+            probability=language.probability,
+            start=start,
+            windows=spans(pending),
+            speech=self.speech,
+            uncovered=self.uncovered,
         )
         if is_due(self._since, _seconds(self.batch(pending)), self.checkpoints.every) or not pending:
             self._keep()
@@ -279,7 +388,11 @@ class _Block:
 
     audio: Samples
     clips: list[dict[str, float]]
-    windows: dict[int, Window] = field(repr=False)
+    windows: dict[int, Window] = field(repr=False)  # by the second at which each begins, in order
+
+    def place(self, offset: int) -> int:
+        """Which of the windows begins at a second."""
+        return list(self.windows).index(offset)
 
     @classmethod
     def of(cls, samples: Samples, windows: Sequence[Window]) -> "_Block":
@@ -300,20 +413,15 @@ class _Block:
         return Word(start=start, end=end, text=str(word.word), probability=float(word.probability))
 
 
+def _halves(window: Window, samples: Samples) -> tuple[Window, Window]:
+    """The window in two of about the same length, parted at a pause, else where the least is heard."""
+    at = window.pause
+    if at is None:
+        sound, quarter = _audio(samples, window), window.length // 4
+        loudness = np.convolve(sound[quarter:-quarter] ** 2, np.ones(QUIET_SAMPLES), mode="same")
+        at = quarter + int(np.argmin(loudness))
+    return window.split(at)
+
+
 def _audio(samples: Samples, window: Window) -> Samples:
     return np.concatenate([samples[region.start : region.end] for region in window.regions])
-
-
-def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
-    """Words without blanks around them, in order, within the recording, times in milliseconds; empty ones are dropped."""
-    tidied: list[Word] = []
-    for word in words:
-        # half a character, which the model left open at the end of a window
-        if not (text := word.text.replace("\ufffd", "").strip()):
-            continue
-        earliest = tidied[-1].start if tidied else 0.0
-        start = round(min(max(word.start, earliest), duration), 3)
-        end = round(min(max(word.end, start), duration), 3)
-        probability = None if word.probability is None else round(min(max(word.probability, 0.0), 1.0), 4)
-        tidied.append(Word(start=start, end=max(start, end), text=text, probability=probability))
-    return tuple(tidied)

@@ -2,9 +2,11 @@
 
 import json
 import re
-import unicodedata
+from dataclasses import replace
 
 from producers.formats import Format as Format
+from producers.plain_text import one_line
+from producers.subtitles import Cue, cues, shown
 from schemas.serde import to_json
 from schemas.transcript import Segment, Transcript
 
@@ -20,16 +22,6 @@ _ARROW = re.compile(r"-{2,}>")
 def render(transcript: Transcript, form: Format) -> str:
     """The whole transcript in one form, ending with a line break."""
     return _RENDERERS[form](transcript)
-
-
-def one_line(text: str) -> str:
-    """Text safe for a line of a file or a terminal: white space joined, control characters dropped."""
-    return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which terminals obey."""
-    return "".join(c for c in text if unicodedata.category(c) != "Cc")
 
 
 def clock(seconds: float, separator: str = ".") -> str:
@@ -49,18 +41,18 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues with the speaker before the text."""
+    """SubRip: numbered cues, with the speaker before the text where another one speaks."""
     # SubRip knows no escapes, so an arrow in the text would begin a new cue for some players
-    cues = (
-        f"{number}\n{_span(segment, ',')}\n{_ARROW.sub('->', _speaker(segment) + one_line(segment.text))}\n"
-        for number, segment in enumerate(_spoken(transcript), start=1)
+    found = (
+        f"{number}\n{_span(cue, ',')}\n{_ARROW.sub('->', chr(10).join(shown(cue)))}\n"
+        for number, cue in enumerate(cues(transcript), start=1)
     )
-    return "\n".join(cues)
+    return "\n".join(found)
 
 
 def to_vtt(transcript: Transcript) -> str:
     """WebVTT: cues with a voice tag for the speaker, everything escaped."""
-    return "\n".join(["WEBVTT\n", *(f"{_span(s, '.')}\n{_voice(s)}\n" for s in _spoken(transcript))])
+    return "\n".join(["WEBVTT\n", *(f"{_span(cue, '.')}\n{_voice(cue)}\n" for cue in cues(transcript))])
 
 
 def _spoken(transcript: Transcript) -> list[Segment]:
@@ -72,20 +64,20 @@ def _speaker(segment: Segment) -> str:
     return f"{one_line(segment.speaker)}: " if segment.speaker else ""
 
 
-def _voice(segment: Segment) -> str:
-    text = _escaped(segment.text)
-    speaker = _escaped(segment.speaker or "")
+def _voice(cue: Cue) -> str:
+    text = _escaped("\n".join(shown(replace(cue, label=""))))
+    speaker = _escaped(one_line(cue.speaker or ""))
     return f"<v {speaker}>{text}</v>" if speaker else text
 
 
 def _escaped(text: str) -> str:
-    return one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _span(segment: Segment, separator: str) -> str:
-    start = _milliseconds(segment.start)
+def _span(cue: Cue, separator: str) -> str:
+    start = _milliseconds(cue.start)
     # players drop a cue that ends where it begins
-    end = max(_milliseconds(segment.end), start + 1)
+    end = max(_milliseconds(cue.end), start + 1)
     return f"{_clock(start, separator)} --> {_clock(end, separator)}"
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 Schema = dict[str, Any]
+EACH = "[]"
 
 
 @dataclass(frozen=True, slots=True)
 class NewField:
-    """A field that an older schema lacks: the names that lead to it, and the value that says nothing."""
+    """A field that an older schema lacks: the names that lead to it, EACH for every item of a list, and the value that says nothing."""
 
     path: tuple[str, ...]
     default: Any
@@ -29,11 +30,12 @@ def new_fields(schema: Schema, older: Schema) -> tuple[NewField, ...] | None:
 
 def without(value: dict[str, Any], fields: tuple[NewField, ...]) -> bool:
     """Take the new fields out of an event as plain dicts; False, and nothing is changed, when it uses one of them."""
-    holders = [(holder, field) for field in fields if (holder := _holder(value, field.path)) is not None]
-    if any(_plain(holder[field.path[-1]]) != field.default for holder, field in holders):
+    names = [(field.path[:-1], field.path[-1], field.default) for field in fields]
+    if any(_plain(holder[name]) != default for way, name, default in names for holder in _holders(value, way)):
         return False
-    for holder, field in holders:
-        del holder[field.path[-1]]
+    for way, name, _ in names:
+        for holder in _holders(value, way):
+            del holder[name]
     return True
 
 
@@ -42,14 +44,17 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _holder(value: Any, path: tuple[str, ...]) -> dict[str, Any] | None:
-    """The dict that has the last name of a path, None when an optional part of the way is absent."""
-    for name in path[:-1]:
-        value = value[name]
-        if value is None:
-            return None
-    holder: dict[str, Any] = value
-    return holder
+def _holders(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The dicts to which a way leads; none where an optional part of it is absent."""
+    if value is None:
+        return
+    if not way:
+        yield value
+    elif way[0] == EACH:
+        for item in value:
+            yield from _holders(item, way[1:])
+    else:
+        yield from _holders(value[way[0]], way[1:])
 
 
 Names = tuple[Mapping[str, Schema], Mapping[str, Schema]]
@@ -62,10 +67,11 @@ def _new(schema: Any, older: Any, names: Names, path: tuple[str, ...]) -> Iterat
     match schema:
         case {"type": "record"}:
             yield from _of_record(schema, older, names, path)
-        case {"type": "array" | "map" as kind}:
-            inner = "items" if kind == "array" else "values"
-            # each item would have to be looked at
-            if list(_new(schema[inner], older[inner], names, path)):
+        case {"type": "array"}:
+            yield from _new(schema["items"], older["items"], names, (*path, EACH))
+        case {"type": "map"}:
+            # no event has maps of records
+            if list(_new(schema["values"], older["values"], names, path)):
                 raise Unlike
         case list():
             for branch, other in zip(schema, older, strict=True):

@@ -38,7 +38,7 @@ def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
 
 
 def claim_key(tenant: str, job_id: UUID, name: UUID) -> str:
-    """A transcript (bare Avro) too large for its event."""
+    """A transcript (an Avro object container file) too large for its event."""
     return f"{job_prefix(tenant, job_id)}claims/{name}.avro"
 
 

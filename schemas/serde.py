@@ -6,6 +6,7 @@ of it: processes of the version before know no later one, and a new field costs 
 """
 
 import io
+import itertools
 import json
 from collections.abc import Hashable, Iterator, Mapping
 from functools import cache
@@ -20,6 +21,7 @@ from schemas.avro_reading import (
     AVRO_FOLDER,
     Mistake,
     Schema,
+    check_shape,
     current_schema,
     out_of_range,
     read_leniently,
@@ -35,6 +37,8 @@ MAGIC = b"\x00"
 MAX_RECORD_BYTES = 1_000_000
 MAX_ANSWERED_BYTES = 4 * MAX_RECORD_BYTES  # larger ones are not even looked at for whose they are
 MAX_SCHEMA_ID = 2**31 - 1
+CONTAINER_MAGIC = b"Obj\x01"  # of Avro's object container files
+BARE_RESULT_ID = 3  # of the JobResult in whose time claim checks were bare Avro
 E = TypeVar("E", bound=Event)
 
 
@@ -269,15 +273,42 @@ def transcript_from_json(data: Mapping[str, Any]) -> Transcript:
 
 
 def encode_transcript(transcript: Transcript) -> bytes:
-    """A transcript as bare Avro, the form in which a claim check is kept."""
+    """A transcript as an Avro object container file, the form in which a claim check is kept: it names its own schema."""
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, current_schema("Transcript"), _plain(transcript), strict=True)
+    fastavro.writer(out, current_schema("Transcript"), [_plain(transcript)], codec="null", strict=True)
     return out.getvalue()
 
 
 def decode_transcript(body: bytes) -> Transcript:
-    """The transcript of a claim check; raises Poison when it is none."""
-    data, mistakes = _read(body, current_schema("Transcript"), "Transcript")
+    """The transcript of a claim check, in the form of today or of before; raises Poison when it is none."""
+    if body.startswith(CONTAINER_MAGIC):
+        return cast(Transcript, _value(_contained(body), Transcript))
+    data, mistakes = _read(body, _bare_schema(), "Transcript")
     for field, message in mistakes:
         raise Poison(f"{field}: {message}")
     return cast(Transcript, _value(data, Transcript))
+
+
+def _contained(body: bytes) -> Any:
+    try:
+        reader = fastavro.reader(io.BytesIO(body), reader_schema=current_schema("Transcript"))
+        if reader.codec != "null":  # a few bytes could become gigabytes
+            raise Poison(f"a transcript compressed with {reader.codec}")
+        check_shape(cast(Schema, reader.writer_schema))
+        found = list(itertools.islice(reader, 2))
+    except Poison:
+        raise
+    # as above: whatever the bytes provoke
+    except Exception as error:
+        raise Poison(f"not readable as a transcript: {type(error).__name__}: {error}") from error
+    if len(found) != 1:
+        raise Poison("a file of several transcripts, or of none")
+    return found[0]
+
+
+@cache
+def _bare_schema() -> Schema:
+    """The schema of claim checks of earlier versions, which do not say it: that inside the results of their time."""
+    result = ManifestStore().schema_of(BARE_RESULT_ID)
+    field = next(field for field in result["fields"] if field["name"] == "transcript")
+    return cast(Schema, next(kind for kind in field["type"] if isinstance(kind, dict)))

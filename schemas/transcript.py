@@ -1,22 +1,34 @@
 """What was said: words, segments and transcripts as values; times are seconds from the beginning."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+WITHOUT_SPACES = frozenset({"zh", "ja", "km", "lo", "my", "th", "yue"})  # words stand without spaces between them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One spoken word; `text` carries its punctuation and no spaces around it."""
+    """One spoken word; `text` carries its punctuation and no spaces around it.
+
+    `space_before`: whether a space stands between it and the word before it in the line; None, as in transcripts of
+    earlier versions: as its language has it. `language`: only where it is another one than its segment's.
+    """
 
     start: float
     end: float
     text: str
     probability: float | None = None
     speaker: str | None = None
+    space_before: bool | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of speech of one speaker; `channel` counts from 0 when channels are split."""
+    """A stretch of speech of one speaker; `channel` counts from 0 when channels are split.
+
+    `language`: the one that is spoken, None where nobody looked.
+    """
 
     start: float
     end: float
@@ -24,17 +36,23 @@ class Segment:
     speaker: str | None = None
     channel: int | None = None
     words: tuple[Word, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """A whole recording: segments in order of their start, and what a reader should know about them."""
+    """A whole recording: segments in order of their start, and what a reader should know about them.
+
+    `speech`: seconds in which somebody speaks, `uncovered`: those of them that no word covers; None: not measured.
+    """
 
     language: str
     language_probability: float | None = None
     duration: float
     segments: tuple[Segment, ...]
     warnings: tuple[str, ...] = ()
+    speech: float | None = None
+    uncovered: float | None = None
 
     @property
     def text(self) -> str:
@@ -45,3 +63,12 @@ class Transcript:
     def speakers(self) -> tuple[str, ...]:
         """Labels in order of first appearance."""
         return tuple(dict.fromkeys(s.speaker for s in self.segments if s.speaker is not None))
+
+
+def joined(words: Sequence[Word], language: str) -> str:
+    """The words as a line of text, with spaces where they were heard."""
+    spaced = language not in WITHOUT_SPACES
+    return "".join(
+        f" {word.text}" if place and (spaced if word.space_before is None else word.space_before) else word.text
+        for place, word in enumerate(words)
+    )

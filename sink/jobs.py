@@ -34,6 +34,8 @@ class JobRow:
     language: str | None
     language_probability: float | None
     duration: float | None
+    speech: float | None
+    uncovered: float | None
     speakers: list[str]
     models: list[dict[str, Any]]
     timings: dict[str, float]
@@ -147,7 +149,7 @@ async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | No
 async def transcript(connection: Connection, job: JobRow) -> Transcript:
     """The transcript of a completed job from its segments."""
     cursor = await connection.execute(
-        'SELECT start_s AS start, end_s AS "end", text, speaker, channel, words'
+        'SELECT start_s AS start, end_s AS "end", text, speaker, channel, words, language'
         " FROM segments WHERE job_id = %s ORDER BY position",
         [job.job_id],
     )
@@ -158,6 +160,8 @@ async def transcript(connection: Connection, job: JobRow) -> Transcript:
             "duration": job.duration or 0.0,
             "segments": await cursor.fetchall(),
             "warnings": job.warnings,
+            "speech": job.speech,
+            "uncovered": job.uncovered,
         }
     )
 

@@ -81,6 +81,7 @@ RETURNING before.state <> jobs.state AS moved"""
 _END = """
 UPDATE jobs SET
     state = told.state, language = told.language, language_probability = told.language_probability,
+    speech = told.speech, uncovered = told.uncovered,
     duration = told.duration, done_seconds = COALESCE(told.duration, jobs.done_seconds),
     total_seconds = COALESCE(told.duration, jobs.total_seconds), speakers = told.speakers, models = told.models,
     timings = told.timings, warnings = told.warnings, error = told.error, transcript_uri = told.transcript_uri,
@@ -89,7 +90,7 @@ UPDATE jobs SET
     recording_id = CASE WHEN told.request IS NULL THEN jobs.recording_id ELSE told.recording_id END
 FROM json_to_recordset(%s) AS told (
     job_id uuid, tenant text, run integer, state text, language text, language_probability double precision,
-    duration double precision, speakers text[], models jsonb, timings jsonb, warnings text[], error jsonb,
+    duration double precision, speech double precision, uncovered double precision, speakers text[], models jsonb, timings jsonb, warnings text[], error jsonb,
     transcript_uri text, event_id uuid, completed_at timestamptz,
     recording_id text, request jsonb, requested_at timestamptz
 )
@@ -227,6 +228,8 @@ def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
         "language": transcript.language if transcript else None,
         "language_probability": storable(transcript.language_probability) if transcript else None,
         "duration": transcript.duration if transcript else audio and audio["duration"],
+        "speech": storable(transcript.speech) if transcript else None,
+        "uncovered": storable(transcript.uncovered) if transcript else None,
         "speakers": plain["speakers"],
         "models": plain["models"],
         "timings": {name: seconds for name, seconds in plain["timings"].items() if seconds is not None},

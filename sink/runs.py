@@ -56,7 +56,7 @@ WHERE NOT EXISTS (SELECT FROM erased_jobs WHERE erased_jobs.job_id = new.job_id)
 ON CONFLICT (job_id) DO UPDATE SET
     run = EXCLUDED.run, state = 'queued', request = EXCLUDED.request, requested_at = EXCLUDED.requested_at,
     attempt = 0, sequence = 0, done_seconds = NULL, total_seconds = NULL, language = NULL, language_probability = NULL,
-    duration = NULL,
+    duration = NULL, speech = NULL, uncovered = NULL,
     speakers = '{}', models = '[]', timings = '{}', warnings = '{}', error = NULL, transcript_uri = NULL,
     result_event_id = NULL, completed_at = NULL, updated_at = now()
 WHERE jobs.run < EXCLUDED.run AND jobs.tenant = EXCLUDED.tenant

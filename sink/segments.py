@@ -9,7 +9,7 @@ from schemas.transcript import Transcript, Word
 from sink.postgres import Connection
 
 # COPY took half the time of executemany, and a tenth of that of json_to_recordset over whole transcripts
-_COPY = "COPY segments (job_id, position, start_s, end_s, speaker, channel, text, words) FROM STDIN"
+_COPY = "COPY segments (job_id, position, start_s, end_s, speaker, channel, text, words, language) FROM STDIN"
 _WORDS = TypeAdapter(tuple[Word, ...])
 
 
@@ -24,4 +24,5 @@ async def replace_segments(
         for job_id, transcript in transcripts.items():
             for position, s in enumerate(transcript.segments):
                 words = _WORDS.dump_json(s.words).decode()
-                await copy.write_row((job_id, position, s.start, s.end, s.speaker, s.channel, s.text, words))
+                row = (job_id, position, s.start, s.end, s.speaker, s.channel, s.text, words, s.language)
+                await copy.write_row(row)

@@ -77,12 +77,14 @@ TRANSCRIPT = Transcript(
             channel=0,
             words=(
                 Word(start=0.25, end=0.5, text="hello", probability=0.5, speaker="SPEAKER_00"),
-                Word(start=0.75, end=1.5, text="there"),
+                Word(start=0.75, end=1.5, text="there", space_before=True, language="en"),
             ),
         ),
-        Segment(start=1.5, end=2.5, text="שלום"),
+        Segment(start=1.5, end=2.5, text="שלום", language="he"),
     ),
     warnings=("a warning",),
+    speech=2.25,
+    uncovered=0.5,
 )
 AUDIO = Audio(uri="s3://scribe/acme/call.wav", duration=2.5, channels=2, sha256=SHA)
 MODEL = ModelInfo(name="large-v3", digest=SHA, compute_type="int8")

@@ -40,7 +40,15 @@ def requests() -> st.SearchStrategy[JobRequested]:
 
 def transcripts() -> st.SearchStrategy[Transcript]:
     """Transcripts of any shape; times are not in order."""
-    words = st.builds(Word, start=seconds, end=seconds, text=texts, probability=st.none() | st.floats(0, 1))
+    words = st.builds(
+        Word,
+        start=seconds,
+        end=seconds,
+        text=texts,
+        probability=st.none() | st.floats(0, 1),
+        space_before=st.none() | st.booleans(),
+        language=st.none() | texts,
+    )
     segments = st.builds(
         Segment,
         start=seconds,
@@ -48,6 +56,7 @@ def transcripts() -> st.SearchStrategy[Transcript]:
         text=texts,
         speaker=st.none() | texts,
         words=st.lists(words, max_size=3).map(tuple),
+        language=st.none() | texts,
     )
     return st.builds(
         Transcript,
@@ -55,4 +64,6 @@ def transcripts() -> st.SearchStrategy[Transcript]:
         duration=seconds,
         segments=st.lists(segments, max_size=4).map(tuple),
         warnings=st.lists(texts, max_size=2).map(tuple),
+        speech=st.none() | seconds,
+        uncovered=st.none() | seconds,
     )

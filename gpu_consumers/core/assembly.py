@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gpu_consumers.core.coverage import is_worth_a_warning
 from gpu_consumers.core.merge import named, segments_of
 from schemas.events import Options
 from schemas.transcript import Segment, Transcript, Word
@@ -12,12 +13,17 @@ NO_SPEECH = "no speech found"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The words of one channel, in order of their start; `probability` of the language when it was detected."""
+    """The words of one channel, in order of their start; `probability` of the language when it was detected.
+
+    `speech`: seconds in which somebody speaks, `uncovered`: those of them without words; None where nobody measured.
+    """
 
     language: str
     probability: float | None
     words: tuple[Word, ...]
     warnings: tuple[str, ...] = ()
+    speech: float | None = None
+    uncovered: float | None = None
 
 
 def assemble(heard: Sequence[Heard], duration: float, warnings: Sequence[str], options: Options) -> Transcript:
@@ -33,15 +39,31 @@ def assemble(heard: Sequence[Heard], duration: float, warnings: Sequence[str], o
     segments.sort(key=lambda segment: segment.start)
     main = max(heard, key=lambda part: len(part.words))
     told = dict.fromkeys(text for part in heard for text in part.warnings)
+    speech, uncovered = _total([part.speech for part in heard]), _total([part.uncovered for part in heard])
+    passed_over = uncovered_warnings(speech, uncovered)
     return named(
         Transcript(
             language=main.language,
             language_probability=main.probability,
             duration=duration,
             segments=tuple(segments),
-            warnings=(*warnings, *told, *(() if segments else (NO_SPEECH,))),
+            warnings=(*warnings, *told, *passed_over, *(() if segments else (NO_SPEECH,))),
+            speech=speech,
+            uncovered=uncovered,
         )
     )
+
+
+def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[str, ...]:
+    """What a reader must know of speech that has no words."""
+    if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
+        return ()
+    return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)
+
+
+def _total(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 3) if known else None
 
 
 def _speaker(channel: int, channels: int, options: Options) -> str | None:

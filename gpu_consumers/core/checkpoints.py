@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from gpu_consumers.core.windows import Region, Window
 from schemas.transcript import Word
 
-PIPELINE = "2"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
+PIPELINE = "3"  # of windows, decoding and what stands in a part; another one makes parts of the old one worthless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Progressed:
         tuple[tuple[int, int], ...], ...
     ] = ()  # found before `start` and not heard yet, as samples [from, to)
     words: tuple[Word, ...] = ()
+    speech: float = 0.0  # seconds, of all that is done
+    uncovered: float = 0.0  # seconds of it that no word covers
 
     @property
     def pending(self) -> tuple[Window, ...]:
@@ -62,6 +64,8 @@ def joined(parts: Sequence[Progressed]) -> Progressed:
         probability=last.probability,
         start=last.start,
         windows=last.windows,
+        speech=last.speech,
+        uncovered=last.uncovered,
         words=tuple(word for part in parts for word in part.words),
     )
 

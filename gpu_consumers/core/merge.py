@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from schemas.transcript import Segment, Transcript, Word
+from schemas.transcript import Segment, Transcript, Word, joined
 
 REACH = 2.0  # seconds: a word further from every turn than this was said by nobody we know
 ISLAND_WORDS = 2
@@ -14,8 +14,8 @@ EDGE = 1.0  # seconds between a turn's end and its outermost word that the align
 GAP = 1.0  # seconds of silence that end a segment
 SENTENCE_AFTER = 12.0  # seconds after which the end of a sentence ends a segment
 LONGEST = 30.0  # seconds after which a segment ends anyway
+QUOTES = "\"'”’»)]"  # may stand behind the end of a sentence
 SENTENCE_END = (".", "?", "!", "…", "。", "？", "！", "؟", "׃")
-WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 FAILED = "diarization failed: transcript has no speakers"
 NOBODY = "no speakers found"
@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Voiced:
-    """A word with its speaker, the turn it belongs to, and which part of the word that turn covers."""
+    """A word with its speaker, the turn that covers it, None if none does, and which part of the word that is."""
 
     word: Word
     speaker: str | None
@@ -46,7 +46,7 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
     Segments without words keep their text and take the speaker whose turns cover most of them.
     """
     ordered = sorted(turns, key=lambda turn: turn.start)
-    words = sorted((word for segment in transcript.segments for word in segment.words), key=lambda word: word.start)
+    words = sorted(spoken_words(transcript), key=lambda word: word.start)
     wordless = [
         replace(segment, speaker=_spoken(_span(segment), ordered))
         for segment in transcript.segments
@@ -56,6 +56,13 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
     segments = sorted((*segments_of(_words(voiced), transcript.language), *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
+
+
+def spoken_words(transcript: Transcript) -> Iterator[Word]:
+    """All words, each with its language where that is another one than the transcript's."""
+    for segment in transcript.segments:
+        other = segment.language if segment.language != transcript.language else None
+        yield from (replace(word, language=word.language or other) for word in segment.words)
 
 
 def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
@@ -95,7 +102,8 @@ def _voiced(word: Word, before: Turn | None, turns: Sequence[Turn], first: int) 
         length = word.end - word.start
         return _Voiced(word, best.speaker, most / length if length > 0 else 1.0, best)
     nearest = _nearest(word, (before, best, after))
-    return _Voiced(word, nearest.speaker if nearest else None, 0.0, nearest)
+    # the speaker is borrowed, the time is not: the diarizer may have missed where the word was said
+    return _Voiced(word, nearest.speaker if nearest else None, 0.0)
 
 
 def _from(turns: Sequence[Turn], first: int) -> Iterator[Turn]:
@@ -126,7 +134,7 @@ def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
 
 
 def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
-    """Words within the turns they belong to, the first and the last of a turn up to its ends.
+    """Words within the turns that cover them, the first and the last of a turn up to its ends; others keep their times.
 
     The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame.
     """
@@ -166,7 +174,10 @@ def _spoken(span: Word, turns: Sequence[Turn]) -> str | None:
 
 
 def segments_of(words: Sequence[Word], language: str, channel: int | None = None) -> tuple[Segment, ...]:
-    """Words in order of their start, cut at changes of speaker, silences, ends of sentences and great length."""
+    """Words in order of their start, cut at changes of speaker and language, silences, ends of sentences and great length.
+
+    `language`: of words that name no other one.
+    """
     return tuple(_segment(part, language, channel) for part in _parts(words))
 
 
@@ -185,26 +196,24 @@ def _ends(part: Sequence[Word], word: Word) -> bool:
     last, length = part[-1], part[-1].end - part[0].start
     return (
         word.speaker != last.speaker
+        or word.language != last.language
         or word.start - last.end > GAP
-        or (length >= SENTENCE_AFTER and last.text.endswith(SENTENCE_END))
+        or (length >= SENTENCE_AFTER and last.text.rstrip(QUOTES).endswith(SENTENCE_END))
         or word.end - part[0].start > LONGEST
     )
 
 
 def _segment(words: Sequence[Word], language: str, channel: int | None) -> Segment:
+    language = words[0].language or language
     return Segment(
         start=words[0].start,
         end=max(word.end for word in words),
         text=joined(words, language),
         speaker=words[0].speaker,
         channel=channel,
-        words=tuple(words),
+        words=tuple(replace(word, language=None) if word.language else word for word in words),
+        language=language,
     )
-
-
-def joined(words: Sequence[Word], language: str) -> str:
-    """The words as a line of text."""
-    return ("" if language in WITHOUT_SPACES else " ").join(word.text for word in words)
 
 
 def named(transcript: Transcript) -> Transcript:

@@ -35,6 +35,21 @@ class Window:
         """Sample of the recording at which the window ends."""
         return self.regions[-1].end
 
+    @property
+    def pause(self) -> int | None:
+        """The sample of the window, in its middle half, at which one region ends and the next begins; None if none does."""
+        inner = [end for end in self._ends[:-1] if abs(end - self.length // 2) <= self.length // 4]
+        return min(inner, key=lambda end: abs(end - self.length // 2), default=None)
+
+    def split(self, at: int) -> "tuple[Window, Window]":
+        """The window in two, parted at a sample of it that is neither its first nor behind its last."""
+        before, after = [], []
+        for region, end in zip(self.regions, self._ends, strict=True):
+            cut = region.end - max(0, end - at) if end - at < region.length else region.start
+            before += [Region(region.start, cut)] if cut > region.start else []
+            after += [Region(cut, region.end)] if cut < region.end else []
+        return Window(tuple(before)), Window(tuple(after))
+
     @cached_property
     def _ends(self) -> tuple[int, ...]:
         return tuple(accumulate(region.length for region in self.regions))
@@ -51,13 +66,13 @@ class Window:
         return moved(start), moved(end)
 
 
-def pack(regions: Iterable[Region], limit: int) -> tuple[Window, ...]:
-    """Windows of at most `limit` samples in order; longer regions are cut."""
+def pack(regions: Iterable[Region], limit: int, *, apart: bool = False) -> tuple[Window, ...]:
+    """Windows of at most `limit` samples in order; longer regions are cut. `apart`: each region is a window of its own."""
     windows: list[Window] = []
     held: list[Region] = []
     room = limit
     for region in _cut(regions, limit):
-        if region.length > room:
+        if region.length > room or (apart and held):
             windows.append(Window(tuple(held)))
             held, room = [], limit
         held.append(region)

@@ -29,7 +29,11 @@ class Result(BaseModel):
 
     language: str | None
     language_probability: float | None
-    duration: float | None
+    duration: float | None = Field(description="Of the recording, in seconds.")
+    speech: float | None = Field(description="Seconds in which somebody speaks; null: not measured.")
+    uncovered: float | None = Field(
+        description="Seconds of speech without words; a warning says so when they are many."
+    )
     speakers: list[str]
     models: list[dict[str, Any]]
     timings: dict[str, float]

@@ -15,7 +15,7 @@ from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
 from producers.cli.watching import SHORTEST, next_pause
 from producers.id_prefix import IdPrefix
-from producers.rendering import printable
+from producers.plain_text import printable
 from schemas.errors import Outage
 from schemas.events import ENDED
 from schemas.settings import ClientSettings, load

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from producers.cli.rest import RestClient
 from producers.id_prefix import MOST_NAMED, IdPrefix, only_one
-from producers.rendering import one_line
+from producers.plain_text import one_line
 
 _WORDS_CHARS = 40
 

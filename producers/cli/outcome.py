@@ -13,7 +13,8 @@ from producers.cli.rest import RestClient
 from producers.cli.speakers import transcript_table
 from producers.cli.watching import display, follow
 from producers.exit_codes import MISTAKE, TROUBLE
-from producers.rendering import one_line, to_txt
+from producers.plain_text import one_line
+from producers.rendering import to_txt
 from schemas.errors import ErrorKind
 from schemas.transcript import Transcript
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from producers.cli.json_lines import print_json
 from producers.cli.rest import RestClient
-from producers.rendering import clock, one_line, printable
+from producers.plain_text import one_line, printable
+from producers.rendering import clock
 from schemas.settings import ClientSettings, load
 
 PAGE = 50

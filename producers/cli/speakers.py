@@ -3,7 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
-from producers.rendering import clock, one_line
+from producers.plain_text import one_line
+from producers.rendering import clock
 from schemas.transcript import Segment, Transcript
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producers.rendering import one_line
+from producers.plain_text import one_line
 
 _PIPE_COLUMNS = 100_000
 _LEAST = 8  # columns of the terminal for what may be folded

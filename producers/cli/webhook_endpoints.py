@@ -12,7 +12,7 @@ from producers.api.webhook_views import EndpointChange
 from producers.cli.json_lines import print_json
 from producers.cli.webhook_rows import endpoint_facts, endpoint_of, in_transaction
 from producers.findings import invalid
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from producers.webhooks import check_url, known_endpoint
 from schemas.objects import check_tenant
 from schemas.settings import OutboundSettings, ServiceSettings, load

@@ -17,7 +17,7 @@ from producers.cli.webhook_rows import (
     is_id,
 )
 from producers.id_prefix import IdPrefix
-from producers.rendering import one_line
+from producers.plain_text import one_line
 from schemas.settings import OutboundSettings, load
 from sink.endpoints import (
     Endpoint,

@@ -4,14 +4,13 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from schemas.events import Entity
-from schemas.transcript import Segment, Transcript, Word
+from schemas.transcript import WITHOUT_SPACES, Segment, Transcript, Word, joined
 from sink.enhanced_ai.shapes import MAX_ENTITIES
 
-_UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh"})  # their words stand without spaces between them
 # "in", "and", "the" and their like are written together with the word that follows
 _PREFIXED = re.compile("[א-ת]")
 _PREFIXES = "[משהוכלב]{0,3}"
@@ -56,7 +55,8 @@ class _Spoken:
     """All words of a transcript as one plain text, and where each of them begins in it."""
 
     def __init__(self, transcript: Transcript) -> None:
-        self._joint = "" if transcript.language in _UNSPACED else " "
+        self._language = transcript.language
+        self._joint = "" if transcript.language in WITHOUT_SPACES else " "
         self._words = [word for segment in transcript.segments for word in _words_of(segment)]
         plain = [(text, place) for place, word in enumerate(self._words) for text in _plain(word.text)]
         self._places = [place for _, place in plain]
@@ -85,7 +85,8 @@ class _Spoken:
     def _said_at(self, begin: int, end: int) -> _Said:
         """The words at a stretch of the plain text."""
         words = self._words[self._place(begin) : self._place(end - 1) + 1]
-        text = self._joint.join([_without(words[0].text, self._prefix(begin)), *(word.text for word in words[1:])])
+        first = replace(words[0], text=_without(words[0].text, self._prefix(begin)))
+        text = joined((first, *words[1:]), self._language)
         return _Said(text.strip(_ROUND_IT), min(word.start for word in words), max(word.end for word in words))
 
     def _place(self, offset: int) -> int:

@@ -6,8 +6,9 @@ COUNTED: the file; a line is the stage, the samples of the recording and the sec
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from gpu_consumers.command import main
 from gpu_consumers.core.windows import Window
@@ -15,7 +16,6 @@ from gpu_consumers.diarizer import PyannoteDiarizer
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds, Wishes
 from gpu_consumers.tape import Answer, Tape
 from gpu_consumers.transcriber import WhisperTranscriber
-from schemas.transcript import Word
 
 _of: ContextVar[int] = ContextVar("samples of the recording")
 
@@ -28,9 +28,7 @@ def count(path: str) -> None:
     def note(stage: str, samples: int, seconds: float) -> None:
         os.write(file, f"{stage}\t{samples}\t{seconds:.3f}\n".encode())
 
-    def counted_run(
-        self: WhisperTranscriber, samples: Samples, windows: Sequence[Window], wishes: Wishes
-    ) -> Iterator[Word]:
+    def counted_run(self: WhisperTranscriber, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Any]:
         note("transcribe", len(samples), sum(window.length for window in windows) / SAMPLE_RATE)
         return run(self, samples, windows, wishes)
 

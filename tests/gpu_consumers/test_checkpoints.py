@@ -1,7 +1,8 @@
 """Checkpoints in an object store, and the real engine going on from them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ from schemas.errors import NotOwner, Outage, Transient
 from schemas.events import Channels
 from schemas.models import load_registry
 from schemas.settings import GpuSettings, ModelSettings
-from schemas.transcript import Word
 from sink.memory import MemoryObjectStore
 from tests.recordings import MONO
 
@@ -145,7 +145,7 @@ def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPat
     seconds: list[float] = []
     run = transcriber._run
 
-    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes) -> Iterator[Word]:
+    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Any]:
         seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
         return run(samples, windows, wishes)
 

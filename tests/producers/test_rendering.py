@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from producers.rendering import CONTENT_TYPES, Format, clock, one_line, render
+from producers.plain_text import one_line
+from producers.rendering import CONTENT_TYPES, Format, clock, render
 from schemas.serde import transcript_from_json
 from schemas.transcript import Segment, Transcript
 from tests.strategies import transcripts
@@ -33,7 +34,7 @@ def test_txt() -> None:
 def test_srt() -> None:
     assert render(TWO, Format.SRT) == (
         "1\n00:00:00,250 --> 00:00:01,500\nSPEAKER_00: Hello <there> & -> 2\n\n"
-        "2\n01:01:02,000 --> 01:01:02,001\nA > B: שלום\n\n"
+        "2\n01:01:02,000 --> 01:01:02,800\n\u200fA > B: שלום\n\n"
         "3\n01:01:40,000 --> 01:01:41,000\nalone\n"
     )
 
@@ -42,7 +43,7 @@ def test_vtt() -> None:
     assert render(TWO, Format.VTT) == (
         "WEBVTT\n\n"
         "00:00:00.250 --> 00:00:01.500\n<v SPEAKER_00>Hello &lt;there&gt; &amp; --&gt; 2</v>\n\n"
-        "01:01:02.000 --> 01:01:02.001\n<v A &gt; B>שלום</v>\n\n"
+        "01:01:02.000 --> 01:01:02.800\n<v A &gt; B>שלום</v>\n\n"
         "01:01:40.000 --> 01:01:41.000\nalone\n"
     )
 
@@ -58,9 +59,10 @@ def test_json_keeps_everything(transcript: Transcript) -> None:
 
 
 @given(transcripts())
-def test_srt_has_one_numbered_cue_a_spoken_segment_in_order_of_time(transcript: Transcript) -> None:
+def test_srt_has_numbered_cues_for_all_that_is_spoken_in_order_of_time(transcript: Transcript) -> None:
     cues = _blocks(render(transcript, Format.SRT))
-    assert [cue[0] for cue in cues] == [str(number + 1) for number in range(spoken(transcript))]
+    assert [cue[0] for cue in cues] == [str(number + 1) for number in range(len(cues))]
+    assert len(cues) >= spoken(transcript)
     _check_spans([cue[1] for cue in cues])
 
 
@@ -68,11 +70,11 @@ def test_srt_has_one_numbered_cue_a_spoken_segment_in_order_of_time(transcript: 
 def test_vtt_cues_hold_nothing_that_a_player_could_read_as_markup(transcript: Transcript) -> None:
     head, *cues = _blocks(render(transcript, Format.VTT))
     assert head == ["WEBVTT"]
-    assert len(cues) == spoken(transcript)
+    assert len(cues) >= spoken(transcript)
     _check_spans([cue[0] for cue in cues])
     for cue in cues:
-        text = re.sub(r"^<v [^<>]*>(.*)</v>$", r"\1", "\n".join(cue[1:]))
-        assert not set(text) & set("<>\n")
+        text = re.sub(r"^<v [^<>]*>(.*)</v>$", r"\1", "\n".join(cue[1:]), flags=re.DOTALL)
+        assert not set(text) & set("<>")
         assert "&" not in re.sub(r"&(amp|lt|gt);", "", text)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.evolution import NewField, new_fields, without
+from schemas.evolution import EACH, NewField, new_fields, without
 
 
 def record(name: str, *fields: Any) -> dict[str, Any]:
@@ -26,6 +26,11 @@ INNER, GROWN = record("Inner", field("a", "int")), record("Inner", field("a", "i
         (GROWN, INNER, [("new",)]),
         (record("O", field("i", GROWN)), record("O", field("i", INNER)), [("i", "new")]),
         (record("O", field("i", ["null", GROWN])), record("O", field("i", ["null", INNER])), [("i", "new")]),
+        (
+            record("O", field("i", {"type": "array", "items": GROWN})),
+            record("O", field("i", {"type": "array", "items": INNER})),
+            [("i", EACH, "new")],
+        ),
         (  # written out once and named from then on
             record("O", field("i", GROWN), field("j", "Inner")),
             record("O", field("i", INNER), field("j", "Inner")),
@@ -39,7 +44,7 @@ def test_fields_with_a_default_are_found_wherever_they_are(
     assert new_fields(schema, older) == tuple(NewField(path, None) for path in paths)
 
 
-LIST = {"type": "array", "items": INNER}
+MAP = {"type": "map", "values": INNER}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ LIST = {"type": "array", "items": INNER}
         (INNER, GROWN),  # a field that is gone
         (record("Inner", field("a", "int"), field("b", "int")), INNER),  # without a default
         (record("Inner", field("a", "long")), INNER),
-        (record("O", field("i", {"type": "array", "items": GROWN})), record("O", field("i", LIST))),
+        (record("O", field("i", {"type": "map", "values": GROWN})), record("O", field("i", MAP))),
         (record("O", field("i", ["null", "int", "string"])), record("O", field("i", ["null", "int"]))),
         (
             record("O", field("e", {"type": "enum", "name": "E", "symbols": ["A", "B"]})),
@@ -71,3 +76,14 @@ def test_an_event_loses_only_what_says_nothing() -> None:
     used: dict[str, Any] = {"i": {"a": 1, "new": "x"}, "n": 0}
     assert not without(used, fields)
     assert used == {"i": {"a": 1, "new": "x"}, "n": 0}
+
+
+def test_of_a_list_every_item_counts() -> None:
+    fields = (NewField(("i", EACH, "new"), None),)
+    silent: dict[str, Any] = {"i": [{"a": 1, "new": None}, {"a": 2, "new": None}]}
+    assert without(silent, fields)
+    assert silent == {"i": [{"a": 1}, {"a": 2}]}
+    used: dict[str, Any] = {"i": [{"a": 1, "new": None}, {"a": 2, "new": "x"}]}
+    assert not without(used, fields)
+    assert used["i"][0] == {"a": 1, "new": None}
+    assert without({"i": []}, fields)

@@ -1,15 +1,18 @@
 """Bytes of every released version decode for ever; malformed bytes are Poison and nothing else."""
 
+import io
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.avro_reading import AVRO_FOLDER, Schema
+from schemas.avro_reading import AVRO_FOLDER, Schema, current_schema
 from schemas.errors import Poison, ScribeError
 from schemas.events import EVENTS, Event, JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
 from schemas.serde import (
@@ -21,7 +24,8 @@ from schemas.serde import (
     to_json,
     transcript_from_json,
 )
-from tests.samples import FULL_REQUEST, SAMPLES
+from schemas.transcript import Transcript
+from tests.samples import FULL_REQUEST, SAMPLES, TRANSCRIPT
 from tests.strategies import requests, transcripts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -60,6 +64,15 @@ def test_current_bytes_are_golden(name: str) -> None:
     assert json.loads(path.read_text()) == {"hex": SERDE.encode(event).hex(), "means": to_json(event)}
 
 
+def as_before(transcript: Transcript) -> Transcript:
+    """A transcript that says no more than those of earlier versions."""
+    segments = tuple(
+        replace(s, language=None, words=tuple(replace(w, space_before=None, language=None) for w in s.words))
+        for s in transcript.segments
+    )
+    return replace(transcript, segments=segments, speech=None, uncovered=None)
+
+
 def written_id(event: Event) -> int:
     return int.from_bytes(SERDE.encode(event)[1:5], "big")
 
@@ -74,7 +87,8 @@ def test_a_field_that_nobody_uses_costs_older_readers_nothing(name: str) -> None
             nameless: Event = replace(event, source=replace(event.source, name=None))
         case TranscriptReady() | JobResult():
             source = replace(event.request.source, name=None)
-            nameless = replace(event, request=replace(event.request, source=source))
+            transcript = event.transcript and as_before(event.transcript)
+            nameless = replace(event, request=replace(event.request, source=source), transcript=transcript)
         case TenantPolicy():
             nameless = replace(event, enhanced_ai=False, llm_models=())
         case _:
@@ -104,6 +118,36 @@ def test_transcripts_round_trip_in_both_forms(transcript: Any) -> None:
     """A claim check and the stored JSON hold the same transcript."""
     assert decode_transcript(encode_transcript(transcript)) == transcript
     assert transcript_from_json(json.loads(json.dumps(to_json(transcript)))) == transcript
+
+
+def test_claim_checks_of_earlier_versions_stay_readable() -> None:
+    """They were bare Avro, which says nothing of its schema."""
+    bare = bytes.fromhex((GOLDEN / "bare-transcript.hex").read_text())
+    assert decode_transcript(bare) == as_before(TRANSCRIPT)
+
+
+def test_a_claim_check_is_read_by_any_reader_of_avro_files() -> None:
+    """Downstream services need no schema of ours."""
+    found: list[Any] = list(fastavro.reader(io.BytesIO(encode_transcript(TRANSCRIPT))))
+    (plain,) = found
+    assert plain["segments"][0]["words"][1]["space_before"] is True
+
+
+@pytest.mark.parametrize("codec", ["deflate", "null"])
+def test_a_claim_check_of_another_making_is_poison(codec: str) -> None:
+    """Compressed, a few bytes could become gigabytes; two transcripts are none."""
+    out = io.BytesIO()
+    fastavro.writer(out, current_schema("Transcript"), [to_json(TRANSCRIPT)] * (1 + (codec == "null")), codec=codec)
+    with pytest.raises(Poison):
+        decode_transcript(out.getvalue())
+
+
+@given(st.integers(0, 2000), st.binary(min_size=1, max_size=4))
+def test_a_damaged_claim_check_decodes_or_is_poison(position: int, noise: bytes) -> None:
+    whole = encode_transcript(TRANSCRIPT)
+    at = position % len(whole)
+    with suppress(Poison):
+        decode_transcript(whole[:at] + noise + whole[at + len(noise) :])
 
 
 @given(st.binary(max_size=200))

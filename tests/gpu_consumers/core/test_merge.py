@@ -13,13 +13,12 @@ from gpu_consumers.core.merge import (
     Turn,
     assign,
     distance,
-    joined,
     merge,
     named,
     segments_of,
     without_words,
 )
-from schemas.transcript import Segment, Transcript, Word
+from schemas.transcript import Segment, Transcript, Word, joined
 
 
 def word(start: float, end: float, text: str = "w", speaker: str | None = None) -> Word:
@@ -116,6 +115,22 @@ def test_no_word_is_lost_in_segments(words: list[Word], turns: list[Turn]) -> No
     assert all(segment.end >= max(item.end for item in segment.words) for segment in segments)
 
 
+def test_a_word_says_itself_whether_a_blank_stands_before_it() -> None:
+    """In Chinese text that quotes English, and where an older version did not say, the language does."""
+    pair = [word(0, 1, "用"), word(1, 2, "OpenAI"), replace(word(2, 3, "API"), space_before=True)]
+    assert joined(pair, "zh") == "用OpenAI API"
+    assert joined([pair[0], replace(pair[1], space_before=False)], "en") == "用OpenAI"
+
+
+def test_another_language_is_a_segment_of_its_own_and_stays_one() -> None:
+    """Also when the words are cut anew by their speakers."""
+    said = [word(0, 1, "hello"), replace(word(1.1, 2, "ciao"), language="it"), word(2.1, 3, "bye")]
+    spoken = Transcript(language="en", duration=3, segments=segments_of(said, "en"))
+    for found in (spoken, merge(spoken, [Turn(0, 3, "a")])):
+        assert [(s.language, s.text) for s in found.segments] == [("en", "hello"), ("it", "ciao"), ("en", "bye")]
+        assert not any(w.language for s in found.segments for w in s.words)
+
+
 def test_languages_without_spaces_are_joined_without() -> None:
     pair = [word(0, 1, "你好"), word(1, 2, "世界")]
     assert (joined(pair, "zh"), joined(pair, "en")) == ("你好世界", "你好 世界")
@@ -132,6 +147,16 @@ def test_speakers_are_named_by_first_appearance() -> None:
         ("SPEAKER_00", "SPEAKER_00"),
         ("SPEAKER_01", "SPEAKER_01"),
     ]
+
+
+def test_words_that_no_turn_covers_keep_their_times() -> None:
+    """A speaker is borrowed from the nearest turn, a time is not: the diarizer may have missed what was said."""
+    said = (word(1.0, 1.4), word(3.9, 4.2, "yes"), word(4.3, 4.5), word(4.6, 4.9), word(6.5, 6.8))
+    spoken = transcript(Segment(start=1.0, end=6.8, text="w yes w w w", words=said))
+    merged = merge(spoken, [Turn(0.8, 2.0, "a"), Turn(6.0, 7.0, "b")])
+    times = [(w.start, w.end) for segment in merged.segments for w in segment.words]
+    assert times[1:4] == [(3.9, 4.2), (4.3, 4.5), (4.6, 4.9)]
+    assert times[0] == (0.8, 2.0)  # the only one of its turn, so it reaches to both ends
 
 
 def test_no_turns_mean_no_speakers_and_a_warning() -> None:

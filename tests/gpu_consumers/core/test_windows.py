@@ -51,3 +51,28 @@ def test_the_middle_of_a_word_chooses_its_region() -> None:
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_no_speech_no_windows(limit: int) -> None:
     assert pack([], limit) == ()
+
+
+@given(spans.filter(bool), st.floats(0, 1))
+def test_a_window_is_parted_without_a_loss(gaps: list[tuple[int, int]], part: float) -> None:
+    (window,) = pack(regions_of(gaps), 10**9)
+    at = min(max(1, int(part * window.length)), window.length - 1)
+    if window.length < 2:
+        return
+    first, second = window.split(at)
+    assert (first.length, second.length) == (at, window.length - at)
+    samples = [n for half in (first, second) for r in half.regions for n in range(r.start, r.end)]
+    assert samples == [n for r in window.regions for n in range(r.start, r.end)]
+
+
+def test_a_window_is_parted_at_a_pause_near_its_middle() -> None:
+    assert Window((Region(0, 30), Region(40, 90), Region(100, 110))).pause == 30
+    assert Window((Region(0, 10), Region(40, 130))).pause is None
+
+
+def test_regions_apart_are_windows_of_their_own() -> None:
+    assert pack([Region(0, 10), Region(20, 55)], 30, apart=True) == (
+        Window((Region(0, 10),)),
+        Window((Region(20, 50),)),
+        Window((Region(50, 55),)),
+    )

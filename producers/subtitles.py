@@ -1,0 +1,257 @@
+"""Subtitle cues: a transcript cut where a viewer can read along, by sentence, pause and line. Pure.
+
+Limits as in common style guides for subtitles: two lines of 42 columns, 7 seconds, 20 characters a second, at least 0.8 s.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate, pairwise, zip_longest
+
+from producers.plain_text import one_line
+from schemas.transcript import WITHOUT_SPACES, Segment, Transcript, joined
+
+LINE_COLUMNS = 42  # wide characters, such as Chinese ones, take two
+LINES = 2
+MAX_SECONDS = 7.0
+MIN_SECONDS = 0.8
+COLUMNS_PER_SECOND = 20.0
+PAUSE = 0.3  # seconds after which a cut within a clause disturbs less
+UNFIT = 1_000.0  # what a piece costs that no cue holds, so that nothing is lost
+LABEL_COLUMNS = 20  # of a speaker's name; the rest of the line belongs to what is said
+SENTENCE_END = (".", "?", "!", "…", "。", "？", "！", "؟", "׃")
+CLAUSE_END = (",", ";", ":", "،", "、", "，", "；", "：", "–", "—")
+QUOTES = "\"'”’»)]"
+RIGHT_TO_LEFT_MARK = "\u200f"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is shown from `start` to `end` (seconds): at most two lines of one speaker.
+
+    `label`: the speaker's name to show before the first line, empty where the speaker is the one of the cue before.
+    """
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+    speaker: str | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is never parted: a word, or as much of a long one as a line holds; `gap` is the blank before it."""
+
+    start: float
+    end: float
+    text: str
+    gap: str
+
+
+def cues(transcript: Transcript) -> tuple[Cue, ...]:
+    """The cues of a whole transcript, in order of time; none is empty."""
+    found: list[Cue] = []
+    speaker: str | None = None
+    for segment in sorted(transcript.segments, key=lambda s: s.start):
+        pieces = _pieces(segment, transcript.language)
+        if not pieces:
+            continue
+        label = _label(segment.speaker) if segment.speaker and segment.speaker != speaker else ""
+        speaker = segment.speaker
+        found += _cut(pieces, segment.speaker, label)
+    return tuple(_readable(sorted(found, key=lambda cue: cue.start)))
+
+
+def columns(text: str) -> int:
+    """How wide a text is in a fixed font: marks that combine take no column, wide characters two."""
+    return sum(_width(character) for character in text)
+
+
+def reads_right_to_left(text: str) -> bool:
+    """Whether most letters of a text are of scripts that are read from right to left."""
+    kinds = Counter(unicodedata.bidirectional(character) for character in text)
+    return kinds["R"] + kinds["AL"] > kinds["L"]
+
+
+def opens_right_to_left(text: str) -> bool:
+    """Whether players take a text for one from right to left: they go by its first letter."""
+    strong = (unicodedata.bidirectional(character) for character in text)
+    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
+
+
+def shown(cue: Cue) -> tuple[str, ...]:
+    """The lines of a cue with its label, each kept in the direction of what is said."""
+    first, *rest = cue.lines
+    lines = (f"{cue.label}: {first}" if cue.label else first, *rest)
+    if not reads_right_to_left(" ".join(cue.lines)):
+        return lines
+    return tuple(line if opens_right_to_left(line) else RIGHT_TO_LEFT_MARK + line for line in lines)
+
+
+@lru_cache(4096)
+def _width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _label(speaker: str) -> str:
+    """A speaker's name, shortened where it would leave no room for what is said."""
+    name = one_line(speaker)
+    while columns(name) > LABEL_COLUMNS:
+        name = name[:-2].rstrip() + "…"
+    return name
+
+
+def _pieces(segment: Segment, language: str) -> list[_Piece]:
+    """The words of a segment; without times of their own they share the segment's by their length."""
+    language = segment.language or language
+    if segment.words and one_line(joined(segment.words, language)) == one_line(segment.text):
+        return [piece for word in _spaced(segment, language) for piece in _lines_of(word)]
+    text = one_line(segment.text)
+    end = max(segment.start, segment.end)
+    parts = _letters(text) if language in WITHOUT_SPACES else _words(text)
+    return [piece for part in _timed(parts, segment.start, end) for piece in _lines_of(part)]
+
+
+def _spaced(segment: Segment, language: str) -> Iterator[_Piece]:
+    for word in segment.words:
+        space = language not in WITHOUT_SPACES if word.space_before is None else word.space_before
+        if text := one_line(word.text):
+            yield _Piece(word.start, max(word.start, word.end), text, " " if space else "")
+
+
+def _words(text: str) -> list[tuple[str, str]]:
+    return [(" ", word) for word in text.split()]
+
+
+def _letters(text: str) -> list[tuple[str, str]]:
+    return [
+        (" " if place and text[place - 1] == " " else "", letter) for place, letter in enumerate(text) if letter != " "
+    ]
+
+
+def _timed(parts: Sequence[tuple[str, str]], start: float, end: float) -> Iterator[_Piece]:
+    total = sum(len(text) for _, text in parts) or 1
+    done = 0
+    for gap, text in parts:
+        begin = start + (end - start) * done / total
+        done += len(text)
+        yield _Piece(begin, start + (end - start) * done / total, text, gap)
+
+
+def _lines_of(piece: _Piece) -> Iterator[_Piece]:
+    """The piece, or, where it is wider than a line, parts that are not."""
+    if columns(piece.text) <= LINE_COLUMNS:
+        yield piece
+        return
+    parts: list[tuple[str, str]] = []
+    for letter in piece.text:
+        if not parts or columns(parts[-1][1] + letter) > LINE_COLUMNS:
+            parts.append((piece.gap if not parts else "", letter))
+        else:
+            parts[-1] = (parts[-1][0], parts[-1][1] + letter)
+    yield from _timed(parts, piece.start, piece.end)
+
+
+class _Passage:
+    """What one speaker says without a break, measured, so that any stretch of its pieces is judged in no time."""
+
+    def __init__(self, pieces: Sequence[_Piece], label: str) -> None:
+        self._pieces = pieces
+        self._label = columns(label) + 2 if label else 0
+        self._gaps = [columns(piece.gap) for piece in pieces]
+        self._reach = list(accumulate((columns(p.gap + p.text) for p in pieces), initial=0))
+        self._sentences = list(accumulate((_ends(p.text, SENTENCE_END) for p in pieces), initial=0))
+
+    def cuts(self) -> list[int]:
+        """The cheapest places to cut, both ends included: dynamic programming over where the last cue begins."""
+        best: list[tuple[float, int]] = [(0.0, 0)]  # of the first n pieces: cost, and where their last cue begins
+        for end in range(1, len(self._pieces) + 1):
+            choices = ((best[begin][0] + self._cost(begin, end), begin) for begin in self._begins(end))
+            best.append(min(choices, default=(best[end - 1][0] + UNFIT, end - 1)))
+        cuts = [len(self._pieces)]
+        while cuts[-1]:
+            cuts.append(best[cuts[-1]][1])
+        return cuts[::-1]
+
+    def _begins(self, end: int) -> Iterator[int]:
+        """Where a cue that ends before piece `end` may begin, from its last piece backwards."""
+        lower = end - 1  # where its second line begins at the earliest
+        while lower and self._columns(lower - 1, end) <= LINE_COLUMNS:
+            lower -= 1
+        for begin in range(end - 1, -1, -1):
+            label = 0 if begin else self._label
+            second = max(lower, begin + 1)
+            upper = self._columns(begin, second if second < end else end)
+            fits = upper + label <= LINE_COLUMNS
+            if not fits or (self._seconds(begin, end) > MAX_SECONDS and begin < end - 1):
+                return
+            yield begin
+
+    def _columns(self, begin: int, end: int) -> int:
+        return self._reach[end] - self._reach[begin] - self._gaps[begin]
+
+    def _seconds(self, begin: int, end: int) -> float:
+        return self._pieces[end - 1].end - self._pieces[begin].start
+
+    def _cost(self, begin: int, end: int) -> float:
+        """How badly a cue reads: each one costs, more where it ends within a clause, goes on in a new sentence, or is short."""
+        last = self._pieces[end - 1]
+        cost = 1.0 + 1.5 * (self._sentences[end - 1] - self._sentences[begin])
+        if self._seconds(begin, end) < MIN_SECONDS:
+            cost += 1.5
+        if end == len(self._pieces) or _ends(last.text, SENTENCE_END):
+            return cost
+        pauses = self._pieces[end].start - last.end > PAUSE
+        return cost + (1.0 if pauses or _ends(last.text, CLAUSE_END) else 2.5)
+
+
+def _ends(text: str, signs: tuple[str, ...]) -> bool:
+    return text.rstrip(QUOTES).endswith(signs)
+
+
+def _cut(pieces: Sequence[_Piece], speaker: str | None, label: str) -> list[Cue]:
+    cuts = _Passage(pieces, label).cuts()
+    return [_cue(pieces[a:b], speaker, "" if a else label) for a, b in pairwise(cuts)]
+
+
+def _lines(pieces: Sequence[_Piece], label: str) -> tuple[str, ...]:
+    """The lines of a cue: one if that holds them, else two of about the same width, parted at a clause if one ends there."""
+    before = columns(label) + 2 if label else 0
+    whole = _line(pieces)
+    if columns(whole) + before <= LINE_COLUMNS:
+        return (whole,)
+    pairs = ((_line(pieces[:n]), _line(pieces[n:])) for n in range(1, len(pieces)))
+    able = [p for p in pairs if columns(p[0]) + before <= LINE_COLUMNS and columns(p[1]) <= LINE_COLUMNS]
+    return min(able, key=lambda pair: _imbalance(pair[0], pair[1], before)) if able else (whole,)
+
+
+def _imbalance(upper: str, lower: str, before: int) -> float:
+    difference = columns(upper) + before - columns(lower)
+    return abs(difference) + (4 if difference > 0 else 0) - (20 if _ends(upper, (*SENTENCE_END, *CLAUSE_END)) else 0)
+
+
+def _line(pieces: Iterable[_Piece]) -> str:
+    return "".join(piece.gap + piece.text for piece in pieces).strip()
+
+
+def _cue(pieces: Sequence[_Piece], speaker: str | None, label: str) -> Cue:
+    start = pieces[0].start
+    end = min(max(piece.end for piece in pieces), start + MAX_SECONDS)
+    return Cue(start, max(start, end), _lines(pieces, label), speaker, label)
+
+
+def _readable(found: Sequence[Cue]) -> Iterator[Cue]:
+    """Each cue as long as its text takes to read, as far as its neighbours leave room."""
+    free = 0.0  # nothing is shown from then on
+    for cue, following in zip_longest(found, found[1:]):
+        wanted = min(MAX_SECONDS, max(MIN_SECONDS, sum(map(columns, cue.lines)) / COLUMNS_PER_SECOND))
+        room = cue.start + wanted if following is None else min(cue.start + wanted, following.start)
+        end = max(cue.end, room)
+        start = max(min(free, cue.start), min(cue.start, end - MIN_SECONDS))
+        free = max(free, end)
+        yield replace(cue, start=start, end=end)
