@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
+from schemas.languages import likely_code
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
 ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}
@@ -73,11 +74,12 @@ def _check_language(entry: ModelEntry, options: Options) -> None:
     language = options.language or entry.default_language
     if language is None and not entry.detects_language:
         raise Permanent("language_required", f"model '{entry.name}'; it knows: {', '.join(entry.languages)}")
-    if language is not None and language not in (entry.languages or WHISPER_LANGUAGES):
-        raise Permanent(
-            "unknown_language",
-            f"'{language}' with model '{entry.name}'; it knows: {', '.join(entry.languages) or 'what Whisper knows'}",
-        )
+    known = entry.languages or WHISPER_LANGUAGES
+    if language is not None and language not in known:
+        meant = likely_code(language)
+        hint = f"; did you mean '{meant}'?" if meant in known else ";"
+        knows = ", ".join(entry.languages) or "what Whisper knows"
+        raise Permanent("unknown_language", f"'{language}' with model '{entry.name}'{hint} it knows: {knows}")
     if options.task is Task.TRANSLATE and not entry.translates:
         raise Permanent("invalid_request", f"model '{entry.name}' does not translate")
 
