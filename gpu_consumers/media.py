@@ -1,271 +1,214 @@
-"""A stranger's file to samples: the only module that opens media.
+"""A stranger's file to samples at 16 kHz: the front of `gpu_consumers.audio`, which knows containers and channels.
 
-The container is told by its first bytes, opened by path with that one demuxer and no protocol but `file`, and
-decoded frame by frame into an .npy file of float32 [samples, channels] at 16 kHz; limits count what was decoded,
-never what a header says. The one use of a header: containers that announce their length must deliver it.
+The container is told by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded frame by
+frame into an .npy file of float32 [samples, channels]; limits count what was decoded, never what a header says. Headers
+have two uses: what they announce must be there, and time stamps say where silence belongs.
 """
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import av
-import av.error
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 
-from gpu_consumers.core.container import Container, ends_early, sniff
-from gpu_consumers.engine import SAMPLE_RATE, Samples
+from gpu_consumers.audio.announced import shortfall
+from gpu_consumers.audio.arrangement import BLOCK, Arrangement, arrange, has_sound
+from gpu_consumers.audio.libav import tracks_of
+from gpu_consumers.audio.npy import NpyWriter, load
+from gpu_consumers.audio.probing import Probed, probe
+from gpu_consumers.audio.reading import Facts, TrackReader
+from gpu_consumers.audio.timeline import Timeline, timeline
+from gpu_consumers.audio.tracks import Track, in_order, others_warning
+from gpu_consumers.core.container import WAV
+from gpu_consumers.engine import SAMPLE_RATE, Progress, Samples
 from schemas.errors import Permanent
 from schemas.events import Channels
 
-log = logging.getLogger(__name__)
+__all__ = ["Decoded", "decode", "load"]
 
-HEAD_BYTES = 64 * 1024
 MIN_SECONDS = 0.2
-MAX_STREAMS = 32
-MAX_CHANNELS = 16
-RATES = range(2_000, 768_001)  # Hz; below, one frame would become gigabytes
-SAME_ROOM = 0.5  # rms(left - right) / rms(left + right): 0 for one signal twice, 1 for two that share nothing
-MISSING_SECONDS, MISSING_PART = 1.0, 0.02  # an announced length may be missed by so much
-BLOCK = SAMPLE_RATE * 60
-
-Progress = Callable[[float], None]
+LEAST_LOSS = 0.05  # seconds; less is the edge between two files that were joined
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What lies in the .npy file: seconds, channels (2 only when each is to be heard alone), what was skipped."""
+    """What lies in the .npy file: seconds, channels (several only when each is to be heard alone), what was lost."""
 
     duration: float
     channels: int
     warnings: tuple[str, ...] = ()
 
 
-def decode(source: Path, target: Path, channels: Channels, max_seconds: float, progress: Progress) -> Decoded:
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A track that was decoded: what is known of it, where silence belongs, seconds of sound and of what is lost."""
+
+    track: Track
+    facts: Facts
+    timeline: Timeline
+    seconds: float
+    lost: float
+
+    @property
+    def duration(self) -> float:
+        """Seconds with the silence."""
+        return self.seconds + self.timeline.inserted / SAMPLE_RATE
+
+
+def decode(
+    source: Path,
+    target: Path,
+    channels: Channels,
+    max_seconds: float,
+    progress: Progress,
+    *,
+    track: int | None = None,
+) -> Decoded:
     """Decode the recording `source` into the .npy file `target`.
 
-    `progress` is told seconds after every frame and may raise to stop. Raises Permanent: media_empty, not_media,
-    media_no_audio, media_too_short, media_too_long, media_truncated.
+    `progress` is told seconds of work after every frame and may raise to stop. `track` is the number of an audio track,
+    from 1; without it the one with the default flag is heard, or the first one that is not silent. Raises Permanent:
+    media_empty, not_media, media_no_audio, media_too_short, media_too_long, media_truncated.
     """
-    container = _sniffed(source)
-    with _opened(source, container) as media:
-        stream = _audio_stream(media)
-        split = channels is not Channels.MIX and _channels(stream) == 2
-        with target.open("w+b") as file:
-            writer = _Writer(file, 2 if split else 1, max_seconds)
-            reader = _Reader(media, stream, split)
+    probed = probe(source)
+    if (missing := probed.announced.missing()) is not None:
+        raise Permanent("media_truncated", missing)
+    tracks = tracks_of(source, probed)
+    attempt = _Attempt(source, probed, target, max_seconds, _summed(progress))
+    sound = attempt.first_with_sound(in_order(tracks, track))
+    _check_length(sound, probed)
+    samples = load(target)
+    arrangement = arrange(samples, sound.facts.positions, channels)
+    if arrangement.changes or sound.timeline.silences:
+        _rewrite(target, _with_silence(arrangement, samples, sound.timeline), max_seconds)
+    warnings = (*_loss_warnings(sound, probed), *arrangement.warnings, *others_warning(tracks, sound.track))
+    return Decoded(sound.duration, arrangement.channels, warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Decodes one track after the other into `target` until one holds something."""
+
+    source: Path
+    probed: Probed
+    target: Path
+    max_seconds: float
+    progress: Callable[[], Progress]
+
+    def first_with_sound(self, tracks: tuple[Track, ...]) -> _Sound:
+        """The first of the tracks that can be decoded and is not silent, else the first that can be decoded."""
+        decodable: list[Track] = []
+        failure: Permanent | None = None
+        for track in tracks:
+            try:
+                sound = self._decoded(track)
+            except Permanent as error:
+                if error.code == "media_too_long" or len(tracks) == 1:
+                    raise
+                failure = failure or error
+                continue
+            if len(tracks) == 1 or has_sound(load(self.target)):
+                return sound
+            decodable.append(track)
+        if decodable:
+            return self._decoded(decodable[0])
+        raise failure or Permanent("media_no_audio")
+
+    def _decoded(self, track: Track) -> _Sound:
+        reader = TrackReader(self.source, self.probed, track)
+        progress = self.progress()
+        with self.target.open("w+b") as file:
+            writer = NpyWriter(file, self.max_seconds)
             for block in reader.blocks():
                 writer.write(block)
                 progress(writer.seconds)
             writer.close()
-    _check_length(writer.seconds, reader, container)
-    if split and channels is Channels.AUTO and writer.loudness.same_room():
-        _mix(target)
-        return Decoded(writer.seconds, 1, reader.warnings)
-    return Decoded(writer.seconds, 2 if split else 1, reader.warnings)
+        facts = reader.facts
+        if not writer.samples and facts.damaged:
+            raise Permanent("not_media", f"nothing in this {self.probed.container.name} could be decoded")
+        announced = facts.announced if self.probed.container.announces else 0.0
+        times = timeline(facts.marks, writer.samples, announced, self.max_seconds)
+        return _Sound(track, facts, times, writer.seconds, times.lost + reader.lost_since)
 
 
-def load(path: Path) -> Samples:
-    """The samples [samples, channels] of a decoded file, mapped from disk; writing to them changes no file."""
-    samples: Samples = np.load(path, mmap_mode="c", allow_pickle=False)
-    return samples
+def _summed(progress: Progress) -> Callable[[], Progress]:
+    """Makes a progress for each of several passes over a file that goes on where the one before ended."""
+    done = 0.0
+
+    def begin() -> Progress:
+        start = done
+
+        def report(seconds: float) -> None:
+            nonlocal done
+            done = start + seconds
+            progress(done)
+
+        return report
+
+    return begin
 
 
-def _sniffed(source: Path) -> Container:
-    with source.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    if ends_early(head, source.stat().st_size):
-        raise Permanent("media_truncated", f"{source.stat().st_size} bytes are there, the header announces more")
-    return sniff(head)
-
-
-@contextmanager
-def _opened(source: Path, container: Container) -> Iterator[InputContainer]:
-    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(container.demuxers)}
+def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> None:
+    """Replace the file by blocks that are made of what is in it."""
+    arranged = target.with_name(f"{target.name}.arranged")
     try:
-        media = av.open(str(source), options=options, metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-        raise _unreadable(container, error) from error
-    with media:
-        yield media
+        with arranged.open("w+b") as file:
+            writer = NpyWriter(file, max_seconds)
+            for block in blocks:
+                writer.write(block)
+            writer.close()
+        arranged.replace(target)
+    finally:
+        arranged.unlink(missing_ok=True)
 
 
-def _unreadable(container: Container, error: Exception) -> Permanent:
-    if container.index_last:
-        return Permanent("media_truncated", f"{container.name} without its index")
-    return Permanent("not_media", f"damaged {container.name} ({type(error).__name__})")
+def _with_silence(arrangement: Arrangement, samples: Samples, times: Timeline) -> Iterator[Samples]:
+    """The arranged samples, a pause put in wherever the timeline says so."""
+    silences = list(times.silences)
+    at = 0
+    for block in arrangement.blocks(samples):
+        start = at
+        while silences and silences[0][0] <= at + len(block) - (start - at):
+            sample, count = silences.pop(0)
+            cut = max(0, sample - at)
+            yield block[:cut]
+            yield from _silence(count, arrangement.channels)
+            block, at = block[cut:], at + cut
+        yield block
+        at += len(block)
+    for _, count in silences:
+        yield from _silence(count, arrangement.channels)
 
 
-def _audio_stream(media: InputContainer) -> AudioStream:
-    if len(media.streams) > MAX_STREAMS:
-        raise Permanent("not_media", f"{len(media.streams)} streams, at most {MAX_STREAMS}")
-    if not media.streams.audio:
-        raise Permanent("media_no_audio", "only video or text" if len(media.streams) else "no streams")
-    stream = media.streams.audio[0]
-    if stream.codec_context is None:
-        raise Permanent("not_media", "a codec that is not known")
-    if stream.rate not in RATES:
-        raise Permanent("not_media", f"{stream.rate} samples a second")
-    if not 1 <= _channels(stream) <= MAX_CHANNELS:
-        raise Permanent("not_media", f"{_channels(stream)} channels")
-    return stream
+def _silence(samples: int, channels: int) -> Iterator[Samples]:
+    for start in range(0, samples, BLOCK):
+        yield np.zeros((min(BLOCK, samples - start), channels), np.float32)
 
 
-def _channels(stream: AudioStream) -> int:
-    return int(stream.codec_context.channels)
+def _check_length(sound: _Sound, probed: Probed) -> None:
+    seconds = sound.duration + sound.lost
+    missing = None
+    if probed.announced.seconds is not None:
+        missing = shortfall(seconds, probed.announced.seconds)
+    elif probed.container.announces:
+        missing = shortfall(max(sound.facts.reached, seconds), sound.facts.announced)
+    if missing is not None:
+        raise Permanent("media_truncated", missing)
+    if sound.duration < MIN_SECONDS:
+        raise Permanent("media_too_short", f"{sound.duration:.2f} seconds")
 
 
-class _Reader:
-    """The frames of one stream as blocks [samples, channels] at 16 kHz; damaged packets are skipped and counted."""
-
-    def __init__(self, media: InputContainer, stream: AudioStream, split: bool) -> None:
-        self._media, self._stream = media, stream
-        self._layout = "stereo" if split else "mono"
-        self._width = 2 if split else 1
-        self.damaged = 0
-        self.reached = 0.0  # seconds: the end of the last packet of any stream
-        self.announced = (media.duration or 0) / av.time_base
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader of the transcript should know."""
-        return (f"{self.damaged} damaged parts of the recording were skipped",) if self.damaged else ()
-
-    def blocks(self) -> Iterator[Samples]:
-        """Everything that can be decoded."""
-        resampler, form = None, None
-        for frame in self._frames():
-            if (found := (frame.format.name, frame.layout.name, frame.sample_rate)) != form:
-                _check_frame(frame)
-                yield from self._resampled(resampler, None)
-                resampler = AudioResampler(format="flt", layout=self._layout, rate=SAMPLE_RATE)
-                form = found
-            frame.pts = None  # gaps and jumps of time stamps are none of ours
-            yield from self._resampled(resampler, frame)
-        yield from self._resampled(resampler, None)
-
-    def _resampled(self, resampler: AudioResampler | None, frame: AudioFrame | None) -> Iterator[Samples]:
-        if resampler is None:
-            return
-        try:
-            frames = resampler.resample(frame)
-        except (av.error.FFmpegError, ValueError):
-            self.damaged += 1
-            return
-        for done in frames:
-            yield done.to_ndarray().reshape(-1, self._width).astype(np.float32, copy=False)
-
-    def _frames(self) -> Iterator[AudioFrame]:
-        packets = self._media.demux()
-        while True:
-            try:
-                packet = next(packets)
-                end = (packet.pts or 0) + (packet.duration or 0)
-                if packet.time_base and end > 0:
-                    self.reached = max(self.reached, float(end * packet.time_base))
-                # an empty packet at the end empties the decoder
-                if packet.stream_index == self._stream.index:
-                    yield from packet.decode()  # type: ignore[misc]
-            except StopIteration:
-                return
-            except av.error.EOFError:
-                return
-            except (av.error.FFmpegError, ValueError) as error:
-                self.damaged += 1
-                log.debug("skipped: %s", error)
-                if isinstance(error, OSError):
-                    return
-
-
-def _check_frame(frame: AudioFrame) -> None:
-    if frame.sample_rate not in RATES or not 1 <= frame.layout.nb_channels <= MAX_CHANNELS:
-        raise Permanent("not_media", f"{frame.sample_rate} samples a second in {frame.layout.nb_channels} channels")
-
-
-@dataclass(slots=True)
-class _Loudness:
-    """Energies of the difference and the sum of two channels."""
-
-    difference: float = 0.0
-    total: float = 0.0
-
-    def add(self, block: Samples) -> None:
-        if block.shape[1] == 2:
-            left, right = block[:, 0].astype(np.float64), block[:, 1].astype(np.float64)
-            self.difference += float(np.sum((left - right) ** 2))
-            self.total += float(np.sum((left + right) ** 2))
-
-    def same_room(self) -> bool:
-        """Whether both channels heard the same, so that they are one recording and not a call."""
-        return self.difference < SAME_ROOM**2 * self.total or self.difference == 0.0
-
-
-@dataclass(slots=True)
-class _Writer:
-    """Writes an .npy file whose length is known only at its end."""
-
-    file: BinaryIO
-    channels: int
-    max_seconds: float
-    samples: int = 0
-    loudness: _Loudness = field(default_factory=_Loudness)
-
-    def __post_init__(self) -> None:
-        self._header()
-
-    @property
-    def seconds(self) -> float:
-        """What was written so far."""
-        return self.samples / SAMPLE_RATE
-
-    def write(self, block: Samples) -> None:
-        """Append a block [samples, channels]; raises Permanent(media_too_long)."""
-        self.samples += len(block)
-        if self.seconds > self.max_seconds:
-            raise Permanent("media_too_long", f"more than {self.max_seconds:.0f} seconds")
-        block = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
-        self.loudness.add(block)
-        self.file.write(block.tobytes())
-
-    def close(self) -> None:
-        """Write the length into the header."""
-        self.file.seek(0)
-        self._header()
-
-    def _header(self) -> None:
-        # numpy leaves room in the header for the first axis to grow, so it may be written again in place
-        np.lib.format.write_array_header_1_0(
-            self.file, {"descr": "<f4", "fortran_order": False, "shape": (self.samples, self.channels)}
-        )
-
-
-def _check_length(seconds: float, reader: _Reader, container: Container) -> None:
-    if container.announces and _falls_short(max(reader.reached, seconds), reader.announced):
-        raise Permanent("media_truncated", f"{seconds:.1f} of {reader.announced:.1f} announced seconds are there")
-    if seconds == 0.0 and reader.damaged:
-        raise Permanent("not_media", f"nothing in this {container.name} could be decoded")
-    if seconds < MIN_SECONDS:
-        raise Permanent("media_too_short", f"{seconds:.2f} seconds")
-
-
-def _falls_short(reached: float, announced: float) -> bool:
-    return reached < announced - max(MISSING_SECONDS, MISSING_PART * announced)
-
-
-def _mix(path: Path) -> None:
-    """Replace two channels by their mean, a minute at a time."""
-    both = load(path)
-    mixed = path.with_name(path.name + ".mono")
-    with mixed.open("w+b") as file:
-        writer = _Writer(file, 1, float("inf"))
-        for start in range(0, len(both), BLOCK):
-            writer.write(both[start : start + BLOCK].mean(axis=1, keepdims=True, dtype=np.float32))
-        writer.close()
-    mixed.replace(path)
+def _loss_warnings(sound: _Sound, probed: Probed) -> tuple[str, ...]:
+    """What a reader of the transcript must know of what was lost, in seconds."""
+    found = []
+    total = sound.duration + sound.lost - sound.timeline.filled
+    if sound.lost >= LEAST_LOSS:
+        found.append(f"{sound.lost:.1f} of {total:.1f} seconds of the recording are damaged and were not heard")
+    if sound.timeline.jumps:
+        jumps = ", ".join(f"{jump:.0f}" for jump in sound.timeline.jumps[:3])
+        found.append(f"time stamps that jump by {jumps} seconds were passed over: times after them may be early")
+    behind = probed.announced.seconds_behind
+    if probed.announced.behind and probed.container != WAV and (behind is None or behind >= LEAST_LOSS):
+        amount = f"{probed.announced.behind} bytes" if behind is None else f"{behind:.1f} seconds"
+        found.append(f"{amount} of the recording lie behind the end that its header announces and were not heard")
+    return tuple(found)

@@ -86,7 +86,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("source_unreachable", _K.SOURCE, 422, "The recording could not be fetched", "Check that the address answers from outside."),
         ErrorSpec("source_not_found", _K.SOURCE, 404, "There is no recording at the address", "Check the address and how long it is valid."),
         ErrorSpec("source_changed", _K.SOURCE, 422, "The recording is not the one announced", "Check sha256 and size_bytes."),
-        ErrorSpec("not_media", _K.MEDIA, 415, "The file is not a recording", "Send WAV, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV, WebM or AAC."),
+        ErrorSpec("not_media", _K.MEDIA, 415, "The file is not a recording", "Send WAV, AIFF, CAF, AU, MP3, FLAC, Ogg, Opus, M4A, MP4, MKV, WebM or AAC."),
         ErrorSpec("media_empty", _K.MEDIA, 422, "The file is empty", "Check that the upload was complete."),
         ErrorSpec("media_truncated", _K.MEDIA, 422, "The file is cut off", "Check that the upload was complete."),
         ErrorSpec("media_no_audio", _K.MEDIA, 422, "The file has no sound", "Send a file with an audio track."),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
 from schemas.findings import finding, text_of
+from schemas.languages import likely_code
 from schemas.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
@@ -83,13 +84,12 @@ def _check_language(entry: ModelEntry, options: Options) -> None:
     language = options.language or entry.default_language
     if language is None and not entry.detects_language:
         raise Permanent("language_required", f"model '{entry.name}'; it knows: {', '.join(entry.languages)}")
-    if language is not None and language not in (entry.languages or WHISPER_LANGUAGES):
-        known = entry.languages or sorted(WHISPER_LANGUAGES)
+    known = entry.languages or sorted(WHISPER_LANGUAGES)
+    if language is not None and language not in known:
+        meant = likely_code(language)
+        likely = f"; did you mean `{meant}`?" if meant in known else hint(language, known)
         listed = ", ".join(entry.languages) or "what Whisper knows, by codes such as he and en"
-        raise Permanent(
-            "unknown_language",
-            f"'{language}' with model '{entry.name}'; it knows: {listed}{hint(language, known)}",
-        )
+        raise Permanent("unknown_language", f"'{language}' with model '{entry.name}'; it knows: {listed}{likely}")
     if options.task is Task.TRANSLATE and not entry.translates:
         raise Permanent("invalid_request", f"model '{entry.name}' does not translate")
 

@@ -86,12 +86,24 @@ def parse_target(url: str, rules: Rules) -> Target:
 
 
 def redirected(target: Target, location: str, rules: Rules) -> Target:
-    """Where a redirect leads, checked like the first address."""
+    """Where a redirect leads, checked like the first address; `location` is read byte by byte, as headers are."""
     try:
-        joined = urljoin(target.url, location)
+        joined = urljoin(target.url, _as_sent(location))
     except ValueError:  # brackets without an address between them, and more of that kind
         raise _refused("it redirects to what is not written as addresses are") from None
     return parse_target(joined, rules)
+
+
+def _as_sent(location: str) -> str:
+    """An address of which a server sent the bytes as they are: UTF-8 as what it says, anything else encoded as it is."""
+    try:
+        raw = location.encode("latin-1")
+    except UnicodeEncodeError:  # it was read as text before
+        return location
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "".join(quote(bytes([byte])) if byte >= 0x80 else chr(byte) for byte in raw)
 
 
 def check_answers(answers: Iterable[Address], rules: Rules) -> tuple[Address, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 
 from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
@@ -23,12 +22,12 @@ from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from sink.memory import MemoryObjectStore
 from tests.gpu_consumers.scripted import Reports, Rig
-from tests.media_files import encoded, tone
+from tests.media_files import encoded, in_turn, tone
 from tests.samples import AT, BARE_REQUEST
 
 UPLOAD = UUID(int=9)
 MONO = encoded(tone(2.0), "ogg")
-CALL = encoded(np.stack([tone(2.0, 300), tone(2.0, 700)], axis=1))
+CALL = encoded(in_turn(tone(2.0, 300), tone(2.0, 700), turn=1.0))
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ def test_the_seed_registry_has_the_promised_models() -> None:
         (Options(model="pyannote/speaker-diarization-community-1"), "unknown_model", "large-v3"),
         (Options(model="large-v3", language="klingon"), "unknown_language", "klingon"),
         (Options(language="fr"), "unknown_language", "he, en"),
+        (Options(language="English"), "unknown_language", "did you mean 'en'? it knows: he, en"),
+        (Options(model="large-v3", language="en-US"), "unknown_language", "did you mean 'en'?"),
+        (Options(model="large-v3", language="HE"), "unknown_language", "did you mean 'he'?"),
+        (Options(language="French"), "unknown_language", "'French' with model 'ivrit-ai"),
         (Options(task=Task.TRANSLATE), "invalid_request", "does not translate"),
     ],
 )

@@ -177,6 +177,31 @@ def test_three_redirects_are_followed_and_no_more(path: Path, hops: int, arrives
         assert len(server.visits) == 4
 
 
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/שיחה é.mp3".replace(" ", "%20").encode(), b"/%D7%A9%D7%99%D7%97%D7%94%20%C3%A9.mp3"),
+        ("/é.mp3?name=ü".encode(), b"/%C3%A9.mp3?name=%C3%BC"),
+        ("/é.mp3".encode("latin-1"), b"/%E9.mp3"),
+        (b"/%C3%A9.mp3", b"/%C3%A9.mp3"),
+    ],
+    ids=["UTF-8", "in a query too", "Latin-1", "encoded"],
+)
+def test_a_redirect_is_followed_as_it_was_written(path: Path, location: bytes, asked: bytes) -> None:
+    """Servers write names of files into it as they are; encoded twice they would be others."""
+
+    def script(visit: Visit) -> None:
+        if visit.head.split()[1] == asked:
+            answer(200, b"sound")(visit)
+        elif visit.head.split()[1] == b"/":
+            visit.send(b"HTTP/1.1 302 X\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n")
+        else:
+            answer(404)(visit)
+
+    with stranger(script) as server:
+        assert fetch(url_of(server, "/"), path).size_bytes == 5
+
+
 def test_nobody_listening_is_an_unreachable_source(path: Path, deaf_port: int) -> None:
     with pytest.raises(Permanent, match="nobody listens") as caught:
         fetch(f"http://{NAME}:{deaf_port}/", path)

@@ -185,6 +185,9 @@ def test_any_text_is_a_target_of_one_spelling_or_refused(url: str) -> None:
         ("c", "https://example.com:8443/a/c"),
         ("//other.example/", "https://other.example/"),
         ("https://other.example/z", "https://other.example/z"),
+        ("/é".encode().decode("latin-1"), "https://example.com:8443/%C3%A9"),
+        ("/é", "https://example.com:8443/%E9"),
+        ("//bücher.example/é".encode().decode("latin-1"), "https://xn--bcher-kva.example/%C3%A9"),
     ],
 )
 def test_a_redirect_is_read_from_where_it_was_found(location: str, leads_to: str) -> None:

@@ -1,0 +1,134 @@
+"""Where in a file its recording begins, and in which container: behind tags, padding and whatever else lies in front."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gpu_consumers.audio.announced import NOTHING, Announced, announced
+from gpu_consumers.audio.mpeg import find_frames
+from gpu_consumers.core.container import OGG, Container, sniff, text_kind
+from schemas.errors import Permanent
+
+HEAD_BYTES = 64 * 1024
+MAX_TAGS = 100
+SEARCH_BYTES = 1024 * 1024  # so far a stream without a container is looked for behind what is none
+BLOCK_BYTES = 1024 * 1024
+MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
+PAGE_HEADER_BYTES = 27  # of Ogg, without the sizes of its segments
+_PAGE = b"OggS\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a file from `start` to `stop` (None: to its end) that a demuxer reads by themselves."""
+
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The container, its parts, one but for chains, what its header announces, and the size of the file."""
+
+    container: Container
+    parts: tuple[Part, ...] = (Part(),)
+    announced: Announced = NOTHING
+    size: int = 0
+
+
+def probe(source: Path) -> Probed:
+    """What a file holds; raises Permanent: media_empty, not_media."""
+    size = source.stat().st_size
+    with source.open("rb") as file:
+        offset = _behind_tags(file, size)
+        file.seek(offset)
+        head = file.read(HEAD_BYTES)
+        try:
+            container = sniff(head)
+        except Permanent:
+            offset += _frames_behind(file, offset, head)
+            file.seek(offset)
+            container = sniff(file.read(HEAD_BYTES))
+        parts = _links(file, offset) if container == OGG else (Part(offset),)
+        return Probed(container, parts, announced(file, container, offset, size), size)
+
+
+def _behind_tags(file: BinaryIO, size: int) -> int:
+    """The first byte behind ID3 and APE tags and zeros; 0 when they leave nothing."""
+    at = 0
+    for _ in range(MAX_TAGS):
+        file.seek(at)
+        head = file.read(32)
+        length = _tag_bytes(head) or (_zeros(file, at) if head[:4] == bytes(4) else 0)
+        if not length:
+            break
+        at += length
+    return at if at < size else 0
+
+
+def _tag_bytes(head: bytes) -> int:
+    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
+        length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        return 10 + length + (10 if head[5] & 0x10 else 0)
+    if head[:8] == b"APETAGEX" and len(head) >= 24:
+        return 32 + int.from_bytes(head[12:16], "little")
+    return 0
+
+
+def _zeros(file: BinaryIO, at: int) -> int:
+    """How many zeros lie at `at`, if something follows that is no longer an MP4 box of that length."""
+    file.seek(at)
+    count = 0
+    while block := file.read(HEAD_BYTES):
+        rest = block.lstrip(b"\0")
+        count += len(block) - len(rest)
+        if rest:
+            break
+    file.seek(at + 4)
+    return 0 if count < 8 and file.read(4).isalpha() else count
+
+
+def _frames_behind(file: BinaryIO, offset: int, head: bytes) -> int:
+    """How far behind `offset` frames follow one another; 0 when nowhere within SEARCH_BYTES or when it is a text."""
+    if text_kind(head) is not None:
+        return 0
+    file.seek(offset)
+    return find_frames(file.read(SEARCH_BYTES)) or 0
+
+
+def _links(file: BinaryIO, offset: int) -> tuple[Part, ...]:
+    """The links of a chain of Ogg streams: each begins with the first pages of its streams, one beside the other.
+
+    A demuxer takes what follows for more of the same, even where it is another codec.
+    """
+    starts, end = [offset], -1
+    for page, length in _first_pages(file, offset):
+        if page not in (offset, end):
+            starts.append(page)
+        end = page + length
+        if len(starts) == MAX_LINKS:
+            break
+    stops = [*starts[1:], None]
+    return tuple(Part(start, stop) for start, stop in zip(starts, stops, strict=True))
+
+
+def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
+    """Where the pages of Ogg lie with which streams begin, and how long they are."""
+    at = start
+    file.seek(at)
+    while len(block := file.read(BLOCK_BYTES)) > PAGE_HEADER_BYTES:
+        found = block.find(_PAGE)
+        while 0 <= found <= len(block) - PAGE_HEADER_BYTES:
+            header = block[found : found + PAGE_HEADER_BYTES]
+            # the first of a stream, at no time, number 0
+            if header[5] & 2 and not any(header[6:14]) and not any(header[18:22]):
+                yield at + found, len(header) + header[26] + sum(_segments(file, at + found, header[26]))
+            found = block.find(_PAGE, found + 1)
+        at += len(block) - PAGE_HEADER_BYTES + 1
+        file.seek(at)
+
+
+def _segments(file: BinaryIO, page: int, count: int) -> bytes:
+    file.seek(page + PAGE_HEADER_BYTES)
+    return file.read(count)

@@ -1,0 +1,300 @@
+"""One track of a file as samples at 16 kHz, with marks wherever the container's time is not that of the sound.
+
+Damage is passed over: what cannot be decoded, and what the demuxer cannot read, is counted in seconds.
+"""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
+from gpu_consumers.audio.probing import Part, Probed
+from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, Mark
+from gpu_consumers.audio.tracks import Track
+from gpu_consumers.engine import SAMPLE_RATE, Samples
+from schemas.errors import Permanent
+
+log = logging.getLogger(__name__)
+
+MAX_FAILURES = 16  # of a demuxer, one after another
+TORN_BYTES = 1024  # between two packets that should lie side by side
+TORN_SECONDS = 1.0  # of sound, within which a jump of time is the work of such a hole
+QUIET_PACKETS = 256  # after so many that give no sound the caller is asked whether to go on
+LOUDEST = 1e6  # of a sample; there are files of floats that count like integers
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of a track once it is read.
+
+    `positions`: names of the loudspeakers of the channels, "NONE" without a layout. `damaged`: parts that were passed
+    over. `reached`, `announced`: seconds, of all tracks.
+    """
+
+    positions: tuple[str, ...] = ()
+    marks: list[Mark] = field(default_factory=list)
+    damaged: int = 0
+    reached: float = 0.0
+    announced: float = 0.0
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """Bytes and seconds of sound, to tell how long bytes are of which nothing could be made."""
+
+    bytes: int = 0
+    seconds: float = 0.0
+
+    def seconds_of(self, count: int) -> float:
+        """How long so many bytes are, 0 as long as nobody can know."""
+        return count * self.seconds / self.bytes if self.bytes else 0.0
+
+
+class TrackReader:
+    """Reads a track once; `facts` are complete behind the last block."""
+
+    def __init__(self, source: Path, probed: Probed, track: Track) -> None:
+        self._source, self._probed, self._track = source, probed, track
+        self.facts = Facts()
+        self._sound = 0.0  # seconds decoded so far
+        self._base = 0.0  # of the container's time at the beginning of the part that is read
+        self._ahead = 0.0  # of the last mark
+        self._lost = 0.0  # since the last mark
+        self._torn_at = -math.inf  # seconds of sound, where bytes were passed over
+        self._damage_at: int | None = None  # the sample in front of which something was lost last
+        self._part = probed.parts[0]
+        self._good = _Ledger()
+        self._bad = _Ledger()  # since the last frame
+        self._tag = 0  # bytes of a tag in the middle of a stream that are still to come
+        self._place, self._place_bytes = -1, 0  # of the last packet
+        self._codec: AudioCodecContext | None = None
+        self._resampler: AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
+
+    def blocks(self) -> Iterator[Samples]:
+        """Blocks [samples, channels] of all parts; raises Permanent(not_media)."""
+        for number, part in enumerate(self._probed.parts):
+            self._part = part
+            try:
+                yield from self._blocks_of(part, first=number == 0)
+            except Permanent:
+                if len(self._probed.parts) == 1:
+                    raise
+                self._lose_bytes(self._size_of(part))
+        yield from self._resampled(None)
+
+    def _blocks_of(self, part: Part, *, first: bool) -> Iterator[Samples]:
+        with opened(self._source, self._probed, part) as media:
+            self._begin(media, first=first)
+            idle = 0
+            for packet in self._packets(media):
+                idle += 1
+                for frame in self._decoded(packet):
+                    for block in self._framed(frame):
+                        idle = 0
+                        yield block
+                if idle >= QUIET_PACKETS:
+                    idle = 0
+                    yield np.empty((0, len(self.facts.positions) or 1), np.float32)
+
+    def _begin(self, media: InputContainer, *, first: bool) -> None:
+        """Make the part follow what was read."""
+        start = (media.start_time or 0) / av.time_base
+        self._place, self._place_bytes = -1, 0
+        self._base = start if first else start - self._sound - self._ahead - self._lost
+        if first:
+            self.facts.announced = (media.duration or 0) / av.time_base
+
+    def _lose_bytes(self, count: int) -> None:
+        """Count bytes that nobody could read, in front of what comes next."""
+        self.facts.damaged += 1
+        self._lost += self._good.seconds_of(count)
+        self._torn_at = self._sound
+
+    def _size_of(self, part: Part) -> int:
+        return (self._probed.size if part.stop is None else part.stop) - part.start
+
+    def _packets(self, media: InputContainer) -> Iterator["Packet[Stream] | None"]:
+        """All that can be read of the track; None where its decoder is to be emptied."""
+        stream = media.streams.audio[self._track.number - 1]
+        self._codec = codec_of(stream)
+        failures, packets = 0, media.demux()
+        while failures < MAX_FAILURES:
+            try:
+                packet = next(packets)
+                mine = self._read(packet, stream.index)
+            except StopIteration:
+                self._find_uncounted()
+                return
+            except Exception as error:  # noqa: BLE001 - see libav
+                check_ours(error, self._source)
+                log.debug("cannot be read: %s", error)
+                # a generator that has raised is over
+                failures, packets = failures + 1, media.demux()
+                continue
+            failures = 0
+            if mine:
+                yield packet
+        yield None
+        if self._probed.container.sequential or not self._probed.container.clocked:
+            self._lose_bytes(self._unread())
+
+    def _find_uncounted(self) -> None:
+        """Put bytes that a demuxer passed over without a word where damage was seen last."""
+        rest = self._unread()
+        if self._probed.container.clocked or self._damage_at is None or rest <= TORN_BYTES:
+            return
+        seconds = self._good.seconds_of(rest)
+        later = [mark for mark in self.facts.marks if mark.sample >= self._damage_at]
+        before = self.facts.marks[: len(self.facts.marks) - len(later)]
+        if not later or later[0].sample > self._damage_at:
+            later.insert(
+                0, Mark(self._damage_at, self._damage_at / SAMPLE_RATE + (before[-1].ahead if before else 0.0))
+            )
+        moved = [replace(mark, seconds=mark.seconds + seconds) for mark in later]
+        moved[0] = replace(moved[0], lost=moved[0].lost + seconds + self._lost)
+        self._lost = 0.0
+        self.facts.marks[:] = [*before, *moved]
+
+    def _unread(self) -> int:
+        """Bytes of the part behind the last packet."""
+        start = 0 if self._part.stop is not None else self._part.start
+        return max(0, self._size_of(self._part) - (max(self._place, start) + self._place_bytes - start))
+
+    def _read(self, packet: "Packet[Stream]", index: int) -> bool:
+        """Note where a packet lies in the file and in time; whether it is one of the track."""
+        if packet.size and packet.pos is not None and packet.pos >= 0:
+            if packet.pos != self._place:
+                hole = packet.pos - self._place - self._place_bytes
+                if self._probed.container.sequential and self._place >= 0 and hole > TORN_BYTES:
+                    self._torn_at = self._sound
+                self._place, self._place_bytes = packet.pos, 0
+            self._place_bytes += packet.size
+        if packet.pts is not None and packet.time_base:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            self.facts.reached = max(self.facts.reached, end)
+        return bool(packet.stream.index == index)
+
+    def _decoded(self, packet: "Packet[Stream] | None") -> list[AudioFrame]:
+        size = packet.size if packet is not None else 0
+        seconds = 0.0
+        try:
+            if packet is not None:
+                seconds = float((packet.duration or 0) * (packet.time_base or 0))
+            frames = [] if self._codec is None else self._codec.decode(packet if size else None)
+        except EOFError:  # it was emptied before
+            return []
+        except Exception as error:  # noqa: BLE001 - see libav
+            if isinstance(error, MemoryError):
+                check_ours(error, self._source)
+            log.debug("cannot be decoded: %s", error)
+            self.facts.damaged += 1
+            if packet is not None:
+                self._bad.bytes += self._without_tags(packet)
+                self._bad.seconds += seconds
+            return []
+        if frames:
+            self._good.bytes += size
+            self._good.seconds += seconds
+        return frames
+
+    def _without_tags(self, packet: "Packet[Stream]") -> int:
+        """Bytes of a packet that could be sound: files are joined with their tags, pictures and all."""
+        data = bytes(packet)
+        at = data.find(b"ID3")
+        if at >= 0 and len(data) >= at + 10:
+            size = data[at + 6 : at + 10]
+            self._tag = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
+            data, rest = data[:at], data[at:]
+            self._tag = max(0, self._tag - len(rest))
+            return len(data)
+        passed = min(self._tag, len(data))
+        self._tag -= passed
+        return len(data) - passed
+
+    def _framed(self, frame: AudioFrame) -> Iterator[Samples]:
+        """A frame at 16 kHz, its time noted."""
+        try:
+            form = frame.format.name, frame.layout.name, frame.sample_rate
+            fault = form_fault(frame.sample_rate, frame.layout.nb_channels)
+            positions = tuple(channel.name for channel in frame.layout.channels)
+            seconds = frame.samples / frame.sample_rate if fault is None else 0.0
+            time = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+            frame.pts = None  # the resampler shall not judge
+        except Exception as error:  # noqa: BLE001 - see libav
+            check_ours(error, self._source)
+            self.facts.damaged += 1
+            return
+        if fault is not None:
+            raise Permanent("not_media", fault)
+        self._note(time)
+        self._sound += seconds
+        self.facts.positions = self.facts.positions or positions
+        if form != self._form:
+            yield from self._resampled(None)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout.name, rate=SAMPLE_RATE)
+            self._form = form
+        yield from self._resampled(frame)
+
+    def _note(self, time: float | None) -> None:
+        """Mark the beginning of a frame if its time is not what it should be."""
+        if self._bad.bytes or self._bad.seconds:
+            lost = self._bad.seconds
+            if not self._probed.container.clocked:
+                lost = max(lost, self._good.seconds_of(self._bad.bytes))
+                self._base -= lost - self._bad.seconds
+            self._lost += lost
+            self._damage_at = round(self._sound * SAMPLE_RATE)
+            self._bad = _Ledger()
+        if time is None or not math.isfinite(time):
+            return
+        ahead = time - self._base - self._sound
+        if abs(ahead - self._ahead) > TOLERANCE and len(self.facts.marks) <= MAX_MARKS:
+            sample = round(self._sound * SAMPLE_RATE)
+            self.facts.marks.append(Mark(sample, self._sound + ahead, self._lost, self._torn))
+            self._ahead, self._lost = ahead, 0.0
+
+    @property
+    def _torn(self) -> bool:
+        # the packet that follows a hole may have begun before it and bear an earlier time
+        return self._sound - self._torn_at <= TORN_SECONDS
+
+    @property
+    def lost_since(self) -> float:
+        """Seconds that were lost behind the last mark."""
+        return self._lost + self._bad.seconds
+
+    def _resampled(self, frame: AudioFrame | None) -> Iterator[Samples]:
+        if self._resampler is None:
+            return
+        try:
+            blocks = [_samples(done) for done in self._resampler.resample(frame)]
+        except Exception as error:  # noqa: BLE001 - see libav
+            check_ours(error, self._source)
+            self.facts.damaged += 1
+            return
+        for block in blocks:
+            yield _fitted(block, len(self.facts.positions))
+
+
+def _samples(frame: AudioFrame) -> Samples:
+    block = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.float32, copy=False)
+    return np.clip(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0), -LOUDEST, LOUDEST)
+
+
+def _fitted(block: Samples, channels: int) -> Samples:
+    """The same sound in so many channels: a stream may change them on the way."""
+    if block.shape[1] == channels:
+        return block
+    return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), channels, axis=1)

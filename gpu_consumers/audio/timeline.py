@@ -1,0 +1,99 @@
+"""The container's time stamps made into silence: where a recording pauses, begins late, or lost something. Pure.
+
+Sound is never cut or moved back: only silence is put in, so that what follows is where the container says.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gpu_consumers.engine import SAMPLE_RATE
+
+TOLERANCE = 0.2  # seconds; what deviates less is rounding, priming, or one packet too many
+RESTART = 1.0  # seconds back after which time stamps count from anew; those of parts that were joined do
+LONGEST_GAP = 3600.0  # seconds
+RETURNS = 32  # marks after which nobody comes back from an odd time stamp
+MAX_MARKS = 20_000  # more deviations than that make time stamps worthless
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The container's time at a sample of the decoded sound, where it is not what the mark before would make it.
+
+    `lost`: seconds of sound that were there and could not be decoded, since the mark before; `torn`: bytes were passed
+    over in front of it.
+    """
+
+    sample: int
+    seconds: float
+    lost: float = 0.0
+    torn: bool = False
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the container's time is ahead of the sound."""
+        return self.seconds - self.sample / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Silence as (sample in front of which it belongs, how many samples of it); seconds that were lost,
+    those of them that silence stands for; jumps in seconds.
+
+    A jump is a time stamp that is ahead so far that nobody believes it.
+    """
+
+    silences: tuple[tuple[int, int], ...] = ()
+    lost: float = 0.0
+    filled: float = 0.0
+    jumps: tuple[float, ...] = ()
+
+    @property
+    def inserted(self) -> int:
+        """Samples of silence in all."""
+        return sum(count for _, count in self.silences)
+
+
+def timeline(marks: Sequence[Mark], samples: int, announced: float, longest: float) -> Timeline:
+    """Where silence belongs in a recording of so many samples.
+
+    `announced`: seconds that the container claims to have, 0 when it claims none. `longest`: seconds it may have.
+    """
+    if len(marks) > MAX_MARKS:
+        return Timeline(lost=sum(mark.lost for mark in marks))
+    limit = min(longest, announced + RESTART) if announced else longest
+    room = limit - samples / SAMPLE_RATE
+    silences, jumps = [], []
+    level, inserted, lost, filled = 0.0, 0.0, 0.0, 0.0
+    for mark in _trusted(marks):
+        gap = mark.ahead - level
+        if gap > TOLERANCE and gap <= min(LONGEST_GAP, room - inserted):
+            silences.append((mark.sample, round(gap * SAMPLE_RATE)))
+            inserted += gap
+            filled += gap if mark.lost or mark.torn else 0.0
+            level = mark.ahead
+            continue
+        lost += mark.lost
+        if gap > TOLERANCE:
+            jumps.append(gap)
+        if gap > TOLERANCE or gap < -RESTART:
+            level = mark.ahead
+    return Timeline(tuple(silences), lost + filled, filled, tuple(jumps))
+
+
+def _trusted(marks: Sequence[Mark]) -> Iterator[Mark]:
+    """The marks without those from which later ones come back to where the time was before."""
+    at, ahead = 0, 0.0
+    while at < len(marks):
+        mark = marks[at]
+        if abs(mark.ahead - ahead) > TOLERANCE and (back := _return(marks, at, ahead)) is not None:
+            yield from (Mark(m.sample, m.sample / SAMPLE_RATE + ahead, m.lost) for m in marks[at:back] if m.lost)
+            at = back
+            continue
+        ahead = mark.ahead
+        yield mark
+        at += 1
+
+
+def _return(marks: Sequence[Mark], at: int, ahead: float) -> int | None:
+    later = range(at + 1, min(len(marks), at + 1 + RETURNS))
+    return next((n for n in later if abs(marks[n].ahead - ahead) <= TOLERANCE), None)

@@ -1,0 +1,63 @@
+"""Which audio track of a file is heard, and what a reader is told of the others. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.errors import Permanent
+
+MAX_TITLE_CHARS = 40
+MAX_NAMED = 5
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_UNKNOWN = frozenset({"und", "mis", "mul", "zxx"})
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """An audio track that can be decoded; `number` counts the audio tracks of its file from 1, texts are a stranger's."""
+
+    number: int
+    default: bool = False
+    language: str = ""
+    title: str = ""
+
+    @property
+    def description(self) -> str:
+        """Its number with what is known of it, without whatever could harm who reads it."""
+        language = self.language if _LANGUAGE.fullmatch(self.language) and self.language not in _UNKNOWN else ""
+        title = _printable(self.title)
+        known = ", ".join(filter(None, (language, f"'{title}'" if title else "")))
+        return f"{self.number} ({known})" if known else f"{self.number}"
+
+
+def in_order(tracks: Sequence[Track], wanted: int | None = None) -> tuple[Track, ...]:
+    """The tracks in the order in which they are tried: those with the default flag first.
+
+    `wanted`: the only one that is. Raises Permanent(media_no_audio) when it is not there.
+    """
+    if wanted is None:
+        return tuple(sorted(tracks, key=lambda track: (not track.default, track.number)))
+    chosen = tuple(track for track in tracks if track.number == wanted)
+    if not chosen:
+        known = ", ".join(track.description for track in tracks[:MAX_NAMED])
+        raise Permanent("media_no_audio", f"no audio track {wanted} that can be decoded; there are: {known}")
+    return chosen
+
+
+def others_warning(tracks: Sequence[Track], heard: Track) -> tuple[str, ...]:
+    """What a reader of the transcript must know of tracks that were not heard."""
+    others = [track for track in tracks if track.number != heard.number]
+    if not others:
+        return ()
+    named = ", ".join(track.description for track in others[:MAX_NAMED])
+    more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+    plural = "tracks" if len(others) > 1 else "track"
+    return (f"audio track {heard.description} was heard; not heard: {plural} {named}{more}",)
+
+
+def _printable(text: str) -> str:
+    """A title in one line without control and direction characters, cut to a length."""
+    kept = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[:200])
+    line = " ".join(kept.replace("'", "’").split())
+    return line if len(line) <= MAX_TITLE_CHARS else f"{line[: MAX_TITLE_CHARS - 1]}…"

@@ -1,0 +1,41 @@
+"""Which track is heard, and what is said of the others."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_consumers.audio.tracks import Track, in_order, others_warning
+from schemas.errors import Permanent
+
+
+def test_default_tracks_come_first() -> None:
+    tracks = (Track(1), Track(2, default=True), Track(3), Track(4, default=True))
+    assert [track.number for track in in_order(tracks)] == [2, 4, 1, 3]
+    assert [track.number for track in in_order(tracks, 3)] == [3]
+    with pytest.raises(Permanent, match=r"no audio track 9 .* there are: 1, 2, 3, 4"):
+        in_order(tracks, 9)
+
+
+def test_others_are_named_with_what_is_known_of_them() -> None:
+    tracks = (
+        Track(1),
+        Track(2, language="heb"),
+        Track(3, language="und", title="Director's"),
+        Track(4, title="x" * 99),
+    )
+    assert others_warning(tracks[:1], tracks[0]) == ()
+    assert others_warning(tracks[:2], tracks[0]) == ("audio track 1 was heard; not heard: track 2 (heb)",)
+    assert others_warning(tracks, tracks[1]) == (
+        f"audio track 2 (heb) was heard; not heard: tracks 1, 3 ('Director’s'), 4 ('{'x' * 39}…')",
+    )
+    many = tuple(Track(number) for number in range(1, 33))
+    assert others_warning(many, many[0]) == ("audio track 1 was heard; not heard: tracks 2, 3, 4, 5, 6 and 26 more",)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_strangers_texts_are_one_harmless_line(language: str, title: str) -> None:
+    """No control characters, none that turn a line around, and a length."""
+    (warning,) = others_warning((Track(1), Track(2, language=language, title=title)), Track(1))
+    assert warning.isprintable()
+    assert len(warning) < 150
+    assert not any("\u202a" <= letter <= "\u202e" or "\u2066" <= letter <= "\u2069" for letter in warning)
