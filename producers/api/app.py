@@ -39,8 +39,10 @@ def create_app(services: Services) -> FastAPI:
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
-    for module in (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries):
-        app.include_router(module.router, dependencies=[known_parameters(module.router)])
+    modules = (jobs, erasures, uploads, search, enhanced_ai, models, webhook_endpoints, webhook_deliveries)
+    app.state.parameters = known_parameters(module.router for module in modules)
+    for module in modules:
+        app.include_router(module.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 

@@ -2,32 +2,33 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, params
+from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
-from producers.api.services import KeyDep
 from producers.findings import MAX_FINDINGS
 from schemas.errors import Rejected
 
 MAX_NAME_CHARS = 64
+Known = Mapping[Callable[..., Any], Sequence[str]]
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
-def known_parameters(router: APIRouter) -> params.Depends:
-    """A dependency of all operations of `router`: what each of them takes is read from their signatures once, here."""
-    known = {route.endpoint: tuple(_names(route.dependant)) for route in router.routes if isinstance(route, APIRoute)}
+def known_parameters(routers: Iterable[APIRouter]) -> Known:
+    """What each operation of `routers` takes, by its handler, as the signatures say."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    return {route.endpoint: tuple(_names(route.dependant)) for route in routes}
 
-    async def check(request: Request, _: KeyDep) -> None:
-        """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
-        if request.scope["query_string"]:
-            _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
 
-    return params.Depends(check)
+def check_parameters(request: Request) -> None:
+    """Raise Rejected for what an operation does not know: passed over, the answer would be another one than was asked for."""
+    if request.scope["query_string"]:
+        known: Known = request.app.state.parameters
+        _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
 
 
 def _names(dependant: Dependant) -> Iterator[str]:
