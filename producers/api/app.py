@@ -52,18 +52,13 @@ def create_app(services: Services) -> FastAPI:
     install(app)
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
-    for module in (
-        jobs,
-        job_list,
-        erasures,
-        uploads,
-        search,
-        enhanced_ai,
-        models,
-        webhook_endpoints,
-        webhook_deliveries,
-    ):
-        app.include_router(module.router, dependencies=[known_parameters(module.router), *STRICT])
+    modules = (
+        *(jobs, job_list, erasures, uploads, search, enhanced_ai, models),
+        *(webhook_endpoints, webhook_deliveries),
+    )
+    app.state.parameters = known_parameters(module.router for module in modules)
+    for module in modules:
+        app.include_router(module.router, dependencies=STRICT)
     app.include_router(documentation.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app

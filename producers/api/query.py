@@ -2,34 +2,36 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
-from fastapi import APIRouter, Request, params
+from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
 from producers.api.bodies import written_time
-from producers.api.services import KeyDep
 from producers.findings import MAX_FINDINGS
 from schemas.errors import Rejected
 from schemas.findings import MAX_NAME_CHARS, text_of
 from schemas.nearest import unknown
 
+Known = Mapping[Callable[..., Any], Mapping[str, bool]]
+"""The parameters of each operation, by its handler, and whether each is a list, which may be there several times."""
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
-def known_parameters(router: APIRouter) -> params.Depends:
-    """A dependency of all operations of `router`: what each of them takes is read from their signatures once, here."""
-    known = {route.endpoint: dict(_names(route.dependant)) for route in router.routes if isinstance(route, APIRoute)}
+def known_parameters(routers: Iterable[APIRouter]) -> Known:
+    """What each operation of `routers` takes, as the signatures say."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    return {route.endpoint: dict(_names(route.dependant)) for route in routes}
 
-    async def check(request: Request, _: KeyDep) -> None:
-        """A misspelt name would be passed over and the answer be another one than was asked for; keys are checked first."""
-        if request.scope["query_string"]:
-            _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
 
-    return params.Depends(check)
+def check_parameters(request: Request) -> None:
+    """Raise Rejected for what an operation does not know: passed over, the answer would be another one than was asked for."""
+    if request.scope["query_string"]:
+        known: Known = request.app.state.parameters
+        _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
 
 
 def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:

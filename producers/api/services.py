@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader
 
 from producers.api.places import Places
 from producers.api.policies import KeptPolicies
+from producers.api.query import check_parameters
 from producers.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
 from schemas.events import Priority
@@ -71,10 +72,13 @@ ServicesDep = Annotated[Services, Depends(_services)]
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key made with `scribe keys create`.")
 
 
-async def _authenticated(services: ServicesDep, text: Annotated[str | None, Security(_header)]) -> ApiKey:
+async def _authenticated(request: Request, text: Annotated[str | None, Security(_header)]) -> ApiKey:
+    """Whose request it is; what is asked for is looked at only then, and here, since every dependency more takes its time."""
+    services: Services = request.app.state.services
     key = await services.keys.verify(services.database, text) if text else None
     if key is None:
         raise Rejected("unauthorized")
+    check_parameters(request)
     return key
 
 

@@ -11,10 +11,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
+
+import psutil
 
 CONNECTIONS = 16
 _PER_SECOND = re.compile(r"Requests/sec:\s+([\d.]+)")
@@ -34,11 +36,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Rate:
-    """Requests a second, the median of their times in milliseconds, and whether all ended well."""
+    """Requests a second, the median of their times in milliseconds, and whether all ended well.
+
+    `cpu_ms` is what the server's process spent on each.
+    """
 
     per_second: float
     median_ms: float
     well: bool
+    cpu_ms: float = float("nan")
 
 
 def missing() -> str | None:
@@ -46,9 +52,11 @@ def missing() -> str | None:
     return None if shutil.which("wrk") else "wrk is not on the PATH: apt-get install wrk; a plain loop is used"
 
 
-def measure(load: Load, seconds: float) -> Rate:
-    """Send for so long."""
-    return _wrk(load, seconds) if shutil.which("wrk") else _loop(load, seconds)
+def measure(load: Load, seconds: float, server: psutil.Process) -> Rate:
+    """Send for so long to a process."""
+    before = sum(server.cpu_times()[:2])
+    found = _wrk(load, seconds) if shutil.which("wrk") else _loop(load, seconds)
+    return replace(found, cpu_ms=1000 * (sum(server.cpu_times()[:2]) - before) / max(1.0, found.per_second * seconds))
 
 
 def _wrk(load: Load, seconds: float) -> Rate:

@@ -5,6 +5,8 @@ connections goes to one and the other in turns. The bare handler (tests.bench.ba
 transaction; the shim checks key and policy besides, acts under row security, and answers with the whole job. Where Celery and
 Redis are installed, what a bare handler needs to hand a task to Celery is measured beside them.
 
+`OF CPU` compares what the two processes spent on a request, which a busy machine changes less than requests a second.
+
 Exit code 1 when a ratio is below what is wanted; 3 when all is well but Celery was left out.
 """
 
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -43,8 +46,10 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def running(module: str, arguments: list[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
-    """A server process that answers on `port`; its address."""
+def running(
+    module: str, arguments: list[str], port: int, environment: Mapping[str, str]
+) -> Iterator[tuple[str, psutil.Process]]:
+    """A server process that answers on `port`; its address, and itself."""
     command = [sys.executable, "-m", module, *arguments]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=log)
@@ -55,7 +60,7 @@ def running(module: str, arguments: list[str], port: int, environment: Mapping[s
                     log.seek(0)
                     raise RuntimeError(f"{module} does not answer:\n{log.read().decode()}")
                 time.sleep(0.1)
-            yield url
+            yield url, psutil.Process(process.pid)
         finally:
             process.terminate()
             process.wait()
@@ -88,27 +93,33 @@ def loads(bare: str, shim: str, key: str, celery: bool) -> dict[str, tuple[Load,
     return {**found, "POST, against Celery": (Load(f"{bare}/celery", "POST", JSON, BODY), post)} if celery else found
 
 
-def in_turns(pairs: Mapping[str, tuple[Load, Load]], rounds: int, seconds: float) -> dict[str, list[tuple[Rate, Rate]]]:
+def in_turns(
+    pairs: Mapping[str, tuple[Load, Load]], servers: tuple[psutil.Process, psutil.Process], rounds: int, seconds: float
+) -> dict[str, list[tuple[Rate, Rate]]]:
     """Rates of both, by name, one after the other; who begins alternates."""
     found: dict[str, list[tuple[Rate, Rate]]] = {name: [] for name in pairs}
     for turn in range(rounds):
-        for name, (bare, shim) in pairs.items():
-            order = (bare, shim) if turn % 2 == 0 else (shim, bare)
-            rates = [http_load.measure(load, seconds) for load in order]
-            found[name].append((rates[0], rates[1]) if turn % 2 == 0 else (rates[1], rates[0]))
+        for name, both in pairs.items():
+            order = (0, 1) if turn % 2 == 0 else (1, 0)
+            rates = {side: http_load.measure(both[side], seconds, servers[side]) for side in order}
+            found[name].append((rates[0], rates[1]))
     return found
 
 
 def table_of(found: Mapping[str, list[tuple[Rate, Rate]]]) -> Table:
     """Medians over the rounds."""
-    table = Table("", "BARE, A SECOND", "MEDIAN", "SHIM, A SECOND", "MEDIAN", "RATIO", "LOWEST TO HIGHEST", "WANTED")
+    table = Table(
+        "", "BARE, A SECOND", "MEDIAN", "SHIM, A SECOND", "MEDIAN", "RATIO", "OF CPU", "LOWEST TO HIGHEST", "WANTED"
+    )
     for name, pairs in found.items():
-        (bare, bare_ms), (shim, shim_ms) = (_middle([pair[side] for pair in pairs]) for side in (0, 1))
+        (per_bare, bare_ms), (per_shim, shim_ms) = (_middle([pair[side] for pair in pairs]) for side in (0, 1))
         ratios = _ratios(pairs)
         table.add_row(
             name,
-            *(f"{bare:.0f}", f"{bare_ms:.1f} ms", f"{shim:.0f}", f"{shim_ms:.1f} ms"),
-            *(f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"),
+            *(f"{per_bare:.0f}", f"{bare_ms:.1f} ms", f"{per_shim:.0f}", f"{shim_ms:.1f} ms"),
+            f"{statistics.median(ratios):.2f}",
+            f"{statistics.median(bare.cpu_ms / shim.cpu_ms for bare, shim in pairs):.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
             f"{WANTED[name]:g}" if name in WANTED else "",
         )
     return table
@@ -143,7 +154,7 @@ def main(
     fsync: Annotated[bool, typer.Option(help="Whether PostgreSQL waits for the disk at each commit.")] = False,
 ) -> None:
     """Measure and print."""
-    console, absent = Console(), celery_rounds.missing()
+    console, absent = Console(width=140), celery_rounds.missing()
     if reason := http_load.missing():
         console.print(reason)
     with ExitStack() as parts:
@@ -161,12 +172,14 @@ def main(
             parts.callback(redis.stop)
             environment["CELERY_BROKER_URL"] = f"redis://{redis.address}/0"
         chosen = ports.choose(["bare", "shim"], {}, {})
-        bare = parts.enter_context(running("tests.bench.bare_shim", [str(chosen["bare"])], chosen["bare"], environment))
-        shim = parts.enter_context(
+        bare, bare_process = parts.enter_context(
+            running("tests.bench.bare_shim", [str(chosen["bare"])], chosen["bare"], environment)
+        )
+        shim, shim_process = parts.enter_context(
             running("producers.api", ["--port", str(chosen["shim"])], chosen["shim"], environment)
         )
         pairs = loads(bare, shim, asyncio.run(_key(postgres.dsn())), celery=not absent)
-        found = in_turns(pairs, rounds, seconds)
+        found = in_turns(pairs, (bare_process, shim_process), rounds, seconds)
     console.print(table_of(found))
     lines, code = verdict(found, absent)
     console.print(*lines, sep="\n", soft_wrap=True)

@@ -1,5 +1,6 @@
 """What the comparison of the shim with a bare handler concludes, and the load that it is measured by."""
 
+import psutil
 import pytest
 from starlette.responses import JSONResponse
 
@@ -33,6 +34,6 @@ def test_the_plain_loop_sends_and_counts(monkeypatch: pytest.MonkeyPatch, status
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert "apt-get install wrk" in (http_load.missing() or "")
     with served(JSONResponse({"a": 1}, status)) as port:
-        found = http_load.measure(Load(f"http://127.0.0.1:{port}/", "POST", {"x-a": "b"}, "{}"), 0.3)
+        found = http_load.measure(Load(f"http://127.0.0.1:{port}/", "POST", {"x-a": "b"}, "{}"), 0.3, psutil.Process())
     assert found.per_second > 0
     assert found.well is well
