@@ -167,19 +167,24 @@ class Database:
         It runs as the owner of the tables, unless it calls a function that acts for a tenant (migration 0023).
         """
         with translated(writing=writing):
-            async with self._pool.connection() as connection:
+            async with self._granted() as connection:
                 with _told_of_the_role(connection):
                     return await (await connection.execute(query, values)).fetchone()
 
     @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
+        async with self._granted() as connection:
+            # said at every start: a reader that was cancelled could not take it back at its end
+            await connection.set_read_only(read_only)
+            async with connection.transaction():
+                yield connection
+
+    @asynccontextmanager
+    async def _granted(self) -> AsyncIterator[Connection]:
         with unswallowed() as check:
             async with self._pool.connection() as connection:
                 check()  # the pool may have swallowed a cancellation, or the expiry of a timeout, when it granted this
-                # said at every start: a reader that was cancelled could not take it back at its end
-                await connection.set_read_only(read_only)
-                async with connection.transaction():
-                    yield connection
+                yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:

@@ -73,6 +73,12 @@ async def _as_tenant(db: Database) -> None:
         await asyncio.sleep(PATIENCE * 2)
 
 
+async def _call(db: Database) -> None:
+    """As the shim's requests, which sleep on when the cancellation is lost."""
+    await db.call("SELECT 1", {})
+    await asyncio.sleep(PATIENCE * 2)
+
+
 async def _run(db: Database) -> None:
     async def work(_: Connection) -> None:
         await asyncio.sleep(PATIENCE * 2)
@@ -105,7 +111,7 @@ async def _waited_for(db: Database) -> None:
     await asyncio.wait_for(_transaction(db), PATIENCE * 2)
 
 
-LOOPS = [_transaction, _as_tenant, _run, _run_when_back, _polling, _in_a_group, _waited_for]
+LOOPS = [_transaction, _as_tenant, _call, _run, _run_when_back, _polling, _in_a_group, _waited_for]
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
