@@ -20,7 +20,7 @@ class Task(StrEnum):
 
 
 class Channels(StrEnum):
-    """What becomes of a stereo recording: `auto` splits when its channels differ."""
+    """What becomes of channels: each heard alone, all mixed, or (`auto`) two heard alone where two people speak in turn."""
 
     AUTO = "auto"
     MIX = "mix"

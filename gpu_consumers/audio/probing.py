@@ -17,6 +17,7 @@ BLOCK_BYTES = 1024 * 1024
 MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
 PAGE_HEADER_BYTES = 27  # of Ogg, without the sizes of its segments
 _PAGE = b"OggS\0"
+_CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead", b"BBCD", b"PCM     ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,15 @@ def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
             header = block[found : found + PAGE_HEADER_BYTES]
             # the first of a stream, at no time, number 0
             if header[5] & 2 and not any(header[6:14]) and not any(header[18:22]):
-                yield at + found, len(header) + header[26] + sum(_segments(file, at + found, header[26]))
+                yield from _first_page(file, at + found, header[26])
             found = block.find(_PAGE, found + 1)
         at += len(block) - PAGE_HEADER_BYTES + 1
         file.seek(at)
 
 
-def _segments(file: BinaryIO, page: int, count: int) -> bytes:
+def _first_page(file: BinaryIO, page: int, segments: int) -> Iterator[tuple[int, int]]:
+    """The page with its length, if a codec is named that is known: damage makes no stream."""
     file.seek(page + PAGE_HEADER_BYTES)
-    return file.read(count)
+    body = file.read(segments + 8)
+    if body[segments:].startswith(_CODECS):
+        yield page, PAGE_HEADER_BYTES + segments + sum(body[:segments])

@@ -13,15 +13,16 @@ import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
 from gpu_consumers.audio.probing import Part, Probed
+from gpu_consumers.audio.resampling import Resampler
 from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, Mark
 from gpu_consumers.audio.tracks import Track
+from gpu_consumers.core.container import OGG
 from gpu_consumers.engine import SAMPLE_RATE, Samples
 from schemas.errors import Permanent
 
@@ -31,7 +32,6 @@ MAX_FAILURES = 16  # of a demuxer, one after another
 TORN_BYTES = 1024  # between two packets that should lie side by side
 TORN_SECONDS = 1.0  # of sound, within which a jump of time is the work of such a hole
 QUIET_PACKETS = 256  # after so many that give no sound the caller is asked whether to go on
-LOUDEST = 1e6  # of a sample; there are files of floats that count like integers
 
 
 @dataclass(slots=True)
@@ -79,8 +79,7 @@ class TrackReader:
         self._tag = 0  # bytes of a tag in the middle of a stream that are still to come
         self._place, self._place_bytes = -1, 0  # of the last packet
         self._codec: AudioCodecContext | None = None
-        self._resampler: AudioResampler | None = None
-        self._form: tuple[str, str, int] | None = None
+        self._resampler = Resampler()
 
     def blocks(self) -> Iterator[Samples]:
         """Blocks [samples, channels] of all parts; raises Permanent(not_media)."""
@@ -92,7 +91,7 @@ class TrackReader:
                 if len(self._probed.parts) == 1:
                     raise
                 self._lose_bytes(self._size_of(part))
-        yield from self._resampled(None)
+        yield from self._safe(self._resampler.flush())
 
     def _blocks_of(self, part: Part, *, first: bool) -> Iterator[Samples]:
         with opened(self._source, self._probed, part) as media:
@@ -151,9 +150,13 @@ class TrackReader:
             self._lose_bytes(self._unread())
 
     def _find_uncounted(self) -> None:
-        """Put bytes that a demuxer passed over without a word where damage was seen last."""
+        """Put bytes that a demuxer passed over without a word where damage was seen last, or at the end."""
         rest = self._unread()
-        if self._probed.container.clocked or self._damage_at is None or rest <= TORN_BYTES:
+        if rest <= TORN_BYTES:
+            return
+        if self._probed.container == OGG:  # what it does not know is behind the last page it knew
+            self._lose_bytes(rest)
+        if self._probed.container.clocked or self._damage_at is None:
             return
         seconds = self._good.seconds_of(rest)
         later = [mark for mark in self.facts.marks if mark.sample >= self._damage_at]
@@ -226,12 +229,10 @@ class TrackReader:
     def _framed(self, frame: AudioFrame) -> Iterator[Samples]:
         """A frame at 16 kHz, its time noted."""
         try:
-            form = frame.format.name, frame.layout.name, frame.sample_rate
             fault = form_fault(frame.sample_rate, frame.layout.nb_channels)
             positions = tuple(channel.name for channel in frame.layout.channels)
-            seconds = frame.samples / frame.sample_rate if fault is None else 0.0
             time = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
-            frame.pts = None  # the resampler shall not judge
+            seconds = frame.samples / max(1, frame.sample_rate)
         except Exception as error:  # noqa: BLE001 - see libav
             check_ours(error, self._source)
             self.facts.damaged += 1
@@ -241,11 +242,15 @@ class TrackReader:
         self._note(time)
         self._sound += seconds
         self.facts.positions = self.facts.positions or positions
-        if form != self._form:
-            yield from self._resampled(None)
-            self._resampler = AudioResampler(format="flt", layout=frame.layout.name, rate=SAMPLE_RATE)
-            self._form = form
-        yield from self._resampled(frame)
+        yield from self._safe(self._resampler.push(frame))
+
+    def _safe(self, blocks: Iterator[Samples]) -> Iterator[Samples]:
+        """Blocks up to the one at which the library fails."""
+        try:
+            yield from list(blocks)
+        except Exception as error:  # noqa: BLE001 - see libav
+            check_ours(error, self._source)
+            self.facts.damaged += 1
 
     def _note(self, time: float | None) -> None:
         """Mark the beginning of a frame if its time is not what it should be."""
@@ -274,27 +279,3 @@ class TrackReader:
     def lost_since(self) -> float:
         """Seconds that were lost behind the last mark."""
         return self._lost + self._bad.seconds
-
-    def _resampled(self, frame: AudioFrame | None) -> Iterator[Samples]:
-        if self._resampler is None:
-            return
-        try:
-            blocks = [_samples(done) for done in self._resampler.resample(frame)]
-        except Exception as error:  # noqa: BLE001 - see libav
-            check_ours(error, self._source)
-            self.facts.damaged += 1
-            return
-        for block in blocks:
-            yield _fitted(block, len(self.facts.positions))
-
-
-def _samples(frame: AudioFrame) -> Samples:
-    block = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).astype(np.float32, copy=False)
-    return np.clip(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0), -LOUDEST, LOUDEST)
-
-
-def _fitted(block: Samples, channels: int) -> Samples:
-    """The same sound in so many channels: a stream may change them on the way."""
-    if block.shape[1] == channels:
-        return block
-    return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), channels, axis=1)

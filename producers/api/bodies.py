@@ -77,7 +77,10 @@ class JobFields(Body):
     num_speakers: Count | None = Field(None, description="How many speak, if known.")
     min_speakers: Count | None = None
     max_speakers: Count | None = None
-    channels: _ChannelsName = Field(Channels.AUTO, description="`split`: one speaker a channel; `mix`: all in one.")
+    channels: _ChannelsName = Field(
+        Channels.AUTO,
+        description="`split`: one speaker a channel; `mix`: all in one; `auto`: split where two speak in turn.",
+    )
     hotwords: str | None = Field(None, max_length=limits.MAX_HOTWORDS_CHARS, description="Words to expect.")
     prompt: str | None = Field(
         None, max_length=limits.MAX_PROMPT_CHARS, description="Text that might have come before."

@@ -8,21 +8,34 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import av
 import pytest
 
 from gpu_consumers.checkpoints import Checkpoints, NoCheckpoints
 from gpu_consumers.core.assembly import NO_SPEECH
 from gpu_consumers.core.merge import FAILED
 from gpu_consumers.core.policies import Policies
+from gpu_consumers.core.settle import SettlePolicy, classify
 from gpu_consumers.engine import SpeakerBounds, Wishes
 from schemas.errors import NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison, Transient
-from schemas.events import JobRequested, JobResult, Options, Outcome, Source, Stage, TenantPolicy, TranscriptReady
+from schemas.events import (
+    Channels,
+    JobRequested,
+    JobResult,
+    Options,
+    Outcome,
+    Source,
+    Stage,
+    TenantPolicy,
+    TranscriptReady,
+)
 from schemas.objects import upload_key
+from schemas.retry import RetryPolicy
 from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from sink.memory import MemoryObjectStore
 from tests.gpu_consumers.scripted import Reports, Rig
-from tests.media_files import encoded, in_turn, tone
+from tests.media_files import encoded, in_turn, tone, voice, wave
 from tests.samples import AT, BARE_REQUEST
 
 UPLOAD = UUID(int=9)
@@ -137,6 +150,44 @@ def test_a_call_has_one_speaker_a_channel(rig: Rig) -> None:
     done = [report[1] for report in work.reports]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_harmless_file_that_a_library_stumbles_over_is_no_trouble_of_ours(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails at once with a code, without another attempt, and counts against nobody's tenant."""
+
+    def stumble(*_: object, **__: object) -> None:
+        raise AttributeError("'DataStream' object has no attribute 'decode'")
+
+    monkeypatch.setattr(av, "open", stumble)
+    job = rig.transcribe.decode(rig.delivery(JOBS, request()))
+    with pytest.raises(Permanent) as caught:
+        rig.transcribe.run(job, Reports())
+    policy = SettlePolicy(TRANSCRIBERS, retry=RetryPolicy(TRANSCRIBERS))
+    settled = policy.settle(classify(caught.value), job.delivery, job, AT)
+    assert (caught.value.code, settled.outcome, settled.troubled) == ("not_media", "failed", None)
+
+
+def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: Rig) -> None:
+    body = encoded(voice(6.0), "ogg")
+    rig.store.put(upload_key("acme", UPLOAD), body[:20_000] + bytes(8_000) + body[28_000:], content_type="audio/ogg")
+    event = transcribed(rig, request())
+    assert event.transcript is not None
+    (warning,) = (each for each in event.transcript.warnings if "damaged" in each)
+    assert "seconds of the recording are damaged and were not heard" in warning
+
+
+def test_as_many_channels_as_a_job_wants_are_as_many_speakers(rig: Rig) -> None:
+    people = in_turn(*(voice(6.0, hertz) for hertz in (110, 140, 180)))
+    rig.store.put(upload_key("acme", UPLOAD), wave(people), content_type="audio/wav")
+    event = transcribed(rig, request(channels=Channels.SPLIT))
+    assert isinstance(event, JobResult)
+    assert event.audio is not None
+    assert event.transcript is not None
+    assert event.audio.channels == 3
+    assert {segment.channel for segment in event.transcript.segments} == {0, 1, 2}
+    assert len(event.speakers) == 3
 
 
 def test_silence_is_a_result_with_a_warning(rig: Rig) -> None:
