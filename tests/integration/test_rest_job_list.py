@@ -131,7 +131,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"state": "x" * 9000}, "state", "there are queued"),
     ({"priority": "urgent"}, "priority", "'standard' or 'express'"),
     ({"language": "Hebrew"}, "language", "he, hi, hr"),
-    ({"since": "2026-01-31"}, "since", "timezone"),
+    ({"since": "2026-01-31"}, "since", "with its offset"),
     ({"since": "2026-01-31T12:00:00+01:00", "until": "2026-01-31T11:00:00Z"}, "until", "later than since"),
     ({"prefix": "0b7"}, "prefix", "first 4 or more hex digits"),
     ({"prefix": "0b7g"}, "prefix", "first 4 or more hex digits"),
