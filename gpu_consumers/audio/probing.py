@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from gpu_consumers.audio.announced import NOTHING, Announced, announced
 from gpu_consumers.audio.mpeg import find_frames
-from gpu_consumers.core.container import OGG, Container, sniff, text_kind
+from gpu_consumers.core.container import MP4, MP4_BOXES, OGG, Container, sniff, text_kind
 from schemas.errors import Permanent
 
 HEAD_BYTES = 64 * 1024
@@ -51,7 +51,9 @@ def probe(source: Path) -> Probed:
             offset += _frames_behind(file, offset, head)
             file.seek(offset)
             container = sniff(file.read(HEAD_BYTES))
-        parts = _links(file, offset) if container == OGG else (Part(offset),)
+        # what says where its samples lie counts from its own beginning
+        whole = Part(offset, size if offset and container == MP4 else None)
+        parts = _links(file, offset) if container == OGG else (whole,)
         return Probed(container, parts, announced(file, container, offset, size), size)
 
 
@@ -78,7 +80,7 @@ def _tag_bytes(head: bytes) -> int:
 
 
 def _zeros(file: BinaryIO, at: int) -> int:
-    """How many zeros lie at `at`, if something follows that is no longer an MP4 box of that length."""
+    """How many zeros lie at `at` that are padding."""
     file.seek(at)
     count = 0
     while block := file.read(HEAD_BYTES):
@@ -86,8 +88,12 @@ def _zeros(file: BinaryIO, at: int) -> int:
         count += len(block) - len(rest)
         if rest:
             break
-    file.seek(at + 4)
-    return 0 if count < 8 and file.read(4).isalpha() else count
+    # an MP4 box begins with its size, and that with zeros
+    for size_zeros in range(1, 4):
+        file.seek(at + count - size_zeros)
+        if count >= size_zeros and file.read(8)[4:] in MP4_BOXES:
+            return count - size_zeros
+    return count
 
 
 def _frames_behind(file: BinaryIO, offset: int, head: bytes) -> int:

@@ -47,7 +47,7 @@ _MAGIC = (
     (b"OggS", 0, b"", OGG),
     (b"\x1a\x45\xdf\xa3", 0, b"", MATROSKA),
 )
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 
@@ -58,7 +58,7 @@ def sniff(head: bytes) -> Container:
     for magic, offset, more, container in _MAGIC:
         if head.startswith(magic) and head[offset : offset + len(more)] == more:
             return container
-    if head[4:8] in _MP4_BOXES:
+    if head[4:8] in MP4_BOXES:
         return MP4
     if (elementary := _elementary(head)) is not None:
         return elementary

@@ -318,6 +318,13 @@ def test_a_stream_is_found_behind_what_is_none(tmp_path: Path, front: bytes) -> 
     assert decoded(tmp_path, front + PLAIN_MP3).duration == pytest.approx(12.0, abs=0.1)
 
 
+@pytest.mark.parametrize("container", ["wav", "flac", "ogg", "mp4", "ipod", "matroska"])
+def test_padding_in_front_of_any_container_is_passed_over(tmp_path: Path, container: str) -> None:
+    result = decoded(tmp_path, bytes(5001) + encoded(VOICE, container))
+    assert result.duration == pytest.approx(12.0, abs=0.1)
+    assert result.warnings == ()
+
+
 def test_streams_that_are_joined_are_heard_one_after_the_other(tmp_path: Path) -> None:
     """Ogg of different codecs too, at which the demuxer gives up."""
     opus, flac = encoded(VOICE, "ogg"), encoded_ogg_flac(VOICE)
@@ -387,6 +394,14 @@ def test_an_error_of_any_kind_in_the_library_is_the_files(tmp_path: Path, monkey
     open_with(MemoryError())
     with pytest.raises(MemoryError):
         decode(source, target, Channels.AUTO, 60.0, lambda _: None)
+
+
+def test_nothing_is_left_beside_the_samples(tmp_path: Path) -> None:
+    """Not of several passes, and not of one that was stopped in between."""
+    decoded(tmp_path, muxed("matroska", Sound(0 * VOICE, "libopus"), Sound(CALL, "libopus", delays={4.0: 20.0})))
+    assert {path.name for path in tmp_path.iterdir()} == {"recording", "samples.npy"}
+    assert code_of(tmp_path, encoded(np.stack([VOICE, VOICE], axis=1)), limit=5.0) == "media_too_long"
+    assert {path.name for path in tmp_path.iterdir()} == {"recording", "samples.npy"}
 
 
 def test_a_file_that_is_gone_is_ours(tmp_path: Path) -> None:
