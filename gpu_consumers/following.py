@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # between two looks for new partitions
 PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
 AGAIN_SECONDS = 5.0  # after an error that nobody thought of
+MOST_BREAKS = 10  # of the reader at one record, until that is left out
 
 
 class TopicFollower(Generic[E]):
@@ -45,6 +47,7 @@ class TopicFollower(Generic[E]):
         self._client_id = f"{worker}.{topic}"
         self._behind: set[int] = set()  # partitions whose end at the start has not been reached
         self._known: set[int] = set()
+        self._breaks: Counter[str] = Counter()  # of the reader, by the record at which it broke
         self._informed = Flag()
         self._ended = Flag()
         self._thread = Thread(target=self._follow, name=topic, daemon=True)
@@ -118,17 +121,30 @@ class TopicFollower(Generic[E]):
         place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
         while (value := message.value()) is not None and not self._ended.is_set():
             try:
-                self._give(self._serde.decode(value, self._event))
-            except (Poison, Permanent) as error:
-                log.warning("%s is left out: %s", place, error)
+                event = self._serde.decode(value, self._event)
+            except Poison as error:
+                return log.warning("%s is left out: %s", place, error)
             except Outage as error:
                 log.warning("waiting: %s", error)
                 self._ended.wait(PAUSE_SECONDS)
                 continue
-            # whoever reads all again meets it again: nothing that is ordered behind it would ever be known
-            except Exception:
-                log.exception("%s is left out", place)
-            return
+            # a stranger's bytes: whoever reads all again meets them again, and nothing behind them would ever be known
+            except Exception:  # noqa: BLE001 - whatever a library says about them
+                return log.exception("%s is left out", place)
+            return self._given(event, place)
+        return None
+
+    def _given(self, event: E, place: str) -> None:
+        """Hand an order on; one at which the reader broke again and again is left out, for those behind it."""
+        try:
+            self._give(event)
+        except Permanent as error:
+            log.warning("%s is left out: %s", place, error)
+        except Exception:
+            self._breaks[place] += 1
+            if self._breaks[place] < MOST_BREAKS:
+                raise
+            log.exception("%s is left out", place)
 
 
 def _config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemas.errors import Rejected
 log = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 64 * 1024  # request line and headers
 _UPGRADE = re.compile(rb"(?<=\n)upgrade(?=:)", re.IGNORECASE)
+_FIRST_UPGRADE = re.compile(rb"\Aupgrade(?=:)", re.IGNORECASE)  # of a piece whose first line was kept back
 _NOT_ASKED = b"x-upgrade"
 _LINE = b"upgrade:"
 
@@ -49,7 +50,8 @@ class ProblemProtocol(HttpToolsProtocol):
         httptools takes what follows such a head for that protocol, although a server may go on as if it had not been
         asked. Java's client asks for HTTP/2 in the first request of every connection without TLS.
         """
-        data, self._kept_back = self._kept_back + data, b""
+        if self._kept_back:
+            data, self._kept_back = _FIRST_UPGRADE.sub(_NOT_ASKED, self._kept_back + data), b""
         end = data.find(b"\r\n\r\n") + 1 or len(data)
         data = _UPGRADE.sub(_NOT_ASKED, data[:end]) + data[end:]
         last = data[data.rfind(b"\n") + 1 :]

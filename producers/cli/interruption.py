@@ -18,8 +18,11 @@ def telling(words: str | Callable[[], str]) -> Iterator[None]:
     terminated: list[bool] = []
 
     def terminate(_number: int, _frame: FrameType | None) -> None:
-        # the same end as by Ctrl-C, which asyncio brings about in good order
         terminated.append(True)
+        # ignored in whatever a shell without a terminal puts behind `&`
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
+        # the same end as by Ctrl-C, which asyncio brings about in good order
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, terminate)

@@ -143,7 +143,7 @@ class Broken(Cancellations):
 def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(following, "AGAIN_SECONDS", 1.0)
     control.cancellations = broken = Broken()
     first, second = job(), job()
     with control.member() as worker:

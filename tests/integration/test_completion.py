@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Mapping[str, str]:
 
 def bash(script: str, environment: Mapping[str, str]) -> list[str]:
     done = subprocess.run(
-        ["bash", "--norc", "-c", script],
+        ["bash", "--norc", "-c", f"{script}\n:"],
         env=environment,
         capture_output=True,
         text=True,

@@ -143,7 +143,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"limit": ["1", "2"]}, "limit", "more than once"),
     ({"name": ""}, "name", "at least 1"),
     ({"cursor": "nonsense"}, "cursor", "this service gave out"),
-    ({"status": "failed"}, "status", "is no parameter of this operation: there are state, "),
+    ({"status": "failed"}, "status", "unknown parameter `status`; did you mean `state`?"),
 ]
 
 

@@ -102,7 +102,7 @@ def test_the_command_says_what_it_will_do_and_what_cannot_be_done(kafka: str, dl
     last = max(read_topic(kafka, JOBS), key=lambda message: message.timestamp()[1])
     place = f"{JOBS}/{last.partition()}/{last.offset()}"
     refusals = {
-        ("nobody", place): "is no group",
+        ("nobody", place): "unknown group `nobody`",
         ("persist", f"{JOBS}/999/0"): "partitions, from 0 on",
         ("persist", f"{JOBS}/{last.partition()}/99999999"): "no such record yet",
         ("enhance", place): "it reads scribe.results",

@@ -45,15 +45,47 @@ def shim() -> Iterator[Port]:
 def plain_asyncio() -> Iterator[Port]:
     """The shim's socket under the loop that sets nothing by itself."""
     loop = asyncio.new_event_loop()
+    protocols: list[_Open] = []
+
+    def opened() -> _Open:
+        protocols.append(_Open())
+        return protocols[-1]
+
     with listening("127.0.0.1", 0) as listener:
-        server = loop.run_until_complete(loop.create_server(asyncio.Protocol, sock=listener))
+        server = loop.run_until_complete(loop.create_server(opened, sock=listener))
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         yield listener.getsockname()[1]
         loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_all_lost(protocols), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+class _Open(asyncio.Protocol):
+    """A connection that tells when its socket is closed."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.lost.set()
+
+    async def ended(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            await self.lost.wait()
+
+
+async def _all_lost(protocols: list[_Open]) -> None:
+    for protocol in protocols:
+        await protocol.ended()
+    await asyncio.sleep(0)  # a transport closes its socket after it has told
 
 
 @contextmanager
@@ -127,6 +159,7 @@ async def test_calls_by_way_of_the_egress_proxy_send_at_once() -> None:
         stream = await proxy.dial("127.0.0.1", there.getsockname()[1], 30, Allowance())
         assert sends_at_once(stream.get_extra_info("socket"))
         await stream.aclose()
+        await asyncio.sleep(0)  # a turn of the loop, in which the transport lets go of its socket
 
 
 def test_the_command_line_sends_at_once() -> None:

@@ -29,7 +29,7 @@ ORDER = Order(TRANSCRIBERS, Origin(JOBS, 0, 7), BY)
 @pytest.mark.parametrize(
     ("group", "place", "words"),
     [
-        ("nobody", f"{JOBS}/0/7", "is no group; there are transcribers"),
+        ("nobody", f"{JOBS}/0/7", "unknown group `nobody`; there are transcribers"),
         ("persist", f"{JOBS}/0", "no TOPIC/PARTITION/OFFSET"),
         ("persist", f"{JOBS}/0/-1", "no TOPIC/PARTITION/OFFSET"),
         ("persist", "scribe.control/0/7", "does not read scribe.control; it reads scribe.jobs, scribe.jobs.express"),
