@@ -14,7 +14,7 @@ from deploy.local.ports import HOST
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-HEAP_MB = 128
+HEAP_MB = 256  # an object is read whole before it is written, several at a time
 REGION = "us-east-1"
 BUCKET = "scribe"
 # S3Proxy logs every request unless told otherwise

@@ -90,7 +90,7 @@ class WholeService:
         """The types of all webhooks that came, by job."""
         return hooks_of(self.receiver)
 
-    def waiting_hooks(self, patience: float = 20.0) -> list[tuple[UUID, str]]:
+    def waiting_hooks(self, patience: float = 90.0) -> list[tuple[UUID, str]]:
         """Webhooks whose event nobody has applied, by job and type, once nothing more comes of that."""
         query = "SELECT job_id, type FROM webhook_deliveries WHERE state = 'pending' AND next_attempt_at IS NULL"
         end = time.monotonic() + patience
