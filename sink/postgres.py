@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
-from sink.cancellation import unswallowed
+from sink.cancellation import run_to_end, unswallowed
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -182,9 +182,14 @@ class Database:
     @asynccontextmanager
     async def _granted(self) -> AsyncIterator[Connection]:
         with unswallowed() as check:
-            async with self._pool.connection() as connection:
+            connection = await self._pool.getconn()
+            try:
                 check()  # the pool may have swallowed a cancellation, or the expiry of a timeout, when it granted this
-                yield connection
+                async with connection:
+                    yield connection
+            finally:
+                # cancelled while it waits for the pool's lock, the pool would lose the connection for good
+                await run_to_end(self._pool.putconn(connection))
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:

@@ -30,7 +30,8 @@ _QUIET.setLevel(logging.ERROR)  # it would warn at each request of a stranger th
 HEALTH = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 """What is answered however many connections there are."""
 _TELL_SECONDS = 60.0
-# who began to wait a moment ago may have sent what we did not read yet
+# who began to wait a moment ago may have sent what we did not read yet: as long as others have waited for longer, they
+# make room, first those that wait for a head, which lose least
 _MOMENT_SECONDS = 0.2
 
 
@@ -53,16 +54,12 @@ class Connections:
         self._next_look: asyncio.TimerHandle | None = None
 
     def join(self, connection: "Connection") -> None:
-        """Take a new one in: at the cost of one that waits, else for health only, else not at all.
-
-        When there are more than may be served for health, no wait is too short.
-        """
+        """Take a new one in: at the cost of one that waits, else for health only, else not at all."""
         self.open.add(connection)
         self.wait(connection, Waits.HEAD)
         self._look_later(connection.loop)
-        if len(self.open) <= self.patience.most + self.patience.spare:
-            self.has_room_for(connection, _MOMENT_SECONDS)
-        elif not self._make_room(connection, 0.0):
+        at_once = len(self.open) > self.patience.most + self.patience.spare
+        if not self.has_room_for(connection, at_once=at_once) and at_once:
             connection.give_up("full", Rejected("too_many_connections"))
 
     def leave(self, connection: "Connection") -> None:
@@ -70,21 +67,29 @@ class Connections:
         self.open.discard(connection)
         self.wait(connection, None)
 
-    def has_room_for(self, connection: "Connection", least_seconds: float = 0.0) -> bool:
-        """Whether there are no more than there may be, also because one that waits so long was closed."""
-        return len(self.open) <= self.patience.most or self._make_room(connection, least_seconds)
+    def has_room_for(self, connection: "Connection", *, at_once: bool = True) -> bool:
+        """Whether there are no more than there may be, also because another one was closed.
 
-    def _make_room(self, newcomer: "Connection", least_seconds: float) -> bool:
-        """Close the connection that has waited longest: for a head, else for a body, else for its answer to be read."""
+        `at_once`: even when none has waited for more than a moment.
+        """
+        return len(self.open) <= self.patience.most or self._make_room(connection, at_once)
+
+    def _make_room(self, newcomer: "Connection", at_once: bool) -> bool:
         now = newcomer.loop.time()
         self._tell(now)
-        for kind in Waits:
-            oldest = next((connection for connection in self._waiting[kind] if connection is not newcomer), None)
-            if oldest is not None and now - oldest.pace.since >= least_seconds:
-                oldest.give_up("room")
-                self.open.discard(oldest)
-                return True
-        return False
+        longest = [found for kind in Waits if (found := self._longest(kind, newcomer)) is not None]
+        patient = [connection for connection in longest if now - connection.pace.since >= _MOMENT_SECONDS]
+        if not patient and not (at_once and longest):
+            return False
+        victim = patient[0] if patient else min(longest, key=lambda connection: connection.pace.since)
+        victim.give_up("room")
+        self.open.discard(victim)
+        return True
+
+    def _longest(self, kind: Waits, newcomer: "Connection") -> "Connection | None":
+        """Who has waited longest for this, but for those who were answered just now and would lose what is still to be sent."""
+        others = (connection for connection in self._waiting[kind] if connection is not newcomer)
+        return next((other for other in others if kind is Waits.UNREAD or not other.has_unsent), None)
 
     def wait(self, connection: "Connection", kind: Waits | None) -> None:
         """From now on it waits for this, behind all others that do; None: for nothing."""
@@ -217,6 +222,11 @@ class Connection(ProblemProtocol):
             case Waits.UNREAD if seconds > self._patience.unread_seconds:
                 self.give_up("unread")
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether a part of its answers has not left this process."""
+        return self.transport.get_write_buffer_size() > 0
+
     def give_up(self, reason: str, answer: Rejected | None = None) -> None:
         """Close, with a last word if there is one to be said."""
         metrics.HTTP_CONNECTIONS_CUT.labels(reason).inc()
@@ -227,7 +237,7 @@ class Connection(ProblemProtocol):
         if answer is not None:
             self.transport.write(framing_answer(answer))
             self.transport.close()
-        elif self.transport.get_write_buffer_size():
+        elif self.has_unsent:
             self._reset()
         else:
             self.transport.close()

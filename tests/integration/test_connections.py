@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.integration.hostile import PATIENCE, Stranger, answered, served, until_closed
+from tests.integration.hostile import PATIENCE, WAIT, Stranger, answered, served, until_closed
 
 LARGE = b"x" * 50_000_000
 HEAD = b"POST /read HTTP/1.1\r\nHost: x\r\n"
@@ -51,10 +52,10 @@ ANSWERS = {
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads a body where the path says so, and answers with its length."""
+    """Reads a body, unless the path says that it answers early, and answers with its length."""
     request, body = Request(scope, receive), b""
     try:
-        if scope["path"] == "/read":
+        if scope["method"] == "POST" and scope["path"] != "/early":
             body = await request.body()
     except ClientDisconnect:
         return
@@ -147,6 +148,14 @@ def test_a_client_that_asks_first_may_send() -> None:
         assert client.recv(1000).endswith(b"read 3")
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it as long as a busy machine may take."""
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def cut(reason: str) -> float:
     return REGISTRY.get_sample_value("scribe_rabbit_http_connections_cut_total", {"reason": reason}) or 0.0
 
@@ -166,6 +175,24 @@ def test_those_that_wait_make_room_for_a_new_client(name: str) -> None:
         for _ in range(5):
             assert answered(port).endswith(b"read 0")
         assert cut("room") > before
+
+
+@pytest.mark.parametrize("path", ["/livez", "/read"])
+def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(path: str) -> None:
+    """Its request may be on its way, and those who sent half of theirs are many; some of them are served only after it came."""
+    patient = replace(PATIENCE, most=8, spare=8, head_seconds=900, body_seconds=900)
+    half = Stranger(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    with served(app, patient) as port, ExitStack() as clients:
+        for _ in range(24):
+            clients.enter_context(half.call(port))
+        before = cut("room")
+        first, *_ = [clients.enter_context(Stranger().call(port)) for _ in range(3)]
+        until(lambda: cut("room") >= before + 3)
+        for _ in range(3):
+            clients.enter_context(half.call(port))
+        until(lambda: cut("room") >= before + 6)
+        first.sendall(READ)
+        assert first.recv(1000).endswith(b"read 0")
 
 
 def test_where_nobody_waits_new_clients_are_told_and_health_is_answered() -> None:

@@ -21,10 +21,15 @@ TRIAL = "scribe.results.trial"
 
 def scribe(client: Client, *words: str) -> str:
     """What an operator's command prints."""
-    command = [sys.executable, "-m", "producers", *words]
-    done = subprocess.run(command, env=client.service.environment, capture_output=True, text=True, check=False)
+    done = command(client, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def command(client: Client, *words: str) -> subprocess.CompletedProcess[str]:
+    """An operator's command, as it ended."""
+    argv = [sys.executable, "-m", "producers", *words]
+    return subprocess.run(argv, env=client.service.environment, capture_output=True, text=True, check=False)
 
 
 def ended(client: Client, job_id: UUID, run: int) -> dict[str, object]:
@@ -73,7 +78,10 @@ def test_undecodable_bytes_come_back_to_their_group_only(client: Client) -> None
         return found
 
     assert letters(2) == 2
-    assert scribe(client, "dlq", "redrive", "--group", "transcribers", "--job", key).startswith("1 redriven")
+    redrive = ("dlq", "redrive", "--group", "transcribers", "--job", key)
+    refused = command(client, *redrive)
+    assert (refused.returncode, "nobody can read it" in refused.stderr) == (1, True)
+    assert scribe(client, *redrive, "--unreadable").startswith("1 redriven")
     assert letters(3) == 3
     assert scribe(client, "dlq", "discard", "--job", key, "--group", "persist").startswith("1 discarded")
 
