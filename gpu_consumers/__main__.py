@@ -26,7 +26,7 @@ from schemas.serde import Serde
 from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from sink.health_server import HealthServer
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 log = logging.getLogger(__name__)
 PROCESS = "scribe-gpu"

@@ -11,7 +11,7 @@ from schemas.records import record_of
 from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import TENANTS
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 SECONDS = 15.0
 

@@ -18,8 +18,6 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from schemas.avro_reading import Schema, check_shape, current_schema
 from schemas.errors import Fatal, Outage, Poison, ScribeError
 from schemas.release import schema_text
-from schemas.serde import ManifestStore, SchemaStore, Serde
-from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS
 
 COMPATIBILITY = "FULL_TRANSITIVE"
@@ -101,13 +99,6 @@ class RegistryStore:
                 return client.get_schema(schema_id).schema_str or ""
         except _Missing as error:
             raise Poison(f"unknown schema id {schema_id}") from error
-
-
-def serde_for(settings: KafkaSettings) -> Serde:
-    """Events to bytes and back, with the ids that the settings ask for."""
-    url = settings.schema_registry_url
-    store: SchemaStore = RegistryStore(url) if url else ManifestStore()
-    return Serde(store)
 
 
 def register_all(url: str) -> dict[str, int]:

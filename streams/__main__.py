@@ -30,7 +30,7 @@ from sink.outbound import AsyncOutboundClient
 from sink.postgres import Database
 from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 from sink.stalled import StallLimits
 from sink.termination import Termination
 from sink.webhook_secrets import SecretBox

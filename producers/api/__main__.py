@@ -23,7 +23,7 @@ from sink.outbound import check_url
 from sink.postgres import Database
 from sink.replica import Reading
 from sink.s3 import S3ObjectStore
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 

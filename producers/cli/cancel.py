@@ -23,7 +23,7 @@ from schemas.events import ENDED
 from schemas.objects import check_tenant
 from schemas.settings import ClientSettings, KafkaSettings, load
 from schemas.topics import CONTROL
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 
 def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int, as_json: bool) -> None:

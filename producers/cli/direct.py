@@ -26,7 +26,7 @@ from schemas.settings import KafkaAndObjects, OutboundSettings, ServiceSettings,
 from sink.object_uri import key_of
 from sink.outbound import check_url
 from sink.s3 import S3ObjectStore
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 PUBLISH_SECONDS = 15.0
 

@@ -24,7 +24,7 @@ from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from sink.postgres import Database
 from sink.replays import Action, Entry, latest
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 
 def list_(

@@ -14,7 +14,7 @@ from schemas.errors import Rejected
 from schemas.settings import ReplayProcess, load
 from sink import skips
 from sink.postgres import Connection, Database
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 from sink.skips import Skip
 
 

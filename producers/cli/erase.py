@@ -29,7 +29,7 @@ from sink.holds import Hold, list_holds, release_hold, set_hold
 from sink.id_lookup import Kind
 from sink.jobs import find
 from sink.postgres import Connection, Database
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 
 def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as_json: bool) -> None:

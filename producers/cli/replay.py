@@ -28,7 +28,7 @@ from schemas.settings import ReplayProcess, load
 from sink.id_lookup import Kind
 from sink.postgres import Database
 from sink.replays import Action, Refusal
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 
 
 def replay(

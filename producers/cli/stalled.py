@@ -14,7 +14,7 @@ from producers.cli.keys import with_database
 from producers.cli.tables import add_row, make_table, show_table
 from schemas.settings import StalledCommand, load
 from sink.postgres import Database
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 from sink.stalled import StalledJob, StallLimits, fail_stalled, find_stalled
 
 

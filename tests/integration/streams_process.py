@@ -21,7 +21,7 @@ from schemas.topics import ENHANCEMENTS
 from sink.postgres import Database
 from sink.record_marks import RecordMarks
 from sink.s3 import S3ObjectStore
-from sink.schema_registry import serde_for
+from sink.serdes import serde_for
 from sink.webhook_secrets import SecretBox
 from streams.agents import enhance, persist, webhooks
 from streams.app import create_app

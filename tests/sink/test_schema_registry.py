@@ -26,8 +26,8 @@ from sink.schema_registry import (
     SchemaRefused,
     check,
     register_all,
-    serde_for,
 )
+from sink.serdes import serde_for
 from tests.foreign import body_of, framed, javas, plain, without_logic
 from tests.samples import FULL_REQUEST, SAMPLES
 
