@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import fastavro
 from fastavro.read import LOGICAL_READERS
@@ -26,6 +26,7 @@ Mistake = tuple[Field, str]  # what is wrong with it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LENIENT = "scribe-lenient-"  # before the name of a logical type that is read without raising
 _MICROS = "timestamp-micros"
+_MOST_EMPTY = 1000
 _PARSED = ("__fastavro_parsed__", "__named_schemas")
 
 
@@ -72,9 +73,10 @@ def out_of_range(data: Any, kind: str) -> list[Mistake]:
 def check_shape(schema: Schema) -> None:
     """Raise Poison for a writer's schema by which a few bytes would never end, or end the process.
 
-    The library recurses in C for records inside themselves, and counts through items that take no bytes.
+    The library recurses in C for records inside themselves, and reads through values that take no bytes, which are
+    as many as 2^n where n records have the next one twice.
     """
-    _least_bytes(schema, frozenset(), {})
+    _size(schema, frozenset(), {})
 
 
 def _read(body: bytes, writer: Schema, kind: str, unicode_errors: str = "strict") -> Any:
@@ -207,28 +209,49 @@ def _timed(data: Any, path: Steps) -> Iterator[Mistake]:
         yield ".".join(path), f"{value} is no {_MICROS}"
 
 
-def _least_bytes(schema: Any, within: frozenset[str], known: dict[str, float]) -> float:
-    """How few bytes a value may take, 0 for one that takes none; `known` by name, `within` the records around it."""
+class _Size(NamedTuple):
+    """What a value takes: how few bytes, 0 for one that takes none, and how many values in it may take none."""
+
+    least_bytes: float
+    empty: int
+
+
+def _size(schema: Any, within: frozenset[str], known: dict[str, _Size]) -> _Size:
+    """The size of a value; `known` are those of names, `within` the records around it. Raises Poison, see `check_shape`."""
     match schema:
         case list():
-            return 1 + min((_least_bytes(branch, within, known) for branch in schema), default=0)
+            branches = [_size(branch, within, known) for branch in schema] or [_Size(0, 0)]
+            return _Size(1 + min(one.least_bytes for one in branches), max(one.empty for one in branches))
         case str() if schema in within:
             raise Poison(f"its schema has {schema} inside itself")
         case str():
-            return known.get(schema, 0 if schema == "null" else 1)
+            return known.get(schema, _Size(0, 1) if schema == "null" else _Size(1, 0))
         case {"type": "record" | "error", "name": name, "fields": fields}:
-            known[name] = sum(_least_bytes(field["type"], within | {name}, known) for field in fields)
+            known[name] = _sum([_size(field["type"], within | {name}, known) for field in fields])
             return known[name]
         case {"type": "array", "items": items}:
-            if not _least_bytes(items, within, known):
-                raise Poison("its schema has items that take no bytes")
+            _check_item(_size(items, within, known), 0)
         case {"type": "map", "values": values}:
-            _least_bytes(values, within, known)
+            _check_item(_size(values, within, known), 1)
         case {"type": "fixed", "name": name, "size": size}:
-            known[name] = float(size)
+            known[name] = _Size(float(size), 0 if size else 1)
             return known[name]
         case {"type": dict() | list() as inner}:
-            return _least_bytes(inner, within, known)
+            return _size(inner, within, known)
         case {"type": "null"}:
-            return 0
-    return 1
+            return _Size(0, 1)
+    return _Size(1, 0)
+
+
+def _sum(fields: list[_Size]) -> _Size:
+    least_bytes = sum(field.least_bytes for field in fields)
+    empty = sum(field.empty for field in fields) + (0 if least_bytes else 1)
+    if empty > _MOST_EMPTY:
+        raise Poison(f"its schema has more than {_MOST_EMPTY} values that take no bytes")
+    return _Size(least_bytes, empty)
+
+
+def _check_item(item: _Size, key_bytes: int) -> None:
+    """Refuse what is repeated for fewer bytes than the values that are read for them."""
+    if item.empty > item.least_bytes + key_bytes:
+        raise Poison("its schema has items that take no bytes")

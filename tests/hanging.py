@@ -2,6 +2,7 @@
 
 pytest-timeout raises in the test when its time is over; code that swallows exceptions and cancellations does not end by
 that. So a second thread watches each test from its setup to the end of its teardown, and ends the process a grace later.
+Imports, and the end of the interpreter, which waits for the threads of executors, have limits as well.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import TextIO
 import pytest
 
 GRACE = "hang_grace_seconds"
-FROZEN_SECONDS = 30.0  # more, for a process in which no thread of Python's runs any more
+FROZEN = 0.5  # of the grace more, for a process in which no thread of Python's runs any more, or that begins or ends
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 _stderr: TextIO = sys.stderr
 
@@ -36,10 +37,21 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGUSR1, lambda *_: report("asked for by SIGUSR1"))
 
 
-def pytest_unconfigure() -> None:
-    """Give the copy of standard error back."""
-    if _stderr is not sys.stderr:
-        _stderr.close()
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Limit the time until the process is gone; the copy of standard error stays open for that."""
+    faulthandler.dump_traceback_later((1 + FROZEN) * float(config.getini(GRACE)), exit=True, file=_stderr)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Watch the imports of all tests, which together may take as long as one test."""
+    config = session.config
+    seconds, grace = float(config.getoption("timeout") or config.getini("timeout")), float(config.getini(GRACE))
+    faulthandler.dump_traceback_later(seconds + (1 + FROZEN) * grace, exit=True, file=_stderr)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -49,7 +61,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     seconds, grace = limit_of(item), float(item.config.getini(GRACE))
     watch = threading.Thread(target=_watch, args=(item.nodeid, ended, seconds, grace), name="hang watch", daemon=True)
     watch.start()
-    faulthandler.dump_traceback_later(seconds + grace + FROZEN_SECONDS, exit=True, file=_stderr)
+    faulthandler.dump_traceback_later(seconds + (1 + FROZEN) * grace, exit=True, file=_stderr)
     try:
         return (yield)
     finally:

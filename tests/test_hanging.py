@@ -40,10 +40,26 @@ HANGS = {
 }
 
 
-def run_pytest(file: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run pytest on one file with a limit of a second a test, and as much until its process ends."""
+OUTSIDE = {
+    "a thread that the interpreter waits for": (
+        "def test_passes():\n    ThreadPoolExecutor(1).submit(threading.Event().wait)\n",
+        "in wait",
+    ),
+    "an import": ("time.sleep(600)\n", "test_hang.py"),
+}
+
+
+def run_pytest(file: Path, *options: str, seconds: int = 1) -> "subprocess.CompletedProcess[str]":
+    """Run pytest on one file with so many seconds a test, and as much until its process ends."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.hanging", "-p", "no:cacheprovider", *options]
-    limits = ["--timeout=1", "-o", "hang_grace_seconds=1", f"--rootdir={file.parent}", "-c", "/dev/null"]
+    limits = [
+        f"--timeout={seconds}",
+        "-o",
+        f"hang_grace_seconds={seconds}",
+        f"--rootdir={file.parent}",
+        "-c",
+        "/dev/null",
+    ]
     return subprocess.run([*command, *limits, str(file)], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
@@ -57,17 +73,27 @@ def test_what_hangs_is_ended_and_named(tmp_path: Path, code: str, places: list[s
     assert all(place in done.stderr for place in places), done.stderr
 
 
+@pytest.mark.parametrize(("code", "place"), OUTSIDE.values(), ids=OUTSIDE)
+def test_what_hangs_outside_of_tests_is_ended_and_named(tmp_path: Path, code: str, place: str) -> None:
+    file = tmp_path / "test_hang.py"
+    imports = "import threading\nimport time\nfrom concurrent.futures import ThreadPoolExecutor\n\n"
+    file.write_text(imports + code)
+    done = run_pytest(file, seconds=4)
+    assert done.returncode == 1
+    assert place in done.stderr, done.stderr
+
+
 def test_beside_a_test_that_hangs_the_others_are_judged(tmp_path: Path) -> None:
     """Side by side a process that is ended fails its test only."""
     file = tmp_path / "test_hang.py"
     code, _ = HANGS["a task that swallows its cancellation"]
     file.write_text(f"{BEGINNING}{code}\n\ndef test_goes_on():\n    pass\n")
-    done = run_pytest(file, "-n", "1")
+    done = run_pytest(file, "-n", "1", seconds=4)
     assert "1 failed, 1 passed" in done.stdout
 
 
 def test_tests_in_time_are_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "test_quick.py"
     file.write_text("def test_quick():\n    pass\n")
-    done = run_pytest(file)
+    done = run_pytest(file, seconds=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -169,6 +169,14 @@ def record(name: str, *types: Any) -> Any:
     return {"type": "record", "name": name, "fields": fields}
 
 
+def doubled(depth: int, last: Any) -> Any:
+    """A record of two of the next one, and so on: `last` is there 2^depth times."""
+    schema = record(f"Z{depth}", last)
+    for number in reversed(range(depth)):
+        schema = record(f"Z{number}", schema, f"Z{number + 1}")
+    return schema
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -177,8 +185,24 @@ def record(name: str, *types: Any) -> Any:
         record("T", {"type": "array", "items": "null"}),
         record("T", record("Empty"), {"type": "array", "items": "Empty"}),
         record("T", {"type": "array", "items": {"type": "fixed", "name": "None", "size": 0}}),
+        record("T", doubled(30, "null")),
+        record("T", ["null", doubled(30, "null")]),
+        record("T", {"type": "map", "values": record("Many", "int", *["null"] * 9)}),
+        record("T", {"type": "array", "items": record("Many", "int", *["null"] * 9)}),
+        record("T", {"type": "array", "items": ["null", record("Many", "int", *["null"] * 9)]}),
     ],
-    ids=["inside itself", "inside itself deeply", "nulls", "empty records", "empty bytes"],
+    ids=[
+        "inside itself",
+        "inside itself deeply",
+        "nulls",
+        "empty records",
+        "empty bytes",
+        "2^30 nulls",
+        "2^30 nulls or none",
+        "a map of many for a byte",
+        "many for a byte",
+        "many for a byte or none",
+    ],
 )
 def test_a_schema_by_which_few_bytes_never_end_is_not_read_by(schema: Any) -> None:
     """The first kind ends the process: the library recurses in C."""
@@ -190,3 +214,17 @@ def test_a_schema_by_which_few_bytes_never_end_is_not_read_by(schema: Any) -> No
 def test_our_own_schemas_have_no_such_shape(name: str) -> None:
     check_shape(current_schema(name))
     check_shape(fastavro.parse_schema(javas(ours(name))))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        record("T", record("Empty"), "null", doubled(5, "null")),
+        record("T", {"type": "map", "values": "null"}),
+        record("T", doubled(30, "int")),  # its bytes end it
+        record("T", {"type": "array", "items": ["null", record("One", "int", "null")]}),
+    ],
+    ids=["a few nulls", "a set as a map", "2^30 numbers", "optional items with a null"],
+)
+def test_a_schema_with_few_values_of_no_bytes_is_read_by(schema: Any) -> None:
+    check_shape(fastavro.parse_schema(schema))  # type: ignore[arg-type]
