@@ -5,6 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
@@ -125,14 +126,26 @@ def _migrated(postgres_server: Stack) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def _dropped_later(postgres_server: Stack) -> Iterator[Callable[[str], object]]:
+    """Drops databases beside the tests: it takes a minute when the server waits for a client that another test has frozen."""
+
+    def drop(name: str) -> None:
+        with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    with ThreadPoolExecutor(1, "drop databases") as executor:
+        yield lambda name: executor.submit(drop, name)
+
+
 @pytest.fixture
-def database(postgres_server: Stack, _migrated: str) -> Iterator[str]:
+def database(postgres_server: Stack, _migrated: str, _dropped_later: Callable[[str], object]) -> Iterator[str]:
     """The DSN of a migrated database without rows."""
     name = f"test_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
-        yield postgres_server.postgres_dsn(name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    yield postgres_server.postgres_dsn(name)
+    _dropped_later(name)
 
 
 @pytest.fixture(scope="session")
