@@ -62,13 +62,13 @@ def decode(
     max_seconds: float,
     progress: Progress,
     *,
-    track: int | None = None,
+    track: str | None = None,
 ) -> Decoded:
     """Decode the recording `source` into the .npy file `target`.
 
     `progress` is told seconds of work after every frame and may raise to stop. `track` is the number of an audio track,
-    from 1; without it the one with the default flag is heard, or the first one that is not silent. Raises Permanent:
-    media_empty, not_media, media_no_audio, media_too_short, media_too_long, media_truncated.
+    from 1, or a language; without it the one with the default flag is heard, or the first one that is not silent. Raises
+    Permanent: media_empty, not_media, media_no_audio, media_no_track, media_too_short, media_too_long, media_truncated.
     """
     probed = probe(source)
     if (missing := probed.announced.missing()) is not None:

@@ -10,7 +10,7 @@ from gpu_consumers.engine import Progress, Samples
 from gpu_consumers.fetch import Fetched, Fetcher
 from gpu_consumers.media import Decoded, decode
 from gpu_consumers.stopwatch import Stopwatch
-from schemas.events import Channels, JobRequested, TenantPolicy, TranscriptReady
+from schemas.events import JobRequested, Options, TenantPolicy, TranscriptReady
 
 CHECK_SECONDS = 20.0  # of audio: decoding is hundreds of times faster
 
@@ -45,9 +45,9 @@ class Recordings:
                 fetched = self._fetcher.fetch(policy, request.source, folder / "recording", check)
             made: list[Decoded] = []
             with watch.measure("decode"):
-                channels = request.options.channels
+                options = request.options
                 samples = self._cache.add(
-                    _key(fetched.sha256, channels), self._maker(fetched.path, channels, check, made)
+                    _key(fetched.sha256, options), self._maker(fetched.path, options, check, made)
                 )
             yield Recording(samples, made[0], fetched)
 
@@ -57,20 +57,21 @@ class Recordings:
 
     def again(self, event: TranscriptReady, check: Callable[[], None]) -> Samples:
         """The recording of a job that was transcribed: from the cache, else fetched and decoded once more."""
-        channels = event.request.options.channels
-        key = _key(event.audio.sha256, channels)
+        options = event.request.options
+        key = _key(event.audio.sha256, options)
         if (samples := self._cache.get(key)) is not None:
             return samples
         with self._cache.folder() as folder:
             path = folder / "recording"
             self._fetcher.again(event.tenant, event.audio.uri, event.audio.sha256, path, check)
-            return self._cache.add(key, self._maker(path, channels, check, []))
+            return self._cache.add(key, self._maker(path, options, check, []))
 
     def _maker(
-        self, source: Path, channels: Channels, check: Callable[[], None], made: list[Decoded]
+        self, source: Path, options: Options, check: Callable[[], None], made: list[Decoded]
     ) -> Callable[[Path], None]:
         def make(target: Path) -> None:
-            made.append(decode(source, target, channels, self._max_seconds, every(CHECK_SECONDS, check)))
+            progress = every(CHECK_SECONDS, check)
+            made.append(decode(source, target, options.channels, self._max_seconds, progress, track=options.track))
 
         return make
 
@@ -88,5 +89,11 @@ def every(seconds: float, check: Callable[[], None]) -> Progress:
     return progress
 
 
-def _key(sha256: str, channels: Channels) -> str:
-    return f"{sha256}.{channels.value}"
+def _key(sha256: str, options: Options) -> str:
+    """What a recording is decoded to: by what its file holds, and what of it is to be heard."""
+    return ".".join((sha256, *heard_of(options)))
+
+
+def heard_of(options: Options) -> tuple[str, ...]:
+    """Those wishes of a job that decide which sound is heard of a recording."""
+    return (options.channels.value, *([options.track] if options.track else []))

@@ -22,7 +22,7 @@ from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
 from gpu_consumers.engine import Diarizer, Engines, Progress, Samples, SpeakerBounds, Wishes
 from gpu_consumers.fetch import Fetcher, Limits
 from gpu_consumers.loading import LoadedEngines
-from gpu_consumers.recordings import Recording, Recordings
+from gpu_consumers.recordings import Recording, Recordings, heard_of
 from gpu_consumers.stopwatch import Stopwatch
 from schemas.errors import Cancelled, Fatal, NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison
 from schemas.events import (
@@ -163,7 +163,7 @@ class TranscribeStage:
         model: ModelInfo,
         wishes: Wishes,
     ) -> Checkpoints | NoCheckpoints | None:
-        sound = recording.fetched.sha256, request.options.channels, channel
+        sound = recording.fetched.sha256, *heard_of(request.options), channel
         facts = *sound, *astuple(model), *astuple(wishes)
         return self.parts.checkpoints(work, request, recording.decoded.duration, *facts)
 
@@ -231,7 +231,7 @@ class DiarizeStage:
     ) -> Transcript:
         progress = _reporting(work, Stage.DIARIZING, event.audio.duration)
         progress(0.0)
-        facts = event.audio.sha256, event.request.options.channels, *astuple(diarizer.info)
+        facts = event.audio.sha256, *heard_of(event.request.options), *astuple(diarizer.info)
         checkpoints = self.parts.checkpoints(work, event.request, event.audio.duration, *facts)
         with watch.measure("load_audio"):
             samples = self.parts.recordings.again(event, work.check)

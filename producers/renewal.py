@@ -28,12 +28,14 @@ class Changes:
 
     model: str | None = None
     language: str | None = None
+    track: str | None = None
 
     def of(self, request: JobRequested) -> JobRequested:
         """The request with the changes."""
         model = request.options.model if self.model is None else self.model or None
         language = request.options.language if self.language is None else self.language or None
-        return replace(request, options=replace(request.options, model=model, language=language))
+        track = request.options.track if self.track is None else self.track or None
+        return replace(request, options=replace(request.options, model=model, language=language, track=track))
 
 
 def begins_run(letter: DeadLetter) -> RunEvent | None:

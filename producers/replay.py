@@ -109,7 +109,9 @@ def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) 
     changed = changes.of(request)
     if mistakes(changed):
         return False
-    if changed.options == request.options:  # the registry here may not be that of the GPU processes
+    if (
+        replace(changed.options, track=request.options.track) == request.options
+    ):  # the registry here may not be that of the GPU processes
         return True
     try:
         registry.for_job(changed.options)

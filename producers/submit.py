@@ -32,6 +32,8 @@ UPLOAD_SCHEME = "upload://"
 MAX_REQUEST_BYTES = 300_000
 # what may differ between two sendings of one request
 _INCIDENTAL = frozenset({"requested_at", "run"})
+# options that came later: left out where nobody uses them, so that requests from before stay the same ones
+_LATER_OPTIONS = frozenset({"track"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,9 @@ def fingerprint(request: Mapping[str, Any]) -> bytes:
     source = {name: value for name, value in asked["source"].items() if name != "name"}
     if source["uri"].startswith(UPLOAD_SCHEME) and source["sha256"]:
         source["uri"] = UPLOAD_SCHEME
-    text = json.dumps({**asked, "source": source}, sort_keys=True)
+    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name) is None}
+    options = {name: value for name, value in asked["options"].items() if name not in unused}
+    text = json.dumps({**asked, "source": source, "options": options}, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
 
 

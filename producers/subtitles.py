@@ -3,6 +3,7 @@
 Limits as in common style guides for subtitles: two lines of 42 columns, 7 seconds, 20 characters a second, at least 0.8 s.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,8 @@ LABEL_COLUMNS = 20  # of a speaker's name; the rest of the line belongs to what 
 SENTENCE_END = (".", "?", "!", "…", "。", "？", "！", "؟", "׃")
 CLAUSE_END = (",", ";", ":", "،", "、", "，", "；", "：", "–", "—")
 QUOTES = "\"'”’»)]"
-RIGHT_TO_LEFT_MARK = "\u200f"
+LEFT_TO_RIGHT_MARK, RIGHT_TO_LEFT_MARK = "\u200e", "\u200f"
+KHMER_SUBSCRIPT = "\u17d2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ def cues(transcript: Transcript) -> tuple[Cue, ...]:
             continue
         label = _label(segment.speaker) if segment.speaker and segment.speaker != speaker else ""
         speaker = segment.speaker
-        found += _cut(pieces, segment.speaker, label)
-    return tuple(_readable(sorted(found, key=lambda cue: cue.start)))
+        found += _cut([*_lines_of(pieces[0], LINE_COLUMNS - _room(label)), *pieces[1:]], segment.speaker, label)
+    in_order = sorted(found, key=lambda cue: cue.start)
+    return tuple(sorted(_lasting(list(_readable(in_order))), key=lambda cue: cue.start))
 
 
 def columns(text: str) -> int:
@@ -86,9 +89,9 @@ def shown(cue: Cue) -> tuple[str, ...]:
     """The lines of a cue with its label, each kept in the direction of what is said."""
     first, *rest = cue.lines
     lines = (f"{cue.label}: {first}" if cue.label else first, *rest)
-    if not reads_right_to_left(" ".join(cue.lines)):
-        return lines
-    return tuple(line if opens_right_to_left(line) else RIGHT_TO_LEFT_MARK + line for line in lines)
+    leftwards = reads_right_to_left(" ".join(cue.lines))
+    mark = RIGHT_TO_LEFT_MARK if leftwards else LEFT_TO_RIGHT_MARK
+    return tuple(line if opens_right_to_left(line) is leftwards else mark + line for line in lines)
 
 
 @lru_cache(4096)
@@ -106,22 +109,31 @@ def _label(speaker: str) -> str:
     return name
 
 
+def _room(label: str) -> int:
+    """How many columns of a line a name takes."""
+    return columns(label) + 2 if label else 0
+
+
 def _pieces(segment: Segment, language: str) -> list[_Piece]:
     """The words of a segment; without times of their own they share the segment's by their length."""
     language = segment.language or language
+    start = max(0.0, segment.start)
+    end = max(start, segment.end)
     if segment.words and one_line(joined(segment.words, language)) == one_line(segment.text):
-        return [piece for word in _spaced(segment, language) for piece in _lines_of(word)]
-    text = one_line(segment.text)
-    end = max(segment.start, segment.end)
-    parts = _letters(text) if language in WITHOUT_SPACES else _words(text)
-    return [piece for part in _timed(parts, segment.start, end) for piece in _lines_of(part)]
+        pieces: Iterable[_Piece] = _spaced(segment, language, start, end)
+    else:
+        text = one_line(segment.text)
+        pieces = _timed(_letters(text) if language in WITHOUT_SPACES else _words(text), start, end)
+    return _whole(part for piece in pieces for part in _lines_of(piece))
 
 
-def _spaced(segment: Segment, language: str) -> Iterator[_Piece]:
+def _spaced(segment: Segment, language: str, start: float, end: float) -> Iterator[_Piece]:
+    """The words, none before the one that it follows, nor outside of the segment: no text is shown in another order."""
     for word in segment.words:
         space = language not in WITHOUT_SPACES if word.space_before is None else word.space_before
+        start = min(max(start, word.start), end)
         if text := one_line(word.text):
-            yield _Piece(word.start, max(word.start, word.end), text, " " if space else "")
+            yield _Piece(start, min(max(start, word.end), end), text, " " if space else "")
 
 
 def _words(text: str) -> list[tuple[str, str]]:
@@ -129,9 +141,33 @@ def _words(text: str) -> list[tuple[str, str]]:
 
 
 def _letters(text: str) -> list[tuple[str, str]]:
-    return [
-        (" " if place and text[place - 1] == " " else "", letter) for place, letter in enumerate(text) if letter != " "
-    ]
+    """Each letter by itself, but for words and numbers in Latin ones."""
+    found = re.finditer(r"[A-Za-z0-9]+|\S", text)
+    return [(" " if text[: part.start()].endswith(" ") else "", part[0]) for part in found]
+
+
+def _whole(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """The pieces, those put together that no line may part: marks with their letter, brackets with what is in them."""
+    found: list[_Piece] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last and not piece.gap and (_closes(piece.text[0]) or _opens(last.text[-1])):
+            text = last.text + piece.text
+            if columns(text) <= LINE_COLUMNS:
+                found[-1] = _Piece(last.start, max(last.end, piece.end), text, last.gap)
+                continue
+        found.append(piece)
+    return found
+
+
+def _closes(character: str) -> bool:
+    """Whether a character belongs to the one before it."""
+    return unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf", "Pe", "Pf", "Po")
+
+
+def _opens(character: str) -> bool:
+    """Whether a character belongs to the one behind it."""
+    return unicodedata.category(character) in ("Ps", "Pi", "Cf") or character == KHMER_SUBSCRIPT
 
 
 def _timed(parts: Sequence[tuple[str, str]], start: float, end: float) -> Iterator[_Piece]:
@@ -143,14 +179,14 @@ def _timed(parts: Sequence[tuple[str, str]], start: float, end: float) -> Iterat
         yield _Piece(begin, start + (end - start) * done / total, text, gap)
 
 
-def _lines_of(piece: _Piece) -> Iterator[_Piece]:
-    """The piece, or, where it is wider than a line, parts that are not."""
-    if columns(piece.text) <= LINE_COLUMNS:
+def _lines_of(piece: _Piece, first: int = LINE_COLUMNS) -> Iterator[_Piece]:
+    """The piece, or, where it is wider than a line, parts that are not; `first`: what the first line has room for."""
+    if columns(piece.text) <= first:
         yield piece
         return
     parts: list[tuple[str, str]] = []
     for letter in piece.text:
-        if not parts or columns(parts[-1][1] + letter) > LINE_COLUMNS:
+        if not parts or columns(parts[-1][1] + letter) > (first if len(parts) == 1 else LINE_COLUMNS):
             parts.append((piece.gap if not parts else "", letter))
         else:
             parts[-1] = (parts[-1][0], parts[-1][1] + letter)
@@ -162,7 +198,7 @@ class _Passage:
 
     def __init__(self, pieces: Sequence[_Piece], label: str) -> None:
         self._pieces = pieces
-        self._label = columns(label) + 2 if label else 0
+        self._label = _room(label)
         self._gaps = [columns(piece.gap) for piece in pieces]
         self._reach = list(accumulate((columns(p.gap + p.text) for p in pieces), initial=0))
         self._sentences = list(accumulate((_ends(p.text, SENTENCE_END) for p in pieces), initial=0))
@@ -221,7 +257,7 @@ def _cut(pieces: Sequence[_Piece], speaker: str | None, label: str) -> list[Cue]
 
 def _lines(pieces: Sequence[_Piece], label: str) -> tuple[str, ...]:
     """The lines of a cue: one if that holds them, else two of about the same width, parted at a clause if one ends there."""
-    before = columns(label) + 2 if label else 0
+    before = _room(label)
     whole = _line(pieces)
     if columns(whole) + before <= LINE_COLUMNS:
         return (whole,)
@@ -249,9 +285,35 @@ def _readable(found: Sequence[Cue]) -> Iterator[Cue]:
     """Each cue as long as its text takes to read, as far as its neighbours leave room."""
     free = 0.0  # nothing is shown from then on
     for cue, following in zip_longest(found, found[1:]):
-        wanted = min(MAX_SECONDS, max(MIN_SECONDS, sum(map(columns, cue.lines)) / COLUMNS_PER_SECOND))
+        wanted = _reading(cue)
         room = cue.start + wanted if following is None else min(cue.start + wanted, following.start)
         end = max(cue.end, room)
         start = max(min(free, cue.start), min(cue.start, end - MIN_SECONDS))
         free = max(free, end)
         yield replace(cue, start=start, end=end)
+
+
+def _lasting(found: list[Cue]) -> list[Cue]:
+    """None shorter than MIN_SECONDS: what a flash lacks is taken from the one before, and else from the one behind."""
+    together = [following.start < cue.end for cue, following in pairwise(found)]  # shown beside each other as they are
+    for n, cue in enumerate(found):
+        lack = MIN_SECONDS - (cue.end - cue.start)
+        if lack <= 0:
+            continue
+        before = found[n - 1] if n and not together[n - 1] else None
+        spare = before.end - before.start - _reading(before) if before else 0.0
+        if before and (taken := min(lack, max(0.0, spare))):
+            found[n - 1] = replace(before, end=min(before.end, cue.start - taken))
+        else:
+            taken = 0.0
+        end = cue.end + lack - taken
+        found[n] = replace(cue, start=cue.start - taken, end=end)
+        if n + 1 < len(found) and not together[n]:
+            following = found[n + 1]
+            found[n + 1] = replace(following, start=max(end, following.start), end=max(end, following.end))
+    return found
+
+
+def _reading(cue: Cue) -> float:
+    """How long a cue takes to read."""
+    return min(MAX_SECONDS, max(MIN_SECONDS, sum(map(columns, cue.lines)) / COLUMNS_PER_SECOND))

@@ -90,6 +90,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("media_empty", _K.MEDIA, 422, "The file is empty", "Check that the upload was complete."),
         ErrorSpec("media_truncated", _K.MEDIA, 422, "The file is cut off", "Check that the upload was complete."),
         ErrorSpec("media_no_audio", _K.MEDIA, 422, "The file has no sound", "Send a file with an audio track."),
+        ErrorSpec("media_no_track", _K.MEDIA, 422, "The recording has no such audio track", "Name one of those that are listed, or leave `track` out."),
         ErrorSpec("media_too_short", _K.MEDIA, 422, "The recording is too short", "Send at least 0.2 seconds."),
         ErrorSpec("media_too_large", _K.LIMIT, 413, "The file is larger than the limit", "Split or compress it."),
         ErrorSpec("media_too_long", _K.LIMIT, 422, "The recording is longer than the limit", "Split it."),

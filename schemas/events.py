@@ -92,6 +92,8 @@ class Options:
     hotwords: str | None = None
     prompt: str | None = None
     word_timestamps: bool = True
+    track: str | None = None
+    """Which audio track of the recording is heard: its number, from 1, or its language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,18 @@ sr serbian, su sundanese, sv swedish, sw swahili, ta tamil, te telugu, tg tajik,
 tl filipino, tr turkish, tt tatar, uk ukrainian, ur urdu, uz uzbek, vi vietnamese, yi yiddish, yo yoruba, yue cantonese,
 zh chinese, zh mandarin
 """
+# ISO 639-2, which containers use, in its two forms
+_THREE_LETTERS = """
+afr af, amh am, ara ar, asm as, aze az, bak ba, bel be, bul bg, ben bn, bod bo, tib bo, bre br, bos bs, cat ca, ces cs,
+cze cs, cym cy, wel cy, dan da, deu de, ger de, ell el, gre el, eng en, spa es, est et, eus eu, baq eu, fas fa, per fa,
+fin fi, fao fo, fra fr, fre fr, glg gl, guj gu, hau ha, heb he, hin hi, hrv hr, hat ht, hun hu, hye hy, arm hy, ind id,
+isl is, ice is, ita it, jpn ja, jav jw, kat ka, geo ka, kaz kk, khm km, kan kn, kor ko, lat la, ltz lb, lin ln, lao lo,
+lit lt, lav lv, mlg mg, mri mi, mao mi, mkd mk, mac mk, mal ml, mon mn, mar mr, msa ms, may ms, mlt mt, mya my, bur my,
+nep ne, nld nl, dut nl, nno nn, nor no, nob no, oci oc, pan pa, pol pl, pus ps, por pt, ron ro, rum ro, rus ru, san sa,
+snd sd, sin si, slk sk, slo sk, slv sl, sna sn, som so, sqi sq, alb sq, srp sr, sun su, swe sv, swa sw, tam ta, tel te,
+tgk tg, tha th, tuk tk, tgl tl, tur tr, tat tt, ukr uk, urd ur, uzb uz, vie vi, yid yi, yor yo, zho zh, chi zh, cmn zh
+"""
+_SHORT = dict(entry.split() for entry in _THREE_LETTERS.split(","))
 _OLD = {"iw": "he", "in": "id", "ji": "yi", "jv": "jw", "nb": "no", "fil": "tl"}
 CODES = {name: code for code, name in (entry.split() for entry in _NAMES.split(","))}
 
@@ -24,3 +36,9 @@ def likely_code(written: str) -> str | None:
     language = plain.replace("_", "-").partition("-")[0]
     known = {*CODES.values()}
     return CODES.get(plain) or _OLD.get(language) or (language if language in known else None)
+
+
+def same_code(written: str) -> str:
+    """One code for all ways to write a language, to compare two of them: `he` for heb, iw, he-IL and Hebrew."""
+    plain = written.strip().lower().replace("_", "-").partition("-")[0]
+    return _SHORT.get(plain) or likely_code(written) or plain

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from schemas.errors import Permanent
 from schemas.events import JobRequested, Options, Source
+from schemas.languages import likely_code
 from schemas.models import ModelEntry, ModelRegistry
 from schemas.objects import check_tenant
 
@@ -21,6 +22,7 @@ MAX_ID_CHARS = 256
 MAX_FILE_NAME_CHARS = 1024  # of any system, with its path; 255 bytes of it are shown
 MAX_HOTWORDS_CHARS = 2000
 MAX_PROMPT_CHARS = 4000  # the engine keeps as many words of its end as make 110 tokens, and says so
+MAX_TRACK_CHARS = 35  # of a language tag
 MAX_METADATA_ITEMS = 64
 MAX_RUN = 2**31 - 1  # what Avro and the database have numbers for
 MAX_METADATA_KEY_CHARS = 128
@@ -28,6 +30,8 @@ MAX_METADATA_VALUE_CHARS = 2000
 # room on both sides of what can be written and read in every zone of time
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 SHA256 = re.compile(r"[0-9a-f]{64}")
+_TRACK = re.compile(r"[1-9][0-9]?|[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+TRACK_FORM = "must be the number of an audio track, from 1, or its language, such as he"
 
 Mistake = tuple[str, str]  # dotted field name, what is wrong with it
 T = TypeVar("T")
@@ -147,6 +151,7 @@ def _options(request: JobRequested) -> Iterator[Mistake]:
     yield from _text("options.hotwords", options.hotwords, MAX_HOTWORDS_CHARS)
     yield from _text("options.prompt", options.prompt, MAX_PROMPT_CHARS)
     yield from _speakers(options)
+    yield from _track(options.track)
 
 
 def _speakers(options: Options) -> Iterator[Mistake]:
@@ -159,6 +164,12 @@ def _speakers(options: Options) -> Iterator[Mistake]:
         yield "options.min_speakers", "must not be greater than max_speakers"
     if exact is not None and not (least or exact) <= exact <= (most or exact):
         yield "options.num_speakers", "must lie between min_speakers and max_speakers, or stand alone"
+
+
+def _track(track: str | None) -> Iterator[Mistake]:
+    if track is not None and not (len(track) <= MAX_TRACK_CHARS and _TRACK.fullmatch(track)):
+        meant = likely_code(track)
+        yield "options.track", f"{TRACK_FORM}; did you mean `{meant}`?" if meant else TRACK_FORM
 
 
 def webhook_mistakes(url: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Search over transcripts: where a tenant's own have what a person asks for.
 
-How each language is searched is in the database (migration 0008), which indexes every segment as it is written.
+How each language is searched is in the database (migrations 0008 and 0028), which indexes every segment as it is written,
+in its own language.
 """
 
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ class Hit:
     name: str | None
     """What people call the recording."""
     language: str | None
+    """Of the segment."""
     requested_at: datetime
     position: int
     start: float
@@ -68,11 +70,13 @@ class Found:
 
 # under row security: only the places come from an index that is read as the owner, all that is told of them from here
 _SEARCH = r"""
-SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, j.language, s.start_s, s.end_s, s.speaker, snippet.*
+SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, s.start_s, s.end_s, s.speaker, by.language, snippet.words, snippet.marks
 FROM scribe_search(%(text)s, %(language)s, %(at)s, %(job_id)s, %(position)s, %(most)s) AS m
 LEFT JOIN jobs j ON j.job_id = m.job_id
 LEFT JOIN segments s ON s.job_id = m.job_id AND s.position = m.position
-CROSS JOIN LATERAL (SELECT scribe_search_kind(j.language) AS kind) AS by
+CROSS JOIN LATERAL (
+    SELECT scribe_search_kind(language) AS kind, language FROM COALESCE(s.language, j.language) AS language
+) AS by
 CROSS JOIN LATERAL (SELECT scribe_search_lexemes(by.kind, %(text)s) AS lexemes OFFSET 0) AS wanted
 CROSS JOIN LATERAL (
     SELECT array_agg(word ORDER BY n) AS words,
@@ -93,10 +97,16 @@ SELECT scribe_search_asked(%(text)s, %(language)s) IS NULL AS for_nothing, ARRAY
 _LOCK_JOBS = """
 SELECT job_id FROM jobs WHERE job_id > %s AND state = 'completed' ORDER BY job_id LIMIT %s FOR NO KEY UPDATE"""
 
+# before 0028 every segment was taken to be in the language of its job
+_TAKE_OUT = """
+DELETE FROM segment_search x USING segments s JOIN jobs j USING (job_id)
+WHERE x.job_id = ANY(%s) AND x.job_id = s.job_id AND x.position = s.position
+    AND x.language IS DISTINCT FROM COALESCE(s.language, j.language)"""
+
 _INDEX = """
 INSERT INTO segment_search (job_id, position, tenant, language, requested_at, words)
-SELECT j.job_id, s.position, j.tenant, j.language, j.requested_at, scribe_search_vector(j.tenant, j.language, s.text)
-FROM jobs j JOIN segments s USING (job_id)
+SELECT j.job_id, s.position, j.tenant, by.language, j.requested_at, scribe_search_vector(j.tenant, by.language, s.text)
+FROM jobs j JOIN segments s USING (job_id) CROSS JOIN LATERAL COALESCE(s.language, j.language) AS by (language)
 WHERE j.job_id = ANY(%s)
     AND NOT EXISTS (SELECT FROM segment_search x WHERE x.job_id = s.job_id AND x.position = s.position)"""
 
@@ -158,7 +168,7 @@ def snippet(words: Sequence[str], marks: Sequence[bool], most: int = SNIPPET_WOR
 
 
 async def index_missing(database: Database) -> int:
-    """Index the transcripts that are not yet, a hundred jobs a transaction; returns how many segments were added."""
+    """Index the segments that are not yet, or in a language that is not theirs, a hundred jobs a transaction; returns how many segments were added."""
     total, after = 0, UUID(int=0)
     while True:
         async with database.transaction() as connection:
@@ -166,6 +176,7 @@ async def index_missing(database: Database) -> int:
             if not locked:
                 return total
             jobs = [row["job_id"] for row in locked]
+            await connection.execute(_TAKE_OUT, [jobs])
             total += (await connection.execute(_INDEX, [jobs])).rowcount
             after = jobs[-1]
 

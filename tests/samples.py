@@ -54,6 +54,7 @@ FULL_REQUEST = JobRequested(
         hotwords="Scribe, Rabbit",
         prompt="שלום",
         word_timestamps=False,
+        track="2",
     ),
     enhancement=EnhancementRequest(
         enhancement_id=UUID(int=7), summarization=True, entity_extraction=True, llm_model="m"

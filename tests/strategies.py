@@ -23,6 +23,7 @@ def requests() -> st.SearchStrategy[JobRequested]:
         num_speakers=st.none() | st.integers(-5, 100),
         channels=st.sampled_from(Channels),
         prompt=st.none() | texts,
+        track=st.none() | texts,
     )
     return st.builds(
         JobRequested,

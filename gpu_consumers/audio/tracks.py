@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.errors import Permanent
+from schemas.languages import same_code
 
 MAX_TITLE_CHARS = 40
 MAX_NAMED = 5
@@ -31,18 +32,30 @@ class Track:
         return f"{self.number} ({known})" if known else f"{self.number}"
 
 
-def in_order(tracks: Sequence[Track], wanted: int | None = None) -> tuple[Track, ...]:
+def in_order(tracks: Sequence[Track], wanted: str | None = None) -> tuple[Track, ...]:
     """The tracks in the order in which they are tried: those with the default flag first.
 
-    `wanted`: the only one that is. Raises Permanent(media_no_audio) when it is not there.
+    `wanted`: the number of the only one that is, or the language of those that are. Raises Permanent(media_no_track) when
+    there is none.
     """
-    if wanted is None:
-        return tuple(sorted(tracks, key=lambda track: (not track.default, track.number)))
-    chosen = tuple(track for track in tracks if track.number == wanted)
+    chosen = tracks if wanted is None else _chosen(tracks, wanted)
     if not chosen:
-        known = ", ".join(track.description for track in tracks[:MAX_NAMED])
-        raise Permanent("media_no_audio", f"no audio track {wanted} that can be decoded; there are: {known}")
-    return chosen
+        verb = "is" if len(tracks) == 1 else "are"
+        raise Permanent("media_no_track", f"{wanted}; there {verb} {len(tracks)} that can be decoded: {_named(tracks)}")
+    return tuple(sorted(chosen, key=lambda track: (not track.default, track.number)))
+
+
+def _chosen(tracks: Sequence[Track], wanted: str) -> Sequence[Track]:
+    if wanted.isdecimal():
+        return [track for track in tracks if track.number == int(wanted)]
+    # a tag with its country before others of the language
+    exactly = [track for track in tracks if track.language == wanted.lower()]
+    return exactly or [track for track in tracks if same_code(track.language) == same_code(wanted)]
+
+
+def _named(tracks: Sequence[Track]) -> str:
+    named = ", ".join(track.description for track in tracks[:MAX_NAMED])
+    return f"{named} and {len(tracks) - MAX_NAMED} more" if len(tracks) > MAX_NAMED else named
 
 
 def others_warning(tracks: Sequence[Track], heard: Track) -> tuple[str, ...]:
@@ -50,10 +63,8 @@ def others_warning(tracks: Sequence[Track], heard: Track) -> tuple[str, ...]:
     others = [track for track in tracks if track.number != heard.number]
     if not others:
         return ()
-    named = ", ".join(track.description for track in others[:MAX_NAMED])
-    more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
     plural = "tracks" if len(others) > 1 else "track"
-    return (f"audio track {heard.description} was heard; not heard: {plural} {named}{more}",)
+    return (f"audio track {heard.description} was heard; not heard: {plural} {_named(others)}",)
 
 
 def _printable(text: str) -> str:

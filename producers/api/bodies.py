@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from producers.strict_json import read_json
@@ -22,6 +22,13 @@ def written_time(value: Any) -> Any:
     if not isinstance(value, str) or not _WRITTEN_TIME.match(value):
         raise ValueError("must be written as a time with its offset, such as 2030-01-31T12:00:00Z")
     return value
+
+
+def _track_text(value: Any) -> Any:
+    """A track's number is a number in JSON and a text in forms; a language is a text in both."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(limits.TRACK_FORM)
+    return str(value)
 
 
 def _from_json(value: str) -> Any:
@@ -47,6 +54,13 @@ Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(written_tim
 _TaskName = Annotated[Task, Field(strict=False)]
 _ChannelsName = Annotated[Channels, Field(strict=False)]
 _PriorityName = Annotated[Priority, Field(strict=False)]
+_TrackName = Annotated[
+    str,
+    BeforeValidator(_track_text),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "maxLength": limits.MAX_TRACK_CHARS}]}
+    ),
+]
 Name = Annotated[str, Field(min_length=1, max_length=limits.MAX_ID_CHARS)]
 Address = Annotated[str, Field(min_length=1, max_length=limits.MAX_URI_CHARS)]
 Count = Annotated[int, Field(ge=1, le=limits.MAX_SPEAKERS)]
@@ -80,6 +94,11 @@ class JobFields(Body):
     channels: _ChannelsName = Field(
         Channels.AUTO,
         description="`split`: one speaker a channel; `mix`: all in one; `auto`: split where two speak in turn.",
+    )
+    track: _TrackName | None = Field(
+        None,
+        description="Which audio track is heard: its number, from 1, or its language, such as `he`;"
+        " absent: the default one that is not silent.",
     )
     hotwords: str | None = Field(None, max_length=limits.MAX_HOTWORDS_CHARS, description="Words to expect.")
     prompt: str | None = Field(

@@ -32,7 +32,7 @@ class HitView(BaseModel):
     job_id: UUID
     recording_id: str | None
     name: str | None = Field(description="The name of its file.")
-    language: str | None
+    language: str | None = Field(description="Of the segment, which may be another one than that of its transcript.")
     requested_at: datetime
     position: int = Field(description="Of the segment in its transcript, from 0.")
     start: float
@@ -63,7 +63,7 @@ async def search_transcripts(
     key: KeyDep,
     q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS, examples=['"refund policy" -cancelled'])],
     language: Annotated[
-        str | None, Query(pattern="^[a-z]{2,3}$", description="Only transcripts in it, such as `he`.")
+        str | None, Query(pattern="^[a-z]{2,3}$", description="Only what was said in it, such as `he`.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_HITS)] = 20,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,

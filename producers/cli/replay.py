@@ -39,6 +39,7 @@ def replay(
     jobs_from: typer.FileText | None,
     model: str | None,
     language: str | None,
+    track: str | None,
     results: str | None,
     unfinished: bool,
     rate: float | None,
@@ -57,7 +58,7 @@ def replay(
         check_model(registry, model)
     if results is not None:
         check_results(TopicAdmin(settings), results)
-    target = Target(changes=Changes(model=model, language=language), results=results)
+    target = Target(changes=Changes(model=model, language=language, track=track), results=results)
     serde, command = serde_for(settings), command_of(Action.REPLAY, replay_id=replay_id, again=unfinished)
     with reading(), History.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)

@@ -37,6 +37,7 @@ def submit(
     min_speakers: int | None,
     max_speakers: int | None,
     channels: Channels | None,
+    track: str | None,
     hotwords: str | None,
     prompt: str | None,
     words: bool | None,

@@ -283,13 +283,17 @@ def test_the_default_track_is_heard_before_others(tmp_path: Path) -> None:
 
 def test_a_track_may_be_chosen(tmp_path: Path) -> None:
     source = tmp_path / "recording"
-    source.write_bytes(muxed("matroska", Sound(VOICE, "libopus"), Sound(0.2 * VOICE, "libopus")))
+    silent, loud, soft = 0 * VOICE, VOICE, 0.2 * VOICE
+    tracks = [Sound(sound, "libopus", language=tag) for sound, tag in ((loud, "eng"), (silent, "heb"), (soft, "heb"))]
+    source.write_bytes(muxed("matroska", *tracks))
     target = tmp_path / "samples.npy"
-    decode(source, target, Channels.AUTO, 60.0, lambda _: None, track=2)
-    assert loudness(load(target)) == pytest.approx(0.2 * LOUDNESS, rel=0.1)
-    with pytest.raises(Permanent, match="no audio track 3") as caught:
-        decode(source, target, Channels.AUTO, 60.0, lambda _: None, track=3)
-    assert caught.value.code == "media_no_audio"
+    for wanted, level, number in (("1", 1.0, 1), ("2", 0.0, 2), ("3", 0.2, 3), ("en", 1.0, 1), ("he", 0.2, 3)):
+        result = decode(source, target, Channels.AUTO, 60.0, lambda _: None, track=wanted)
+        assert loudness(load(target)) == pytest.approx(level * LOUDNESS, rel=0.1)
+        assert result.warnings[-1].startswith(f"audio track {number} (")
+    with pytest.raises(Permanent, match="no such audio track: 4; there are 3") as caught:
+        decode(source, target, Channels.AUTO, 60.0, lambda _: None, track="4")
+    assert caught.value.code == "media_no_track"
 
 
 def test_silent_tracks_are_a_silent_recording(tmp_path: Path) -> None:

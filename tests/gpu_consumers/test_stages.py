@@ -16,7 +16,7 @@ from gpu_consumers.core.assembly import NO_SPEECH
 from gpu_consumers.core.merge import FAILED
 from gpu_consumers.core.policies import Policies
 from gpu_consumers.core.settle import SettlePolicy, classify
-from gpu_consumers.engine import SpeakerBounds, Wishes
+from gpu_consumers.engine import SAMPLE_RATE, SpeakerBounds, Wishes
 from schemas.errors import NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison, Transient
 from schemas.events import (
     Channels,
@@ -35,7 +35,7 @@ from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from sink.memory import MemoryObjectStore
 from tests.gpu_consumers.scripted import Reports, Rig
-from tests.media_files import encoded, in_turn, tone, voice, wave
+from tests.media_files import Sound, encoded, in_turn, muxed, tone, voice, wave
 from tests.samples import AT, BARE_REQUEST
 
 UPLOAD = UUID(int=9)
@@ -188,6 +188,20 @@ def test_as_many_channels_as_a_job_wants_are_as_many_speakers(rig: Rig) -> None:
     assert event.audio.channels == 3
     assert {segment.channel for segment in event.transcript.segments} == {0, 1, 2}
     assert len(event.speakers) == 3
+
+
+def test_the_track_that_a_job_wants_is_heard_by_both_stages(rig: Rig) -> None:
+    """Nor does the cache hand one job's track to another job of the same file."""
+    film = muxed("mp4", Sound(voice(2.0), language="eng"), Sound(voice(3.0), language="heb"))
+    rig.store.put(upload_key("acme", UPLOAD), film, content_type="video/mp4")
+    for track, seconds in (("1", 2.0), ("he", 3.0), (None, 2.0), ("2", 3.0)):
+        event = ready(rig, track=track)
+        assert event.audio.duration == pytest.approx(seconds, abs=0.1)
+        samples = rig.parts.recordings.again(event, lambda: None)
+        assert len(samples) / SAMPLE_RATE == pytest.approx(seconds, abs=0.1)
+    with pytest.raises(Permanent, match=r"no such audio track: fr; there are 2 .*: 1 \(eng\), 2 \(heb\)") as caught:
+        transcribed(rig, request(track="fr"))
+    assert caught.value.code == "media_no_track"
 
 
 def test_silence_is_a_result_with_a_warning(rig: Rig) -> None:

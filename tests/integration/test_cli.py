@@ -121,10 +121,11 @@ def test_on_a_terminal_there_is_a_bar_and_colours(shim: Shim, tmp_path: Path) ->
 
 
 def test_an_address_is_submitted_and_read_later(shim: Shim, tmp_path: Path, run_here: Run) -> None:
-    done = run_here("submit", "https://media.example/17.mp3", "--recording-id", "r-17", "--json", **for_shim(shim))
+    call = ("submit", "https://media.example/17.mp3", "--recording-id", "r-17", "--track", "2", "--json")
+    done = run_here(*call, **for_shim(shim))
     assert done.returncode == 0, done.stderr
     job = json.loads(done.stdout)
-    assert (job["state"], job["recording_id"]) == ("queued", "r-17")
+    assert (job["state"], job["recording_id"], job["options"]["track"]) == ("queued", "r-17", "2")
     early = run_here("result", job["job_id"], **for_shim(shim))
     assert (early.returncode, early.stdout) == (2, "")
     assert "The job has not ended" in early.stderr
@@ -160,6 +161,7 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
         (("submit", "nofile.wav"), settings, "'nofile.wav' is neither a file nor an address"),
         (("submit", "https://a.example/x", "--model", "gpt"), settings, "No such model: 'gpt'; known: any, hebrew."),
         (("submit", "https://a.example/x", "--num-speakers", "0"), settings, "num_speakers"),
+        (("submit", "https://a.example/x", "--track", "Hebrew"), settings, "did you mean `he`?"),
         (("submit", "https://a.example/x", "--metadata", "crm"), settings, "'crm' is not KEY=VALUE"),
         (("submit", "https://a.example/x", "--tenant", "acme"), settings, "goes with --via kafka"),
         (("submit", "https://a.example/x", "--via", "kafka"), settings, "goes with --via kafka"),
@@ -261,13 +263,15 @@ def test_a_file_goes_straight_to_kafka(
     assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
     recording = tmp_path / "call.wav"
     recording.write_bytes(b"RIFF" * 10)
-    done = scribe("submit", str(recording), "--via", "kafka", "--tenant", "acme", "--language", "he", **values)
+    call = ("submit", str(recording), "--via", "kafka", "--tenant", "acme", "--language", "he", "--track", "2")
+    done = scribe(*call, **values)
     assert done.returncode == 0, done.stderr
     job_id = UUID(done.stdout.strip())
     ours = [message for message in read_topic(kafka, JOBS) if message.key() == str(job_id).encode()]
     assert len(ours) == 1
     request = Serde().decode(ours[0].value(), JobRequested)
-    assert (request.tenant, request.options.language, request.source.size_bytes) == ("acme", "he", 40)
+    assert (request.tenant, request.options.language, request.options.track) == ("acme", "he", "2")
+    assert request.source.size_bytes == 40
     assert object_store.get(f"acme/uploads/{request.source.uri.removeprefix('upload://')}") == b"RIFF" * 10
     assert headers(ours[0])["ce_source"] == "/scribe-rabbit/cli"
 

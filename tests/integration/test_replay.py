@@ -181,6 +181,8 @@ def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(worl
     assert (len(report.sent), report.reasons) == (1, {Refusal.RECORDING_GONE: 1})
     _, report = world.replay(Target(changes=Changes(language="klingon")), tenant="acme")
     assert (report.sent, report.reasons) == ([], {Refusal.INVALID: 2})
+    _, report = world.replay(Target(changes=Changes(track="Hebrew")), tenant="acme")
+    assert (report.sent, report.reasons) == ([], {Refusal.INVALID: 2})
 
 
 def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:

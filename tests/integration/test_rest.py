@@ -54,10 +54,22 @@ def test_the_same_job_id_again(shim: Shim, client: httpx.Client) -> None:
     first, again = (client.post("/api/v1/transcribe", json=body) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json() == first.json()
+    check_problem(client.post("/api/v1/transcribe", json={**body, "track": 2}), 409, "conflict")
     check_problem(client.post("/api/v1/transcribe", json={**body, "url": URL + "2"}), 409, "conflict")
     with shim.client(shim.key_of("globex")) as other:
         check_problem(other.post("/api/v1/transcribe", json=body), 409, "conflict")
     assert rows(shim, "SELECT count(*) FROM outbox") == [(1,)]
+
+
+def test_a_track_is_a_number_or_a_language(shim: Shim, client: httpx.Client) -> None:
+    """A number may be written as one; either way it is the same wish."""
+    body = {"url": URL, "job_id": str(uuid4()), "track": 2}
+    first, again = (client.post("/api/v1/transcribe", json={**body, "track": track}) for track in (2, "2"))
+    assert (first.status_code, again.text) == (202, first.text)
+    assert first.json()["options"]["track"] == "2"
+    check_problem(client.post("/api/v1/transcribe", json={**body, "track": "he"}), 409, "conflict")
+    upload = client.post("/api/v1/transcribe/upload", files={"file": ("a.mkv", b"RIFF")}, data={"track": "heb"})
+    assert upload.json()["options"]["track"] == "heb"
 
 
 def test_an_erased_job_does_not_come_back(shim: Shim, client: httpx.Client) -> None:
@@ -94,6 +106,10 @@ REFUSED: list[tuple[Any, int, str, list[str]]] = [
     ({"url": URL, "langage": "he"}, 422, "invalid_request", ["langage"]),
     ({"url": URL, "num_speakers": 0, "diarize": "perhaps"}, 422, "invalid_request", ["diarize", "num_speakers"]),
     ({"url": URL, "min_speakers": 5, "max_speakers": 2}, 422, "invalid_request", ["min_speakers"]),
+    *(
+        ({"url": URL, "track": track}, 422, "invalid_request", ["track"])
+        for track in (0, -1, True, 1.5, "", "Hebrew", [1])
+    ),
     ({"url": URL, "job_id": "17"}, 422, "invalid_request", ["job_id"]),
     ({"url": URL, "expires_at": "2026-01-01T00:00:00"}, 422, "invalid_request", ["expires_at"]),
     ({"url": URL, "expires_at": "2020-01-01T00:00:00Z"}, 410, "expired", []),

@@ -48,6 +48,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "string": [1, True, 1.5, [], {}],
     "object": ["{}", '{"a": "b"}', 1, [], True],
 }
+TYPES = {"boolean": bool, "integer": int, "string": str, "object": dict}
 
 
 def test_a_value_of_another_type_is_refused_with_its_field(client: httpx.Client) -> None:
@@ -57,6 +58,8 @@ def test_a_value_of_another_type_is_refused_with_its_field(client: httpx.Client)
         for name, schema in fields.items():
             kinds = {kind.get("type") for kind in schema.get("anyOf", [schema])} - {"null"}
             for value in (value for kind in kinds for value in WRONG_TYPES.get(kind, ())):
+                if any(type(value) is TYPES[kind] for kind in kinds & TYPES.keys()):  # wrong for one, right for another
+                    continue
                 problem = check_problem(client.request(method, path, json={name: value}), 422, "invalid_request")
                 assert name in [item["field"].split(".")[0] for item in problem["errors"]], (path, name, value)
                 tried += 1

@@ -37,7 +37,7 @@ def test_the_same_key_with_another_wish_is_refused(shim: Shim, client: httpx.Cli
     """At either door, and also when the job was erased."""
     key = str(uuid4())
     job_id = client.post(TRANSCRIBE, json={"url": URL}, **keyed(key)).json()["job_id"]
-    for other in ({"url": URL + "2"}, {"url": URL, "language": "he"}, {"url": URL, "metadata": {"a": "b"}}):
+    for other in ({"url": URL + "2"}, {"url": URL, "language": "he"}, {"url": URL, "track": 2}):
         problem = check_problem(client.post(TRANSCRIBE, json=other, **keyed(key)), 422, "idempotency_key_reused")
         assert "new key" in problem["detail"]
     upload = client.post(UPLOAD, files={"file": ("a", b"RIFF")}, **keyed(key))

@@ -60,6 +60,23 @@ def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: htt
     assert client.get(hit["links"]["transcript"]).json()["segments"][hit["position"]]["start"] == 60.0
 
 
+def test_what_was_said_in_another_language_than_the_recording_is_found_as_that(
+    shim: Shim, client: httpx.Client, run_here: Run
+) -> None:
+    segments = tuple(
+        Segment(start=float(n), end=n + 1.0, text=text, language=language)
+        for n, (text, language) in enumerate((("our policies", "en"), ("וכשהבית היה ריק", "he"), ("policies", "ru")))
+    )
+    request = replace(FULL_REQUEST, job_id=uuid4(), tenant="acme", run=1, enhancement=None)
+    shim.complete(request, Transcript(language="en", duration=3.0, segments=segments))
+    for q, language, found in (("בית", "he", ["he"]), ("בית", "en", []), ("policies", None, ["en", "ru"])):
+        params = {"q": q} | ({"language": language} if language else {})
+        hits = client.get("/api/v1/search", params=params).json()["hits"]
+        assert [hit["language"] for hit in hits] == found
+    done = run_here("search", "policies", "--language", "ru", SCRIBE_API_URL=shim.url, SCRIBE_API_KEY=shim.key)
+    assert done.stdout.splitlines() == [f"{request.job_id} call-17", "  [00:00:02] policies"]
+
+
 def test_pages_follow_each_other_from_new_to_old(shim: Shim, client: httpx.Client) -> None:
     jobs = [said(shim, "refund", "refund again", hours=n) for n in range(3)]
     seen: list[tuple[str, int]] = []

@@ -88,15 +88,19 @@ def test_without_an_origin_there_is_no_way_back() -> None:
         redriven(SERDE, dead(b"x", origin=HERE), REPLAY, None, None, NOW)
 
 
-@given(requests(), st.integers(1, 2**31 - 1), st.none() | st.text(max_size=5), st.none() | st.text(max_size=5))
+CHANGE = st.none() | st.text(max_size=5)
+
+
+@given(requests(), st.integers(1, 2**31 - 1), CHANGE, CHANGE, CHANGE)
 def test_only_the_run_and_what_is_changed_differ(
-    request: JobRequested, run: int, model: str | None, language: str | None
+    request: JobRequested, run: int, model: str | None, language: str | None, track: str | None
 ) -> None:
-    again = of_run(request, run, NOW, Changes(model=model, language=language))
+    again = of_run(request, run, NOW, Changes(model=model, language=language, track=track))
     assert isinstance(again, JobRequested)
     assert again.run == run
     assert again.options.model == (request.options.model if model is None else model or None)
     assert again.options.language == (request.options.language if language is None else language or None)
+    assert again.options.track == (request.options.track if track is None else track or None)
     over = request.expires_at is not None and request.expires_at <= NOW
     assert again.expires_at == (None if over else request.expires_at)
     options, expires = request.options, request.expires_at

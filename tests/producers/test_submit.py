@@ -11,6 +11,7 @@ from producers.submit import Trace, check, fingerprint, job_record
 from schemas.errors import Permanent, Rejected
 from schemas.events import JobRequested, Options, Priority, Source
 from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
+from schemas.identity import digest_of
 from schemas.models import load_registry
 from schemas.permissions import free_policy
 from schemas.serde import Serde, to_json
@@ -36,11 +37,12 @@ def test_any_other_wish_is_another_request() -> None:
     others = [
         replace(BARE_REQUEST, source=Source(uri="https://media.example/call.opus?id=2")),
         replace(BARE_REQUEST, options=Options(language="he")),
+        replace(BARE_REQUEST, options=Options(track="2")),
         replace(BARE_REQUEST, metadata={"a": "b"}),
         replace(BARE_REQUEST, webhook_url="https://hooks.example/in"),
     ]
     digests = {fingerprint(to_json(request)) for request in [BARE_REQUEST, *others]}
-    assert len(digests) == 5
+    assert len(digests) == 6
 
 
 def test_an_upload_counts_by_its_content() -> None:
@@ -56,6 +58,15 @@ def test_what_a_file_is_called_makes_no_other_request() -> None:
     before = {**plain, "source": {name: value for name, value in plain["source"].items() if name != "name"}}
     assert fingerprint(to_json(named)) == fingerprint(plain) == fingerprint(before)
     assert asked_for(named) == asked_for(BARE_REQUEST)
+
+
+def test_an_option_that_came_later_makes_no_old_request_another_one() -> None:
+    """A job that the version before accepted is found again; one with the option is another one for both rules."""
+    plain = to_json(BARE_REQUEST)
+    before = {**plain, "options": {name: value for name, value in plain["options"].items() if name != "track"}}
+    wanted = replace(BARE_REQUEST, options=Options(track="he"))
+    assert fingerprint(plain) == fingerprint(before) != fingerprint(to_json(wanted))
+    assert asked_for(BARE_REQUEST) == digest_of(before) != asked_for(wanted)
 
 
 def test_the_record_goes_on_with_the_trace_of_the_request() -> None:

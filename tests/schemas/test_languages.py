@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.languages import CODES, likely_code
+from schemas.languages import _SHORT, CODES, likely_code, same_code
 from schemas.models import WHISPER_LANGUAGES
 
 
@@ -29,3 +29,15 @@ def test_what_was_meant(written: str, code: str | None) -> None:
 
 def test_every_language_of_whisper_has_a_name() -> None:
     assert set(CODES.values()) == WHISPER_LANGUAGES
+
+
+@pytest.mark.parametrize(
+    "ways", [("he", "heb", "iw", "he-IL", "Hebrew"), ("de", "ger", "deu", "de_AT"), ("grc", "GRC-x")]
+)
+def test_one_language_has_one_code_however_a_container_writes_it(ways: tuple[str, ...]) -> None:
+    assert len({same_code(way) for way in ways}) == 1
+
+
+def test_every_language_of_whisper_is_known_by_three_letters() -> None:
+    assert {same_code(three) for three in _SHORT} | {"haw", "yue"} == WHISPER_LANGUAGES
+    assert all(len(three) == 3 for three in _SHORT)

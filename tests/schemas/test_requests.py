@@ -74,6 +74,9 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
     assert code_of(replace(BARE_REQUEST, source=Source(uri=uri))) == "source_refused"
 
 
+WRONG_TRACKS = ("", "0", "-1", "01", "100", "1.5", "a:1", "Hebrew", "he IL", "../he", "he-" + "x" * 40, "٢", "he\n")
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
@@ -94,6 +97,7 @@ def test_addresses_that_cannot_be_fetched_are_refused(uri: str) -> None:
         (with_options(num_speakers=4, max_speakers=2), "options.num_speakers"),
         (with_options(prompt="x" * (MAX_PROMPT_CHARS + 1)), "options.prompt"),
         (with_options(hotwords="\x00"), "options.hotwords"),
+        *((with_options(track=track), "options.track") for track in WRONG_TRACKS),
         (replace(BARE_REQUEST, webhook_url="javascript:alert(1)"), "webhook_url"),
         (replace(BARE_REQUEST, webhook_url="https://u:p@hooks.example/"), "webhook_url"),
         (replace(BARE_REQUEST, webhook_url="https://hooks.example/" + "x" * 2000), "webhook_url"),
@@ -107,6 +111,16 @@ def test_a_field_out_of_bounds_is_named(request_: JobRequested, field: str) -> N
     """The message starts with the field."""
     assert code_of(request_) == "invalid_request"
     assert [name for name, _ in mistakes(request_)] == [field]
+
+
+@pytest.mark.parametrize("track", ["1", "32", "he", "heb", "HE", "pt-BR", "zh-Hans-CN"])
+def test_a_track_is_a_number_or_a_language(track: str) -> None:
+    assert mistakes(with_options(track=track)) == ()
+
+
+def test_the_name_of_a_language_is_answered_with_its_code() -> None:
+    ((_, message),) = mistakes(with_options(track="Hebrew"))
+    assert message.endswith("or its language, such as he; did you mean `he`?")
 
 
 def test_all_mistakes_are_told_at_once() -> None:

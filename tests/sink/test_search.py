@@ -45,7 +45,12 @@ async def db(database: str) -> AsyncIterator[Database]:
 
 
 async def write(
-    db: Database, texts: Sequence[str], language: str = "en", tenant: str = "acme", at: datetime = AT
+    db: Database,
+    texts: Sequence[str],
+    language: str = "en",
+    tenant: str = "acme",
+    at: datetime = AT,
+    languages: Sequence[str | None] = (),
 ) -> uuid.UUID:
     """A completed job, by the way of the persist app."""
     request = replace(BARE_REQUEST, job_id=uuid.uuid4(), tenant=tenant, requested_at=at)
@@ -58,7 +63,10 @@ async def write(
         outcome=Outcome.COMPLETED,
         completed_at=at,
     )
-    segments = tuple(Segment(start=float(n), end=n + 1.0, text=text, speaker="A") for n, text in enumerate(texts))
+    segments = tuple(
+        Segment(start=float(n), end=n + 1.0, text=text, speaker="A", language=own)
+        for n, (text, own) in enumerate(zip(texts, languages or [None] * len(texts), strict=True))
+    )
     transcript = Transcript(language=language, duration=float(len(texts)), segments=segments)
     async with db.transaction() as connection:
         await apply_request(connection, request)
@@ -169,6 +177,46 @@ async def test_the_language_of_the_transcript_decides_how_it_is_searched(db: Dat
     assert [hit.language for hit in (await find(db, "policies", language="en")).hits] == ["en"]
     assert [hit.language for hit in (await find(db, "häuser", language="de")).hits] in (["de"], [])  # by its locale
     assert (await find(db, "policies", language="fr")).hits == ()
+
+
+THREE = (
+    ("our refund policies", None),
+    ("וכשהבית היה ריק", "he"),
+    ("мы ждали возврата денег", "ru"),
+    ("policies", "he"),
+)
+
+
+async def test_each_segment_is_found_as_one_in_its_own_language(db: Database) -> None:
+    """By the forms of that language, whatever the language of the recording is; English where nobody knows better."""
+    job_id = await write(db, [text for text, _ in THREE], languages=[language for _, language in THREE])
+    for text, language, where in (
+        ("policy", None, [0, 3]),  # Latin words in Hebrew are taken as English ones
+        ("policy", "en", [0]),
+        ("policy", "he", [3]),
+        ("בית", None, [1]),
+        ("לבית", "he", [1]),
+        ("בית", "en", []),
+        ("возврата", "ru", [2]),
+        ("возврата", "en", []),
+    ):
+        hits = (await find(db, text, language=language)).hits
+        assert [(hit.job_id, hit.position) for hit in hits] == [(job_id, position) for position in where], text
+        assert [hit.language for hit in hits] == [THREE[position][1] or "en" for position in where]
+        assert all(marked(hit.snippet) for hit in hits)
+
+
+async def test_segments_from_before_are_taken_anew_in_their_own_language(db: Database) -> None:
+    """Migration 0027 gave them a language, 0028 the way to be found by it; between the two they were taken for English."""
+    await write(db, [text for text, _ in THREE], languages=[language for _, language in THREE])
+    async with db.transaction() as connection:
+        await connection.execute(
+            "UPDATE segment_search SET language = 'en', words = scribe_search_vector('acme', 'en', '')"
+        )
+    assert await positions(db, "בית") == []
+    assert (await index_missing(db), await index_missing(db)) == (3, 0)
+    assert await positions(db, "לבית", "he") == [1]
+    assert await positions(db, "возврата", "ru") == [2]
 
 
 async def test_only_own_transcripts_are_found_whatever_is_asked(db: Database) -> None:

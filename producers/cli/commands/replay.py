@@ -28,6 +28,9 @@ def replay(
     language: Annotated[
         str | None, typer.Option(help="Another language; '': the model's default or detection.")
     ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Another audio track, by number or language; '': the default one.")
+    ] = None,
     results: Annotated[
         str | None,
         typer.Option(

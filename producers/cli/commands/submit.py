@@ -29,6 +29,9 @@ def submit(
     min_speakers: Annotated[int | None, typer.Option(help="At least so many.")] = None,
     max_speakers: Annotated[int | None, typer.Option(help="At most so many.")] = None,
     channels: Annotated[Channels | None, typer.Option(help="What becomes of stereo.")] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Which audio track is heard: its number, from 1, or its language.")
+    ] = None,
     hotwords: Annotated[str | None, typer.Option(help="Words to expect.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Text that might have come before.")] = None,
     words: Annotated[bool | None, typer.Option("--words/--no-words", help="Times of words.")] = None,

@@ -11,9 +11,38 @@ from schemas.errors import Permanent
 def test_default_tracks_come_first() -> None:
     tracks = (Track(1), Track(2, default=True), Track(3), Track(4, default=True))
     assert [track.number for track in in_order(tracks)] == [2, 4, 1, 3]
-    assert [track.number for track in in_order(tracks, 3)] == [3]
-    with pytest.raises(Permanent, match=r"no audio track 9 .* there are: 1, 2, 3, 4"):
-        in_order(tracks, 9)
+    assert [track.number for track in in_order(tracks, "3")] == [3]
+
+
+LANGUAGES = (
+    Track(1, language="eng"),
+    Track(2, language="heb", title="Commentary"),
+    Track(3, language="heb", default=True),
+    Track(4, language="pt-br"),
+    Track(5, language="por"),
+    Track(6),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [("en", [1]), ("HE", [3, 2]), ("heb", [3, 2]), ("iw", [3, 2]), ("pt-BR", [4]), ("pt", [4, 5]), ("pt-PT", [4, 5])],
+)
+def test_a_language_chooses_its_tracks_however_it_is_written(wanted: str, numbers: list[int]) -> None:
+    """Of several the default one is tried first."""
+    assert [track.number for track in in_order(LANGUAGES, wanted)] == numbers
+
+
+@pytest.mark.parametrize("wanted", ["7", "99", "fr", "e"])
+def test_a_track_that_is_not_there_is_an_error_that_says_what_is(wanted: str) -> None:
+    with pytest.raises(Permanent) as caught:
+        in_order(LANGUAGES, wanted)
+    assert caught.value.code == "media_no_track"
+    assert caught.value.detail == (
+        f"{wanted}; there are 6 that can be decoded: 1 (eng), 2 (heb, 'Commentary'), 3 (heb), 4 (pt-br), 5 (por) and 1 more"
+    )
+    with pytest.raises(Permanent, match="there is 1 that can be decoded: 1"):
+        in_order((Track(1),), wanted)
 
 
 def test_others_are_named_with_what_is_known_of_them() -> None:
