@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gpu_consumers.core.merge import Turn
+from gpu_consumers.core.turns import heard_turns
 from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds
 from gpu_consumers.tape import Answer, Tape
 from schemas.errors import Fatal, NotOwner, Transient
@@ -145,9 +146,14 @@ def _diarize(
             hook=_hook(progress, length, tape),
         )
     progress(length)
-    turns = output.exclusive_speaker_diarization.itertracks(yield_label=True)
-    found = (Turn(max(0.0, float(s.start)), min(length, float(s.end)), str(label)) for s, _, label in turns)
-    return tuple(sorted((turn for turn in found if turn.end > turn.start), key=lambda turn: turn.start))
+    exclusive = _turns(output.exclusive_speaker_diarization, length)
+    return heard_turns(exclusive, _turns(output.speaker_diarization, length))
+
+
+def _turns(annotation: Any, length: float) -> list[Turn]:
+    tracks = annotation.itertracks(yield_label=True)
+    found = (Turn(max(0.0, float(s.start)), min(length, float(s.end)), str(label)) for s, _, label in tracks)
+    return [turn for turn in found if turn.end > turn.start]
 
 
 def _hook(progress: Progress, length: float, tape: Tape) -> Callable[..., None]:

@@ -12,7 +12,9 @@ from typing import TypeVar
 
 from gpu_consumers.core.settle import STICKY, DeviceLost
 from gpu_consumers.engine import Diarizer, Transcriber
-from gpu_consumers.fetch import digest_of
+from gpu_consumers.models import hub
+from gpu_consumers.models.errors import Unreachable
+from gpu_consumers.models.store import fetched_folder, files_of, mistakes_in
 from schemas.errors import Fatal, Permanent, ScribeError, Transient
 from schemas.events import ModelInfo
 from schemas.models import ModelEntry, ModelRegistry
@@ -137,33 +139,36 @@ def choose_device(wanted: str, available: bool) -> str:
 
 
 def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
-    """Where the files of a model lie; a hub model is fetched when it is not in the cache. Raises Fatal, Transient."""
+    """Where the files of a model lie; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
     if entry.path is not None:
         if not entry.path.is_dir():
             raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")
         return entry.path
-    hub = importlib.import_module("huggingface_hub")
-    where = {"repo_id": entry.hub, "revision": entry.revision, "cache_dir": cache}
+    if entry.wheels:
+        return _fetched_before(entry, cache)
+    if folder := hub.cached_folder(entry, cache):
+        return folder
+    log.info("model %s: fetching %s", entry.name, entry.source)
     try:
-        return Path(hub.snapshot_download(**where, local_files_only=True))
-    except (OSError, ValueError):  # not here yet
-        log.info("model %s: fetching %s", entry.name, entry.hub)
-    try:
-        return Path(hub.snapshot_download(**where))
-    except (OSError, ValueError, RuntimeError) as error:
-        if importlib.import_module("huggingface_hub.constants").HF_HUB_OFFLINE:
-            raise Fatal(
-                f"model '{entry.name}': {entry.hub} is not on this machine, and the hub is switched off"
-            ) from error
-        raise Transient(f"model '{entry.name}' could not be fetched: {type(error).__name__}: {error}") from error
+        return hub.fetched_folder(entry, cache)
+    except Unreachable as error:
+        raise Transient(str(error)) from error
+
+
+def _fetched_before(entry: ModelEntry, cache: Path | None) -> Path:
+    folder = fetched_folder(entry, cache)
+    if not folder.is_dir():
+        raise Fatal(
+            f"model '{entry.name}' is not on this machine ({folder}): run `scribe-gpu models fetch {entry.name}`"
+        )
+    return folder
 
 
 def checked_digest(entry: ModelEntry, folder: Path) -> str:
     """One sha256 over all files of a model; raises Fatal when one is not the one that the registry pins."""
-    found = {str(path.relative_to(folder).as_posix()): digest_of(path) for path in _files(folder)}
-    for name, expected in entry.sha256.items():
-        if found.get(name) != expected:
-            raise Fatal(f"model '{entry.name}': {name} is {found.get(name, 'missing')}, not {expected}")
+    found = files_of(folder)
+    if mistakes := mistakes_in(entry, found):
+        raise Fatal(f"model '{entry.name}': {mistakes[0]}")
     return digest_of_all(found)
 
 
@@ -177,7 +182,3 @@ def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
     """Files that torch would unpickle and for whose content nobody vouches in the registry."""
     found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
     return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))

@@ -62,6 +62,17 @@ def one_command(declared: Callable[..., None]) -> typer.Typer:
     return app
 
 
+def process_with_commands() -> typer.Typer:
+    """A process that its callback runs when no command is named."""
+    return typer.Typer(
+        cls=ProcessGroup,
+        invoke_without_command=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+
+
 class Group(TyperGroup):
     """Commands that can be listed and completed without pydantic, by which typer reads values."""
 
@@ -81,9 +92,11 @@ class Group(TyperGroup):
                 parameter.process_value = _as_typed  # type: ignore[assignment, method-assign]
         return command
 
+    runs_without_command = False
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The rest of the line; without any the help is shown, which is not what a script meant."""
-        if not args and not ctx.resilient_parsing:
+        if not args and not ctx.resilient_parsing and not self.runs_without_command:
             typer.echo(ctx.get_help(), err=True)
             ctx.exit(MISTAKE)
         return super().parse_args(ctx, args)
@@ -94,6 +107,12 @@ class Group(TyperGroup):
         rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if not command.hidden]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class ProcessGroup(Group):
+    """Commands beside a process: a line without any is its start."""
+
+    runs_without_command = True
 
 
 def _as_typed(_context: Any, value: Any) -> Any:

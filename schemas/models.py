@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +15,7 @@ from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
 from schemas.findings import finding, text_of
 from schemas.languages import likely_code
+from schemas.model_sources import FileName, Sha256, Wheel
 from schemas.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
@@ -22,29 +23,59 @@ ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diar
 
 
 class ModelEntry(BaseModel):
-    """One model: a folder (`path`) or a hub id (`hub`), its languages and its number format."""
+    """One model: where its files come from (a folder, the hub or wheels), its languages and its number format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=r"^\w[\w.+/-]*$")
     engine: Literal["faster-whisper", "pyannote"]
     path: Path | None = None
     hub: str | None = None
     revision: str | None = None
+    wheels: tuple[Wheel, ...] = ()
+    members: Mapping[FileName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Of a model from wheels: each file and the members of wheels that it is joined of."""
+    converter: Literal["pyannote-campplus"] | None = None  # what makes the model of the files taken out of wheels
+    size: int | None = None  # bytes of all files
+    license: str | None = None  # SPDX
     languages: tuple[str, ...] = ()  # empty: all that Whisper knows
     default_language: str | None = None
     detects_language: bool = True
     translates: bool = True
     compute_type: str = "default"
     stand_in: bool = False  # a small model for tests and laptops, not for real speech
-    sha256: Mapping[str, str] = Field(default_factory=dict)  # file name to digest, checked before loading
+    sha256: Mapping[FileName, Sha256] = Field(default_factory=dict)  # file name to digest, checked before loading
     description: str = ""
 
     @model_validator(mode="after")
     def _one_place(self) -> "ModelEntry":
-        if (self.path is None) == (self.hub is None):
-            raise ValueError(f"model {self.name}: give either path or hub")
+        if [self.path is not None, self.hub is not None, bool(self.wheels)].count(True) != 1:
+            raise ValueError(f"model {self.name}: give one of path, hub and wheels")
+        if self.revision is not None and self.hub is None:
+            raise ValueError(f"model {self.name}: a revision is one of the hub")
+        if bool(self.wheels) != bool(self.members) or (self.converter and not self.wheels):
+            raise ValueError(f"model {self.name}: members and converter belong to wheels")
         return self
+
+    @model_validator(mode="after")
+    def _all_pinned(self) -> "ModelEntry":
+        if self.wheels and (not self.sha256 or (self.converter is None and self.sha256.keys() != self.members.keys())):
+            raise ValueError(f"model {self.name}: a model from wheels has the sha256 of each of its files")
+        return self
+
+    @property
+    def folder_name(self) -> str:
+        """Its folder among those that were fetched."""
+        return self.name.replace("/", "--")
+
+    @property
+    def source(self) -> str:
+        """Where its files come from, in words."""
+        if self.path is not None:
+            return str(self.path)
+        if self.hub is not None:
+            return f"hub {self.hub}{f'@{self.revision}' if self.revision else ''}"
+        return " + ".join(f"wheel {wheel.package} {wheel.version}" for wheel in self.wheels)
 
 
 @dataclass(frozen=True, slots=True)

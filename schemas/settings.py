@@ -296,7 +296,7 @@ class ModelSettings(_Settings):
     diarizer: str | None = None
     """Registry entry of the diarizer; unset: the file's default."""
     models_cache: Path | None = None
-    """Folder where hub models are kept; unset: the hub client's own."""
+    """Folder of fetched models; unset: the hub client's own, for those from wheels `.cache/scribe-rabbit/models` below the home."""
 
 
 class TenantSettings(_Settings):

@@ -11,7 +11,9 @@ ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
 EDGE = 1.0  # seconds between a turn's end and its outermost word that the alignment may have got wrong
-GAP = 1.0  # seconds of silence that end a segment
+GAP = 1.0  # seconds of silence between two words that end a segment
+PAUSE = 0.7  # seconds between two turns that do, which are measured better
+PAUSE_AFTER_SENTENCE = 0.3  # and between two turns where a sentence ends
 SENTENCE_AFTER = 12.0  # seconds after which the end of a sentence ends a segment
 LONGEST = 30.0  # seconds after which a segment ends anyway
 QUOTES = "\"'”’»)]"  # may stand behind the end of a sentence
@@ -23,11 +25,16 @@ NOBODY = "no speakers found"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch of time in which one speaker speaks; seconds."""
+    """A stretch of time in which one speaker speaks; seconds.
+
+    `since` and `until`: where the voice begins and ends beside others; None: as the turn.
+    """
 
     start: float
     end: float
     speaker: str
+    since: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,8 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         if not segment.words
     ]
     voiced = _fitted(_smooth(_sweep(words, ordered)))
-    segments = sorted((*segments_of(_words(voiced), transcript.language), *wordless), key=lambda s: s.start)
+    cut = (segment for run in _runs(voiced) for segment in segments_of(_words(run), transcript.language))
+    segments = sorted((*cut, *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
 
@@ -147,10 +155,28 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
             start = min(max(item.word.start, turn.start), turn.end)
             end = max(min(item.word.end, turn.end), start)
             if index == 0 and start - turn.start <= EDGE:
-                start = turn.start
+                start = turn.start if turn.since is None else turn.since
             if index == len(run) - 1 and turn.end - end <= EDGE:
-                end = turn.end
+                end = turn.end if turn.until is None else turn.until
             yield replace(item, word=replace(item.word, start=round(start, 3), end=round(end, 3)))
+
+
+def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
+    """Words up to where the speaker pauses, which turns tell better than the times of words."""
+    run: list[_Voiced] = []
+    for item in voiced:
+        if run and _pauses(run[-1], item):
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run
+
+
+def _pauses(before: _Voiced, after: _Voiced) -> bool:
+    if before.turn is None or after.turn is None:
+        return False
+    return after.turn.start - before.turn.end > (PAUSE_AFTER_SENTENCE if _ends_sentence(before.word) else PAUSE)
 
 
 def _doubtful(island: Sequence[_Voiced]) -> bool:
@@ -198,9 +224,13 @@ def _ends(part: Sequence[Word], word: Word) -> bool:
         word.speaker != last.speaker
         or word.language != last.language
         or word.start - last.end > GAP
-        or (length >= SENTENCE_AFTER and last.text.rstrip(QUOTES).endswith(SENTENCE_END))
+        or (length >= SENTENCE_AFTER and _ends_sentence(last))
         or word.end - part[0].start > LONGEST
     )
+
+
+def _ends_sentence(word: Word) -> bool:
+    return word.text.rstrip(QUOTES).endswith(SENTENCE_END)
 
 
 def _segment(words: Sequence[Word], language: str, channel: int | None) -> Segment:

@@ -1,6 +1,7 @@
 """The real engines with the stand-in models, on the checked-in recordings."""
 
 import hashlib
+import re
 import socket
 import threading
 from collections import Counter
@@ -221,12 +222,8 @@ def test_stages_are_made_with_their_models_ready(tmp_path: Path) -> None:
     transcribe, diarize = create_stages(["transcribe", "diarize"], Serde(), settings, Policies())
     assert (transcribe.group, transcribe.workers) == (TRANSCRIBERS, 3)
     assert (diarize.group, diarize.workers) == (DIARIZERS, 1)
-    wrong = (
-        MODELS.read_text()
-        .replace('path = "', f'path = "{MODELS.parent}/')
-        .replace('"config.json" = "', '"config.json" = "0')
-    )
-    (tmp_path / "models.toml").write_text(wrong)
+    moved = MODELS.read_text().replace('path = "', f'path = "{MODELS.parent}/')
+    (tmp_path / "models.toml").write_text(re.sub(r'("config.json" = ").{4}', r"\g<1>0000", moved))
     with pytest.raises(Fatal, match=r"config\.json"):
         create_stages(
             ["transcribe"], Serde(), settings.model_copy(update={"models_file": tmp_path / "models.toml"}), Policies()

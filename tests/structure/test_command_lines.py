@@ -12,6 +12,7 @@ from typing import get_type_hints
 import pytest
 import typer
 
+from gpu_consumers.command import cli as gpu_cli
 from gpu_consumers.command import run as run_gpu
 from producers.cli.app import create_cli
 from producers.commands import run_api, run_relay
@@ -65,6 +66,7 @@ def declared(app: typer.Typer, words: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 COMMANDS = {f"scribe {words}": callback for words, callback in declared(create_cli())}
 COMMANDS |= {f"scribe-streams {words}": callback for words, callback in declared(streams_cli)}
+COMMANDS |= {f"scribe-gpu {words}": callback for words, callback in declared(gpu_cli)}
 COMMANDS |= {"scribe-api": run_api, "scribe-relay": run_relay, "scribe-gpu": run_gpu}
 
 

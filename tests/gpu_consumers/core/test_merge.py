@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from gpu_consumers.core.merge import (
     LONGEST,
     NOBODY,
+    PAUSE,
+    PAUSE_AFTER_SENTENCE,
     REACH,
     Turn,
     assign,
@@ -157,6 +159,30 @@ def test_words_that_no_turn_covers_keep_their_times() -> None:
     times = [(w.start, w.end) for segment in merged.segments for w in segment.words]
     assert times[1:4] == [(3.9, 4.2), (4.3, 4.5), (4.6, 4.9)]
     assert times[0] == (0.8, 2.0)  # the only one of its turn, so it reaches to both ends
+
+
+@pytest.mark.parametrize(
+    ("said", "until", "segments"),
+    [
+        ("Hello", 3.0 - PAUSE + 0.1, 1),
+        ("Hello", 3.0 - PAUSE - 0.1, 2),
+        ("Hello.", 3.0 - PAUSE_AFTER_SENTENCE + 0.1, 1),
+        ("Hello.", 3.0 - PAUSE_AFTER_SENTENCE - 0.1, 2),
+    ],
+)
+def test_a_segment_ends_where_its_speaker_pauses(said: str, until: float, segments: int) -> None:
+    """As the turns have it: the times of words hide short silences."""
+    spoken = transcript(Segment(start=1, end=3.5, text="", words=(word(1.0, 2.9, said), word(2.9, 3.5))))
+    merged = merge(spoken, [Turn(1.0, until, "a"), Turn(3.0, 4.0, "a")])
+    assert [s.text for s in merged.segments] == ([f"{said} w"] if segments == 1 else [said, "w"])
+    assert merged.segments[0].end == pytest.approx(4.0 if segments == 1 else until)
+
+
+def test_two_who_speak_at_once_have_both_their_time() -> None:
+    """Words go by turns that exclude each other, segments reach as far as the voices do."""
+    spoken = transcript(Segment(start=0, end=5, text="", words=(word(0.5, 1.9), word(2.0, 4.5, "yes"))))
+    merged = merge(spoken, [Turn(0.2, 2.0, "a", until=2.6), Turn(2.0, 4.8, "b", since=1.7)])
+    assert [(s.start, s.end, s.text) for s in merged.segments] == [(0.2, 2.6, "w"), (1.7, 4.8, "yes")]
 
 
 def test_no_turns_mean_no_speakers_and_a_warning() -> None:

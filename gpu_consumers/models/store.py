@@ -1,0 +1,33 @@
+"""The folder of models that were fetched: where each lies, and whether it is what the registry pins."""
+
+from pathlib import Path
+
+from gpu_consumers.fetch import digest_of
+from schemas.models import ModelEntry
+
+DEFAULT = Path(".cache", "scribe-rabbit", "models")  # below the user's home
+
+
+def models_folder(cache: Path | None) -> Path:
+    """SCRIBE_MODELS_CACHE, or a folder of the user's own."""
+    return cache if cache is not None else Path.home() / DEFAULT
+
+
+def fetched_folder(entry: ModelEntry, cache: Path | None) -> Path:
+    """Where a model from wheels lies when it was fetched."""
+    return models_folder(cache) / entry.folder_name
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """All files of a model with their sha256, but for hidden ones."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.relative_to(folder).as_posix(): digest_of(path) for path in found}
+
+
+def mistakes_in(entry: ModelEntry, found: dict[str, str]) -> list[str]:
+    """What differs from what the registry pins, one sentence a file; nothing for files that it does not name."""
+    return [
+        f"{name} is {found.get(name, 'missing')}, not {expected}"
+        for name, expected in entry.sha256.items()
+        if found.get(name) != expected
+    ]
