@@ -24,7 +24,7 @@ from tests.system.sound import write_wav
 
 LOUDNESS = 0.08  # of every sentence, as root mean square
 EDGE = 0.05  # seconds around a turn that is cut out
-PAUSES = (0.0, 0.2, 0.4, 0.8, 1.5, 3.0)
+PAUSES = "0,0.2,0.4,0.8,1.5,3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,7 @@ def main(
     target: Annotated[Path, typer.Argument(help="Folder to write.")],
     voices: Annotated[str, typer.Option(help="Who speaks, with commas: a, b, ... of the orders.")] = "spk1,spk2",
     orders: Annotated[str, typer.Option(help="With commas: ab,ba is each of two voices first.")] = "ab,ba",
-    pauses: Annotated[str, typer.Option(help="Seconds between two sentences, with commas.")] = ",".join(
-        f"{pause:g}" for pause in PAUSES
-    ),
+    pauses: Annotated[str, typer.Option(help="Seconds between two sentences, with commas.")] = PAUSES,
     sentences: Annotated[int, typer.Option(min=1, help="At most so many of each voice.")] = 100,
 ) -> None:
     """Make conversations of real voices that speak in turn, and the references to measure them with."""
