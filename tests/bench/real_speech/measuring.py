@@ -1,0 +1,163 @@
+"""One recording through the product and through the stock libraries, scored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gpu_consumers.core.merge import Turn
+from gpu_consumers.loading import folder_of
+from producers.subtitles import cues
+from schemas.events import Options
+from schemas.models import ModelEntry, ModelRegistry
+from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
+from tests.bench.real_speech.listening import Duration, overheard
+from tests.bench.real_speech.product import Done, Product, decoded, engines_of
+from tests.bench.real_speech.references import Recording, Spoken
+from tests.bench.real_speech.speaker_scores import (
+    DiarizationErrors,
+    RightSpeakers,
+    diarization_errors,
+    right_speakers,
+    spans_of,
+)
+from tests.bench.real_speech.stock import StockPyannote, StockWhisper, Text
+from tests.bench.real_speech.word_scores import Fidelity, WordErrors, fidelity, word_errors
+
+HEARERS = ("product", "once", "sequential", "batched")
+
+
+@dataclass(frozen=True, slots=True)
+class HeardBy:
+    """What one of HEARERS heard; `errors` is None where no reference says what was said."""
+
+    text: str
+    errors: WordErrors | None
+    duration: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who speaks: numbers of speakers, words with the right one, and the turns of the product and of stock pyannote."""
+
+    true: int
+    found: int
+    words: RightSpeakers
+    product: DiarizationErrors
+    stock: DiarizationErrors
+    stock_duration: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One recording; `whole`: both stages with fetching and decoding."""
+
+    name: str
+    seconds: float
+    language: str
+    heard: Mapping[str, HeardBy]
+    speech: float
+    uncovered: float
+    fidelity: Fidelity
+    cues: CueLimits
+    diarizing: Duration
+    whole: Duration
+    warnings: tuple[str, ...] = ()
+    speakers: Speakers | None = None
+
+    @property
+    def invented(self) -> int:
+        """Words that the product heard where nobody speaks."""
+        errors = self.heard["product"].errors
+        return errors.inserted if errors is not None and not errors.words else 0
+
+    @property
+    def needs_no_second_hearing(self) -> bool:
+        """Whether it brought nothing."""
+        return self.heard["product"].text.split() == self.heard["once"].text.split()
+
+
+@dataclass(slots=True)
+class Bench:
+    """Everything loaded and tried out, so that no recording pays for that."""
+
+    registry: ModelRegistry
+    model: ModelEntry
+    device: str
+    diarizes: bool
+    folder: Path
+    product: Product = field(init=False)
+    whisper: StockWhisper = field(init=False)
+    pyannote: StockPyannote | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        engines = engines_of(self.registry, self.device)
+        engines.transcriber(self.model.name)
+        self.product = Product(self.registry, engines, self.folder / "cache")
+        self.whisper = StockWhisper(self.model, folder_of(self.model, None), self.device)
+        self.pyannote = None
+        if self.diarizes:
+            engines.diarizer()
+            self.pyannote = StockPyannote(folder_of(self.registry.models[self.registry.diarizer], None), self.device)
+
+    def measure(self, recording: Recording) -> Measured:
+        """One recording; nothing else should be at work on the machine."""
+        truth, language = recording.reference.turns, self._told(recording)
+        diarizes = self.pyannote is not None and bool(truth)
+        with overheard() as every:
+            done = self.product.transcribe(
+                recording.path, Options(model=self.model.name, language=language, diarize=diarizes)
+            )
+        samples, seconds = decoded(recording.path, self.folder)
+        with overheard() as first:
+            once = self.whisper.once(samples, language)
+        texts = {
+            "product": Text(" ".join(segment.text for segment in done.transcript.segments), done.transcribing),
+            "once": once,
+            "sequential": self.whisper.sequential(samples, language),
+            "batched": self.whisper.batched(samples, language),
+        }
+        return Measured(
+            name=recording.name,
+            seconds=seconds,
+            language=done.transcript.language,
+            heard={name: _scored(text, recording) for name, text in texts.items()},
+            speech=done.transcript.speech or 0.0,
+            uncovered=done.transcript.uncovered or 0.0,
+            fidelity=fidelity(done.transcript, first, every),
+            cues=cue_limits(cues(done.transcript)),
+            diarizing=done.diarizing,
+            whole=done.whole,
+            warnings=done.transcript.warnings,
+            speakers=_speakers(truth, done, *self.pyannote.turns(samples), seconds)
+            if self.pyannote and diarizes
+            else None,
+        )
+
+    def knows(self, recording: Recording) -> bool:
+        """Whether the model can be asked to hear it."""
+        known = self.model.languages
+        return not known or recording.reference.language in (*known, None)
+
+    def _told(self, recording: Recording) -> str | None:
+        """The language that has to be named, for a model that does not find out."""
+        if self.model.default_language is None and not self.model.detects_language:
+            return recording.reference.language or self.model.languages[0]
+        return self.model.default_language
+
+
+def _scored(text: Text, recording: Recording) -> HeardBy:
+    wanted = recording.reference.text
+    return HeardBy(text.text, None if wanted is None else word_errors(wanted, text.text), text.duration)
+
+
+def _speakers(
+    truth: Sequence[Spoken], done: Done, stock: Sequence[Turn], stock_duration: Duration, seconds: float
+) -> Speakers:
+    return Speakers(
+        true=len({turn.speaker for turn in truth}),
+        found=len(done.transcript.speakers),
+        words=right_speakers(truth, done.transcript),
+        product=diarization_errors(truth, spans_of(done.transcript), seconds),
+        stock=diarization_errors(truth, stock, seconds),
+        stock_duration=stock_duration,
+    )

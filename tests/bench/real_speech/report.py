@@ -1,0 +1,160 @@
+"""What was measured, for people as tables and for programs as JSON."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from rich.table import Table
+
+from tests.bench.real_speech.cue_scores import CueLimits
+from tests.bench.real_speech.measuring import HEARERS, Measured
+from tests.bench.real_speech.speaker_scores import COLLAR, DiarizationErrors, RightSpeakers
+from tests.bench.real_speech.word_scores import WordErrors
+
+LEGEND = f"""\
+product: the stages of scribe-gpu; once: its transcriber without the second hearing; sequential, batched: faster-whisper itself.
+WER: words substituted, deleted and inserted per word of the reference, in lower case and without signs; deleted alone after /.
+without words: seconds of speech that no word covers. torn, foreign: words and segments that the model did not write so.
+DER: missed, invented and confused seconds per second of speech, overlaps counted, without a collar (with {COLLAR} s).
+s, cpu: seconds by the clock, and of the processor."""
+
+
+def faults(measured: Iterable[Measured]) -> list[str]:
+    """What may not be, whatever the weights: words where nobody speaks, texts that are not the model's, cues too long."""
+    found = []
+    for item in measured:
+        counts = {
+            "words without speech": item.invented,
+            "torn words": len(item.fidelity.torn),
+            "segments that the model did not write": len(item.fidelity.foreign),
+            "cues that are too long": item.cues.above,
+        }
+        found += [f"{item.name}: {count} {what}" for what, count in counts.items() if count]
+    return found
+
+
+def words_table(measured: Sequence[Measured]) -> Table:
+    """Words, each hearer's, and what became of the model's text."""
+    table = Table("recording", "words", *HEARERS, "without words", "again", "torn", "foreign", title="Words")
+    for item in measured:
+        errors = [item.heard[name].errors for name in HEARERS]
+        table.add_row(item.name, *_words(errors, [_count(item, name) for name in HEARERS]), *_text(item))
+    total = [sum((_errors(item, name) for item in measured), WordErrors()) for name in HEARERS]
+    speech, uncovered = sum(item.speech for item in measured), sum(item.uncovered for item in measured)
+    texts = [item.fidelity for item in measured]
+    table.add_section()
+    table.add_row(
+        "in total",
+        *_words(total, [""] * len(HEARERS)),
+        f"{uncovered:.1f} of {speech:.0f} s",
+        f"{sum(text.heard_again for text in texts)} of {sum(text.segments for text in texts)}",
+        str(sum(len(text.torn) for text in texts)),
+        str(sum(len(text.foreign) for text in texts)),
+    )
+    return table
+
+
+def speakers_table(measured: Sequence[Measured]) -> Table:
+    """Who spoke, where the reference says so."""
+    table = Table("recording", "found / true", "right words", "DER", "stock DER", title="Speakers")
+    rows = [(item.name, item.speakers) for item in measured if item.speakers is not None]
+    for name, found in rows:
+        table.add_row(name, f"{found.found} / {found.true}", *_who(found.words, found.product, found.stock))
+    table.add_section()
+    table.add_row(
+        "in total",
+        f"{sum(found.found for _, found in rows)} / {sum(found.true for _, found in rows)}",
+        *_who(
+            sum((found.words for _, found in rows), RightSpeakers()),
+            sum((found.product for _, found in rows), DiarizationErrors()),
+            sum((found.stock for _, found in rows), DiarizationErrors()),
+        ),
+    )
+    return table
+
+
+def cues_table(measured: Sequence[Measured]) -> Table:
+    """Subtitles."""
+    table = Table("recording", "cues", "longest s", "characters", "characters / s", "too long", title="Subtitles")
+    for name, cues in [*((item.name, item.cues) for item in measured), ("in total", _cues(measured))]:
+        table.add_row(
+            name,
+            str(cues.count),
+            f"{cues.longest_seconds:.2f}",
+            str(cues.longest_characters),
+            f"{cues.fastest:.1f}",
+            str(cues.above),
+        )
+    return table
+
+
+def times_table(measured: Sequence[Measured]) -> Table:
+    """How long each took, s / cpu."""
+    headings = ("recording", "seconds", *HEARERS, "diarizer", "stock pyannote", "both stages")
+    table = Table(*headings, title="Seconds / of the processor")
+    names = ["in total", "where once is enough"]
+    enough = [item for item in measured if item.needs_no_second_hearing]
+    for name, items in [*((item.name, [item]) for item in measured), *zip(names, (measured, enough), strict=True)]:
+        heard = [[item.heard[hearer].duration for item in items] for hearer in HEARERS]
+        stock = [item.speakers.stock_duration for item in items if item.speakers is not None]
+        spans = [*heard, [item.diarizing for item in items], stock, [item.whole for item in items]]
+        seconds = ((sum(d.seconds for d in span), sum(d.cpu for d in span)) for span in spans)
+        table.add_row(
+            name, f"{sum(item.seconds for item in items):.0f}", *(f"{wall:.1f} / {cpu:.1f}" for wall, cpu in seconds)
+        )
+    return table
+
+
+def as_json(model: str, diarizer: str | None, measured: Sequence[Measured]) -> dict[str, object]:
+    """All of it, texts included."""
+    totals = {name: asdict(sum((_errors(item, name) for item in measured), WordErrors())) for name in HEARERS}
+    return {
+        "model": model,
+        "diarizer": diarizer,
+        "word_errors": totals,
+        "faults": faults(measured),
+        "recordings": [asdict(item) for item in measured],
+    }
+
+
+def _errors(item: Measured, hearer: str) -> WordErrors:
+    """Words that are invented where nobody speaks are no part of a rate."""
+    errors = item.heard[hearer].errors
+    return errors if errors is not None and errors.words else WordErrors()
+
+
+def _count(item: Measured, hearer: str) -> str:
+    return f"{len(item.heard[hearer].text.split())} words"
+
+
+def _words(errors: Sequence[WordErrors | None], otherwise: Sequence[str]) -> list[str]:
+    cells = [
+        rest if found is None or found.rate is None else f"{100 * found.rate:.1f} % / {found.deleted}"
+        for found, rest in zip(errors, otherwise, strict=True)
+    ]
+    return ["" if errors[0] is None else str(errors[0].words), *cells]
+
+
+def _text(item: Measured) -> list[str]:
+    text = item.fidelity
+    return [
+        f"{item.uncovered:.1f} of {item.speech:.0f} s",
+        f"{text.heard_again} of {text.segments}",
+        str(len(text.torn)),
+        str(len(text.foreign)),
+    ]
+
+
+def _who(words: RightSpeakers, product: DiarizationErrors, stock: DiarizationErrors) -> list[str]:
+    share = "" if words.rate is None else f"{100 * words.rate:.1f} % of {words.judged}"
+    return [share, _der(product), _der(stock)]
+
+
+def _der(errors: DiarizationErrors) -> str:
+    if errors.rate is None:
+        return ""
+    inside = "" if errors.rate_inside is None else f" ({100 * errors.rate_inside:.1f} %)"
+    return f"{100 * errors.rate:.1f} %{inside}"
+
+
+def _cues(measured: Iterable[Measured]) -> CueLimits:
+    return sum((item.cues for item in measured), CueLimits())

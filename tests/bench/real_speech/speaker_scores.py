@@ -1,0 +1,107 @@
+"""Who spoke when, and who said each word, against the turns of a reference."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyannote.core import Annotation, Segment, Timeline
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+from gpu_consumers.core.merge import Turn
+from schemas.transcript import Transcript
+from tests.bench.real_speech.references import Spoken
+
+COLLAR = 0.25  # seconds on either side of every edge that the second rate leaves out
+EDGE = 0.1  # seconds beyond a turn within which a word may still be said in it
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizationErrors:
+    """Seconds of speech that are missed, invented or another one's, of so many; they add up over recordings.
+
+    Overlapping speech counts. `wrong_inside` of `seconds_inside`: away from the edges of turns.
+    """
+
+    seconds: float = 0.0
+    missed: float = 0.0
+    invented: float = 0.0
+    confused: float = 0.0
+    seconds_inside: float = 0.0
+    wrong_inside: float = 0.0
+
+    def __add__(self, other: "DiarizationErrors") -> "DiarizationErrors":
+        return DiarizationErrors(
+            self.seconds + other.seconds,
+            self.missed + other.missed,
+            self.invented + other.invented,
+            self.confused + other.confused,
+            self.seconds_inside + other.seconds_inside,
+            self.wrong_inside + other.wrong_inside,
+        )
+
+    @property
+    def rate(self) -> float | None:
+        """Without a collar; None where nobody speaks."""
+        return (self.missed + self.invented + self.confused) / self.seconds if self.seconds else None
+
+    @property
+    def rate_inside(self) -> float | None:
+        """With a collar of COLLAR seconds."""
+        return self.wrong_inside / self.seconds_inside if self.seconds_inside else None
+
+
+@dataclass(frozen=True, slots=True)
+class RightSpeakers:
+    """Words with the right speaker, of those that a turn of the reference covers; they add up over recordings."""
+
+    right: int = 0
+    judged: int = 0
+
+    def __add__(self, other: "RightSpeakers") -> "RightSpeakers":
+        return RightSpeakers(self.right + other.right, self.judged + other.judged)
+
+    @property
+    def rate(self) -> float | None:
+        """None where no word is judged."""
+        return self.right / self.judged if self.judged else None
+
+
+def spans_of(transcript: Transcript) -> tuple[Turn, ...]:
+    """Its segments as turns."""
+    return tuple(Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker is not None)
+
+
+def diarization_errors(truth: Sequence[Spoken], found: Iterable[Turn], seconds: float) -> DiarizationErrors:
+    """Turns against those of the reference, over the whole recording."""
+    reference, hypothesis, whole = _annotation(truth), _annotation(found), Timeline([Segment(0, seconds)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty hypotheses
+        exact = DiarizationErrorRate()(reference, hypothesis, uem=whole, detailed=True)
+        inside = DiarizationErrorRate(collar=2 * COLLAR)(reference, hypothesis, uem=whole, detailed=True)
+    return DiarizationErrors(
+        float(exact["total"]),
+        float(exact["missed detection"]),
+        float(exact["false alarm"]),
+        float(exact["confusion"]),
+        float(inside["total"]),
+        float(inside["missed detection"] + inside["false alarm"] + inside["confusion"]),
+    )
+
+
+def right_speakers(truth: Sequence[Spoken], transcript: Transcript) -> RightSpeakers:
+    """Words whose speaker, named as suits the whole recording best, speaks in their middle."""
+    names = DiarizationErrorRate().optimal_mapping(_annotation(truth), _annotation(spans_of(transcript)))
+    right = judged = 0
+    for word in (word for segment in transcript.segments for word in segment.words):
+        middle = (word.start + word.end) / 2
+        speaking = {turn.speaker for turn in truth if turn.start - EDGE <= middle <= turn.end + EDGE}
+        judged += bool(speaking)
+        right += names.get(word.speaker) in speaking
+    return RightSpeakers(right, judged)
+
+
+def _annotation(turns: Iterable[Spoken | Turn]) -> Annotation:
+    annotation = Annotation()
+    for index, turn in enumerate(turns):
+        annotation[Segment(turn.start, turn.end), index] = turn.speaker
+    return annotation

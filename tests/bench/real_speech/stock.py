@@ -1,0 +1,97 @@
+"""faster-whisper and pyannote.audio as their users call them, and the product's own transcriber that hears nothing twice."""
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from gpu_consumers.core.merge import Turn
+from gpu_consumers.engine import SAMPLE_RATE, Samples, Wishes
+from gpu_consumers.loading import BATCH
+from gpu_consumers.transcriber import Decoding, WhisperTranscriber
+from schemas.events import ModelInfo
+from schemas.models import ModelEntry
+from schemas.transcript import joined
+from tests.bench.real_speech.listening import Duration
+
+with warnings.catch_warnings():
+    # torchcodec does not load without FFmpeg's libraries; nobody hands pyannote a file here
+    warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly")
+    from pyannote.audio import Pipeline
+
+BEAM = 5
+
+
+@dataclass(slots=True)
+class Text:
+    """What was heard in a recording, and how long that took."""
+
+    text: str = ""
+    duration: Duration = field(default_factory=Duration)
+
+
+class StockWhisper:
+    """The weights of an entry in faster-whisper itself."""
+
+    def __init__(self, entry: ModelEntry, folder: Path, device: str) -> None:
+        self._entry = entry
+        self._model = WhisperModel(str(folder), device=device, compute_type=entry.compute_type)
+        self._batch = BATCH[device]
+        decoding = Decoding(
+            batch_size=self._batch,
+            languages=entry.languages,
+            detects_language=entry.detects_language,
+            takes_prompt=not entry.stand_in,
+            hears_again=False,
+        )
+        info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)
+        self._once = WhisperTranscriber(self._model, info, decoding, whole_batches=device == "cuda")
+        self._once.warm_up()
+
+    def sequential(self, samples: Samples, language: str | None) -> Text:
+        """One window after the other, with a voice activity filter."""
+        heard = Text()
+        with heard.duration.measured():
+            segments, _ = self._model.transcribe(
+                samples, language=language, beam_size=BEAM, word_timestamps=True, vad_filter=True
+            )
+            heard.text = "".join(segment.text for segment in segments).strip()
+        return heard
+
+    def batched(self, samples: Samples, language: str | None) -> Text:
+        """Its pipeline, whose windows are the product's."""
+        heard = Text()
+        with heard.duration.measured():
+            segments, _ = BatchedInferencePipeline(self._model).transcribe(
+                samples, language=language, beam_size=BEAM, word_timestamps=True, batch_size=self._batch
+            )
+            heard.text = "".join(segment.text for segment in segments).strip()
+        return heard
+
+    def once(self, samples: Samples, language: str | None) -> Text:
+        """The product's transcriber without its second hearing: what that gains, and what it costs."""
+        heard = Text()
+        with heard.duration.measured():
+            found = self._once.transcribe(samples, Wishes(language), lambda _: None)
+        heard.text = joined(found.words, found.language)
+        return heard
+
+
+class StockPyannote:
+    """The folder of a diarizer in pyannote.audio itself."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self._pipeline = Pipeline.from_pretrained(folder).to(torch.device(device))
+
+    def turns(self, samples: Samples) -> tuple[tuple[Turn, ...], Duration]:
+        """Who speaks when; turns may overlap."""
+        duration = Duration()
+        with duration.measured(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # statistics over a single frame
+            audio = torch.from_numpy(np.ascontiguousarray(samples))[None]
+            output = self._pipeline({"waveform": audio, "sample_rate": SAMPLE_RATE})
+        tracks = output.speaker_diarization.itertracks(yield_label=True)
+        return tuple(Turn(float(span.start), float(span.end), str(label)) for span, _, label in tracks), duration
