@@ -20,7 +20,7 @@ from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from gpu_consumers.pulse import Pulse
 from producers.publisher import fits, record_bytes
-from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, ScribeError, Transient
+from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.headers import TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
@@ -142,6 +142,10 @@ class JobExecutor:
         except Exception as error:  # noqa: BLE001
             log.debug("without a ticket: %s", error)
             return Ticket()
+
+    def set_aside(self, task: Task, reason: str) -> Finished:
+        """The end of a delivery that stands for what the client library cannot read."""
+        return self._settled(task, None, Poison(reason))
 
     def refuse(self, finished: Finished) -> Finished:
         """Another end for a delivery of which the broker found a record too large."""
