@@ -43,7 +43,7 @@ def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict
         # jobs are small and their work is long: nothing is gained by fetching far ahead
         "queued.min.messages": 1,
         "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 20,
+        "fetch.queue.backoff.ms": 5,
         # a fetch in progress holds up the next one of a resumed partition
         "fetch.wait.max.ms": 100,
         "topic.metadata.refresh.interval.ms": int(REFRESH_SECONDS * 1000),

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from producers.admin import TopicAdmin
 from producers.publisher import client_log, headers_of, options_checked, translate
-from producers.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
+from producers.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, fetching_config, is_unreadable
 from schemas.errors import Outage
 from schemas.headers import UNREADABLE, Origin
 from schemas.requests import LATEST
@@ -58,7 +58,9 @@ class History:
             "log_level": 0,
         }
         with options_checked():
-            consumer = Consumer({**fetching_config(settings, "scribe-cli"), **options}, logger=client_log)
+            consumer = Consumer(
+                {**fetching_config(settings, "scribe-cli", BULK_FETCH_BYTES), **options}, logger=client_log
+            )
         with closing(consumer):
             yield cls(settings, consumer)
 

@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 TRIES = 3  # fetches of a batch that cannot be opened: it may have been damaged on its way here only
 SECONDS = 15.0  # for the answer to one question to the broker
 MOST_BATCH_BYTES = 32 * 1024 * 1024  # once decompressed, as in the Faust apps
-FETCH_BYTES = 1_000_000
+FETCH_BYTES = 16 * 1024
+BULK_FETCH_BYTES = 1_000_000  # for commands that read whole topics, in a process of their own
 _CODES = frozenset(
     {
         *(KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW, KafkaError._NOT_IMPLEMENTED),

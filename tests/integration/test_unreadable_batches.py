@@ -1,5 +1,8 @@
 """Batches that the broker takes and librdkafka cannot open: every reader goes on behind them and says which offsets were lost."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,7 +18,7 @@ from schemas.settings import KafkaSettings
 from schemas.topics import TRANSCRIBERS
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, create_topics, headers, job, member, publish_to
-from tests.integration.raw_batches import send_raw, unopenable
+from tests.integration.raw_batches import send_raw, unopenable, zeros
 from tests.integration.test_gpu_bad_input import publish_into
 from tests.integration.waiting import wait_for
 from tests.samples import AT
@@ -80,3 +83,13 @@ def test_the_command_line_reads_on_behind_them_and_can_skip_one(kafka: str, orde
     assert end_of(SERDE, skipped, AT) is None
     letter = letter_of(order, skipped)
     assert (letter.value, letter.headers["scribe-orig-offset"], letter.headers[UNREADABLE]) == (None, "5", "true")
+
+
+def test_kilobytes_that_become_gigabytes_are_not_in_memory_at_once(kafka: str, fresh_topic: TopicFactory) -> None:
+    """64 KB on the wire that become 1.2 GB, in batches that each can be opened."""
+    topic = fresh_topic(1)
+    send_raw(kafka, topic, *[zeros(4_000_000)] * 300)
+    command = [sys.executable, "-m", "tests.integration.reading_process", kafka, topic]
+    done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert done["records"] == 300
+    assert done["megabytes"] < 600
