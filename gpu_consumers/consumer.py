@@ -215,7 +215,7 @@ class GroupConsumer:
         delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers_of(message))
         if partition.receive(delivery):
             failpoint("gpu.after_poll")
-            self._admit(partition, delivery)
+            self._admit(partition, delivery, _written(message))
         return None
 
     def _pass_over(self, message: "Message[Any, Any]") -> None:
@@ -238,11 +238,11 @@ class GroupConsumer:
     def _full(self) -> bool:
         return self._gate.update(self._assignment.in_flight, self._assignment.bytes_in_flight)
 
-    def _admit(self, partition: OwnedPartition, delivery: Delivery) -> None:
+    def _admit(self, partition: OwnedPartition, delivery: Delivery, written: float) -> None:
         """To the workers, or aside until it falls due; only our own retry topics may ask for delay."""
         longest = self._retry_delays.get(delivery.topic)
         now = time.time()
-        due = now if longest is None else due_at(delivery.headers, now, longest)
+        due = now if longest is None else due_at(delivery.headers, written, now, longest)
         if due > now or partition.gate.held:
             partition.hold(delivery, due)
         else:
@@ -336,6 +336,12 @@ class GroupConsumer:
         if toppars:
             consumer.incremental_unassign(toppars)
         log.info("%s: gave back %s", self.group, _names(toppars))
+
+
+def _written(message: "Message[Any, Any]") -> float:
+    """The timestamp of a record in Unix seconds, 0 when it has none: then nothing lets it wait."""
+    _, milliseconds = message.timestamp()
+    return max(0, milliseconds) / 1000
 
 
 def _names(toppars: Sequence[TopicPartition]) -> str:
