@@ -101,6 +101,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             executor.refuse,
             duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
+            redirect=executor.redirect,
         ),
         pool=WorkerPool(
             runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse
