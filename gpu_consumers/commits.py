@@ -41,8 +41,9 @@ class Committer:
         duplicates: Duplicates[Task],
         *,
         partition_epochs: bool = True,
+        redirect: Callable[[Sequence[Finished]], list[Finished]] = list,
     ) -> None:
-        """`partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
+        """`redirect`: lets what waits for a topic that is gone end otherwise. `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
         self._group = group
         self._consumer = consumer
         self._producer = producer
@@ -50,6 +51,7 @@ class Committer:
         self._refuse = refuse
         self._duplicates = duplicates
         self._partition_epochs = partition_epochs
+        self._redirect = redirect
         self._pending: list[Finished] = []
         self._unsettled = False  # the last transaction may have been committed
         self._singly = 0  # so many of what waits go alone, because one of them is too large
@@ -118,6 +120,9 @@ class Committer:
         if not (self._pending or idle or self._unsettled or announcing):
             return
         self._settle_unsettled()
+        if self._failures:
+            # librdkafka waits for a topic that is gone as for a broker, with all that is in the same transaction
+            self._pending = self._redirect(self._pending)
         batch = self._batch()
         told = {partition: partition.announcements.asked for partition in announcing}
         positions = self._positions(batch, tuple(self._assignment) if idle else announcing)

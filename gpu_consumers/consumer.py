@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from gpu_consumers.commits import REVOKE_SECONDS, Committer
 from gpu_consumers.core.admission import GroupGate, due_at
@@ -14,13 +14,15 @@ from gpu_consumers.core.settle import DeviceLost
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
-from gpu_consumers.execution import Task
+from gpu_consumers.execution import Finished, Task
 from gpu_consumers.partitions import REFRESH_SECONDS, Assignment, OwnedPartition, TopicIds, take
 from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
-from producers.publisher import client_config, headers_of, translate
+from producers.publisher import headers_of, translate
+from producers.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
 from schemas.errors import Fatal, Outage, ScribeError
 from schemas.failpoints import failpoint
+from schemas.headers import UNREADABLE
 from schemas.metrics import INFLIGHT
 from schemas.settings import KafkaSettings
 
@@ -41,11 +43,11 @@ def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict
         # jobs are small and their work is long: nothing is gained by fetching far ahead
         "queued.min.messages": 1,
         "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 20,
+        "fetch.queue.backoff.ms": 5,
         # a fetch in progress holds up the next one of a resumed partition
         "fetch.wait.max.ms": 100,
         "topic.metadata.refresh.interval.ms": int(REFRESH_SECONDS * 1000),
-        **client_config(settings, client_id),
+        **fetching_config(settings, client_id),
         "group.id": group,
         "group.protocol": "consumer",
         "enable.auto.commit": False,
@@ -72,10 +74,12 @@ class GroupConsumer:
         duplicates: Duplicates[Task],
         retry_delays: Mapping[str, float],
         drain: Drain,
+        unreadable: UnreadableBatches,
+        set_aside: Callable[[Task, str], Finished],
         informed: Callable[[], bool] = lambda: True,
         topic_ids: TopicIds = lambda _: {},
     ) -> None:
-        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `informed`: whether what was cancelled, and what tenants may do, is known."""
+        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `set_aside`: the end of what cannot be read, and why not. `informed`: whether what was cancelled, and what tenants may do, is known."""
         self.group = group
         self._topics = [*topics, *retry_delays]
         self._consumer = consumer
@@ -87,6 +91,8 @@ class GroupConsumer:
         self._duplicates = duplicates
         self._retry_delays = retry_delays
         self._drain = drain
+        self._unreadable = unreadable
+        self._set_aside = set_aside
         self._informed = informed
         self._topic_ids = topic_ids
         self._owner = secrets.token_hex(3)
@@ -196,6 +202,8 @@ class GroupConsumer:
     def _take(self, message: "Message[Any, Any]") -> None:
         topic, number, offset = message.topic() or "", message.partition(), message.offset()
         error = message.error()
+        if is_unreadable(message):
+            return self._pass_over(message)
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             return self._complain(error)
         partition = self._assignment.find(topic, number if number is not None else -1)
@@ -207,17 +215,34 @@ class GroupConsumer:
         delivery = Delivery(topic, partition.partition, offset, message.key(), message.value(), headers_of(message))
         if partition.receive(delivery):
             failpoint("gpu.after_poll")
-            self._admit(partition, delivery)
+            self._admit(partition, delivery, _written(message))
         return None
+
+    def _pass_over(self, message: "Message[Any, Any]") -> None:
+        """Go on behind a batch that cannot be opened: one dead letter, at the last of its offsets, tells of it."""
+        partition = self._assignment.find(message.topic() or "", message.partition() or 0)
+        if partition is None or self._draining:
+            return
+        try:
+            if (batch := self._unreadable.detect(message)) is None:
+                return
+            self._consumer.seek(batch.behind)
+        except (KafkaException, Outage) as error:
+            # the same batch comes again
+            log.warning("%s: %s", self.group, error)
+            return
+        delivery = Delivery(batch.topic, batch.partition, batch.last, None, None, {UNREADABLE: "true"})
+        if partition.receive(delivery):
+            self._committer.add(self._set_aside(Task(delivery, partition), batch.reason))
 
     def _full(self) -> bool:
         return self._gate.update(self._assignment.in_flight, self._assignment.bytes_in_flight)
 
-    def _admit(self, partition: OwnedPartition, delivery: Delivery) -> None:
+    def _admit(self, partition: OwnedPartition, delivery: Delivery, written: float) -> None:
         """To the workers, or aside until it falls due; only our own retry topics may ask for delay."""
         longest = self._retry_delays.get(delivery.topic)
         now = time.time()
-        due = now if longest is None else due_at(delivery.headers, now, longest)
+        due = now if longest is None else due_at(delivery.headers, written, now, longest)
         if due > now or partition.gate.held:
             partition.hold(delivery, due)
         else:
@@ -311,6 +336,12 @@ class GroupConsumer:
         if toppars:
             consumer.incremental_unassign(toppars)
         log.info("%s: gave back %s", self.group, _names(toppars))
+
+
+def _written(message: "Message[Any, Any]") -> float:
+    """The timestamp of a record in Unix seconds, 0 when it has none: then nothing lets it wait."""
+    _, milliseconds = message.timestamp()
+    return max(0, milliseconds) / 1000
 
 
 def _names(toppars: Sequence[TopicPartition]) -> str:

@@ -28,6 +28,10 @@ class Destinations:
             return None
         return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
 
+    def forget(self) -> None:
+        """Ask for every topic anew: one that was there may be gone."""
+        self._known.clear()
+
     def _is_there(self, name: str) -> bool:
         if not may_take_results(name):
             return False

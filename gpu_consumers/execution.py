@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,9 +20,9 @@ from gpu_consumers.partitions import OwnedPartition
 from gpu_consumers.progress import JobProgressReporter, ProgressReporter
 from gpu_consumers.pulse import Pulse
 from producers.publisher import fits, record_bytes
-from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, ScribeError, Transient
+from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
-from schemas.headers import TRACEPARENT, is_for, trace_id
+from schemas.headers import RESULTS_TO, TRACEPARENT, is_for, trace_id
 from schemas.logs import bound
 from schemas.records import Record, record_of
 from schemas.serde import MAX_RECORD_BYTES, Serde
@@ -142,6 +142,24 @@ class JobExecutor:
         except Exception as error:  # noqa: BLE001
             log.debug("without a ticket: %s", error)
             return Ticket()
+
+    def set_aside(self, task: Task, reason: str) -> Finished:
+        """The end of a delivery that stands for what the client library cannot read."""
+        return self._settled(task, None, Poison(reason))
+
+    def redirect(self, finished: Sequence[Finished]) -> list[Finished]:
+        """The same deliveries; those end otherwise whose results were to go to a topic that is gone. Raises Outage."""
+        self._destinations.forget()
+        return [self._redirected(each) for each in finished]
+
+    def _redirected(self, finished: Finished) -> Finished:
+        delivery = finished.task.delivery
+        if delivery.headers.get(RESULTS_TO) not in {record.topic for record in finished.records}:
+            return finished
+        refusal = self._destinations.refusal(delivery.headers)
+        if refusal is None:
+            return finished
+        return self._ended(finished.task, finished.job, self._policy.dead_letter(delivery, refusal))
 
     def refuse(self, finished: Finished) -> Finished:
         """Another end for a delivery of which the broker found a record too large."""

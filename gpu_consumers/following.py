@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from producers.publisher import client_config, client_log
+from producers.publisher import client_log
+from producers.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
 from schemas.errors import Outage, Permanent, Poison
 from schemas.events import Event
 from schemas.serde import Serde
@@ -45,6 +46,7 @@ class TopicFollower(Generic[E]):
         self._give = take
         self._look_seconds = look_seconds
         self._client_id = f"{worker}.{topic}"
+        self._unreadable = UnreadableBatches(settings, self._client_id)
         self._behind: set[int] = set()  # partitions whose end at the start has not been reached
         self._known: set[int] = set()
         self._breaks: Counter[str] = Counter()  # of the reader, by the record at which it broke
@@ -85,7 +87,7 @@ class TopicFollower(Generic[E]):
                     looked_at = time.monotonic()
                     self._look(consumer)
                 if self._known and (message := consumer.poll(0.1)) is not None:
-                    self._take(message)
+                    self._take(consumer, message)
         finally:
             consumer.close()
 
@@ -105,10 +107,12 @@ class TopicFollower(Generic[E]):
             self._known |= new
             consumer.incremental_assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in new])
 
-    def _take(self, message: "Message[Any, Any]") -> None:
+    def _take(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
         error = message.error()
         if error is None:
             return self._order(message)
+        if is_unreadable(message):
+            return self._pass_over(consumer, message)
         if error.code() != KafkaError._PARTITION_EOF:
             return log.warning("%s: %s", self._topic, error.str())
         self._behind.discard(message.partition() or 0)
@@ -116,6 +120,14 @@ class TopicFollower(Generic[E]):
             log.info("%s is known to its end", self._topic)
             self._informed.set()
         return None
+
+    def _pass_over(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
+        """Go on behind a batch that cannot be opened: nobody could ever read the orders in it."""
+        try:
+            if (batch := self._unreadable.detect(message)) is not None:
+                consumer.seek(batch.behind)
+        except Outage as error:
+            log.warning("waiting for %s: %s", self._topic, error)
 
     def _order(self, message: "Message[Any, Any]") -> None:
         place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
@@ -149,7 +161,7 @@ class TopicFollower(Generic[E]):
 
 def _config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     return {
-        **client_config(settings, client_id),
+        **fetching_config(settings, client_id),
         # librdkafka wants a name; no member ever joins it and nothing is committed
         "group.id": client_id,
         "enable.auto.commit": False,

@@ -29,6 +29,7 @@ from gpu_consumers.transactions import TransactionalProducer
 from gpu_consumers.workers import WorkerPool
 from producers.admin import TopicAdmin
 from producers.publisher import client_log
+from producers.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
 from schemas.retry import RetryPolicy
@@ -100,6 +101,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             executor.refuse,
             duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
+            redirect=executor.redirect,
         ),
         pool=WorkerPool(
             runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse
@@ -108,6 +110,8 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
         drain=runtime.drain,
+        unreadable=UnreadableBatches(runtime.kafka, client_id),
+        set_aside=executor.set_aside,
         informed=runtime.informed,
         topic_ids=lambda names: admin().ids(names),
     )

@@ -10,25 +10,28 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from producers.admin import TopicAdmin
-from producers.publisher import client_config, client_log, headers_of, options_checked, translate
+from producers.publisher import client_log, headers_of, options_checked, translate
+from producers.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, fetching_config, is_unreadable
 from schemas.errors import Outage
-from schemas.headers import Origin
+from schemas.headers import UNREADABLE, Origin
 from schemas.requests import LATEST
 from schemas.settings import KafkaSettings
 
 SECONDS = 15.0  # without anything new before the broker counts as away
 BATCH = 500
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A record and where it lies; `at` is its timestamp."""
+    """A record and where it lies; `at` is its timestamp, `unreadable` why it has no other contents than that."""
 
     place: Origin
     at: datetime
     key: bytes | None
     value: bytes | None
     headers: dict[str, str] = field(default_factory=dict)
+    unreadable: str | None = None
 
 
 class History:
@@ -37,6 +40,7 @@ class History:
     def __init__(self, settings: KafkaSettings, consumer: Consumer) -> None:
         self._settings = settings
         self._consumer = consumer
+        self._unreadable = UnreadableBatches(settings, "scribe-cli")
 
     @classmethod
     @contextmanager
@@ -54,20 +58,23 @@ class History:
             "log_level": 0,
         }
         with options_checked():
-            consumer = Consumer({**client_config(settings, "scribe-cli"), **options}, logger=client_log)
+            consumer = Consumer(
+                {**fetching_config(settings, "scribe-cli", BULK_FETCH_BYTES), **options}, logger=client_log
+            )
         with closing(consumer):
             yield cls(settings, consumer)
 
     def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[Stored]:
-        """Every record that the topics hold now, those of `since` and later if it is given; in order by partition."""
-        yield from self._up_to(self._ranges(topics, since))
+        """Every readable record that the topics hold now, those of `since` and later if it is given; in order by partition."""
+        found = self._up_to(self._ranges(topics, since))
+        yield from (record for record in found if record.unreadable is None)
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; 0 when there is no such topic."""
         return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)
 
     def at(self, place: Origin) -> Stored | None:
-        """The record that lies at a place, None when it is over or was never there."""
+        """The record that lies at a place, if only as unreadable; None when it is over or was never there."""
         if not 0 <= place.partition < self.partitions(place.topic):
             return None
         low, high = self._watermarks(place.topic, place.partition)
@@ -110,6 +117,9 @@ class History:
             messages = self._consumer.consume(BATCH, timeout=0.2)
             for message in messages:
                 place = (message.topic() or "", message.partition() or 0)
+                if is_unreadable(message):
+                    yield from self._passed_over(message, ranges, ends)
+                    continue
                 if _is_end(message):
                     ends.pop(place, None)
                     continue
@@ -121,6 +131,23 @@ class History:
             # looked at here, for whoever takes the records may take long for each
             news = time.monotonic() if messages else news
         self._consumer.unassign()
+
+    def _passed_over(
+        self,
+        message: "Message[Any, Any]",
+        ranges: Mapping[tuple[str, int], tuple[int, int]],
+        ends: dict[tuple[str, int], int],
+    ) -> Iterator[Stored]:
+        """What there is to be told of a batch that cannot be opened; reading goes on behind it."""
+        place = message.topic() or "", message.partition() or 0
+        if place not in ends or (batch := self._unreadable.detect(message)) is None:
+            return
+        if batch.last >= ends[place] - 1:
+            del ends[place]
+        else:
+            self._consumer.seek(batch.behind)
+        offset = max(batch.first, ranges[place][0])
+        yield Stored(Origin(*place, offset), _EPOCH, None, None, {UNREADABLE: "true"}, batch.reason)
 
 
 def _is_end(message: "Message[Any, Any]") -> bool:

@@ -1,6 +1,6 @@
 """The idempotent Kafka producer: every delivery confirmed, and librdkafka's errors turned into ours.
 
-The one module of this folder that other processes use as a library.
+One of the few modules of this folder that other processes use as a library.
 """
 
 import logging

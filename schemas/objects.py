@@ -39,7 +39,7 @@ def audio_key(tenant: str, job_id: UUID, sha256: str) -> str:
 
 def claim_key(tenant: str, job_id: UUID, name: UUID) -> str:
     """A transcript (an Avro object container file) too large for its event."""
-    return f"{job_prefix(tenant, job_id)}claims/{name}.avro"
+    return f"{claims_prefix(tenant, job_id)}{name}.avro"
 
 
 def checkpoint_prefix(tenant: str, job_id: UUID, digest: str) -> str:
@@ -60,6 +60,11 @@ def job_prefix(tenant: str, job_id: UUID) -> str:
 def audio_prefix(tenant: str, job_id: UUID) -> str:
     """What the recordings of a job begin with."""
     return f"{job_prefix(tenant, job_id)}audio/"
+
+
+def claims_prefix(tenant: str, job_id: UUID) -> str:
+    """What the transcripts of a job that are too large for an event begin with: only the service writes there."""
+    return f"{job_prefix(tenant, job_id)}claims/"
 
 
 def transcript_prefix(tenant: str, job_id: UUID) -> str:

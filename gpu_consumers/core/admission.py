@@ -82,12 +82,14 @@ class PartitionGate(Generic[T]):
             yield self.held.popleft()[1]
 
 
-def due_at(headers: Headers, now: float, longest: float) -> float:
-    """When a retried record falls due (Unix seconds): its header, but at most `longest` seconds from `now`.
+def due_at(headers: Headers, written: float, now: float, longest: float) -> float:
+    """When a retried record falls due (Unix seconds): its header, but at most `longest` seconds after it was `written`.
 
-    Absent and malformed headers mean at once; a record from the future cannot stop its partition for ever.
+    Absent and malformed headers mean at once. A thousand records of a stranger hold up those behind them no longer than
+    one: they are polled as they are released, and a limit that began there would begin anew with each. A
+    timestamp from the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
     """
     text = headers.get(NOT_BEFORE, "")
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return now
-    return min(int(text) / 1000, now + longest)
+    return min(int(text) / 1000, min(written, now) + longest)

@@ -20,6 +20,7 @@ from gpu_consumers.engine import SAMPLE_RATE, SpeakerBounds, Wishes
 from schemas.errors import NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison, Transient
 from schemas.events import (
     Channels,
+    ClaimCheck,
     JobRequested,
     JobResult,
     Options,
@@ -29,7 +30,7 @@ from schemas.events import (
     TenantPolicy,
     TranscriptReady,
 )
-from schemas.objects import upload_key
+from schemas.objects import audio_key, claim_key, upload_key
 from schemas.retry import RetryPolicy
 from schemas.serde import decode_transcript
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
@@ -326,7 +327,20 @@ def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:
     assert again.speakers == result.speakers
 
 
-@pytest.mark.parametrize("spoil", ["changed", "gone", "foreign", "elsewhere"])
+def moved(rig: Rig, claim: ClaimCheck, job_id: UUID, where: str) -> str:
+    """The address of the same bytes where a tenant may put any."""
+    key = {
+        "an upload": upload_key("acme", UPLOAD),
+        "a recording": audio_key("acme", job_id, claim.sha256),
+        "another job's": claim_key("acme", UPLOAD, UPLOAD),
+    }[where]
+    rig.store.put(key, rig.store.get(rig.store.key(claim.uri)), content_type="avro/binary")
+    return rig.store.uri(key)
+
+
+@pytest.mark.parametrize(
+    "spoil", ["changed", "gone", "foreign", "elsewhere", "longer", "an upload", "a recording", "another job's"]
+)
 def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil: str) -> None:
     """The client named no such address: nothing tells it to check one."""
     rig = Rig(tmp_path, inline=10)
@@ -343,6 +357,10 @@ def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil:
             event = replace(event, claim_check=replace(claim, uri="s3://scribe/other/x"))
         case "elsewhere":
             event = replace(event, claim_check=replace(claim, uri="s3://another/acme/x"))
+        case "longer":
+            event = replace(event, claim_check=replace(claim, size_bytes=claim.size_bytes - 1))
+        case _:
+            event = replace(event, claim_check=replace(claim, uri=moved(rig, claim, event.job_id, spoil)))
     with pytest.raises(Permanent) as caught:
         diarized(rig, event)
     assert caught.value.code == "internal"

@@ -14,9 +14,10 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from gpu_consumers.core.offsets import encode
 from schemas.events import JobRequested, Outcome
-from schemas.headers import NOT_BEFORE
+from schemas.headers import NOT_BEFORE, RESULTS_TO
 from schemas.offset_metadata import MAX_METADATA, PREFIX
 from schemas.records import Record, record_of
+from tests.conftest import create
 from tests.foreign import raw
 from tests.integration.faust_process import until
 from tests.integration.gpu import SERDE, Group, create_topics, duplicates, headers, job, member
@@ -172,3 +173,23 @@ def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: Gro
     with member(group):
         results = group.await_results(5)
     assert [result.outcome for result in results] == [Outcome.COMPLETED] * 5
+
+
+def test_a_result_topic_that_goes_away_stops_no_other_results(group: Group, topic_admin: AdminClient) -> None:
+    """What was to go there is a dead letter; all that would have shared its transaction is written."""
+    trial = f"scribe.results.{group.name.replace('.', '-')}"
+    create(topic_admin, NewTopic(trial, 1, 1))
+    astray, others = job(fake_seconds="3"), [job(fake_seconds="3") for _ in range(2)]
+    record = record_of(SERDE, group.jobs, astray, "test", datetime.now(UTC))
+    with member(group) as running:
+        group.publish_records(replace(record, headers={**record.headers, RESULTS_TO: trial}))
+        group.publish(*others)
+        until("all are at work", lambda: running.stage.runs == 3)
+        topic_admin.delete_topics([trial])[trial].result()
+        results = group.await_results(2)
+        assert group.await_no_lag() == 0
+        assert running.stage.runs == 3
+        assert running.alive
+    assert {result.job_id for result in results} == {each.job_id for each in others}
+    (letter,) = group.read(group.dlq)
+    assert trial in headers(letter)["scribe-error-message"]

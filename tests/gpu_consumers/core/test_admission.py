@@ -84,8 +84,29 @@ def test_held_records_are_released_in_order_as_they_fall_due() -> None:
     ids=["later", "past", "from the future", "empty", "word", "negative", "other digits", "absurd"],
 )
 def test_due_times_are_believed_within_bounds(text: str, expected: float) -> None:
-    assert due_at({NOT_BEFORE: text}, now=1000.0, longest=600.0) == expected
+    assert due_at({NOT_BEFORE: text}, written=1000.0, now=1000.0, longest=600.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [(900.0, 1500.0), (0.0, 600.0), (-1.0, 599.0), (5000.0, 1600.0)],
+    ids=["a while ago", "long ago", "without a time", "a timestamp from the future"],
+)
+def test_the_longest_wait_begins_when_a_record_is_written(written: float, expected: float) -> None:
+    assert due_at({NOT_BEFORE: "9" * 18}, written=written, now=1000.0, longest=600.0) == expected
+
+
+def test_many_records_from_the_future_hold_up_those_behind_them_no_longer_than_one() -> None:
+    """They are polled in bursts, each when the one before has been released."""
+    now, longest, burst = 0.0, 3600.0, 100
+    gate: PartitionGate[int] = PartitionGate()
+    for begin in range(0, 1000, burst):
+        for number in range(begin, begin + burst):
+            gate.hold(number, due_at({NOT_BEFORE: "9" * 18}, written=0.0, now=now, longest=longest))
+        now = max(now, gate.held[-1][0])
+        assert len(list(gate.release(now))) == burst
+    assert now == longest
 
 
 def test_a_record_without_due_time_is_due() -> None:
-    assert due_at({}, now=1000.0, longest=600.0) == 1000.0
+    assert due_at({}, written=1000.0, now=1000.0, longest=600.0) == 1000.0
