@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -114,6 +115,19 @@ def test_the_key_is_checked_before_the_body(shim: Shim) -> None:
         for content, kind in ((b"{", "application/json"), (b"{}", "text/plain"), (b"\xff", "application/json")):
             answer = nobody.post(TRANSCRIBE, content=content, headers={"content-type": kind})
             check_problem(answer, 401, "unauthorized")
+
+
+def test_a_body_is_not_even_read_for_a_stranger_or_of_another_kind(client: httpx.Client, shim: Shim) -> None:
+    """It is announced and never comes: whoever waited for it would not answer."""
+    for method, path, operation in operations(client):
+        taken = next(iter(operation.get("requestBody", {}).get("content", {"none": {}})))
+        for key, kind, status in (("wrong", taken, 401), (shim.key, "text/plain", 415 if taken != "none" else 422)):
+            lines = (f"{method} {path} HTTP/1.1", "Host: x", f"X-API-Key: {key}", f"Content-Type: {kind}")
+            head = "\r\n".join([*lines, "Content-Length: 100000", "Expect: 100-continue", "", ""])
+            url = httpx.URL(shim.url)
+            with socket.create_connection((url.host, url.port or 80), 90) as connection:
+                connection.sendall(head.encode())
+                assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode()), (method, path, kind)
 
 
 UNTAKEN: list[tuple[dict[str, str], str]] = [
