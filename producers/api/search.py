@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.cursor import MAX_CHARS, from_position_cursor, list_of, to_cursor
 from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
 from producers.api.services import KeyDep, ServicesDep
@@ -73,7 +73,8 @@ async def search_transcripts(
     `"words together"`, `this or that`, `-without`. In Hebrew a word is found with and without prefixes and vowel
     points; in quotation marks it is not taken apart.
     """
-    place = from_position_cursor(cursor)
+    which = list_of("search", key.tenant, q, language)
+    place = from_position_cursor(cursor, which)
     after = place and Place(*place)
     asked = partial(search, text=q, language=language, after=after, limit=limit, seconds=services.query_seconds)
     async with services.searches.one(key.tenant):
@@ -81,7 +82,7 @@ async def search_transcripts(
     more = found.more_after
     return HitList(
         hits=[_view(hit) for hit in found.hits],
-        next_cursor=more and to_cursor(more.requested_at, more.job_id, more.position),
+        next_cursor=more and to_cursor(which, more.requested_at, more.job_id, more.position),
         too_common=list(found.too_common),
     )
 
