@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
 
 from producers.strict_json import read_json
@@ -16,12 +16,33 @@ from schemas.events import Channels, EnhancementRequest, JobRequested, Options, 
 
 _WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
+_WRITTEN_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
 
 def written_time(value: Any) -> Any:
     """A time as clients must write it: a number could be seconds or milliseconds of one clock or another."""
     if not isinstance(value, str) or not _WRITTEN_TIME.match(value):
         raise ValueError("must be written as a time with its offset, such as 2030-01-31T12:00:00Z")
     return value
+
+
+def written_number(value: Any) -> Any:
+    """A whole number where all is text: in digits, and not as Python and others write it."""
+    if not isinstance(value, str):
+        return value
+    if not _WRITTEN_NUMBER.fullmatch(value):
+        raise ValueError("must be a whole number, in digits")
+    return int(value)
+
+
+def written_flag(value: Any) -> Any:
+    """Yes or no where all is text."""
+    if not isinstance(value, str):
+        return value
+    if (flag := _FLAGS.get(value.lower())) is None:
+        raise ValueError("must be true or false")
+    return flag
 
 
 def _from_json(value: str) -> Any:
@@ -138,3 +159,8 @@ class UploadFields(JobFields):
     metadata: Annotated[Notes, BeforeValidator(_from_json)] = Field(
         default_factory=dict, description="Your own notes as a JSON object."
     )
+
+    _numbers = field_validator("num_speakers", "min_speakers", "max_speakers", mode="before")(written_number)
+    _flags = field_validator(
+        "diarize", "word_timestamps", "enable_summarization", "enable_entity_extraction", mode="before"
+    )(written_flag)

@@ -10,14 +10,14 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.problems import problem_responses
-from producers.api.query import Time
+from producers.api.query import Number, Time, known_language
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import JobSummary, summary
 from producers.id_prefix import DIGITS, IdPrefix
 from schemas import requests as limits
 from schemas.errors import Rejected
 from schemas.events import Priority
-from schemas.models import WHISPER_LANGUAGES
+from schemas.nearest import hint
 from sink.job_list import STATES, Wanted, list_jobs
 from sink.time_limit import limited
 
@@ -68,7 +68,9 @@ class JobList(BaseModel):
 def _states(given: list[str]) -> list[str]:
     states = [state.strip() for item in given for state in item.split(",")]
     if unknown := [state for state in states if state not in STATES]:
-        raise ValueError(f"'{unknown[0][:_QUOTED_CHARS]}' is no state: there are {', '.join(STATES)}")
+        raise ValueError(
+            f"'{unknown[0][:_QUOTED_CHARS]}' is no state{hint(unknown[0], STATES)}: there are {', '.join(STATES)}"
+        )
     return states
 
 
@@ -77,12 +79,6 @@ def _notes(given: list[str]) -> list[str]:
         raise ValueError(f"'{wrong[0][:_QUOTED_CHARS]}' is not KEY=VALUE")
     if twice := [name for name, times in Counter(_pair(item)[0] for item in given).items() if times > 1]:
         raise ValueError(f"'{twice[0][:_QUOTED_CHARS]}' is given more than once")
-    return given
-
-
-def _language(given: str) -> str:
-    if given not in WHISPER_LANGUAGES:
-        raise ValueError(f"must be one of {', '.join(sorted(WHISPER_LANGUAGES))}")
     return given
 
 
@@ -134,7 +130,7 @@ async def list_(
     ] = None,
     language: Annotated[
         str | None,
-        BeforeValidator(_language),
+        BeforeValidator(known_language),
         Query(description="Only those in it: as it was heard, until then as it was asked for.", examples=["he"]),
     ] = None,
     priority: Annotated[Priority | None, Query(description="Only those of this queue.")] = None,
@@ -154,7 +150,7 @@ async def list_(
             examples=["0b7e1d"],
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> JobList:
     """Pages stay as they are while newer jobs come. A job that is done again counts from the request of its latest run.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
-from producers.api.query import Time
+from producers.api.query import Number, Time
 from producers.api.services import KeyDep, ServicesDep
 from producers.api.webhook_endpoints import REGISTERING, secret_box
 from producers.api.webhook_views import (
@@ -47,7 +47,7 @@ async def list_(
     job_id: Annotated[UUID | None, Query(description="Only this job's.")] = None,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     since: Annotated[Time | None, Query(description="Only those scheduled then or later.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> DeliveryList:
     """`exhausted` are those that every attempt failed of, `disabled` those whose endpoint was or is disabled."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
+from producers.api.query import Number
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.webhook_views import (
     PATH,
@@ -69,7 +70,7 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
 async def list_(
     services: ServicesDep,
     key: KeyDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> EndpointList:
     """Those that jobs named are among them."""
