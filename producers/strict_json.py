@@ -3,13 +3,16 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from math import isfinite
 from typing import Any
 
-from producers.findings import refused
+from producers.findings import MAX_FINDINGS, refused
 
 MAX_DIGITS = 40  # of a whole number
+MAX_NAMES = 1000  # of an object; each that is not known would be a finding
+MAX_DEPTH = 32  # of arrays and objects in one another; nothing that is taken has more than a few
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -45,7 +48,9 @@ class _Reader:
     def constant(self, text: str) -> Any:
         return self._wrong(f"{text} is no number of JSON")
 
-    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def object(self, pairs: list[tuple[str, Any]]) -> Any:
+        if len(pairs) > MAX_NAMES:
+            return self._wrong(f"has more than {MAX_NAMES} names")
         found = dict(pairs)
         if len(found) == len(pairs):
             return found
@@ -88,10 +93,27 @@ def _read(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise _NotJson(((), f"is not JSON: {error.msg} at character {error.pos}")) from None
     except RecursionError:
-        raise _NotJson(((), "is nested too deeply")) from None
-    if (reader.found_wrong or _HALF_CHARACTER.search(text)) and (found := list(_mistakes(value))):
+        raise _NotJson(((), _DEEP)) from None
+    if _is_deep(text, value):
+        raise _NotJson(((), _DEEP))
+    if (reader.found_wrong or _HALF_CHARACTER.search(text)) and (
+        found := [*islice(_mistakes(value, []), MAX_FINDINGS)]
+    ):
         raise _NotJson(*found)
     return value
+
+
+_DEEP = f"is nested too deeply: at most {MAX_DEPTH} arrays and objects in one another"
+
+
+def _is_deep(text: str, value: Any) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for item in level if isinstance(item, (list, dict))]
+        level = [*chain.from_iterable(item.values() if isinstance(item, dict) else item for item in level)]
+    return any(isinstance(item, (list, dict)) for item in level)
 
 
 def _text(data: bytes) -> str:
@@ -106,21 +128,26 @@ def _text(data: bytes) -> str:
     return text
 
 
-def _mistakes(root: Any) -> Iterator[tuple[Place, str]]:
-    """Every wrong place, found without recursion: how deep a text is nested is its writer's choice."""
-    waiting: list[tuple[Place, Any]] = [((), root)]
-    while waiting:
-        place, value = waiting.pop()
-        if isinstance(value, _Wrong):
-            yield place, value.message
-        elif isinstance(value, str):
-            if not _is_whole(value):
-                yield place, "has half of a character (a lone surrogate)"
-        elif isinstance(value, list):
-            waiting += reversed([((*place, index), item) for index, item in enumerate(value)])
-        elif isinstance(value, dict):
-            yield from _mistakes_of_keys(place, value)
-            waiting += reversed([((*place, name), item) for name, item in value.items()])
+def _mistakes(value: Any, place: list[str | int]) -> Iterator[tuple[Place, str]]:
+    """Every wrong place, one after the other: a stranger's text has as many as it has room for, and only some are told."""
+    if isinstance(value, _Wrong):
+        yield tuple(place), value.message
+    elif isinstance(value, str):
+        if not _is_whole(value):
+            yield tuple(place), "has half of a character (a lone surrogate)"
+    elif isinstance(value, list):
+        yield from _mistakes_within(enumerate(value), place)
+    elif isinstance(value, dict):
+        yield from _mistakes_of_keys(tuple(place), value)
+        yield from _mistakes_within(value.items(), place)
+
+
+def _mistakes_within(items: Iterable[tuple[str | int, Any]], place: list[str | int]) -> Iterator[tuple[Place, str]]:
+    for name, item in items:
+        if isinstance(item, (_Wrong, list, dict)) or (isinstance(item, str) and not _is_whole(item)):
+            place.append(name)
+            yield from _mistakes(item, place)
+            place.pop()
 
 
 def _mistakes_of_keys(place: Place, value: dict[str, Any]) -> Iterator[tuple[Place, str]]:
@@ -130,6 +157,8 @@ def _mistakes_of_keys(place: Place, value: dict[str, Any]) -> Iterator[tuple[Pla
 
 
 def _is_whole(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

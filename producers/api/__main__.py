@@ -28,7 +28,7 @@ from sink.termination import Termination
 from sink.webhook_secrets import SecretBox
 
 log = logging.getLogger(__name__)
-POOL_SECONDS = 10.0  # that a request waits for a connection to the database
+POOL_SECONDS = 5.0  # that a request waits for a connection to the database: less than its client waits for an answer
 STOP_SECONDS = 30.0  # until the process is ended by force
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.config import JsonDict
 
 from producers.strict_json import read_json
@@ -15,6 +15,9 @@ from schemas.errors import Rejected
 from schemas.events import Channels, EnhancementRequest, JobRequested, Options, Priority, Source, Task
 
 _WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+
+_WRITTEN_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def written_time(value: Any) -> Any:
@@ -29,6 +32,24 @@ def _track_text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(limits.TRACK_FORM)
     return str(value)
+
+
+def written_number(value: Any) -> Any:
+    """A whole number where all is text: in digits, and not as Python and others write it."""
+    if not isinstance(value, str):
+        return value
+    if not _WRITTEN_NUMBER.fullmatch(value):
+        raise ValueError("must be a whole number, in digits")
+    return int(value)
+
+
+def written_flag(value: Any) -> Any:
+    """Yes or no where all is text."""
+    if not isinstance(value, str):
+        return value
+    if (flag := _FLAGS.get(value.lower())) is None:
+        raise ValueError("must be true or false")
+    return flag
 
 
 def _from_json(value: str) -> Any:
@@ -157,3 +178,8 @@ class UploadFields(JobFields):
     metadata: Annotated[Notes, BeforeValidator(_from_json)] = Field(
         default_factory=dict, description="Your own notes as a JSON object."
     )
+
+    _numbers = field_validator("num_speakers", "min_speakers", "max_speakers", mode="before")(written_number)
+    _flags = field_validator(
+        "diarize", "word_timestamps", "enable_summarization", "enable_entity_extraction", mode="before"
+    )(written_flag)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from fastapi import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -141,6 +141,8 @@ class Connection(ProblemProtocol):
         self.pace = Pace(self.loop.time())
         self._in_body = False
         self._unsent = 0
+        self._lingers = False  # closes when the client has read the answer
+        self._unwanted: int | None = None  # bytes of a body that were thrown away after its answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
@@ -155,6 +157,9 @@ class Connection(ProblemProtocol):
     def data_received(self, data: bytes) -> None:
         """Something came."""
         if self.transport.is_closing():
+            return
+        if self._unwanted is not None:
+            self._throw_away(len(data))
             return
         if self.waits is Waits.HEAD and not self._head_bytes and self.cycle is not None:
             self.pace = Pace(self.loop.time())  # a kept connection's next head has its own time
@@ -181,6 +186,8 @@ class Connection(ProblemProtocol):
 
     def on_response_complete(self) -> None:
         """It is answered."""
+        if self._lingers and not self.transport.is_closing():
+            self._linger()
         super().on_response_complete()
         self._wait_for_what_comes()
 
@@ -206,7 +213,7 @@ class Connection(ProblemProtocol):
             return
         elif self.waits is Waits.UNREAD:
             self._wait_for_what_comes()
-        elif self.waits is Waits.BODY and self._keeps_its_client_waiting():
+        elif self.waits is Waits.BODY and self._unwanted is None and self._keeps_its_client_waiting():
             self._wait(Waits.BODY)
         self._judge(now - self.pace.since)
 
@@ -215,6 +222,8 @@ class Connection(ProblemProtocol):
             case Waits.HEAD if seconds > self._patience.head_seconds:
                 begun = Rejected("request_timeout", f"its head took more than {self._patience.head_seconds:g} s")
                 self.give_up("head", begun if self._head_bytes else None)
+            case Waits.BODY if self._unwanted is not None and seconds > self._patience.unwanted_seconds:
+                self.give_up("body")
             case Waits.BODY if seconds > self._patience.body_seconds:
                 slow = f"less than {self._patience.bytes_per_second:g} bytes a second came of its body"
                 answered = self.cycle.response_started
@@ -253,12 +262,36 @@ class Connection(ProblemProtocol):
         if scope["path"] not in HEALTH and not self._all.has_room_for(self):
             metrics.HTTP_CONNECTIONS_CUT.labels("full").inc()
             app = problem(Request(scope), Rejected("too_many_connections"), Connection="close")
-        await app(scope, receive, send)
+
+        async def send_all(message: Message) -> None:
+            if self._in_body and self.cycle.scope is scope:
+                if message["type"] == "http.response.start":
+                    self.cycle.keep_alive = False  # the head says so
+                elif not message.get("more_body", False):
+                    self.cycle.keep_alive = self._lingers = True  # uvicorn would close at once
+            await send(message)
+
+        await app(scope, receive, send_all)
+
+    def _linger(self) -> None:
+        """Say that nothing more will be said, and wait a little for the client to read the answer and close.
+
+        Closed at once, with a part of a body on its way, the connection would be reset, and the answer lost.
+        """
+        self._unwanted = 0
+        self.pipeline.clear()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _throw_away(self, size: int) -> None:
+        self._unwanted = (self._unwanted or 0) + size
+        if self._unwanted > self._patience.unwanted_bytes:
+            self.flow.pause_reading()  # who does not look at the answer before all is sent waits until time is over
 
     def _wait_for_what_comes(self) -> None:
         if self.flow.write_paused:
             self._wait(Waits.UNREAD)
-        elif self._in_body:
+        elif self._in_body or self._unwanted is not None:
             self._wait(Waits.BODY)
         elif self.cycle is not None and not self.cycle.response_complete:
             self._all.wait(self, None)  # now the client waits for us

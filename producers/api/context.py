@@ -37,7 +37,7 @@ class RequestContext:
         method = scope["method"]
         # HEAD is GET without the body, which the server leaves away: it has a scope of its own
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
-        scope["request_id"] = request_id(Headers(scope=scope).get(REQUEST_ID))
+        scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
         answer = _Answer(send, scope["request_id"])
         started = time.monotonic()
         try:
@@ -86,9 +86,9 @@ class _Answer:
             await problem(Request(scope), error)(scope, receive, self)
 
 
-def request_id(given: str | None) -> str:
-    """The client's own id of a request if it is a harmless one, else a new one."""
-    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+def request_id(*given: str) -> str:
+    """The client's own id of a request if it is one and a harmless one, else a new one."""
+    return given[0] if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else secrets.token_hex(8)
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:

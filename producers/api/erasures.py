@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
+from producers.api.query import Flag
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import POLL_SECONDS, JobSummary, job_path, summary
 from producers.cancelling import cancel_record
@@ -56,7 +57,7 @@ async def delete_job(
     services: ServicesDep,
     key: KeyDep,
     erase_all: Annotated[
-        bool, Query(alias="erase", description="Erase it, ended or not; what still comes of it is dropped.")
+        Flag, Query(alias="erase", description="Erase it, ended or not; what still comes of it is dropped.")
     ] = False,
 ) -> ErasureView | JobSummary:
     """A job that waits is not begun, one that runs stops within seconds; both end as `cancelled`.

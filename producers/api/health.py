@@ -1,7 +1,9 @@
 """Health, readiness and metrics."""
 
+import asyncio
 import logging
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeVar
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,9 +15,12 @@ from producers.api.services import ServicesDep
 from schemas import metrics
 from schemas.errors import Outage
 from sink import jobs, outbox
+from sink.postgres import Connection, Database
 
 log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
+PROBE_SECONDS = 1.0  # for the database: who asks, asks every few seconds and waits for no more than some
+T = TypeVar("T")
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
@@ -42,9 +47,8 @@ async def alive() -> Alive:
 
 @router.get("/readyz", operation_id="readyz", summary="Whether jobs are accepted", responses=problem_responses())
 async def ready(services: ServicesDep) -> Ready:
-    """503 while the database is away or lacks its tables."""
-    async with services.database.connection() as connection:
-        backlog = await outbox.backlog(connection)
+    """503 while the database is away, slow or without its tables."""
+    backlog = await _soon(services.database, outbox.backlog)
     late = backlog.oldest_seconds > OUTBOX_LATE_SECONDS
     return Ready(
         status="late" if late else "ok",
@@ -63,9 +67,26 @@ async def ready(services: ServicesDep) -> Ready:
 async def read_metrics(services: ServicesDep) -> Response:
     """The queue's depth is read from the database at every scrape, and is no number while it is away."""
     try:
-        async with services.database.connection() as connection:
-            metrics.QUEUE_DEPTH.set(await jobs.queue_depth(connection))
+        metrics.QUEUE_DEPTH.set(await _soon(services.database, jobs.queue_depth))
     except Outage as error:
         log.warning("queue depth is not known: %s", error)
         metrics.QUEUE_DEPTH.set(float("nan"))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _soon(database: Database, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """What `work` finds within PROBE_SECONDS; raises Outage. Its end is not waited for: that may take as long again."""
+
+    async def find() -> T:
+        async with database.connection() as connection:
+            return await work(connection)
+
+    finding = asyncio.create_task(find())
+    finding.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody else may look at it
+    try:
+        await asyncio.wait({finding}, timeout=PROBE_SECONDS)
+        if not finding.done():
+            raise Outage(f"PostgreSQL: no answer within {PROBE_SECONDS:g} s")
+        return finding.result()
+    finally:
+        finding.cancel()

@@ -16,6 +16,7 @@ from fastapi.dependencies.models import Dependant
 from producers.api.services import KeyDep
 from producers.findings import refused
 from schemas.errors import Permanent, Rejected
+from schemas.nearest import nearest
 
 HEADER = "Idempotency-Key"
 MAX_CHARS = 255
@@ -25,7 +26,7 @@ _NAMESPACE = UUID("3b0e8f1c-6d0d-5c57-9a54-0f2b9d0c7f5e")
 # as a string of structured fields (RFC 9651), or bare as most clients send it
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
-_MISSPELT = ("x-idempotency-key", "idempotency_key")
+_LIKE_IT = re.compile("idem|poten")  # what is like no part of it is not compared, which takes its time
 _FORM = f"must be 1 to {MAX_CHARS} printable ASCII characters, such as a UUID"
 
 
@@ -94,8 +95,8 @@ async def _check(request: Request, _: KeyDep) -> None:
     """A key must not be passed over by a POST that would do the same thing twice; other methods do it once by nature."""
     if request.method != "POST":
         return
-    for name in _MISSPELT:
-        if name in request.headers:
+    for name in request.headers:
+        if name != HEADER.lower() and _LIKE_IT.search(name) and nearest(name.removeprefix("x-"), [HEADER]):
             raise refused([(("header", name), f"is not known: write {HEADER}")])
     if HEADER in request.headers and not _is_read_by(request.scope["route"].dependant):
         raise _wrong("is not known to this operation: leave it out")

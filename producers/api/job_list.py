@@ -1,6 +1,6 @@
 """The list of a tenant's jobs: by state, time, recording and more, the newest first, page by page."""
 
-import hashlib
+from collections import Counter
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Annotated, Any
@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field
 
-from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.problems import problem_responses
-from producers.api.query import Time
+from producers.api.query import Number, Time, known_language
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.views import JobSummary, summary
 from producers.id_prefix import DIGITS, IdPrefix
 from schemas import requests as limits
 from schemas.errors import Rejected
 from schemas.events import Priority
-from schemas.models import WHISPER_LANGUAGES
+from schemas.nearest import hint
 from sink.job_list import STATES, Wanted, list_jobs
 from sink.time_limit import limited
 
@@ -68,19 +68,17 @@ class JobList(BaseModel):
 def _states(given: list[str]) -> list[str]:
     states = [state.strip() for item in given for state in item.split(",")]
     if unknown := [state for state in states if state not in STATES]:
-        raise ValueError(f"'{unknown[0][:_QUOTED_CHARS]}' is no state: there are {', '.join(STATES)}")
+        raise ValueError(
+            f"'{unknown[0][:_QUOTED_CHARS]}' is no state{hint(unknown[0], STATES)}: there are {', '.join(STATES)}"
+        )
     return states
 
 
 def _notes(given: list[str]) -> list[str]:
     if wrong := [item for item in given if not item.partition("=")[0] or "=" not in item]:
         raise ValueError(f"'{wrong[0][:_QUOTED_CHARS]}' is not KEY=VALUE")
-    return given
-
-
-def _language(given: str) -> str:
-    if given not in WHISPER_LANGUAGES:
-        raise ValueError(f"must be one of {', '.join(sorted(WHISPER_LANGUAGES))}")
+    if twice := [name for name, times in Counter(_pair(item)[0] for item in given).items() if times > 1]:
+        raise ValueError(f"'{twice[0][:_QUOTED_CHARS]}' is given more than once")
     return given
 
 
@@ -132,7 +130,7 @@ async def list_(
     ] = None,
     language: Annotated[
         str | None,
-        BeforeValidator(_language),
+        BeforeValidator(known_language),
         Query(description="Only those in it: as it was heard, until then as it was asked for.", examples=["he"]),
     ] = None,
     priority: Annotated[Priority | None, Query(description="Only those of this queue.")] = None,
@@ -152,7 +150,7 @@ async def list_(
             examples=["0b7e1d"],
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> JobList:
     """Pages stay as they are while newer jobs come. A job that is done again counts from the request of its latest run.
@@ -179,8 +177,8 @@ async def list_(
 
 
 async def _page(services: Services, wanted: Wanted, limit: int, cursor: str | None) -> JobList:
-    filters = _digest(wanted)
-    wanted = replace(wanted, before=_place(cursor, filters))
+    which = _list(wanted)
+    wanted = replace(wanted, before=from_cursor(cursor, which))
     async with (
         _turn(services, wanted),
         services.database.as_tenant(wanted.tenant) as connection,
@@ -190,7 +188,7 @@ async def _page(services: Services, wanted: Wanted, limit: int, cursor: str | No
     last = found[limit - 1] if len(found) > limit else None
     return JobList(
         jobs=[summary(job) for job in found[:limit]],
-        next_cursor=last and to_cursor(last.requested_at, last.job_id, filters),
+        next_cursor=last and to_cursor(which, last.requested_at, last.job_id),
     )
 
 
@@ -199,22 +197,12 @@ def _turn(services: Services, wanted: Wanted) -> AbstractAsyncContextManager[Non
     return services.searches.one(wanted.tenant) if wanted.walks else nullcontext()
 
 
-def _place(cursor: str | None, filters: int) -> tuple[Any, Any] | None:
-    place = from_position_cursor(cursor)
-    if place is not None and place[2] != filters:
-        message = "belongs to other filters: send those of the page before, or begin without a cursor"
-        raise Rejected("invalid_request", f"cursor: {message}", ({"field": "cursor", "message": message},))
-    return place and place[:2]
-
-
-def _digest(wanted: Wanted) -> int:
-    """A number for what is wanted, the same for the same filters in any order and spelling."""
+def _list(wanted: Wanted) -> int:
+    """The same for the same filters in any order and spelling."""
     times = [at and at.timestamp() for at in (wanted.since, wanted.until)]
     named = (wanted.tenant, sorted(wanted.states), sorted(wanted.metadata.items()), wanted.ids, times)
-    rest = (wanted.recording_id, wanted.model, wanted.language, wanted.priority, wanted.name)
-    return (
-        int.from_bytes(hashlib.sha256(repr((named, rest)).encode(errors="backslashreplace")).digest()[:4], "big") >> 1
-    )
+    priority = wanted.priority and wanted.priority.value
+    return list_of("jobs", *named, wanted.recording_id, wanted.model, wanted.language, priority, wanted.name)
 
 
 def _check_times(wanted: Wanted) -> None:

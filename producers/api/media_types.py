@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from producers.api.services import KeyDep
+from producers.api.services import KeyDep, authenticate
 from producers.findings import refused
 from producers.strict_json import read_json
 from schemas.errors import Rejected
@@ -41,30 +41,42 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is read by `StrictRequest`."""
+    """A route whose body is read by `StrictRequest`: only of those who have a key, and only when it is of its kind."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI calls for a request."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            if self.body_field is not None:
+                await authenticate(request)
+                if _has_body(request.headers):
+                    check_media_type(request.headers, JSON)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
 
 
 async def _check(request: Request, _: KeyDep) -> None:
-    """A body must be one that the operation takes; keys are checked first."""
+    """What is wrong with a body that was read, or that an operation does not take."""
     if not _has_body(request.headers):
         return
+    if (error := request.scope.get(_UNREADABLE)) is not None:
+        raise error
     route = request.scope["route"]
-    if route.body_field is not None:
-        check_media_type(request.headers, JSON)
-        if (error := request.scope.get(_UNREADABLE)) is not None:
-            raise error
-    elif "requestBody" not in (route.openapi_extra or {}) and await request.body():
-        # what takes a form checks its header itself, and reads it itself
+    # what takes a form checks its header itself, and reads it itself
+    takes_one = route.body_field is not None or "requestBody" in (route.openapi_extra or {})
+    if not takes_one and await _says_something(request):
         raise refused([(("body",), "this operation takes none")])
+
+
+async def _says_something(request: Request) -> bool:
+    if "transfer-encoding" not in request.headers:
+        return True
+    async for piece in request.stream():
+        if piece:
+            return True
+    return False
 
 
 CheckedBody = Depends(_check)

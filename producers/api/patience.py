@@ -12,7 +12,9 @@ class Patience:
     """Limits of connections: `most` in the ordinary way, `spare` more that are told so, and times in seconds.
 
     A head has its time in all. A body, and an answer that is read, must move at `bytes_per_second` at least; one that has
-    not for so long is given up. So a long upload may take as long as it likes, and a trickle may not.
+    not for so long is given up. So a long upload may take as long as it likes, and a trickle may not. What comes of a body
+    after its answer is thrown away, up to `unwanted_bytes` and for `unwanted_seconds`, so that the answer is read before the
+    connection ends.
     """
 
     most: int
@@ -21,6 +23,8 @@ class Patience:
     head_seconds: float = 10.0
     body_seconds: float = 20.0
     unread_seconds: float = 60.0
+    unwanted_seconds: float = 2.0
+    unwanted_bytes: int = 512 * 1024
     bytes_per_second: float = 200.0
     look_seconds: float = 1.0
 

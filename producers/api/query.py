@@ -4,17 +4,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, BeforeValidator
 
-from producers.api.bodies import written_time
-from producers.findings import MAX_FINDINGS
+from producers.api.bodies import written_flag, written_number, written_time
+from producers.findings import MAX_FINDINGS, refused
 from schemas.errors import Rejected
 from schemas.findings import MAX_NAME_CHARS, text_of
-from schemas.nearest import unknown
+from schemas.models import WHISPER_LANGUAGES
+from schemas.nearest import nearest, unknown
 
 Known = Mapping[Callable[..., Any], Mapping[str, bool]]
 """The parameters of each operation, by its handler, and whether each is a list, which may be there several times."""
@@ -29,9 +31,29 @@ def known_parameters(routers: Iterable[APIRouter]) -> Known:
 
 def check_parameters(request: Request) -> None:
     """Raise Rejected for what an operation does not know: passed over, the answer would be another one than was asked for."""
-    if request.scope["query_string"]:
+    if query := request.scope["query_string"]:
+        _check_text(query)
         known: Known = request.app.state.parameters
         _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
+
+
+def _check_text(query: bytes) -> None:
+    """Raise Rejected for bytes that are no text: read all the same, they would be the mark for what cannot be read."""
+    try:
+        unquote_to_bytes(query).decode()
+        return
+    except UnicodeDecodeError:
+        places = (unquote_to_bytes(pair.partition(b"=")[0]) for pair in query.split(b"&") if not _is_text(pair))
+        name = next(places).decode(errors="replace")
+    raise refused([(("query", name), "is not UTF-8")])
+
+
+def _is_text(pair: bytes) -> bool:
+    try:
+        unquote_to_bytes(pair).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
@@ -46,14 +68,24 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _check(given: Iterable[tuple[str, str]], known: Mapping[str, bool]) -> None:
-    found = []
+    found: list[dict[str, str]] = []
     for name, times in Counter(name for name, _ in given).items():
+        if len(found) == MAX_FINDINGS:  # to look for what was meant takes its time
+            break
         if name not in known:
             found.append({"field": name[:MAX_NAME_CHARS], "message": unknown("parameter", name, known)})
         elif times > 1 and not known[name]:
             found.append({"field": name, "message": "is given more than once"})
     if found:
-        raise Rejected("invalid_request", text_of(found), tuple(found[:MAX_FINDINGS]))
+        raise Rejected("invalid_request", text_of(found), tuple(found))
+
+
+def known_language(given: str) -> str:
+    """A language that some transcript may be in."""
+    if given not in WHISPER_LANGUAGES:
+        listed = f"must be one of {', '.join(sorted(WHISPER_LANGUAGES))}"
+        raise ValueError(unknown("language", given, WHISPER_LANGUAGES) if nearest(given, WHISPER_LANGUAGES) else listed)
+    return given
 
 
 def _with_plus(value: Any) -> Any:
@@ -64,3 +96,5 @@ def _with_plus(value: Any) -> Any:
 
 Time = Annotated[AwareDatetime, BeforeValidator(_with_plus), BeforeValidator(written_time)]
 """A time with its offset; a `+` that is not written as %2B arrives as a space."""
+Number = Annotated[int, BeforeValidator(written_number)]
+Flag = Annotated[bool, BeforeValidator(written_flag)]

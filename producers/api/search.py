@@ -6,11 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from producers.api.cursor import MAX_CHARS, from_position_cursor, to_cursor
+from producers.api.cursor import MAX_CHARS, from_position_cursor, list_of, to_cursor
 from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
+from producers.api.query import Number, known_language
 from producers.api.services import KeyDep, ServicesDep
 from producers.api.views import job_path
 from sink.search import MAX_QUERY_CHARS, Hit, Place, search
@@ -63,9 +64,11 @@ async def search_transcripts(
     key: KeyDep,
     q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS, examples=['"refund policy" -cancelled'])],
     language: Annotated[
-        str | None, Query(pattern="^[a-z]{2,3}$", description="Only what was said in it, such as `he`.")
+        str | None,
+        BeforeValidator(known_language),
+        Query(description="Only what was said in it, such as `he`."),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_HITS)] = 20,
+    limit: Annotated[Number, Query(ge=1, le=MAX_HITS)] = 20,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> HitList:
     """Every hit is a segment that has all words, in any of their forms: the newest job first, each job in its order.
@@ -73,7 +76,8 @@ async def search_transcripts(
     `"words together"`, `this or that`, `-without`. In Hebrew a word is found with and without prefixes and vowel
     points; in quotation marks it is not taken apart.
     """
-    place = from_position_cursor(cursor)
+    which = list_of("search", key.tenant, q, language)
+    place = from_position_cursor(cursor, which)
     after = place and Place(*place)
     asked = partial(search, text=q, language=language, after=after, limit=limit, seconds=services.query_seconds)
     async with services.searches.one(key.tenant):
@@ -81,7 +85,7 @@ async def search_transcripts(
     more = found.more_after
     return HitList(
         hits=[_view(hit) for hit in found.hits],
-        next_cursor=more and to_cursor(more.requested_at, more.job_id, more.position),
+        next_cursor=more and to_cursor(which, more.requested_at, more.job_id, more.position),
         too_common=list(found.too_common),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
@@ -69,17 +69,32 @@ async def _services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key made with `scribe keys create`.")
+KEY_HEADER = "X-API-Key"
+_KEY = "api_key"
+_header = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="A key made with `scribe keys create`.")
 
 
-async def _authenticated(request: Request, text: Annotated[str | None, Security(_header)]) -> ApiKey:
-    """Whose request it is; what is asked for is looked at only then, and here, since every dependency more takes its time."""
+async def authenticate(request: Request) -> ApiKey:
+    """Whose request it is; what is asked for is looked at only then, and here, since every dependency more takes its time.
+
+    Raises Rejected. A route that reads a body asks before it does, and is not asked again.
+    """
+    if (known := request.scope.get(_KEY)) is not None:
+        return cast(ApiKey, known)
     services: Services = request.app.state.services
-    key = await services.keys.verify(services.database, text) if text else None
+    lines = request.headers.getlist(KEY_HEADER)
+    if len(lines) > 1:
+        raise Rejected("unauthorized", f"{KEY_HEADER} is given more than once")
+    key = await services.keys.verify(services.database, lines[0]) if lines else None
     if key is None:
         raise Rejected("unauthorized")
     check_parameters(request)
+    request.scope[_KEY] = key
     return key
+
+
+async def _authenticated(request: Request, _: Annotated[str | None, Security(_header)]) -> ApiKey:
+    return await authenticate(request)
 
 
 Authenticated = Depends(_authenticated)
@@ -87,9 +102,10 @@ KeyDep = Annotated[ApiKey, Authenticated]
 
 
 async def _trace(request: Request) -> Trace:
-    parent, state = request.headers.get(TRACEPARENT), request.headers.get(TRACESTATE)
-    if trace_id(parent) is None:
+    parents = request.headers.getlist(TRACEPARENT)
+    if len(parents) != 1 or trace_id(parents[0]) is None:
         return Trace()
+    parent, state = parents[0], ",".join(request.headers.getlist(TRACESTATE))  # which is a list, in one header or more
     return Trace(parent, state if state and state.isprintable() and len(state) <= MAX_TRACESTATE else None)
 
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
+from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
-from producers.api.query import Time
+from producers.api.query import Number, Time
 from producers.api.services import KeyDep, ServicesDep
 from producers.api.webhook_endpoints import REGISTERING, secret_box
 from producers.api.webhook_views import (
@@ -47,22 +47,29 @@ async def list_(
     job_id: Annotated[UUID | None, Query(description="Only this job's.")] = None,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     since: Annotated[Time | None, Query(description="Only those scheduled then or later.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> DeliveryList:
     """`exhausted` are those that every attempt failed of, `disabled` those whose endpoint was or is disabled."""
+    filters = (
+        endpoint_id and endpoint_id.hex,
+        job_id and job_id.hex,
+        state and state.value,
+        since and since.timestamp(),
+    )
+    which = list_of("deliveries", key.tenant, *filters)
     wanted = Wanted(
         tenant=key.tenant,
         endpoint_id=endpoint_id,
         job_id=job_id,
         state=state,
         since=since,
-        before=from_cursor(cursor),
+        before=from_cursor(cursor, which),
     )
     async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
         found = await list_deliveries(connection, wanted, limit + 1)
     shown, last = found[:limit], found[limit - 1 : limit]
-    goes_on = to_cursor(last[0].created_at, last[0].delivery_id) if len(found) > limit else None
+    goes_on = to_cursor(which, last[0].created_at, last[0].delivery_id) if len(found) > limit else None
     return DeliveryList(deliveries=[delivery_view(delivery) for delivery in shown], next_cursor=goes_on)
 
 
@@ -107,12 +114,13 @@ async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: Servic
 
     Left as they are: those that wait for an attempt anyway, and those whose payload is deleted since its time is over.
     """
-    after = from_cursor(body.cursor)
+    which = list_of("redeliver", key.tenant, endpoint_id.hex, body.since.timestamp(), body.only_failed)
+    after = from_cursor(body.cursor, which)
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
         sent = await send_all_again(
             connection, endpoint_id, body.since, after, only_failed=body.only_failed, tenant=key.tenant
         )
-    return Redelivered(redelivered=sent.number, next_cursor=sent.more_after and to_cursor(*sent.more_after))
+    return Redelivered(redelivered=sent.number, next_cursor=sent.more_after and to_cursor(which, *sent.more_after))
 
 
 @router.post(

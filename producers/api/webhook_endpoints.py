@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from producers.api.cursor import MAX_CHARS, from_cursor, to_cursor
+from producers.api.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
 from producers.api.media_types import BODY_CODES, StrictRoute
 from producers.api.problems import problem_responses
+from producers.api.query import Number
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.api.webhook_views import (
     PATH,
@@ -69,15 +70,16 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
 async def list_(
     services: ServicesDep,
     key: KeyDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> EndpointList:
     """Those that jobs named are among them."""
-    after = from_cursor(cursor)
+    which = list_of("endpoints", key.tenant)
+    after = from_cursor(cursor, which)
     async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
         found = await endpoints.list_endpoints(connection, key.tenant, after=after, limit=limit + 1)
     shown = [endpoint_view(endpoint) for endpoint in found[:limit]]
-    goes_on = to_cursor(shown[-1].created_at, shown[-1].endpoint_id) if len(found) > limit else None
+    goes_on = to_cursor(which, shown[-1].created_at, shown[-1].endpoint_id) if len(found) > limit else None
     return EndpointList(endpoints=shown, next_cursor=goes_on)
 
 

@@ -17,7 +17,13 @@ from producers.api.patience import Patience
 from producers.api.server import config_of, listening
 
 PATIENCE = Patience(
-    most=1000, idle_seconds=0.3, head_seconds=0.5, body_seconds=0.5, unread_seconds=0.5, look_seconds=0.05
+    most=1000,
+    idle_seconds=0.3,
+    head_seconds=0.5,
+    body_seconds=0.5,
+    unread_seconds=0.5,
+    unwanted_seconds=0.5,
+    look_seconds=0.05,
 )
 WAIT = 90.0  # as long as a busy machine may take
 

@@ -148,6 +148,44 @@ def test_a_client_that_asks_first_may_send() -> None:
         assert client.recv(1000).endswith(b"read 3")
 
 
+def send_on(client: socket.socket, piece: bytes) -> None:
+    for _ in range(100_000):
+        client.sendall(piece)
+
+
+UNWANTED = {
+    "by its length": (b"Content-Length: 999999999999\r\n\r\n", b"x" * 16_384),
+    "in pieces": (b"Transfer-Encoding: chunked\r\n\r\n", b"4000\r\n" + b"x" * 0x4000 + b"\r\n"),
+    "on request": (b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n", b""),
+}
+
+
+@pytest.mark.parametrize("name", UNWANTED)
+def test_a_body_that_comes_after_its_answer_is_not_taken_for_ever(name: str) -> None:
+    """However fast: the answer says that the connection ends, can be read to its end, and then it does."""
+    frame, drip = UNWANTED[name]
+    endless = Stranger(HEAD.replace(b"/read", b"/early") + frame, drip=drip)
+    with served(app, replace(PATIENCE, body_seconds=900, idle_seconds=900)) as port, endless.call(port) as client:
+        said = b""
+        while piece := client.recv(65_536):
+            said += piece
+        assert said.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in said.lower()
+        assert said.endswith(b"read 0")
+        with pytest.raises(ConnectionError):
+            send_on(client, drip or b"x" * 16_384)
+
+
+def test_what_is_sent_behind_an_unwanted_body_is_no_request() -> None:
+    first = HEAD.replace(b"/read", b"/early") + b"Content-Length: 10\r\n\r\nabc"
+    with served(app) as port, Stranger(first).call(port) as client:
+        said = client.recv(1000)
+        client.sendall(b"defghij" + READ)
+        while piece := client.recv(1000):
+            said += piece
+        assert said.count(b"HTTP/1.1 ") == 1
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Wait for it as long as a busy machine may take."""
     deadline = time.monotonic() + WAIT

@@ -275,3 +275,23 @@ def test_the_models_are_those_of_the_registry(client: httpx.Client) -> None:
         ("any", True, False),
         ("hebrew", False, True),
     ]
+
+
+def test_of_two_keys_or_traces_none_is_taken(shim: Shim) -> None:
+    """A proxy that adds its own and a client that has one would each be taken for the other."""
+    parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    key = ("x-api-key", shim.key)
+    with httpx.Client(base_url=shim.url, timeout=90, trust_env=False) as client:
+        for second in (shim.key, shim.key_of("globex"), "", "nope"):
+            for keys in ([key, ("x-api-key", second)], [("x-api-key", second), key]):
+                problem = check_problem(client.get("/api/v1/jobs", headers=keys), 401, "unauthorized")
+                assert "X-API-Key is given more than once" in problem["detail"]
+        traces = [("traceparent", parent), ("traceparent", parent.replace("a", "c")), ("tracestate", "v=1")]
+        assert client.post("/api/v1/transcribe", json={"url": URL}, headers=[key, *traces]).status_code == 202
+        traces = [("traceparent", parent), ("tracestate", "v=1"), ("tracestate", "w=2")]
+        assert client.post("/api/v1/transcribe", json={"url": URL}, headers=[key, *traces]).status_code == 202
+        ids = [("x-request-id", "one"), ("x-request-id", "two")]
+        assert client.get("/livez", headers=ids).headers["x-request-id"] not in ("one", "two")
+    first, second = (sent for (sent,) in rows(shim, "SELECT headers FROM outbox ORDER BY id"))
+    assert ("a" * 32 in str(first), "c" * 32 in str(first), "tracestate" in first) == (False, False, False)
+    assert (trace_id(second["traceparent"]), second["tracestate"]) == ("a" * 32, "v=1,w=2")

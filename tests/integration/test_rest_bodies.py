@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -119,6 +120,19 @@ def test_the_key_is_checked_before_the_body(shim: Shim) -> None:
             check_problem(answer, 401, "unauthorized")
 
 
+def test_a_body_is_not_even_read_for_a_stranger_or_of_another_kind(client: httpx.Client, shim: Shim) -> None:
+    """It is announced and never comes: whoever waited for it would not answer."""
+    for method, path, operation in operations(client):
+        taken = next(iter(operation.get("requestBody", {}).get("content", {"none": {}})))
+        for key, kind, status in (("wrong", taken, 401), (shim.key, "text/plain", 415 if taken != "none" else 422)):
+            lines = (f"{method} {path} HTTP/1.1", "Host: x", f"X-API-Key: {key}", f"Content-Type: {kind}")
+            head = "\r\n".join([*lines, "Content-Length: 100000", "Expect: 100-continue", "", ""])
+            url = httpx.URL(shim.url)
+            with socket.create_connection((url.host, url.port or 80), 90) as connection:
+                connection.sendall(head.encode())
+                assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode()), (method, path, kind)
+
+
 UNTAKEN: list[tuple[dict[str, str], str]] = [
     ({}, "Content-Type"),
     ({"content-type": ""}, "Content-Type"),
@@ -181,7 +195,15 @@ FORM_FIELDS: list[tuple[dict[str, str], list[str]]] = [
     ({"num_speakers": "two"}, ["num_speakers"]),
     ({"num_speakers": "2.5"}, ["num_speakers"]),
     ({"num_speakers": "true"}, ["num_speakers"]),
+    ({"num_speakers": "1_0"}, ["num_speakers"]),
+    ({"num_speakers": "2.0"}, ["num_speakers"]),
+    ({"min_speakers": "+2", "max_speakers": "٣"}, ["min_speakers", "max_speakers"]),
+    ({"num_speakers": "9" * 5000}, ["num_speakers"]),
     ({"diarize": "perhaps"}, ["diarize"]),
+    (
+        {"diarize": "on", "word_timestamps": "yes", "enable_summarization": "t"},
+        ["diarize", "word_timestamps", "enable_summarization"],
+    ),
     ({"expires_at": "1893456000"}, ["expires_at"]),
     ({"priority": "URGENT"}, ["priority"]),
     ({"job_id": "17"}, ["job_id"]),

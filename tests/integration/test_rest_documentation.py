@@ -86,3 +86,15 @@ def test_what_a_page_loads_is_kept_by_browsers(client: httpx.Client) -> None:
 def test_nothing_else_of_the_disk_is_served(client: httpx.Client) -> None:
     for name in ("", "docs.html", "../documentation.py", "%2e%2e%2fdocumentation.py", "..%5c", "%00", "a/b"):
         check_problem(client.get(f"/docs/assets/{name}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "wish", ["bytes=0-9", "bytes=0-0,5-9", "bytes=a-b", "bytes=9-0", "bytes=999999999-", "lines=1-2", "x"]
+)
+def test_a_file_of_the_pages_is_whole_whatever_part_is_wished(client: httpx.Client, wish: str) -> None:
+    whole = client.get("/docs/assets/docs.js")
+    for more in ({}, {"If-Range": whole.headers["etag"]}):
+        answer = client.get("/docs/assets/docs.js", headers={"Range": wish, **more})
+        assert (answer.status_code, answer.content) == (200, whole.content)
+        assert "content-range" not in answer.headers
+    assert whole.headers["accept-ranges"] == "none"

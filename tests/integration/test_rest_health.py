@@ -75,6 +75,17 @@ def test_without_its_database_the_shim_says_so_and_comes_back(
     assert client.post("/api/v1/transcribe", json={"url": URL}).status_code == 202
 
 
+def test_probes_do_not_wait_for_a_database_that_does_not_answer(shim: Shim, client: httpx.Client) -> None:
+    """They would wait here as long as the tables are locked."""
+    assert client.get("/readyz").status_code == 200
+    with psycopg.connect(shim.dsn) as connection:
+        connection.execute("LOCK TABLE jobs, outbox IN ACCESS EXCLUSIVE MODE")
+        for _ in range(5):  # as many as there are connections: each is given back
+            check_problem(client.get("/readyz"), 503, "unavailable")
+            assert "scribe_rabbit_queue_depth NaN" in client.get("/metrics").text
+    until("it is ready", lambda: client.get("/readyz").status_code == 200)
+
+
 def test_the_document_describes_every_operation_and_every_error(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     operations = [

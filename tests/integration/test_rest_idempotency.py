@@ -109,9 +109,17 @@ def test_a_key_is_passed_over_by_nobody_who_would_do_things_twice(client: httpx.
         problem = check_problem(answer, 422, "invalid_request")
         assert [item["field"] for item in problem["errors"]] == ["Idempotency-Key"], path
     assert knowing == {TRANSCRIBE, UPLOAD, "/api/v1/enhanced-ai"}
-    for misspelt in ("X-Idempotency-Key", "Idempotency_Key"):
+    for misspelt in (
+        "X-Idempotency-Key",
+        "Idempotency_Key",
+        "Idempotent-Key",
+        "IdempotencyKey",
+        "Idempotency",
+        "Idem-Key",
+    ):
         answer = client.post(TRANSCRIBE, json={"url": URL}, headers={misspelt: "one"})
         problem = check_problem(answer, 422, "invalid_request")
         assert problem["errors"][0]["message"] == "is not known: write Idempotency-Key"
+    assert client.post(TRANSCRIBE, json={"url": URL}, headers={"X-Potential-Client": "one"}).status_code == 202
     assert client.get("/api/v1/models", **keyed("one")).status_code == 200
     assert UUID(client.post(TRANSCRIBE, json={"url": URL}, **keyed("one")).json()["job_id"]).version == 5

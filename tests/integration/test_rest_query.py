@@ -1,12 +1,18 @@
 """What stands behind the `?`: nothing that is misspelt is passed over, and a time says what is wrong with it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi import Request
 
+from producers.api import query
+from producers.findings import MAX_FINDINGS
+from schemas.errors import Rejected
+from schemas.nearest import unknown
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, serving
@@ -49,6 +55,62 @@ def test_parameters_are_given_once_and_by_their_names(client: httpx.Client) -> N
     problem = check_problem(client.get(f"{DELIVERIES}?{many}"), 422, "invalid_request")
     assert len(problem["errors"]) == 50
     assert client.get(DELIVERIES, params={"limit": 5}).status_code == 200
+
+
+NOT_SO: list[tuple[str, str, str]] = [
+    ("/api/v1/jobs?limit=1_0", "limit", "in digits"),
+    ("/api/v1/jobs?limit=1.0", "limit", "in digits"),
+    ("/api/v1/jobs?limit=%2B5", "limit", "in digits"),
+    ("/api/v1/jobs?limit=+5", "limit", "in digits"),
+    ("/api/v1/jobs?limit=%D9%A3", "limit", "in digits"),
+    ("/api/v1/jobs?limit=" + "9" * 5000, "limit", "in digits"),
+    ("/api/v1/search?q=x&limit=1e1", "limit", "in digits"),
+    (f"{DELIVERIES}?limit=5_0", "limit", "in digits"),
+    ("/api/v1/webhooks/endpoints?limit=5.0", "limit", "in digits"),
+    ("/api/v1/search?q=%FF", "q", "is not UTF-8"),
+    ("/api/v1/search?q=a&q%ff=b", "q\ufffd", "is not UTF-8"),
+    ("/api/v1/search?q=caf%E9+au+lait", "q", "is not UTF-8"),
+    ("/api/v1/jobs?limit=5&name=%ED%A0%80", "name", "is not UTF-8"),
+    ("/api/v1/jobs?metadata=k%3D%C3", "metadata", "is not UTF-8"),
+    ("/api/v1/jobs?state=queud", "state", "did you mean `queued`?"),
+    ("/api/v1/jobs?language=EN", "language", "unknown language `EN`; did you mean `en`?"),
+    ("/api/v1/search?q=x&language=he-IL", "language", "did you mean `he`?"),
+    ("/api/v1/search?q=x&language=xx", "language", "must be one of"),
+]
+
+
+@pytest.mark.parametrize(("address", "field", "message"), NOT_SO)
+def test_what_is_not_plainly_written_is_refused(client: httpx.Client, address: str, field: str, message: str) -> None:
+    (error,) = check_problem(client.get(address), 422, "invalid_request")["errors"]
+    assert error["field"] == field
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize("value", ["on", "yes", "t", "2", ""])
+def test_yes_or_no_is_true_or_false(client: httpx.Client, value: str) -> None:
+    (error,) = check_problem(client.delete(f"/api/v1/jobs/{uuid4()}?erase={value}"), 422, "invalid_request")["errors"]
+    assert (error["field"], error["message"]) == ("erase", "must be true or false")
+
+
+def test_what_was_meant_is_looked_for_only_as_often_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def counted(kind: str, word: str, known: Iterable[str]) -> str:
+        looked.append(word)
+        return unknown(kind, word, known)
+
+    monkeypatch.setattr(query, "unknown", counted)
+    request = Request(
+        {
+            "type": "http",
+            "query_string": "&".join(f"x{n}=" for n in range(5500)).encode(),
+            "endpoint": None,
+            "app": SimpleNamespace(state=SimpleNamespace(parameters={None: {"limit": False}})),
+        }
+    )
+    with pytest.raises(Rejected):
+        query.check_parameters(request)
+    assert len(looked) == MAX_FINDINGS
 
 
 def test_a_plus_that_arrived_as_a_space_is_told(client: httpx.Client) -> None:

@@ -135,6 +135,18 @@ def test_the_ledger_is_read_page_by_page_and_by_what_is_wanted(client: httpx.Cli
             break
     assert len(seen) == len(set(seen)) == 7
 
+    other = client.get(DELIVERIES, params={"limit": 3}).json()["next_cursor"]
+    for wanted in (
+        {"state": "delivered"},
+        {"endpoint_id": endpoint},
+        {"job_id": str(job)},
+        {"since": "2020-01-01T00:00Z"},
+    ):
+        problem = check_problem(client.get(DELIVERIES, params={**wanted, "cursor": other}), 422, "invalid_request")
+        assert "other filters" in problem["errors"][0]["message"], wanted
+    body = {"since": "2020-01-01T00:00:00Z", "cursor": other}
+    check_problem(client.post(f"{ENDPOINTS}/{endpoint}/redeliver", json=body), 422, "invalid_request")
+
     def found(**wanted: Any) -> list[dict[str, Any]]:
         return list(client.get(DELIVERIES, params=wanted).json()["deliveries"])
 

@@ -1,6 +1,7 @@
 """JSON that only some readers understand is refused, and the place is named."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.strict_json import MAX_DIGITS, read_json
+from producers.findings import MAX_FINDINGS
+from producers.strict_json import MAX_DEPTH, MAX_DIGITS, MAX_NAMES, read_json
 from schemas.errors import Rejected
 
 WRONG: list[tuple[bytes, list[str], str]] = [
@@ -39,7 +41,10 @@ WRONG: list[tuple[bytes, list[str], str]] = [
     (b'{"a": 01}', ["body"], "not JSON"),
     (b"[" * 200_000, ["body"], "nested too deeply"),
     (b'{"a":' * 200_000, ["body"], "nested too deeply"),
-    (b"[" * 900 + b'{"a":NaN}' + b"]" * 900, [".".join("0" * 8)], "no number of JSON"),
+    (b"[" * 900 + b'{"a":NaN}' + b"]" * 900, ["body"], "nested too deeply"),
+    (b"[" * (MAX_DEPTH - 1) + b'{"a":NaN}' + b"]" * (MAX_DEPTH - 1), [".".join("0" * 8)], "no number of JSON"),
+    (b'[{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}]", ["body"], "nested too deeply"),
+    (b'{"a": {' + b",".join(b'"%d":1' % name for name in range(MAX_NAMES + 1)) + b"}}", ["a"], "more than 1000 names"),
 ]
 
 
@@ -51,6 +56,26 @@ def test_what_readers_take_differently_is_refused(text: bytes, fields: list[str]
     assert [item["field"] for item in caught.value.errors] == fields
     assert all(message in item["message"] for item in caught.value.errors)
     assert json.dumps(caught.value.errors, ensure_ascii=False).encode()
+
+
+MANY: dict[str, bytes] = {
+    "numbers": b'{"a":' * 30 + b"[" + b",".join([b"NaN"] * 64_000) + b"]" + b"}" * 30,
+    "numbers too deep": b'{"a":' * 900 + b"[" + b",".join([b"NaN"] * 64_000) + b"]" + b"}" * 900,
+    "halves": b"[" + b",".join([b'"\\ud800"'] * 25_000) + b"]",
+    "names": b"[" + b",".join([b'{"a":1,"a":1}'] * 18_000) + b"]",
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_only_as_many_places_are_looked_for_as_are_told(name: str) -> None:
+    """A stranger's mistakes cost no more memory than the text itself."""
+    tracemalloc.start()
+    with pytest.raises(Rejected) as caught:
+        read_json(MANY[name])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 1 <= len(caught.value.errors) <= MAX_FINDINGS
+    assert peak < 100 * len(MANY[name])
 
 
 def test_the_place_of_the_text_itself_comes_first() -> None:
