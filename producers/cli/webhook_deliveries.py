@@ -62,16 +62,20 @@ def again(which: str, tenant: str | None, since: datetime | None, all_: bool) ->
         words = "interrupted: {:,} to be sent again; the same command goes on with those that are not"
         with telling(lambda: words.format(count.done)):
             with_database(send)
+    elif all_:
+        raise typer.BadParameter(
+            "goes with --since: one delivery is sent again whatever became of it", param_hint="--all"
+        )
     elif is_id(which):
-        in_transaction(partial(_send_one, which=which))
+        in_transaction(partial(_send_one, which=which, tenant=tenant))
         count.add()
     else:
         raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
     sys.stdout.write(f"{count.done} to be sent again\n")
 
 
-async def _send_one(connection: Connection, which: str) -> Delivery:
-    return await send_again(connection, await delivery_of(connection, which))
+async def _send_one(connection: Connection, which: str, tenant: str | None) -> Delivery:
+    return await send_again(connection, await delivery_of(connection, which, tenant), tenant)
 
 
 async def _send_since(

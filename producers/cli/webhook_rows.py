@@ -56,9 +56,9 @@ async def endpoint_of(connection: Connection, which: str, tenant: str | None) ->
     return found
 
 
-async def delivery_of(connection: Connection, which: str) -> UUID:
+async def delivery_of(connection: Connection, which: str, tenant: str | None) -> UUID:
     """The delivery that an id or the beginning of one names; raises Rejected when it is none or several."""
-    return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY)
+    return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY, tenant=tenant)
 
 
 def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:
