@@ -6,10 +6,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from producers.cli.json_lines import print_json
+from producers.cli.json_lines import print_json, time_text
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
-from producers.cli.times import utc
 from producers.cli.watching import done_part
 from schemas.events import Priority
 from schemas.settings import ClientSettings, load
@@ -36,8 +35,8 @@ def jobs(
     wanted = {
         "state": state,
         "recording_id": recording_id,
-        "since": _time(since),
-        "until": _time(until),
+        "since": since and time_text(since),
+        "until": until and time_text(until),
         "name": name,
         "model": model,
         "language": language,
@@ -92,8 +91,3 @@ def _note(job: Job) -> str:
 
 def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
-
-
-def _time(at: datetime | None) -> str | None:
-    found = utc(at)
-    return None if found is None else found.isoformat()

@@ -16,7 +16,7 @@ from producers.api.bodies import JobFields
 from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
 from producers.cli.interruption import telling
-from producers.cli.json_lines import print_json
+from producers.cli.json_lines import print_json, time_text
 from producers.cli.outcome import watch_to_end
 from producers.cli.rest import RestClient, Unheard
 from producers.findings import invalid
@@ -46,7 +46,7 @@ def submit(
     entities: bool,
     llm_model: str | None,
     webhook_url: str | None,
-    expires_at: str | None,
+    expires_at: datetime | None,
     metadata: list[str] | None,
     job_id: UUID | None,
     engine: str | None,
@@ -59,6 +59,7 @@ def submit(
     given |= {"word_timestamps": words} if words is not None else {}
     given |= {"enable_summarization": True} if summarize else {}
     given |= {"enable_entity_extraction": True} if entities else {}
+    given |= {"expires_at": time_text(expires_at)} if expires_at is not None else {}
     given |= {"metadata": _pairs(metadata)} if metadata else {}
     source = recording if "://" in recording else _file(recording)
     if (tenant is None) == (via is Via.KAFKA):

@@ -12,7 +12,7 @@ from schemas.command_line import deferred_to
 @deferred_to("producers.cli.cancel")
 def cancel(
     jobs: Annotated[
-        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB...", help="Ids of jobs, or their first digits.")
+        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB", help="Ids of jobs, or their first digits.")
     ],
     direct: Annotated[
         bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")

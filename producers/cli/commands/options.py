@@ -1,11 +1,12 @@
 """Options and arguments that several commands have."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
-from producers.cli.times import TIMES as TIMES
+from producers.cli.times import parse_time
 from producers.id_prefix import IdPrefix
 
 
@@ -21,6 +22,19 @@ def id_prefix(text: str) -> IdPrefix:
         return IdPrefix.parse(text)
     except ValueError as error:
         raise typer.BadParameter(f"'{text}' {error}") from None
+
+
+def time(text: str) -> datetime:
+    """What an option says; raises BadParameter."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' {error}") from None
+
+
+def time_option(help_: str) -> Any:
+    """An option that takes a time."""
+    return typer.Option(parser=time, metavar="TIME", help=help_)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,11 +1,13 @@
 """What `scribe submit` takes."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from producers.cli.commands.options import time_option
 from schemas.command_line import deferred_to
 from schemas.events import Channels, Priority, Task
 
@@ -40,8 +42,10 @@ def submit(
     entities: Annotated[bool, typer.Option("--entities", help="Have names, dates and numbers found in it.")] = False,
     llm_model: Annotated[str | None, typer.Option(help="Which model of that service.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Called when the job ends.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="ISO time after which nobody needs it.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE, handed through.")] = None,
+    expires_at: Annotated[datetime | None, time_option("When nobody needs it any more (UTC).")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A note, handed through. May be repeated.")
+    ] = None,
     job_id: Annotated[UUID | None, typer.Option(help="Your own id, to submit again safely.")] = None,
     engine: Annotated[str | None, typer.Option(help="The engine of the model.")] = None,
     via: Annotated[Via, typer.Option(help="REST, or straight to Kafka as upstream systems do.")] = Via.REST,

@@ -21,7 +21,8 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 def set_(
     tenant: Tenant,
     retention: Annotated[
-        list[str] | None, typer.Option(help=_KEPT, autocompletion=words(f"{name}=" for name in CLASSES))
+        list[str] | None,
+        typer.Option(metavar="CLASS=DAYS", help=_KEPT, autocompletion=words(f"{name}=" for name in CLASSES)),
     ] = None,
     enhanced_ai: Annotated[
         bool | None, typer.Option(help="The tenant's consent that text leaves for the enhanced-AI service.")
@@ -34,6 +35,7 @@ def set_(
     quota: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME=NUMBER",
             help=f"NAME=NUMBER or NAME=none; of {', '.join(QUOTAS)}. May be repeated.",
             autocompletion=words(f"{name}=" for name in QUOTAS),
         ),
