@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from schemas.command_line import Version, deferred_to, one_command
+from schemas.printing import printing
 
 STAGES = ("transcribe", "diarize")
 
@@ -47,7 +48,8 @@ def run(
 def main() -> None:
     """Entry of the console script; ends at once, because a job that did not stop still holds its thread."""
     try:
-        one_command(run)(prog_name="scribe-gpu")
+        with printing():
+            one_command(run)(prog_name="scribe-gpu")
     except SystemExit as end:
         logging.shutdown()
         sys.stdout.flush()

@@ -147,7 +147,7 @@ def _usage(argument: TyperArgument, _context: Any) -> list[str]:
     return [f"{name}..." if argument.nargs != 1 else str(name)]
 
 
-def _nothing(_context: Any = None, **_given: Any) -> None:
+def _nothing(ctx: Any) -> None:  # noqa: ARG001 - typer names it
     return None
 
 

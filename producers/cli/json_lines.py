@@ -20,7 +20,18 @@ def print_json(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON that may be shown on a terminal: JSON itself escapes only some of what terminals obey."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    if not _printable(text):
+        text = json.dumps(value, indent=indent, default=_plain)
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _printable(text: str) -> bool:
+    """Whether the output's encoding has all of it: JSON, unlike text, can say what it lacks."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def time_text(at: datetime) -> str:
