@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from producers.cli.json_lines import print_json, time_text
+from producers.cli.pairs import pairs_of
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
 from producers.cli.watching import done_part
@@ -32,6 +33,7 @@ def jobs(
     as_json: bool,
 ) -> None:
     """Does `scribe jobs`."""
+    pairs_of("--metadata", metadata or ())
     wanted = {
         "state": state,
         "recording_id": recording_id,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from producers.cli.json_lines import print_json
+from producers.cli.pairs import pairs_of
 from producers.cli.tables import add_row, make_table, show_table
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
@@ -72,12 +73,11 @@ def list_(as_json: bool) -> None:
 def _pairs(option: str, given: Iterable[str], unset: str, read: Callable[[str], int]) -> Mapping[str, int | None]:
     """`NAME=VALUE` texts as numbers by name, None where the value is `unset`; raises Rejected(invalid_request)."""
     pairs: dict[str, int | None] = {}
-    for text in given:
-        name, _, value = text.partition("=")
+    for name, value in pairs_of(option, given, "NAME=VALUE").items():
         try:
             pairs[name] = None if value == unset else read(value)
         except ValueError as error:
-            raise Rejected("invalid_request", f"{option} {text}: {error}") from error
+            raise Rejected("invalid_request", f"{option} {name}={value}: {error}") from error
     return pairs
 
 
