@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-_OBEYED = re.compile("[\x7f-\x9f]")
+from producers.plain_text import DIRECTION_MARKS
+
+_OBEYED = re.compile(f"[\x7f-\x9f{''.join(sorted(DIRECTION_MARKS))}]")
 
 
 def print_json(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> None:
