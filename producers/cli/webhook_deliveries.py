@@ -66,6 +66,8 @@ def again(which: str, tenant: str | None, since: datetime | None, all_: bool) ->
     elif is_id(which):
         in_transaction(partial(_send_one, which=which, tenant=tenant))
         count.add()
+    elif "://" not in which:
+        raise typer.BadParameter(f"'{which}' is neither an id, nor the first digits of one, nor an address")
     else:
         raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
     sys.stdout.write(f"{count.done} to be sent again\n")

@@ -224,6 +224,12 @@ MISTAKES: list[tuple[str, ...]] = [
 ]
 
 
+@pytest.mark.parametrize("words", [("show",), ("secret",), ("redeliver",), ("deliveries", "--endpoint")])
+def test_what_is_neither_an_id_nor_an_address_is_told_so(webhooks: Webhooks, words: tuple[str, ...]) -> None:
+    done = webhooks(*words, "zz")
+    assert (done.exit_code, "'zz' is neither an id, nor" in done.stderr) == (2, True), done.output
+
+
 def test_mistakes_are_named(webhooks: Webhooks) -> None:
     for words in MISTAKES:
         done = webhooks(*words)
