@@ -16,7 +16,8 @@ STAGES = ("transcribe", "diarize")
 @deferred_to("gpu_consumers.__main__")
 def run(
     stages: Annotated[
-        str, typer.Option(help="Steps to do here, separated by commas; both share one GPU and its models.")
+        str,
+        typer.Option(help="Steps to do here, separated by commas; both share one GPU and its models."),
     ] = ",".join(STAGES),
     fake: Annotated[
         bool,

@@ -138,7 +138,9 @@ def discard(
 @app.command()
 @deferred_to("producers.cli.dlq_skip")
 def skip(
-    group: Annotated[str, typer.Argument(metavar="GROUP", help="Such as persist or transcribers.")],
+    group: Annotated[
+        str, typer.Argument(metavar="GROUP", help="Such as persist or transcribers.", autocompletion=words(_GROUPS))
+    ],
     place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the logs name the record.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, or why not.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from producers.cli.commands.options import Json, id_prefix, time_option
+from producers.cli.commands.options import LANGUAGES, Json, id_prefix, model_names, time_option, words
 from producers.id_prefix import IdPrefix
 from schemas.command_line import deferred_to
 
@@ -22,9 +22,12 @@ def replay(
     jobs_from: Annotated[
         typer.FileText | None, typer.Option(help="A file with the id of a job on each line; - reads stdin.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Another model; '': the default one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model; '': the default one.", autocompletion=model_names)
+    ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Another language; '': the model's default or detection.")
+        str | None,
+        typer.Option(help="Another language; '': the model's default or detection.", autocompletion=words(LANGUAGES)),
     ] = None,
     results: Annotated[
         str | None,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import typer
 
-from producers.cli.commands.options import time_option
+from producers.cli.commands.options import LANGUAGES, model_names, time_option
+from producers.cli.commands.options import words as words_of
 from schemas.command_line import deferred_to
 from schemas.events import Channels, Priority, Task
 
@@ -23,8 +24,10 @@ class Via(StrEnum):
 def submit(
     recording: Annotated[str, typer.Argument(metavar="FILE|URL", help="A recording, or where it lies.")],
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it and print the transcript.")] = False,
-    model: Annotated[str | None, typer.Option(help="A model that `scribe models` lists.")] = None,
-    language: Annotated[str | None, typer.Option(help="Such as he or en.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model that `scribe models` lists.", autocompletion=model_names)
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Such as he or en.", autocompletion=words_of(LANGUAGES))] = None,
     task: Annotated[Task | None, typer.Option(help="Into which language.")] = None,
     diarize: Annotated[bool | None, typer.Option("--diarize/--no-diarize", help="Find out who speaks.")] = None,
     num_speakers: Annotated[int | None, typer.Option(help="How many speak, if known.")] = None,
