@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from schemas.command_line import Version, command_line, deferred_to, process_with_commands
+from schemas.printing import printing
 
 STAGES = ("transcribe", "diarize")
 ALL_STAGES = ",".join(STAGES)
@@ -81,7 +82,8 @@ def list_models() -> None:
 def main() -> None:
     """Entry of the console script; ends at once, because a job that did not stop still holds its thread."""
     try:
-        cli(prog_name="scribe-gpu")
+        with printing():
+            cli(prog_name="scribe-gpu")
     except SystemExit as end:
         logging.shutdown()
         sys.stdout.flush()

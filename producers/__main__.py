@@ -4,6 +4,7 @@ import logging
 
 from producers.cli.app import create_cli
 from producers.exit_codes import reported
+from schemas.printing import printing
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
     for name in ("schemas.settings", "producers.patience"):
         if logging.lastResort:  # writes to the stderr of the moment, which a progress bar may have taken
             logging.getLogger(name).addHandler(logging.lastResort)
-    with reported():
+    with printing(), reported():
         create_cli()(prog_name="scribe")
 
 

@@ -5,16 +5,19 @@ from typing import Annotated
 import typer
 
 from schemas.command_line import Version, deferred_to, one_command
+from schemas.printing import printing
 
 
 def api() -> None:
     """The command `scribe-api`."""
-    one_command(run_api)(prog_name="scribe-api")
+    with printing():
+        one_command(run_api)(prog_name="scribe-api")
 
 
 def relay() -> None:
     """The command `scribe-relay`."""
-    one_command(run_relay)(prog_name="scribe-relay")
+    with printing():
+        one_command(run_relay)(prog_name="scribe-relay")
 
 
 @deferred_to("producers.api.__main__")

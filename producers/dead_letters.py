@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from producers.absence import Absent
 from producers.history import History, Stored
 from producers.id_prefix import IdPrefix
 from schemas.errors import Poison, Rejected
@@ -144,10 +145,10 @@ def _all(history: History, serde: Serde, topics: Mapping[str, str], since: datet
 
 
 def find(history: History, serde: Serde, place: Origin) -> DeadLetter:
-    """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises Rejected(not_found)."""
+    """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises Absent."""
     record = history.at(place)
     if record is None:
-        raise Rejected("not_found", f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
+        raise Absent(f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
     return whole(history, serde, letter_of(serde, DLQS[place.topic], record))
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from producers.plain_text import printable
 from schemas.errors import ErrorKind, Permanent, ScribeError, SettingsError
 
 TROUBLE = 1
@@ -23,5 +24,6 @@ def reported() -> Iterator[None]:
     try:
         yield
     except ScribeError as error:
-        sys.stderr.write(f"{error}\n")
+        # answers quote what strangers wrote
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in str(error).splitlines()))
         sys.exit(exit_code(error))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from producers.absence import Absent
 from schemas.errors import Rejected
 
 LEAST_DIGITS = 4
@@ -65,7 +66,8 @@ def only_one(prefix: IdPrefix, found: Mapping[UUID, str], what: str, *, more: bo
     Raises Rejected(not_found), or Ambiguous with the candidates when there are several.
     """
     if not found:
-        raise Rejected("not_found", f"no {what} begins with '{prefix.digits}'")
+        words = f"no {what} begins with '{prefix.digits}'"
+        raise Rejected("not_found", words) if what == "job" else Absent(words)
     if len(found) == 1 and not more:
         return next(iter(found))
     named = [f"{identity}  {words}".rstrip() for identity, words in found.items()][:MOST_NAMED]

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from producers.absence import Absent
 from producers.dead_letters import group_of
 from producers.group_offsets import GroupOffsets, Position
 from producers.history import History, Stored
@@ -73,7 +74,7 @@ def check_position(order: Order, position: Position) -> None:
     if place.offset >= position.high:
         raise Rejected("invalid_request", f"{where} ends before offset {position.high}: there is no such record yet")
     if place.offset < position.low:
-        raise Rejected("not_found", f"{where} begins at offset {position.low}: the record is over")
+        raise Absent(f"{where} begins at offset {position.low}: the record is over")
     if position.committed is not None and covers(position.committed, position.metadata, place.offset):
         raise Rejected("invalid_request", f"{order.group} has passed {where}/{place.offset} already")
 
@@ -122,7 +123,7 @@ def found(history: History, order: Order) -> Stored:
     """The record; raises Rejected(not_found) for what is none, such as the end of a transaction."""
     record = history.at(order.place)
     if record is None:
-        raise Rejected("not_found", "there is no record at this offset, which is no trouble to any group")
+        raise Absent("there is no record at this offset, which is no trouble to any group")
     return record
 
 

@@ -1,13 +1,14 @@
 """The command line of all processes: a version, help that costs little, work that is imported only when it is done."""
 
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
 from importlib import import_module
 from typing import Annotated, Any, ParamSpec
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 P = ParamSpec("P")
 DISTRIBUTION = "scribe-rabbit"
@@ -46,7 +47,7 @@ def work_of(command: Callable[..., None]) -> Callable[..., None]:
 
 def command_line(help_: str, *, completion: bool = False) -> typer.Typer:
     """Commands under one name; plain help, for rich tables alone take as long to import and fill as all the rest."""
-    return typer.Typer(
+    return CommandLine(
         cls=Group,
         help=help_,
         rich_markup_mode=None,
@@ -57,20 +58,44 @@ def command_line(help_: str, *, completion: bool = False) -> typer.Typer:
 
 def one_command(declared: Callable[..., None]) -> typer.Typer:
     """A process that is one command."""
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+    app = CommandLine(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
     app.command()(declared)
     return app
 
 
 def process_with_commands() -> typer.Typer:
     """A process that its callback runs when no command is named."""
-    return typer.Typer(
+    return CommandLine(
         cls=ProcessGroup,
         invoke_without_command=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
+
+
+class CommandLine(typer.Typer):
+    """A typer application whose commands are of the class below."""
+
+    def command(self, name: str | None = None, **options: Any) -> Any:
+        """See typer.Typer.command."""
+        return super().command(name, **{"cls": Command, **options})
+
+
+class Command(TyperCommand):
+    """A command that names its values in help by what they are, and its mistakes without a library's words."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters, each with a name for its value."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            _name_value(parameter)
+        return parameters
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The rest of the line; raises BadParameter."""
+        with _plain_words():
+            return super().parse_args(ctx, args)
 
 
 class Group(TyperGroup):
@@ -113,6 +138,60 @@ class ProcessGroup(Group):
     """Commands beside a process: a line without any is its start."""
 
     runs_without_command = True
+
+    def get_params(self, ctx: Any) -> Any:
+        """The options, each with a name for its value."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            _name_value(parameter)
+        return parameters
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The rest of the line; raises BadParameter."""
+        with _plain_words():
+            return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Mistakes within lose the words of the library that found them."""
+    try:
+        yield
+    except typer.BadParameter as error:
+        found = error.message.removeprefix("Value error, ").split(", unable to parse")[0]
+        error.message = found.replace("Input should be", "must be", 1)
+        raise
+
+
+def _name_value(parameter: Any) -> None:
+    """Let help show `JOB...` or `--limit NUMBER`, where typer writes `{JOB}... <list[IdPrefix]>` and `<int range>`."""
+    if isinstance(parameter, TyperArgument):
+        parameter.metavar = parameter.metavar or str(parameter.name).upper()
+        parameter.get_usage_pieces = partial(_usage, parameter)  # type: ignore[method-assign]
+        parameter.display_type_rich = _nothing  # type: ignore[method-assign]
+    elif parameter.metavar is None and not parameter.is_flag:
+        parameter.metavar = _value_name(parameter)
+
+
+def _usage(argument: TyperArgument, _context: Any) -> list[str]:
+    name = argument.metavar if argument.required else f"[{argument.metavar}]"
+    return [f"{name}..." if argument.nargs != 1 else str(name)]
+
+
+def _nothing(ctx: Any) -> None:  # noqa: ARG001 - typer names it
+    return None
+
+
+def _value_name(option: Any) -> str:
+    """The choices, what kind of number or file it is, else the last word of the option's name."""
+    kind = option.type_descriptor
+    if kind.is_choice:
+        return "|".join(str(getattr(choice, "value", choice)) for choice in kind.choices)
+    if kind.is_path or kind.is_file:
+        return "FILE"
+    if kind.annotation in (int, float):
+        return "NUMBER"
+    return max(option.opts, key=len).rpartition("-")[2].upper()  # type: ignore[no-any-return]
 
 
 def _as_typed(_context: Any, value: Any) -> Any:

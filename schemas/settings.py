@@ -281,7 +281,10 @@ class ClientSettings(_Settings):
     @field_validator("api_url")
     @classmethod
     def _url(cls, value: str) -> str:
-        return (_http(value) or "").rstrip("/")
+        address = _http(value.strip()) or ""
+        if urlsplit(address).query or urlsplit(address).fragment:
+            raise ValueError("must end with its host or path: what is called is put behind it")
+        return address.rstrip("/")
 
     _header = field_validator("api_key")(_header_value)
 

@@ -7,6 +7,7 @@ import typer
 
 from schemas.command_line import Version, command_line, deferred_to
 from schemas.errors import ScribeError
+from schemas.printing import printing
 
 cli = command_line("The Faust apps, the dispatcher and the sweep.")
 
@@ -59,7 +60,8 @@ def retain(
 def main() -> None:
     """Run the command line; a wrong environment is told in one line a mistake."""
     try:
-        cli(prog_name="scribe-streams")
+        with printing():
+            cli(prog_name="scribe-streams")
     except ScribeError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

@@ -26,12 +26,14 @@ from schemas.topics import CONTROL
 from sink.serdes import serde_for
 
 
-def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int, as_json: bool) -> None:
+def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int | None, as_json: bool) -> None:
     """Does `scribe cancel`."""
     if direct:
-        return _direct([_whole(job) for job in jobs], tenant, run)
+        return _direct([_whole(job) for job in jobs], tenant, run or 1, as_json=as_json)
     if tenant is not None:
         raise Rejected("invalid_request", "--tenant goes with --direct: through REST the key tells whose jobs they are")
+    if run is not None:
+        raise Rejected("invalid_request", "--run goes with --direct: through REST the run that is there is stopped")
     _through_rest(jobs, as_json=as_json)
     return None
 
@@ -70,17 +72,18 @@ def _told(job: dict[str, object]) -> str:
     return f"{job['job_id']}  {told}"
 
 
-def _direct(jobs: Sequence[UUID], tenant: str | None, run: int) -> None:
+def _direct(jobs: Sequence[UUID], tenant: str | None, run: int, *, as_json: bool) -> None:
     if tenant is None:
         raise Rejected("invalid_request", "--direct needs --tenant: an order counts for its own tenant's jobs only")
     settings = load(KafkaSettings)
     serde, by, now = serde_for(settings), f"operator {getpass.getuser()}", datetime.now(UTC)
-    records = [
-        cancel_record(serde, job_id, run, check_tenant(tenant), by=by, source="cli", now=now)
-        for job_id in dict.fromkeys(jobs)
-    ]
+    whose, each = check_tenant(tenant), list(dict.fromkeys(jobs))
+    records = [cancel_record(serde, job_id, run, whose, by=by, source="cli", now=now) for job_id in each]
     if not TopicAdmin(settings).partitions([CONTROL]):
         raise Outage(f"Kafka has no topic {CONTROL}; create it with `scribe topics apply`")
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:
         publisher.publish(*records)
-    sys.stdout.write("".join(f"{job_id}  is asked to stop, up to run {run}\n" for job_id in dict.fromkeys(jobs)))
+    if as_json:
+        print_json({"job_id": job_id, "tenant": whose, "run": run, "cancel_requested_at": now} for job_id in each)
+    else:
+        sys.stdout.write("".join(f"{job_id}  is asked to stop, up to run {run}\n" for job_id in each))

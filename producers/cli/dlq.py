@@ -10,7 +10,6 @@ from producers.cli.dlq_rows import command_of, print_counts, print_letters, prin
 from producers.cli.json_lines import json_text, print_json
 from producers.cli.keys import with_database
 from producers.cli.objects import asking_store
-from producers.cli.times import utc
 from producers.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
 from producers.history import History
 from producers.id_prefix import IdPrefix, only_one
@@ -136,7 +135,7 @@ def _wanted(
     for option, word, known in (("--kind", kind, KINDS), ("--code", code, CODES)):
         if word is not None and word not in known:
             raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
-    return Wanted(kind=kind, code=code, tenant=tenant, job=job, since=utc(since), until=utc(until), text=text)
+    return Wanted(kind=kind, code=code, tenant=tenant, job=job, since=since, until=until, text=text)
 
 
 def _chosen(

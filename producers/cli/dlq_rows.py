@@ -30,7 +30,13 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]
     shown = make_table(*titles, whole=("ITEM", "AT", "CODE", "JOB"))
     for letter in letters:
         entry = handled.get(letter.record.place)
-        words = [letter.name, f"{letter.record.at:%m-%d %H:%M}", letter.code, letter.tenant, str(letter.job_id or "")]
+        words = [
+            letter.name,
+            f"{letter.record.at:%Y-%m-%d %H:%M}",
+            letter.code,
+            letter.tenant,
+            str(letter.job_id or ""),
+        ]
         words += [letter.message, *([_handled(entry)] if handled else [])]
         add_row(shown, words)
     show_table(shown)

@@ -33,6 +33,8 @@ def enhance(
     as_json: bool,
 ) -> None:
     """Does `scribe enhance`."""
+    if not (summarize or entities):
+        raise typer.BadParameter("say what is wanted", param_hint="--summarize, --entities")
     body: dict[str, Any] = {
         "enable_summarization": summarize,
         "enable_entity_extraction": entities,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from producers.absence import Absent
 from producers.cancelling import cancel_record
 from producers.cli.database_ids import id_of, ids_of
 from producers.cli.interruption import telling
@@ -34,6 +35,8 @@ from sink.serdes import serde_for
 
 def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as_json: bool) -> None:
     """Does `scribe erase`."""
+    if not jobs and recording_id is None:
+        raise typer.BadParameter("name a JOB or --recording-id")
     found: list[Erasure] = []
     words = "interrupted: {} erased, objects follow by `scribe-streams retain`; asked again it goes on"
     with telling(lambda: words.format(len(found))):
@@ -67,7 +70,7 @@ async def _erase(
         if recording_id is not None:
             jobs += await jobs_of_recording(connection, tenant, recording_id)
     if not jobs:
-        raise Rejected("not_found", "no job is named, or the recording has none")
+        raise Rejected("not_found", f"tenant '{tenant}' has no job of recording '{recording_id}'")
     step = partial(
         _erase_one, serde_for(load(KafkaSettings)), tenant, f"operator {getpass.getuser()}", datetime.now(UTC)
     )
@@ -104,8 +107,9 @@ def set_(tenant: str, reason: str, job: IdPrefix | None, force: bool) -> None:
     except Ambiguous:
         raise
     except Permanent as error:
-        hint = "" if job else "; --force holds it all the same"
-        raise Rejected(error.code, f"{error.detail}{hint}") from error
+        if job or error.code != "not_found":
+            raise
+        raise Absent(f"{error.detail}; --force holds it all the same") from error
     sys.stdout.write(f"held {held.job_id or 'all'} of {tenant}\n")
 
 
@@ -118,7 +122,7 @@ def release(tenant: str, job: IdPrefix | None) -> None:
 
     job_id, released = with_database(lambda database: database.run(step))
     if not released:
-        raise Rejected("not_found", "there is no such hold")
+        raise Absent("no hold of this tenant, or of this job of it")
     sys.stdout.write(f"released {job_id or 'all'} of {tenant}\n")
 
 

@@ -1,17 +1,21 @@
 """`scribe jobs`: the tenant's jobs, the newest first."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from producers.cli.json_lines import print_json
+import typer
+
+from producers.cli.commands.options import STATES
+from producers.cli.json_lines import print_json, time_text
+from producers.cli.pairs import pairs_of
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
-from producers.cli.times import utc
 from producers.cli.watching import done_part
 from schemas.events import Priority
+from schemas.nearest import unknown
 from schemas.settings import ClientSettings, load
 
 PAGE = 100
@@ -33,11 +37,13 @@ def jobs(
     as_json: bool,
 ) -> None:
     """Does `scribe jobs`."""
+    pairs_of("--metadata", metadata or ())
+    _check_states(state or ())
     wanted = {
         "state": state,
         "recording_id": recording_id,
-        "since": _time(since),
-        "until": _time(until),
+        "since": since and time_text(since),
+        "until": until and time_text(until),
         "name": name,
         "model": model,
         "language": language,
@@ -54,6 +60,12 @@ def jobs(
         more = next(iter(found), None) is not None
     if more:
         sys.stderr.write(f"there are more than {limit}: see --limit and --all\n")
+
+
+def _check_states(given: Iterable[str]) -> None:
+    for word in (word.strip() for text in given for word in text.split(",")):
+        if word not in STATES:
+            raise typer.BadParameter(unknown("state", word, STATES), param_hint="--state")
 
 
 def each_job(client: RestClient, most: int | None = None, **wanted: Any) -> Iterator[Job]:
@@ -92,8 +104,3 @@ def _note(job: Job) -> str:
 
 def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
-
-
-def _time(at: datetime | None) -> str | None:
-    found = utc(at)
-    return None if found is None else found.isoformat()

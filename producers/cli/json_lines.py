@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-_OBEYED = re.compile("[\x7f-\x9f]")
+from producers.plain_text import DIRECTION_MARKS
+
+_OBEYED = re.compile(f"[\x7f-\x9f{''.join(sorted(DIRECTION_MARKS))}]")
 
 
 def print_json(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> None:
@@ -20,7 +22,18 @@ def print_json(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON that may be shown on a terminal: JSON itself escapes only some of what terminals obey."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    if not _printable(text):
+        text = json.dumps(value, indent=indent, default=_plain)
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _printable(text: str) -> bool:
+    """Whether the output's encoding has all of it: JSON, unlike text, can say what it lacks."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def time_text(at: datetime) -> str:

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from rich.table import Table
 
+from producers.absence import Absent
 from producers.cli.json_lines import print_json
 from producers.cli.tables import add_row, make_table, show_table
 from producers.patience import waiting_for
-from schemas.errors import Outage, Rejected
+from schemas.errors import Outage
 from schemas.settings import PostgresSettings, load
 from sink.keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
 from sink.postgres import Database, NotMigrated, address_of
@@ -42,7 +43,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
 def revoke(key_id: str) -> None:
     """Does `scribe keys revoke`."""
     if not with_database(lambda database: revoke_key(database, key_id)):
-        raise Rejected("not_found", f"no key '{key_id}' that still works")
+        raise Absent(f"no key '{key_id}' that still works")
     sys.stdout.write(f"revoked {key_id}\n")
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import typer
 
+from producers.cli.surroundings import building_client, proxy_variable
 from producers.exit_codes import MISTAKE
 from producers.patience import waiting_for
 from schemas.errors import Outage, SettingsError
@@ -36,9 +37,11 @@ def check() -> None:
 def _reaching(url: str) -> Iterator[str]:
     with waiting_for(f"the schema registry at {url}"):
         try:
-            yield url
+            with building_client(url):
+                yield url
         except Outage as error:
-            raise Outage(f"{error}; is it at {url}? See SCRIBE_SCHEMA_REGISTRY_URL") from error
+            behind = f" and {variable}" if (variable := proxy_variable(url)) else ""
+            raise Outage(f"{error}; is it at {url}? See SCRIBE_SCHEMA_REGISTRY_URL{behind}") from error
 
 
 def _url() -> str:

@@ -15,7 +15,6 @@ from producers.cli.database_ids import ids_of
 from producers.cli.dlq_rows import command_of, print_table, reading, sending, tell
 from producers.cli.keys import with_database
 from producers.cli.objects import asking_store
-from producers.cli.times import utc
 from producers.exit_codes import TROUBLE
 from producers.history import History
 from producers.id_prefix import IdPrefix
@@ -49,7 +48,7 @@ def replay(
 ) -> None:
     """Does `scribe replay`."""
     jobs = _jobs(job, jobs_from, tenant)
-    wanted = Wanted(tenant=tenant, jobs=jobs, since=utc(since), until=utc(until))
+    wanted = Wanted(tenant=tenant, jobs=jobs, since=since, until=until)
     if wanted == Wanted():
         raise typer.BadParameter("say which: --since, --until, --tenant, --job or --jobs-from")
     settings = load(ReplayProcess)

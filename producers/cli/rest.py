@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 
+from producers.cli.surroundings import address_of_proxy, building_client, proxy_variable
 from producers.patience import waiting_for
 from producers.rendering import Format
 from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
@@ -42,9 +44,9 @@ class RestClient:
         if settings.api_key is None:
             raise SettingsError("SCRIBE_API_KEY: is not set; `scribe keys create --tenant NAME` makes a key")
         self._url = settings.api_url
-        self._http = httpx.Client(
-            base_url=settings.api_url, headers={"X-API-Key": settings.api_key.get_secret_value()}, timeout=TIMEOUT
-        )
+        headers = {"X-API-Key": settings.api_key.get_secret_value()}
+        with building_client(settings.api_url):
+            self._http = httpx.Client(base_url=settings.api_url, headers=headers, timeout=TIMEOUT)
 
     @classmethod
     @contextmanager
@@ -122,14 +124,40 @@ class RestClient:
             with waiting_for(self._url):
                 response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            kind = Outage if isinstance(error, _NOT_CONNECTED) else Unheard
-            reason = str(error) or type(error).__name__
-            raise kind(
-                f"{self._url} does not answer ({reason}); is it the address of Scribe Rabbit? See SCRIBE_API_URL"
-            ) from error
+            raise _silence(self._url, error) from error
         if not response.is_success:
-            raise error_of(response)
+            raise hinted(error_of(response), self._url)
         return response
+
+
+def _silence(url: str, error: httpx.HTTPError) -> Outage:
+    """That nobody answers, and which variable names who should: behind a proxy only the proxy takes connections."""
+    connected = not isinstance(error, _NOT_CONNECTED)
+    reason = str(error) or type(error).__name__
+    variable = proxy_variable(url)
+    if variable is None:
+        words = f"{url} does not answer ({reason}); is it the address of Scribe Rabbit? See SCRIBE_API_URL"
+    elif connected:
+        words = f"{url} does not answer through a proxy ({reason}); see SCRIBE_API_URL and {variable}"
+    else:
+        words = (
+            f"the proxy {address_of_proxy(variable)} before {url} does not answer ({reason});"
+            f" NO_PROXY names hosts that need none. See {variable}"
+        )
+    return Unheard(words) if connected else Outage(words)
+
+
+def hinted(error: ScribeError, url: str) -> ScribeError:
+    """The error, with the variable that it may be about: the shim does not know by which name it was called."""
+    if not isinstance(error, Answered):
+        variable = proxy_variable(url)
+        return type(error)(f"{error}; see SCRIBE_API_URL{f' and {variable}' if variable else ''}")
+    path = urlsplit(url).path
+    if error.code == "unauthorized":
+        return Answered(error.code, f"{error.detail}; see SCRIBE_API_KEY")
+    if error.code == "not_found" and path:
+        return Answered(error.code, f"{error.detail}; is {path} of the service's address? See SCRIBE_API_URL")
+    return error
 
 
 def error_of(response: httpx.Response) -> ScribeError:

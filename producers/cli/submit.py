@@ -16,8 +16,9 @@ from producers.api.bodies import JobFields
 from producers.cli.commands.submit import Via
 from producers.cli.direct import publish_job
 from producers.cli.interruption import telling
-from producers.cli.json_lines import print_json
+from producers.cli.json_lines import print_json, time_text
 from producers.cli.outcome import watch_to_end
+from producers.cli.pairs import pairs_of
 from producers.cli.rest import RestClient, Unheard
 from producers.findings import invalid
 from schemas.errors import Outage
@@ -47,7 +48,7 @@ def submit(
     entities: bool,
     llm_model: str | None,
     webhook_url: str | None,
-    expires_at: str | None,
+    expires_at: datetime | None,
     metadata: list[str] | None,
     job_id: UUID | None,
     engine: str | None,
@@ -60,7 +61,8 @@ def submit(
     given |= {"word_timestamps": words} if words is not None else {}
     given |= {"enable_summarization": True} if summarize else {}
     given |= {"enable_entity_extraction": True} if entities else {}
-    given |= {"metadata": _pairs(metadata)} if metadata else {}
+    given |= {"expires_at": time_text(expires_at)} if expires_at is not None else {}
+    given |= {"metadata": pairs_of("--metadata", metadata)} if metadata else {}
     source = recording if "://" in recording else _file(recording)
     if (tenant is None) == (via is Via.KAFKA):
         raise typer.BadParameter("goes with --via kafka, and only with it", param_hint="--tenant")
@@ -127,13 +129,6 @@ def _file(text: str) -> Path:
 def _name(path: Path) -> str:
     """As a form can carry it: a file's name may be no text at all."""
     return safe_name(path.name) or "recording"
-
-
-def _pairs(items: list[str]) -> dict[str, str]:
-    pairs = [item.partition("=") for item in items]
-    if wrong := [key for key, separator, _ in pairs if not key or not separator]:
-        raise typer.BadParameter(f"'{wrong[0]}' is not KEY=VALUE", param_hint="--metadata")
-    return {key: value for key, _, value in pairs}
 
 
 def _plain(value: Any) -> Any:

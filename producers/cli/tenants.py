@@ -1,12 +1,13 @@
 """`scribe tenants`: what each tenant may do and how long its data are kept, for operators who can reach Kafka."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from producers.absence import Absent
 from producers.cli.json_lines import print_json
-from producers.cli.tables import add_row, make_table, show_table
+from producers.cli.pairs import pairs_of
+from producers.cli.tables import add_row, make_table, print_pairs, show_table
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
@@ -52,7 +53,7 @@ def show(tenant: str, as_json: bool) -> None:
     """Does `scribe tenants show`."""
     policy = read_policies(load(KafkaSettings), datetime.now(UTC)).get(tenant)
     if policy is None:
-        raise Rejected("not_found", f"tenant '{tenant}' has no policy, so the defaults are in force")
+        raise Absent(f"tenant '{tenant}' has no policy, so the defaults are in force")
     _print(policy, as_json)
 
 
@@ -72,12 +73,11 @@ def list_(as_json: bool) -> None:
 def _pairs(option: str, given: Iterable[str], unset: str, read: Callable[[str], int]) -> Mapping[str, int | None]:
     """`NAME=VALUE` texts as numbers by name, None where the value is `unset`; raises Rejected(invalid_request)."""
     pairs: dict[str, int | None] = {}
-    for text in given:
-        name, _, value = text.partition("=")
+    for name, value in pairs_of(option, given, "NAME=VALUE").items():
         try:
             pairs[name] = None if value == unset else read(value)
         except ValueError as error:
-            raise Rejected("invalid_request", f"{option} {text}: {error}") from error
+            raise Rejected("invalid_request", f"{option} {name}={value}: {error}") from error
     return pairs
 
 
@@ -103,8 +103,7 @@ def _print(policy: TenantPolicy, as_json: bool) -> None:
         "quotas": " ".join(f"{name}={value}" for name, value in sorted(policy.quotas.items())) or "none",
         "days kept": _kept(policy.retention_days),
     }
-    width = max(map(len, rows))
-    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows.items()))
+    print_pairs(rows.items())
 
 
 def _any(values: tuple[str, ...]) -> str:

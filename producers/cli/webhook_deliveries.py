@@ -13,7 +13,6 @@ from producers.cli.interruption import NOTHING_DONE, Count, telling
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
 from producers.cli.tables import show_table
-from producers.cli.times import utc
 from producers.cli.webhook_rows import delivery_facts, delivery_of, delivery_table, endpoint_of, in_transaction, is_id
 from producers.exit_codes import TROUBLE
 from producers.id_prefix import IdPrefix
@@ -42,7 +41,7 @@ def deliveries(
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
         whose = await id_of(connection, job, Kind.JOB, Kind.ERASURE, tenant=tenant) if job else None
-        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=whose, state=state, since=utc(since))
+        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=whose, state=state, since=since)
         return [delivery_facts(found) for found in await list_deliveries(connection, wanted, limit)]
 
     found = in_transaction(read)
@@ -54,24 +53,28 @@ def deliveries(
 
 def again(which: str, tenant: str | None, since: datetime | None, all_: bool) -> None:
     """Does `scribe webhooks redeliver`."""
-
-    begin = utc(since)
     count = Count()
-    if begin is not None:
-        send = partial(_send_since, which=which, tenant=tenant, since=begin, count=count, only_failed=not all_)
+    if since is not None:
+        send = partial(_send_since, which=which, tenant=tenant, since=since, count=count, only_failed=not all_)
         words = "interrupted: {:,} to be sent again; the same command goes on with those that are not"
         with telling(lambda: words.format(count.done)):
             with_database(send)
+    elif all_:
+        raise typer.BadParameter(
+            "goes with --since: one delivery is sent again whatever became of it", param_hint="--all"
+        )
     elif is_id(which):
-        in_transaction(partial(_send_one, which=which))
+        in_transaction(partial(_send_one, which=which, tenant=tenant))
         count.add()
+    elif "://" not in which:
+        raise typer.BadParameter(f"'{which}' is neither an id, nor the first digits of one, nor an address")
     else:
         raise typer.BadParameter("all that an endpoint did not take needs --since", param_hint="--since")
     sys.stdout.write(f"{count.done} to be sent again\n")
 
 
-async def _send_one(connection: Connection, which: str) -> Delivery:
-    return await send_again(connection, await delivery_of(connection, which))
+async def _send_one(connection: Connection, which: str, tenant: str | None) -> Delivery:
+    return await send_again(connection, await delivery_of(connection, which, tenant), tenant)
 
 
 async def _send_since(

@@ -8,12 +8,12 @@ import typer
 from pydantic import BaseModel
 from rich.table import Table
 
+from producers.absence import Absent
 from producers.api.webhook_views import delivery_detail, delivery_view, endpoint_view
 from producers.cli.database_ids import id_of
 from producers.cli.keys import with_database
 from producers.cli.tables import add_row, make_table
 from producers.id_prefix import IdPrefix
-from schemas.errors import Rejected
 from sink.deliveries import endpoint_id
 from sink.endpoints import Endpoint, find_endpoint
 from sink.id_lookup import Kind
@@ -46,19 +46,21 @@ async def endpoint_of(connection: Connection, which: str, tenant: str | None) ->
     """The endpoint with this id, or this address of the tenant; raises Rejected when it is none or several."""
     if is_id(which):
         endpoint = await id_of(connection, IdPrefix.parse(which), Kind.ENDPOINT, tenant=tenant)
+    elif "://" not in which:
+        raise typer.BadParameter(f"'{which}' is neither an id, nor the first digits of one, nor an address")
     elif tenant is None:
         raise typer.BadParameter("an address needs --tenant", param_hint="--tenant")
     else:
         endpoint = endpoint_id(tenant, which)
     found = await find_endpoint(connection, endpoint, tenant)
     if found is None:
-        raise Rejected("not_found", which if tenant is None else f"tenant '{tenant}' has no endpoint {which}")
+        raise Absent(f"endpoint {which}" if tenant is None else f"tenant '{tenant}' has no endpoint {which}")
     return found
 
 
-async def delivery_of(connection: Connection, which: str) -> UUID:
+async def delivery_of(connection: Connection, which: str, tenant: str | None) -> UUID:
     """The delivery that an id or the beginning of one names; raises Rejected when it is none or several."""
-    return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY)
+    return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY, tenant=tenant)
 
 
 def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:

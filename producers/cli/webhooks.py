@@ -46,8 +46,9 @@ def show(which: str, tenant: str | None, as_json: bool) -> None:
     """Does `scribe webhooks show`."""
 
     async def read(connection: Connection) -> dict[str, object]:
-        either = await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY, Kind.ENDPOINT) if is_id(which) else None
-        found = await find_delivery(connection, either) if either else None
+        kinds = (Kind.DELIVERY, Kind.ENDPOINT)
+        either = await id_of(connection, IdPrefix.parse(which), *kinds, tenant=tenant) if is_id(which) else None
+        found = await find_delivery(connection, either, tenant) if either else None
         if found is None:
             return endpoint_facts(await endpoint_of(connection, str(either or which), tenant))
         return delivery_details(found, list(await attempts_of(connection, found.delivery_id)))

@@ -179,7 +179,12 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
             "webhook_url: its host is not a public one",
         ),
         (("webhooks", "add", "https://a.local/", "--tenant", "acme"), settings, "its host is not a public one"),
-        (("submit", "https://a.example/x"), {**settings, "SCRIBE_API_KEY": "sr_live_x"}, "X-API-Key"),
+        (("submit", "https://a.example/x"), {**settings, "SCRIBE_API_KEY": "sr_live_x"}, "; see SCRIBE_API_KEY\n"),
+        (
+            ("jobs",),
+            {**settings, "SCRIBE_API_URL": f"{shim.url}/api/v1/"},
+            "is /api/v1 of the service's address? See SCRIBE_API_URL\n",
+        ),
         (("submit", "https://a.example/x"), {"SCRIBE_API_URL": shim.url}, "SCRIBE_API_KEY: is not set"),
         (
             ("submit", "https://a.example/x"),
@@ -215,7 +220,17 @@ def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, ru
         (("topics", "check"), {"SCRIBE_KAFKA_OPTIONS": '{"no.such": "1"}'}, "SCRIBE_KAFKA_OPTIONS: No such config"),
         (("schemas", "check"), settings, "SCRIBE_SCHEMA_REGISTRY_URL: is not set"),
         (("keys", "create", "--tenant", "A B"), {"SCRIBE_POSTGRES_DSN": shim.dsn}, "tenant must be"),
-        (("keys", "revoke", "nokey"), {"SCRIBE_POSTGRES_DSN": shim.dsn}, "no key 'nokey' that still works"),
+        (("keys", "revoke", "nokey"), {"SCRIBE_POSTGRES_DSN": shim.dsn}, "no key 'nokey' that still works\n"),
+        (
+            ("erase", "--tenant", "acme", "--recording-id", "none"),
+            {"SCRIBE_POSTGRES_DSN": shim.dsn},
+            "tenant 'acme' has no job of recording 'none'",
+        ),
+        (
+            ("hold", "release", "--tenant", "acme"),
+            {"SCRIBE_POSTGRES_DSN": shim.dsn},
+            "no hold of this tenant, or of this job of it\n",
+        ),
         (
             ("topics", "check"),
             {"SCRIBE_KAFKA_BOOTSTRAP": "nonsense", "SCRIBE_S3_ENDPOINT": "nonsense"},

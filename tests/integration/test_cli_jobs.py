@@ -67,7 +67,7 @@ def test_jobs_are_listed_by_filters_on_one_line_each(shim: Shim, client: httpx.C
     none = run_here("jobs", "--name", "nothing", **for_shim(shim))
     assert (none.returncode, none.stdout, none.stderr) == (0, "", "no jobs\n")
     wrong = run_here("jobs", "--state", "done", **for_shim(shim))
-    assert (wrong.returncode, "'done' is no state: there are queued, transcribing" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "unknown state `done`; there are queued, transcribing" in wrong.stderr) == (2, True)
 
 
 def test_pages_are_put_together(

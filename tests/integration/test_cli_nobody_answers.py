@@ -73,3 +73,48 @@ def test_an_object_store_that_is_away_is_named_before_a_file_is_sent(
     done = run_here("submit", str(recording), "--via", "kafka", "--tenant", "acme", **values)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"is the object store at http://{REFUSING}? See SCRIBE_S3_ENDPOINT\n")
+
+
+KEY = {"SCRIBE_API_URL": "http://scribe.example", "SCRIBE_API_KEY": "k"}
+REGISTRY = {"SCRIBE_SCHEMA_REGISTRY_URL": "http://registry.example"}
+PROXIES = [f"{kind}_proxy" for kind in ("all", "http", "https", "no")]
+
+
+def only(**values: str) -> dict[str, str]:
+    """These variables, and no proxy of the machine; one in lower case that is empty takes away that in upper case."""
+    given = {name.lower() for name in values}
+    return {name: "" for name in PROXIES if name not in given} | values
+
+
+SPOILT: dict[str, tuple[dict[str, str], int, str]] = {
+    "socks": ({"ALL_PROXY": "socks5://127.0.0.1:9"}, 2, "ALL_PROXY: is no proxy at http(s)://HOST:PORT"),
+    "of a kind there is not": ({"https_proxy": "gopher://h:1"}, 2, "https_proxy: is no proxy at http(s)://HOST:PORT"),
+    "certificates": ({"SSL_CERT_FILE": "/nonexist"}, 2, "SSL_CERT_FILE: no certificates can be read there"),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("command", ["jobs", "schemas check"])
+def test_what_spoils_every_client_is_named(spoilt: str, command: str, run_here: Run) -> None:
+    """Variables of others that libraries read."""
+    values, code, words = SPOILT[spoilt]
+    done = run_here(*command.split(), **KEY, **REGISTRY, **only(**values))
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(words)
+
+
+def test_a_proxy_that_is_away_is_blamed_for_itself(run_here: Run) -> None:
+    """Without the password that its address has."""
+    done = run_here("models", **KEY, **only(HTTP_PROXY=f"http://us:secret@{REFUSING}"))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"the proxy {REFUSING} before http://scribe.example does not answer")
+    assert line.endswith("See HTTP_PROXY")
+    assert "secret" not in line
+    registry = run_here("schemas", "check", **REGISTRY, **only(HTTP_PROXY=f"http://{REFUSING}"))
+    assert registry.stderr.endswith("See SCRIBE_SCHEMA_REGISTRY_URL and HTTP_PROXY\n")
+    past = only(HTTP_PROXY="http://127.0.0.1:10", NO_PROXY="127.0.0.1")
+    assert run_here("models", **{**KEY, **past, "SCRIBE_API_URL": f"http://{REFUSING}"}).stderr.endswith(
+        "See SCRIBE_API_URL\n"
+    )

@@ -63,6 +63,22 @@ def test_a_tenants_policy_is_set_step_by_step_and_shown(stack: Stack, topic_admi
         assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
 
 
+def test_a_direct_order_to_stop_is_printed_as_it_is_asked_for(stack: Stack, topic_admin: object, run_here: Run) -> None:
+    """An order a line, as text or as JSON; without --run it counts for the first run."""
+    values = stack.environment()
+    values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
+    assert run_here("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
+    job, other = str(uuid4()), str(uuid4())
+    call = ("cancel", job, other, job, "--direct", "--tenant", "acme")
+    told = run_here(*call, **values)
+    assert told.stdout == "".join(f"{each}  is asked to stop, up to run 1\n" for each in (job, other)), told.stderr
+    orders = lines(run_here(*call, "--run", "2", "--json", **values).stdout)
+    assert [(order["job_id"], order["tenant"], order["run"]) for order in orders] == [
+        (job, "acme", 2),
+        (other, "acme", 2),
+    ]
+
+
 def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None:
     values = {"SCRIBE_POSTGRES_DSN": database}
     bulk = fill(database, None, 1, datetime.now(UTC))

@@ -172,6 +172,16 @@ def test_deliveries_are_listed_shown_and_sent_again(webhooks: Webhooks, database
     assert shown(webhooks("deliveries", "--state", "disabled", "--since", "2020-01-01", "--json")) == ""
 
 
+def test_an_option_that_would_change_nothing_is_refused(webhooks: Webhooks, database: str) -> None:
+    """--all without --since, and --tenant beside the id of a delivery that is another's."""
+    delivery = written(database)
+    refused = webhooks("redeliver", delivery, "--all")
+    assert (refused.exit_code, "--all" in refused.stderr) == (2, True), refused.output
+    for words in (("redeliver", delivery), ("redeliver", delivery[:13]), ("show", delivery), ("show", delivery[:13])):
+        assert isinstance(webhooks(*words, "--tenant", "globex").exception, Rejected), words
+        shown(webhooks(*words, "--tenant", "acme"))
+
+
 def test_more_than_one_statement_takes_are_sent_again_to_the_last(
     webhooks: Webhooks, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +222,12 @@ MISTAKES: list[tuple[str, ...]] = [
     ("rotate", ID, "--overlap", "-1"),
     ("deliveries", "--since", "soon"),
 ]
+
+
+@pytest.mark.parametrize("words", [("show",), ("secret",), ("redeliver",), ("deliveries", "--endpoint")])
+def test_what_is_neither_an_id_nor_an_address_is_told_so(webhooks: Webhooks, words: tuple[str, ...]) -> None:
+    done = webhooks(*words, "zz")
+    assert (done.exit_code, "'zz' is neither an id, nor" in done.stderr) == (2, True), done.output
 
 
 def test_mistakes_are_named(webhooks: Webhooks) -> None:

@@ -65,5 +65,8 @@ def test_the_command_stops_jobs_and_says_what_it_could_not(shim: Shim, run_here:
     some = run_here("cancel", str(uuid4()), job_id, "--json", **for_shim(shim))
     assert (some.returncode, [job["job_id"] for job in lines(some.stdout)]) == (2, [job_id])
     assert "There is no such thing" in some.stderr
-    for wrong in (("--direct",), ("--tenant", "acme")):
-        assert run_here("cancel", job_id, *wrong, **for_shim(shim)).returncode == 2
+    known = len(orders(shim))
+    for wrong in (("--direct",), ("--tenant", "acme"), ("--run", "2"), ("--run", "1")):
+        refused = run_here("cancel", job_id, *wrong, **for_shim(shim))
+        assert (refused.returncode, wrong[0] in refused.stderr, refused.stdout) == (2, True, ""), refused.stderr
+    assert len(orders(shim)) == known

@@ -134,6 +134,15 @@ def test_addresses_are_checked_before_a_client_is_made(monkeypatch: pytest.Monke
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == variables
 
 
+def test_the_address_of_the_service_is_trimmed_and_ends_with_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIBE_API_URL", " https://scribe.example:8443/below/ \n")
+    assert load(ClientSettings).api_url == "https://scribe.example:8443/below"
+    for address in ("http://h/?x=1", "http://h#part"):
+        monkeypatch.setenv("SCRIBE_API_URL", address)
+        with pytest.raises(SettingsError, match="SCRIBE_API_URL: must end with its host or path"):
+            load(ClientSettings)
+
+
 def test_given_values_win(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command-line option is stronger than the environment."""
     monkeypatch.setenv("SCRIBE_API_PORT", "1000")

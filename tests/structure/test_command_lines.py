@@ -103,7 +103,9 @@ def test_what_only_tells_something_imports_no_library(line: str) -> None:
     assert imported(line) == []
 
 
-@pytest.mark.parametrize("line", ["scribe su", "scribe submit --", "scribe submit --via ", "scribe dlq redrive --"])
+@pytest.mark.parametrize(
+    "line", ["scribe su", "scribe submit --", "scribe submit --via ", "scribe submit --model ", "scribe dlq redrive --"]
+)
 def test_completion_imports_no_library(line: str) -> None:
     assert imported("scribe", **completing(line)) == []
 

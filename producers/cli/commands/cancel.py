@@ -12,14 +12,16 @@ from schemas.command_line import deferred_to
 @deferred_to("producers.cli.cancel")
 def cancel(
     jobs: Annotated[
-        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB...", help="Ids of jobs, or their first digits.")
+        list[IdPrefix], typer.Argument(parser=id_prefix, metavar="JOB", help="Ids of jobs, or their first digits.")
     ],
     direct: Annotated[
         bool, typer.Option("--direct", help="Write the order to Kafka: also for jobs that REST does not know.")
     ] = False,
     tenant: Annotated[str | None, typer.Option(help="Whose jobs they are; with --direct.")] = None,
-    run: Annotated[int, typer.Option(min=1, help="Up to which run; with --direct.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
+    run: Annotated[int | None, typer.Option(min=1, help="Up to which run, else the first; with --direct.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the jobs, or with --direct the orders, as JSON.")
+    ] = False,
 ) -> None:
     """Stop jobs. One that waits is not begun, one that runs stops within seconds, one that has ended stays as it is.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import TIMES, Json, id_prefix, words
+from producers.cli.commands.options import Json, id_prefix, time_option, words
 from producers.id_prefix import IdPrefix
 from schemas.command_line import command_line, deferred_to
 from schemas.errors import CODES, KINDS
@@ -14,7 +14,7 @@ from schemas.topics import GROUPS, RETRY_DELAYS
 app = command_line("Dead letters; needs the settings of Kafka, PostgreSQL and the object store.")
 
 Items = Annotated[
-    list[str] | None, typer.Argument(metavar="[ITEM]...", help="As `list` names them; else all that the options pick.")
+    list[str] | None, typer.Argument(metavar="ITEM", help="As `list` names them; else all that the options pick.")
 ]
 _GROUPS = [group.split(".")[1] for group in GROUPS]
 Group = Annotated[str | None, typer.Option(help=f"Of this group: {', '.join(_GROUPS)}.", autocompletion=words(_GROUPS))]
@@ -27,8 +27,8 @@ Code = Annotated[
 ]
 Tenant = Annotated[str | None, typer.Option(help="Of this tenant.")]
 Job = Annotated[IdPrefix | None, typer.Option(parser=id_prefix, metavar="JOB", help="Of this job.")]
-Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside at this time (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(formats=TIMES, help="Set aside before this time (UTC).")]
+Since = Annotated[datetime | None, time_option("Set aside at this time (UTC) or later.")]
+Until = Annotated[datetime | None, time_option("Set aside before this time (UTC).")]
 Text = Annotated[str | None, typer.Option(help="With this text in the message.")]
 Everything = Annotated[bool, typer.Option("--everything", help="All there are: needed when nothing else is named.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what is meant, and say what would be refused.")]
@@ -87,6 +87,7 @@ def redrive_(
     to: Annotated[
         str | None,
         typer.Option(
+            metavar="STEP",
             help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}.",
             autocompletion=words(RETRY_DELAYS),
         ),
@@ -137,7 +138,9 @@ def discard(
 @app.command()
 @deferred_to("producers.cli.dlq_skip")
 def skip(
-    group: Annotated[str, typer.Argument(metavar="GROUP", help="Such as persist or transcribers.")],
+    group: Annotated[
+        str, typer.Argument(metavar="GROUP", help="Such as persist or transcribers.", autocompletion=words(_GROUPS))
+    ],
     place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the logs name the record.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, or why not.")] = False,
 ) -> None:

@@ -22,7 +22,7 @@ def erase(
     tenant: Tenant,
     jobs: Annotated[
         list[IdPrefix] | None,
-        typer.Argument(parser=id_prefix, metavar="[JOB]...", help="Ids of jobs, or their first digits."),
+        typer.Argument(parser=id_prefix, metavar="JOB", help="Ids of jobs, or their first digits."),
     ] = None,
     recording_id: Annotated[str | None, typer.Option(help="All jobs of this recording.")] = None,
     as_json: Json = False,

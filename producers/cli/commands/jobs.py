@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import TIMES, JobId
+from producers.cli.commands.options import LANGUAGES, STATES, JobId, after_comma, model_names, time_option, words
 from schemas.command_line import deferred_to
 from schemas.events import Priority
 
@@ -14,20 +14,22 @@ from schemas.events import Priority
 def jobs(
     state: Annotated[
         list[str] | None,
-        typer.Option(
-            help="In this state: queued, transcribing, diarizing, completed, failed, cancelled. May be repeated."
-        ),
+        typer.Option(help=f"In this state: {', '.join(STATES)}. May be repeated.", autocompletion=after_comma(STATES)),
     ] = None,
     recording_id: Annotated[str | None, typer.Option(help="Of this recording.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Requested at this time (UTC) or later.")
-    ] = None,
-    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Requested before this time (UTC).")] = None,
+    since: Annotated[datetime | None, time_option("Requested at this time (UTC) or later.")] = None,
+    until: Annotated[datetime | None, time_option("Requested before this time (UTC).")] = None,
     name: Annotated[str | None, typer.Option(help="With this in the name of the file or in its address.")] = None,
-    model: Annotated[str | None, typer.Option(help="That named this model, or that it worked on.")] = None,
-    language: Annotated[str | None, typer.Option(help="In this language, such as he.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="That named this model, or that it worked on.", autocompletion=model_names)
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="In this language, such as he.", autocompletion=words(LANGUAGES))
+    ] = None,
     priority: Annotated[Priority | None, typer.Option(help="Of this queue.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(help="With this note, KEY=VALUE. May be repeated.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="With this note. May be repeated.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     all_: Annotated[bool, typer.Option("--all", help="All there are, whatever --limit says.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,

@@ -1,12 +1,22 @@
 """Options and arguments that several commands have."""
 
+import os
+import tomllib
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from producers.cli.times import TIMES as TIMES
+from producers.cli.times import parse_time
 from producers.id_prefix import IdPrefix
+from schemas import languages
+from schemas.events import Outcome, Stage
+
+STATES = ("queued", *Stage, *Outcome)
+SHIPPED = Path(languages.__file__).with_name("models.toml")
+LANGUAGES = sorted(set(languages.CODES.values()))
 
 
 def words(known: Iterable[str]) -> Callable[[str], list[str]]:
@@ -15,12 +25,46 @@ def words(known: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
+def after_comma(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes the last of several words with commas between them."""
+    names = list(known)
+
+    def complete(incomplete: str) -> list[str]:
+        head, comma, begun = incomplete.rpartition(",")
+        return [f"{head}{comma}{name}" for name in names if name.startswith(begun)]
+
+    return complete
+
+
+def model_names(incomplete: str) -> list[str]:
+    """Completes an option with the models of SCRIBE_MODELS_FILE, else of the file that ships with the service."""
+    path = Path(os.environ.get("SCRIBE_MODELS_FILE") or SHIPPED)
+    try:
+        known = tomllib.loads(path.read_text("utf-8")).get("models", {})
+    except (OSError, ValueError):
+        return []  # nobody can be told of it while a line is written
+    return [name for name in known if name.startswith(incomplete)] if isinstance(known, dict) else []
+
+
 def id_prefix(text: str) -> IdPrefix:
     """What an argument names; raises BadParameter."""
     try:
         return IdPrefix.parse(text)
     except ValueError as error:
         raise typer.BadParameter(f"'{text}' {error}") from None
+
+
+def time(text: str) -> datetime:
+    """What an option says; raises BadParameter."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' {error}") from None
+
+
+def time_option(help_: str) -> Any:
+    """An option that takes a time."""
+    return typer.Option(parser=time, metavar="TIME", help=help_)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

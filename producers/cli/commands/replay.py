@@ -6,17 +6,15 @@ from uuid import UUID
 
 import typer
 
-from producers.cli.commands.options import TIMES, Json, id_prefix
+from producers.cli.commands.options import LANGUAGES, Json, id_prefix, model_names, time_option, words
 from producers.id_prefix import IdPrefix
 from schemas.command_line import deferred_to
 
 
 @deferred_to("producers.cli.replay")
 def replay(
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help="Published at this time (UTC) or later.")
-    ] = None,
-    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Published before this time (UTC).")] = None,
+    since: Annotated[datetime | None, time_option("Published at this time (UTC) or later.")] = None,
+    until: Annotated[datetime | None, time_option("Published before this time (UTC).")] = None,
     tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
     job: Annotated[
         list[IdPrefix] | None, typer.Option(parser=id_prefix, metavar="JOB", help="This job; may be repeated.")
@@ -24,9 +22,12 @@ def replay(
     jobs_from: Annotated[
         typer.FileText | None, typer.Option(help="A file with the id of a job on each line; - reads stdin.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Another model; '': the default one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model; '': the default one.", autocompletion=model_names)
+    ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Another language; '': the model's default or detection.")
+        str | None,
+        typer.Option(help="Another language; '': the model's default or detection.", autocompletion=words(LANGUAGES)),
     ] = None,
     track: Annotated[
         str | None, typer.Option(help="Another audio track, by number or language; '': the default one.")

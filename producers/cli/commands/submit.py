@@ -1,11 +1,14 @@
 """What `scribe submit` takes."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from producers.cli.commands.options import LANGUAGES, model_names, time_option
+from producers.cli.commands.options import words as words_of
 from schemas.command_line import deferred_to
 from schemas.events import Channels, Priority, Task
 
@@ -21,8 +24,10 @@ class Via(StrEnum):
 def submit(
     recording: Annotated[str, typer.Argument(metavar="FILE|URL", help="A recording, or where it lies.")],
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it and print the transcript.")] = False,
-    model: Annotated[str | None, typer.Option(help="A model that `scribe models` lists.")] = None,
-    language: Annotated[str | None, typer.Option(help="Such as he or en.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model that `scribe models` lists.", autocompletion=model_names)
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Such as he or en.", autocompletion=words_of(LANGUAGES))] = None,
     task: Annotated[Task | None, typer.Option(help="Into which language.")] = None,
     diarize: Annotated[bool | None, typer.Option("--diarize/--no-diarize", help="Find out who speaks.")] = None,
     num_speakers: Annotated[int | None, typer.Option(help="How many speak, if known.")] = None,
@@ -43,8 +48,10 @@ def submit(
     entities: Annotated[bool, typer.Option("--entities", help="Have names, dates and numbers found in it.")] = False,
     llm_model: Annotated[str | None, typer.Option(help="Which model of that service.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Called when the job ends.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="ISO time after which nobody needs it.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option("--metadata", help="KEY=VALUE, handed through.")] = None,
+    expires_at: Annotated[datetime | None, time_option("When nobody needs it any more (UTC).")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A note, handed through. May be repeated.")
+    ] = None,
     job_id: Annotated[UUID | None, typer.Option(help="Your own id, to submit again safely.")] = None,
     engine: Annotated[str | None, typer.Option(help="The engine of the model.")] = None,
     via: Annotated[Via, typer.Option(help="REST, or straight to Kafka as upstream systems do.")] = Via.REST,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import Json, words
+from producers.cli.commands.options import Json, model_names, words
 from schemas.command_line import command_line, deferred_to
 from schemas.quotas import QUOTAS
 from schemas.retention import CLASSES
@@ -21,19 +21,23 @@ Tenant = Annotated[str, typer.Argument(help="The tenant's name.")]
 def set_(
     tenant: Tenant,
     retention: Annotated[
-        list[str] | None, typer.Option(help=_KEPT, autocompletion=words(f"{name}=" for name in CLASSES))
+        list[str] | None,
+        typer.Option(metavar="CLASS=DAYS", help=_KEPT, autocompletion=words(f"{name}=" for name in CLASSES)),
     ] = None,
     enhanced_ai: Annotated[
         bool | None, typer.Option(help="The tenant's consent that text leaves for the enhanced-AI service.")
     ] = None,
     llm_model: Annotated[list[str] | None, typer.Option(help=f"A model that may be asked for there. {_LIST}")] = None,
-    model: Annotated[list[str] | None, typer.Option(help=f"A model that its jobs may name. {_LIST}")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help=f"A model that its jobs may name. {_LIST}", autocompletion=model_names)
+    ] = None,
     allowed_host: Annotated[list[str] | None, typer.Option(help=f"A host of recordings. {_LIST}")] = None,
     allowed_prefix: Annotated[list[str] | None, typer.Option(help=f"An s3:// prefix of recordings. {_LIST}")] = None,
     inline: Annotated[bool | None, typer.Option(help="Whether transcripts may travel inside events.")] = None,
     quota: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME=NUMBER",
             help=f"NAME=NUMBER or NAME=none; of {', '.join(QUOTAS)}. May be repeated.",
             autocompletion=words(f"{name}=" for name in QUOTAS),
         ),

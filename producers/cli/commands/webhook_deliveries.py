@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import TIMES, Json, id_prefix
+from producers.cli.commands.options import Json, id_prefix, time_option
 from producers.id_prefix import IdPrefix
 from schemas.command_line import deferred_to
 from schemas.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, State
 
 Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
 Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
-Since = Annotated[datetime | None, typer.Option(formats=TIMES, help="Scheduled at this time (UTC) or later.")]
+Since = Annotated[datetime | None, time_option("Scheduled at this time (UTC) or later.")]
 
 
 @deferred_to("producers.cli.webhook_deliveries")

@@ -27,6 +27,41 @@ def test_help_fits_a_terminal_and_says_what_it_does(command: str) -> None:
     assert "[/" not in "\n".join(lines)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_by_what_they_are(command: str) -> None:
+    """Not by patterns of `strptime`, by types of Python, or with dots within brackets and behind them."""
+    lines = shown(*command.split(), "--help").splitlines()
+    usage = lines[0]
+    named = [line.partition("  ")[0] for line in (line.strip() for line in lines) if line.startswith("-")]
+    assert [text for text in (usage, *named) if set("<>{}%") & set(text) or "]...]" in text or "......" in text] == []
+
+
+MISTAKES = {
+    "jobs --since 17": "'17' is no time, such as 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00:00+02:00",
+    "submit x --expires-at tomorrow": "'tomorrow' is no time",
+    "dlq list --until 31.1.2026": "'31.1.2026' is no time",
+    "jobs --state runing": "unknown state `runing`; there are queued, transcribing",
+    "jobs --state failed,quued": "unknown state `quued`; did you mean `queued`?",
+    "jobs --limit x": "'--limit': must be a valid integer",
+    "jobs --priority low": "'low' is not one of 'standard', 'express'",
+    "submit x --via ftp": "'ftp' is not one of 'rest', 'kafka'",
+    "enhance 0b7e1d --enhancement-id x": "'--enhancement-id': must be a valid UUID",
+    "webhooks test https://a.example/ --tenant acme --wait soon": "'--wait': must be a valid number",
+    "erase --tenant acme": "name a JOB or --recording-id",
+    "enhance 0b7e1d": "Invalid value for --summarize, --entities: say what is wanted",
+    "watch zz": "Invalid value for 'JOB': 'zz' is neither an id",
+    "replay --job zz": "Invalid value for '--job': 'zz' is neither an id",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_told_in_plain_words(line: str) -> None:
+    done = CliRunner().invoke(create_cli(), line.split(), prog_name="scribe")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert MISTAKES[line] in done.stderr
+    assert not any(words in done.stderr for words in ("Value error", "Input should", "unable to parse"))
+
+
 @pytest.mark.parametrize(
     "command",
     [

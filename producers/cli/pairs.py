@@ -1,0 +1,18 @@
+"""`NAME=VALUE` as options take it, each name once: of two values the caller meant one, and only they know which."""
+
+from collections.abc import Iterable
+
+import typer
+
+
+def pairs_of(option: str, given: Iterable[str], form: str = "KEY=VALUE") -> dict[str, str]:
+    """The values by their names; raises BadParameter for another form, and for a name that comes twice."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not (name and separator):
+            raise typer.BadParameter(f"'{text}' is not {form}", param_hint=option)
+        if name in pairs:
+            raise typer.BadParameter(f"'{name}' is given more than once", param_hint=option)
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,53 @@
+"""Standard output and standard error of commands, whatever stands at their other end."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+_TROUBLE = 1
+_UNWRITABLE = {errno.EBADF, errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Within, characters that the output's encoding lacks become `?`; what cannot be written ends it with exit code 1.
+
+    A full disk is told of on stderr. A reader that went away, as `head` does, is no trouble to tell of.
+    """
+    _prepare()
+    try:
+        try:
+            yield
+        finally:
+            # not at the end of the process, where a failure is a traceback and exit code 120
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _give_up(error)
+
+
+def _prepare() -> None:
+    """Make streams of those that the caller has closed, for libraries expect some."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - for as long as the process lives
+    if sys.stdout is None:
+        # one that cannot be written to, which matters only where something is printed
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    with suppress(AttributeError):  # a stand-in of tests has no encoding
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def _give_up(error: OSError) -> NoReturn:
+    with suppress(OSError):
+        if error.errno != errno.EPIPE:
+            sys.stderr.write(f"standard output cannot be written: {error.strerror}\n")
+            sys.stderr.flush()
+    # what is still in the buffer must not be tried again when the process ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(_TROUBLE)
