@@ -192,6 +192,8 @@ def _check_length(sound: _Sound, probed: Probed) -> None:
         missing = shortfall(seconds, probed.announced.seconds)
     elif probed.container.announces:
         missing = shortfall(max(sound.facts.reached, seconds), sound.facts.announced)
+    else:
+        missing = probed.announced.missing_of(seconds)
     if missing is not None:
         raise Permanent("media_truncated", missing)
     if sound.duration < MIN_SECONDS:
@@ -208,7 +210,8 @@ def _loss_warnings(sound: _Sound, probed: Probed) -> tuple[str, ...]:
         jumps = ", ".join(f"{jump:.0f}" for jump in sound.timeline.jumps[:3])
         found.append(f"time stamps that jump by {jumps} seconds were passed over: times after them may be early")
     behind = probed.announced.seconds_behind
-    if probed.announced.behind and probed.container != WAV and (behind is None or behind >= LEAST_LOSS):
+    unheard = probed.container != WAV or probed.announced.parted
+    if probed.announced.behind and unheard and (behind is None or behind >= LEAST_LOSS):
         amount = f"{probed.announced.behind} bytes" if behind is None else f"{behind:.1f} seconds"
         found.append(f"{amount} of the recording lie behind the end that its header announces and were not heard")
     return tuple(found)

@@ -128,12 +128,15 @@ def _pieces(segment: Segment, language: str) -> list[_Piece]:
 
 
 def _spaced(segment: Segment, language: str, start: float, end: float) -> Iterator[_Piece]:
-    """The words, none before the one that it follows, nor outside of the segment: no text is shown in another order."""
-    for word in segment.words:
+    """The words, one behind the other and none outside of the segment: no text is shown in another order."""
+    starts = accumulate(
+        (word.start for word in segment.words), lambda last, own: min(max(last, own), end), initial=start
+    )
+    next(starts)
+    for word, (begin, following) in zip(segment.words, pairwise([*starts, end]), strict=True):
         space = language not in WITHOUT_SPACES if word.space_before is None else word.space_before
-        start = min(max(start, word.start), end)
         if text := one_line(word.text):
-            yield _Piece(start, min(max(start, word.end), end), text, " " if space else "")
+            yield _Piece(begin, min(max(begin, word.end), following), text, " " if space else "")
 
 
 def _words(text: str) -> list[tuple[str, str]]:

@@ -6,16 +6,18 @@ Pure but for reading from the file that is given; nothing is believed, only comp
 import math
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from gpu_consumers.audio.mpeg import announced_seconds
-from gpu_consumers.core.container import AIFF, AU, CAF, FLAC, MP3, WAV, WAVE64, Container
+from gpu_consumers.core.container import AIFF, AU, CAF, FLAC, MP3, OGG, WAV, WAVE64, Container
 
 MAX_CHUNKS = 1000
 LARGEST = 0x7FFFF000  # bytes; from here on 32 bits stand for no length
 MISSING_SECONDS, MISSING_PART = 1.0, 0.02  # an announced length may be missed by so much
 MISSING_BYTES = 32_000  # the same where nobody knows how many bytes a second has
+EXTENSIBLE = 0xFFFE
+PLAIN_SAMPLES = frozenset({1, 3, 6, 7})  # integers, floats, A-law, mu-law
 _CHUNKS_BEHIND = frozenset(  # the last of them may be cut
     (
         *(b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"axml", b"chna", b"fact", b"cue ", b"smpl", b"inst", b"JUNK"),
@@ -36,6 +38,8 @@ class Announced:
     """What a header says: seconds, or bytes of samples at `start` with so many a second; None where it says nothing.
 
     `behind`: bytes that follow the announced ones and are no part of the container, so that they must be samples too.
+    `parted`: they are chunks of samples, of which a demuxer reads one only. `no_index`: the file ends in front of what
+    says where its packets lie.
     """
 
     seconds: float | None = None
@@ -44,6 +48,8 @@ class Announced:
     bytes_a_second: float | None = None
     there: int = 0
     behind: int = 0
+    parted: bool = False
+    no_index: bool = False
 
     @property
     def seconds_behind(self) -> float | None:
@@ -52,6 +58,8 @@ class Announced:
 
     def missing(self) -> str | None:
         """How much less is there than the header says, None when that is nothing to speak of."""
+        if self.no_index:
+            return "its index is not there"
         if self.size is None or self.there >= self.size:
             return None
         if not self.bytes_a_second:
@@ -59,6 +67,12 @@ class Announced:
             return f"{self.there} of {self.size} announced bytes are there" if short else None
         announced, there = self.size / self.bytes_a_second, self.there / self.bytes_a_second
         return shortfall(there, announced)
+
+    def missing_of(self, seconds: float) -> str | None:
+        """The same where the sound is compressed, told by how long it is that could be made of what is there."""
+        if self.size is None or self.bytes_a_second or not 0 < self.there < self.size:
+            return None
+        return shortfall(seconds, seconds * self.size / self.there)
 
 
 NOTHING = Announced()
@@ -80,6 +94,8 @@ def announced(file: BinaryIO, container: Container, offset: int, size: int) -> A
             return Announced(seconds=announced_seconds(head))
         if container == FLAC:
             return Announced(seconds=_flac_seconds(head))
+        if container == OGG:
+            return Announced(seconds=_ogg_flac_seconds(head))
         if container == AU:
             return _au(head, offset, size)
         if container in (WAV, WAVE64, AIFF, CAF):
@@ -95,13 +111,19 @@ def _flac_seconds(head: bytes) -> float | None:
     return samples / rate if rate and samples else None
 
 
+def _ogg_flac_seconds(head: bytes) -> float | None:
+    """Of FLAC in Ogg, the one codec there that says it; the header lies in the first page, behind 9 bytes of its own."""
+    packet = head[27 + head[26] :] if len(head) > 27 else b""
+    return _flac_seconds(packet[9:]) if packet[:5] == b"\x7fFLAC" and packet[9:13] == b"fLaC" else None
+
+
 def _au(head: bytes, offset: int, size: int) -> Announced:
     start, announced_bytes, encoding, rate, channels = struct.unpack(">5I", head[4:24])
     bytes_a_second = float(_AU_BYTES.get(encoding, 0) * rate * channels) or None
     there = max(0, size - offset - start)
-    if not 0 < announced_bytes < LARGEST:
-        return Announced(None, offset + start, None, bytes_a_second, there)
-    return Announced(None, offset + start, announced_bytes, bytes_a_second, there, max(0, there - announced_bytes))
+    # the demuxer reads to the end, whatever is announced
+    length = announced_bytes if 0 < announced_bytes < LARGEST else None
+    return Announced(None, offset + start, length, bytes_a_second, there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,27 +190,45 @@ def _chunked(chunks: _Chunks) -> Announced:
         elif name in (b"data", b"SSND"):
             start = at + (8 if name == b"SSND" else 4 if chunks.container == CAF else 0)
             length = _length(chunks.container, size, large)
-            behind = 0 if length is None else _behind(chunks, at, size if large is None else large)
-            announced_bytes = None if length is None else max(0, length - (start - at))
             there = max(0, chunks.size - start)
-            return Announced(None, start, announced_bytes, bytes_a_second, there, behind)
+            if length is None:
+                # RF64 of a recorder that never came to its end: its demuxer would believe that there is nothing
+                unfinished = large is not None and size >= LARGEST
+                return Announced(None, start, None, bytes_a_second, there, there if unfinished else 0)
+            end = _end(chunks, at, size if large is None else large)
+            found = Announced(None, start, max(0, length - (start - at)), bytes_a_second, there)
+            if more := sum(part for again, _, part in chunks.walk(end) if again == b"data"):
+                return replace(found, behind=more, parted=True)
+            no_index = chunks.container == CAF and not bytes_a_second and _lacks_index(chunks, at + size)
+            return replace(found, behind=_behind(chunks, end), no_index=no_index)
     return NOTHING
+
+
+def _lacks_index(chunks: _Chunks, end: int) -> bool:
+    """Whether packets of no fixed size have no table behind them, or only a part of it."""
+    table = next(((at, size) for name, at, size in chunks.walk(chunks.first) if name == b"pakt"), None)
+    table = table or next(((at, size) for name, at, size in chunks.walk(end) if name == b"pakt"), None)
+    return table is None or sum(table) > chunks.size
 
 
 def _length(container: Container, size: int, large: int | None) -> int | None:
     """The announced bytes; writers that cannot go back leave none, or the largest number."""
     if container == WAV and large is not None and size >= LARGEST:
-        return large or None
+        return large if 0 < large < 1 << 62 else None
     if container in (WAVE64, CAF):
         return size if 0 < size < 1 << 62 else None
     return size if 0 < size < LARGEST else None
 
 
-def _behind(chunks: _Chunks, at: int, size: int) -> int:
-    """Bytes after the samples that are no chunks."""
-    end = at + size + (0 if chunks.container == CAF else size & 1)
+def _end(chunks: _Chunks, at: int, size: int) -> int:
+    """Where the next chunk begins behind samples of so many bytes at `at`."""
     if chunks.container == WAVE64:
-        end = at - 24 + (size + 24 + 7 & ~7)
+        return at - 24 + (size + 24 + 7 & ~7)
+    return at + size + (0 if chunks.container == CAF else size & 1)
+
+
+def _behind(chunks: _Chunks, end: int) -> int:
+    """Bytes after the samples that are no chunks."""
     if end >= chunks.size - 1:
         return 0
     chunks.file.seek(end)
@@ -205,9 +245,11 @@ def _behind(chunks: _Chunks, at: int, size: int) -> int:
 
 def _bytes_a_second(name: bytes, body: bytes, order: str) -> float | None:
     if name == b"fmt ":
-        # behind the GUID that Wave64 has no place for, both are alike
-        (bytes_a_second,) = struct.unpack(f"{order}I", body[8:12])
-        return float(bytes_a_second) or None
+        # what the header says of bytes a second is wrong in many files; samples of a fixed size tell it themselves
+        tag, channels, rate, _, _, bits = struct.unpack(f"{order}HHIIHH", body[:16])
+        if tag == EXTENSIBLE and len(body) >= 26:
+            (tag,) = struct.unpack(f"{order}H", body[24:26])
+        return float(channels * math.ceil(bits / 8) * rate) or None if tag in PLAIN_SAMPLES else None
     if name == b"COMM":
         channels, _, bits = struct.unpack(">HIH", body[:8])
         rate = _extended(body[8:18])

@@ -59,7 +59,7 @@ def _options(probed: Probed, part: Part) -> dict[str, str]:
     options = {"protocol_whitelist": protocols, "format_whitelist": probed.container.demuxer}
     if part.start and part.stop is None:
         options["skip_initial_bytes"] = str(part.start)
-    if probed.container == WAV and probed.announced.behind:
+    if probed.container == WAV and probed.announced.behind and not probed.announced.parted:
         options["ignore_length"] = "1"
     return options
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from gpu_consumers.audio.announced import NOTHING, Announced, announced
 from gpu_consumers.audio.mpeg import find_frames
-from gpu_consumers.core.container import MP4, MP4_BOXES, OGG, Container, sniff, text_kind
+from gpu_consumers.core.container import AAC, MP3, MP4, MP4_BOXES, OGG, Container, sniff, text_kind
 from schemas.errors import Permanent
 
 HEAD_BYTES = 64 * 1024
@@ -16,6 +16,8 @@ SEARCH_BYTES = 1024 * 1024  # so far a stream without a container is looked for 
 BLOCK_BYTES = 1024 * 1024
 MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
 PAGE_HEADER_BYTES = 27  # of Ogg, without the sizes of its segments
+FRAMES_BYTES = 16 * 1024  # hold a few frames of any size
+_PADDING = (b"\0", b"\xff")  # of files that were allocated ahead, and of erased flash memory
 _PAGE = b"OggS\0"
 _CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead", b"BBCD", b"PCM     ")
 
@@ -42,19 +44,51 @@ def probe(source: Path) -> Probed:
     """What a file holds; raises Permanent: media_empty, not_media."""
     size = source.stat().st_size
     with source.open("rb") as file:
-        offset = _behind_tags(file, size)
-        file.seek(offset)
-        head = file.read(HEAD_BYTES)
-        try:
-            container = sniff(head)
-        except Permanent:
-            offset += _frames_behind(file, offset, head)
-            file.seek(offset)
-            container = sniff(file.read(HEAD_BYTES))
+        offset, container = _begin(file, _behind_tags(file, size))
         # what says where its samples lie counts from its own beginning
         whole = Part(offset, size if offset and container == MP4 else None)
         parts = _links(file, offset) if container == OGG else (whole,)
         return Probed(container, parts, announced(file, container, offset, size), size)
+
+
+def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:
+    """Where a container begins at `offset` or behind padding and garbage there; raises Permanent(not_media)."""
+    head = _head(file, offset)
+    if (found := _certain(head)) is not None:
+        return offset, found
+    run = _run(file, offset, head[:1]) if head[:1] in _PADDING else 0
+    # the last byte of padding may be the first one of a frame
+    for place in (offset + run, offset + run - 1) if run else ():
+        if (found := _certain(_head(file, place))) is not None:
+            return place, found
+    offset += _frames_behind(file, offset, head)
+    return offset, sniff(_head(file, offset))
+
+
+def _head(file: BinaryIO, offset: int) -> bytes:
+    file.seek(offset)
+    return file.read(HEAD_BYTES)
+
+
+def _certain(head: bytes) -> Container | None:
+    """The container that begins with `head`; two bytes make no MP3 and no AAC, only frames that follow each other do."""
+    try:
+        found = sniff(head)
+    except Permanent:
+        return None
+    return found if found not in (MP3, AAC) or find_frames(head[:FRAMES_BYTES]) == 0 else None
+
+
+def _run(file: BinaryIO, at: int, byte: bytes) -> int:
+    """How often a byte is repeated from `at` on."""
+    file.seek(at)
+    count = 0
+    while block := file.read(HEAD_BYTES):
+        rest = block.lstrip(byte)
+        count += len(block) - len(rest)
+        if rest:
+            break
+    return count
 
 
 def _behind_tags(file: BinaryIO, size: int) -> int:
@@ -81,13 +115,7 @@ def _tag_bytes(head: bytes) -> int:
 
 def _zeros(file: BinaryIO, at: int) -> int:
     """How many zeros lie at `at` that are padding."""
-    file.seek(at)
-    count = 0
-    while block := file.read(HEAD_BYTES):
-        rest = block.lstrip(b"\0")
-        count += len(block) - len(rest)
-        if rest:
-            break
+    count = _run(file, at, b"\0")
     # an MP4 box begins with its size, and that with zeros
     for size_zeros in range(1, 4):
         file.seek(at + count - size_zeros)

@@ -72,6 +72,7 @@ class TrackReader:
         self._ahead = 0.0  # of the last mark
         self._lost = 0.0  # since the last mark
         self._torn_at = -math.inf  # seconds of sound, where bytes were passed over
+        self._torn_bytes = 0  # that were passed over there
         self._damage_at: int | None = None  # the sample in front of which something was lost last
         self._part = probed.parts[0]
         self._good = _Ledger()
@@ -126,6 +127,8 @@ class TrackReader:
 
     def _packets(self, media: InputContainer) -> Iterator["Packet[Stream] | None"]:
         """All that can be read of the track; None where its decoder is to be emptied."""
+        if len(media.streams.audio) < self._track.number:  # a link of a chain may have fewer than the first
+            raise Permanent("media_no_track", f"{self._track.number} in a later part")
         stream = media.streams.audio[self._track.number - 1]
         self._codec = codec_of(stream)
         failures, packets = 0, media.demux()
@@ -151,6 +154,7 @@ class TrackReader:
 
     def _find_uncounted(self) -> None:
         """Put bytes that a demuxer passed over without a word where damage was seen last, or at the end."""
+        self._lose_torn()
         rest = self._unread()
         if rest <= TORN_BYTES:
             return
@@ -182,6 +186,7 @@ class TrackReader:
                 hole = packet.pos - self._place - self._place_bytes
                 if self._probed.container.sequential and self._place >= 0 and hole > TORN_BYTES:
                     self._torn_at = self._sound
+                    self._torn_bytes += hole if self._is_paged else 0
                 self._place, self._place_bytes = packet.pos, 0
             self._place_bytes += packet.size
         if packet.pts is not None and packet.time_base:
@@ -269,6 +274,21 @@ class TrackReader:
             sample = round(self._sound * SAMPLE_RATE)
             self.facts.marks.append(Mark(sample, self._sound + ahead, self._lost, self._torn))
             self._ahead, self._lost = ahead, 0.0
+            self._torn_bytes = 0  # the time that is missing there is known now
+        elif not self._torn:
+            self._lose_torn()
+
+    def _lose_torn(self) -> None:
+        """Count bytes that were passed over where the time goes on as if nothing had been there."""
+        if self._torn_bytes:
+            self.facts.damaged += 1
+            self._lost += self._good.seconds_of(self._torn_bytes)
+            self._torn_bytes = 0
+
+    @property
+    def _is_paged(self) -> bool:
+        """Whether all bytes of the file are of its packets; those of FLAC are put together anew, and lie anywhere."""
+        return self._probed.container == OGG and self._codec is not None and self._codec.name != "flac"
 
     @property
     def _torn(self) -> bool:

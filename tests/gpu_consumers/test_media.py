@@ -191,6 +191,32 @@ def test_a_cut_off_file_is_told(tmp_path: Path, container: str, options: dict[st
     assert code_of(tmp_path, body[: len(body) // 2]) == "media_truncated"
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("wav", "adpcm_ms"), ("wav", "adpcm_ima_wav"), ("wav", "libmp3lame"), ("caf", "alac")],
+)
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_cut_off_file_of_compressed_sound_is_told(tmp_path: Path, container: str, codec: str, part: float) -> None:
+    """Whatever its header says of bytes a second, and also where only what lies behind the sound is missing."""
+    body = muxed(container, Sound(tone(20.0), codec))
+    assert decoded(tmp_path, body).duration == pytest.approx(20.0, abs=0.2)
+    assert code_of(tmp_path, body[: round(part * len(body))]) == "media_truncated"
+
+
+def test_samples_that_are_not_heard_are_told_in_seconds(tmp_path: Path) -> None:
+    """A second chunk of them; what a demuxer reads whatever is announced is no loss."""
+    more = wave(VOICE[: 2 * RATE])
+    result = decoded(tmp_path, wave(VOICE) + more[more.index(b"data") :])
+    assert any(
+        "seconds of the recording lie behind the end that its header announces" in each for each in result.warnings
+    )
+    sun = bytearray(encoded(VOICE, "au"))
+    sun[8:12] = struct.pack(">I", RATE * 2 * 4)
+    result = decoded(tmp_path, bytes(sun))
+    assert result.duration == pytest.approx(12.0, abs=0.01)
+    assert result.warnings == ()
+
+
 @pytest.mark.parametrize("container", ["ogg", "mp3", "adts"])
 def test_a_stream_that_ends_early_is_a_shorter_recording(tmp_path: Path, container: str) -> None:
     """These containers know no length: whatever is there is the recording."""
@@ -299,6 +325,28 @@ def test_a_track_may_be_chosen(tmp_path: Path) -> None:
 def test_silent_tracks_are_a_silent_recording(tmp_path: Path) -> None:
     result = decoded(tmp_path, muxed("matroska", Sound(0 * VOICE, "libopus"), Sound(0 * VOICE, "libopus")))
     assert result.duration == pytest.approx(12.0, abs=0.1)
+
+
+def test_a_link_of_a_chain_that_lacks_the_track_is_told_in_seconds(tmp_path: Path) -> None:
+    """It is the one that a job has chosen, or the first that is not silent; what other links have of it is heard."""
+    two = muxed("ogg", Sound(0 * VOICE, "libopus"), Sound(VOICE, "libopus"))
+    one = muxed("ogg", Sound(0 * VOICE, "libopus"))
+    for body, seconds in ((two + one, 12.0), (two + one + two, 24.0)):
+        result = decoded(tmp_path, body)
+        assert result.duration == pytest.approx(seconds, abs=0.5)  # what is lost is silence, as long as its bytes tell
+        assert re.match(r"\d+\.\d of \d+\.\d seconds of the recording are damaged", result.warnings[0])
+        assert "audio track 2 was heard" in result.warnings[1]
+
+
+@pytest.mark.parametrize("place", ["middle", "end"])
+def test_a_page_of_ogg_that_cannot_be_read_is_told_in_seconds(tmp_path: Path, place: str) -> None:
+    """Also in front of the last one, whose time stamp is not that of its sound."""
+    body = muxed("ogg", Sound(VOICE, "libopus"))
+    pages = [match.start() for match in re.finditer(b"OggS", body)]
+    at = pages[-2 if place == "end" else len(pages) // 2] + 300
+    result = decoded(tmp_path, body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :])
+    (warning,) = result.warnings
+    assert 0.3 < float(warning.split()[0]) < 2.5
 
 
 PLAIN_MP3 = encoded(VOICE, "mp3", options={"write_xing": "0", "id3v2_version": "0"})

@@ -64,7 +64,7 @@ def check_form(found: Sequence[Cue]) -> None:
     """What holds for every cue: two lines, 84 columns, 0.8 to 7 seconds, each in the direction of what is said."""
     for cue in found:
         assert 1 <= len(cue.lines) <= 2
-        assert all(0 < columns(line) <= LINE_COLUMNS for line in shown(cue))
+        assert all(line and columns(line) <= LINE_COLUMNS for line in shown(cue))
         assert cue.start >= 0
         assert MIN_SECONDS - 1e-6 <= cue.end - cue.start <= MAX_SECONDS + 1e-6
         leftwards = reads_right_to_left(" ".join(cue.lines))

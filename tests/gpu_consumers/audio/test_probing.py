@@ -48,6 +48,17 @@ def test_the_beginning_is_found(tmp_path: Path, front: bytes, body: bytes, conta
     assert found.parts == (Part(len(front)),)
 
 
+@pytest.mark.parametrize("container", ["wav", "mp3", "flac", "ogg", "mp4", "adts", "matroska"])
+@pytest.mark.parametrize("padding", [b"\0", bytes(3), bytes(70_001), b"\xff", b"\xff" * 3, b"\xff" * 70_001])
+def test_padding_of_any_length_is_passed_over(tmp_path: Path, container: str, padding: bytes) -> None:
+    """Zeros of a file that was allocated ahead, ones of erased flash memory: which could be taken for half a frame."""
+    body = encoded(
+        tone(1.0), container, options={"write_xing": "0", "id3v2_version": "0"} if container == "mp3" else {}
+    )
+    plain, found = (probe(written(tmp_path, front + body)) for front in (b"", padding))
+    assert (found.container, found.parts[0].start) == (plain.container, len(padding))
+
+
 @pytest.mark.parametrize("text", [b"<html>", b'{"a": 1}', b"#EXTM3U\n"])
 def test_a_text_is_no_recording_whatever_it_holds(tmp_path: Path, text: bytes) -> None:
     with pytest.raises(Permanent, match="it is"):
