@@ -21,6 +21,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from gpu_consumers.core.assembly import Heard
 from gpu_consumers.core.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.coverage import gaps, seconds_of
+from gpu_consumers.core.doubt import SURE, Impression, Verdict, verdict
 from gpu_consumers.core.prompting import fitting_end, fitting_start
 from gpu_consumers.core.spacing import PASSAGE, inserted, tidy, unrepeated
 from gpu_consumers.core.windows import Region, Window, pack
@@ -35,10 +36,11 @@ VAD_PIECE = 240 * SAMPLE_RATE  # speech is looked for and heard in stretches of 
 SILENT_PROBABILITY, SILENT_LOGPROB = 0.6, -1.0  # Whisper's own rule for a window without speech
 PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
 DETECTION_WINDOWS = 3
-SURE = 0.8  # probability from which another language than the expected one is believed
 MOST_TOKENS = 224  # that Whisper says to one window: half of its context
 QUIET_SAMPLES = SAMPLE_RATE // 5  # over which loudness is taken where a window is parted
 SHORTEST_HALF = SAMPLE_RATE  # no window is halved below that
+BRIEF = 0.2  # part of the longest window that is too little to tell a language, or a mistake
+MOST_HEARINGS = 3  # of a window, its parts and theirs counted in
 NO_PROMPT = "this model takes no hotwords and no prompt: they were ignored"
 
 
@@ -115,7 +117,7 @@ class WhisperTranscriber:
         known = _Language(wishes.language or before.language, before.probability)
         limit = math.inf if self._whole_batches else limit
         work = _Work(samples, progress, checkpoints, self._decoding.batch_size, limit)
-        work.speech, work.uncovered = before.speech, before.uncovered
+        work.speech, work.uncovered, work.asks = before.speech, before.uncovered, wishes.language is None
         words = list(before.words)
         for windows, start in self._pieces(samples, before, work):
             if windows and known.name is None:
@@ -188,11 +190,15 @@ class WhisperTranscriber:
         language, probability, ranked = self._model.detect_language(
             heard, language_detection_segments=DETECTION_WINDOWS
         )
+        return self._allowed([(language, probability), *ranked])
+
+    def _allowed(self, ranked: Sequence[tuple[str, float]]) -> tuple[str, float]:
+        """The most likely language, the first one, unless the model may not answer in it."""
         allowed = self._decoding.languages
-        if allowed and language not in allowed:
-            language, probability = max(
-                (item for item in ranked if item[0] in allowed), key=lambda item: item[1], default=(allowed[0], 0.0)
-            )
+        if not allowed or ranked[0][0] in allowed:
+            return str(ranked[0][0]), float(ranked[0][1])
+        among = (item for item in ranked if item[0] in allowed)
+        language, probability = max(among, key=lambda item: item[1], default=(allowed[0], 0.0))
         return str(language), float(probability)
 
     def _words(
@@ -203,8 +209,9 @@ class WhisperTranscriber:
             batch = work.batch(windows[done:])
             work.look(batch[0].regions[0].start)
             try:
-                words = self._heard(work.samples, batch, wishes)
+                words = self._heard(work.samples, batch, wishes, asks=work.asks)
                 words, missing = self._completed(work.samples, batch, words, wishes)
+                words = [replace(word, language=None) if word.language == language.name else word for word in words]
             except RuntimeError as error:
                 if "out of memory" not in str(error):
                     raise
@@ -229,8 +236,6 @@ class WhisperTranscriber:
         for language, windows in self._by_language(samples, pack(found, self._window, apart=True), wishes).items():
             # what was said before is no context here, and a prompt would be heard where nothing is
             more = self._heard(samples, windows, Wishes(language=language, task=wishes.task))
-            if language != wishes.language and wishes.task is Task.TRANSCRIBE:
-                more = [replace(word, language=language) for word in more]
             words = inserted(words, unrepeated(words, more))
         return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
 
@@ -251,20 +256,48 @@ class WhisperTranscriber:
     def _may_detect(self) -> bool:
         return self._decoding.detects_language and len(self._decoding.languages) != 1
 
-    def _heard(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Word]:
-        """The words of windows; those in which the model came to the end of its text before that of the sound in halves."""
+    def _heard(
+        self, samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool = False, hearing: int = 1
+    ) -> list[Word]:
+        """The words of windows, in order; those whose text is not believed are heard otherwise, a few times at most.
+
+        `asks`: the language of the wishes is that of most, and a window may be in another one.
+        """
         words: list[Word] = []
-        for window, found in zip(windows, self._run(samples, windows, wishes), strict=True):
-            if found.cut_off and window.length > 2 * SHORTEST_HALF:
-                words += self._heard(samples, _halves(window, samples), wishes)
-            else:
+        for window, found in zip(windows, self._run(samples, windows, wishes, asks=asks), strict=True):
+            judged = self._judged(window, found, wishes, hearing)
+            if judged is Verdict.KEEP:
                 words += found.words
+            elif judged is Verdict.OTHER_LANGUAGE:
+                other = replace(wishes, language=found.impression.language)
+                words += self._heard(samples, [window], other, asks=asks, hearing=hearing + 1)
+            else:
+                words += self._in_parts(samples, window, wishes, asks=asks, hearing=hearing + 1)
         return words
 
-    def _run(self, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> "list[_Found]":
+    def _judged(self, window: Window, found: "_Found", wishes: Wishes, hearing: int) -> Verdict:
+        if found.cut_off and window.length > 2 * SHORTEST_HALF:
+            return Verdict.PARTS
+        if not self._decoding.hears_again or hearing > MOST_HEARINGS:
+            return Verdict.KEEP
+        return verdict(found.impression, wishes.language, brief=window.length < BRIEF * self._window)
+
+    def _in_parts(self, samples: Samples, window: Window, wishes: Wishes, *, asks: bool, hearing: int) -> list[Word]:
+        """The words of a window in halves, each in its own language if it may be another one."""
+        halves = _halves(window, samples)
+        parts = self._by_language(samples, halves, wishes) if asks else {wishes.language: list(halves)}
+        words: list[Word] = []
+        for language, windows in parts.items():
+            words += self._heard(samples, windows, replace(wishes, language=language), asks=asks, hearing=hearing)
+        return sorted(words, key=lambda word: word.start)
+
+    def _run(
+        self, samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool = False
+    ) -> "list[_Found]":
         block = _Block.of(samples, windows)
+        model = _Listening(self._model) if asks and self._may_detect else self._model
         # the library keeps state on the pipeline: one of our own for every call
-        segments, _ = BatchedInferencePipeline(self._model).transcribe(
+        segments, _ = BatchedInferencePipeline(model).transcribe(
             block.audio,
             language=wishes.language,
             task=wishes.task.value,
@@ -280,13 +313,35 @@ class WhisperTranscriber:
             offset = segment.seek // 100  # frames of 10 ms; every window begins at a full second
             place = block.place(offset)
             found[place].tokens += len(segment.tokens)
+            found[place].logprob, found[place].compression = segment.avg_logprob, segment.compression_ratio
             if segment.no_speech_prob > SILENT_PROBABILITY and segment.avg_logprob < SILENT_LOGPROB:
                 continue
             for number, word in enumerate(segment.words or ()):
-                said = block.word(word, offset)
+                said = block.word(word, offset, wishes.language if wishes.task is Task.TRANSCRIBE else None)
                 begins = number == 0 and not said.text[:1].isspace()
                 found[place].words.append(replace(said, text=PASSAGE + said.text) if begins else said)
+        if isinstance(model, _Listening):
+            for item, ranked in zip(found, model.ranked, strict=True):
+                item.language, item.probability = self._allowed(ranked)
         return found
+
+
+class _Listening:
+    """The model of a pipeline, which also tells how likely each language is in every window that it encodes."""
+
+    def __init__(self, model: WhisperModel) -> None:
+        self._model = model
+        self.ranked: list[list[tuple[str, float]]] = []
+
+    def encode(self, features: Any) -> Any:
+        """As the model does; a look at languages costs next to nothing here, and a second encoding elsewhere."""
+        encoded = self._model.encode(features)
+        for ranked in self._model.model.detect_language(encoded):
+            self.ranked.append([(token.strip("<|>"), probability) for token, probability in ranked])
+        return encoded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 @dataclass(slots=True)
@@ -295,6 +350,18 @@ class _Found:
 
     words: list[Word] = field(default_factory=list)
     tokens: int = 0
+    logprob: float = 0.0
+    compression: float = 0.0
+    language: str | None = None  # in which the window is spoken; None where nobody asked
+    probability: float = 0.0
+
+    @property
+    def impression(self) -> Impression:
+        """How the window sounds."""
+        silent = not self.words  # and was passed over, or has no text that could be doubted
+        return Impression(
+            self.language, self.probability, 0.0 if silent else self.logprob, 0.0 if silent else self.compression
+        )
 
     @property
     def cut_off(self) -> bool:
@@ -319,6 +386,7 @@ class _Work:
     checkpoints: Checkpoints | None
     size: int  # windows in a batch
     limit: float  # seconds of audio in a batch of more than one window
+    asks: bool = False  # whether nobody named the language
     first: Window | None = None  # that was heard
     speech: float = 0.0  # seconds
     uncovered: float = 0.0  # seconds of it that no word covers
@@ -407,10 +475,10 @@ class _Block:
             second += seconds
         return cls(np.concatenate(parts), clips, placed)
 
-    def word(self, word: Any, offset: int) -> Word:
-        """A word of the library as one of ours, at its time in the recording."""
+    def word(self, word: Any, offset: int, language: str | None) -> Word:
+        """A word of the library as one of ours, in a language, at its time in the recording."""
         start, end = self.windows[offset].restore(float(word.start) - offset, float(word.end) - offset, SAMPLE_RATE)
-        return Word(start=start, end=end, text=str(word.word), probability=float(word.probability))
+        return Word(start=start, end=end, text=str(word.word), probability=float(word.probability), language=language)
 
 
 def _halves(window: Window, samples: Samples) -> tuple[Window, Window]:

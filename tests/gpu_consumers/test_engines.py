@@ -23,9 +23,9 @@ from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
 from gpu_consumers.loading import LoadedEngines, checked_digest, choose_device, digest_of_all, unpinned_checkpoints
 from gpu_consumers.media import decode, load
 from gpu_consumers.stages import create_stages
-from gpu_consumers.transcriber import NO_PROMPT, UNKNOWN, VAD_PIECE
+from gpu_consumers.transcriber import NO_PROMPT, UNKNOWN, VAD_PIECE, Decoding, load_transcriber
 from schemas.errors import Fatal, NotOwner
-from schemas.events import Channels
+from schemas.events import Channels, ModelInfo
 from schemas.models import ModelRegistry, load_registry
 from schemas.serde import Serde
 from schemas.settings import GpuProcess, GpuSettings, ModelSettings
@@ -126,6 +126,26 @@ def test_the_stand_in_takes_no_prompt_and_says_so(
     found = heard(engines, registry, samples, Wishes("he", hotwords="order", prompt="hello"))
     assert found.warnings == (NO_PROMPT,)
     assert found.words == heard(engines, registry, samples, Wishes("he")).words
+
+
+def test_a_recording_in_two_languages_is_heard_in_both(registry: ModelRegistry, tmp_path: Path) -> None:
+    """Each word says its language; a language that was named is the one that all of it is heard in."""
+    border = 18 * SAMPLE_RATE
+    before = samples_of(MONO, tmp_path)[:border].copy()
+    samples = np.concatenate([before, samples_of(HEBREW, tmp_path)[: 9 * SAMPLE_RATE]])
+    entry = registry.models[registry.default]
+    info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)
+    decoding = Decoding(languages=entry.languages, takes_prompt=False)
+    assert entry.path is not None
+    model = load_transcriber(entry.path, info, decoding, "cpu", 1)
+    found = model.transcribe(samples, ANY, lambda _: None)
+    assert found.language == "en"
+    english = [word.language for word in found.words if word.start * SAMPLE_RATE < border]
+    hebrew = [word.language for word in found.words if word.start * SAMPLE_RATE >= border]
+    assert english.count(None) >= 0.9 * len(english) > 10
+    assert hebrew.count("he") >= 0.9 * len(hebrew) > 10
+    named = model.transcribe(samples, Wishes("en"), lambda _: None)
+    assert [word.language for word in named.words].count(None) > 0.8 * len(named.words)
 
 
 def test_speech_over_the_border_of_two_pieces_is_heard_once(

@@ -1,0 +1,43 @@
+"""Whether what a model wrote for a window is believed: the language that it hears there, and Whisper's own signs of failure. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+SURE = 0.8  # probability from which another language than the expected one is believed
+REPEATING = 2.4  # how far text can be compressed: beyond that it says the same again and again
+UNLIKELY = -1.0  # mean log-probability of a text that was guessed
+DOUBTFUL = -0.5  # of one that may have been
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """How a window sounds and what its text is like; `language` None where nobody asked."""
+
+    language: str | None
+    probability: float
+    logprob: float
+    compression: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether the text is one that Whisper itself would not keep."""
+        return self.compression > REPEATING or self.logprob < UNLIKELY
+
+
+class Verdict(Enum):
+    """What becomes of the text of a window."""
+
+    KEEP = "keep"
+    OTHER_LANGUAGE = "hear it in the language in which it is spoken"
+    PARTS = "hear it in parts, each by itself"
+
+
+def verdict(impression: Impression, language: str | None, *, brief: bool) -> Verdict:
+    """Of a window that was heard in `language`; in a `brief` one there is too little to tell languages for certain.
+
+    Told a language that is not spoken, a model translates, or repeats itself: with every sign of certainty, now and then.
+    """
+    if impression.language not in (None, language) and impression.probability >= SURE:
+        return Verdict.KEEP if brief and impression.logprob > DOUBTFUL else Verdict.OTHER_LANGUAGE
+    unsure = impression.language is not None and impression.probability < SURE
+    return Verdict.PARTS if not brief and (unsure or impression.failed) else Verdict.KEEP
