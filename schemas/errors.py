@@ -64,7 +64,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("held", _K.REQUEST, 409, "A legal hold keeps it", "Ask the operator, who set it and can release it."),
         ErrorSpec("cancelled", _K.REQUEST, 409, "The job was cancelled", "Submit it again if it is still wanted."),
         ErrorSpec("request_too_large", _K.LIMIT, 413, "The request is larger than the limit", "Send less text in prompt, hotwords and metadata."),
-        ErrorSpec("unsupported_media_type", _K.REQUEST, 415, "The body is not of a kind that is taken here", "Send what the Accept header of this answer names, in UTF-8 and not compressed."),
+        ErrorSpec("unsupported_media_type", _K.REQUEST, 415, "The body is not of a kind that is taken here", "Send what the Accept or Accept-Encoding header of this answer names, in UTF-8 and not compressed."),
         ErrorSpec("headers_too_large", _K.LIMIT, 431, "The headers of the request are larger than the limit", "Send less in address and headers."),
         ErrorSpec("request_timeout", _K.REQUEST, 408, "The request did not come in time", "Send it without pauses."),
         ErrorSpec("too_many_connections", _K.LIMIT, 503, "The service has as many connections as it may", "Try again; see Retry-After."),

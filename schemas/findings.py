@@ -27,7 +27,24 @@ def finding(item: Mapping[str, Any], model: Model | None = None) -> dict[str, st
     field = _field(item["loc"])
     if item["type"] == "extra_forbidden":
         return {"field": field, "message": unknown("field", str(item["loc"][-1]), _names(model, item["loc"][:-1]))}
-    return {"field": field, "message": str(item["msg"]).removeprefix("Value error, ")}
+    if item["loc"] and item["loc"][-1] == "[key]":
+        # a name within is empty, or has no place in an answer: what has it is named
+        return {"field": _field(item["loc"][:-2]), "message": f"a key {_message(item)}"}
+    return {"field": field, "message": _message(item)}
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    limits = item.get("ctx") or {}
+    match item["type"]:
+        case "missing" if tuple(item["loc"]) == ("body",):
+            return "a JSON body is missing"
+        case "too_long":
+            return f"must have at most {limits['max_length']} items"
+        case "string_too_short" if item["loc"][-1] == "[key]" and limits["min_length"] == 1:
+            return "must not be empty"
+        case "string_too_long" if item["loc"][-1] == "[key]":
+            return f"must have at most {limits['max_length']} characters"
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _field(location: Iterable[str | int]) -> str:

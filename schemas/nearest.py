@@ -27,5 +27,7 @@ def hint(word: str, known: Iterable[str]) -> str:
 def unknown(kind: str, word: str, known: Iterable[str]) -> str:
     """A message such as: unknown field `langauge`; did you mean `language`? Without one that is near, those there are."""
     names = list(known)
-    listed = f"; there are {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else ""
+    listed = (
+        f"; there {'are' if len(names) > 1 else 'is only'} {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else ""
+    )
     return f"unknown {kind} `{word[:MAX_WORD_CHARS]}`{hint(word, names) or listed}"

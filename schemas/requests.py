@@ -86,7 +86,27 @@ def check_source(source: Source) -> None:
     """
     parts = _split(source.uri)
     if parts is None or parts.scheme not in _SOURCES or not _SOURCES[parts.scheme](parts):
-        raise Permanent("source_refused", "it must be https://host/path, s3://bucket/key or upload://id")
+        why = _unreadable(source.uri) if parts is None else None
+        raise Permanent("source_refused", f"it {why or 'must be https://host/path, s3://bucket/key or upload://id'}")
+
+
+def _unreadable(uri: str) -> str | None:
+    """Why an address cannot be taken apart, None when it is none at all."""
+    if " " in uri:
+        return "must not have a blank: write %20"
+    if hidden := next((character for character in uri if not character.isprintable()), None):
+        return f"must not have the character U+{ord(hidden):04X}, which is not seen"
+    if len(uri) > MAX_URI_CHARS:
+        return f"must not be longer than {MAX_URI_CHARS} characters"
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "has a host that cannot be read"
+    try:
+        _ = parts.port
+    except ValueError:
+        return "must have a port from 0 to 65535, or none"
+    return None
 
 
 def _split(uri: str) -> SplitResult | None:
@@ -176,7 +196,9 @@ def webhook_mistakes(url: str) -> tuple[str, ...]:
     """What is wrong with the form of a webhook's address; whether it may be called is judged where it is."""
     found: list[str] = []
     parts = _split(url)
-    if parts is None or parts.scheme not in ("https", "http") or not _has_plain_host(parts):
+    if parts is None:
+        found.append(_unreadable(url) or "must be an http(s) address with a host")
+    elif parts.scheme not in ("https", "http") or not _has_plain_host(parts):
         found.append("must be an http(s) address with a host and no credentials")
     if len(url.encode("utf-8", "replace")) > MAX_WEBHOOK_BYTES:
         found.append(f"must not be longer than {MAX_WEBHOOK_BYTES} bytes")

@@ -11,10 +11,15 @@ from pydantic.config import JsonDict
 from producers.strict_json import read_json
 from schemas import requests as limits
 from schemas.enhancing import submitted_id
-from schemas.errors import Rejected
 from schemas.events import Channels, EnhancementRequest, JobRequested, Options, Priority, Source, Task
 
-_WRITTEN_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+# pydantic's own words for most of what is wrong behind the date: "unexpected extra characters at the end of the input"
+_WRITTEN_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ](?P<hour>\d{2}):(?P<minute>\d{2})(:(?P<second>\d{2})([.,]\d+)?)?"
+    r"([Zz]|[+-](?P<hour_offset>\d{2}):?(?P<minute_offset>\d{2}))?",
+    re.ASCII,
+)
+_MOST = {"hour": 23, "minute": 59, "second": 59, "hour_offset": 23, "minute_offset": 59}
 
 _WRITTEN_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -22,8 +27,12 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 def written_time(value: Any) -> Any:
     """A time as clients must write it: a number could be seconds or milliseconds of one clock or another."""
-    if not isinstance(value, str) or not _WRITTEN_TIME.match(value):
+    found = _WRITTEN_TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         raise ValueError("must be written as a time with its offset, such as 2030-01-31T12:00:00Z")
+    for name, most in _MOST.items():
+        if int(found[name] or 0) > most:
+            raise ValueError(f"its {name.replace('_', ' of the ')} must be at most {most}, not {found[name]}")
     return value
 
 
@@ -53,11 +62,8 @@ def written_flag(value: Any) -> Any:
 
 
 def _from_json(value: str) -> Any:
-    """Forms carry metadata as JSON text."""
-    try:
-        return read_json(value.encode())
-    except Rejected as error:
-        raise ValueError("; ".join(f"{item['field']}: {item['message']}" for item in error.errors)) from error
+    """Forms carry metadata as JSON text; raises Rejected with the places in it, which pydantic hands on as it is."""
+    return read_json(value.encode(errors="surrogatepass"), ("metadata",))
 
 
 class Body(BaseModel):

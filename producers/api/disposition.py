@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from urllib.parse import quote, unquote_to_bytes
 
 from schemas.recording_names import safe_name
@@ -40,6 +41,12 @@ def attachment(recording: str, extension: str) -> str:
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().strip(". ") or _NAMELESS
     header = f'attachment; filename="{plain}.{extension}"'
     return header if plain == stem else f"{header}; filename*=UTF-8''{quote(f'{stem}.{extension}', safe='')}"
+
+
+def repeated(header: bytes) -> str | None:
+    """A parameter that stands in a header more than once: who reads it takes one or the other."""
+    names = Counter(name.lower() for name, _ in _PARAMETER.findall(header.decode("latin-1")))
+    return next((name for name, times in names.items() if times > 1), None)
 
 
 def _parameters(header: bytes) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from python_multipart.multipart import parse_options_header
 
-from producers.api.disposition import has_file, sent_name
+from producers.api.disposition import has_file, repeated, sent_name
 from producers.findings import refused
 from schemas.errors import Rejected
 from schemas.findings import MAX_NAME_CHARS
@@ -34,6 +34,8 @@ def read_part(headers: Mapping[bytes, bytes]) -> PartHead:
     kind, options = parse_options_header(disposition.decode("latin-1"))
     if kind != b"form-data" or b"name" not in options:
         raise wrong("body", 'a part has no header such as Content-Disposition: form-data; name="language"')
+    if twice := repeated(disposition):
+        raise wrong("body", f"a part has {twice} in its Content-Disposition more than once")
     part = PartHead(_text(options[b"name"]), has_file(disposition), sent_name(disposition))
     _check_body(part, headers)
     return part

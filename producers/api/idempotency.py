@@ -27,6 +27,8 @@ _NAMESPACE = UUID("3b0e8f1c-6d0d-5c57-9a54-0f2b9d0c7f5e")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 _LIKE_IT = re.compile("idem|poten")  # what is like no part of it is not compared, which takes its time
+_UNQUOTED = re.compile(r"[\x20-\x7e]+")
+_QUOTE = 'must stand in quotation marks when it has blanks or begins with one, such as "a b", with \\" and \\\\ within'
 _FORM = f"must be 1 to {MAX_CHARS} printable ASCII characters, such as a UUID"
 
 
@@ -42,7 +44,7 @@ def read_key(lines: list[str]) -> str | None:
     elif _BARE.fullmatch(text):
         key = text
     else:
-        raise _wrong(_FORM)
+        raise _wrong(_QUOTE if _UNQUOTED.fullmatch(text) else _FORM)
     if not 0 < len(key) <= MAX_CHARS:
         raise _wrong(_FORM)
     return key
@@ -80,7 +82,7 @@ async def _read(
         str | None,
         Header(
             alias=HEADER,
-            description=f"Makes the request harmless to send again: the same key is the same thing. 1 to {MAX_CHARS} printable ASCII characters.",
+            description=f"Makes the request harmless to send again: the same key is the same thing. 1 to {MAX_CHARS} printable ASCII characters, in quotation marks when there are blanks among them.",
             examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
         ),
     ] = None,

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
+from producers.api.disposition import repeated
 from producers.api.services import KeyDep, authenticate
 from producers.findings import refused
 from producers.strict_json import read_json
@@ -91,6 +92,10 @@ def check_media_type(headers: Headers, taken: str) -> None:
     kind, options = parse_options_header(given[0])
     if kind != taken.encode():
         raise UnsupportedMediaType("Content-Type", f"must be {taken}", Accept=taken)
+    if twice := repeated(given[0].encode("latin-1")):
+        raise UnsupportedMediaType(
+            "Content-Type", f"must be {taken}, and {twice} is given in it more than once", Accept=taken
+        )
     if options.get(b"charset", b"utf-8").lower() not in _UTF_8:
         raise UnsupportedMediaType("Content-Type", f"must be {taken} with the charset utf-8, or none", Accept=taken)
     _check_codings(headers)

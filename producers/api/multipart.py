@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 256 * 1024  # all fields together
+MAX_PART_HEADER_BYTES = 16 * 1024  # of a file's name the end of its path is kept, whatever is before it
 MAX_FRAME_BYTES = 256 * 1024  # boundaries, headers of parts, and what stands before and behind them
 
 # it would warn of every form that cannot be read, which is its sender's affair
@@ -49,6 +50,9 @@ class MultipartForm:
         try:
             self._parser.write(chunk)
         except FormParserError as error:
+            if "header size" in str(error):
+                most = f"a header of a part, such as that with the file's name, has more than {MAX_PART_HEADER_BYTES} bytes"
+                raise wrong("body", most) from error
             raise wrong("body", f"the form cannot be read: {error}") from error
 
     def take(self) -> bytes:
@@ -150,6 +154,6 @@ def _parser(content_type: str, callbacks: "MultipartCallbacks") -> MultipartPars
     if not boundary.isascii() or not boundary.decode().isprintable():
         raise wrong("Content-Type", "its boundary must be printable ASCII")
     try:
-        return MultipartParser(boundary, callbacks)
+        return MultipartParser(boundary, callbacks, max_header_size=MAX_PART_HEADER_BYTES)
     except FormParserError as error:
         raise wrong("Content-Type", f"its boundary cannot be used: {error}") from error

@@ -94,7 +94,7 @@ def _with_plus(value: Any) -> Any:
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_with_plus), BeforeValidator(written_time)]
+Time = Annotated[AwareDatetime, BeforeValidator(written_time), BeforeValidator(_with_plus)]
 """A time with its offset; a `+` that is not written as %2B arrives as a space."""
 Number = Annotated[int, BeforeValidator(written_number)]
 Flag = Annotated[bool, BeforeValidator(written_flag)]

@@ -191,6 +191,63 @@ def test_an_operation_that_takes_no_body_gets_none(client: httpx.Client) -> None
     assert [item["field"] for item in missing["errors"]] == ["body"]
 
 
+BLAMED: list[tuple[dict[str, Any], str, str]] = [
+    ({"metadata": {"": "x"}}, "metadata", "a key must not be empty"),
+    ({"metadata": {"k" * 129: "x"}}, "metadata", "a key must have at most 128 characters"),
+    ({"metadata": {f"k{number}": "" for number in range(65)}}, "metadata", "must have at most 64 items"),
+    ({"webhook_url": "https://hooks.example/a b"}, "webhook_url", "must not have a blank"),
+    ({"webhook_url": "https://hooks.example/a\u202eb"}, "webhook_url", "U+202E"),
+    ({"webhook_url": "https://hooks.example/a\nb"}, "webhook_url", "U+000A"),
+    ({"webhook_url": "https://hooks.example:99999/"}, "webhook_url", "port from 0 to 65535"),
+    ({"webhook_url": "https://hooks.example:x/"}, "webhook_url", "port from 0 to 65535"),
+    ({"webhook_url": "https://[::1/"}, "webhook_url", "host that cannot be read"),
+    ({"webhook_url": "ftp://hooks.example/"}, "webhook_url", "an http(s) address"),
+    ({"expires_at": "2130-01-31T12:00:00+25:00"}, "expires_at", "its hour of the offset must be at most 23, not 25"),
+    ({"expires_at": "2130-01-31T12:00:00+01:60"}, "expires_at", "its minute of the offset must be at most 59, not 60"),
+    ({"expires_at": "2130-01-31T12:00:60Z"}, "expires_at", "its second must be at most 59, not 60"),
+    ({"expires_at": "2130-01-31T12:60Z"}, "expires_at", "its minute must be at most 59, not 60"),
+    ({"expires_at": "2130-01-31T24:00:00Z"}, "expires_at", "its hour must be at most 23, not 24"),
+    ({"expires_at": "2130-01-31T12:00:00Zulu"}, "expires_at", "such as 2030-01-31T12:00:00Z"),
+    ({"expires_at": "2130-01-31T12:00:00+1"}, "expires_at", "such as 2030-01-31T12:00:00Z"),
+]
+
+
+def test_what_is_blamed_is_what_is_wrong(client: httpx.Client) -> None:
+    for fields, field, message in BLAMED:
+        answer = client.post(TRANSCRIBE, json={"url": URL, **fields})
+        (error,) = check_problem(answer, 422, "invalid_request")["errors"]
+        assert error["field"] == field, fields
+        assert message in error["message"], fields
+    (error,) = check_problem(client.post(TRANSCRIBE), 422, "invalid_request")["errors"]
+    assert error == {"field": "body", "message": "a JSON body is missing"}
+    for method in ("GET", "DELETE"):
+        answer = client.request(method, f"/api/v1/jobs/{uuid4()}", content=b"x" * 300_000)
+        assert "this operation takes none" in check_problem(answer, 422, "invalid_request")["detail"]
+    unknown = check_problem(client.delete(f"/api/v1/jobs/{uuid4()}?run=1"), 422, "invalid_request")
+    assert "unknown parameter `run`; there is only erase" in unknown["detail"]
+    packed = client.post(TRANSCRIBE, content=b"x", headers={**JSON, "content-encoding": "gzip"})
+    assert "Accept-Encoding header" in check_problem(packed, 415, "unsupported_media_type")["detail"]
+
+
+def test_what_is_blamed_in_a_form_is_what_is_wrong(client: httpx.Client) -> None:
+    def problem(name: str = "a.wav", **fields: str) -> dict[str, Any]:
+        answer = client.post(UPLOAD, files={"file": (name, b"RIFF")}, data=fields)
+        return check_problem(answer, 422, "invalid_request")
+
+    assert problem(metadata="{")["errors"][0]["message"].startswith("is not JSON")
+    assert problem(metadata='{"a":NaN}')["errors"] == [{"field": "metadata.a", "message": "NaN is no number of JSON"}]
+    assert "a header of a part, such as that with the file's name" in problem("a" * 20_000)["detail"]
+    long = client.post(UPLOAD, files={"file": ("a" * 5000 + ".wav", b"RIFF")})
+    assert (long.status_code, len(long.json()["name"])) == (202, 255)
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; name="url"; filename="a"\r\n\r\nhe\r\n--b--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    told = check_problem(client.post(UPLOAD, content=part, headers=headers), 422, "invalid_request")
+    assert "a part has name in its Content-Disposition more than once" in told["detail"]
+    twice = {"content-type": "multipart/form-data; boundary=b; boundary=c"}
+    told = check_problem(client.post(UPLOAD, content=part, headers=twice), 415, "unsupported_media_type")
+    assert "boundary is given in it more than once" in told["detail"]
+
+
 FORM_FIELDS: list[tuple[dict[str, str], list[str]]] = [
     ({"num_speakers": "two"}, ["num_speakers"]),
     ({"num_speakers": "2.5"}, ["num_speakers"]),
@@ -210,10 +267,10 @@ FORM_FIELDS: list[tuple[dict[str, str], list[str]]] = [
     ({"metadata": "{"}, ["metadata"]),
     ({"metadata": "[]"}, ["metadata"]),
     ({"metadata": "null"}, ["metadata"]),
-    ({"metadata": '{"a": "1", "a": "2"}'}, ["metadata"]),
-    ({"metadata": '{"a": NaN}'}, ["metadata"]),
+    ({"metadata": '{"a": "1", "a": "2"}'}, ["metadata.a"]),
+    ({"metadata": '{"a": NaN}'}, ["metadata.a"]),
     ({"metadata": '{"a": 1}'}, ["metadata.a"]),
-    ({"metadata": '{"a": "\\ud800"}'}, ["metadata"]),
+    ({"metadata": '{"a": "\\ud800"}'}, ["metadata.a"]),
     ({"prompt": "a\x00b"}, ["prompt"]),
 ]
 

@@ -29,6 +29,7 @@ def test_the_word_that_is_most_alike_is_meant(word: str, known: tuple[str, ...],
 
 def test_where_none_is_near_the_few_that_there_are_are_named() -> None:
     assert unknown("quota", "zzz", ["a", "b"]) == "unknown quota `zzz`; there are a, b"
+    assert unknown("quota", "zzz", ["a"]) == "unknown quota `zzz`; there is only a"
     assert unknown("field", "zzz", [f"f{n}" for n in range(50)]) == "unknown field `zzz`"
 
 

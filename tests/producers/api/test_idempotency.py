@@ -52,6 +52,23 @@ def test_any_other_is_refused(lines: list[str]) -> None:
     assert [item["field"] for item in caught.value.errors] == ["Idempotency-Key"]
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a b", "in quotation marks"),
+        ("k1, k1", "in quotation marks"),
+        ('"open', "in quotation marks"),
+        ("", "1 to 255"),
+        ("k" * (MAX_CHARS + 1), "1 to 255"),
+        ("tab\tin it", "printable ASCII"),
+    ],
+)
+def test_it_is_told_what_is_wrong_with_it(line: str, message: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        read_key([line])
+    assert message in caught.value.errors[0]["message"]
+
+
 def test_without_a_header_there_is_no_key() -> None:
     assert read_key([]) is None
     assert chosen_id(None, "acme", "job", None, "job_id") is None
