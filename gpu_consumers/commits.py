@@ -14,7 +14,7 @@ from gpu_consumers.execution import Finished, Task
 from gpu_consumers.partitions import Assignment, OwnedPartition, committed_of
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from producers.publisher import translate
-from schemas.errors import Outage
+from schemas.errors import Fatal, Outage
 from schemas.metrics import OUTCOMES, TRANSACTIONS
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,9 @@ class Committer:
         *,
         partition_epochs: bool = True,
         redirect: Callable[[Sequence[Finished]], list[Finished]] = list,
+        deny: Callable[[Finished], Finished] = lambda finished: finished,
     ) -> None:
-        """`redirect`: lets what waits for a topic that is gone end otherwise. `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
+        """`redirect`: lets what waits for a topic that is gone end otherwise; `deny`: what goes to one we may not write. `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
         self._group = group
         self._consumer = consumer
         self._producer = producer
@@ -52,6 +53,7 @@ class Committer:
         self._duplicates = duplicates
         self._partition_epochs = partition_epochs
         self._redirect = redirect
+        self._deny = deny
         self._pending: list[Finished] = []
         self._unsettled = False  # the last transaction may have been committed
         self._singly = 0  # so many of what waits go alone, because one of them is too large
@@ -193,9 +195,16 @@ class Committer:
             self._producer.commit(records, self._offset_groups(positions))
         except Aborted as error:
             if error.too_large:
-                self._refused(batch)
+                self._refused(batch, self._refuse)
             TRANSACTIONS.labels(self._group, "aborted").inc()
             raise
+        except Fatal as error:
+            # no topic of a stranger's choice ends the process; one of ours does, when its turn comes
+            if not any(finished.elsewhere for finished in batch):
+                raise
+            self._refused(batch, self._deny)
+            TRANSACTIONS.labels(self._group, "aborted").inc()
+            raise Aborted(str(error)) from error
         except Indefinite:
             self._unsettled = True
             TRANSACTIONS.labels(self._group, "indefinite").inc()
@@ -226,10 +235,10 @@ class Committer:
         del self._pending[: len(batch)]
         self._singly = max(0, self._singly - len(batch))
 
-    def _refused(self, batch: Sequence[Finished]) -> None:
+    def _refused(self, batch: Sequence[Finished], ended: Callable[[Finished], Finished]) -> None:
         """Let what the broker never takes end differently, so that it does not stop all others."""
         if len(batch) == 1:
-            self._pending[0] = self._refuse(batch[0])
+            self._pending[0] = ended(batch[0])
         else:
             # the broker refuses whole batches, so the guilty one is not known yet
             self._singly = len(batch)

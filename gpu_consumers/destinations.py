@@ -26,7 +26,7 @@ class Destinations:
         name = headers.get(RESULTS_TO)
         if name is None or self._is_there(name):
             return None
-        return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
+        return unwritable(name)
 
     def forget(self) -> None:
         """Ask for every topic anew: one that was there may be gone."""
@@ -41,6 +41,11 @@ class Destinations:
             return False
         self._known[name] = time.monotonic()
         return True
+
+
+def unwritable(name: str) -> Permanent:
+    """Why a job ends whose result no topic takes."""
+    return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
 
 
 def directed(record: Record, event: object, headers: Headers) -> Record:

@@ -13,7 +13,7 @@ from gpu_consumers.core.fairness import Ticket, ticket_of
 from gpu_consumers.core.settle import Settlement, SettlePolicy, classify, smaller
 from gpu_consumers.core.starts import MOST_DEATHS
 from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner
-from gpu_consumers.destinations import Destinations, directed
+from gpu_consumers.destinations import Destinations, directed, unwritable
 from gpu_consumers.drain import Drain
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.partitions import OwnedPartition
@@ -57,6 +57,12 @@ class Finished:
     def bytes(self) -> int:
         """Size of what is to be written."""
         return sum(len(record.value or b"") for record in self.records)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The topic of a stranger's choice to which a record of it goes, None when none does."""
+        name = self.task.delivery.headers.get(RESULTS_TO)
+        return name if any(record.topic == name for record in self.records) else None
 
     @property
     def audio_seconds(self) -> float | None:
@@ -153,13 +159,16 @@ class JobExecutor:
         return [self._redirected(each) for each in finished]
 
     def _redirected(self, finished: Finished) -> Finished:
-        delivery = finished.task.delivery
-        if delivery.headers.get(RESULTS_TO) not in {record.topic for record in finished.records}:
-            return finished
-        refusal = self._destinations.refusal(delivery.headers)
-        if refusal is None:
-            return finished
-        return self._ended(finished.task, finished.job, self._policy.dead_letter(delivery, refusal))
+        refusal = self._destinations.refusal(finished.task.delivery.headers) if finished.elsewhere else None
+        return finished if refusal is None else self._astray(finished, refusal)
+
+    def deny(self, finished: Finished) -> Finished:
+        """Another end for a delivery whose results were to go to a topic that the broker does not let us write."""
+        return self._astray(finished, unwritable(finished.elsewhere or ""))
+
+    def _astray(self, finished: Finished, error: Permanent) -> Finished:
+        settlement = self._policy.dead_letter(finished.task.delivery, error)
+        return self._ended(finished.task, finished.job, settlement)
 
     def refuse(self, finished: Finished) -> Finished:
         """Another end for a delivery of which the broker found a record too large."""

@@ -102,6 +102,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             duplicates,
             partition_epochs=runtime.kafka.kafka_partition_epochs,
             redirect=executor.redirect,
+            deny=executor.deny,
         ),
         pool=WorkerPool(
             runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse

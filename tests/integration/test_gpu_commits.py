@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -10,10 +11,12 @@ from confluent_kafka.cimpl import NewTopic
 
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from schemas.errors import Fatal, Outage
-from schemas.records import Record
+from schemas.headers import RESULTS_TO
+from schemas.records import Record, record_of
 from schemas.settings import KafkaSettings
-from tests.conftest import TopicFactory
-from tests.integration.gpu import Group, Member, create_topics, duplicates, job, read_topic
+from schemas.topics import may_take_results
+from tests.conftest import TopicFactory, create
+from tests.integration.gpu import SERDE, Group, Member, create_topics, duplicates, headers, job, member, read_topic
 
 
 @pytest.fixture
@@ -88,6 +91,35 @@ class CannotOpen(TransactionalProducer):
         if self.tries < 3:
             raise Outage("Kafka is away")
         super().open()
+
+
+class MayNotWriteElsewhere(TransactionalProducer):
+    """The broker lets it write the topics of the service only."""
+
+    def commit(self, records: Sequence[Record], groups: Sequence[OffsetGroup]) -> None:
+        if any(may_take_results(record.topic) for record in records):
+            raise Fatal("Kafka refuses access")
+        super().commit(records, groups)
+
+
+def test_a_result_topic_that_may_not_be_written_ends_its_job_and_no_process(
+    group: Group, topic_admin: AdminClient
+) -> None:
+    trial = f"scribe.results.{group.name.replace('.', '-')}"
+    create(topic_admin, NewTopic(trial, 1, 1))
+    others, astray = [job(fake_seconds="0.5") for _ in range(3)], job(fake_seconds="0.5")
+    record = record_of(SERDE, group.jobs, astray, "test", datetime.now(UTC))
+    group.publish_records(replace(record, headers={**record.headers, RESULTS_TO: trial}))
+    group.publish(*others)
+    producer = MayNotWriteElsewhere(group.settings, f"id.{group.name}")
+    with member(group, producer=producer) as running:
+        results = group.await_results(3)
+        assert group.await_no_lag() == 0
+        assert running.alive
+    topic_admin.delete_topics([trial])[trial].result()
+    assert {result.job_id for result in results} == {each.job_id for each in others}
+    (letter,) = group.read(group.dlq)
+    assert trial in headers(letter)["scribe-error-message"]
 
 
 @pytest.mark.parametrize("kind", [LosesTheAnswer, LosesTheTransaction, IsAborted, CannotOpen])
