@@ -201,7 +201,7 @@ def _list(wanted: Wanted) -> int:
     """The same for the same filters in any order and spelling."""
     times = [at and at.timestamp() for at in (wanted.since, wanted.until)]
     named = (wanted.tenant, sorted(wanted.states), sorted(wanted.metadata.items()), wanted.ids, times)
-    priority = wanted.priority and wanted.priority.value
+    priority = wanted.priority and str(wanted.priority)
     return list_of("jobs", *named, wanted.recording_id, wanted.model, wanted.language, priority, wanted.name)
 
 
