@@ -78,15 +78,15 @@ async def _soon(database: Database, work: Callable[[Connection], Awaitable[T]]) 
     """What `work` finds within PROBE_SECONDS; raises Outage. Its end is not waited for: that may take as long again."""
 
     async def find() -> T:
-        async with database.connection() as connection:
+        async with asyncio.timeout(PROBE_SECONDS), database.connection() as connection:
             return await work(connection)
 
     finding = asyncio.create_task(find())
     finding.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody else may look at it
+    await asyncio.wait({finding}, timeout=PROBE_SECONDS)
     try:
-        await asyncio.wait({finding}, timeout=PROBE_SECONDS)
-        if not finding.done():
-            raise Outage(f"PostgreSQL: no answer within {PROBE_SECONDS:g} s")
-        return finding.result()
-    finally:
-        finding.cancel()
+        if finding.done():
+            return finding.result()
+    except TimeoutError:
+        pass
+    raise Outage(f"PostgreSQL: no answer within {PROBE_SECONDS:g} s")
