@@ -66,7 +66,6 @@ class _Held(weakref.ref[Message]):
     __slots__ = ("size",)
 
     def __init__(self, message: Message) -> None:
-        super().__init__(message)  # type: ignore[call-arg] # typeshed knows it in __new__ only
         # as they came from lenient_fetching
         self.size = size_of(message.key, message.value, cast(Headers, message.headers or ()))
 
