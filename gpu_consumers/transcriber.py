@@ -295,7 +295,8 @@ class WhisperTranscriber:
         self, samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool = False
     ) -> "list[_Found]":
         block = _Block.of(samples, windows)
-        model = _Listening(self._model) if asks and self._may_detect else self._model
+        listens = asks and self._may_detect and self._decoding.hears_again
+        model = _Listening(self._model) if listens else self._model
         # the library keeps state on the pipeline: one of our own for every call
         segments, _ = BatchedInferencePipeline(model).transcribe(
             block.audio,
