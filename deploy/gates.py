@@ -170,6 +170,8 @@ def main(arguments: Sequence[str]) -> int:
         out.print(HELP, markup=False)
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # behind `&` in a script it is ignored, here and in all that is started here and ended by it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     limit_run(RUN_SECONDS)
     missing: Counter[str] = Counter()
     results: list[Result] = []
