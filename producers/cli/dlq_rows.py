@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from producers.cli.interruption import NOTHING_DONE, Count, telling
 from producers.cli.json_lines import print_json
-from producers.cli.tables import add_row, make_table, show_table
+from producers.cli.tables import add_row, make_table, show_rows
 from producers.dead_letters import DeadLetter, facts
 from producers.exit_codes import TROUBLE
 from producers.publisher import Publisher
@@ -26,8 +26,8 @@ from sink.replays import Action, Command, Entry, Refusal
 
 def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry], more: int) -> None:
     """One line a dead letter."""
-    titles = ["ITEM", "AT", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else [])]
-    shown = make_table(*titles, whole=("ITEM", "AT", "CODE", "JOB"))
+    titles = ["ITEM", "AT (UTC)", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else [])]
+    shown = make_table(*titles, whole=("ITEM", "AT (UTC)", "CODE", "JOB"))
     for letter in letters:
         entry = handled.get(letter.record.place)
         words = [
@@ -39,7 +39,7 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]
         ]
         words += [letter.message, *([_handled(entry)] if handled else [])]
         add_row(shown, words)
-    show_table(shown)
+    show_rows(shown, "no dead letters")
     if more:
         sys.stderr.write(f"and {more} older ones: see --limit\n")
 
@@ -66,7 +66,7 @@ def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_j
     shown = make_table(*(name.upper() for name in names), "COUNT", whole=("CODE", "COUNT"))
     for values, count in sorted(found.items()):
         add_row(shown, [*values, count])
-    show_table(shown)
+    show_rows(shown, "nothing is meant")
 
 
 @contextmanager
@@ -134,4 +134,4 @@ def _handled(entry: Entry | None) -> str:
     if entry is None:
         return ""
     end = "" if entry.done_at else ", not known to have ended"
-    return f"{entry.action} {entry.at:%Y-%m-%d %H:%M} by {entry.by}{end}"
+    return f"{entry.action} {entry.at:%Y-%m-%d %H:%M} UTC by {entry.by}{end}"

@@ -44,8 +44,12 @@ def enhance(
     with RestClient.open(load(ClientSettings)) as client:
         job_id = job_of(client, job)
         asked = client.enhance({"transcription_job_id": str(job_id), **body})
-        with telling(f"the enhancement goes on; back to it: {_again(job_id, asked)}"):
-            ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+        goes_on = f"the enhancement goes on; back to it: {_again(job_id, asked)}"
+        with telling(goes_on):
+            try:
+                ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+            except Outage as error:
+                raise Outage(f"{error}; {goes_on}") from error
     if as_json:
         print_json(ended)
     elif watch:

@@ -15,7 +15,7 @@ from producers.cli.database_ids import id_of, ids_of
 from producers.cli.interruption import telling
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.tables import add_row, make_table, show_table
+from producers.cli.tables import add_row, make_table, show_rows
 from producers.exit_codes import exit_code
 from producers.id_prefix import Ambiguous, IdPrefix
 from schemas.errors import Permanent, Rejected
@@ -53,7 +53,7 @@ def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as
 
 def _show(found: list[Erasure]) -> None:
     for erasure in found:
-        done = f"done {erasure.done_at:%Y-%m-%d %H:%M}" if erasure.done_at else "objects follow"
+        done = f"done {erasure.done_at:%Y-%m-%d %H:%M} UTC" if erasure.done_at else "objects follow"
         last = f"{erasure.last_copy_expires_at:%Y-%m-%d %H:%M}"
         sys.stdout.write(
             f"{erasure.job_id}  {sum(erasure.rows.values())} rows  {erasure.objects} objects  {done}"
@@ -132,7 +132,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     if as_json:
         print_json(asdict(hold) for hold in holds)
         return
-    shown = make_table("TENANT", "JOB", "SINCE", "REASON", whole=("TENANT", "JOB"))
+    shown = make_table("TENANT", "JOB", "SINCE (UTC)", "REASON", whole=("TENANT", "JOB"))
     for hold in holds:
         add_row(shown, [hold.tenant, hold.job_id or "all", f"{hold.set_at:%Y-%m-%d %H:%M}", hold.reason])
-    show_table(shown)
+    show_rows(shown, "no holds")

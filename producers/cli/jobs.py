@@ -85,8 +85,8 @@ def _show(found: list[Job]) -> None:
         sys.stderr.write("no jobs\n")
         return
     recordings = any(job["recording_id"] for job in found)
-    titles = ["JOB", "STATE", "REQUESTED", "NAME", *(["RECORDING"] if recordings else []), "NOTE"]
-    shown = make_table(*titles, whole=("JOB", "STATE", "REQUESTED"))
+    titles = ["JOB", "STATE", "REQUESTED (UTC)", "NAME", *(["RECORDING"] if recordings else []), "NOTE"]
+    shown = make_table(*titles, whole=("JOB", "STATE", "REQUESTED (UTC)"))
     for job in found:
         recording = [job["recording_id"]] if recordings else []
         add_row(shown, [job["job_id"], job["state"], _minute(job["requested_at"]), job["name"], *recording, _note(job)])

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from producers.absence import Absent
 from producers.cli.json_lines import print_json
-from producers.cli.tables import add_row, make_table, show_table
+from producers.cli.tables import add_row, make_table, show_rows
 from producers.patience import waiting_for
 from schemas.errors import Outage
 from schemas.settings import PostgresSettings, load
@@ -37,7 +37,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     if as_json:
         print_json(asdict(key) for key in keys)
     else:
-        show_table(_table(keys))
+        show_rows(_table(keys), "no keys")
 
 
 def revoke(key_id: str) -> None:
@@ -76,7 +76,7 @@ def reaching_database(settings: PostgresSettings) -> Iterator[None]:
 
 
 def _table(keys: tuple[KeyInfo, ...]) -> Table:
-    shown = make_table("ID", "TENANT", "LABEL", "CREATED", "REVOKED", whole=("ID", "TENANT"))
+    shown = make_table("ID", "TENANT", "LABEL", "CREATED (UTC)", "REVOKED (UTC)", whole=("ID", "TENANT"))
     for key in keys:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
         add_row(shown, [key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked])

@@ -15,14 +15,17 @@ from producers.cli.watching import display, follow
 from producers.exit_codes import MISTAKE, TROUBLE
 from producers.plain_text import one_line
 from producers.rendering import to_txt
-from schemas.errors import ErrorKind
+from schemas.errors import ErrorKind, Outage
 from schemas.transcript import Transcript
 
 
 def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
     """Follow a job on stderr, then print its transcript on stdout; exits with 1 or 2 when it has none."""
     with telling(goes_on(job_id)), display(Console(stderr=True)) as shown:
-        job = follow(client, job_id, shown, may_be_absent=may_be_absent)
+        try:
+            job = follow(client, job_id, shown, may_be_absent=may_be_absent)
+        except Outage as error:
+            raise Outage(f"{error}; {goes_on(job_id)}") from error
     if as_json:
         print_json(job)
     elif job["state"] == "completed":

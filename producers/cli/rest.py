@@ -9,10 +9,9 @@ from uuid import UUID
 import httpx
 
 from producers.cli.surroundings import address_of_proxy, building_client, proxy_variable
+from producers.formats import Format
 from producers.patience import waiting_for
-from producers.rendering import Format
 from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
-from schemas.serde import transcript_from_json
 from schemas.settings import ClientSettings
 from schemas.transcript import Transcript
 
@@ -91,6 +90,9 @@ class RestClient:
 
     def transcript(self, job_id: UUID) -> Transcript:
         """The transcript of a completed job."""
+        # what reads Avro too is wanted here alone, and costs a fifth of a command's start
+        from schemas.serde import transcript_from_json
+
         return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))
 
     def transcript_text(self, job_id: UUID, form: Format) -> str:

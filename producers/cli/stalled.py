@@ -44,7 +44,7 @@ def stalled(running_hours: float | None, queued_hours: float | None, limit: int,
 
 
 def _table(jobs: Sequence[StalledJob]) -> Table:
-    shown = make_table("JOB", "TENANT", "RUN", "STATE", "SINCE", whole=("JOB", "TENANT"))
+    shown = make_table("JOB", "TENANT", "RUN", "STATE", "SINCE (UTC)", whole=("JOB", "TENANT"))
     for job in jobs:
         add_row(shown, [job.job_id, job.tenant, job.run, job.state, f"{job.updated_at:%Y-%m-%d %H:%M}"])
     return shown

@@ -27,6 +27,14 @@ def add_row(to: Table, values: Iterable[object]) -> None:
     to.add_row(*(Text("" if value is None else one_line(str(value))) for value in values))
 
 
+def show_rows(shown: Table, nothing: str) -> None:
+    """Print a table, or on stderr that there is `nothing` in it, such as `no keys`."""
+    if shown.row_count:
+        show_table(shown)
+    else:
+        sys.stderr.write(f"{nothing}\n")
+
+
 def show_table(shown: Table, console: Console | None = None) -> None:
     """Print a table: as wide as the terminal, wider where its whole columns need it, as wide as it is in a pipe."""
     console = console or Console()

@@ -7,7 +7,7 @@ from typing import Any
 from producers.absence import Absent
 from producers.cli.json_lines import print_json
 from producers.cli.pairs import pairs_of
-from producers.cli.tables import add_row, make_table, print_pairs, show_table
+from producers.cli.tables import add_row, make_table, print_pairs, show_rows
 from producers.policies import publish_policy, read_policies
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
@@ -63,11 +63,11 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([to_json(policy) for policy in policies])
         return
-    shown = make_table("TENANT", "ENHANCED AI", "RETENTION", "SINCE", whole=("TENANT",))
+    shown = make_table("TENANT", "ENHANCED AI", "RETENTION", "SINCE (UTC)", whole=("TENANT",))
     for policy in policies:
         kept = " ".join(f"{name}={days_text(days)}" for name, days in sorted(policy.retention_days.items()))
         add_row(shown, [policy.tenant, "yes" if policy.enhanced_ai else "no", kept, f"{policy.at:%Y-%m-%d %H:%M}"])
-    show_table(shown)
+    show_rows(shown, "no policies: the defaults are in force for every tenant")
 
 
 def _pairs(option: str, given: Iterable[str], unset: str, read: Callable[[str], int]) -> Mapping[str, int | None]:

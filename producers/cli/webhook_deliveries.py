@@ -12,7 +12,7 @@ from producers.cli.database_ids import id_of
 from producers.cli.interruption import NOTHING_DONE, Count, telling
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.tables import show_table
+from producers.cli.tables import show_rows
 from producers.cli.webhook_rows import delivery_facts, delivery_of, delivery_table, endpoint_of, in_transaction, is_id
 from producers.exit_codes import TROUBLE
 from producers.id_prefix import IdPrefix
@@ -48,7 +48,7 @@ def deliveries(
     if as_json:
         print_json(found)
     else:
-        show_table(delivery_table(found))
+        show_rows(delivery_table(found), "no deliveries")
 
 
 def again(which: str, tenant: str | None, since: datetime | None, all_: bool) -> None:

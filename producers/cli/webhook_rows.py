@@ -84,7 +84,7 @@ def _facts(view: BaseModel) -> dict[str, Any]:
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
     """One line an endpoint."""
-    shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "SINCE", "NOTE", whole=("ID",))
+    shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "SINCE (UTC)", "NOTE", whole=("ID",))
     for endpoint in endpoints:
         state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
         pace = "default" if endpoint.max_per_second is None else f"{endpoint.max_per_second:g}"
@@ -96,7 +96,7 @@ def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
 
 def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
     """One line a delivery."""
-    titles = ("ID", "TYPE", "NUMBER", "STATE", "ATTEMPTS", "LAST", "SCHEDULED", "URL")
+    titles = ("ID", "TYPE", "NUMBER", "STATE", "ATTEMPTS", "LAST", "SCHEDULED (UTC)", "URL")
     shown = make_table(*titles, whole=("ID",))
     for row in deliveries:
         last = row["status"] or row["outcome"]
@@ -107,7 +107,7 @@ def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
 
 def attempt_table(attempts: Iterable[Mapping[str, Any]]) -> Table:
     """One line an attempt."""
-    shown = make_table("ATTEMPT", "BEGUN", "OUTCOME", "STATUS", "MS", "ANSWER")
+    shown = make_table("ATTEMPT", "BEGUN (UTC)", "OUTCOME", "STATUS", "MS", "ANSWER")
     for row in attempts:
         words = row["error"] or row["answer"]
         seen = (row["outcome"] or "unknown", row["status"], row["latency_ms"], words)

@@ -6,7 +6,7 @@ import sys
 from producers.cli.database_ids import id_of
 from producers.cli.json_lines import print_json
 from producers.cli.keys import with_database
-from producers.cli.tables import show_table
+from producers.cli.tables import show_rows, show_table
 from producers.cli.webhook_rows import (
     attempt_table,
     delivery_details,
@@ -39,7 +39,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     if as_json:
         print_json(map(endpoint_facts, endpoints))
     else:
-        show_table(endpoint_table(endpoints))
+        show_rows(endpoint_table(endpoints), "no endpoints")
 
 
 def show(which: str, tenant: str | None, as_json: bool) -> None:

@@ -45,7 +45,7 @@ def test_jobs_are_listed_by_filters_on_one_line_each(shim: Shim, client: httpx.C
     done = run_here("jobs", **for_shim(shim))
     assert (done.returncode, done.stderr) == (0, "")
     head, *lines = done.stdout.splitlines()
-    assert head.split() == ["JOB", "STATE", "REQUESTED", "NAME", "RECORDING", "NOTE"]
+    assert head.split() == ["JOB", "STATE", "REQUESTED", "(UTC)", "NAME", "RECORDING", "NOTE"]
     assert [line.split()[0] for line in lines] == [newer, older]
     assert "media_empty" in lines[0]
     assert lines[1].split()[-2:] == ["call.opus", "call-17"]
@@ -57,6 +57,7 @@ def test_jobs_are_listed_by_filters_on_one_line_each(shim: Shim, client: httpx.C
         (("--name", "CALL", "--priority", "standard"), [newer, older]),
         (("--since", "2026-01-01", "--until", "2100-01-01T00:00:00"), [newer, older]),
         (("--until", "2026-01-01"), []),
+        (("--since", "2026-01-01 12:00 UTC", "--until", "2100-01-01T12:00:00.250000Z"), [newer, older]),
         (("--model", "hebrew"), []),
         (("--all", "--limit", "1"), [newer, older]),
     ):

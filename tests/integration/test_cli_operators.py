@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from deploy.local.stack import Stack
@@ -97,6 +98,23 @@ def test_jobs_are_held_released_and_erased(database: str, run_here: Run) -> None
     assert "There is no such thing" in some.stderr
     typo = run_here("hold", "set", "--tenant", "acmee", "--reason", "case 17", **values)
     assert (typo.returncode, "--force" in typo.stderr) == (2, True), typo.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("keys list", "no keys"),
+        ("hold list", "no holds"),
+        ("webhooks list", "no endpoints"),
+        ("webhooks deliveries", "no deliveries"),
+        ("database stalled", "no job stands still"),
+    ],
+)
+def test_an_empty_list_says_so_and_has_no_head(database: str, run_here: Run, command: str, words: str) -> None:
+    done = run_here(*command.split(), SCRIBE_POSTGRES_DSN=database)
+    assert (done.returncode, done.stdout + done.stderr) == (0, f"{words}\n")
+    as_json = run_here(*command.split(), "--json", SCRIBE_POSTGRES_DSN=database)
+    assert (as_json.returncode, as_json.stdout, as_json.stderr) == (0, "", "")
 
 
 def test_tables_are_made_when_they_are_missing(database: str, run_here: Run) -> None:

@@ -39,7 +39,7 @@ def result(
     """
 
 
-@deferred_to("producers.cli.read")
+@deferred_to("producers.cli.models")
 def models(
     local: Annotated[
         bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
