@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _start_lightly() -> None:
-    """Spare a third of the CPU time before the first byte is sent: most commands end within a second of theirs."""
+    """Spare CPU time before the first byte is sent, which is most of what a command needs."""
     # what imports make is kept, and needs no look every 700 objects
     gc.set_threshold(50_000, 20, 20)
     # httpx's own command line, which needs click, rich and pygments; it does without where they are not installed

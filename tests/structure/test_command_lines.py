@@ -103,6 +103,13 @@ def test_what_only_tells_something_imports_no_library(line: str) -> None:
     assert imported(line) == []
 
 
+@pytest.mark.parametrize("line", ["jobs", "status 7ef7c4ef-72bb-4be2-8f91-869f1aac5855", "models"])
+def test_what_asks_the_service_imports_what_that_needs(line: str) -> None:
+    """Nothing of Avro, of the shim's own framework, or of what the HTTP client has for people."""
+    nobody = {"SCRIBE_API_URL": "http://127.0.0.1:9", "SCRIBE_API_KEY": "k", "no_proxy": "*"}
+    assert set(imported(f"scribe {line}", **nobody)) <= {"httpx", "pydantic", "pydantic_settings", "rich"}
+
+
 @pytest.mark.parametrize(
     "line", ["scribe su", "scribe submit --", "scribe submit --via ", "scribe submit --model ", "scribe dlq redrive --"]
 )

