@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLError
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 from schemas.errors import SettingsError
 
@@ -17,22 +17,31 @@ def building_client(url: str) -> Iterator[None]:
     """Around the making of a client for `url`; raises SettingsError that names the variable by which none can be made."""
     try:
         yield
-    except OSError as error:
+    except (FileNotFoundError, PermissionError, SSLError) as error:
         raise SettingsError(
             f"{_certificates()}: no certificates can be read there ({error.strerror or error})"
         ) from error
     # httpx's own words for a proxy of a kind that it lacks, or that is no address at all
-    except (ImportError, ValueError, TypeError) as error:
+    except (ImportError, ValueError) as error:
+        if "proxy" not in str(error).lower():
+            raise  # a bug of ours keeps its traceback
         raise SettingsError(f"{proxy_variable(url) or _any_proxy()}: is no proxy at http(s)://HOST:PORT") from error
 
 
 def proxy_variable(url: str) -> str | None:
     """The variable whose proxy stands before `url`, None where there is none."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+    if _needs_none(parts.hostname or ""):
         return None
-    proxies = getproxies_environment()
-    return next((_written(kind) for kind in (parts.scheme, "all") if proxies.get(kind)), None)
+    return next(filter(None, map(_written, (parts.scheme, "all"))), None)
+
+
+def _needs_none(host: str) -> bool:
+    """Whether NO_PROXY names a host, a domain above it, or everything."""
+    names = (name.strip().lower() for name in os.environ.get(_written("no") or "", "").split(","))
+    return any(
+        name == "*" or host == name.lstrip(".") or host.endswith(f".{name.lstrip('.')}") for name in names if name
+    )
 
 
 def address_of_proxy(variable: str) -> str:
@@ -40,15 +49,16 @@ def address_of_proxy(variable: str) -> str:
     return os.environ[variable].rpartition("@")[2].rpartition("//")[2].rstrip("/")
 
 
-def _written(kind: str) -> str:
-    """As it is spelt in the environment; the lower case wins."""
+def _written(kind: str) -> str | None:
+    """The variable of a kind as the environment spells it; one in lower case wins, even where it is empty."""
     lower = f"{kind}_proxy"
-    return lower if os.environ.get(lower) else lower.upper()
+    name = lower if lower in os.environ else lower.upper()
+    return name if os.environ.get(name) else None
 
 
 def _any_proxy() -> str:
     """One for other addresses spoils the client as well."""
-    return next(map(_written, getproxies_environment()), "the proxy")
+    return next(filter(None, map(_written, ("http", "https", "all"))), "the proxy")
 
 
 def _certificates() -> str:
