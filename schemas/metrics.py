@@ -41,13 +41,13 @@ UNREADABLE = Counter(
 )
 GROUP_EVENTS = Histogram(
     P + "group_events",
-    "Events that the persist app applied together, by kind.",
+    "Events, and marks of records, that a Faust app wrote together, by kind.",
     ["kind"],
-    buckets=(1, 2, 4, 8, 16, 32),
+    buckets=(1, 2, 4, 8, 16, 32, 128, 512),
 )
 GROUP_SECONDS = Histogram(
     P + "group_seconds",
-    "Time the persist app took to apply events together, by kind.",
+    "Time a Faust app took to write events, or marks of records, together, by kind.",
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 45),
 )
@@ -112,14 +112,17 @@ READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
 )
 
-_FAUST = (RECORDS_HANDLED, UNREADABLE, CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES)
+_FAUST = (
+    *(RECORDS_HANDLED, UNREADABLE, GROUP_EVENTS, GROUP_SECONDS),
+    *(CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES),
+)
 COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     "scribe-api": (
         *(JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, HTTP_CONNECTIONS_CUT, READS, WEBHOOKS_ENDED),
     ),
     "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING),
     "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS),
-    "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, GROUP_EVENTS, GROUP_SECONDS, *_FAUST),
+    "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, *_FAUST),
     "enhance": _FAUST,
     "webhooks": (WEBHOOKS_ENDED, *_FAUST),
     "dispatch": (

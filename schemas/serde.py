@@ -161,7 +161,7 @@ class Serde:
     def at_hand(self, value: bytes | None) -> bool:
         """Whether `decode` asks nobody: the schema of `value` is known here, or it is no event at all."""
         try:
-            return self._store.knows(_schema_id(value))
+            return self._store.knows(schema_id_of(value))
         except Poison:
             return True
 
@@ -174,7 +174,7 @@ class Serde:
         raise Poison(f"{schema.get('name')} is no event")
 
     def _writer(self, value: bytes | None) -> tuple[int, Schema]:
-        schema_id = _schema_id(value)
+        schema_id = schema_id_of(value)
         return schema_id, self._store.schema_of(schema_id)
 
 
@@ -183,7 +183,8 @@ def _unqualified(schema: Schema) -> str:
     return str(schema.get("name")).rpartition(".")[2] if isinstance(schema, dict) else ""
 
 
-def _schema_id(value: bytes | None) -> int:
+def schema_id_of(value: bytes | None) -> int:
+    """The writer's schema that a value names; raises Poison where it can be no event, whatever its schema."""
     if not value or len(value) < 6 or value[:1] != MAGIC:
         raise Poison("not in Confluent wire format (00, schema id, Avro)")
     if len(value) > MAX_ANSWERED_BYTES:

@@ -36,6 +36,15 @@ class Claimed:
     marks: Mapping[int, Mark] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A record whose dead letter is written; those of its partition `below` that offset are committed."""
+
+    place: Origin
+    mark: Mark
+    below: int | None = None
+
+
 def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, int]:
     """Deaths in a row, and the offset behind which they are suspected, for whoever begins at `offset`; both as they were before.
 
@@ -70,6 +79,14 @@ SELECT record_offset, deaths, digest, state = 'settled' AS settled FROM record_m
 _MARK = """
 INSERT INTO record_marks (group_id, topic, partition, record_offset, state, owner, deaths, digest, unproven)
 VALUES (%(group_id)s, %(topic)s, %(partition)s, %(offset)s, %(state)s, %(owner)s, %(deaths)s, %(digest)s, %(unproven)s)
+ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
+SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
+    deaths = EXCLUDED.deaths"""
+_SETTLE = """
+INSERT INTO record_marks (group_id, topic, partition, record_offset, deaths, digest, state)
+SELECT %(group_id)s, told.*, 'settled' FROM unnest(
+    %(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[], %(deaths)s::integer[], %(digests)s::bytea[]
+) AS told
 ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
 SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
     deaths = EXCLUDED.deaths"""
@@ -136,6 +153,24 @@ class RecordMarks:
         """Its dead letter is written, with what follows from it; those `below` that offset are committed."""
         await self._mark(place, "settled", mark, unproven=unproven, below=below)
 
+    async def settle_all(self, ends: Sequence[Settled]) -> None:
+        """The dead letters of these are written, no two of which are one record: one transaction, however many."""
+        told = {
+            "group_id": self._group,
+            "topics": [end.place.topic for end in ends],
+            "partitions": [end.place.partition for end in ends],
+            "offsets": [end.place.offset for end in ends],
+            "deaths": [end.mark.deaths for end in ends],
+            "digests": [end.mark.digest for end in ends],
+        }
+
+        async def work(connection: Connection) -> None:
+            for committed in _committed(ends):
+                await connection.execute(_FORGET, self._values(committed))
+            await connection.execute(_SETTLE, told)
+
+        await self._database.run(work)
+
     async def end(self, place: Origin) -> None:
         """It ended well."""
         query = f"DELETE FROM record_marks WHERE {_RECORD}"  # noqa: S608 - our own names
@@ -199,3 +234,13 @@ class RecordMarks:
 
     def _values(self, place: Origin) -> dict[str, Any]:
         return {"group_id": self._group, "owner": self._owner, **asdict(place)}
+
+
+def _committed(ends: Sequence[Settled]) -> list[Origin]:
+    """The first offset of each partition that is not committed, where that is known."""
+    found: dict[tuple[str, int], int] = {}
+    for end in ends:
+        tp = (end.place.topic, end.place.partition)
+        if end.below is not None:
+            found[tp] = max(end.below, found.get(tp, 0))
+    return [Origin(*tp, below) for tp, below in found.items()]

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,8 @@ from faust.types import TP
 
 from schemas.errors import Outage, Permanent, Transient
 from schemas.headers import Origin
-from sink.record_marks import Claimed, Mark, RecordMarks
+from sink.record_marks import Claimed, Mark, RecordMarks, Settled
+from streams.collector import Collector, Limits
 from streams.isolation import Isolation
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ MOST_DEATHS = 2  # then a record is set aside, with what follows from that for i
 BARE_DEATHS = 3  # then without, for that was what the third process died of
 PATIENCE = 10.0  # seconds for another record to end well, which tells that it is not the process
 GOODBYE_SECONDS = 5.0
+# a batch of a few KB is ten thousand records that are no events, and all of them are set aside
+SETTLING = Limits(items=500, running=1)
 SKIPS_SECONDS = 5.0  # between looks at what operators pass over
 
 
@@ -66,6 +69,9 @@ class LastResort:
         self._patience = patience
         self._isolation = Isolation()
         self._claiming = asyncio.Lock()
+        self._settling: Collector[Settled, None] = Collector(
+            "marks", self._settle, key=lambda settled: settled.place, limits=SETTLING
+        )
         self._below: dict[tuple[str, int], int] = {}
         self._known: dict[tuple[str, int], dict[int, Mark]] = {}
         self._skips: dict[Origin, str] = {}
@@ -107,6 +113,11 @@ class LastResort:
         """Whether its dead letter was written by a process that could not commit it any more."""
         mark = self.mark(subject)
         return mark is not None and mark.settled
+
+    def is_named(self, subject: Subject) -> bool:
+        """Whether it has ended processes by itself, or an operator wants it to be passed over."""
+        mark = self.mark(subject)
+        return (mark is not None and mark.deaths > 0) or subject.place in self._skips
 
     def verdict(self, subject: Subject) -> Verdict | None:
         """Why it is not run, None when it is."""
@@ -178,14 +189,22 @@ class LastResort:
         """Its dead letter is written, and all that follows is done; its partition is `committed` up to there."""
         if self._marks is None:
             return
-        proven = self._condemned.pop(subject.place, None)
+        proven = self._condemned.get(subject.place)
         mark = self.mark(subject) or Mark(0, subject.digest)
-        await self._marks.settle(subject.place, mark, unproven=proven is False, below=committed)
-        if proven is not None:
+        if proven is None:
+            await self._settling.add(Settled(subject.place, mark, committed))
+        else:
+            await self._marks.settle(subject.place, mark, unproven=not proven, below=committed)
+            self._condemned.pop(subject.place, None)
             self._proven, self._owes_proof = False, not proven
         if subject.place in self._skips:
             await self._marks.skipped(subject.place)
             self._skips.pop(subject.place, None)
+
+    async def _settle(self, ends: Sequence[Settled]) -> Sequence[None]:
+        if self._marks is not None:
+            await self._marks.settle_all(ends)
+        return [None] * len(ends)
 
     async def refresh(self) -> None:
         """Look which records operators pass over."""

@@ -35,7 +35,7 @@ from schemas.headers import (
     trace_id,
 )
 from schemas.records import Record
-from schemas.serde import Serde
+from schemas.serde import Serde, schema_id_of
 from schemas.topics import dlq_topic
 from streams.budget import Budget
 from streams.dead_letter_copies import copies, strangers
@@ -72,6 +72,17 @@ class Inbound:
     def subject(self) -> Subject:
         """As the last resort knows it."""
         return Subject(self.origin, digest_of(self.key, self.value))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it is no event, where that can be seen without decoding."""
+        if isinstance(self.value, Unreadable):
+            return self.value.reason
+        try:
+            schema_id_of(self.value)
+        except Poison as error:
+            return str(error)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +200,11 @@ class Recipe:
     async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
         subject = inbound.subject
-        if await self._tried(lambda _: self._known(subject)) is None:
+        if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
             return False
         if self._resort.is_settled(subject):
             return self._counted("set_aside_before")
-        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
+        end = await self._end(inbound, subject, work)
         if end is None:
             return False
         if end.event is not None and end.letter is not None and work.unapplied is not None:
@@ -209,13 +220,31 @@ class Recipe:
         metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
         return True
 
-    async def _known(self, subject: Subject) -> bool:
-        """Learn what is known of a record before it is run."""
-        if not self._resort.has(subject):
-            committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
-            await self._resort.claim(subject, committed)
+    async def _end(self, inbound: Inbound, subject: Subject, work: "_Work[E]") -> "_End[E] | None":
+        """How a record ends; None when its partition goes away or the app stops before that."""
+        refusal = inbound.refusal
+        if refusal is not None and not self._resort.is_named(subject):
+            # nothing of it is run, so it may be beside whatever is: there can be very many
+            letter = DeadLetter("poison", "undecodable", refusal)
+            return await self._tried(lambda _: self._refused(inbound, letter))
+        if await self._tried(lambda _: self._judged(subject)) is None:
+            return None
+        return await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
+
+    async def _claimed(self, subject: Subject) -> bool:
+        """Learn what is known of a partition before its first record is run."""
+        committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
+        await self._resort.claim(subject, committed)
+        return True
+
+    async def _judged(self, subject: Subject) -> bool:
         await self._resort.judge(subject, self._is_over)
         return True
+
+    async def _refused(self, inbound: Inbound, letter: DeadLetter) -> "_End[Any]":
+        log.error("dead letter: %s: %s", letter.code, letter.message)
+        await self._send(inbound, letter)
+        return _End("dead_lettered", letter=letter)
 
     async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
         """Keep what its end tells about it, and about others."""

@@ -10,9 +10,9 @@ from aiokafka.record.legacy_records import _LegacyRecordBatchPy
 
 from streams.decompression import decompressed
 
-# One batch may become that many records, and one record may have that many headers: each takes some hundred bytes of
-# memory however few it has on the wire.
-MOST_RECORDS = 100_000
+# One batch may become that many records, as many as librdkafka puts into one, and one record may have that many headers:
+# each takes some hundred bytes of memory however few it has on the wire, and each record its own dead letter.
+MOST_RECORDS = 10_000
 MOST_HEADERS = 50_000
 MOST_VARINT = 10  # bytes of a number of 64 bits
 KEPT_BYTES = 500_000  # of what cannot be read: a dead letter has room for it

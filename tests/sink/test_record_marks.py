@@ -12,7 +12,7 @@ from schemas.headers import Origin
 from schemas.settings import PostgresSettings
 from sink import skips
 from sink.postgres import Database
-from sink.record_marks import WINDOW, Mark, RecordMarks, suspicion, window
+from sink.record_marks import WINDOW, Mark, RecordMarks, Settled, suspicion, window
 
 PLACE = Origin("t", 0, 100)
 MARK = Mark(0, b"digest")
@@ -120,6 +120,29 @@ def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(r
         settled = {102: Mark(0, b"digest", settled=True)}
         assert (await of(database, "second").claim(PLACE)).marks == settled
         assert (await of(database, "third").claim(at(103))).marks == {}
+
+    run(case)
+
+
+def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> None:
+    async def case(database: Database) -> None:
+        first, other = of(database, "first"), Origin("u", 3, 7)
+        await first.settle(at(90), MARK)
+        await first.settle(at(91), MARK, unproven=True)
+        await first.begin(at(101), MARK)
+        again = Mark(2, b"other digest")
+        await first.settle_all(
+            [
+                Settled(at(101), again),
+                Settled(at(102), MARK, below=91),
+                Settled(other, MARK),
+                Settled(at(103), MARK, 95),
+            ]
+        )
+        kept = {n: Mark(0, b"digest", settled=True) for n in (91, 102, 103)}
+        claimed = await of(database, "second").claim(at(95))
+        assert claimed.marks == kept | {101: Mark(2, b"other digest", settled=True)}
+        assert (await of(database, "second").claim(other)).marks == {7: Mark(0, b"digest", settled=True)}
 
     run(case)
 

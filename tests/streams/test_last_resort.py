@@ -176,6 +176,23 @@ def test_what_a_dead_letter_was_written_for_is_known_and_one_that_kills_again_is
     run(case)
 
 
+def test_many_dead_letters_take_few_transactions(run: Run) -> None:
+    """A batch of a few KB is ten thousand records, and a job waits behind it."""
+
+    async def case(database: Database) -> tuple[int, int]:
+        resort = await life(database, 0)
+        await asyncio.gather(*(resort.set_aside(subject(offset), None) for offset in range(1000)))
+        async with database.connection() as connection:
+            query = "SELECT count(*) AS marks, count(DISTINCT xmin::text) AS transactions FROM record_marks"
+            row = await (await connection.execute(query)).fetchone()
+        assert row is not None
+        return row["marks"], row["transactions"]
+
+    marks, transactions = run(case)
+    assert marks == 1000
+    assert transactions <= 10
+
+
 def test_without_marks_everybody_runs_beside_everybody() -> None:
     async def case() -> None:
         resort = LastResort(None)

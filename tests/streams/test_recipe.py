@@ -12,8 +12,11 @@ from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
 from schemas.headers import ONLY_FOR, RESULTS_TO, Origin
 from schemas.serde import Serde
-from sink.postgres import Conflict
+from schemas.settings import PostgresSettings
+from sink.postgres import Conflict, Database
+from sink.record_marks import RecordMarks
 from streams.app import REBALANCE_SECONDS
+from streams.last_resort import LastResort
 from streams.recipe import (
     HANDLER_SECONDS,
     TRANSIENT_TRIES,
@@ -25,6 +28,7 @@ from streams.recipe import (
     after_error,
     inbound_of,
 )
+from streams.record_batches import Unreadable
 from streams.safe_transport import ScribeApp
 from tests.samples import BARE_REQUEST
 
@@ -113,3 +117,53 @@ def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) ->
     inbound = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
     settled = asyncio.run(recipe._settle(inbound, _Work(JobRequested, away, None)))
     assert (settled, app.seen, recipe.waiting) == (False, "on purpose", None)
+
+
+class Writing(ScribeApp):
+    """An app that keeps what it is to write."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.written: list[dict[str, bytes]] = []
+
+    @property
+    def watermarks(self) -> Any:
+        return SimpleNamespace(flow_active=True, unfinished_from=lambda _, offset: offset, confirmed=lambda _: None)
+
+    @property
+    def producer(self) -> Any:
+        async def send_and_wait(*record: Any) -> None:
+            self.written.append(record[-1])
+
+        return SimpleNamespace(send_and_wait=send_and_wait)
+
+
+NO_EVENTS = (None, b"", b"junk", b"no Avro at all", Unreadable.of(b"\0\0\0\0\1bytes", "cut off"))
+
+
+def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Path, database: str) -> None:
+    """A process has died, so all records are suspects, and thousands of those with nothing in them may be among them."""
+
+    async def never(_: JobRequested) -> str:
+        raise AssertionError
+
+    async def main() -> Writing:
+        app = Writing("g", datadir=str(tmp_path))
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            await RecordMarks(opened, "g", "died").claim(Origin("t", 0, 0))
+            resort = LastResort(RecordMarks(opened, "g", "next"))
+            recipe, work = Recipe(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
+            suspect = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST)).subject
+            await resort.claim(suspect, 0)
+            async with asyncio.timeout(60), resort.running(suspect):
+                found = [Inbound(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
+                assert all(await asyncio.gather(*(recipe._settle(inbound, work) for inbound in found)))
+            # a process that comes after it writes none of them again
+            after = LastResort(RecordMarks(opened, "g", "after"))
+            await after.claim(suspect, 0)
+            assert all(after.is_settled(inbound.subject) for inbound in found)
+        return app
+
+    written = asyncio.run(main()).written
+    assert {headers["scribe-error-code"] for headers in written} == {b"undecodable"}
+    assert sorted(int(headers["scribe-orig-offset"]) for headers in written) == list(range(1, 1 + len(NO_EVENTS)))
