@@ -14,31 +14,42 @@ class Isolation:
     def __init__(self) -> None:
         self._beside = 0
         self._alone = False
+        self._lifted = 0  # of those beside, who were to be alone and took too long
         self._waiting: deque[tuple[bool, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def turn(self, *, alone: bool, longest: float = LONGEST_ALONE) -> AsyncIterator[bool]:
-        """Whether it had to be waited for; when `alone`, nothing else has a turn for the `longest` seconds."""
-        waits = bool(self._waiting) or not self._is_free(alone)
+        """Whether it had to be waited for; when `alone`, nothing else has a turn for the `longest` seconds.
+
+        While one that took longer goes on, nobody is alone: those who want to be wait, and the others pass them by.
+        """
+        waits = not self._is_free(alone) or any(self._is_before(one, alone) for one, _ in self._waiting)
         if waits:
             await self._wait(alone)
         else:
             self._take(alone)
-        lifting = asyncio.get_running_loop().call_later(longest, self._lift) if alone else None
+        lifted: list[bool] = []
+        lifting = asyncio.get_running_loop().call_later(longest, self._lift, lifted) if alone else None
         try:
             yield waits
         finally:
             if lifting is not None:
                 lifting.cancel()
-            self._end(alone and self._alone)
+            self._lifted -= len(lifted)
+            self._end(alone and not lifted)
 
-    def _lift(self) -> None:
+    def _lift(self, lifted: list[bool]) -> None:
         """Let others in beside whoever is alone."""
-        self._alone, self._beside = False, self._beside + 1
+        lifted.append(True)
+        self._alone, self._beside, self._lifted = False, self._beside + 1, self._lifted + 1
         self._admit()
 
     def _is_free(self, alone: bool) -> bool:
         return not self._alone and not (alone and self._beside)
+
+    def _is_before(self, waiting: bool, alone: bool) -> bool:
+        """Whether one that waits must have its turn before another that came later."""
+        return alone or not waiting or not self._lifted
 
     def _take(self, alone: bool) -> None:
         self._alone = alone
@@ -62,11 +73,16 @@ class Isolation:
             raise
 
     def _admit(self) -> None:
+        passed: deque[tuple[bool, asyncio.Future[None]]] = deque()
         while self._waiting:
-            alone, turn = self._waiting[0]
-            if not turn.done():
-                if not self._is_free(alone):
-                    return
+            alone, turn = self._waiting.popleft()
+            if turn.done():
+                continue
+            if self._is_free(alone):
                 self._take(alone)
                 turn.set_result(None)
-            self._waiting.popleft()
+                continue
+            passed.append((alone, turn))
+            if not self._lifted:
+                break
+        self._waiting = passed + self._waiting

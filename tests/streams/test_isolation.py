@@ -77,3 +77,28 @@ def test_who_hangs_alone_does_not_hold_up_others_for_ever() -> None:
             await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+def test_who_hangs_alone_holds_up_those_who_want_to_be_alone_and_no_others() -> None:
+    """Those who come later as well as those who wait already."""
+    order: list[str] = []
+
+    async def one(isolation: Isolation, name: str, alone: bool) -> None:
+        async with isolation.turn(alone=alone):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        isolation = Isolation()
+        async with isolation.turn(alone=True, longest=0.01), asyncio.timeout(30):
+            suspect = asyncio.create_task(one(isolation, "suspect", True))
+            await one(isolation, "waited", False)
+            await one(isolation, "came later", False)
+            second = asyncio.create_task(one(isolation, "second suspect", True))
+            await one(isolation, "came last", False)
+        last = asyncio.create_task(one(isolation, "after it", False))
+        async with asyncio.timeout(30):
+            await asyncio.gather(suspect, second, last)
+
+    asyncio.run(main())
+    assert order == ["waited", "came later", "came last", "suspect", "second suspect", "after it"]
