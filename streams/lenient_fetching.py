@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -11,11 +12,28 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.structs import ConsumerRecord
 
 from schemas import metrics
-from streams.record_batches import Batch, Broken, Read, Unreadable, base_of, last_of_damaged, opened, records_of
+from schemas.headers import MAX_HEADER_CHARS, OWN
+from schemas.serde import MAX_ANSWERED_BYTES
+from streams.record_batches import (
+    Batch,
+    Broken,
+    Headers,
+    Read,
+    Unreadable,
+    base_of,
+    last_of_damaged,
+    opened,
+    records_of,
+)
 
 log = logging.getLogger(__name__)
 
 CHECKSUM_TRIES = 3  # fetches of a batch whose checksum is wrong: it may have been damaged on its way here only
+# Of keys, values and headers at one call: what a batch becomes once it is decompressed may be thousands of times as large
+# as what was fetched, and the next records are made of it only when they are asked for.
+MOST_AT_ONCE = 8_000_000
+HEADER_BYTES = 200  # of memory that each header takes however short it is
+MOST_KEY_BYTES = 1_000  # of a key that is kept although its record is too large
 _REMEMBERED = 1_000
 
 
@@ -113,6 +131,7 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
         return self._delivered(Read(last, int(time.time() * 1000), 0, None, value, ()))
 
     def _delivered(self, record: Read) -> ConsumerRecord:
+        record = _small_enough(record)
         if isinstance(record.value, Unreadable):
             metrics.UNREADABLE.labels(topic=self._tp.topic).inc()
         sizes = (-1 if part is None else len(part) for part in (record.key, record.value))
@@ -130,6 +149,41 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
         )
 
 
+class LenientResult(fetcher.FetchResult):  # type: ignore[misc]
+    """What was fetched of a partition, handed on in portions."""
+
+    def getall(self, max_records: int | None = None) -> list[ConsumerRecord]:
+        """The next records: so many at most, and none after the one with which they have enough bytes."""
+        found: list[ConsumerRecord] = []
+        size = 0
+        while size < MOST_AT_ONCE and (max_records is None or len(found) < max_records):
+            record = self.getone()
+            if record is None:
+                break
+            found.append(record)
+            size += size_of(record.key, record.value, record.headers)
+        return found
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """About how many bytes of memory the contents of a record take."""
+    named = sum(HEADER_BYTES + len(name) + len(content or b"") for name, content in headers)
+    return len(key or b"") + len(value or b"") + named
+
+
+def _small_enough(record: Read) -> Read:
+    """The record, or what is kept of one that is far too large to be looked into; of many headers, those of our own."""
+    if sum(len(name) + len(content or b"") for name, content in record.headers) > MAX_ANSWERED_BYTES:
+        own = {n: c for n, c in record.headers if n in OWN and len(c or b"") <= MAX_HEADER_CHARS}
+        record = replace(record, headers=tuple(own.items()))
+    size = len(record.key or b"") + len(record.value or b"")
+    if size <= MAX_ANSWERED_BYTES:
+        return record
+    key = record.key if len(record.key or b"") <= MOST_KEY_BYTES else None
+    reason = f"key and value of {size} bytes, more than {MAX_ANSWERED_BYTES}"
+    return replace(record, key=key, value=Unreadable.of(record.value or b"", reason))
+
+
 def _is_abort_marker(batch: Batch) -> bool:
     try:
         return bool(ControlRecord.parse(next(records_of(batch)).key or b"") == ABORT_MARKER)
@@ -142,3 +196,4 @@ def install() -> None:
     """Let every consumer of this process fetch leniently."""
     fetcher.MemoryRecords = Frames
     fetcher.PartitionRecords = LenientPartition
+    fetcher.FetchResult = LenientResult

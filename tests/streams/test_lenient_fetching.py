@@ -1,6 +1,8 @@
 """Batches of all clients and batches that nobody could have meant: what can be read is, the rest is one record with a reason."""
 
 import struct
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lenient_fetching import CHECKSUM_TRIES, Frames, LenientPartition
+from schemas.headers import TRACEPARENT
+from schemas.serde import MAX_ANSWERED_BYTES
+from streams.lenient_fetching import CHECKSUM_TRIES, MOST_AT_ONCE, Frames, LenientPartition, LenientResult, size_of
 from streams.record_batches import KEPT_BYTES, MOST_HEADERS, MOST_RECORDS, Unreadable
 from tests.streams.batches import CODECS, COUNT, HEAD, LAST_DELTA, New, batch, compressed, sealed, varint, zstd
 
@@ -209,3 +213,58 @@ def test_no_change_of_a_batch_stops_its_partition(valid: bytes, data: st.DataObj
     found = rows(list(partition))
     assert [offset for offset, _, _ in found] == sorted({offset for offset, _, _ in found})
     assert (found[-1], partition.next_fetch_offset) == ((8, b"key", b"next"), 9)
+
+
+@dataclass
+class State:
+    """Of a partition, as aiokafka keeps it."""
+
+    position: int
+    paused: bool = False
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+LARGE = bytes(MAX_ANSWERED_BYTES + 1)
+CROWD = [(f"{n:04}", bytes(1000)) for n in range(4500)]
+
+
+@pytest.mark.parametrize(
+    "large", [New(LARGE, b"key"), New(b"value", LARGE), New(LARGE, LARGE)], ids=["value", "key", "both"]
+)
+def test_nothing_far_too_large_to_be_an_event_is_kept_in_memory(large: New) -> None:
+    first, second = fetched(compressed(plain := batch(large, New(b"next")), 4, zstd(plain[HEAD:])))
+    assert rows([first, second]) == [(0, None if large.key == LARGE else b"key", "unreadable"), (1, b"key", b"next")]
+    assert size_of(first.key, first.value, first.headers) <= KEPT_BYTES + 1000
+    assert f"more than {MAX_ANSWERED_BYTES}" in first.value.reason
+
+
+def test_of_far_too_many_headers_the_services_own_are_kept_and_the_job_is_done() -> None:
+    [record] = fetched(batch(New(b"value", b"key", [(TRACEPARENT, b"old"), *CROWD, (TRACEPARENT, b"new")])))
+    assert (record.key, record.value, record.headers) == (b"key", b"value", ((TRACEPARENT, b"new"),))
+
+
+@pytest.mark.parametrize("kind", [New(bytes(3_000_000)), New(b"", bytes(3_000_000)), New(b"", b"", CROWD[:3500])])
+def test_a_batch_of_a_few_kilobytes_is_handed_on_in_portions_of_a_few_megabytes(kind: New) -> None:
+    plain = batch(*[kind] * 8)
+    partition = fetched(compressed(plain, 4, zstd(plain[HEAD:])))
+    state = State(0)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    result = LenientResult(TP, assignment=assignment, partition_records=partition, backoff=0)
+    portions = []
+    while result.has_more():
+        portions.append(found := result.getall(500))
+        assert sum(size_of(r.key, r.value, r.headers) for r in found[:-1]) < MOST_AT_ONCE
+        assert state.position == (found or portions[-2])[-1].offset + 1
+    assert [record.offset for portion in portions for record in portion] == list(range(8))
+    assert max(map(len, portions)) <= 3
+    assert not result.has_more()
+
+
+def test_no_more_records_are_handed_on_than_are_asked_for() -> None:
+    state = State(5)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    result = LenientResult(TP, assignment=assignment, partition_records=fetched(PLAIN, 5), backoff=0)
+    assert [[r.offset for r in result.getall(2)] for _ in range(2)] == [[5, 6], [7]]
+    assert not result.has_more()
