@@ -1,6 +1,7 @@
-"""A budget of bytes for what is in work at the same time; something larger than all of it gets all of it."""
+"""A budget of bytes for what is in work at the same time: first come, first served; what is larger than all of it gets all."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,18 +12,38 @@ class Budget:
     def __init__(self, size: int) -> None:
         self._size = size
         self._free = size
-        self._given_back = asyncio.Event()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
-        """Waits until so many bytes are free, and holds them."""
+        """Waits until so many bytes are free, behind those who wait already, and holds them."""
         size = min(size, self._size)
-        while self._free < size:
-            self._given_back.clear()
-            await self._given_back.wait()
-        self._free -= size
+        if self._waiting or self._free < size:
+            await self._wait(size)
+        else:
+            self._free -= size
         try:
             yield
         finally:
-            self._free += size
-            self._given_back.set()
+            self._give_back(size)
+
+    async def _wait(self, size: int) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # it may have been granted at the same moment; else those behind it may have their turns now
+            self._give_back(0 if turn.cancelled() else size)
+            raise
+
+    def _give_back(self, size: int) -> None:
+        self._free += size
+        while self._waiting:
+            wanted, turn = self._waiting[0]
+            if not turn.done():
+                if self._free < wanted:
+                    return
+                self._free -= wanted
+                turn.set_result(None)
+            self._waiting.popleft()

@@ -37,3 +37,51 @@ def test_who_gives_up_waiting_holds_nothing() -> None:
             pass
 
     asyncio.run(run())
+
+
+def test_what_is_large_has_its_turn_although_small_ones_come_without_end() -> None:
+    async def run() -> None:
+        budget = Budget(100)
+        large = asyncio.Event()
+
+        async def small() -> None:
+            while not large.is_set():
+                async with budget.taken(10):
+                    await asyncio.sleep(0)
+
+        async def all_of_it() -> None:
+            async with budget.taken(1000):
+                large.set()
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(small(), small(), small(), all_of_it())
+
+    asyncio.run(run())
+
+
+def test_who_gives_up_waiting_lets_those_behind_it_in() -> None:
+    async def run() -> None:
+        budget = Budget(100)
+        async with asyncio.timeout(30), budget.taken(50):
+            large = asyncio.create_task(budget.taken(100).__aenter__())
+            await asyncio.sleep(0)
+            small = asyncio.create_task(budget.taken(50).__aenter__())
+            await asyncio.sleep(0)
+            assert not small.done()
+            large.cancel()
+            await small
+
+    asyncio.run(run())
+
+
+def test_who_is_cancelled_when_its_turn_has_just_come_holds_nothing() -> None:
+    async def run() -> None:
+        budget = Budget(100)
+        async with budget.taken(100):
+            waiting = asyncio.create_task(budget.taken(100).__aenter__())
+            await asyncio.sleep(0)
+        waiting.cancel()
+        async with asyncio.timeout(30), budget.taken(100):
+            assert waiting.cancelled()
+
+    asyncio.run(run())
