@@ -3,6 +3,7 @@
 Sources: CloudEvents 1.0.2 Kafka protocol binding 3.2, W3C Trace Context 1, KIP-1191 for `__dlq.errors.*`.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ OWN = FATE | {
 }
 """Every header that the service writes itself."""
 
+_TRACEPARENT = re.compile("[^-]*-([0-9a-f]{32})-[^-]*-[^-]*")
+
 Headers = Mapping[str, str]
 RawHeaders = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes] | None
 
@@ -58,20 +61,14 @@ def new_traceparent() -> str:
 
 def next_traceparent(parent: str | None) -> str:
     """The same trace with a new span, or a new trace when there was none or a malformed one."""
-    parts = (parent or "").split("-")
-    if len(parts) != 4 or len(parts[1]) != 32 or not _is_hex(parts[1]) or set(parts[1]) == {"0"}:
-        return new_traceparent()
-    return f"00-{parts[1]}-{secrets.token_hex(8)}-01"
+    trace = trace_id(parent)
+    return new_traceparent() if trace is None else f"00-{trace}-{secrets.token_hex(8)}-01"
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The 32 hex digits that all logs of a job share."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 and _is_hex(parts[1]) else None
-
-
-def _is_hex(text: str) -> bool:
-    return bool(text) and all(c in "0123456789abcdef" for c in text)
+    """The 32 hex digits that all logs of a job share; None where a stranger wrote anything else."""
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found and set(found[1]) != {"0"} else None
 
 
 def event_headers(event: Event, source: str, now: datetime, parent: str | None = None) -> dict[str, str]:

@@ -33,6 +33,14 @@ def test_a_bad_parent_starts_a_new_trace(parent: str | None) -> None:
     assert set(trace) != {"0"}
 
 
+@pytest.mark.parametrize(
+    "trace", ["", "a", "a" * 31, "a" * 33, "a" * 900_000, "A" * 32, "g" * 32, "0" * 32, "\u0663" * 32, "a" * 31 + "\n"]
+)
+def test_only_the_id_of_a_trace_comes_into_each_line_of_the_log(trace: str) -> None:
+    assert h.trace_id(f"00-{trace}-{'b' * 16}-01") is None
+    assert h.trace_id(f"00-{'a' * 32}-{'b' * 16}-01") == "a" * 32
+
+
 def test_retry_keeps_the_first_origin() -> None:
     """A record that was retried twice still says where it first came from."""
     here = h.Origin("scribe.jobs", 3, 17)

@@ -130,7 +130,7 @@ class Writing(ScribeApp):
     def watermarks(self) -> Any:
         return SimpleNamespace(flow_active=True, unfinished_from=lambda _, offset: offset, confirmed=lambda _: None)
 
-    @property
+    @property  # type: ignore[misc]
     def producer(self) -> Any:
         async def send_and_wait(*record: Any) -> None:
             self.written.append(record[-1])
