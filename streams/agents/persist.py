@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from schemas import metrics
-from schemas.errors import Permanent
+from schemas.errors import ErrorKind, Permanent
 from schemas.events import EnhancementResult, JobError, JobProgress, JobRequested, JobResult, Outcome, TenantPolicy
 from schemas.objects import check_tenant
 from schemas.policies import check_policy
@@ -159,8 +159,13 @@ def count(event: JobResult) -> None:
     if event.outcome is Outcome.COMPLETED:
         metrics.JOBS_COMPLETED.inc()
     elif event.outcome is Outcome.FAILED:
-        metrics.JOBS_FAILED.labels(kind=event.error.kind if event.error else "internal").inc()
+        metrics.JOBS_FAILED.labels(kind=label_of(event.error)).inc()
     metrics.JOB_DURATION.observe(max(0.0, (event.completed_at - event.request.requested_at).total_seconds()))
+
+
+def label_of(error: JobError | None) -> ErrorKind:
+    """The kind of an error; whoever writes records can write any word, and each would be a time series of its own."""
+    return ErrorKind(error.kind) if error is not None and error.kind in set(ErrorKind) else ErrorKind.INTERNAL
 
 
 def register(

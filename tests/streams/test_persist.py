@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.answers import failed_result
-from schemas.errors import Permanent
+from schemas.errors import ErrorKind, Permanent
 from schemas.events import (
+    JobError,
     JobProgress,
     JobRequested,
     JobResult,
@@ -266,6 +267,15 @@ async def test_an_end_is_counted_once(persist: Persist) -> None:
         before[1] + 1,
     )
     assert counted("job_duration_seconds_sum") == durations + 60
+
+
+async def test_nobody_can_invent_labels_of_a_metric(persist: Persist) -> None:
+    """An error of a kind that we do not know counts as ours."""
+    for kind in ("invented", "", "x" * 10_000, "INTERNAL", "media"):
+        error = JobError(kind=kind, code="not_media", message="no")
+        await tell(persist, replace(new_job().result(outcome=Outcome.FAILED), error=error))
+    samples = [s for m in REGISTRY.collect() if m.name == "scribe_rabbit_jobs_failed" for s in m.samples]
+    assert {sample.labels["kind"] for sample in samples} <= set(ErrorKind)
 
 
 async def test_a_tenants_policy_is_kept_and_nonsense_is_not(persist: Persist, db: Database) -> None:

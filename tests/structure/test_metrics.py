@@ -1,5 +1,6 @@
-"""Each metric is counted where its table says so: by processes that reach the code that counts it."""
+"""Each metric is counted where its table says so, under labels of our own, which nobody outside can invent."""
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -77,3 +78,30 @@ def test_what_a_process_alone_can_count_it_is_said_to_count(process: str) -> Non
     for name, metric in NAMES.items():
         alone = [m for m in counting(name) if [p for p in ROOTS if m in reached(p)] == [process]]
         assert not alone or process in counted_by(metric), (process, name, alone)
+
+
+# Whatever becomes a label, and why its values are few. One that comes from a record, a request or a row that copies one
+# must be brought down to names of our own before.
+BOUNDED = {
+    **dict.fromkeys(("app", "self._app.conf.id", "self._group", "self.group"), "the process's own group"),
+    **dict.fromkeys(("self._name", "name", "task.name", "LABEL", "part"), "a constant of the code that makes it"),
+    **dict.fromkeys(("Stage.DIARIZING", "Stage.TRANSCRIBING", "State.DISABLED"), "an enum"),
+    **dict.fromkeys(("recorded.state", "recorded.disabled.kind", "state"), "an enum, in the database too"),
+    **dict.fromkeys(("effect", "outcome", "finished.outcome", "reason"), "a name that our code chose"),
+    "outcome.outcome if recorded.state else 'lease_lost'": "an enum",
+    "label_of(event.error)": "an enum",
+    "self._tp.topic": "a topic that the process subscribes to",
+    **dict.fromkeys(("row.record.topic", "rows[0].record.topic"), "a topic that our own code writes to"),
+    **dict.fromkeys(("method", "route", "status", "status or 'none'"), "limited to our own before"),
+}
+
+
+def test_no_label_takes_its_value_from_outside() -> None:
+    found = set()
+    for folder in PACKAGES:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "labels":
+                    values = [*node.args, *(keyword.value for keyword in node.keywords)]
+                    found |= {ast.unparse(value) for value in values if not isinstance(value, ast.Constant)}
+    assert found == BOUNDED.keys()
