@@ -20,11 +20,16 @@ from mode.utils.logging import get_logger
 
 from schemas.errors import Fatal
 from streams import lenient_fetching
+from streams.lenient_fetching import size_of
 from streams.progress import Place
+from streams.record_batches import Headers
 
 FAUST_VERSION = "0.15.3"
 FETCH_WAIT_MS = 50  # Faust's 1,500: one fetch at a time runs to a broker, and busy partitions wait for quiet ones
 FULL_SECONDS = 0.02  # how long to wait for other partitions while the buffers of some are full
+# Of a topic's records that are in work or wait for it. Buffers count records, which may have some MB each and were a few
+# hundred bytes before they were decompressed.
+MOST_HELD_BYTES = 32_000_000
 # the base classes log their lives under the name of the subclass's module
 _LOGGER = get_logger("faust.scribe")
 
@@ -55,6 +60,16 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
             raise Fatal("the consumer does not read committed records only")
 
 
+class _Held(weakref.ref[Message]):
+    """A message as long as anybody else holds it, and about how many bytes it takes."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, message: Message) -> None:
+        # as they came from lenient_fetching
+        self.size = size_of(message.key, message.value, cast(Headers, message.headers or ()))
+
+
 class WatermarkConsumer(driver.Consumer):
     """A consumer whose commit position is the first delivered record that was not acked, whatever was acked behind it."""
 
@@ -62,7 +77,7 @@ class WatermarkConsumer(driver.Consumer):
 
     def __init__(self, transport: driver.Transport, callback: Any, *args: Any, **kwargs: Any) -> None:
         # weak: a strong reference would keep dropped records alive, and `wait_empty` would wait for them
-        self._unfinished: dict[TP, dict[int, weakref.ref[Message]]] = defaultdict(dict)
+        self._unfinished: dict[TP, dict[int, _Held]] = defaultdict(dict)
         self._next: dict[TP, int] = {}
         # Faust takes a commit that was refused for one that was made
         self._confirmed: dict[TP, int] = {}
@@ -76,7 +91,7 @@ class WatermarkConsumer(driver.Consumer):
 
     def _track(self, message: Message) -> None:
         if self.app.topics.acks_enabled_for(message.topic):
-            self._unfinished[message.tp][message.offset] = weakref.ref(message)
+            self._unfinished[message.tp][message.offset] = _Held(message)
             self._next[message.tp] = max(self._next.get(message.tp, 0), message.offset + 1)
 
     def _is_current(self, message: Message) -> bool:
@@ -145,7 +160,20 @@ class WatermarkConsumer(driver.Consumer):
         self.last_poll = time.monotonic()
         # those are not asked for, and would be left out for all that time although their agents are soon idle
         timeout = min(timeout, FULL_SECONDS) if self._buffered_partitions else timeout
-        return await super()._getmany(active_partitions, timeout)
+        wanted = active_partitions and self._with_room(active_partitions)
+        if wanted == active_partitions:
+            return await super()._getmany(active_partitions, timeout)
+        if not wanted:  # which would ask for all
+            await self.sleep(FULL_SECONDS)
+            return {}
+        return await super()._getmany(wanted, min(timeout, FULL_SECONDS))
+
+    def _with_room(self, partitions: set[TP]) -> set[TP]:
+        """Those of topics that do not have too many bytes of unfinished records."""
+        held: dict[str, int] = defaultdict(int)
+        for tp, unfinished in self._unfinished.items():
+            held[tp.topic] += sum(reference.size for reference in unfinished.values() if reference() is not None)
+        return {tp for tp in partitions if held[tp.topic] < MOST_HELD_BYTES}
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)

@@ -44,10 +44,10 @@ class Bench:
     async def _committed(self) -> dict[TP, int]:
         return {}
 
-    async def deliver(self, *offsets: int) -> list[ConsumerMessage]:
+    async def deliver(self, *offsets: int, value: bytes = b"", headers: Any = None) -> list[ConsumerMessage]:
         messages = []
         for offset in offsets:
-            message = ConsumerMessage("t", 0, offset, 0.0, 0, None, None, b"", None, tp=TP0)
+            message = ConsumerMessage("t", 0, offset, 0.0, 0, headers, None, value, None, tp=TP0)
             self.consumer.track_message(message)
             await self.consumer.callback(message)
             messages.append(message)
@@ -220,5 +220,38 @@ def test_full_buffers_of_some_partitions_shorten_the_wait_for_the_others(
         bench.consumer.on_buffer_drop(TP0)
         await bench.consumer._getmany({TP0}, 1.0)
         assert waits == [1.0, safe_transport.FULL_SECONDS, 1.0]
+
+    run(case)
+
+
+@pytest.mark.parametrize("where", ["value", "headers"])
+def test_a_topic_with_too_many_bytes_in_work_is_not_asked_for_more_and_others_are(
+    run: Run, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """What comes is a few hundred bytes and becomes megabytes: counting records limits nothing."""
+    asked: list[set[TP] | None] = []
+    other, whole = TP("u", 0), bytes(4_000_000)
+    large: Any = {"value": whole} if where == "value" else {"headers": (("name", whole),)}
+
+    async def getmany(_: object, partitions: set[TP] | None, timeout: float) -> dict[TP, list[object]]:
+        asked.append(partitions)
+        return {}
+
+    monkeypatch.setattr(Consumer, "_getmany", getmany)
+
+    async def case(bench: Bench) -> None:
+        messages = []
+        for offset in range(safe_transport.MOST_HELD_BYTES // len(whole)):
+            assert await bench.consumer._getmany({TP0, TP("t", 1)}, 1.0) == {}
+            messages += await bench.deliver(offset, **large)
+        expected: list[set[TP] | None] = [{TP0, TP("t", 1)}] * len(messages)
+        assert asked == expected
+        assert await bench.consumer._getmany({TP0, TP("t", 1)}, 1.0) == {}
+        assert await bench.consumer._getmany({TP0, other}, 1.0) == {}
+        bench.ack(messages[0])
+        await bench.consumer._getmany({TP0}, 1.0)
+        await bench.deliver(100, **large)
+        await bench.consumer._getmany(None, 1.0)
+        assert asked == [*expected, {other}, {TP0}, None]
 
     run(case)
