@@ -357,7 +357,8 @@ class Recipe:
             try:
                 await self._write(copy)
             except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
-                refused = error
+                # without the frames, which hold the record: a circle, and looking for those is put off for long
+                refused = error.with_traceback(None)
             else:
                 failpoint("streams.after_dead_letter")
                 return
@@ -368,10 +369,9 @@ class Recipe:
         try:
             await self._app.producer.send_and_wait(record.topic, record.key, record.value, None, None, encoded)
         except (ProducerSendError, KafkaError) as error:
-            cause = error.__cause__ or error
-            if isinstance(cause, MessageSizeTooLargeError):
-                raise cause from error
-            raise Outage(f"Kafka: {record.topic}: {cause!r}") from error
+            if isinstance(error.__cause__ or error, MessageSizeTooLargeError):
+                raise MessageSizeTooLargeError(record.topic) from None
+            raise Outage(f"Kafka: {record.topic}: {error.__cause__ or error!r}") from error
 
 
 def _copy_of(inbound: Inbound, dlq: str, group: str, letter: DeadLetter) -> Record:

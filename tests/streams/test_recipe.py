@@ -1,12 +1,16 @@
 """What follows an error of a record, by its kind and number."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
 
 from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
@@ -167,3 +171,44 @@ def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Pat
     written = asyncio.run(main()).written
     assert {headers["scribe-error-code"] for headers in written} == {b"undecodable"}
     assert sorted(int(headers["scribe-orig-offset"]) for headers in written) == list(range(1, 1 + len(NO_EVENTS)))
+
+
+class Followed(dict[str, str]):
+    """Headers of which can be told whether anybody still holds them."""
+
+
+def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(tmp_path: Path) -> None:
+    """Circles of references are looked for seldom in these processes, and a record may have megabytes."""
+
+    class Refusing(Writing):
+        """An app whose broker takes no large record."""
+
+        @property  # type: ignore[misc]
+        def producer(self) -> Any:
+            async def send_and_wait(*record: Any) -> None:
+                if record[2]:
+                    raise ProducerSendError("refused") from MessageSizeTooLargeError("large")
+                self.written.append(record[-1])
+
+            return SimpleNamespace(send_and_wait=send_and_wait)
+
+    async def main() -> None:
+        app = Refusing("g", datadir=str(tmp_path))
+        recipe = Recipe(app, Serde(), "g")
+        inbound = Inbound(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
+        alive = weakref.ref(inbound.headers)
+        assert await recipe._settle(inbound, _Work(JobRequested, _never, None))
+        assert [headers["scribe-value-omitted"] for headers in app.written] == [b"5"]
+        del inbound
+        assert alive() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+async def _never(_: JobRequested) -> str:
+    raise AssertionError
