@@ -244,7 +244,7 @@ class Recipe:
     async def _refused(self, inbound: Inbound, letter: DeadLetter) -> "_End[Any]":
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
-        return _End("dead_lettered")
+        return _End("dead_lettered", letter=letter)
 
     async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
         """Keep what its end tells about it, and about others."""

@@ -11,6 +11,7 @@ from tests.integration.faust_process import DEADLINE, committed, until
 from tests.integration.test_faust_service import Service, service  # noqa: F401 - a fixture
 from tests.streams.jobs import Job, new_job
 
+SETTLED = "SELECT count(*) FROM record_marks WHERE state = 'settled'"
 FEW = 3  # ends of a process by one record: with company, and alone
 
 
@@ -85,6 +86,8 @@ def test_a_dead_letter_is_written_once_however_often_processes_end(service: Serv
             tell(service, [job := new_job()])
             # behind them all, so that they have come to their ends again
             until("another job", lambda: bool(service.rows(f"SELECT 1 FROM jobs WHERE job_id = '{job.job_id}'")))
+            # the marks are written in groups, which a job may overtake
+            until("the marks", lambda: service.rows(SETTLED) == [(5,)])
             process.kill()
             process.wait()
     assert survives(service, "none", lambda: results_are_in(service), 0) == 0
