@@ -4,6 +4,7 @@ import queue
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,12 @@ def check_harmless(checkpoint: Path) -> None:
 
 def load_diarizer(folder: Path, info: ModelInfo, device: str) -> "PyannoteDiarizer":
     """A diarizer from a folder whose files were checked before."""
+    return PyannoteDiarizer(partial(load_pipeline, folder, device), info)
 
-    def make() -> Any:
-        return Pipeline.from_pretrained(folder).to(torch.device(device))
 
-    return PyannoteDiarizer(make, info)
+def load_pipeline(folder: Path, device: str) -> Any:
+    """pyannote's own pipeline."""
+    return Pipeline.from_pretrained(folder).to(torch.device(device))
 
 
 class PyannoteDiarizer:
