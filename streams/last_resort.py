@@ -31,6 +31,7 @@ PATIENCE = 10.0  # seconds for another record to end well, which tells that it i
 GOODBYE_SECONDS = 5.0
 # a batch of a few KB is ten thousand records that are no events, and all of them are set aside
 SETTLING = Limits(items=500, running=1)
+MOST_SOON = 500  # of those marks, written beside the work; more of them are not written at all
 SKIPS_SECONDS = 5.0  # between looks at what operators pass over
 
 
@@ -72,6 +73,7 @@ class LastResort:
         self._settling: Collector[Settled, None] = Collector(
             "marks", self._settle, key=lambda settled: settled.place, limits=SETTLING
         )
+        self._soon: set[asyncio.Task[None]] = set()
         self._below: dict[tuple[str, int], int] = {}
         self._known: dict[tuple[str, int], dict[int, Mark]] = {}
         self._skips: dict[Origin, str] = {}
@@ -200,6 +202,21 @@ class LastResort:
         if subject.place in self._skips:
             await self._marks.skipped(subject.place)
             self._skips.pop(subject.place, None)
+
+    def set_aside_soon(self, subject: Subject, committed: int | None) -> None:
+        """The same of a record of which nothing is run, waiting for nothing: a second dead letter of it does no harm."""
+        if self._marks is None or len(self._soon) >= MOST_SOON:
+            return
+        settled = Settled(subject.place, Mark(0, subject.digest), committed)
+        task = asyncio.get_running_loop().create_task(self._settled(settled))
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    async def _settled(self, settled: Settled) -> None:
+        try:
+            await self._settling.add(settled)
+        except Exception as error:  # noqa: BLE001 - it would only have spared a second dead letter
+            log.warning("no mark of offset %d: %s", settled.place.offset, error)
 
     async def _settle(self, ends: Sequence[Settled]) -> Sequence[None]:
         if self._marks is not None:

@@ -204,7 +204,15 @@ class Recipe:
             return False
         if self._resort.is_settled(subject):
             return self._counted("set_aside_before")
-        end = await self._end(inbound, subject, work)
+        refusal = inbound.refusal
+        if refusal is not None and not self._resort.is_named(subject):
+            # nothing of it is run, so it may be beside whatever is: there can be very many
+            letter = DeadLetter("poison", "undecodable", refusal)
+            refused = await self._tried(lambda _: self._refused(inbound, subject, letter))
+            return refused is not None and self._counted("dead_lettered")
+        if await self._tried(lambda _: self._judged(subject)) is None:
+            return False
+        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
         if end is None:
             return False
         if end.event is not None and end.letter is not None and work.unapplied is not None:
@@ -220,17 +228,6 @@ class Recipe:
         metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
         return True
 
-    async def _end(self, inbound: Inbound, subject: Subject, work: "_Work[E]") -> "_End[E] | None":
-        """How a record ends; None when its partition goes away or the app stops before that."""
-        refusal = inbound.refusal
-        if refusal is not None and not self._resort.is_named(subject):
-            # nothing of it is run, so it may be beside whatever is: there can be very many
-            letter = DeadLetter("poison", "undecodable", refusal)
-            return await self._tried(lambda _: self._refused(inbound, letter))
-        if await self._tried(lambda _: self._judged(subject)) is None:
-            return None
-        return await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
-
     async def _claimed(self, subject: Subject) -> bool:
         """Learn what is known of a partition before its first record is run."""
         committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
@@ -241,10 +238,11 @@ class Recipe:
         await self._resort.judge(subject, self._is_over)
         return True
 
-    async def _refused(self, inbound: Inbound, letter: DeadLetter) -> "_End[Any]":
+    async def _refused(self, inbound: Inbound, subject: Subject, letter: DeadLetter) -> bool:
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
-        return _End("dead_lettered", letter=letter)
+        self._resort.set_aside_soon(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
+        return True
 
     async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
         """Keep what its end tells about it, and about others."""

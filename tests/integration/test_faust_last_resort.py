@@ -86,7 +86,7 @@ def test_a_dead_letter_is_written_once_however_often_processes_end(service: Serv
             tell(service, [job := new_job()])
             # behind them all, so that they have come to their ends again
             until("another job", lambda: bool(service.rows(f"SELECT 1 FROM jobs WHERE job_id = '{job.job_id}'")))
-            # the marks are written in groups, which a job may overtake
+            # the marks are written beside the work, which may overtake them
             until("the marks", lambda: service.rows(SETTLED) == [(5,)])
             process.kill()
             process.wait()

@@ -162,6 +162,8 @@ def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Pat
             async with asyncio.timeout(60), resort.running(suspect):
                 found = [Inbound(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
                 assert all(await asyncio.gather(*(recipe._settle(inbound, work) for inbound in found)))
+            while resort._soon:
+                await asyncio.wait(resort._soon)
             # a process that comes after it writes none of them again
             after = LastResort(RecordMarks(opened, "g", "after"))
             await after.claim(suspect, 0)
