@@ -145,9 +145,9 @@ def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPat
     seconds: list[float] = []
     run = transcriber._run
 
-    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Any]:
+    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool) -> list[Any]:
         seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
-        return run(samples, windows, wishes)
+        return run(samples, windows, wishes, asks=asks)
 
     monkeypatch.setattr(transcriber, "_run", counted)
     return seconds

@@ -329,5 +329,5 @@ def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["MODEL", "any", "hebrew"]
     local = run_here("models", "--local")
     assert "ivrit-ai/whisper-large-v3-turbo-ct2" in local.stdout
-    assert local.stdout.count("\n") == 5  # in a pipe each has a line of its own
-    assert len(lines(run_here("models", "--local", "--json").stdout)) == 4
+    assert local.stdout.count("\n") == 7  # in a pipe each has a line of its own
+    assert len(lines(run_here("models", "--local", "--json").stdout)) == 6

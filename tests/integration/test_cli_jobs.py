@@ -117,12 +117,13 @@ def test_the_beginning_of_an_id_is_enough_for_every_command(
     assert run_here("result", f"{short}…", "-o", str(out), **for_shim(shim)).returncode == 0
     assert out.read_text().startswith("1\n")
     for command in ("watch", "result", "status", "cancel", "enhance"):
-        several = run_here(command, begins, **for_shim(shim))
+        options = ("--summarize",) if command == "enhance" else ()
+        several = run_here(command, begins, *options, **for_shim(shim))
         assert (several.returncode, several.stdout) == (2, "")
         assert several.stderr.splitlines()[0] == f"several begin with '{begins}', write more of it:"
         assert {line.split()[0] for line in several.stderr.splitlines()[1:]} == {first, second}
         assert {line.split()[1] for line in several.stderr.splitlines()[1:]} == {"queued", "completed"}
-        none = run_here(command, "0000", **for_shim(shim))
+        none = run_here(command, "0000", *options, **for_shim(shim))
         assert (none.returncode, "no job begins with '0000'" in none.stderr) == (2, True)
     stopped = run_here("cancel", first[:18].upper(), **for_shim(shim))
     assert (stopped.returncode, stopped.stdout) == (0, f"{first}  is asked to stop\n"), stopped.stderr

@@ -99,7 +99,7 @@ def test_every_command_with_json_has_the_same_form(
     shown("jobs", fields=names(JobSummary))
     shown("search", "hello", fields=names(HitView))
     # operators with the database
-    shown("database stalled", "--queued-hours", "0.0001")
+    shown("database stalled", "--queued-hours", "0.000001")
     shown("keys create", "--tenant", "globex")
     shown("keys list")
     run_here("hold", "set", "--tenant", "acme", "--job", str(request.job_id), "--reason", "x", **values)
