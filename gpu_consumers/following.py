@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from producers.publisher import client_log
-from producers.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
+from producers.unreadable_batches import UnreadableBatches, is_unreadable, reading_config
 from schemas.errors import Outage, Permanent, Poison
 from schemas.events import Event
 from schemas.serde import Serde
@@ -79,7 +79,7 @@ class TopicFollower(Generic[E]):
     def _read(self) -> None:
         """All from the beginning, then what comes, until the end."""
         self._behind, self._known = set(), set()
-        consumer = Consumer(_config(self._settings, self._client_id), logger=client_log)
+        consumer = Consumer(reading_config(self._settings, self._client_id, wait_ms=200), logger=client_log)
         try:
             looked_at = -self._look_seconds
             while not self._ended.is_set():
@@ -152,21 +152,8 @@ class TopicFollower(Generic[E]):
             self._give(event)
         except Permanent as error:
             log.warning("%s is left out: %s", place, error)
-        except Exception:
+        except Exception:  # of the reader, whatever it is: most pass by themselves
             self._breaks[place] += 1
             if self._breaks[place] < MOST_BREAKS:
                 raise
             log.exception("%s is left out", place)
-
-
-def _config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    return {
-        **fetching_config(settings, client_id),
-        # librdkafka wants a name; no member ever joins it and nothing is committed
-        "group.id": client_id,
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 200,
-    }

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from producers.admin import TopicAdmin
 from producers.publisher import client_log, headers_of, options_checked, translate
-from producers.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, fetching_config, is_unreadable
+from producers.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, is_unreadable, reading_config
 from schemas.errors import Outage
 from schemas.headers import UNREADABLE, Origin
 from schemas.requests import LATEST
@@ -46,21 +46,9 @@ class History:
     @contextmanager
     def open(cls, settings: KafkaSettings) -> Iterator["History"]:
         """A reader on the broker of the settings."""
-        options = {
-            # librdkafka wants a name; no member ever joins it and nothing is committed
-            "group.id": "scribe-cli",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            # what is over by retention while it is read is passed over, not an error
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 50,
-            "log_level": 0,
-        }
+        config = reading_config(settings, "scribe-cli", fetch_bytes=BULK_FETCH_BYTES)
         with options_checked():
-            consumer = Consumer(
-                {**fetching_config(settings, "scribe-cli", BULK_FETCH_BYTES), **options}, logger=client_log
-            )
+            consumer = Consumer({**config, "log_level": 0}, logger=client_log)
         with closing(consumer):
             yield cls(settings, consumer)
 

@@ -109,9 +109,8 @@ def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) 
     changed = changes.of(request)
     if mistakes(changed):
         return False
-    if (
-        replace(changed.options, track=request.options.track) == request.options
-    ):  # the registry here may not be that of the GPU processes
+    # the registry here may not be that of the GPU processes, and says nothing of tracks
+    if replace(changed.options, track=request.options.track) == request.options:
         return True
     try:
         registry.for_job(changed.options)

@@ -75,6 +75,23 @@ def fetching_config(settings: KafkaSettings, client_id: str, fetch_bytes: int = 
     }
 
 
+def reading_config(
+    settings: KafkaSettings, client_id: str, *, fetch_bytes: int = FETCH_BYTES, wait_ms: int = 50
+) -> dict[str, Any]:
+    """What consumers have in common that read partitions from wherever they like to their ends, and commit nothing."""
+    return {
+        **fetching_config(settings, client_id, fetch_bytes),
+        # librdkafka wants a name; no member ever joins it
+        "group.id": client_id,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        # what is over by retention while it is read is passed over, not an error
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": wait_ms,
+    }
+
+
 class UnreadableBatches:
     """Tells damage on the way here from batches that nobody can open; belongs to the thread of one consumer."""
 
@@ -100,18 +117,9 @@ class UnreadableBatches:
 
     def _last_of(self, topic: str, partition: int, first: int) -> int:
         """The last offset of the batch that begins at `first`: a broker hands it out whole for every offset in it."""
-        config = {
-            **fetching_config(self._settings, f"{self._client_id}.unreadable", 1000),
-            # librdkafka wants a name; no member ever joins it and nothing is committed
-            "group.id": self._client_id,
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 50,
-            "log_level": 0,
-        }
+        config = reading_config(self._settings, f"{self._client_id}.unreadable", fetch_bytes=1000)
         try:
-            with closing(Consumer(config)) as consumer:
+            with closing(Consumer({**config, "log_level": 0})) as consumer:
                 _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
                 return _last_within(consumer, TopicPartition(topic, partition, first), end)
         except KafkaException as error:

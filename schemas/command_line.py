@@ -82,12 +82,12 @@ class CommandLine(typer.Typer):
         return super().command(name, **{"cls": Command, **options})
 
 
-class Command(TyperCommand):
-    """A command that names its values in help by what they are, and its mistakes without a library's words."""
+class _PlainWords:
+    """Of commands: their values have names in help by what they are, and mistakes lose a library's words."""
 
     def get_params(self, ctx: Any) -> Any:
         """The parameters, each with a name for its value."""
-        parameters = super().get_params(ctx)
+        parameters = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             _name_value(parameter)
         return parameters
@@ -95,7 +95,12 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The rest of the line; raises BadParameter."""
         with _plain_words():
-            return super().parse_args(ctx, args)
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        return rest
+
+
+class Command(_PlainWords, TyperCommand):
+    """A command."""
 
 
 class Group(TyperGroup):
@@ -117,11 +122,9 @@ class Group(TyperGroup):
                 parameter.process_value = _as_typed  # type: ignore[assignment, method-assign]
         return command
 
-    runs_without_command = False
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The rest of the line; without any the help is shown, which is not what a script meant."""
-        if not args and not ctx.resilient_parsing and not self.runs_without_command:
+        if not args and not ctx.resilient_parsing and not self.invoke_without_command:
             typer.echo(ctx.get_help(), err=True)
             ctx.exit(MISTAKE)
         return super().parse_args(ctx, args)
@@ -134,22 +137,8 @@ class Group(TyperGroup):
             formatter.write_dl(rows)
 
 
-class ProcessGroup(Group):
+class ProcessGroup(_PlainWords, Group):
     """Commands beside a process: a line without any is its start."""
-
-    runs_without_command = True
-
-    def get_params(self, ctx: Any) -> Any:
-        """The options, each with a name for its value."""
-        parameters = super().get_params(ctx)
-        for parameter in parameters:
-            _name_value(parameter)
-        return parameters
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The rest of the line; raises BadParameter."""
-        with _plain_words():
-            return super().parse_args(ctx, args)
 
 
 @contextmanager

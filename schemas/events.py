@@ -53,6 +53,10 @@ class Stage(StrEnum):
     DIARIZING = "diarizing"
 
 
+JOB_STATES: tuple[str, ...] = ("queued", *(str(state) for state in (*Stage, *Outcome)))
+"""Every state of a job, in the order in which it has them."""
+
+
 def event_id(job_id: UUID, kind: str, run: int, subject: str = "") -> UUID:
     """The id of an event: the same however often it is sent, another one for every run."""
     return uuid5(job_id, f"{kind}/{run}/{subject}")

@@ -31,7 +31,7 @@ def unswallowed() -> Iterator[Callable[[], None]]:
 
     try:
         yield check
-    except Exception:
+    except Exception:  # whatever it is, a cancellation goes before it
         check()
         raise
     check()

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from schemas.events import JOB_STATES
 from sink.jobs import JobRow
 from sink.postgres import Connection
 from sink.storable import storable
 
-STATES = ("queued", "transcribing", "diarizing", "completed", "failed", "cancelled")
 Place = tuple[datetime, UUID]
 """Time of the request and id of a job, by which lists are ordered."""
 
@@ -75,7 +75,7 @@ def statement(wanted: Wanted, limit: int) -> tuple[str, dict[str, Any]]:
     # what begins like an id is little: it is found first, whatever the planner makes of the limit
     few = "WITH jobs AS MATERIALIZED (SELECT * FROM jobs WHERE job_id BETWEEN %(first)s AND %(last)s) "
     # as literals, so that a plan kept by the session knows them
-    states: list[str | None] = [state for state in STATES if state in wanted.states] or [None]
+    states: list[str | None] = [state for state in JOB_STATES if state in wanted.states] or [None]
     walks = (_walk([*conditions, f"state = '{state}'"] if state else conditions) for state in states)
     query = f"{few if wanted.ids else ''}SELECT * FROM ({' UNION ALL '.join(walks)}) AS found {_ORDER}"  # noqa: S608 - our own words
     return query, _values(wanted, limit)

@@ -43,6 +43,7 @@ class Settled:
     place: Origin
     mark: Mark
     below: int | None = None
+    unproven: bool = False
 
 
 def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, int]:
@@ -76,20 +77,19 @@ _FORGET = f"""
 DELETE FROM record_marks WHERE {_PLACE} AND record_offset < %(offset)s AND NOT unproven"""  # noqa: S608 - our own names
 _MARKS = f"""
 SELECT record_offset, deaths, digest, state = 'settled' AS settled FROM record_marks WHERE {_PLACE}"""  # noqa: S608 - our own names
-_MARK = """
+_REPLACED = """
+ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
+SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
+    deaths = EXCLUDED.deaths"""
+_MARK = f"""
 INSERT INTO record_marks (group_id, topic, partition, record_offset, state, owner, deaths, digest, unproven)
-VALUES (%(group_id)s, %(topic)s, %(partition)s, %(offset)s, %(state)s, %(owner)s, %(deaths)s, %(digest)s, %(unproven)s)
-ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
-SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
-    deaths = EXCLUDED.deaths"""
-_SETTLE = """
-INSERT INTO record_marks (group_id, topic, partition, record_offset, deaths, digest, state)
+VALUES (%(group_id)s, %(topic)s, %(partition)s, %(offset)s, %(state)s, %(owner)s, %(deaths)s, %(digest)s, %(unproven)s){_REPLACED}"""  # noqa: S608 - our own names
+_SETTLE = f"""
+INSERT INTO record_marks (group_id, topic, partition, record_offset, deaths, digest, unproven, state)
 SELECT %(group_id)s, told.*, 'settled' FROM unnest(
-    %(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[], %(deaths)s::integer[], %(digests)s::bytea[]
-) AS told
-ON CONFLICT (group_id, topic, partition, record_offset) DO UPDATE
-SET state = EXCLUDED.state, owner = EXCLUDED.owner, digest = EXCLUDED.digest, unproven = EXCLUDED.unproven, at = now(),
-    deaths = EXCLUDED.deaths"""
+    %(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[], %(deaths)s::integer[], %(digests)s::bytea[],
+    %(unproven)s::boolean[]
+) AS told{_REPLACED}"""  # noqa: S608 - our own names
 _GIVE_BACK = "UPDATE partition_owners SET owner = '' WHERE group_id = %(group_id)s AND owner = %(owner)s"
 _REST = """
 UPDATE record_marks SET state = 'suspect', owner = ''
@@ -151,7 +151,7 @@ class RecordMarks:
 
     async def settle(self, place: Origin, mark: Mark, *, unproven: bool = False, below: int | None = None) -> None:
         """Its dead letter is written, with what follows from it; those `below` that offset are committed."""
-        await self._mark(place, "settled", mark, unproven=unproven, below=below)
+        await self.settle_all([Settled(place, mark, below, unproven)])
 
     async def settle_all(self, ends: Sequence[Settled]) -> None:
         """The dead letters of these are written, no two of which are one record: one transaction, however many."""
@@ -162,6 +162,7 @@ class RecordMarks:
             "offsets": [end.place.offset for end in ends],
             "deaths": [end.mark.deaths for end in ends],
             "digests": [end.mark.digest for end in ends],
+            "unproven": [end.unproven for end in ends],
         }
 
         async def work(connection: Connection) -> None:
@@ -209,24 +210,9 @@ class RecordMarks:
             for place, mark in blamed:
                 connection.execute(_MARK.encode(), self._row(place, "suspect", mark))
 
-    async def _mark(
-        self,
-        place: Origin,
-        state: str,
-        mark: Mark,
-        *,
-        owner: str = "",
-        unproven: bool = False,
-        below: int | None = None,
-    ) -> None:
-        values = self._row(place, state, mark) | {"owner": owner, "unproven": unproven}
-
-        async def work(connection: Connection) -> None:
-            if below is not None:
-                await connection.execute(_FORGET, {**values, "offset": below})
-            await connection.execute(_MARK, values)
-
-        await self._database.run(work)
+    async def _mark(self, place: Origin, state: str, mark: Mark, *, owner: str = "") -> None:
+        values = self._row(place, state, mark) | {"owner": owner}
+        await self._database.run(lambda connection: connection.execute(_MARK, values))
 
     def _row(self, place: Origin, state: str, mark: Mark) -> dict[str, Any]:
         told = {"state": state, "deaths": mark.deaths, "digest": mark.digest}

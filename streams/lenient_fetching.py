@@ -187,7 +187,7 @@ def _small_enough(record: Read) -> Read:
 def _is_abort_marker(batch: Batch) -> bool:
     try:
         return bool(ControlRecord.parse(next(records_of(batch)).key or b"") == ABORT_MARKER)
-    except Exception:
+    except Exception:  # whatever a library says about a stranger's bytes
         log.exception("a control record that cannot be read at offset %d", batch.base_offset)
         return False
 

@@ -11,6 +11,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from schemas.transcript import Transcript, Word
+from tests.summing import Summed
 
 BETWEEN_WORDS = 0.3  # seconds that a speaker may need from one word to the next
 
@@ -26,7 +27,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Summed):
     """Errors and hits of several recordings, which add up."""
 
     word_errors: int = 0
@@ -35,16 +36,6 @@ class Counts:
     seconds: float = 0.0
     right_speaker: int = 0
     judged: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.word_errors + other.word_errors,
-            self.words + other.words,
-            self.seconds_wrong + other.seconds_wrong,
-            self.seconds + other.seconds,
-            self.right_speaker + other.right_speaker,
-            self.judged + other.judged,
-        )
 
     @property
     def word_error_rate(self) -> float:

@@ -206,9 +206,9 @@ def _chunked(chunks: _Chunks) -> Announced:
 
 def _lacks_index(chunks: _Chunks, end: int) -> bool:
     """Whether packets of no fixed size have no table behind them, or only a part of it."""
-    table = next(((at, size) for name, at, size in chunks.walk(chunks.first) if name == b"pakt"), None)
-    table = table or next(((at, size) for name, at, size in chunks.walk(end) if name == b"pakt"), None)
-    return table is None or sum(table) > chunks.size
+    places = (chunk for start in (chunks.first, end) for chunk in chunks.walk(start))
+    table_end = next((at + size for name, at, size in places if name == b"pakt"), None)
+    return table_end is None or table_end > chunks.size
 
 
 def _length(container: Container, size: int, large: int | None) -> int | None:

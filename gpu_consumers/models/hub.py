@@ -8,11 +8,8 @@ from gpu_consumers.models.errors import Unreachable
 from schemas.errors import Fatal
 from schemas.models import ModelEntry
 
-FAILURES = (
-    OSError,
-    ValueError,
-    RuntimeError,
-)  # what the client raises: errors of HTTP are of the first, of names the second
+# what the client raises: errors of HTTP are of the first, of names the second
+FAILURES = (OSError, ValueError, RuntimeError)
 
 
 def cached_folder(entry: ModelEntry, cache: Path | None) -> Path | None:

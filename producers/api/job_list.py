@@ -16,9 +16,9 @@ from producers.api.views import JobSummary, summary
 from producers.id_prefix import DIGITS, IdPrefix
 from schemas import requests as limits
 from schemas.errors import Rejected
-from schemas.events import Priority
+from schemas.events import JOB_STATES, Priority
 from schemas.nearest import hint
-from sink.job_list import STATES, Wanted, list_jobs
+from sink.job_list import Wanted, list_jobs
 from sink.time_limit import limited
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
@@ -67,9 +67,9 @@ class JobList(BaseModel):
 
 def _states(given: list[str]) -> list[str]:
     states = [state.strip() for item in given for state in item.split(",")]
-    if unknown := [state for state in states if state not in STATES]:
+    if unknown := [state for state in states if state not in JOB_STATES]:
         raise ValueError(
-            f"'{unknown[0][:_QUOTED_CHARS]}' is no state{hint(unknown[0], STATES)}: there are {', '.join(STATES)}"
+            f"'{unknown[0][:_QUOTED_CHARS]}' is no state{hint(unknown[0], JOB_STATES)}: there are {', '.join(JOB_STATES)}"
         )
     return states
 
@@ -102,7 +102,7 @@ async def list_(
         list[str],
         BeforeValidator(_states),
         Query(
-            description=f"Only those in one of these states, more than one with commas or given again: {', '.join(STATES)}.",
+            description=f"Only those in one of these states, more than one with commas or given again: {', '.join(JOB_STATES)}.",
             examples=["queued,transcribing"],
         ),
     ] = [],  # noqa: B006 - FastAPI copies defaults

@@ -39,18 +39,15 @@ def check_parameters(request: Request) -> None:
 
 def _check_text(query: bytes) -> None:
     """Raise Rejected for bytes that are no text: read all the same, they would be the mark for what cannot be read."""
-    try:
-        unquote_to_bytes(query).decode()
-        return
-    except UnicodeDecodeError:
-        places = (unquote_to_bytes(pair.partition(b"=")[0]) for pair in query.split(b"&") if not _is_text(pair))
-        name = next(places).decode(errors="replace")
-    raise refused([(("query", name), "is not UTF-8")])
+    if not _is_text(query):
+        wrong = next(pair for pair in query.split(b"&") if not _is_text(pair))
+        name = unquote_to_bytes(wrong.partition(b"=")[0]).decode(errors="replace")
+        raise refused([(("query", name), "is not UTF-8")])
 
 
-def _is_text(pair: bytes) -> bool:
+def _is_text(encoded: bytes) -> bool:
     try:
-        unquote_to_bytes(pair).decode()
+        unquote_to_bytes(encoded).decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -8,13 +8,12 @@ from typing import Any
 
 import typer
 
-from producers.cli.commands.options import STATES
 from producers.cli.json_lines import print_json, time_text
 from producers.cli.pairs import pairs_of
 from producers.cli.rest import RestClient
 from producers.cli.tables import add_row, make_table, show_table
 from producers.cli.watching import done_part
-from schemas.events import Priority
+from schemas.events import JOB_STATES, Priority
 from schemas.nearest import unknown
 from schemas.settings import ClientSettings, load
 
@@ -64,8 +63,8 @@ def jobs(
 
 def _check_states(given: Iterable[str]) -> None:
     for word in (word.strip() for text in given for word in text.split(",")):
-        if word not in STATES:
-            raise typer.BadParameter(unknown("state", word, STATES), param_hint="--state")
+        if word not in JOB_STATES:
+            raise typer.BadParameter(unknown("state", word, JOB_STATES), param_hint="--state")
 
 
 def each_job(client: RestClient, most: int | None = None, **wanted: Any) -> Iterator[Job]:

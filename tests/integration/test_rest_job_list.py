@@ -10,7 +10,7 @@ import pytest
 
 from producers.api.job_list import _EXAMPLE, MAX_LISTED, JobList
 from producers.api.places import Places
-from sink.job_list import STATES
+from schemas.events import JOB_STATES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, request_of
 from tests.integration.shim import Shim, serving
@@ -133,7 +133,7 @@ def test_nobody_sees_what_others_have(shim: Shim, client: httpx.Client) -> None:
 
 
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
-    ({"state": "done"}, "state", f"'done' is no state: there are {', '.join(STATES)}"),
+    ({"state": "done"}, "state", f"'done' is no state: there are {', '.join(JOB_STATES)}"),
     ({"state": ""}, "state", "there are queued"),
     ({"state": "queued,"}, "state", "there are queued"),
     ({"state": "x" * 9000}, "state", "there are queued"),

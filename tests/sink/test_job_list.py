@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from schemas.events import JobRequested, Options, Priority, Source
+from schemas.events import JOB_STATES, JobRequested, Options, Priority, Source
 from schemas.serde import to_json
 from schemas.settings import PostgresSettings
-from sink.job_list import STATES, Wanted, list_jobs, statement
+from sink.job_list import Wanted, list_jobs, statement
 from sink.postgres import Connection, Database
 from tests.samples import AT, BARE_REQUEST
 from tests.sink.plans import rows_read
@@ -121,9 +121,9 @@ async def test_pages_go_on_behind_a_place_whatever_comes_meanwhile(db: Database)
     """Also among jobs of the same time, and over several states."""
     jobs = [asked(n // 3) for n in range(9)]
     for n, job in enumerate(jobs):
-        await put(db, job, STATES[n % 6])
+        await put(db, job, JOB_STATES[n % 6])
     wanted = sorted(jobs, key=lambda job: (job.requested_at, job.job_id), reverse=True)
-    for states in (frozenset[str](), frozenset(STATES)):
+    for states in (frozenset[str](), frozenset(JOB_STATES)):
         seen: list[UUID] = []
         before = None
         while len(seen) < 9:
@@ -174,7 +174,7 @@ async def test_a_page_reads_as_many_rows_as_it_shows(db: Database) -> None:
             ({"since": newest[100].requested_at}, 10),
             ({"states": frozenset({"failed"})}, 10),
             ({"states": frozenset({"completed"})}, 10),
-            ({"states": frozenset(STATES), "before": place}, 60),
+            ({"states": frozenset(JOB_STATES), "before": place}, 60),
             ({"states": frozenset({"failed"}), "until": place[0]}, 10),
             ({"states": frozenset({"cancelled"})}, 0),
             ({"recording_id": "r2"}, 10),

@@ -5,16 +5,18 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import LANGUAGES, STATES, JobId, after_comma, model_names, time_option, words
+from producers.cli.commands.options import LANGUAGES, JobId, after_comma, model_names, time_option, words
 from schemas.command_line import deferred_to
-from schemas.events import Priority
+from schemas.events import JOB_STATES, Priority
 
 
 @deferred_to("producers.cli.jobs")
 def jobs(
     state: Annotated[
         list[str] | None,
-        typer.Option(help=f"In this state: {', '.join(STATES)}. May be repeated.", autocompletion=after_comma(STATES)),
+        typer.Option(
+            help=f"In this state: {', '.join(JOB_STATES)}. May be repeated.", autocompletion=after_comma(JOB_STATES)
+        ),
     ] = None,
     recording_id: Annotated[str | None, typer.Option(help="Of this recording.")] = None,
     since: Annotated[datetime | None, time_option("Requested at this time (UTC) or later.")] = None,

@@ -12,9 +12,7 @@ import typer
 from producers.cli.times import parse_time
 from producers.id_prefix import IdPrefix
 from schemas import languages
-from schemas.events import Outcome, Stage
 
-STATES = ("queued", *Stage, *Outcome)
 SHIPPED = Path(languages.__file__).with_name("models.toml")
 LANGUAGES = sorted(set(languages.CODES.values()))
 

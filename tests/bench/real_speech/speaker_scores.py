@@ -10,13 +10,14 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from gpu_consumers.core.merge import Turn
 from schemas.transcript import Transcript
 from tests.bench.real_speech.references import Spoken
+from tests.summing import Summed
 
 COLLAR = 0.25  # seconds on either side of every edge that the second rate leaves out
 EDGE = 0.1  # seconds beyond a turn within which a word may still be said in it
 
 
 @dataclass(frozen=True, slots=True)
-class DiarizationErrors:
+class DiarizationErrors(Summed):
     """Seconds of speech that are missed, invented or another one's, of so many; they add up over recordings.
 
     Overlapping speech counts. `wrong_inside` of `seconds_inside`: away from the edges of turns.
@@ -28,16 +29,6 @@ class DiarizationErrors:
     confused: float = 0.0
     seconds_inside: float = 0.0
     wrong_inside: float = 0.0
-
-    def __add__(self, other: "DiarizationErrors") -> "DiarizationErrors":
-        return DiarizationErrors(
-            self.seconds + other.seconds,
-            self.missed + other.missed,
-            self.invented + other.invented,
-            self.confused + other.confused,
-            self.seconds_inside + other.seconds_inside,
-            self.wrong_inside + other.wrong_inside,
-        )
 
     @property
     def rate(self) -> float | None:
@@ -51,14 +42,11 @@ class DiarizationErrors:
 
 
 @dataclass(frozen=True, slots=True)
-class RightSpeakers:
+class RightSpeakers(Summed):
     """Words with the right speaker, of those that a turn of the reference covers; they add up over recordings."""
 
     right: int = 0
     judged: int = 0
-
-    def __add__(self, other: "RightSpeakers") -> "RightSpeakers":
-        return RightSpeakers(self.right + other.right, self.judged + other.judged)
 
     @property
     def rate(self) -> float | None:

@@ -9,26 +9,19 @@ from dataclasses import dataclass
 import jiwer
 
 from schemas.transcript import WITHOUT_SPACES, Transcript
+from tests.summing import Summed
 
 _ASIDE = re.compile(r"\[[^\]]*\]|<[^>]*>|\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class WordErrors:
+class WordErrors(Summed):
     """Words that are wrong, of so many; they add up over recordings."""
 
     words: int = 0
     substituted: int = 0
     deleted: int = 0
     inserted: int = 0
-
-    def __add__(self, other: "WordErrors") -> "WordErrors":
-        return WordErrors(
-            self.words + other.words,
-            self.substituted + other.substituted,
-            self.deleted + other.deleted,
-            self.inserted + other.inserted,
-        )
 
     @property
     def rate(self) -> float | None:
