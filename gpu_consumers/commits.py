@@ -11,8 +11,9 @@ from gpu_consumers.core.offsets import Position, decode
 from gpu_consumers.core.work import Delivery
 from gpu_consumers.duplicates import Duplicates
 from gpu_consumers.execution import Finished, Task
-from gpu_consumers.partitions import Assignment, OwnedPartition, committed_of
+from gpu_consumers.partitions import Assignment, OwnedPartition
 from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
+from producers.moved_leaders import committed
 from producers.publisher import translate
 from schemas.errors import Fatal, Outage
 from schemas.metrics import OUTCOMES, TRANSACTIONS
@@ -166,7 +167,7 @@ class Committer:
         if not toppars:
             return {}
         try:
-            found = committed_of(self._consumer, toppars, 5.0)
+            found = committed(self._consumer, toppars, 5.0)
         except KafkaException as error:
             raise translate(error) from error
         return {

@@ -14,6 +14,7 @@ from gpu_consumers.core.admission import PartitionGate
 from gpu_consumers.core.offsets import PartitionOffsets, Position, is_anew, restore
 from gpu_consumers.core.starts import Starts
 from gpu_consumers.core.work import Delivery
+from producers.moved_leaders import committed
 from producers.publisher import translate
 from schemas.errors import Fatal
 
@@ -146,7 +147,7 @@ def take(
     if not toppars:
         return []
     ids = {name: short_id(found) for name, found in topic_ids({toppar.topic for toppar in toppars}).items()}
-    starts = [_start(consumer, committed, ids.get(committed.topic, "")) for committed in _committed(consumer, toppars)]
+    starts = [_start(consumer, found, ids.get(found.topic, "")) for found in _committed(consumer, toppars)]
     consumer.incremental_assign([TopicPartition(t.topic, t.partition, start.base) for t, start, _ in starts])
     # librdkafka keeps the pause flag of a partition that was here before
     consumer.resume(list(toppars))
@@ -179,22 +180,13 @@ def _start(
     return committed, start, start if committed.offset == start.base and not anew else None
 
 
-def committed_of(consumer: Consumer, toppars: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
-    """What is committed, asked for at most so many seconds; raises KafkaException, also for a single partition's error."""
-    found = consumer.committed(list(toppars), timeout=seconds)
-    for failed in (toppar.error for toppar in found if toppar.error is not None):
-        raise KafkaException(failed)
-    return found
-
-
 def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
     """Waits for open transactions of a former owner; without an answer nothing can be started safely."""
     deadline = time.monotonic() + COMMITTED_TIMEOUT
     while True:
         try:
-            return committed_of(consumer, toppars, max(1.0, deadline - time.monotonic()))
+            return committed(consumer, toppars, max(1.0, deadline - time.monotonic()))
         except KafkaException as error:
-            # a coordinator that moves is an error at once, and passes
             if time.monotonic() > deadline or isinstance(translate(error), Fatal):
                 raise Fatal(f"cannot read the committed offsets: {error}") from error
             time.sleep(0.2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from producers.moved_leaders import committed, watermarks
 from producers.publisher import client_config, client_log, options_checked, translate
 from schemas.settings import KafkaSettings
 
@@ -58,10 +59,8 @@ class GroupOffsets:
         """Where the group stands in a partition that there is."""
         asked = TopicPartition(topic, partition)
         with _translated():
-            low, high = self._consumer.get_watermark_offsets(asked, timeout=SECONDS)
-            (found,) = self._consumer.committed([asked], timeout=SECONDS)
-            if found.error is not None:
-                raise KafkaException(found.error)
+            low, high = watermarks(self._consumer, asked, SECONDS)
+            (found,) = committed(self._consumer, [asked], SECONDS)
         return Position(found.offset if found.offset >= 0 else None, found.metadata or "", low, high)
 
     def commit(self, topic: str, partition: int, offset: int, metadata: str) -> None:

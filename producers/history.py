@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from producers.admin import TopicAdmin
+from producers.moved_leaders import ask_again, watermarks
 from producers.publisher import client_log, headers_of, options_checked, translate
 from producers.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, is_unreadable, reading_config
 from schemas.errors import Outage
@@ -89,11 +90,12 @@ class History:
         at = int(since.timestamp() * 1000)
         asked = [TopicPartition(topic, partition, at) for topic, partition in places]
         with _translated():
-            return {(p.topic, p.partition): p.offset for p in self._consumer.offsets_for_times(asked, timeout=SECONDS)}
+            found = ask_again(lambda left: self._consumer.offsets_for_times(asked, timeout=left), SECONDS)
+        return {(p.topic, p.partition): p.offset for p in found}
 
     def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
         with _translated(topic):
-            return self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
+            return watermarks(self._consumer, TopicPartition(topic, partition), SECONDS)
 
     def _up_to(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[Stored]:
         ends = {place: high for place, (_, high) in ranges.items()}

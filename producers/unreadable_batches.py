@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from producers.moved_leaders import watermarks
 from producers.publisher import client_config, translate
 from schemas.errors import Outage
 from schemas.settings import KafkaSettings
@@ -120,7 +121,7 @@ class UnreadableBatches:
         config = reading_config(self._settings, f"{self._client_id}.unreadable", fetch_bytes=1000)
         try:
             with closing(Consumer({**config, "log_level": 0})) as consumer:
-                _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
+                _, end = watermarks(consumer, TopicPartition(topic, partition), SECONDS)
                 return _last_within(consumer, TopicPartition(topic, partition, first), end)
         except KafkaException as error:
             raise translate(error, topic) from error

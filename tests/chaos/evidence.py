@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from psycopg.rows import dict_row
 
 from deploy.local.receiver import Received
+from producers.moved_leaders import committed, watermarks
 from schemas import topics
 from schemas.errors import Poison
 from schemas.events import JobControl, JobRequested, JobResult, Stage, TranscriptReady
@@ -161,9 +162,9 @@ def _places(parts: Parts, read: "dict[str, list[Message[Any, Any]]]") -> Iterato
         consumer = Consumer({**options, "group.id": renamed(group, parts.prefix)})
         for topic in (renamed(name, parts.prefix) for name in topics.READS[group]):
             asked = [TopicPartition(topic, number) for number in range(parts.partitions)]
-            for found in consumer.committed(asked, timeout=20):
+            for found in committed(consumer, asked, 20):
                 last = max((m.offset() or 0 for m in read[topic] if m.partition() == found.partition), default=-1)
-                _, end = consumer.get_watermark_offsets(TopicPartition(topic, found.partition), timeout=20)
+                _, end = watermarks(consumer, TopicPartition(topic, found.partition), 20)
                 exact = group in (topics.TRANSCRIBERS, topics.DIARIZERS)
                 yield Place(group, topic, found.partition, found.offset, last, end, exact)
         consumer.close()

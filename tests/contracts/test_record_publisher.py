@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
+from producers.moved_leaders import watermarks
 from producers.publisher import Publisher
 from schemas.errors import Permanent
 from schemas.ports import RecordPublisher, Refused
@@ -49,7 +50,7 @@ def read(bootstrap: str, topic: str) -> list[Record]:
     with closing(Consumer(config)) as consumer:
         # a broker may hear of a new topic a moment after it was made
         until("the topic is known", lambda: bool(consumer.list_topics(topic, timeout=20).topics[topic].partitions))
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+        _, end = watermarks(consumer, TopicPartition(topic, 0), 20)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         messages = consumer.consume(end, timeout=20) if end else []
         assert len(messages) == end

@@ -15,6 +15,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from producers import moved_leaders
 from schemas.headers import read_headers
 from tests.integration.faust_worker import Script
 
@@ -79,7 +80,7 @@ def committed(bootstrap: str, group: str, topic: str) -> int | None:
     """The group's offset of partition 0, None when there is none; fenced members of the group do not matter."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
     try:
-        offset = consumer.committed([TopicPartition(topic, 0)], timeout=30)[0].offset
+        offset = moved_leaders.committed(consumer, [TopicPartition(topic, 0)], 30)[0].offset
     finally:
         consumer.close()
     return None if offset < 0 else int(offset)
@@ -91,7 +92,7 @@ def read_all(bootstrap: str, topic: str) -> list[tuple[bytes | None, dict[str, s
     found: list[tuple[bytes | None, dict[str, str]]] = []
     try:
         partition = TopicPartition(topic, 0, 0)
-        _, end = consumer.get_watermark_offsets(partition, timeout=30)
+        _, end = moved_leaders.watermarks(consumer, partition, 30)
         consumer.assign([partition])
         while len(found) < end:
             # many short waits: a long one is over at once when the machine stood still in it

@@ -27,6 +27,7 @@ from gpu_consumers.following import TopicFollower
 from gpu_consumers.progress import ProgressReporter
 from gpu_consumers.service import Runtime, Service, create_group
 from gpu_consumers.transactions import TransactionalProducer
+from producers.moved_leaders import committed, watermarks
 from producers.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
 from schemas.headers import read_headers
@@ -107,10 +108,10 @@ class Group:
         """What the group has yet to read of its job topic."""
         consumer = self._observer(self.name)
         partitions = consumer.list_topics(self.jobs, timeout=30).topics[self.jobs].partitions
-        committed = consumer.committed([TopicPartition(self.jobs, p) for p in partitions], timeout=30)
+        positions = committed(consumer, [TopicPartition(self.jobs, p) for p in partitions], 30)
         lag = 0
-        for position in committed:
-            low, high = consumer.get_watermark_offsets(TopicPartition(self.jobs, position.partition), timeout=30)
+        for position in positions:
+            low, high = watermarks(consumer, TopicPartition(self.jobs, position.partition), 30)
             lag += high - max(position.offset, low)
         consumer.close()
         return lag

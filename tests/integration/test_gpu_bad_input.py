@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from gpu_consumers.core.offsets import encode
+from producers.moved_leaders import committed
 from schemas.events import JobRequested, Outcome
 from schemas.headers import NOT_BEFORE, RESULTS_TO
 from schemas.offset_metadata import MAX_METADATA, PREFIX
@@ -94,7 +95,7 @@ def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -
         assert group.await_no_lag() == 0
     assert len(results) == 32
     assert not duplicates(results)
-    found = operator.committed([TopicPartition(group.jobs, number) for number in range(4)], timeout=30)
+    found = committed(operator, [TopicPartition(group.jobs, number) for number in range(4)], 30)
     assert not {each.metadata for each in found} & set(NOT_OURS)
     operator.close()
 

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from gpu_consumers.core.offsets import decode_marks, encode
 from gpu_consumers.core.starts import NO_MARKS, Begun, Mark, Marks
 from gpu_consumers.service import FAILED
+from producers.moved_leaders import committed
 from schemas.events import JobRequested, Outcome
 from schemas.headers import ERROR_CODE, ORIGINAL_TOPIC
 from tests.integration.faust_process import group_members, until
@@ -32,7 +33,7 @@ def marks_of(group: Group) -> list[Marks]:
         {"bootstrap.servers": group.bootstrap, "group.id": group.name, "isolation.level": "read_uncommitted"}
     )
     partitions = [TopicPartition(group.jobs, number) for number in range(4)]
-    found = [decode_marks(each.offset, each.metadata) for each in consumer.committed(partitions, timeout=30)]
+    found = [decode_marks(each.offset, each.metadata) for each in committed(consumer, partitions, 30)]
     consumer.close()
     return found
 

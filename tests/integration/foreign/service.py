@@ -17,6 +17,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
+from producers.moved_leaders import committed, watermarks
 from schemas import topics
 from schemas.avro_reading import current_schema
 from schemas.events import JobResult
@@ -104,7 +105,7 @@ class WholeService:
         consumer = Consumer(options)
         try:
             asked = [TopicPartition(self.topic(name), number) for number in range(PARTITIONS)]
-            return {found.partition: found.offset for found in consumer.committed(asked, timeout=30)}
+            return {found.partition: found.offset for found in committed(consumer, asked, 30)}
         finally:
             consumer.close()
 
@@ -113,7 +114,7 @@ class WholeService:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "observer"})
         try:
             toppars = [TopicPartition(self.topic(name), number) for number in range(PARTITIONS)]
-            return {t.partition: consumer.get_watermark_offsets(t, timeout=30)[1] for t in toppars}
+            return {t.partition: watermarks(consumer, t, 30)[1] for t in toppars}
         finally:
             consumer.close()
 

@@ -1,0 +1,54 @@
+"""Questions to Kafka, asked again while a partition's leader or a group's coordinator moves to another broker."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+T = TypeVar("T")
+PAUSE = 0.2  # seconds between two attempts
+
+# what a broker answers of a partition that it has yet to lead, or leads no longer, and of a group likewise: librdkafka
+# hands both on at once, for a topic that was made a moment ago too
+_MOVING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+
+
+def ask_again(ask: Callable[[float], T], seconds: float) -> T:
+    """The answer of `ask`, which is told how many seconds it may take; raises KafkaException, also after `seconds` of moving."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask(max(0.1, deadline - time.monotonic()))
+        except KafkaException as error:
+            if error.args[0].code() not in _MOVING or time.monotonic() + PAUSE > deadline:
+                raise
+            time.sleep(PAUSE)
+
+
+def watermarks(consumer: Consumer, partition: TopicPartition, seconds: float) -> tuple[int, int]:
+    """First offset and end of a partition; raises KafkaException."""
+    return ask_again(lambda left: consumer.get_watermark_offsets(partition, timeout=left), seconds)
+
+
+def committed(consumer: Consumer, partitions: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
+    """What the consumer's group has committed; raises KafkaException, also for the error of a single partition."""
+
+    def ask(left: float) -> list[TopicPartition]:
+        found = consumer.committed(list(partitions), timeout=left)
+        for failed in (partition.error for partition in found if partition.error is not None):
+            raise KafkaException(failed)
+        return found
+
+    return ask_again(ask, seconds)
