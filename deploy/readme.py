@@ -15,11 +15,11 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
-from producers.api.webhook_payloads import DESCRIBED
+from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
-from schemas.retention import CLASSES, days_text
 from schemas.settings import SETTINGS, variable_of
+from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
 

@@ -9,24 +9,24 @@ from collections.abc import Callable, Sequence
 import typer
 
 from gpu_consumers.command import STAGES, main
-from gpu_consumers.core.cancellations import Cancellations
-from gpu_consumers.core.policies import Policies
-from gpu_consumers.core.work import StageRunner
-from gpu_consumers.drain import Drain
-from gpu_consumers.fake import FakeStage
-from gpu_consumers.following import TopicFollower
-from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.core.delivery.cancellations import Cancellations
+from gpu_consumers.core.delivery.messages import StageRunner
+from gpu_consumers.core.delivery.policies import Policies
+from gpu_consumers.engines.fake import FakeStage
+from gpu_consumers.kafka.progress import ProgressReporter
+from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.pipeline.stages import create_stages
+from gpu_consumers.runtime.shutdown import Drain
 from gpu_consumers.service import FAILED, Runtime, Service, create_group
-from gpu_consumers.stages import create_stages
-from producers.publisher import Publisher
+from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
-from schemas.logs import configure
-from schemas.serde import Serde
+from schemas.process.logs import configure
 from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
-from sink.health_server import HealthServer
-from sink.serdes import serde_for
+from schemas.wire.serde import Serde
+from sink.process.health_server import HealthServer
+from sink.records.serdes import serde_for
 
 log = logging.getLogger(__name__)
 PROCESS = "scribe-gpu"

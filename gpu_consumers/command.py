@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from schemas.command_line import Version, command_line, deferred_to, process_with_commands
-from schemas.printing import printing
+from schemas.process.command_line import Version, command_line, deferred_to, process_with_commands
+from schemas.process.printing import printing
 
 STAGES = ("transcribe", "diarize")
 ALL_STAGES = ",".join(STAGES)
@@ -18,7 +18,7 @@ Fake = Annotated[
     bool,
     typer.Option(
         "--fake",
-        help="Only in development, no models and no policies: jobs end as their metadata orders (see gpu_consumers/fake.py).",
+        help="Only in development, no models and no policies: jobs end as their metadata orders (see gpu_consumers/engines/fake.py).",
     ),
 ]
 

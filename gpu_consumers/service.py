@@ -12,30 +12,30 @@ from types import FrameType
 
 from confluent_kafka import Consumer
 
-from gpu_consumers.commits import Committer
-from gpu_consumers.consumer import GroupConsumer, consumer_config
-from gpu_consumers.core.admission import GroupGate
-from gpu_consumers.core.settle import SettlePolicy
-from gpu_consumers.core.work import StageRunner
-from gpu_consumers.destinations import Destinations
-from gpu_consumers.drain import Drain
-from gpu_consumers.duplicates import Duplicates
-from gpu_consumers.execution import JobExecutor, Task
-from gpu_consumers.partitions import Assignment
-from gpu_consumers.progress import ProgressReporter
-from gpu_consumers.pulse import Pulse
-from gpu_consumers.queue import SharedRoom
-from gpu_consumers.transactions import TransactionalProducer
-from gpu_consumers.workers import WorkerPool
-from producers.admin import TopicAdmin
-from producers.publisher import client_log
-from producers.unreadable_batches import UnreadableBatches
+from gpu_consumers.core.delivery.admission import GroupGate
+from gpu_consumers.core.delivery.error_policy import SettlePolicy
+from gpu_consumers.core.delivery.messages import StageRunner
+from gpu_consumers.kafka.partitions import Assignment
+from gpu_consumers.kafka.progress import ProgressReporter
+from gpu_consumers.kafka.result_routing import Destinations
+from gpu_consumers.kafka.transactional_producer import TransactionalProducer
+from gpu_consumers.runtime.committer import Committer
+from gpu_consumers.runtime.deduplicator import Duplicates
+from gpu_consumers.runtime.executor import JobExecutor, Task
+from gpu_consumers.runtime.poll_loop import GroupConsumer, consumer_config
+from gpu_consumers.runtime.shutdown import Drain
+from gpu_consumers.runtime.stall_detector import Pulse
+from gpu_consumers.runtime.task_queue import SharedRoom
+from gpu_consumers.runtime.worker_pool import WorkerPool
+from producers.kafka.admin import TopicAdmin
+from producers.kafka.publisher import client_log
+from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
 from schemas.retry import RetryPolicy
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import RESULTS, RETRY_DELAYS, retry_topic
+from schemas.wire.serde import Serde
 
 log = logging.getLogger(__name__)
 FAILED = 70  # the exit status of a process that must be started anew

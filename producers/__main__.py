@@ -5,8 +5,8 @@ import logging
 import sys
 
 from producers.cli.app import create_cli
-from producers.exit_codes import reported
-from schemas.printing import printing
+from producers.messages.exit_codes import reported
+from schemas.process.printing import printing
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     # errors reach the caller as messages; without a handler the libraries' warnings would stand between them
     logging.getLogger().addHandler(logging.NullHandler())
     # but what is said of the environment, and of what does not answer, is for the caller
-    for name in ("schemas.settings", "producers.patience"):
+    for name in ("schemas.settings", "producers.messages.patience"):
         if logging.lastResort:  # writes to the stderr of the moment, which a progress bar may have taken
             logging.getLogger(name).addHandler(logging.lastResort)
     _start_lightly()

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from schemas.command_line import Version, deferred_to, one_command
-from schemas.printing import printing
+from schemas.process.command_line import Version, deferred_to, one_command
+from schemas.process.printing import printing
 
 
 def api() -> None:

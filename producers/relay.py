@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from producers.commands import relay as main
-from producers.exit_codes import reported
-from producers.publisher import Publisher
+from producers.kafka.publisher import Publisher
+from producers.messages.exit_codes import reported
 from schemas import metrics
 from schemas.errors import Outage
-from schemas.failpoints import failpoint
-from schemas.logs import configure
 from schemas.ports import RecordPublisher, Refused
-from schemas.retention import FOREVER, Rules
+from schemas.process.failpoints import failpoint
+from schemas.process.logs import configure
 from schemas.settings import RelayProcess, load
-from sink.cancellation import run_to_end, set_within, until_stopped
-from sink.health_server import HealthServer
-from sink.outbox import OutboxRow, OutboxSession
-from sink.postgres import Database
-from sink.termination import Termination
+from schemas.tenants.retention import FOREVER, Rules
+from sink.jobs.outbox import OutboxRow, OutboxSession
+from sink.postgres.database import Database
+from sink.process.cancellation import run_to_end, set_within, until_stopped
+from sink.process.health_server import HealthServer
+from sink.process.termination import Termination
 
 log = logging.getLogger(__name__)
 BATCH = 500

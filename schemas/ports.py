@@ -9,8 +9,8 @@ from uuid import UUID
 
 from schemas.errors import Permanent, Transient
 from schemas.events import Entity
-from schemas.records import Record
 from schemas.transcript import Transcript
+from schemas.wire.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
-from schemas.nearest import nearest
-from schemas.permissions import UnknownTenant
-from schemas.retention import days_of, mistakes
+from schemas.requests.nearest import nearest
+from schemas.tenants.permissions import UnknownTenant
+from schemas.tenants.retention import days_of, mistakes
 
 S = TypeVar("S", bound=BaseSettings)
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class OutboundSettings(_Settings):
     webhook_timeout_seconds: float = Field(default=20, gt=0)
     """Longest time one webhook call may take in all."""
     webhook_key: SecretStr | None = None
-    """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhook_secrets` makes one. Several keys, separated by commas: the first encrypts, all decrypt."""
+    """32 random bytes in base64 that encrypt the endpoints' secrets at rest: `python -m sink.webhooks.secrets` makes one. Several keys, separated by commas: the first encrypts, all decrypt."""
     time_scale: float = Field(default=1.0, gt=0, le=1.0)
     """Factor on every retry delay of webhooks and jobs; below 1 only in tests and demos."""
 
@@ -454,7 +454,7 @@ def warn_of_unknown_variables() -> None:
 
 def load(cls: type[S], **given: Any) -> S:
     """The settings `cls` from the environment; `given` values win. Raises SettingsError with every mistake."""
-    if log.hasHandlers():  # else schemas.logs does, when it has set the form of logs
+    if log.hasHandlers():  # else schemas.process.logs does, when it has set the form of logs
         warn_of_unknown_variables()
     try:
         return cls(**{name: value for name, value in given.items() if name in cls.model_fields})

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from schemas.errors import Permanent
 from schemas.ports import ObjectInfo, Refused, StoredObject
-from schemas.records import Record
-from sink.object_uri import key_of, make_uri, split_uri
+from schemas.wire.records import Record
+from sink.objects.uri import key_of, make_uri, split_uri
 
 
 class MemoryObjectStore:

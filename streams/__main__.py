@@ -8,8 +8,7 @@ from pathlib import Path
 
 import typer
 
-from schemas import logs
-from schemas.retention import Rules
+from schemas.process import logs
 from schemas.settings import (
     DispatchProcess,
     EnhanceProcess,
@@ -20,36 +19,37 @@ from schemas.settings import (
     WebhooksProcess,
     load,
 )
+from schemas.tenants.retention import Rules
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
-from sink.cancellation import side_by_side, until_stopped
-from sink.deliveries import LEASE_SECONDS
 from sink.enhanced_ai.service import enhancer_for
-from sink.enhancement_calls import Call
-from sink.health_server import HealthServer
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.record_marks import RecordMarks
-from sink.s3 import S3ObjectStore
-from sink.serdes import serde_for
-from sink.stalled import StallLimits
-from sink.termination import Termination
-from sink.webhook_secrets import SecretBox
+from sink.enhancements.calls import Call
+from sink.http.client import AsyncOutboundClient
+from sink.jobs.stalled import StallLimits
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.process.cancellation import side_by_side, until_stopped
+from sink.process.health_server import HealthServer
+from sink.process.termination import Termination
+from sink.records.marks import RecordMarks
+from sink.records.serdes import serde_for
+from sink.webhooks.deliveries import LEASE_SECONDS
+from sink.webhooks.secrets import SecretBox
 from streams.agents import enhance as enhance_agents
 from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
-from streams.app import create_app
 from streams.command import main
-from streams.dispatcher import Dispatcher, Limits
-from streams.enhancing import Enhancements, EnhancingLimits
-from streams.last_resort import LastResort
-from streams.leasing import Leaser
-from streams.orphans import Orphans
-from streams.recipe import Recipe
-from streams.retain import Pace as RetainPace
-from streams.retain import Retain
-from streams.stall_watch import StallWatch
-from streams.sweep import Sweep
-from streams.worker import Parts, migrated, opened, run_worker
+from streams.enhancements.caller import Enhancements, EnhancingLimits
+from streams.retention.orphans import Orphans
+from streams.retention.process import Pace as RetainPace
+from streams.retention.process import Retain
+from streams.retention.stall_watch import StallWatch
+from streams.retention.sweep import Sweep
+from streams.runtime.app import create_app
+from streams.runtime.event_loop import Recipe
+from streams.runtime.last_resort import LastResort
+from streams.runtime.lease_worker import Leaser
+from streams.runtime.worker import Parts, migrated, opened, run_worker
+from streams.webhooks.dispatcher import Dispatcher, Limits
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force

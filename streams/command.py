@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from schemas.command_line import Version, command_line, deferred_to
 from schemas.errors import ScribeError
-from schemas.printing import printing
+from schemas.process.command_line import Version, command_line, deferred_to
+from schemas.process.printing import printing
 
 cli = command_line("The Faust apps, the dispatcher and the sweep.")
 

@@ -17,8 +17,8 @@ from confluent_kafka.cimpl import NewTopic
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
-from sink.migrate import migrate
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.migrate import migrate
 
 TopicFactory = Callable[..., str]
 # properties are judged by their examples, not by how busy the machine is

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
+from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
 from schemas.errors import NotOwner
 
 
@@ -27,7 +27,7 @@ class Execution:
 
 
 class Logged:
-    """A stage that writes down what it does; implements gpu_consumers.core.work.StageRunner."""
+    """A stage that writes down what it does; implements gpu_consumers.core.delivery.messages.StageRunner."""
 
     def __init__(self, runner: StageRunner, path: Path, worker: str, stage: str) -> None:
         self.group, self.topics, self.workers = runner.group, runner.topics, runner.workers

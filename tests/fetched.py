@@ -3,7 +3,7 @@
 import pytest
 
 from gpu_consumers.models.store import fetched_folder
-from schemas.models import load_registry
+from schemas.models.registry import load_registry
 from schemas.settings import ModelSettings
 
 TRANSCRIBER, DIARIZER = "whisper-base", "pyannote-campplus"

@@ -7,9 +7,9 @@ from typing import Any
 
 import fastavro
 
-from schemas.avro_reading import Schema, current_schema
 from schemas.events import Event
-from schemas.serde import ManifestStore, to_json
+from schemas.wire.avro_reading import Schema, current_schema
+from schemas.wire.serde import ManifestStore, to_json
 
 _STORE = ManifestStore()
 _PARSED = ("__fastavro_parsed__", "__named_schemas")

@@ -27,7 +27,7 @@ from deploy.local.errors import StackError
 from deploy.local.receiver import Receiver
 from deploy.local.service import TENANT, Service, pss
 from deploy.local.stack import Stack
-from schemas.models import DEFAULT_FILE
+from schemas.models.registry import DEFAULT_FILE
 
 RECORDINGS = Path(__file__).parent / "recordings"
 CONVERSATION = RECORDINGS / "four-voices.opus"
@@ -45,7 +45,9 @@ def demo(
         typer.Argument(help="Your own recording; else one of four real voices.", exists=True, dir_okay=False),
     ] = None,
     language: Annotated[str | None, typer.Option(help="What is spoken in it; else that is found out.")] = None,
-    model: Annotated[str, typer.Option(help="A model of schemas/models.toml, see `scribe-gpu models list`.")] = MODEL,
+    model: Annotated[
+        str, typer.Option(help="A model of schemas/models/models.toml, see `scribe-gpu models list`.")
+    ] = MODEL,
     stand_ins: Annotated[
         bool,
         typer.Option(

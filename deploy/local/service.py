@@ -18,7 +18,7 @@ import psycopg
 from deploy.local import extractive_ai, ports, process
 from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
-from sink.migrate import migrate
+from sink.postgres.migrate import migrate
 
 MODELS = Path(__file__).parent / "models" / "models.toml"
 PARTITIONS = 4  # one broker on a laptop needs no more

@@ -17,9 +17,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from gpu_consumers.audio.probing import Part, Probed
+from gpu_consumers.audio.formats.container_sniffing import WAV, Container
+from gpu_consumers.audio.formats.probing import Part, Probed
 from gpu_consumers.audio.tracks import Track
-from gpu_consumers.core.container import WAV, Container
 from schemas.errors import Permanent, ScribeError
 
 log = logging.getLogger(__name__)

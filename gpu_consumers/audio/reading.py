@@ -17,13 +17,13 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from gpu_consumers.audio.formats.container_sniffing import OGG
+from gpu_consumers.audio.formats.probing import Part, Probed
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
-from gpu_consumers.audio.probing import Part, Probed
 from gpu_consumers.audio.resampling import Resampler
 from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, Mark
 from gpu_consumers.audio.tracks import Track
-from gpu_consumers.core.container import OGG
-from gpu_consumers.engine import SAMPLE_RATE, Samples
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
 from schemas.errors import Permanent
 
 log = logging.getLogger(__name__)

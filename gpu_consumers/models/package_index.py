@@ -7,9 +7,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from gpu_consumers.fetch import digest_of
+from gpu_consumers.audio.fetch import digest_of
 from gpu_consumers.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
-from schemas.model_sources import Wheel
+from schemas.models.sources import Wheel
 
 STDERR = 2
 SECONDS = 1800  # for one wheel: a network that is stuck must not hold the command for ever

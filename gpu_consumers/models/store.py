@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gpu_consumers.fetch import digest_of
-from schemas.models import ModelEntry
+from gpu_consumers.audio.fetch import digest_of
+from schemas.models.registry import ModelEntry
 
 DEFAULT = Path(".cache", "scribe-rabbit", "models")  # below the user's home
 

@@ -11,21 +11,21 @@ import uvicorn
 import uvloop
 
 from producers.api.app import create_app
-from producers.api.patience import patience_for
-from producers.api.server import config_of, listening
+from producers.api.http.client_limits import patience_for
+from producers.api.http.server import config_of, listening
 from producers.api.services import UPLOADS, Services
 from producers.commands import api as main
-from producers.exit_codes import reported
-from schemas.logs import configure
-from schemas.models import load_registry
+from producers.messages.exit_codes import reported
+from schemas.models.registry import load_registry
+from schemas.process.logs import configure
 from schemas.settings import ApiProcess, load
-from sink.outbound import check_url
-from sink.postgres import Database
-from sink.replica import Reading
-from sink.s3 import S3ObjectStore
-from sink.serdes import serde_for
-from sink.termination import Termination
-from sink.webhook_secrets import SecretBox
+from sink.http.client import check_url
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.postgres.replica import Reading
+from sink.process.termination import Termination
+from sink.records.serdes import serde_for
+from sink.webhooks.secrets import SecretBox
 
 log = logging.getLogger(__name__)
 POOL_SECONDS = 5.0  # that a request waits for a connection to the database: less than its client waits for an answer

@@ -7,26 +7,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api import (
-    documentation,
-    enhanced_ai,
-    erasures,
-    health,
-    job_list,
-    jobs,
-    models,
-    search,
-    uploads,
-    webhook_deliveries,
-    webhook_endpoints,
-    webhook_payloads,
-)
-from producers.api.context import RequestContext
-from producers.api.idempotency import CheckedIdempotencyKey
-from producers.api.media_types import CheckedBody
+from producers.api import documentation, health
+from producers.api.http.middleware import RequestContext
+from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads
 from producers.api.problems import Problem, install
-from producers.api.query import known_parameters
+from producers.api.requests.idempotency import CheckedIdempotencyKey
+from producers.api.requests.media_types import CheckedBody
+from producers.api.requests.query import known_parameters
 from producers.api.services import Services
+from producers.api.webhooks import deliveries, endpoints, payloads
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
 
@@ -53,8 +42,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(jobs, job_list, erasures, uploads, search, enhanced_ai, models),
-        *(webhook_endpoints, webhook_deliveries),
+        *(operations, listing, erasures, uploads, search, enhanced_ai, models),
+        *(endpoints, deliveries),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:
@@ -75,8 +64,8 @@ def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
         schemas = document["components"]["schemas"]
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
-        schemas.update(webhook_payloads.schemas(_REFERENCE))
-        document["webhooks"] = webhook_payloads.operations(_REFERENCE)
+        schemas.update(payloads.schemas(_REFERENCE))
+        document["webhooks"] = payloads.operations(_REFERENCE)
         return document
 
     return openapi

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from producers.api.media_types import StrictRoute
 from producers.api.problems import problem_responses
+from producers.api.requests.media_types import StrictRoute
 from producers.api.services import ServicesDep
 from schemas import metrics
 from schemas.errors import Outage
-from sink import jobs, outbox
-from sink.postgres import Connection, Database
+from sink.jobs import outbox, queries
+from sink.postgres.database import Connection, Database
 
 log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
@@ -67,7 +67,7 @@ async def ready(services: ServicesDep) -> Ready:
 async def read_metrics(services: ServicesDep) -> Response:
     """The queue's depth is read from the database at every scrape, and is no number while it is away."""
     try:
-        metrics.QUEUE_DEPTH.set(await _soon(services.database, jobs.queue_depth))
+        metrics.QUEUE_DEPTH.set(await _soon(services.database, queries.queue_depth))
     except Outage as error:
         log.warning("queue depth is not known: %s", error)
         metrics.QUEUE_DEPTH.set(float("nan"))

@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from producers.findings import rejected
+from producers.inputs.validation_errors import rejected
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
-from sink.postgres import NotMigrated
+from sink.postgres.database import NotMigrated
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

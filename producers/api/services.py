@@ -11,21 +11,21 @@ from fastapi.security import APIKeyHeader
 
 from producers.api.places import Places
 from producers.api.policies import KeptPolicies
-from producers.api.query import check_parameters
-from producers.submit import JOB_TOPICS, Trace
+from producers.api.requests.query import check_parameters
+from producers.jobs.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
 from schemas.events import Priority
-from schemas.headers import TRACEPARENT, TRACESTATE, trace_id
-from schemas.models import ModelRegistry
-from schemas.permissions import UnknownTenant
+from schemas.models.registry import ModelRegistry
 from schemas.ports import ObjectStore
-from schemas.serde import Serde
-from sink.keys import ApiKey, KeyCache
-from sink.postgres import Database
-from sink.replica import Reading
-from sink.target import Target
-from sink.time_limit import SECONDS
-from sink.webhook_secrets import SecretBox
+from schemas.tenants.permissions import UnknownTenant
+from schemas.wire.headers import TRACEPARENT, TRACESTATE, trace_id
+from schemas.wire.serde import Serde
+from sink.http.url import Target
+from sink.postgres.database import Database
+from sink.postgres.replica import Reading
+from sink.postgres.statement_timeout import SECONDS
+from sink.tenants.api_keys import ApiKey, KeyCache
+from sink.webhooks.secrets import SecretBox
 
 MAX_TRACESTATE = 512
 UPLOADS = 16  # at a time; others wait for one to end

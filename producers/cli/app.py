@@ -2,24 +2,11 @@
 
 import typer
 
-from producers.cli.commands import (
-    cancel,
-    database,
-    dlq,
-    enhance,
-    erase,
-    jobs,
-    keys,
-    read,
-    registry,
-    replay,
-    search,
-    submit,
-    tenants,
-    topics,
-    webhooks,
-)
-from schemas.command_line import Version, command_line
+from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit
+from producers.cli.commands.operators import database, erase, keys, registry, tenants, topics
+from producers.cli.commands.replay import dlq, replay
+from producers.cli.commands.webhooks import endpoints
+from schemas.process.command_line import Version, command_line
 
 HELP = """Recordings in, transcripts with speakers out.
 
@@ -36,8 +23,8 @@ def create_cli() -> typer.Typer:
     app = command_line(HELP, completion=True)
     app.callback()(_root)
     app.command()(submit.submit)
-    app.command()(jobs.jobs)
-    app.command()(jobs.status)
+    app.command()(listing.jobs)
+    app.command()(listing.status)
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(cancel.cancel)
@@ -53,7 +40,7 @@ def create_cli() -> typer.Typer:
     app.add_typer(keys.app, name="keys")
     app.add_typer(tenants.app, name="tenants")
     app.add_typer(registry.app, name="schemas")
-    app.add_typer(webhooks.app, name="webhooks")
+    app.add_typer(endpoints.app, name="webhooks")
     return app
 
 

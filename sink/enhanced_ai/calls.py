@@ -10,8 +10,8 @@ from schemas import metrics
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
 from sink.enhanced_ai.verdicts import Misconfigured, failure_of_exchange, failure_of_status
-from sink.outbound import AsyncOutboundClient, DeliveryError, Whole
-from sink.storable import storable
+from sink.http.client import AsyncOutboundClient, DeliveryError, Whole
+from sink.postgres.sanitize import storable
 
 log = logging.getLogger(__name__)
 

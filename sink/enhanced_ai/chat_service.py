@@ -16,7 +16,7 @@ from sink.enhanced_ai.completions import Completions, Question
 from sink.enhanced_ai.parts import groups_of, lines_of, parts_of
 from sink.enhanced_ai.shapes import EntitiesAnswer, PartAnswer, Quoted, SummaryAnswer
 from sink.enhanced_ai.spans import Quote, entities_of
-from sink.storable import storable_text
+from sink.postgres.sanitize import storable_text
 
 M = TypeVar("M", bound=BaseModel)
 _PATH = "/chat/completions"

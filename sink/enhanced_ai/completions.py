@@ -17,7 +17,7 @@ from sink.enhanced_ai.parts import clipped, tokens_of
 from sink.enhanced_ai.prompts import Message
 from sink.enhanced_ai.shapes import mistakes
 from sink.enhanced_ai.verdicts import Refusal
-from sink.storable import storable_text
+from sink.postgres.sanitize import storable_text
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)

@@ -11,7 +11,7 @@ from sink.enhanced_ai.calls import Service
 from sink.enhanced_ai.parts import tokens_of
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse, EntityIn, SegmentOut, mistakes
 from sink.enhanced_ai.spans import Quote, entities_of
-from sink.storable import storable_text
+from sink.postgres.sanitize import storable_text
 
 STEP = "all"
 

@@ -9,8 +9,8 @@ from schemas.settings import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.calls import Service
 from sink.enhanced_ai.chat_service import ChatService, Window
 from sink.enhanced_ai.json_service import JsonService
-from sink.outbound import AsyncOutboundClient
-from sink.target import Rules, parse_target
+from sink.http.client import AsyncOutboundClient
+from sink.http.url import Rules, parse_target
 
 # the operator wrote this address, so it may lie anywhere; that it is pinned, bounded and never redirected stays
 _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))

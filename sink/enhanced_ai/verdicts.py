@@ -9,7 +9,7 @@ from typing import Any
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
 from schemas.waits import retry_after_seconds
-from sink.exchange import ExchangeFailed, FailureKind
+from sink.http.exchange import ExchangeFailed, FailureKind
 
 # key, bill and address are the operator's; no transcript is to blame, and none is given up for them
 _OPERATORS = frozenset({401, 402, 403, 404, 405, 407})

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from schemas.enhancing import check_wishes
 from schemas.events import JobResult
+from schemas.tenants.enhancement_consent import check_wishes
 from schemas.topics import RESULTS
-from sink.enhancements import ask
-from sink.postgres import Database
-from streams.app import RawSchema
-from streams.recipe import Recipe
-from streams.safe_transport import ScribeApp
-from streams.transcripts import check_result
+from sink.enhancements.requests import ask
+from sink.postgres.database import Database
+from streams.agents.transcript_store import check_result
+from streams.kafka.transport import ScribeApp
+from streams.runtime.app import RawSchema
+from streams.runtime.event_loop import Recipe
 
 CONCURRENCY = 32
 

@@ -10,14 +10,12 @@ from uuid import UUID
 from schemas import metrics
 from schemas.errors import ErrorKind, Permanent
 from schemas.events import EnhancementResult, JobError, JobProgress, JobRequested, JobResult, Outcome, TenantPolicy
-from schemas.objects import check_tenant
-from schemas.policies import check_policy
 from schemas.ports import ObjectStore
+from schemas.tenants.policies import check_policy
 from schemas.topics import ENHANCEMENTS, JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, TENANTS
-from sink import enhancements
-from sink.erasure import met_again
-from sink.postgres import Database
-from sink.results import (
+from schemas.wire.object_keys import check_tenant
+from sink.enhancements import requests
+from sink.jobs.results import (
     End,
     Kept,
     apply_progress,
@@ -28,13 +26,15 @@ from sink.results import (
     note_refused,
     result_refusals,
 )
-from sink.runs import Effect
-from sink.tenants import apply_policy
-from streams.app import RawSchema
-from streams.collector import Collector, Limits
-from streams.recipe import DeadLetter, Recipe
-from streams.safe_transport import ScribeApp
-from streams.transcripts import Transcripts, check_result
+from sink.jobs.runs import Effect
+from sink.postgres.database import Database
+from sink.retention.erasure import met_again
+from sink.tenants.policies import apply_policy
+from streams.agents.transcript_store import Transcripts, check_result
+from streams.kafka.transport import ScribeApp
+from streams.runtime.app import RawSchema
+from streams.runtime.event_loop import DeadLetter, Recipe
+from streams.runtime.group_commit import Collector, Limits
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +128,7 @@ class Persist:
     async def enhanced(self, event: EnhancementResult) -> str:
         """An enhancement has ended."""
         check_tenant(event.tenant)
-        return await self._met(
-            event, await self._database.run(lambda connection: enhancements.apply(connection, event))
-        )
+        return await self._met(event, await self._database.run(lambda connection: requests.apply(connection, event)))
 
     async def ruled(self, event: TenantPolicy) -> str:
         """A tenant's policy is set; one that can never be in force raises Permanent."""

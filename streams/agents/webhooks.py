@@ -6,21 +6,21 @@ from uuid import UUID
 
 from schemas.errors import Permanent
 from schemas.events import EnhancementResult, JobRequested, JobResult, Outcome
-from schemas.failpoints import failpoint
-from schemas.objects import TENANT, check_tenant
-from schemas.requests import mistakes
+from schemas.process.failpoints import failpoint
+from schemas.requests.limits import mistakes
 from schemas.topics import ENHANCEMENTS, RESULTS
-from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
-from sink.enhancements import webhook_of
-from sink.postgres import Connection, Database
-from sink.runs import asked_for
-from sink.webhook_secrets import SecretBox
-from streams import enhancement_payload
-from streams.app import RawSchema
-from streams.payload import TYPES, payload_of
-from streams.recipe import Recipe
-from streams.safe_transport import ScribeApp
-from streams.transcripts import check_result
+from schemas.wire.object_keys import TENANT, check_tenant
+from sink.enhancements.requests import webhook_of
+from sink.jobs.runs import asked_for
+from sink.postgres.database import Connection, Database
+from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, register_endpoint
+from sink.webhooks.secrets import SecretBox
+from streams.agents.transcript_store import check_result
+from streams.kafka.transport import ScribeApp
+from streams.runtime.app import RawSchema
+from streams.runtime.event_loop import Recipe
+from streams.webhooks import enhancement_payload
+from streams.webhooks.job_payload import TYPES, payload_of
 
 CONCURRENCY = 32  # Faust hands records of both topics on in one line: a slow one holds the other
 NOBODY = "-"  # owns the endpoints of tenants that cannot be one; no tenant has such a name

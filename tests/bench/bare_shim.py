@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
 from schemas.settings import PostgresSettings, load
-from sink.jobs import JobRow
+from sink.jobs.queries import JobRow
 
 _COLUMNS = ", ".join(JobRow.__dataclass_fields__)
 _JOB = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s"

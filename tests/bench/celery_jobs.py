@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 from celery import Celery
 
-from gpu_consumers.fake import fake_result
+from gpu_consumers.engines.fake import fake_result
 from schemas.events import JobRequested
-from schemas.serde import event_from_json, to_json, to_json_text
 from schemas.settings import PostgresSettings, load
+from schemas.wire.serde import event_from_json, to_json, to_json_text
 from tests.integration.gpu import job
 
 # a job may be done again after a crash: the row stays as it is

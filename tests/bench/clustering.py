@@ -17,10 +17,10 @@ import typer
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.diarizer import PyannoteDiarizer, load_pipeline
-from gpu_consumers.engine import SAMPLE_RATE, Samples, SpeakerBounds
-from gpu_consumers.media import decode, load
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, SpeakerBounds
+from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer, load_pipeline
 from schemas.events import Channels, ModelInfo
 
 THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)

@@ -11,11 +11,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from gpu_consumers.command import main
-from gpu_consumers.core.windows import Window
-from gpu_consumers.diarizer import PyannoteDiarizer
-from gpu_consumers.engine import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds, Wishes
-from gpu_consumers.tape import Answer, Tape
-from gpu_consumers.transcriber import WhisperTranscriber
+from gpu_consumers.core.speech.vad_windows import Window
+from gpu_consumers.engines.inference_cache import Answer, Tape
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
+from gpu_consumers.engines.whisper import WhisperTranscriber
 
 _of: ContextVar[int] = ContextVar("samples of the recording")
 

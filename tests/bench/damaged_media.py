@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpu_consumers.media import decode, load
+from gpu_consumers.audio.decode import decode, load
 from schemas.errors import Permanent
 from schemas.events import Channels
 from tests.media_files import CODECS, Sound, encoded, in_turn, muxed, voice, wave

@@ -12,7 +12,6 @@ from uuid import UUID
 import fastavro
 
 from schemas import topics
-from schemas.avro_reading import current_schema
 from schemas.errors import Permanent
 from schemas.events import (
     EnhancementRequest,
@@ -25,8 +24,9 @@ from schemas.events import (
     TranscriptReady,
     event_id,
 )
-from schemas.objects import check_tenant
 from schemas.topics import TOPICS as DECLARED
+from schemas.wire.avro_reading import current_schema
+from schemas.wire.object_keys import check_tenant
 from tests.integration.foreign.avro_values import framed, plain
 from tests.integration.foreign.clients import Foreign
 from tests.integration.foreign.service import WholeService

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from gpu_consumers.core.fairness import BYTES_PER_SECOND
+from gpu_consumers.core.delivery.fairness import BYTES_PER_SECOND
 from schemas.events import JobProgress, JobRequested, Source
 from schemas.topics import RETRY_DELAYS
 from tests.integration.gpu import SERDE, Group, member

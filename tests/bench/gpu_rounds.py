@@ -17,9 +17,9 @@ from uuid import UUID
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from gpu_consumers.fake import fake_result
+from gpu_consumers.engines.fake import fake_result
 from schemas.events import JobRequested
-from schemas.records import record_of
+from schemas.wire.records import record_of
 from tests.integration.gpu import SERDE, Group, create_topics, job, spawn
 
 RATE = 50.0  # jobs a second

@@ -22,14 +22,14 @@ from pathlib import Path
 import httpx
 import trustme
 
-from producers.submit import check
+from producers.jobs.submit import check
 from schemas.errors import ScribeError
 from schemas.events import Source
-from schemas.models import load_registry
-from schemas.permissions import free_policy
+from schemas.models.registry import load_registry
 from schemas.settings import OutboundSettings
-from sink.exchange import FailureKind, system_resolver
-from sink.outbound import AsyncOutboundClient, DeliveryError, OutboundClient, check_url
+from schemas.tenants.permissions import free_policy
+from sink.http.client import AsyncOutboundClient, DeliveryError, OutboundClient, check_url
+from sink.http.exchange import FailureKind, system_resolver
 from tests.bench.address_tricks import PUBLIC, PUBLIC_ADDRESS, ZONE, Name, Trick, tricks, zone
 from tests.bench.name_server import name_server
 from tests.bench.namespace import Calls, PacketWatch, active_opens, canaries, settle_in

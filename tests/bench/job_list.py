@@ -23,10 +23,10 @@ from rich.table import Table
 from deploy.local import ports
 from deploy.local.postgres import Postgres
 from schemas.settings import PostgresSettings
-from sink.job_list import Wanted, list_jobs
-from sink.jobs import JobRow
-from sink.migrate import migrate
-from sink.postgres import Database
+from sink.jobs.listing import Wanted, list_jobs
+from sink.jobs.queries import JobRow
+from sink.postgres.database import Database
+from sink.postgres.migrate import migrate
 
 ROUNDS, BATCH, PAGE = 20, 2000, 51
 FILL = """

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from deploy.local.component import Component
 from deploy.local.stack import Stack
-from sink.migrate import migrate
+from sink.postgres.migrate import migrate
 from tests.integration.faust_process import until
 from tests.integration.test_faust_service import NAMES, Service, made
 from tests.streams.jobs import new_job

@@ -30,13 +30,13 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from schemas.events import JobResult
 from schemas.ports import ObjectStore
-from schemas.records import record_of
-from schemas.serde import Serde
 from schemas.settings import ObjectStoreSettings
 from schemas.transcript import Segment, Transcript, Word
+from schemas.wire.records import record_of
+from schemas.wire.serde import Serde
 from sink.memory import MemoryObjectStore
-from sink.migrate import migrate
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.migrate import migrate
 from streams.agents.persist import LIMITS
 from tests.bench import plain_loop
 from tests.streams.jobs import new_job

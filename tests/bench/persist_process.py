@@ -6,17 +6,17 @@ Composed as in streams.__main__; `memory` puts sink.memory.MemoryObjectStore in 
 import sys
 from pathlib import Path
 
-from schemas import logs
 from schemas.ports import ObjectStore
-from schemas.serde import Serde
+from schemas.process import logs
 from schemas.settings import KafkaSettings, ObjectStoreSettings, PostgresSettings, ServiceSettings, load
+from schemas.wire.serde import Serde
 from sink.memory import MemoryObjectStore
-from sink.postgres import Database
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
 from streams.agents import persist
-from streams.app import create_app
-from streams.recipe import Recipe
-from streams.worker import Parts, run_worker
+from streams.runtime.app import create_app
+from streams.runtime.event_loop import Recipe
+from streams.runtime.worker import Parts, run_worker
 
 
 def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: str, tenants: str) -> None:

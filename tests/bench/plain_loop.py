@@ -14,11 +14,11 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from schemas.events import JobResult
-from schemas.objects import transcript_key
 from schemas.ports import ObjectStore
-from schemas.serde import to_json, to_json_text
 from schemas.transcript import Word
-from sink.runs import asked_for
+from schemas.wire.object_keys import transcript_key
+from schemas.wire.serde import to_json, to_json_text
+from sink.jobs.runs import asked_for
 
 JOB = """
 INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, requested_at, language, language_probability,

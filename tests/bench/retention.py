@@ -21,8 +21,8 @@ from rich.table import Table
 
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
-from sink.migrate import migrate
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.migrate import migrate
 from tests.sink.bulk import Bulk, digest, fill, objects, traces
 
 PATIENCE_SECONDS = 1800.0

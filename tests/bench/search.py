@@ -20,7 +20,7 @@ from rich.table import Table
 
 from deploy.local import ports
 from deploy.local.postgres import Postgres
-from sink.migrate import migrate
+from sink.postgres.migrate import migrate
 
 SPOKEN = {
     "en": "the customer asked whether a refund is possible under the policy for damaged goods that came late in march",

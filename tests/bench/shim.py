@@ -32,9 +32,9 @@ from deploy.environment import ROOT
 from deploy.local import ports
 from deploy.local.postgres import Postgres
 from schemas.settings import PostgresSettings
-from sink.keys import create_key
-from sink.migrate import migrate
-from sink.postgres import Database
+from sink.postgres.database import Database
+from sink.postgres.migrate import migrate
+from sink.tenants.api_keys import create_key
 from tests.bench import celery_rounds, http_load
 from tests.bench.http_load import Load, Rate
 

@@ -30,7 +30,7 @@ from deploy.local import process
 from deploy.local.receiver import Receiver
 from deploy.local.service import Service
 from deploy.local.stack import Stack
-from sink.termination import EXIT_CODE
+from sink.process.termination import EXIT_CODE
 from tests.bench.sigterm_load import Load
 
 TARGETS = ("api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain")

@@ -13,14 +13,14 @@ from uuid import uuid4
 import httpx
 
 from deploy.local.service import TENANT, Service
-from producers.publisher import Publisher
+from producers.kafka.publisher import Publisher
 from schemas.events import EnhancementRequest, Event
-from schemas.records import Record, record_of
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings, PostgresSettings
 from schemas.topics import JOBS, RESULTS
-from sink import outbox
-from sink.postgres import Connection, Database
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde
+from sink.jobs import outbox
+from sink.postgres.database import Connection, Database
 from tests.streams.jobs import new_job
 
 CLIENTS = 6

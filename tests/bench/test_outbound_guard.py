@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import Permanent
 from schemas.settings import OutboundSettings
-from sink.outbound import check_url
+from sink.http.client import check_url
 from tests.bench.address_tricks import PUBLIC_ADDRESS, Trick, tricks, zone
 from tests.bench.guard_rig import Report
 from tests.bench.name_server import AAAA, A, answer

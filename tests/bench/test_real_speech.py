@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from deploy.local.models.training.registry import FILE as MODELS
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.engine import SAMPLE_RATE
-from producers.subtitles import Cue
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines.protocols import SAMPLE_RATE
+from producers.transcripts.subtitles import Cue
 from schemas.transcript import Segment, Transcript, Word
 from tests.bench.alternating_voices import Sentence, conversation
 from tests.bench.real_speech.__main__ import app

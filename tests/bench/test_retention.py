@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.local.stack import Stack
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
 from tests.bench.retention import environment_of, run
 
 

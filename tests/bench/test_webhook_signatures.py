@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from deploy.local.errors import DownloadFailed
-from sink.signature import parse_secret
+from sink.webhooks.signature import parse_secret
 from tests.bench.webhook_signatures import Case, by_java, by_python, drawn, mistakes
 
 CASES = 500

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.postgres import Database
-from sink.webhook_secrets import SecretBox, new_key
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox, new_key
 from tests.bench.webhooks.checker import RULES, Facts, check
 from tests.bench.webhooks.evidence import gathered
 from tests.bench.webhooks.load import ended, load, register

@@ -19,10 +19,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gpu_consumers.audio.levels import levels_of
-from gpu_consumers.audio.turn_taking import TurnTaking, turn_taking
-from gpu_consumers.engine import SAMPLE_RATE, Samples
-from gpu_consumers.media import decode, load
+from gpu_consumers.audio.channels.levels import levels_of
+from gpu_consumers.audio.channels.turn_taking import TurnTaking, turn_taking
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
 from schemas.events import Channels
 from tests.recordings import FOLDER as OURS
 

@@ -19,10 +19,10 @@ from rich.progress import track
 from rich.table import Table
 
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.postgres import Database
-from sink.signature import message_id
-from sink.webhook_secrets import SecretBox
-from streams.dispatcher import Limits
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox
+from sink.webhooks.signature import message_id
+from streams.webhooks.dispatcher import Limits
 from tests.bench.webhooks.load import register, tell
 from tests.bench.webhooks.parts import CALL_SECONDS, Parts, receivers_port
 from tests.bench.webhooks.plan import Plan

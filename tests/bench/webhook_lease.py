@@ -22,13 +22,13 @@ from rich.table import Table
 
 from deploy.local.stack import Stack
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.deliveries import State
-from sink.migrate import migrate
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.webhook_leases import Leased, Outcome, finish
-from sink.webhook_secrets import SecretBox, new_key
-from streams.dispatcher import Deliveries, Limits
+from sink.http.client import AsyncOutboundClient
+from sink.postgres.database import Database
+from sink.postgres.migrate import migrate
+from sink.webhooks.deliveries import State
+from sink.webhooks.leases import Leased, Outcome, finish
+from sink.webhooks.secrets import SecretBox, new_key
+from streams.webhooks.dispatcher import Deliveries, Limits
 
 # endpoints 1 to %(healthy)s are well, the next ones wait for a later attempt, number 0 hangs
 FILL_ENDPOINTS = """

@@ -19,14 +19,14 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
 from schemas.settings import OutboundSettings
-from sink.deliveries import delivery_id
-from sink.endpoints import change_endpoint, ensure_endpoint, read_secret, rotate_secret
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.signature import message_id
-from sink.webhook_ledger import SentAgain, redeliver_since
-from sink.webhook_secrets import SecretBox, new_key
-from streams.dispatcher import Dispatcher, Limits
+from sink.http.client import AsyncOutboundClient
+from sink.postgres.database import Database
+from sink.webhooks.deliveries import delivery_id
+from sink.webhooks.endpoints import change_endpoint, ensure_endpoint, read_secret, rotate_secret
+from sink.webhooks.history import SentAgain, redeliver_since
+from sink.webhooks.secrets import SecretBox, new_key
+from sink.webhooks.signature import message_id
+from streams.webhooks.dispatcher import Dispatcher, Limits
 from tests.bench.webhook_lease import fresh_database, server
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})

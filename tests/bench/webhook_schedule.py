@@ -16,9 +16,9 @@ from rich.table import Table
 
 from deploy.local.stack import Stack
 from schemas.settings import OutboundSettings
-from sink.deliveries import NewDelivery, add, endpoint_id, register_endpoint
-from sink.postgres import Connection, Database
-from sink.webhook_secrets import SecretBox, new_key
+from sink.postgres.database import Connection, Database
+from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, register_endpoint
+from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.webhooks import CONCURRENCY
 from tests.bench.webhook_lease import fresh_database, server
 

@@ -24,7 +24,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from deploy.local.artifacts import artifacts_of, cache_folder, fetch
 from deploy.local.java import class_path, java
-from sink.signature import ID, SIGNATURE, TIMESTAMP, format_secret, message_id, signed_headers
+from sink.webhooks.signature import ID, SIGNATURE, TIMESTAMP, format_secret, message_id, signed_headers
 
 SCRIPT = Path(__file__).with_suffix(".js")
 MAX_BYTES = 1_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.failpoints import NAMES
+from schemas.process.failpoints import NAMES
 
 PASSED = "passed"
 
@@ -46,7 +46,7 @@ def _order(text: str) -> Order:
 
 
 class Breaker:
-    """The hook for schemas.failpoints.arm."""
+    """The hook for schemas.process.failpoints.arm."""
 
     def __init__(self, orders: tuple[Order, ...], told: Callable[[str, str], None] = lambda *_: None) -> None:
         """`told` hears of a place and what is done there: first that it is passed, then what was ordered."""

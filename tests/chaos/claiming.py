@@ -3,14 +3,14 @@
 from dataclasses import replace
 from functools import cached_property
 
-from gpu_consumers.claims import Claims
-from gpu_consumers.core.work import Delivery, Emission, Job, StageRunner, Work
+from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
+from gpu_consumers.pipeline.claim_check import Claims
 from schemas.events import JobResult, TranscriptReady
 from schemas.settings import GpuProcess
 
 
 class Claiming:
-    """A stage that keeps what is too large for an event; implements gpu_consumers.core.work.StageRunner."""
+    """A stage that keeps what is too large for an event; implements gpu_consumers.core.delivery.messages.StageRunner."""
 
     def __init__(self, runner: StageRunner, settings: GpuProcess) -> None:
         self.group, self.topics, self.workers = runner.group, runner.topics, runner.workers
@@ -38,6 +38,8 @@ class Claiming:
 
     @cached_property
     def _claims(self) -> Claims:
-        from sink.s3 import S3ObjectStore  # only few jobs need it, and it takes as long as all the rest of a start
+        from sink.objects.s3 import (
+            S3ObjectStore,  # only few jobs need it, and it takes as long as all the rest of a start
+        )
 
         return Claims(S3ObjectStore(self._settings), self._settings.inline_max_bytes)

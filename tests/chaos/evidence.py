@@ -16,16 +16,16 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from psycopg.rows import dict_row
 
 from deploy.local.receiver import Received
-from producers.moved_leaders import committed, watermarks
+from producers.kafka.moved_leaders import committed, watermarks
 from schemas import topics
 from schemas.errors import Poison
 from schemas.events import JobControl, JobRequested, JobResult, Stage, TranscriptReady
-from schemas.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
-from schemas.serde import Serde
 from schemas.settings import OutboundSettings
-from sink.s3 import S3ObjectStore
-from sink.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
-from sink.webhook_secrets import SecretBox
+from schemas.wire.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
+from schemas.wire.serde import Serde
+from sink.objects.s3 import S3ObjectStore
+from sink.webhooks.secrets import SecretBox
+from sink.webhooks.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
 from tests import executions
 from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row
 from tests.chaos.load import Load

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas import failpoints
+from schemas.process import failpoints
 from tests.chaos import names
 from tests.chaos.breaking import Breaker, Passes, orders_of
 
 if TYPE_CHECKING:
-    from gpu_consumers.core.policies import Policies
-    from gpu_consumers.core.work import StageRunner
-    from schemas.serde import Serde
+    from gpu_consumers.core.delivery.messages import StageRunner
+    from gpu_consumers.core.delivery.policies import Policies
     from schemas.settings import GpuProcess
+    from schemas.wire.serde import Serde
 
 MODULES = {
     "api": "producers.api.__main__",
@@ -53,7 +53,7 @@ def main(what: str, *arguments: str) -> None:
 def _gpu() -> None:
     import gpu_consumers.__main__ as gpu
     from gpu_consumers.command import STAGES
-    from schemas.logs import configure
+    from schemas.process.logs import configure
     from schemas.settings import GpuProcess, load
 
     settings = load(GpuProcess)
@@ -66,7 +66,7 @@ def _gpu() -> None:
 
 
 def _stages(_: Sequence[str], serde: "Serde", settings: "GpuProcess", _policies: "Policies") -> "Sequence[StageRunner]":
-    from gpu_consumers.fake import FakeDiarizer, FakeTranscriber
+    from gpu_consumers.engines.fake import FakeDiarizer, FakeTranscriber
     from tests.chaos.claiming import Claiming
     from tests.executions import Logged
 

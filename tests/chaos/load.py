@@ -9,16 +9,16 @@ from functools import partial
 from uuid import UUID
 
 import schemas.topics
-from producers.cancelling import cancel_record
-from producers.publisher import Publisher
+from producers.jobs.cancelling import cancel_record
+from producers.kafka.publisher import Publisher
 from schemas.errors import Outage
 from schemas.events import JobRequested
-from schemas.records import Record, record_of
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings, PostgresSettings
-from sink.jobs import accept
-from sink.keys import create_key
-from sink.postgres import Connection, Database
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde
+from sink.jobs.queries import accept
+from sink.postgres.database import Connection, Database
+from sink.tenants.api_keys import create_key
 from tests.chaos.facts import expected_event
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts

@@ -23,7 +23,7 @@ def plant(names: str, what: str) -> None:
 
 
 def _offsets_first() -> None:
-    from gpu_consumers.transactions import TransactionalProducer
+    from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 
     commit, die = TransactionalProducer.commit, death(1)  # a slow broker may have few commits for all jobs
 
@@ -38,8 +38,8 @@ def _offsets_first() -> None:
 
 def _outside(chosen: Callable[[Any], bool], passes: int) -> None:
     """Records that do not belong to the transaction that moves the offsets."""
-    from gpu_consumers.transactions import TransactionalProducer
-    from producers.publisher import Publisher
+    from gpu_consumers.kafka.transactional_producer import TransactionalProducer
+    from producers.kafka.publisher import Publisher
     from schemas.settings import KafkaSettings, load
 
     commit, die, publisher = TransactionalProducer.commit, death(passes), Publisher(load(KafkaSettings))
@@ -62,15 +62,16 @@ def _retries_outside() -> None:
 
 
 def _read_uncommitted() -> None:
-    from gpu_consumers import consumer, service
+    from gpu_consumers import service
+    from gpu_consumers.runtime import poll_loop
 
-    config = consumer.consumer_config
+    config = poll_loop.consumer_config
     put(service, "consumer_config", lambda *args: {**config(*args), "isolation.level": "read_uncommitted"})
 
 
 def _dies_inside() -> None:
     """No mistake: the process dies in a transaction whose records the broker has."""
-    from gpu_consumers.transactions import TransactionalProducer
+    from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 
     commit, counted = TransactionalProducer.commit, count(1)
 
@@ -89,14 +90,14 @@ def _dies_inside() -> None:
 
 def _narrow() -> None:
     """No mistake: after its first life the process takes one record at a time, which bares what is wrong with bitmaps."""
-    from gpu_consumers.consumer import GroupConsumer
+    from gpu_consumers.runtime.poll_loop import GroupConsumer
 
     if os.environ.get("CHAOS_LIFE") != FIRST_LIFE:
         put(GroupConsumer, "_full", lambda self: self._assignment.in_flight >= 1)
 
 
 def _pruned() -> None:
-    from gpu_consumers.core.offsets import PartitionOffsets, Position
+    from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 
     def position(self: Any, finishing: Any = ()) -> Position:
         finished = self._done.union(finishing)
@@ -108,7 +109,7 @@ def _pruned() -> None:
 
 
 def _no_bitmap() -> None:
-    from gpu_consumers.core.offsets import PartitionOffsets, Position
+    from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 
     sound = PartitionOffsets.position
 
@@ -119,7 +120,7 @@ def _no_bitmap() -> None:
 
 
 def _past_in_flight() -> None:
-    from gpu_consumers.core.offsets import PartitionOffsets, Position
+    from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 
     def position(self: Any, finishing: Any = ()) -> Position:
         return Position(max(self._base, self._next), frozenset())
@@ -128,13 +129,13 @@ def _past_in_flight() -> None:
 
 
 def _foreign_trusted() -> None:
-    from gpu_consumers.core import offsets
+    from gpu_consumers.core.delivery import offsets
 
     put(offsets, "_parts", lambda metadata: (metadata.split(":", 1)[-1], "", "") if metadata else ("", "", ""))
 
 
 def _marks_stay() -> None:
-    from gpu_consumers.core.starts import Starts
+    from gpu_consumers.core.delivery.crash_suspects import Starts
 
     marks = Starts.marks
     put(Starts, "marks", lambda self, finishing=(), *, leaving=False: marks(self, finishing))
@@ -142,14 +143,14 @@ def _marks_stay() -> None:
 
 
 def _id_of_first_run() -> None:
-    from gpu_consumers import fake
+    from gpu_consumers.engines import fake
     from schemas.events import event_id
 
     put(fake, "event_id", lambda job_id, kind, run, subject="": event_id(job_id, kind, 1, subject))
 
 
 def _random_ids() -> None:
-    from gpu_consumers import fake
+    from gpu_consumers.engines import fake
 
     put(fake, "event_id", lambda *_: uuid4())
 
@@ -157,7 +158,7 @@ def _random_ids() -> None:
 def _letter_without_bytes() -> None:
     from dataclasses import replace
 
-    from gpu_consumers.core.settle import SettlePolicy, without_value
+    from gpu_consumers.core.delivery.error_policy import SettlePolicy, without_value
 
     dead = SettlePolicy._dead
 
@@ -182,7 +183,7 @@ def _marked_first() -> None:
 
 
 def _not_remembered() -> None:
-    from sink import results
+    from sink.jobs import results
 
     async def nothing(*_: Any) -> None:
         """Forgets what was applied."""
@@ -224,7 +225,7 @@ def _other_end() -> None:
 
 
 def _no_gate() -> None:
-    from streams.dispatcher import Deliveries
+    from streams.webhooks.dispatcher import Deliveries
 
     lease = Deliveries.lease
 
@@ -236,8 +237,8 @@ def _no_gate() -> None:
 
 
 def _posts_twice() -> None:
-    from streams import dispatcher
-    from streams.attempt import attempt
+    from streams.webhooks import dispatcher
+    from streams.webhooks.attempt import attempt
 
     async def twice(*args: Any) -> Any:
         await attempt(*args)

@@ -9,9 +9,9 @@ from tests.chaos.planting import Mistake, death, put
 
 def _announced_later() -> None:
     """The row and the record of a job are committed one after the other."""
-    from producers.api import jobs
-    from producers.submit import accept
-    from sink import outbox
+    from producers.api.jobs import operations
+    from producers.jobs.submit import accept
+    from sink.jobs import outbox
 
     die = death(3)
 
@@ -25,12 +25,12 @@ def _announced_later() -> None:
                 await outbox.add(connection, record)
         return accepted
 
-    put(jobs, "accept", announced_later)
+    put(operations, "accept", announced_later)
 
 
 def _own_ids() -> None:
     """The id by which a request is known again is not looked at."""
-    from producers.api.bodies import JobFields
+    from producers.api.jobs.bodies import JobFields
 
     request = JobFields.request
 
@@ -41,33 +41,33 @@ def _own_ids() -> None:
 
 
 def _only_marked() -> None:
-    from sink import cancelling
+    from sink.jobs import cancelling
 
     put(cancelling, "outbox", SimpleNamespace(add=_nothing))
 
 
 def _ended_at_the_door() -> None:
     """A cancel ends its job at once, whatever the GPU processes make of it."""
-    from sink import cancelling
+    from sink.jobs import cancelling
 
     put(cancelling, "_MARK", cancelling._MARK.replace("SET ", "SET state = 'cancelled', "))
 
 
 def _deaf() -> None:
-    from gpu_consumers.core.cancellations import Cancellations
+    from gpu_consumers.core.delivery.cancellations import Cancellations
 
     put(Cancellations, "covers", lambda *_: False)
 
 
 def _begun_again() -> None:
     """A replay that goes on does not know what it began."""
-    from sink import replays
+    from sink.jobs import replay_log
 
-    put(replays, "_is_open", lambda *_: False)
+    put(replay_log, "_is_open", lambda *_: False)
 
 
 def _not_kept() -> None:
-    from sink.s3 import S3ObjectStore
+    from sink.objects.s3 import S3ObjectStore
 
     put(S3ObjectStore, "put", lambda *_, **__: True)
 

@@ -20,8 +20,8 @@ from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
-from sink.migrate import migrate
-from sink.webhook_secrets import new_key
+from sink.postgres.migrate import migrate
+from sink.webhooks.secrets import new_key
 from tests.chaos import names
 from tests.chaos.places import PROCESSES
 

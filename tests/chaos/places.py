@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from schemas.failpoints import API, DISPATCH, PERSIST, RELAY, STREAMS
-from schemas.failpoints import GPU as GPU_PLACES
+from schemas.process.failpoints import API, DISPATCH, PERSIST, RELAY, STREAMS
+from schemas.process.failpoints import GPU as GPU_PLACES
 
 GPU = ("gpu-0", "gpu-1")
 JOINER = "gpu-2"

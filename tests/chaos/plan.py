@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from uuid import UUID, uuid5
 
 from schemas.events import JobRequested, Options, Source
-from schemas.failpoints import REPLAY
+from schemas.process.failpoints import REPLAY
 from tests.chaos.places import AT_FAILPOINTS, CUTS, JOINER, PROCESSES, Place
 
 TENANTS = ("acme", "globex", "initech")

@@ -6,7 +6,7 @@ import struct
 import threading
 from collections import Counter
 
-from sink.cancellation import cancel_until_done
+from sink.process.cancellation import cancel_until_done
 
 HOST = "127.0.0.1"
 API_KEYS = {

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from schemas.failpoints import NAMES
+from schemas.process.failpoints import NAMES
 from tests.chaos.breaking import PASSED
 from tests.chaos.facts import Facts
 from tests.chaos.run import Result

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from schemas.failpoints import NAMES, REPLAY
+from schemas.process.failpoints import NAMES, REPLAY
 from tests.chaos.__main__ import plan_of
 from tests.chaos.breaking import Breaker, Broken, Order, orders_of
 from tests.chaos.checker import RULES

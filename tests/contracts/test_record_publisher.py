@@ -10,12 +10,12 @@ from typing import cast
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from producers.moved_leaders import watermarks
-from producers.publisher import Publisher
+from producers.kafka.moved_leaders import watermarks
+from producers.kafka.publisher import Publisher
 from schemas.errors import Permanent
 from schemas.ports import RecordPublisher, Refused
-from schemas.records import Record
 from schemas.settings import KafkaSettings
+from schemas.wire.records import Record
 from sink.memory import MemoryPublisher
 from tests.integration.faust_process import until
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpu_consumers.audio_cache import AudioCache
-from gpu_consumers.claims import Claims
-from gpu_consumers.core.assembly import Heard
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.core.policies import Policies
-from gpu_consumers.core.work import Delivery
-from gpu_consumers.engine import (
+from gpu_consumers.audio.cache import AudioCache
+from gpu_consumers.audio.fetch import Fetcher, Limits
+from gpu_consumers.audio.recordings import Recordings
+from gpu_consumers.core.delivery.messages import Delivery
+from gpu_consumers.core.delivery.policies import Policies
+from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines.protocols import (
     SAMPLE_RATE,
     Checkpoints,
     Diarizer,
@@ -20,14 +21,13 @@ from gpu_consumers.engine import (
     Transcriber,
     Wishes,
 )
-from gpu_consumers.fetch import Fetcher, Limits
-from gpu_consumers.recordings import Recordings
-from gpu_consumers.stages import DiarizeStage, Parts, TranscribeStage
+from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
 from schemas.errors import NotOwner
 from schemas.events import Event, ModelInfo, Stage
-from schemas.models import load_registry
-from schemas.serde import Serde
+from schemas.models.registry import load_registry
 from schemas.transcript import Word
+from schemas.wire.serde import Serde
 from sink.memory import MemoryObjectStore
 from tests.samples import AT
 

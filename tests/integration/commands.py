@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from schemas.events import JobRequested
-from schemas.serde import Serde
+from schemas.wire.serde import Serde
 from tests.integration.shim import Shim
 
 Done = subprocess.CompletedProcess[str]

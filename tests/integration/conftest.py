@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from producers.__main__ import main
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
 from tests.integration.commands import Done, Run, environment
 from tests.integration.shim import Shim, serving
 

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from schemas import logs
+from schemas.process import logs
 from schemas.settings import OutboundSettings, PostgresSettings, ServiceSettings, load
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.termination import Termination
-from sink.webhook_secrets import SecretBox
+from sink.http.client import AsyncOutboundClient
+from sink.postgres.database import Database
+from sink.process.termination import Termination
+from sink.webhooks.secrets import SecretBox
 from streams.__main__ import Dispatchers, run_dispatchers
-from streams.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, Limits
 
 LEASE_SECONDS = 300  # none runs out because the machine is busy; a test says itself when one is over
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.webhook_secrets import SecretBox, new_key
-from streams.dispatcher import Dispatcher, Limits
+from sink.http.client import AsyncOutboundClient
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox, new_key
+from streams.webhooks.dispatcher import Dispatcher, Limits
 
 KEY = new_key()
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": KEY})

@@ -11,8 +11,8 @@ from typing import Any
 from schemas.errors import Fatal, Outage
 from schemas.events import JobRequested
 from streams.agents import persist
-from streams.safe_transport import ScribeApp
-from streams.watchdog import Limits
+from streams.kafka.transport import ScribeApp
+from streams.runtime.watchdog import Limits
 
 LIMITS = Limits(fetching=4, committing=4, handling=4, measure=0.5)
 SLOW = Limits(tick=8, handling=8)  # for machines that stand still now and then

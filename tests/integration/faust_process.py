@@ -15,8 +15,8 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from producers import moved_leaders
-from schemas.headers import read_headers
+from producers.kafka import moved_leaders
+from schemas.wire.headers import read_headers
 from tests.integration.faust_worker import Script
 
 DEADLINE = 120.0  # long enough for a machine that is busy with other tests; a good end comes within seconds

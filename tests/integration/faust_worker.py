@@ -15,10 +15,10 @@ import mode
 
 from schemas.errors import Outage, Permanent, Transient
 from schemas.events import JobRequested
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings
-from streams.app import RawSchema, create_app
-from streams.recipe import Recipe
+from schemas.wire.serde import Serde
+from streams.runtime.app import RawSchema, create_app
+from streams.runtime.event_loop import Recipe
 
 
 @dataclass(frozen=True)

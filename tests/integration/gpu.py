@@ -19,22 +19,22 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from gpu_consumers.core.cancellations import Cancellations
-from gpu_consumers.core.work import Emission, Job, Work
-from gpu_consumers.drain import Drain
-from gpu_consumers.fake import FakeStage
-from gpu_consumers.following import TopicFollower
-from gpu_consumers.progress import ProgressReporter
+from gpu_consumers.core.delivery.cancellations import Cancellations
+from gpu_consumers.core.delivery.messages import Emission, Job, Work
+from gpu_consumers.engines.fake import FakeStage
+from gpu_consumers.kafka.progress import ProgressReporter
+from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.kafka.transactional_producer import TransactionalProducer
+from gpu_consumers.runtime.shutdown import Drain
 from gpu_consumers.service import Runtime, Service, create_group
-from gpu_consumers.transactions import TransactionalProducer
-from producers.moved_leaders import committed, watermarks
-from producers.publisher import Publisher
+from producers.kafka.moved_leaders import committed, watermarks
+from producers.kafka.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
-from schemas.headers import read_headers
-from schemas.records import Record, record_of
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import RETRY_DELAYS, dlq_topic, retry_topic
+from schemas.wire.headers import read_headers
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde
 from tests.executions import Logged
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from schemas.logs import configure
+from schemas.process.logs import configure
 from schemas.settings import ServiceSettings
 from tests.integration.gpu import Group, Member
 

@@ -13,8 +13,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from producers.api.patience import Patience
-from producers.api.server import config_of, listening
+from producers.api.http.client_limits import Patience
+from producers.api.http.server import config_of, listening
 
 PATIENCE = Patience(
     most=1000,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from gpu_consumers.consumer import consumer_config
+from gpu_consumers.runtime.poll_loop import consumer_config
 from schemas.settings import KafkaSettings
 
 

@@ -6,18 +6,18 @@ import signal
 import sys
 from uuid import uuid4
 
-from producers.dead_letters import Wanted, read
-from producers.history import History
-from producers.publisher import Publisher
-from producers.redrive import prepare
-from producers.replaying import Pace, send_again
-from schemas.records import Record
-from schemas.serde import Serde
+from producers.kafka.publisher import Publisher
+from producers.kafka.topic_history import History
+from producers.replay.dead_letters import Wanted, read
+from producers.replay.redrive import prepare
+from producers.replay.replayer import Pace, send_again
 from schemas.settings import ReplayProcess, load
 from schemas.topics import TRANSCRIBERS
-from sink.postgres import Database
-from sink.replays import Action, Command
-from sink.s3 import S3ObjectStore
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde
+from sink.jobs.replay_log import Action, Command
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
 
 
 class Dying:

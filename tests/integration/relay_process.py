@@ -4,11 +4,11 @@ import asyncio
 import os
 import signal
 
-from producers.publisher import Publisher
+from producers.kafka.publisher import Publisher
 from producers.relay import serve
-from schemas.records import Record
 from schemas.settings import RelayProcess, load
-from sink.termination import Termination
+from schemas.wire.records import Record
+from sink.process.termination import Termination
 
 
 class DyingPublisher:

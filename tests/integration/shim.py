@@ -15,22 +15,22 @@ import uvicorn
 import uvloop
 
 from producers.api.app import create_app
-from producers.api.patience import patience_for
-from producers.api.server import config_of, listening
+from producers.api.http.client_limits import patience_for
+from producers.api.http.server import config_of, listening
 from producers.api.services import Services
 from schemas.events import JobRequested, JobResult, Outcome
-from schemas.models import ModelEntry, ModelRegistry
+from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.ports import ObjectStore
-from schemas.serde import Serde
 from schemas.settings import OutboundSettings, PostgresSettings
 from schemas.transcript import Transcript
-from sink.keys import create_key
-from sink.outbound import check_url
-from sink.postgres import Connection, Database
-from sink.replica import Reading
-from sink.results import Kept, apply_request, apply_result
-from sink.target import Target
-from sink.webhook_secrets import SecretBox
+from schemas.wire.serde import Serde
+from sink.http.client import check_url
+from sink.http.url import Target
+from sink.jobs.results import Kept, apply_request, apply_result
+from sink.postgres.database import Connection, Database
+from sink.postgres.replica import Reading
+from sink.tenants.api_keys import create_key
+from sink.webhooks.secrets import SecretBox
 from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from schemas import logs
+from schemas.process import logs
 from schemas.settings import (
     KafkaSettings,
     ObjectStoreSettings,
@@ -18,16 +18,16 @@ from schemas.settings import (
     load,
 )
 from schemas.topics import ENHANCEMENTS
-from sink.postgres import Database
-from sink.record_marks import RecordMarks
-from sink.s3 import S3ObjectStore
-from sink.serdes import serde_for
-from sink.webhook_secrets import SecretBox
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.records.marks import RecordMarks
+from sink.records.serdes import serde_for
+from sink.webhooks.secrets import SecretBox
 from streams.agents import enhance, persist, webhooks
-from streams.app import create_app
-from streams.last_resort import LastResort
-from streams.recipe import Recipe
-from streams.worker import Parts, run_worker
+from streams.runtime.app import create_app
+from streams.runtime.event_loop import Recipe
+from streams.runtime.last_resort import LastResort
+from streams.runtime.worker import Parts, run_worker
 from tests.integration import faults
 
 

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local import ports
 from deploy.local.stack import Stack
-from sink.keys import create_key
+from sink.tenants.api_keys import create_key
 from tests.integration.commands import CLEAN
 from tests.integration.shim import in_database
 from tests.integration.waiting import wait_for

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from gpu_consumers import following
-from gpu_consumers.core.cancellations import Cancellations
-from gpu_consumers.following import TopicFollower
-from producers.cancelling import cancel_record
+from gpu_consumers.core.delivery.cancellations import Cancellations
+from gpu_consumers.kafka import topic_reader
+from gpu_consumers.kafka.topic_reader import TopicFollower
+from producers.jobs.cancelling import cancel_record
 from schemas.events import JobControl, JobRequested, Outcome
-from schemas.records import Record
 from schemas.topics import RETRY_DELAYS
+from schemas.wire.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
 from tests.integration.waiting import wait_for
@@ -143,7 +143,7 @@ class Broken(Cancellations):
 def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "AGAIN_SECONDS", 1.0)
+    monkeypatch.setattr(topic_reader, "AGAIN_SECONDS", 1.0)
     control.cancellations = broken = Broken()
     first, second = job(), job()
     with control.member() as worker:

@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 from deploy.local.stack import Stack
 from schemas.events import JobProgress, JobRequested, Stage
 from schemas.metrics import HTTP_REQUESTS
-from schemas.serde import Serde
 from schemas.topics import JOBS
-from sink.postgres import Connection
-from sink.results import apply_progress
-from sink.s3 import S3ObjectStore
+from schemas.wire.serde import Serde
+from sink.jobs.results import apply_progress
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Connection
 from tests.integration.commands import CLEAN, Run, for_shim, last_job, lines, outbox_rows, scribe
 from tests.integration.gpu import headers, read_topic
 from tests.integration.shim import Shim, in_transaction

@@ -12,15 +12,15 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
-from producers.api.erasures import ErasureView
-from producers.api.search import HitView
-from producers.api.views import JobSummary, JobView, ModelView
-from producers.api.webhook_views import DeliveryDetail, DeliveryView, EndpointView
+from producers.api.jobs.erasures import ErasureView
+from producers.api.jobs.search import HitView
+from producers.api.jobs.views import JobSummary, JobView, ModelView
+from producers.api.webhooks.views import DeliveryDetail, DeliveryView, EndpointView
 from producers.cli.app import create_cli
-from producers.cli.json_lines import print_json
-from schemas.headers import Origin
+from producers.cli.terminal.json_lines import print_json
 from schemas.topics import JOBS, TRANSCRIBERS
-from sink.webhook_secrets import new_key
+from schemas.wire.headers import Origin
+from sink.webhooks.secrets import new_key
 from tests.integration.commands import Run, for_shim, last_job, lines
 from tests.integration.gpu import job as new_request
 from tests.integration.gpu import publish_to

@@ -10,11 +10,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from deploy.local.stack import Stack
-from producers.admin import TopicAdmin
-from producers.topic_plan import Alter
-from schemas.serde import to_json
+from producers.kafka.admin import TopicAdmin
+from producers.kafka.topic_plan import Alter
 from schemas.settings import KafkaSettings
 from schemas.topics import DAY_MS, JOBS, TOPICS
+from schemas.wire.serde import to_json
 from tests.integration.commands import Run, lines, scribe
 from tests.integration.faust_process import until
 from tests.integration.shim import Shim

@@ -9,12 +9,12 @@ from typer.testing import CliRunner, Result
 
 from deploy.local.receiver import Receiver
 from producers.cli.app import create_cli
-from producers.id_prefix import Ambiguous
+from producers.inputs.id_prefix import Ambiguous
 from schemas.errors import Permanent, Rejected
-from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id
-from sink.endpoints import ensure_endpoint
-from sink.postgres import Connection
-from sink.webhook_secrets import new_key
+from sink.postgres.database import Connection
+from sink.webhooks.deliveries import NewDelivery, add, delivery_id, endpoint_id
+from sink.webhooks.endpoints import ensure_endpoint
+from sink.webhooks.secrets import new_key
 from tests.integration.commands import lines
 from tests.integration.dispatching import BOX, KEY, dispatching
 from tests.integration.shim import in_transaction
@@ -185,7 +185,7 @@ def test_an_option_that_would_change_nothing_is_refused(webhooks: Webhooks, data
 def test_more_than_one_statement_takes_are_sent_again_to_the_last(
     webhooks: Webhooks, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.webhooks.MAX_REDELIVERED", 2)
+    monkeypatch.setattr("producers.jobs.webhooks.MAX_REDELIVERED", 2)
     written(database, 5)
     assert shown(webhooks("redeliver", ID, "--since", "2020-01-01")) == "5 to be sent again\n"
 

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from producers.api import connections
+from producers.api.http import connections
 from tests.integration.hostile import PATIENCE, Stranger, answered, served, until_closed
 from tests.integration.waiting import wait_for
 

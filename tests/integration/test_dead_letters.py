@@ -15,20 +15,16 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
-from producers.dead_letters import DeadLetter, Wanted, letter_of, read
-from producers.history import History, Stored
-from producers.publisher import Publisher, headers_of
-from producers.redrive import prepare
-from producers.renewal import redriven
-from producers.replaying import Pace, Report
-from producers.replaying import send_again as send
+from producers.kafka.publisher import Publisher, headers_of
+from producers.kafka.topic_history import History, Stored
+from producers.replay.dead_letters import DeadLetter, Wanted, letter_of, read
+from producers.replay.new_run import redriven
+from producers.replay.redrive import prepare
+from producers.replay.replayer import Pace, Report
+from producers.replay.replayer import send_again as send
 from schemas.errors import Poison
 from schemas.events import JobRequested, JobResult, Outcome, Source
-from schemas.headers import ERROR_MESSAGE, ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
-from schemas.objects import upload_key
 from schemas.ports import RecordPublisher
-from schemas.records import Record
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings, OutboundSettings
 from schemas.topics import (
     DIARIZERS,
@@ -42,14 +38,18 @@ from schemas.topics import (
     WEBHOOKS,
     dlq_topic,
 )
-from sink.postgres import Database
-from sink.replays import Action, Command, Refusal
-from sink.runs import Effect
-from sink.s3 import S3ObjectStore
-from sink.webhook_secrets import SecretBox, new_key
+from schemas.wire.headers import ERROR_MESSAGE, ONLY_FOR, REPLAY_ID, Origin, dead_letter_headers
+from schemas.wire.object_keys import upload_key
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde
+from sink.jobs.replay_log import Action, Command, Refusal
+from sink.jobs.runs import Effect
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.recipe import DeadLetter as Reason
+from streams.runtime.event_loop import DeadLetter as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic

@@ -16,13 +16,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Message, Producer
 
-from producers.dead_letters import DeadLetter, Wanted, contents, read
-from producers.history import History
+from producers.kafka.topic_history import History
+from producers.replay.dead_letters import DeadLetter, Wanted, contents, read
 from schemas.events import EnhancementResult, Event, TenantPolicy
-from schemas.headers import VALUE_ABSENT
-from schemas.serde import Serde
 from schemas.settings import KafkaSettings
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
+from schemas.wire.headers import VALUE_ABSENT
+from schemas.wire.serde import Serde
 from tests.conftest import TopicFactory
 from tests.integration.faust_process import committed, until
 from tests.integration.test_faust_service import Service, made

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.serde import Serde
+from schemas.wire.serde import Serde
 from tests.conftest import TopicFactory
 from tests.integration.faust_process import (
     Worker,

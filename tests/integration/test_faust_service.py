@@ -21,14 +21,14 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
-from schemas.answers import failed_result
 from schemas.errors import InvalidEvent, Permanent
 from schemas.events import ClaimCheck, Event, JobRequested, JobResult, Outcome, TenantPolicy
-from schemas.records import record_of
-from schemas.serde import Serde
 from schemas.settings import OutboundSettings
-from sink.signature import format_secret
-from sink.webhook_secrets import SecretBox, new_key
+from schemas.wire.records import record_of
+from schemas.wire.rejected_events import failed_result
+from schemas.wire.serde import Serde
+from sink.webhooks.secrets import SecretBox, new_key
+from sink.webhooks.signature import format_secret
 from tests.conftest import TopicFactory
 from tests.foreign import raw
 from tests.integration.faust_process import committed, read_all, until

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sink.termination import EXIT_CODE
+from sink.process.termination import EXIT_CODE
 from tests.integration.faust_process import until
 from tests.integration.test_faust_service import Service, service, tell  # noqa: F401 - a fixture
 from tests.streams.jobs import new_job

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gpu_consumers import following
-from gpu_consumers.core.policies import Policies
-from gpu_consumers.following import TopicFollower
+from gpu_consumers.core.delivery.policies import Policies
+from gpu_consumers.kafka import topic_reader
+from gpu_consumers.kafka.topic_reader import TopicFollower
 from schemas.events import TenantPolicy
-from schemas.permissions import free_policy
-from schemas.records import Record
+from schemas.tenants.permissions import free_policy
+from schemas.wire.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, create_topics
 from tests.integration.waiting import wait_for
@@ -42,7 +42,7 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
 def test_an_order_that_breaks_its_reader_does_not_keep_those_behind_it_from_being_known(
     kafka: str, fresh_topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(topic_reader, "AGAIN_SECONDS", 0.05)
     group, _ = create_topics(kafka)
     topic = fresh_topic(1, name="tenants", config={"cleanup.policy": "compact"})
     orders = [replace(free_policy(tenant), at=AT) for tenant in ("breaks", "acme")]
@@ -56,4 +56,4 @@ def test_an_order_that_breaks_its_reader_does_not_keep_those_behind_it_from_bein
     group.publish_records(*(Record(topic, order.tenant.encode(), SERDE.encode(order)) for order in orders))
     with TopicFollower(group.settings, SERDE, topic, TenantPolicy, take, "test") as follower:
         wait_for(lambda: follower.informed)
-    assert taken == ["breaks"] * following.MOST_BREAKS + ["acme"]
+    assert taken == ["breaks"] * topic_reader.MOST_BREAKS + ["acme"]

@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from gpu_consumers.core.offsets import encode
-from producers.moved_leaders import committed
+from gpu_consumers.core.delivery.offsets import encode
+from producers.kafka.moved_leaders import committed
 from schemas.events import JobRequested, Outcome
-from schemas.headers import NOT_BEFORE, RESULTS_TO
-from schemas.offset_metadata import MAX_METADATA, PREFIX
-from schemas.records import Record, record_of
+from schemas.wire.headers import NOT_BEFORE, RESULTS_TO
+from schemas.wire.offset_metadata import MAX_METADATA, PREFIX
+from schemas.wire.records import Record, record_of
 from tests.conftest import create
 from tests.foreign import raw
 from tests.integration.faust_process import until

@@ -9,12 +9,12 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from gpu_consumers.transactions import Aborted, Indefinite, OffsetGroup, TransactionalProducer
+from gpu_consumers.kafka.transactional_producer import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from schemas.errors import Fatal, Outage
-from schemas.headers import RESULTS_TO
-from schemas.records import Record, record_of
 from schemas.settings import KafkaSettings
 from schemas.topics import may_take_results
+from schemas.wire.headers import RESULTS_TO
+from schemas.wire.records import Record, record_of
 from tests.conftest import TopicFactory, create
 from tests.integration.gpu import SERDE, Group, Member, create_topics, duplicates, headers, job, member, read_topic
 

@@ -10,12 +10,12 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.service import FAILED, transactional_id
-from gpu_consumers.transactions import TransactionalProducer
-from producers.publisher import headers_of
+from producers.kafka.publisher import headers_of
 from schemas.events import JobProgress, JobRequested, Outcome, Priority, event_id
-from schemas.headers import ERROR_CODE, new_traceparent, trace_id
-from schemas.records import Record, record_of
+from schemas.wire.headers import ERROR_CODE, new_traceparent, trace_id
+from schemas.wire.records import Record, record_of
 from tests.conftest import TopicFactory
 from tests.integration.broken_headers import produce_with_broken_header
 from tests.integration.gpu import (

@@ -9,12 +9,12 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from gpu_consumers.core.offsets import decode_marks, encode
-from gpu_consumers.core.starts import NO_MARKS, Begun, Mark, Marks
+from gpu_consumers.core.delivery.crash_suspects import NO_MARKS, Begun, Mark, Marks
+from gpu_consumers.core.delivery.offsets import decode_marks, encode
 from gpu_consumers.service import FAILED
-from producers.moved_leaders import committed
+from producers.kafka.moved_leaders import committed
 from schemas.events import JobRequested, Outcome
-from schemas.headers import ERROR_CODE, ORIGINAL_TOPIC
+from schemas.wire.headers import ERROR_CODE, ORIGINAL_TOPIC
 from tests.integration.faust_process import group_members, until
 from tests.integration.gpu import SERDE, Group, Member, create_topics, headers, job, member, spawn
 

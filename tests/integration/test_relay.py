@@ -19,14 +19,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from deploy.local.stack import Stack
-from producers.publisher import MAX_MESSAGE_BYTES, Publisher
+from producers.kafka.publisher import MAX_MESSAGE_BYTES, Publisher
 from producers.relay import Relay
 from schemas.ports import RecordPublisher
-from schemas.records import Record
 from schemas.settings import KafkaSettings, PostgresSettings
-from sink import outbox
-from sink.migrate import migrate
-from sink.postgres import Connection, Database
+from schemas.wire.records import Record
+from sink.jobs import outbox
+from sink.postgres.database import Connection, Database
+from sink.postgres.migrate import migrate
 from tests.conftest import TopicFactory
 from tests.integration.shim import in_transaction
 from tests.integration.waiting import SECONDS, wait_for

@@ -13,23 +13,23 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from deploy.local.stack import Stack
-from producers.history import History
-from producers.publisher import Publisher, headers_of
-from producers.renewal import Changes
-from producers.replay import Found, Target, Wanted, prepare, read
-from producers.replaying import Pace, Prepared, Report, send_again
+from producers.kafka.publisher import Publisher, headers_of
+from producers.kafka.topic_history import History
+from producers.replay.new_run import Changes
+from producers.replay.replayer import Pace, Prepared, Report, send_again
+from producers.replay.selection import Found, Target, Wanted, prepare, read
 from schemas.errors import Outage
 from schemas.events import JobRequested, JobResult, Outcome
-from schemas.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
-from schemas.models import load_registry
-from schemas.records import Record, record_of
+from schemas.models.registry import load_registry
 from schemas.settings import OutboundSettings
 from schemas.topics import JOBS
-from sink.postgres import Database
-from sink.replays import Action, Command, Refusal
-from sink.runs import Effect
-from sink.s3 import S3ObjectStore
-from sink.webhook_secrets import SecretBox, new_key
+from schemas.wire.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
+from schemas.wire.records import Record, record_of
+from sink.jobs.replay_log import Action, Command, Refusal
+from sink.jobs.runs import Effect
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from tests.integration.commands import Run, scribe

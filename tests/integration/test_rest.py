@@ -10,11 +10,11 @@ import httpx
 import psycopg
 
 from schemas.events import JobRequested, Source
-from schemas.headers import trace_id
-from schemas.serde import Serde, transcript_from_json
-from sink.keys import revoke_key
-from sink.s3 import S3ObjectStore
-from sink.target import Target
+from schemas.wire.headers import trace_id
+from schemas.wire.serde import Serde, transcript_from_json
+from sink.http.url import Target
+from sink.objects.s3 import S3ObjectStore
+from sink.tenants.api_keys import revoke_key
 from tests.integration.faust_process import until
 from tests.integration.rest import OPEN, URL, check_problem, request_of, rows
 from tests.integration.shim import Shim, in_database, serving

@@ -5,8 +5,8 @@ from uuid import uuid4
 import psycopg
 
 from schemas.events import JobControl
-from schemas.serde import Serde
 from schemas.topics import CONTROL
+from schemas.wire.serde import Serde
 from tests.integration.commands import Run, for_shim, lines
 from tests.integration.shim import Shim
 

@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from producers.api import webhook_payloads
 from producers.api.app import create_app
-from sink.keys import create_key
+from producers.api.webhooks import payloads
 from sink.memory import MemoryObjectStore
+from sink.tenants.api_keys import create_key
 from tests.integration.rest import URL
 from tests.integration.shim import Shim, in_database, serving
 from tests.sink.counting_proxy import CountingProxy, counting
@@ -66,7 +66,7 @@ def test_the_document_is_made_once_and_not_for_requests(monkeypatch: pytest.Monk
         return run
 
     monkeypatch.setattr(FastAPI, "openapi", counted(FastAPI.openapi, "document"))
-    monkeypatch.setattr(webhook_payloads, "schemas", counted(webhook_payloads.schemas, "schemas"))
+    monkeypatch.setattr(payloads, "schemas", counted(payloads.schemas, "schemas"))
     app = create_app(None)  # type: ignore[arg-type]
     assert made == []
     assert app.openapi() is app.openapi()

@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from schemas.enhancing import submitted_id
 from schemas.events import EnhancementResult, Entity, JobRequested, Outcome, TenantPolicy
-from schemas.serde import Serde
-from sink import enhancements
+from schemas.tenants.enhancement_consent import submitted_id
+from schemas.wire.serde import Serde
+from sink.enhancements import requests
 from sink.memory import MemoryObjectStore
-from sink.tenants import apply_policy
+from sink.tenants.policies import apply_policy
 from tests.integration.shim import Shim, in_transaction, serving
 from tests.samples import AT, BARE_REQUEST
 
@@ -78,7 +78,7 @@ def test_an_enhancement_is_accepted_read_and_listed_with_its_job(shim: Shim, cli
         tokens=7,
         completed_at=datetime.now(UTC),
     )
-    in_transaction(shim.dsn, lambda connection: enhancements.apply(connection, result))
+    in_transaction(shim.dsn, lambda connection: requests.apply(connection, result))
     read = client.get(asked.headers["location"]).json()
     assert (read["state"], read["summary"], read["tokens"]) == ("completed", "short", 7)
     assert read["entities"] == [{"text": "Monday", "kind": "date", "start": 0.5, "end": 1.0}]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from producers.api.protocol import MAX_HEAD_BYTES
+from producers.api.http.protocol import MAX_HEAD_BYTES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, rows
 from tests.integration.shim import Shim, serving

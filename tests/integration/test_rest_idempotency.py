@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
 from tests.integration.shim import Shim
 

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from producers.api.job_list import _EXAMPLE, MAX_LISTED, JobList
+from producers.api.jobs.listing import _EXAMPLE, MAX_LISTED, JobList
 from producers.api.places import Places
 from schemas.events import JOB_STATES
 from sink.memory import MemoryObjectStore

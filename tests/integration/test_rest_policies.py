@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from schemas.events import TenantPolicy
-from schemas.permissions import free_policy
-from schemas.quotas import QUEUED
-from sink.postgres import Connection
-from sink.s3 import S3ObjectStore
-from sink.tenants import apply_policy
+from schemas.tenants.permissions import free_policy
+from schemas.tenants.quotas import QUEUED
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Connection
+from sink.tenants.policies import apply_policy
 from tests.integration.rest import URL, check_problem, rows
 from tests.integration.shim import REGISTRY, Shim, in_transaction, serving
 from tests.samples import AT

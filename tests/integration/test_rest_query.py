@@ -9,10 +9,10 @@ import httpx
 import pytest
 from fastapi import Request
 
-from producers.api import query
-from producers.findings import MAX_FINDINGS
+from producers.api.requests import query
+from producers.inputs.validation_errors import MAX_FINDINGS
 from schemas.errors import Rejected
-from schemas.nearest import unknown
+from schemas.requests.nearest import unknown
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, serving

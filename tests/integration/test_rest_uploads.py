@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from schemas.events import JobRequested
-from schemas.serde import Serde
-from sink.s3 import S3ObjectStore
+from schemas.wire.serde import Serde
+from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
 from tests.integration.shim import Shim, serving
 

@@ -9,9 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from sink.deliveries import NewDelivery, add, delivery_id, endpoint_id, register_endpoint
 from sink.memory import MemoryObjectStore
-from sink.postgres import Connection
+from sink.postgres.database import Connection
+from sink.webhooks.deliveries import NewDelivery, add, delivery_id, endpoint_id, register_endpoint
 from tests.integration.dispatching import BOX
 from tests.integration.faust_process import until
 from tests.integration.rest import check_problem
@@ -94,7 +94,7 @@ def test_endpoints_are_listed_page_by_page(shim: Shim, client: httpx.Client) -> 
 def test_redelivery_goes_on_where_a_call_ended(
     shim: Shim, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.webhooks.MAX_REDELIVERED", 2)
+    monkeypatch.setattr("producers.jobs.webhooks.MAX_REDELIVERED", 2)
     schedule(shim, 5, state="'delivered'", ended_at="now()")
     path = f"{ENDPOINTS}/{endpoint_id('acme', url(0))}/redeliver"
     body: dict[str, Any] = {**SINCE, "only_failed": False}

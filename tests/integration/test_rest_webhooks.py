@@ -12,11 +12,11 @@ import pytest
 
 from deploy.local.receiver import Received, Receiver
 from schemas.webhooks import MAX_WAIT_SECONDS
-from sink.deliveries import NewDelivery, add
-from sink.holds import set_hold
+from sink.http.client import check_url
 from sink.memory import MemoryObjectStore
-from sink.outbound import check_url
-from sink.postgres import Connection
+from sink.postgres.database import Connection
+from sink.tenants.legal_holds import set_hold
+from sink.webhooks.deliveries import NewDelivery, add
 from tests.integration.dispatching import BOX, OUTBOUND, dispatching
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, in_transaction, serving

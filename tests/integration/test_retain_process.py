@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from deploy.local.stack import Stack
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
 from tests.integration.commands import Run
 from tests.integration.faust_process import until
 from tests.sink.bulk import Bulk, fill, objects

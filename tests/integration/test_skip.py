@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from producers.group_offsets import GroupOffsets
-from producers.history import History
-from producers.publisher import Publisher
-from producers.skip import Order, check_stopped, pass_over
+from producers.kafka.group_offsets import GroupOffsets
+from producers.kafka.publisher import Publisher
+from producers.kafka.topic_history import History
+from producers.replay.skip import Order, check_stopped, pass_over
 from schemas.errors import Rejected
 from schemas.events import Outcome
-from schemas.headers import Origin
-from schemas.records import record_of
 from schemas.settings import PostgresSettings
 from schemas.topics import JOBS
-from sink import skips
-from sink.postgres import Database
+from schemas.wire.headers import Origin
+from schemas.wire.records import record_of
+from sink.postgres.database import Database
+from sink.records import skips
 from tests.integration.faust_process import DEADLINE, committed, until
 from tests.integration.gpu import SERDE, create_topics, headers, job, member, publish_to, read_topic
 from tests.integration.test_dead_letters import Dlq, dlq  # noqa: F401 - a fixture

@@ -17,12 +17,12 @@ from starlette.responses import PlainTextResponse
 
 from deploy.local.extractive_ai import ExtractiveService
 from deploy.local.receiver import Receiver
-from producers.api.server import listening
+from producers.api.http.server import listening
 from schemas.settings import OutboundSettings, ServiceSettings
-from sink.egress import Proxy
-from sink.exchange import Allowance, direct
-from sink.health_server import HealthServer
-from sink.outbound import trust_of
+from sink.http.client import trust_of
+from sink.http.exchange import Allowance, direct
+from sink.http.proxy import Proxy
+from sink.process.health_server import HealthServer
 from tests.accepted import other_end, sends_at_once
 from tests.integration.hostile import served
 from tests.integration.waiting import wait_for

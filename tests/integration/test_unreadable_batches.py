@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from gpu_consumers.following import TopicFollower
-from producers.history import History
-from producers.skip import Order, end_of, found, letter_of
+from gpu_consumers.kafka.topic_reader import TopicFollower
+from producers.kafka.topic_history import History
+from producers.replay.skip import Order, end_of, found, letter_of
 from schemas.events import TenantPolicy
-from schemas.headers import UNREADABLE, Origin
-from schemas.permissions import free_policy
-from schemas.records import Record
 from schemas.settings import KafkaSettings
+from schemas.tenants.permissions import free_policy
 from schemas.topics import TRANSCRIBERS
+from schemas.wire.headers import UNREADABLE, Origin
+from schemas.wire.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, create_topics, headers, job, member, publish_to
 from tests.integration.raw_batches import send_raw, unopenable, zeros

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from producers.relay import Relay
-from schemas.records import Record
 from schemas.settings import PostgresSettings
-from sink.outbox import OutboxSession
-from sink.postgres import Database
+from schemas.wire.records import Record
+from sink.jobs.outbox import OutboxSession
+from sink.postgres.database import Database
 
 pytestmark = pytest.mark.anyio
 NEVER = 3600.0

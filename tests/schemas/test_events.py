@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.avro_reading import AVRO_FOLDER, current_schema
 from schemas.events import EVENTS, Event, event_id, key_of, without_query
+from schemas.wire.avro_reading import AVRO_FOLDER, current_schema
 from tests.samples import BARE_REQUEST, JOB, SAMPLES
 
 

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from schemas.objects import audio_key, claim_key, transcript_key, upload_key
-from sink.deliveries import endpoint_id
-from sink.s3 import S3ObjectStore
+from schemas.wire.object_keys import audio_key, claim_key, transcript_key, upload_key
+from sink.objects.s3 import S3ObjectStore
+from sink.webhooks.deliveries import endpoint_id
 
 URL = "https://hooks.example/in"
 # what stays by intention: tombstones and evidence name jobs, and the schedule of migrations tells of none

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import Permanent, Transient
 from schemas.settings import OutboundSettings
-from sink.outbound import Downloaded, OutboundClient
+from sink.http.client import Downloaded, OutboundClient
 from tests.sink.strangers import (
     HERE,
     LONG,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sink.postgres import Connection
+from sink.postgres.database import Connection
 
 
 async def rows_read(connection: Connection, statement: str, values: Mapping[str, Any]) -> dict[str, int]:

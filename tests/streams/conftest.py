@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from schemas.settings import PostgresSettings
-from sink.postgres import Database
-from sink.s3 import S3ObjectStore
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
 from streams.agents.persist import Persist
 from tests.streams.world import World
 

@@ -7,9 +7,9 @@ from schemas.events import (
     JobRequested,
     JobResult,
 )
-from sink import jobs
-from sink.jobs import JobRow
-from sink.postgres import Database
+from sink.jobs import queries
+from sink.jobs.queries import JobRow
+from sink.postgres.database import Database
 from streams.agents.persist import Persist
 from tests.streams.jobs import Job
 
@@ -30,7 +30,7 @@ async def tell(persist: Persist, *events: JobRequested | JobProgress | JobResult
 
 async def row_of(db: Database, job: Job) -> JobRow:
     async with db.connection() as connection:
-        row = await jobs.find(connection, job.job_id, job.tenant)
+        row = await queries.find(connection, job.job_id, job.tenant)
     assert row is not None
     return row
 

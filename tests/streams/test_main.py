@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from schemas.settings import variable_of
-from sink.webhook_secrets import new_key
+from sink.webhooks.secrets import new_key
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def test_a_missing_key_ends_the_process_with_what_to_do(command: str) -> None:
     done = run(command)
     assert done.returncode == 1
     assert done.stderr == (
-        f"{variable_of('webhook_key')}: is not set; make one with `python -m sink.webhook_secrets`\n"
+        f"{variable_of('webhook_key')}: is not set; make one with `python -m sink.webhooks.secrets`\n"
     )
 
 

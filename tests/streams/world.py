@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from schemas.settings import OutboundSettings
-from sink.outbound import AsyncOutboundClient
-from sink.postgres import Database
-from sink.s3 import S3ObjectStore
-from sink.signature import format_secret
-from sink.webhook_secrets import SecretBox, new_key
+from sink.http.client import AsyncOutboundClient
+from sink.objects.s3 import S3ObjectStore
+from sink.postgres.database import Database
+from sink.webhooks.secrets import SecretBox, new_key
+from sink.webhooks.signature import format_secret
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, Limits
 from tests.streams.jobs import Job, new_job
 from tests.streams.receiver import Receiver, receiving
 

@@ -6,14 +6,14 @@ import pytest
 
 from tests.structure.test_layout import OURS, PACKAGES, ROOT, calls
 
-CANCELLATION = "sink/cancellation.py"
-POOL = "sink/postgres.py"
+CANCELLATION = "sink/process/cancellation.py"
+POOL = "sink/postgres/database.py"
 # each way, and who may go it beside the module of cancellations
 WAYS: dict[str, dict[str, str]] = {
     ".cancel": {
-        "streams/collector.py": "futures, for which their callers wait",
-        "streams/isolation.py": "a timer of the loop, which only opens what is closed",
-        "producers/patience.py": "a timer in a thread, which only writes a line",
+        "streams/runtime/group_commit.py": "futures, for which their callers wait",
+        "streams/runtime/isolation.py": "a timer of the loop, which only opens what is closed",
+        "producers/messages/patience.py": "a timer in a thread, which only writes a line",
     },
     "asyncio.wait_for": {},
     "asyncio.shield": {},

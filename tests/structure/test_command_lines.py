@@ -16,7 +16,7 @@ from gpu_consumers.command import cli as gpu_cli
 from gpu_consumers.command import run as run_gpu
 from producers.cli.app import create_cli
 from producers.commands import run_api, run_relay
-from schemas.command_line import work_of
+from schemas.process.command_line import work_of
 from streams.command import cli as streams_cli
 from tests.bench.cli_start import ENTRIES, command, completing
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from schemas.failpoints import NAMES
+from schemas.process.failpoints import NAMES
 from tests.structure.test_layout import OURS, calls
 
 

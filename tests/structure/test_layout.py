@@ -108,7 +108,7 @@ def test_dangerous_ways_are_not_taken(path: Path) -> None:
 def test_only_settings_reads_the_environment() -> None:
     """Settings are arguments; the environment is read once, at the door."""
     beside = {
-        "producers/cli/surroundings.py",  # names the variables of others that HTTP clients read
+        "producers/cli/clients/surroundings.py",  # names the variables of others that HTTP clients read
         "producers/cli/commands/options.py",  # completes a line without pydantic
     }
     readers = {

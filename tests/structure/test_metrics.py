@@ -18,11 +18,16 @@ ROOTS = {
     "scribe-api": ("producers.api.__main__",),
     "scribe-relay": ("producers.relay",),
     "scribe-gpu": ("gpu_consumers.__main__",),
-    "persist": ("streams.agents.persist", "streams.worker"),
-    "enhance": ("streams.agents.enhance", "streams.worker"),
-    "webhooks": ("streams.agents.webhooks", "streams.worker"),
-    "dispatch": ("streams.dispatcher", "streams.enhancing", "sink.enhanced_ai.service"),
-    "retain": ("streams.retain", "streams.orphans", "streams.sweep", "streams.stall_watch"),
+    "persist": ("streams.agents.persist", "streams.runtime.worker"),
+    "enhance": ("streams.agents.enhance", "streams.runtime.worker"),
+    "webhooks": ("streams.agents.webhooks", "streams.runtime.worker"),
+    "dispatch": ("streams.webhooks.dispatcher", "streams.enhancements.caller", "sink.enhanced_ai.service"),
+    "retain": (
+        "streams.retention.process",
+        "streams.retention.orphans",
+        "streams.retention.sweep",
+        "streams.retention.stall_watch",
+    ),
 }
 NAMES = {name: value for name, value in vars(metrics).items() if value in exported_metrics()}
 

@@ -10,23 +10,23 @@ from tests.structure.test_layout import OURS, PACKAGES, ROOT, calls
 # each library that can call somebody, and the modules that may use it
 CALLERS: dict[str, dict[str, str]] = {
     "httpcore": {
-        "sink/exchange.py": "the guard: connections to checked addresses",
-        "sink/egress.py": "the guard: the way through a proxy",
-        "sink/outbound.py": "the guard: its two clients",
-        "sink/recording_body.py": "the guard: bodies of answers that it got",
+        "sink/http/exchange.py": "the guard: connections to checked addresses",
+        "sink/http/proxy.py": "the guard: the way through a proxy",
+        "sink/http/client.py": "the guard: its two clients",
+        "sink/http/recording_body.py": "the guard: bodies of answers that it got",
     },
-    "httpx": {"producers/cli/rest.py": "the command line calls the shim that its settings name"},
-    "httpx2": {"sink/schema_registry.py": "the registry that the settings name"},
-    "urllib3": {"sink/s3.py": "names of errors of the store that the settings name"},
-    "boto3": {"sink/s3.py": "the store that the settings name"},
-    "botocore": {"sink/s3.py": "the same"},
+    "httpx": {"producers/cli/clients/rest.py": "the command line calls the shim that its settings name"},
+    "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
+    "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
+    "boto3": {"sink/objects/s3.py": "the store that the settings name"},
+    "botocore": {"sink/objects/s3.py": "the same"},
     "huggingface_hub": {"gpu_consumers/models/hub.py": "models of the registry file"},
     "socket": {
-        "sink/exchange.py": "the guard: names are looked up here",
-        "producers/api/server.py": "the socket that the shim listens on",
+        "sink/http/exchange.py": "the guard: names are looked up here",
+        "producers/api/http/server.py": "the socket that the shim listens on",
         "producers/api/__main__.py": "the name of its type",
-        "producers/api/connections.py": "connections whose clients read nothing are reset",
-        "sink/health_server.py": "callers that take too long are hung up on",
+        "producers/api/http/connections.py": "connections whose clients read nothing are reset",
+        "sink/process/health_server.py": "callers that take too long are hung up on",
         "gpu_consumers/__main__.py": "the name of this machine",
     },
 }
@@ -37,9 +37,9 @@ NOBODY = (
 # the same in libraries that are imported for other things
 CONNECTS = ("open_connection", "create_connection", "connect_tcp", "urlopen", "getaddrinfo", "gethostbyname")
 CONNECTING = {
-    "sink/exchange.py": "the guard",
-    "sink/egress.py": "the guard",
-    "streams/worker.py": "whether the broker that the settings name takes connections",
+    "sink/http/exchange.py": "the guard",
+    "sink/http/proxy.py": "the guard",
+    "streams/runtime/worker.py": "whether the broker that the settings name takes connections",
 }
 
 # of the one module that imports what others have declared
@@ -77,7 +77,7 @@ def test_nothing_is_called_past_the_guard(path: Path) -> None:
     for library in NOBODY:
         assert not uses(tree, library), f"nobody uses {library}"
     connecting = {called for called, _ in calls(tree) if called.rpartition(".")[2] in CONNECTS}
-    assert name in CONNECTING or not connecting, f"{connecting}: calls go through sink.outbound"
+    assert name in CONNECTING or not connecting, f"{connecting}: calls go through sink.http.client"
 
 
 def test_every_exception_is_one() -> None:

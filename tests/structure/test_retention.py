@@ -2,7 +2,7 @@
 
 import psycopg
 
-from sink.erasure import TABLES
+from sink.retention.erasure import TABLES
 
 STAYS = {
     "schema_migrations": "which migrations were applied",
@@ -19,8 +19,8 @@ STAYS = {
     "erasures": "the evidence itself, class `evidence`",
 }
 SAYING = (
-    ": a table that names jobs belongs into _ROWS of sink/erasure.py, and where its rows have a time of their own, into a"
-    " class of schemas/retention.py and a step of streams/sweep.py; tests/sink/bulk.py makes rows for it. One that has no"
+    ": a table that names jobs belongs into _ROWS of sink/retention/erasure.py, and where its rows have a time of their own, into a"
+    " class of schemas/tenants/retention.py and a step of streams/retention/sweep.py; tests/sink/bulk.py makes rows for it. One that has no"
     " data of jobs belongs into STAYS, with the reason."
 )
 

@@ -12,10 +12,10 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from deploy.local.service import Service
 from schemas.events import ENDED, JobRequested, JobResult
-from schemas.headers import RawHeaders, read_headers
-from schemas.records import Record
-from schemas.serde import Serde
 from schemas.topics import JOBS, RESULTS
+from schemas.wire.headers import RawHeaders, read_headers
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde
 
 SERDE = Serde()
 

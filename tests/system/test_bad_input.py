@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.events import JobRequested, JobResult, Options, Outcome, Source, TenantPolicy
-from schemas.records import Record
 from schemas.topics import JOBS, TENANTS, TRANSCRIBERS, dlq_topic
+from schemas.wire.records import Record
 from tests.recordings import MONO
 from tests.system.client import SERDE, Client
 from tests.system.media_server import MediaServer

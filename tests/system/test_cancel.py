@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.receiver import Receiver
 from deploy.local.recordings.encoding import encode
-from gpu_consumers.engine import SAMPLE_RATE
-from gpu_consumers.media import decode, load
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.engines.protocols import SAMPLE_RATE
 from schemas.events import Channels, JobResult, Outcome
 from schemas.topics import RESULTS
 from tests.recordings import MONO

@@ -12,7 +12,7 @@ from deploy.local.receiver import Receiver
 from deploy.local.service import pss
 from deploy.local.stack import Stack
 from schemas.events import JobRequested, Options, Outcome, Source
-from schemas.serde import to_json, transcript_from_json
+from schemas.wire.serde import to_json, transcript_from_json
 from tests.heldout import held_out
 from tests.recordings import HEBREW, MONO, STEREO, Recording
 from tests.scoring import word_error_rate

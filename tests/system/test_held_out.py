@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.models.training.heard import heard, is_new
 from deploy.local.models.training.sentences import Sentence
-from schemas.serde import transcript_from_json
+from schemas.wire.serde import transcript_from_json
 from tests.heldout import HeldOut, held_out
 from tests.scoring import Counts, Said, count
 from tests.system.client import Client

@@ -10,9 +10,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from deploy.local.receiver import Receiver
 from schemas.events import JobResult, Outcome
-from schemas.headers import REPLAY_ID
-from schemas.records import Record
 from schemas.topics import JOBS, TRANSCRIBERS, dlq_topic
+from schemas.wire.headers import REPLAY_ID
+from schemas.wire.records import Record
 from tests.recordings import MONO
 from tests.system.client import SERDE, Client
 

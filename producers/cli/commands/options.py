@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from producers.cli.times import parse_time
-from producers.id_prefix import IdPrefix
-from schemas import languages
+from producers.cli.terminal.times import parse_time
+from producers.inputs.id_prefix import IdPrefix
+from schemas.requests import languages
 
-SHIPPED = Path(languages.__file__).with_name("models.toml")
+SHIPPED = Path(languages.__file__).parents[1] / "models" / "models.toml"
 LANGUAGES = sorted(set(languages.CODES.values()))
 
 

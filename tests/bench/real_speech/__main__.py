@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gpu_consumers.loading import choose_device
-from gpu_consumers.transcriber import cuda_devices
+from gpu_consumers.engines.loader import choose_device
+from gpu_consumers.engines.whisper import cuda_devices
 from schemas.errors import ScribeError
-from schemas.models import ModelRegistry, known_as, load_registry
+from schemas.models.registry import ModelRegistry, known_as, load_registry
 from tests.bench.real_speech.measuring import Bench, Measured
 from tests.bench.real_speech.references import Recording, UnusableFolder, recordings
 from tests.bench.real_speech.report import (

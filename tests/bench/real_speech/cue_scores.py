@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from producers.subtitles import Cue, shown
+from producers.transcripts.subtitles import Cue, shown
 
 MOST_CHARACTERS, MOST_SECONDS = 84, 7.0
 _ROUNDING = 0.001  # seconds: cues are told in milliseconds

@@ -8,10 +8,19 @@ from typing import Any
 
 from faster_whisper import BatchedInferencePipeline
 
-from gpu_consumers import transcriber
-from gpu_consumers.core.assembly import Heard
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.engine import Checkpoints, Diarizer, Engines, Progress, Samples, SpeakerBounds, Transcriber, Wishes
+from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines import whisper
+from gpu_consumers.engines.protocols import (
+    Checkpoints,
+    Diarizer,
+    Engines,
+    Progress,
+    Samples,
+    SpeakerBounds,
+    Transcriber,
+    Wishes,
+)
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ def overheard() -> Iterator[list[str]]:
             segments, info = super().transcribe(*args, **options)
             return _noted(segments, written), info
 
-    names = vars(transcriber)
+    names = vars(whisper)
     names["BatchedInferencePipeline"] = Listening
     try:
         yield written

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.loading import folder_of
-from producers.subtitles import cues
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines.loader import folder_of
+from producers.transcripts.subtitles import cues
 from schemas.events import Options
-from schemas.models import ModelEntry, ModelRegistry
+from schemas.models.registry import ModelEntry, ModelRegistry
 from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
 from tests.bench.real_speech.listening import Duration, overheard
 from tests.bench.real_speech.product import Done, Product, decoded, engines_of

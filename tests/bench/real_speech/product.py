@@ -6,21 +6,21 @@ from uuid import uuid4
 
 import numpy as np
 
-from gpu_consumers.audio_cache import AudioCache
-from gpu_consumers.claims import Claims
-from gpu_consumers.core.work import Delivery
-from gpu_consumers.engine import Samples
-from gpu_consumers.fetch import Fetcher, Limits
-from gpu_consumers.loading import LoadedEngines
-from gpu_consumers.media import decode, load
-from gpu_consumers.recordings import Recordings
-from gpu_consumers.stages import DiarizeStage, Parts, TranscribeStage, utc_now
+from gpu_consumers.audio.cache import AudioCache
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.audio.fetch import Fetcher, Limits
+from gpu_consumers.audio.recordings import Recordings
+from gpu_consumers.core.delivery.messages import Delivery
+from gpu_consumers.engines.loader import LoadedEngines
+from gpu_consumers.engines.protocols import Samples
+from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage, utc_now
 from schemas.events import Channels, Event, JobRequested, JobResult, Options, Source, TranscriptReady
-from schemas.models import ModelRegistry
-from schemas.objects import upload_key
-from schemas.serde import Serde, decode_transcript
+from schemas.models.registry import ModelRegistry
 from schemas.settings import GpuSettings, ModelSettings
 from schemas.transcript import Transcript
+from schemas.wire.object_keys import upload_key
+from schemas.wire.serde import Serde, decode_transcript
 from sink.memory import MemoryObjectStore
 from tests.bench.real_speech.listening import Duration, Watched
 from tests.gpu_consumers.scripted import NoWeb, Reports

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from gpu_consumers.core.merge import Turn
+from gpu_consumers.core.speech.merge import Turn
 from schemas.transcript import Transcript
 from tests.bench.real_speech.references import Spoken
 from tests.summing import Summed

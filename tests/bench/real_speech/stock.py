@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from gpu_consumers.core.merge import Turn
-from gpu_consumers.engine import SAMPLE_RATE, Samples, Wishes
-from gpu_consumers.loading import BATCH
-from gpu_consumers.transcriber import Decoding, WhisperTranscriber
+from gpu_consumers.core.speech.merge import Turn
+from gpu_consumers.engines.loader import BATCH
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, Wishes
+from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber
 from schemas.events import ModelInfo
-from schemas.models import ModelEntry
+from schemas.models.registry import ModelEntry
 from schemas.transcript import joined
 from tests.bench.real_speech.listening import Duration
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from sink.deliveries import State
-from streams.schedule import SCHEDULE
+from sink.webhooks.deliveries import State
+from streams.webhooks.retry_schedule import SCHEDULE
 from tests.bench.webhooks.plan import Kind, Message
 from tests.bench.webhooks.receivers import Call
 

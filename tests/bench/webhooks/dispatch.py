@@ -3,7 +3,7 @@
 python -m tests.bench.webhooks.dispatch dispatch
 """
 
-import streams.outcome
+import streams.webhooks.record_attempt
 from streams.command import main
 
 
@@ -13,5 +13,5 @@ def never(*_: object) -> bool:
 
 
 if __name__ == "__main__":
-    setattr(streams.outcome, "only_fails", never)  # noqa: B010 - mypy takes no assignment to a function's name
+    setattr(streams.webhooks.record_attempt, "only_fails", never)  # noqa: B010 - mypy takes no assignment to a function's name
     main()

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sink.postgres import Database
-from sink.signature import message_id
-from streams.dispatcher import Limits
+from sink.postgres.database import Database
+from sink.webhooks.signature import message_id
+from streams.webhooks.dispatcher import Limits
 from tests.bench.webhooks.checker import Attempt, Delivery, Facts
 from tests.bench.webhooks.plan import Plan
 from tests.bench.webhooks.receivers import read_calls

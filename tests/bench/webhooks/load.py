@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.errors import Outage
-from sink.deliveries import NewDelivery, State, add, register_endpoint, release
-from sink.job_lock import lock
-from sink.postgres import Connection, Database
-from sink.webhook_secrets import SecretBox
+from sink.postgres.database import Connection, Database
+from sink.postgres.job_lock import lock
+from sink.webhooks.deliveries import NewDelivery, State, add, register_endpoint, release
+from sink.webhooks.secrets import SecretBox
 from tests.bench.webhooks.plan import Plan
 
 ASKED = b"what was asked for"

@@ -12,8 +12,8 @@ from typing import Self
 from deploy.local import ports, process
 from deploy.local.postgres import Postgres
 from deploy.local.process import ProcessId
-from sink.migrate import migrate
-from sink.webhook_secrets import new_key
+from sink.postgres.migrate import migrate
+from sink.webhooks.secrets import new_key
 from tests.bench.webhooks.plan import Plan
 
 TIME_SCALE = 1e-4  # the whole schedule of three days in half a minute

@@ -10,8 +10,8 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.events import event_id
-from sink.deliveries import delivery_id, endpoint_id
-from sink.signature import message_id
+from sink.webhooks.deliveries import delivery_id, endpoint_id
+from sink.webhooks.signature import message_id
 
 TENANTS = 4
 

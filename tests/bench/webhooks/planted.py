@@ -10,19 +10,19 @@ from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
-import streams.attempt
-import streams.outcome
+import streams.webhooks.attempt
+import streams.webhooks.record_attempt
 from schemas.settings import OutboundSettings
-from sink.deliveries import State
-from sink.outbound import Answer, AsyncOutboundClient
-from sink.postgres import Connection, Database
-from sink.signature import message_id, signed_headers
-from sink.webhook_leases import Leased
-from sink.webhook_secrets import SecretBox
-from streams.attempt import attempt
-from streams.dispatcher import Deliveries, Limits
-from streams.leasing import Leaser
-from streams.schedule import Verdict
+from sink.http.client import Answer, AsyncOutboundClient
+from sink.postgres.database import Connection, Database
+from sink.webhooks.deliveries import State
+from sink.webhooks.leases import Leased
+from sink.webhooks.secrets import SecretBox
+from sink.webhooks.signature import message_id, signed_headers
+from streams.runtime.lease_worker import Leaser
+from streams.webhooks.attempt import attempt
+from streams.webhooks.dispatcher import Deliveries, Limits
+from streams.webhooks.retry_schedule import Verdict
 
 LIMITS = Limits(
     call_seconds=30,
@@ -177,27 +177,30 @@ BUGS = {
     ),
     "a new id at every attempt": Bug(
         ("every call bears the one id of its event and endpoint",),
-        module=streams.attempt,
+        module=streams.webhooks.attempt,
         name="message_id",
         instead=lambda _: message_id(uuid4()),
     ),
     "signs another body": Bug(
-        ("every signature verifies",), module=streams.attempt, name="signed_headers", instead=_signed_wrongly
+        ("every signature verifies",), module=streams.webhooks.attempt, name="signed_headers", instead=_signed_wrongly
     ),
     "gives up at once": Bug(
         ("every end is one that its attempts account for",),
-        module=streams.outcome,
+        module=streams.webhooks.record_attempt,
         name="after_attempt",
         instead=_given_up,
     ),
     "never tries again": Bug(
         ("every pair ends delivered, exhausted or disabled",),
-        module=streams.outcome,
+        module=streams.webhooks.record_attempt,
         name="after_attempt",
         instead=_never_again,
     ),
     "ignores 410": Bug(
-        ("410 disables an endpoint, and nothing else does",), module=streams.outcome, name="disable", instead=_nothing
+        ("410 disables an endpoint, and nothing else does",),
+        module=streams.webhooks.record_attempt,
+        name="disable",
+        instead=_nothing,
     ),
     "drops rows": Bug(("nothing is lost",), DropsRows),
     "gives numbers twice": Bug(("order numbers of an endpoint have no gaps",), SwapsNumbers),

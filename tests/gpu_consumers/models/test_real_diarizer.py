@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gpu_consumers.engine import SAMPLE_RATE, SpeakerBounds
-from gpu_consumers.loading import LoadedEngines
-from gpu_consumers.media import decode, load
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.engines.loader import LoadedEngines
+from gpu_consumers.engines.protocols import SAMPLE_RATE, SpeakerBounds
 from schemas.events import Channels
-from schemas.models import load_registry
+from schemas.models.registry import load_registry
 from schemas.settings import GpuSettings, ModelSettings
 from tests.fetched import DIARIZER, TRANSCRIBER, require_fetched
 from tests.recordings import CONVERSATION

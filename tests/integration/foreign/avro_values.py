@@ -7,9 +7,9 @@ from typing import Any
 
 import fastavro
 
-from schemas.avro_reading import current_schema
 from schemas.events import Event
-from schemas.serde import MAGIC, _plain
+from schemas.wire.avro_reading import current_schema
+from schemas.wire.serde import MAGIC, _plain
 from tests.integration.foreign.service import WholeService
 
 GONE = object()

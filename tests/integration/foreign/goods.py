@@ -22,8 +22,8 @@ from schemas.events import (
     event_id,
     key_of,
 )
-from schemas.headers import event_headers
 from schemas.topics import READS, RETRY_DELAYS, retry_topic
+from schemas.wire.headers import event_headers
 from tests.integration.foreign.clients import Foreign, Headers, Librdkafka
 from tests.integration.foreign.service import ENDED, Row, WholeService
 from tests.samples import AUDIO, MODEL, TRANSCRIPT

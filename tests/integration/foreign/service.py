@@ -17,12 +17,12 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
-from producers.moved_leaders import committed, watermarks
+from producers.kafka.moved_leaders import committed, watermarks
 from schemas import topics
-from schemas.avro_reading import current_schema
 from schemas.events import JobResult
-from schemas.release import schema_text
-from schemas.serde import ManifestStore, Serde
+from schemas.wire.avro_reading import current_schema
+from schemas.wire.release import schema_text
+from schemas.wire.serde import ManifestStore, Serde
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts
 from tests.integration.gpu import read_topic

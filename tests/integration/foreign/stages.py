@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from gpu_consumers.claims import Claims
-from gpu_consumers.core.policies import Policies
-from gpu_consumers.core.work import StageRunner
-from gpu_consumers.engine import SAMPLE_RATE, Samples
-from gpu_consumers.fetch import Fetched
-from gpu_consumers.media import Decoded
-from gpu_consumers.recordings import Recording, Recordings
-from gpu_consumers.stages import DiarizeStage, Parts, TranscribeStage
-from gpu_consumers.stopwatch import Stopwatch
+from gpu_consumers.audio.decode import Decoded
+from gpu_consumers.audio.fetch import Fetched
+from gpu_consumers.audio.recordings import Recording, Recordings
+from gpu_consumers.core.delivery.messages import StageRunner
+from gpu_consumers.core.delivery.policies import Policies
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
+from gpu_consumers.timings import Stopwatch
 from schemas.events import JobRequested, TenantPolicy, TranscriptReady
-from schemas.models import load_registry
-from schemas.serde import Serde
+from schemas.models.registry import load_registry
 from schemas.settings import GpuProcess
-from sink.s3 import S3ObjectStore
+from schemas.wire.serde import Serde
+from sink.objects.s3 import S3ObjectStore
 from tests.gpu_consumers.scripted import ScriptedEngines
 
 SHA = "0" * 64
@@ -48,7 +48,7 @@ class ReadyRecordings(Recordings):
 
 
 def scripted_stages(_: Sequence[str], serde: Serde, settings: GpuProcess, policies: Policies) -> Sequence[StageRunner]:
-    """Both stages; see gpu_consumers.stages.create_stages."""
+    """Both stages; see gpu_consumers.pipeline.stages.create_stages."""
     claims = Claims(S3ObjectStore(settings), settings.inline_max_bytes)
     parts = Parts(serde, ScriptedEngines(), ReadyRecordings(), claims, policies, checkpoint_seconds=0.0)
     return (

@@ -10,8 +10,8 @@ import pytest
 from deploy.local.receiver import Receiver
 from schemas import topics
 from schemas.events import Options
-from schemas.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
 from schemas.topics import TOPICS as DECLARED
+from schemas.wire.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
 from tests.integration.foreign.clients import Foreign, Librdkafka
 from tests.integration.foreign.goods import (
     RETRIES,

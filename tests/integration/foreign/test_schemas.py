@@ -15,7 +15,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from schemas import topics
 from schemas.events import Event
-from schemas.release import schema_text
+from schemas.wire.release import schema_text
 from tests.integration.foreign.avro_values import plain
 from tests.integration.foreign.clients import Foreign, Librdkafka
 from tests.integration.foreign.goods import Good, Goods, Seen, behind, settled

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from producers.publisher import headers_of
+from producers.kafka.publisher import headers_of
 from schemas import topics
-from schemas.headers import ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC, read_headers
+from schemas.wire.headers import ORIGINAL_OFFSET, ORIGINAL_PARTITION, ORIGINAL_TOPIC, read_headers
 from tests.integration.broken_headers import produce_with_broken_header
 from tests.integration.foreign.clients import Foreign, ForeignClient, Headers, Librdkafka
 from tests.integration.foreign.goods import TOPICS, Good, Goods, behind, settled

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from producers.cli.app import create_cli
-from schemas.command_line import DISTRIBUTION
+from schemas.process.command_line import DISTRIBUTION
 from tests.structure.test_command_lines import declared
 
 COMMANDS = ["", *{words for words, _ in declared(create_cli())}]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
 from sink.enhanced_ai.verdicts import Misconfigured, Refusal, failure_of_exchange, failure_of_status
-from sink.exchange import ExchangeFailed, FailureKind
+from sink.http.exchange import ExchangeFailed, FailureKind
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = json.dumps({"error": {"message": "The model `large` does not exist", "code": "model_not_found"}}).encode()

@@ -6,7 +6,7 @@ python -m deploy.local.models.training.registry
 import tomllib
 from pathlib import Path
 
-from gpu_consumers.fetch import digest_of
+from gpu_consumers.audio.fetch import digest_of
 
 FOLDER = Path(__file__).parents[1]
 FILE = FOLDER / "models.toml"

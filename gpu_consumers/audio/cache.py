@@ -1,0 +1,193 @@
+"""Decoded recordings on the local disk, shared by both groups: files by digest, the least recently used go first.
+
+Safe for any number of threads and processes: files appear by renaming, and what is mapped stays readable when its
+name is gone. A digest that a client names is never enough to read from here: callers ask with one they computed.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gpu_consumers.audio.decode import load
+from gpu_consumers.engines.protocols import Samples
+from schemas.errors import Outage, Transient
+from sink.objects.disk import is_full
+
+PATIENCE_SECONDS = 300.0  # so long a job waits for room on the disk before it counts as an attempt
+MAX_AGE_SECONDS = 3600.0
+EXPIRE_SECONDS = 60.0
+_WORK = "work-"
+_PART = ".part"
+_JOB = "job-"
+
+
+class AudioCache:
+    """A folder of decoded recordings of at most so many bytes, together with what jobs are working on.
+
+    Work in progress lies in a folder of this process that is locked as long as the process lives: the next one to
+    start sees by the lock what a dead one left.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        max_age_seconds: float = MAX_AGE_SECONDS,
+    ) -> None:
+        """`max_age_seconds`: a recording that nobody used for so long is forgotten, however much room there is."""
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_age = max_age_seconds
+        self._now = now
+        self._waiting = threading.local()  # the time since when this thread's job finds no room
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            _sweep(folder)
+            self.expire()
+            self._work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+            weakref.finalize(self, _leave, self._work, _lock(self._work))
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A folder of its own for one job, gone at the end.
+
+        A disk that takes no more inside is an Outage, and Transient when it stays so for PATIENCE_SECONDS.
+        """
+        short = False
+        try:
+            with tempfile.TemporaryDirectory(prefix=_JOB, dir=self._work, ignore_cleanup_errors=True) as name:
+                yield Path(name)
+        except OSError as error:
+            short = is_full(error)
+            if not short:
+                raise
+            raise self._shortage() from error
+        finally:
+            if not short:
+                self._waiting.since = None
+
+    def _shortage(self) -> Outage | Transient:
+        """After a job found no room; what others only keep for later goes."""
+        self._evict(0)
+        if (since := getattr(self._waiting, "since", None)) is None:
+            since = self._waiting.since = self._now()
+        if self._now() - since < PATIENCE_SECONDS:
+            return Outage("the disk of this machine is full")
+        self._waiting.since = None
+        return Transient("the disk of this machine stays full")
+
+    def get(self, key: str) -> Samples | None:
+        """The samples [samples, channels] under `key`, None when they are not here."""
+        path = self._path(key)
+        try:
+            os.utime(path)
+            return load(path)
+        except (OSError, ValueError):
+            return None
+
+    def add(self, key: str, make: Callable[[Path], None]) -> Samples:
+        """The samples that `make` writes into the file it is given; kept unless they alone exceed the cache."""
+        self._evict(self._max_bytes)  # the recording itself is here by now
+        handle, name = tempfile.mkstemp(suffix=_PART, dir=self._work)
+        os.close(handle)
+        part = Path(name)
+        try:
+            make(part)
+            samples = load(part)
+            part.replace(self._path(key))
+        finally:
+            part.unlink(missing_ok=True)
+        self._evict(self._max_bytes)
+        return samples
+
+    def expire(self) -> None:
+        """Forget what nobody used for long: a recording must not outlive its jobs by more than that."""
+        oldest = time.time() - self._max_age
+        for used_at, _, path in _stats(self._folder, "*.npy"):
+            if used_at < oldest:
+                path.unlink(missing_ok=True)
+
+    def keep_expiring(self, seconds: float = EXPIRE_SECONDS) -> None:
+        """Do so every so many seconds, in a thread, as long as the process lives."""
+
+        def work() -> None:
+            while True:
+                time.sleep(seconds)
+                self.expire()
+
+        threading.Thread(target=work, name="audio-cache", daemon=True).start()
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.npy"
+
+    def _evict(self, max_bytes: int) -> None:
+        files = sorted(_stats(self._folder, "*.npy"))
+        excess = sum(size for _, size, _ in files) + _at_work(self._folder) - max_bytes
+        for _, size, path in files:
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            excess -= size
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else sweeps between the making of a folder and its locking."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(folder: Path) -> int:
+    """Lock a process's folder until the handle is closed, at the latest when the process ends; BlockingIOError when taken."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _leave(folder: Path, handle: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.glob(f"{_WORK}*"):
+        with contextlib.suppress(OSError):  # its process lives, or just left
+            _leave(path, _lock(path))
+
+
+def _at_work(folder: Path) -> int:
+    """Bytes of what the jobs of all processes have on disk now."""
+    size = 0
+    for work in folder.glob(f"{_WORK}*"):
+        for inner, _, names in os.walk(work):  # passes over what vanishes meanwhile
+            for name in names:
+                with contextlib.suppress(OSError):
+                    size += Path(inner, name).stat().st_size
+    return size
+
+
+def _stats(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
+    """When each file was last used, its size and its path; files may vanish meanwhile."""
+    found = []
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found.append((stat.st_mtime, stat.st_size, path))
+    return found

@@ -1,0 +1,1 @@
+"""Channels of a recording: heard each alone, or mixed to one."""

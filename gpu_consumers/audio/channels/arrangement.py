@@ -1,0 +1,85 @@
+"""What becomes of the channels of a recording: heard each alone, or mixed to one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_consumers.audio.channels.crosstalk import gates
+from gpu_consumers.audio.channels.levels import FRAME, Powers, levels_of
+from gpu_consumers.audio.channels.mixdown import Fit, fits, mixed, weights_of
+from gpu_consumers.audio.channels.turn_taking import turn_taking
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from schemas.events import Channels
+
+BLOCK = SAMPLE_RATE * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """`channels` that are heard each alone, muted where `gates` say so, or one made with `weights` and `fits`.
+
+    `warnings`: what a reader must know of it. `changes`: whether the samples are to be anything but what they were.
+    """
+
+    channels: int
+    warnings: tuple[str, ...] = ()
+    gates: Powers | None = None
+    weights: Powers | None = None
+    fits: tuple[Fit, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether `blocks` gives anything but what it is given."""
+        return self.gates is not None or self.weights is not None
+
+    def blocks(self, samples: Samples) -> Iterator[Samples]:
+        """Samples [samples, channels] so arranged, a minute at a time."""
+        for start in range(0, len(samples), BLOCK):
+            stop = min(len(samples), start + BLOCK)
+            if self.weights is not None:
+                yield mixed(samples, start, stop, self.weights, self.fits)
+            elif self.gates is not None:
+                yield samples[start:stop] * _envelope(self.gates, start, stop)
+            else:
+                yield samples[start:stop]
+
+
+def arrange(samples: Samples, positions: Sequence[str], wish: Channels) -> Arrangement:
+    """What becomes of samples [samples, channels], of which `positions` names the loudspeakers."""
+    count = samples.shape[1]
+    if count == 1:
+        return Arrangement(1)
+    levels = levels_of(samples)
+    warnings = silent_channels(levels.live, positions)
+    if wish is Channels.SPLIT:
+        return Arrangement(count, warnings)
+    if wish is Channels.AUTO and count == 2 and all(levels.live):
+        taking = turn_taking(levels)
+        if taking.two_people:
+            return Arrangement(2, warnings, gates=gates(levels, taking))
+    weights = weights_of(levels, positions)
+    return Arrangement(1, warnings, weights=weights, fits=fits(samples, levels, weights))
+
+
+def silent_channels(live: Sequence[bool], positions: Sequence[str]) -> tuple[str, ...]:
+    """Which channels hold nothing, where some do; that a film has silent ones is nothing to speak of."""
+    dead = [number for number, each in enumerate(live, 1) if not each]
+    placed = len(live) > 2 and any(position not in ("NONE", "") for position in positions)
+    if not dead or len(dead) == len(live) or placed:
+        return ()
+    named = f"channel {dead[0]}" if len(dead) == 1 else f"channels {', '.join(map(str, dead))}"
+    return (f"{named} of {len(live)} {'holds' if len(dead) == 1 else 'hold'} nothing but silence or noise",)
+
+
+def has_sound(samples: Samples) -> bool:
+    """Whether any channel holds anything but silence and steady noise."""
+    return any(levels_of(samples).live)
+
+
+def _envelope(gate: Powers, start: int, stop: int) -> Samples:
+    """The factors of samples, without steps."""
+    at = np.arange(start, stop)
+    centres = (np.arange(len(gate)) + 0.5) * FRAME
+    near = slice(max(0, start // FRAME - 1), stop // FRAME + 2)
+    return np.stack([np.interp(at, centres[near], column[near]) for column in gate.T], axis=1).astype(np.float32)

@@ -1,0 +1,217 @@
+"""A stranger's file to samples at 16 kHz: the front of `gpu_consumers.audio`, which knows containers and channels.
+
+The container is told by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded frame by
+frame into an .npy file of float32 [samples, channels]; limits count what was decoded, never what a header says. Headers
+have two uses: what they announce must be there, and time stamps say where silence belongs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gpu_consumers.audio.channels.arrangement import BLOCK, Arrangement, arrange, has_sound
+from gpu_consumers.audio.formats.announced import shortfall
+from gpu_consumers.audio.formats.container_sniffing import WAV
+from gpu_consumers.audio.formats.npy import NpyWriter, load
+from gpu_consumers.audio.formats.probing import Probed, probe
+from gpu_consumers.audio.libav import tracks_of
+from gpu_consumers.audio.reading import Facts, TrackReader
+from gpu_consumers.audio.timeline import Timeline, timeline
+from gpu_consumers.audio.tracks import Track, in_order, others_warning
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Progress, Samples
+from schemas.errors import Permanent
+from schemas.events import Channels
+
+__all__ = ["Decoded", "decode", "load"]
+
+MIN_SECONDS = 0.2
+LEAST_LOSS = 0.05  # seconds; less is the edge between two files that were joined
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What lies in the .npy file: seconds, channels (several only when each is to be heard alone), what was lost."""
+
+    duration: float
+    channels: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A track that was decoded: what is known of it, where silence belongs, seconds of sound and of what is lost."""
+
+    track: Track
+    facts: Facts
+    timeline: Timeline
+    seconds: float
+    lost: float
+
+    @property
+    def duration(self) -> float:
+        """Seconds with the silence."""
+        return self.seconds + self.timeline.inserted / SAMPLE_RATE
+
+
+def decode(
+    source: Path,
+    target: Path,
+    channels: Channels,
+    max_seconds: float,
+    progress: Progress,
+    *,
+    track: str | None = None,
+) -> Decoded:
+    """Decode the recording `source` into the .npy file `target`.
+
+    `progress` is told seconds of work after every frame and may raise to stop. `track` is the number of an audio track,
+    from 1, or a language; without it the one with the default flag is heard, or the first one that is not silent. Raises
+    Permanent: media_empty, not_media, media_no_audio, media_no_track, media_too_short, media_too_long, media_truncated.
+    """
+    probed = probe(source)
+    if (missing := probed.announced.missing()) is not None:
+        raise Permanent("media_truncated", missing)
+    tracks = tracks_of(source, probed)
+    attempt = _Attempt(source, probed, target, max_seconds, _summed(progress))
+    sound = attempt.first_with_sound(in_order(tracks, track))
+    _check_length(sound, probed)
+    samples = load(target)
+    arrangement = arrange(samples, sound.facts.positions, channels)
+    if arrangement.changes or sound.timeline.silences:
+        _rewrite(target, _with_silence(arrangement, samples, sound.timeline), max_seconds)
+    warnings = (*_loss_warnings(sound, probed), *arrangement.warnings, *others_warning(tracks, sound.track))
+    return Decoded(sound.duration, arrangement.channels, warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Decodes one track after the other into `target` until one holds something."""
+
+    source: Path
+    probed: Probed
+    target: Path
+    max_seconds: float
+    progress: Callable[[], Progress]
+
+    def first_with_sound(self, tracks: tuple[Track, ...]) -> _Sound:
+        """The first of the tracks that can be decoded and is not silent, else the first that can be decoded."""
+        decodable: list[Track] = []
+        failure: Permanent | None = None
+        for track in tracks:
+            try:
+                sound = self._decoded(track)
+            except Permanent as error:
+                if error.code == "media_too_long" or len(tracks) == 1:
+                    raise
+                failure = failure or error
+                continue
+            if len(tracks) == 1 or has_sound(load(self.target)):
+                return sound
+            decodable.append(track)
+        if decodable:
+            return self._decoded(decodable[0])
+        raise failure or Permanent("media_no_audio")
+
+    def _decoded(self, track: Track) -> _Sound:
+        reader = TrackReader(self.source, self.probed, track)
+        progress = self.progress()
+        with self.target.open("w+b") as file:
+            writer = NpyWriter(file, self.max_seconds)
+            for block in reader.blocks():
+                writer.write(block)
+                progress(writer.seconds)
+            writer.close()
+        facts = reader.facts
+        if not writer.samples and facts.damaged:
+            raise Permanent("not_media", f"nothing in this {self.probed.container.name} could be decoded")
+        announced = facts.announced if self.probed.container.announces else 0.0
+        times = timeline(facts.marks, writer.samples, announced, self.max_seconds)
+        return _Sound(track, facts, times, writer.seconds, times.lost + reader.lost_since)
+
+
+def _summed(progress: Progress) -> Callable[[], Progress]:
+    """Makes a progress for each of several passes over a file that goes on where the one before ended."""
+    done = 0.0
+
+    def begin() -> Progress:
+        start = done
+
+        def report(seconds: float) -> None:
+            nonlocal done
+            done = start + seconds
+            progress(done)
+
+        return report
+
+    return begin
+
+
+def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> None:
+    """Replace the file by blocks that are made of what is in it."""
+    arranged = target.with_name(f"{target.name}.arranged")
+    try:
+        with arranged.open("w+b") as file:
+            writer = NpyWriter(file, max_seconds)
+            for block in blocks:
+                writer.write(block)
+            writer.close()
+        arranged.replace(target)
+    finally:
+        arranged.unlink(missing_ok=True)
+
+
+def _with_silence(arrangement: Arrangement, samples: Samples, times: Timeline) -> Iterator[Samples]:
+    """The arranged samples, a pause put in wherever the timeline says so."""
+    silences = list(times.silences)
+    at = 0
+    for block in arrangement.blocks(samples):
+        start = at
+        while silences and silences[0][0] <= at + len(block) - (start - at):
+            sample, count = silences.pop(0)
+            cut = max(0, sample - at)
+            yield block[:cut]
+            yield from _silence(count, arrangement.channels)
+            block, at = block[cut:], at + cut
+        yield block
+        at += len(block)
+    for _, count in silences:
+        yield from _silence(count, arrangement.channels)
+
+
+def _silence(samples: int, channels: int) -> Iterator[Samples]:
+    for start in range(0, samples, BLOCK):
+        yield np.zeros((min(BLOCK, samples - start), channels), np.float32)
+
+
+def _check_length(sound: _Sound, probed: Probed) -> None:
+    seconds = sound.duration + sound.lost
+    missing = None
+    if probed.announced.seconds is not None:
+        missing = shortfall(seconds, probed.announced.seconds)
+    elif probed.container.announces:
+        missing = shortfall(max(sound.facts.reached, seconds), sound.facts.announced)
+    else:
+        missing = probed.announced.missing_of(seconds)
+    if missing is not None:
+        raise Permanent("media_truncated", missing)
+    if sound.duration < MIN_SECONDS:
+        raise Permanent("media_too_short", f"{sound.duration:.2f} seconds")
+
+
+def _loss_warnings(sound: _Sound, probed: Probed) -> tuple[str, ...]:
+    """What a reader of the transcript must know of what was lost, in seconds."""
+    found = []
+    total = sound.duration + sound.lost - sound.timeline.filled
+    if sound.lost >= LEAST_LOSS:
+        found.append(f"{sound.lost:.1f} of {total:.1f} seconds of the recording are damaged and were not heard")
+    if sound.timeline.jumps:
+        jumps = ", ".join(f"{jump:.0f}" for jump in sound.timeline.jumps[:3])
+        found.append(f"time stamps that jump by {jumps} seconds were passed over: times after them may be early")
+    behind = probed.announced.seconds_behind
+    unheard = probed.container != WAV or probed.announced.parted
+    if probed.announced.behind and unheard and (behind is None or behind >= LEAST_LOSS):
+        amount = f"{probed.announced.behind} bytes" if behind is None else f"{behind:.1f} seconds"
+        found.append(f"{amount} of the recording lie behind the end that its header announces and were not heard")
+    return tuple(found)

@@ -1,0 +1,172 @@
+"""Where in a file its recording begins, and in which container: behind tags, padding and whatever else lies in front."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gpu_consumers.audio.formats.announced import NOTHING, Announced, announced
+from gpu_consumers.audio.formats.container_sniffing import AAC, MP3, MP4, MP4_BOXES, OGG, Container, sniff, text_kind
+from gpu_consumers.audio.formats.mpeg import find_frames
+from schemas.errors import Permanent
+
+HEAD_BYTES = 64 * 1024
+MAX_TAGS = 100
+SEARCH_BYTES = 1024 * 1024  # so far a stream without a container is looked for behind what is none
+BLOCK_BYTES = 1024 * 1024
+MAX_LINKS = 10_000  # of a chain; what follows the last is read as if it were more of it
+PAGE_HEADER_BYTES = 27  # of Ogg, without the sizes of its segments
+FRAMES_BYTES = 16 * 1024  # hold a few frames of any size
+_PADDING = (b"\0", b"\xff")  # of files that were allocated ahead, and of erased flash memory
+_PAGE = b"OggS\0"
+_CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead", b"BBCD", b"PCM     ")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a file from `start` to `stop` (None: to its end) that a demuxer reads by themselves."""
+
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The container, its parts, one but for chains, what its header announces, and the size of the file."""
+
+    container: Container
+    parts: tuple[Part, ...] = (Part(),)
+    announced: Announced = NOTHING
+    size: int = 0
+
+
+def probe(source: Path) -> Probed:
+    """What a file holds; raises Permanent: media_empty, not_media."""
+    size = source.stat().st_size
+    with source.open("rb") as file:
+        offset, container = _begin(file, _behind_tags(file, size))
+        # what says where its samples lie counts from its own beginning
+        whole = Part(offset, size if offset and container == MP4 else None)
+        parts = _links(file, offset) if container == OGG else (whole,)
+        return Probed(container, parts, announced(file, container, offset, size), size)
+
+
+def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:
+    """Where a container begins at `offset` or behind padding and garbage there; raises Permanent(not_media)."""
+    head = _head(file, offset)
+    if (found := _certain(head)) is not None:
+        return offset, found
+    run = _run(file, offset, head[:1]) if head[:1] in _PADDING else 0
+    # the last byte of padding may be the first one of a frame
+    for place in (offset + run, offset + run - 1) if run else ():
+        if (found := _certain(_head(file, place))) is not None:
+            return place, found
+    offset += _frames_behind(file, offset, head)
+    return offset, sniff(_head(file, offset))
+
+
+def _head(file: BinaryIO, offset: int) -> bytes:
+    file.seek(offset)
+    return file.read(HEAD_BYTES)
+
+
+def _certain(head: bytes) -> Container | None:
+    """The container that begins with `head`; two bytes make no MP3 and no AAC, only frames that follow each other do."""
+    try:
+        found = sniff(head)
+    except Permanent:
+        return None
+    return found if found not in (MP3, AAC) or find_frames(head[:FRAMES_BYTES]) == 0 else None
+
+
+def _run(file: BinaryIO, at: int, byte: bytes) -> int:
+    """How often a byte is repeated from `at` on."""
+    file.seek(at)
+    count = 0
+    while block := file.read(HEAD_BYTES):
+        rest = block.lstrip(byte)
+        count += len(block) - len(rest)
+        if rest:
+            break
+    return count
+
+
+def _behind_tags(file: BinaryIO, size: int) -> int:
+    """The first byte behind ID3 and APE tags and zeros; 0 when they leave nothing."""
+    at = 0
+    for _ in range(MAX_TAGS):
+        file.seek(at)
+        head = file.read(32)
+        length = _tag_bytes(head) or (_zeros(file, at) if head[:4] == bytes(4) else 0)
+        if not length:
+            break
+        at += length
+    return at if at < size else 0
+
+
+def _tag_bytes(head: bytes) -> int:
+    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
+        length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        return 10 + length + (10 if head[5] & 0x10 else 0)
+    if head[:8] == b"APETAGEX" and len(head) >= 24:
+        return 32 + int.from_bytes(head[12:16], "little")
+    return 0
+
+
+def _zeros(file: BinaryIO, at: int) -> int:
+    """How many zeros lie at `at` that are padding."""
+    count = _run(file, at, b"\0")
+    # an MP4 box begins with its size, and that with zeros
+    for size_zeros in range(1, 4):
+        file.seek(at + count - size_zeros)
+        if count >= size_zeros and file.read(8)[4:] in MP4_BOXES:
+            return count - size_zeros
+    return count
+
+
+def _frames_behind(file: BinaryIO, offset: int, head: bytes) -> int:
+    """How far behind `offset` frames follow one another; 0 when nowhere within SEARCH_BYTES or when it is a text."""
+    if text_kind(head) is not None:
+        return 0
+    file.seek(offset)
+    return find_frames(file.read(SEARCH_BYTES)) or 0
+
+
+def _links(file: BinaryIO, offset: int) -> tuple[Part, ...]:
+    """The links of a chain of Ogg streams: each begins with the first pages of its streams, one beside the other.
+
+    A demuxer takes what follows for more of the same, even where it is another codec.
+    """
+    starts, end = [offset], -1
+    for page, length in _first_pages(file, offset):
+        if page not in (offset, end):
+            starts.append(page)
+        end = page + length
+        if len(starts) == MAX_LINKS:
+            break
+    stops = [*starts[1:], None]
+    return tuple(Part(start, stop) for start, stop in zip(starts, stops, strict=True))
+
+
+def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
+    """Where the pages of Ogg lie with which streams begin, and how long they are."""
+    at = start
+    file.seek(at)
+    while len(block := file.read(BLOCK_BYTES)) > PAGE_HEADER_BYTES:
+        found = block.find(_PAGE)
+        while 0 <= found <= len(block) - PAGE_HEADER_BYTES:
+            header = block[found : found + PAGE_HEADER_BYTES]
+            # the first of a stream, at no time, number 0
+            if header[5] & 2 and not any(header[6:14]) and not any(header[18:22]):
+                yield from _first_page(file, at + found, header[26])
+            found = block.find(_PAGE, found + 1)
+        at += len(block) - PAGE_HEADER_BYTES + 1
+        file.seek(at)
+
+
+def _first_page(file: BinaryIO, page: int, segments: int) -> Iterator[tuple[int, int]]:
+    """The page with its length, if a codec is named that is known: damage makes no stream."""
+    file.seek(page + PAGE_HEADER_BYTES)
+    body = file.read(segments + 8)
+    if body[segments:].startswith(_CODECS):
+        yield page, PAGE_HEADER_BYTES + segments + sum(body[:segments])

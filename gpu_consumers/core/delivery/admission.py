@@ -1,0 +1,95 @@
+"""When a partition may be read: back-pressure with hysteresis, and the due times of retried records."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from schemas.wire.headers import NOT_BEFORE, Headers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """Stop at `high`, go on at `low`; the distance keeps a partition from being paused for every record."""
+
+    high: int
+    low: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+
+
+@dataclass(slots=True)
+class Valve:
+    """Remembers on which side of the watermarks a level is."""
+
+    marks: Watermarks
+    closed: bool = False
+
+    def update(self, level: int) -> bool:
+        """Whether reading must rest at this level."""
+        self.closed = level > self.marks.low if self.closed else level >= self.marks.high
+        return self.closed
+
+
+# undecoded records are small: a long look-ahead costs little, while a pause costs a refetch of up to half a second
+RECORDS = Watermarks(high=2_000, low=1_000)
+RECORD_BYTES = Watermarks(high=64_000_000, low=32_000_000)
+# records finished above one that is not: packing their bitmap takes 40 ms, and one of half a million is not read again
+DONE_AHEAD = Watermarks(high=100_000, low=50_000)
+METADATA_CHARACTERS = Watermarks(high=3_000, low=1_500)  # a commit may carry 4,095
+
+
+@dataclass(slots=True)
+class GroupGate:
+    """Whether the whole group rests, because enough is in flight by number or by bytes."""
+
+    records: Valve = field(default_factory=lambda: Valve(RECORDS))
+    bytes: Valve = field(default_factory=lambda: Valve(RECORD_BYTES))
+
+    def update(self, records: int, size: int) -> bool:
+        """Whether reading must rest with so many records of so many bytes in flight."""
+        return any((self.records.update(records), self.bytes.update(size)))
+
+
+@dataclass(slots=True)
+class PartitionGate(Generic[T]):
+    """Why one partition rests; the two reasons are separate, so that lifting one never lifts the other."""
+
+    metadata: Valve = field(default_factory=lambda: Valve(METADATA_CHARACTERS))
+    done: Valve = field(default_factory=lambda: Valve(DONE_AHEAD))
+    held: deque[tuple[float, T]] = field(default_factory=deque)
+
+    def paused(self, group_full: bool) -> bool:
+        """Whether the partition must not be read now."""
+        return group_full or self.metadata.closed or self.done.closed or bool(self.held)
+
+    def committed(self, characters: int, done: int) -> None:
+        """So long was the metadata of a commit, with so many records finished above its base."""
+        self.metadata.update(characters)
+        self.done.update(done)
+
+    def hold(self, item: T, due: float) -> None:
+        """Keep a record that came before its time (Unix seconds); one fixed delay a topic keeps them in due order."""
+        self.held.append((due, item))
+
+    def release(self, now: float) -> Iterator[T]:
+        """What has fallen due at `now` (Unix seconds)."""
+        while self.held and self.held[0][0] <= now:
+            yield self.held.popleft()[1]
+
+
+def due_at(headers: Headers, written: float, now: float, longest: float) -> float:
+    """When a retried record falls due (Unix seconds): its header, but at most `longest` seconds after it was `written`.
+
+    Absent and malformed headers mean at once. A thousand records of a stranger hold up those behind them no longer than
+    one: they are polled as they are released, and a limit that began there would begin anew with each. A
+    timestamp from the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
+    """
+    text = headers.get(NOT_BEFORE, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        return now
+    return min(int(text) / 1000, min(written, now) + longest)

@@ -1,0 +1,190 @@
+"""What becomes of an error: a failed result, a later attempt, a dead letter, or the end of the process."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gpu_consumers.core.delivery.messages import Delivery, Emission, Job
+from schemas.errors import (
+    Cancelled,
+    ErrorKind,
+    Fatal,
+    InvalidEvent,
+    NotAllowedYet,
+    Permanent,
+    Poison,
+    ScribeError,
+    SourceFailed,
+    Transient,
+)
+from schemas.events import Audio, JobResult, Outcome, TranscriptReady
+from schemas.requests.limits import cut, slim_request
+from schemas.retry import Retry, RetryPolicy
+from schemas.topics import RESULTS, dlq_topic
+from schemas.wire import rejected_events
+from schemas.wire.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers
+from schemas.wire.records import Record
+
+MAX_KEY_BYTES = 1000
+
+# after these a CUDA context is lost: every later call in the process fails, whatever the recording
+STICKY = (
+    "illegal memory access",
+    "device-side assert",
+    "unspecified launch failure",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+)
+
+
+class DeviceLost(Fatal):
+    """The GPU is of no use to this process any more, and the recording that was worked on may be why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What to write instead of the job's own events; `outcome` is a label for metrics.
+
+    `its_own`: it ended so by what the client or the record brought, whatever the outcome is.
+    """
+
+    outcome: str
+    emissions: tuple[Emission, ...] = ()
+    forwards: tuple[Record, ...] = ()
+    its_own: bool = False
+
+    @property
+    def troubled(self) -> bool | None:
+        """Whether it failed by no fault of its own; None when it says nothing about those who worked on it."""
+        if self.its_own:
+            return None
+        if self.outcome == "completed":
+            return False
+        internal = ErrorKind.INTERNAL.value
+        errors = [e.event.error for e in self.emissions if isinstance(e.event, JobResult) and e.event.error is not None]
+        return True if self.outcome == "retried" or any(error.kind == internal for error in errors) else None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more comes of the job here."""
+        return self.outcome != "retried"
+
+
+def classify(error: BaseException) -> ScribeError:
+    """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt.
+
+    The text of an unexpected error stays in the log: it may hold what a client must not see.
+    """
+    # first, for ours quote what clients wrote: no job may choose words that end the process
+    if isinstance(error, ScribeError):
+        return error
+    text = str(error)
+    if any(phrase in text for phrase in STICKY):
+        return DeviceLost(f"the GPU is lost to this process: {text}")
+    return Transient(f"unexpected {type(error).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePolicy:
+    """The rules of one consumer group; topics are arguments so that tests can use their own."""
+
+    group: str
+    results: str = RESULTS
+    retry: RetryPolicy = field(kw_only=True)
+
+    def settle(self, error: ScribeError, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
+        """The end, or the next attempt, of a record that failed with `error`.
+
+        Outage, NotOwner and Fatal are not the record's: asking for them raises ValueError.
+        """
+        match error:
+            case Cancelled() if job is not None:
+                return Settlement("cancelled", emissions=(Emission(self.results, cancelled_result(job, now)),))
+            case InvalidEvent():
+                return self.settle(error.reason, delivery, job, now)
+            case Poison():
+                internal = Permanent("internal", str(error))
+                dead = self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
+                return replace(dead, its_own=True)
+            case Permanent():
+                if job is None:
+                    return self._dead(delivery, error.kind, error.code, error.message)
+                return Settlement("failed", emissions=self._failed(job, error, now))
+            case Transient():
+                again = self._again(error, delivery, job, now)
+                return replace(again, its_own=isinstance(error, SourceFailed | NotAllowedYet))
+        raise ValueError(f"{type(error).__name__} settles no record") from error
+
+    def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:
+        """Where a record goes of which not even a failed result can be written."""
+        return self._dead(delivery, error.kind, error.code, error.message)
+
+    def _again(self, error: Transient, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
+        match self.retry.after(delivery.attempt, now):
+            case Retry(topic, not_before, attempt):
+                headers = retry_headers(delivery.headers, delivery.origin, attempt, not_before, str(error))
+                return Settlement("retried", forwards=(Record(topic, delivery.key, delivery.value, headers),))
+            case exhausted:
+                given_up = Permanent("retries_exhausted", f"{exhausted.attempts} attempts, the last: {error}")
+                emissions = self._failed(job, given_up, now)
+                return self._dead(delivery, given_up.kind, given_up.code, given_up.message, emissions)
+
+    def quarantine(self, delivery: Delivery, job: Job, now: datetime) -> Settlement:
+        """The end of a record that ended every process that worked on it."""
+        killed = Permanent("quarantined")
+        dead = self._dead(delivery, "poison", killed.code, killed.message, self._failed(job, killed, now))
+        return replace(dead, outcome="quarantined", its_own=True)
+
+    def _dead(
+        self, delivery: Delivery, kind: str, code: str, message: str, emissions: tuple[Emission, ...] = ()
+    ) -> Settlement:
+        headers = dead_letter_headers(delivery.headers, delivery.origin, self.group, kind, code, message)
+        record = Record(dlq_topic(self.group), delivery.key, delivery.value, headers)
+        return Settlement("dead_lettered", emissions=emissions, forwards=(record,))
+
+    def _failed(self, job: Job | None, error: Permanent, now: datetime) -> tuple[Emission, ...]:
+        return () if job is None else (Emission(self.results, failed_result(job, error, now)),)
+
+
+def cancelled_result(job: Job, now: datetime) -> JobResult:
+    """The end of a job that nobody wants any more."""
+    return replace(failed_result(job, Permanent("cancelled"), now), outcome=Outcome.CANCELLED, error=None)
+
+
+def failed_result(job: Job, error: Permanent, now: datetime) -> JobResult:
+    """The end of a job that cannot succeed; the same event id however often it is written."""
+    return rejected_events.failed_result(job.request, error, now, _audio(job))
+
+
+def _audio(job: Job) -> Audio | None:
+    return job.event.audio if isinstance(job.event, TranscriptReady) else None
+
+
+def smaller(settlement: Settlement) -> Settlement | None:
+    """The same end in fewer bytes, or None when it has no more to lose.
+
+    First what strangers wrote into results and headers goes, then the value of a dead letter; that of a retry stays.
+    """
+    emissions = tuple(map(_slim_emission, settlement.emissions))
+    forwards = tuple(replace(record, headers=own_headers(record.headers)) for record in settlement.forwards)
+    if (emissions, forwards) == (settlement.emissions, settlement.forwards) and settlement.final:
+        forwards = tuple(map(without_value, forwards))
+    slimmer = replace(settlement, emissions=emissions, forwards=forwards)
+    return None if slimmer == settlement else slimmer
+
+
+def _slim_emission(emission: Emission) -> Emission:
+    return replace(emission, event=slim(emission.event)) if isinstance(emission.event, JobResult) else emission
+
+
+def slim(result: JobResult) -> JobResult:
+    """The same result without the free texts of its request, and with a limit to every other text in it."""
+    request = slim_request(result.request)
+    return replace(result, tenant=request.tenant, request=request, audio=cut(result.audio))
+
+
+def without_value(record: Record) -> Record:
+    """A forwarded record that is itself too large: its origin says where the original bytes lie."""
+    # a key has no limit of its own either
+    kept = replace(record, key=record.key if len(record.key or b"") <= MAX_KEY_BYTES else None)
+    if record.value is None:
+        return kept
+    return replace(kept, value=None, headers={**record.headers, VALUE_OMITTED: str(len(record.value))})

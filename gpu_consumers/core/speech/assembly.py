@@ -1,0 +1,81 @@
+"""What the transcriber heard on each channel, made into one transcript."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gpu_consumers.core.speech.coverage import is_worth_a_warning
+from gpu_consumers.core.speech.merge import named, segments_of
+from schemas.events import Options
+from schemas.transcript import Segment, Transcript, Word
+
+NO_SPEECH = "no speech found"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The words of one channel, in order of their start; `probability` of the language when it was detected.
+
+    `speech`: seconds in which somebody speaks, `uncovered`: those of them without words; None where nobody measured.
+    """
+
+    language: str
+    probability: float | None
+    words: tuple[Word, ...]
+    warnings: tuple[str, ...] = ()
+    speech: float | None = None
+    uncovered: float | None = None
+
+
+def assemble(heard: Sequence[Heard], duration: float, warnings: Sequence[str], options: Options) -> Transcript:
+    """The transcript of a recording of `duration` seconds.
+
+    Several channels are several speakers; one channel has a speaker only if the job says that there is just one.
+    """
+    segments: list[Segment] = []
+    for channel, part in enumerate(heard):
+        speaker = _speaker(channel, len(heard), options)
+        words = tuple(replace(word, speaker=speaker) for word in part.words)
+        segments += segments_of(words, part.language, channel if len(heard) > 1 else None)
+    segments.sort(key=lambda segment: segment.start)
+    main = max(heard, key=lambda part: len(part.words))
+    told = dict.fromkeys(text for part in heard for text in part.warnings)
+    speech, uncovered = _total([part.speech for part in heard]), _total([part.uncovered for part in heard])
+    passed_over = uncovered_warnings(speech, uncovered)
+    return named(
+        Transcript(
+            language=main.language,
+            language_probability=main.probability,
+            duration=duration,
+            segments=tuple(segments),
+            warnings=(*warnings, *told, *passed_over, *(() if segments else (NO_SPEECH,))),
+            speech=speech,
+            uncovered=uncovered,
+        )
+    )
+
+
+def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[str, ...]:
+    """What a reader must know of speech that has no words."""
+    if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
+        return ()
+    return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)
+
+
+def _total(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 3) if known else None
+
+
+def _speaker(channel: int, channels: int, options: Options) -> str | None:
+    if channels > 1:
+        return f"channel {channel}"
+    return "the only one" if _single_speaker(options) else None
+
+
+def _single_speaker(options: Options) -> bool:
+    return options.diarize and 1 in (options.num_speakers, options.max_speakers)
+
+
+def needs_turns(transcript: Transcript, channels: int, options: Options) -> bool:
+    """Whether somebody must find out who speaks when."""
+    return options.diarize and channels == 1 and bool(transcript.segments) and not _single_speaker(options)

@@ -1,0 +1,54 @@
+"""Speech that no word covers: what a model passed over, found by comparing where somebody speaks with what was heard. Pure.
+
+Times in seconds, regions in samples.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gpu_consumers.core.speech.vad_windows import Region
+from schemas.transcript import Word
+
+LEAST_SECONDS = 1.0  # what is shorter is a breath, a laugh, or the edge of a word
+TOUCHING_SECONDS = 0.1  # regions so close are one
+WARN_SECONDS, WARN_PART = 3.0, 0.05  # speech without words beyond both of these is worth a warning
+
+
+def gaps(regions: Iterable[Region], words: Iterable[Word], rate: int) -> tuple[Region, ...]:
+    """The stretches of at least LEAST_SECONDS that lie in `regions` and in no word, in order of time."""
+    spoken = sorted(words, key=lambda word: word.start)
+    least = int(LEAST_SECONDS * rate)
+    return tuple(
+        gap for region in touching(regions, rate) for gap in _without(region, spoken, rate) if gap.length >= least
+    )
+
+
+def touching(regions: Iterable[Region], rate: int) -> list[Region]:
+    """Regions in order of time, those that nearly touch made one."""
+    found: list[Region] = []
+    for region in sorted(regions, key=lambda region: region.start):
+        if found and region.start - found[-1].end <= TOUCHING_SECONDS * rate:
+            found[-1] = Region(found[-1].start, max(found[-1].end, region.end))
+        else:
+            found.append(region)
+    return found
+
+
+def seconds_of(regions: Iterable[Region], rate: int) -> float:
+    """How long they are together."""
+    return sum(region.length for region in regions) / rate
+
+
+def is_worth_a_warning(uncovered: float, speech: float) -> bool:
+    """Whether a reader must know that so many seconds of speech have no words."""
+    return uncovered > WARN_SECONDS and uncovered > WARN_PART * speech
+
+
+def _without(region: Region, words: Sequence[Word], rate: int) -> Iterator[Region]:
+    at = region.start
+    for word in words:
+        start, end = round(word.start * rate), round(word.end * rate)
+        if end <= at or start >= region.end:
+            continue
+        yield Region(at, max(at, start))
+        at = max(at, end)
+    yield Region(at, max(at, region.end))

@@ -1,0 +1,1 @@
+"""Engines behind two protocols: Transcriber and Diarizer, their models and their checkpoints."""

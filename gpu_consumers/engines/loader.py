@@ -1,0 +1,184 @@
+"""Models from the registry into this process: files checked, device chosen, loaded at first use, tried out."""
+
+import gc
+import hashlib
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from gpu_consumers.core.delivery.error_policy import STICKY, DeviceLost
+from gpu_consumers.engines.protocols import Diarizer, Transcriber
+from gpu_consumers.models import hub
+from gpu_consumers.models.errors import Unreachable
+from gpu_consumers.models.store import fetched_folder, files_of, mistakes_in
+from schemas.errors import Fatal, Permanent, ScribeError, Transient
+from schemas.events import ModelInfo
+from schemas.models.registry import ModelEntry, ModelRegistry
+from schemas.settings import GpuSettings, ModelSettings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CHECKPOINTS = ("*.bin", "*.ckpt", "*.pt")  # what torch reads in a folder of pyannote
+BATCH = {"cuda": 16, "cpu": 8}  # windows at once
+
+
+class LoadedEngines:
+    """See engine.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
+
+    Another one is freed when the last job that works with it ends: whoever holds it may go on using it.
+    """
+
+    def __init__(self, registry: ModelRegistry, models: ModelSettings, gpu: GpuSettings) -> None:
+        self._registry = registry
+        self._cache = models.models_cache
+        self._gpu = gpu
+        self._kept: dict[str, Transcriber] = {}
+        self._diarizers: dict[str, Diarizer] = {}
+        self._other: dict[str, Transcriber] = {}  # at most one
+        self._loading = threading.Lock()
+
+    def transcriber(self, name: str) -> Transcriber:
+        """See engine.Engines; only the default may end the process, which cannot work without it."""
+        if name == self._registry.default:
+            return self._once(self._kept, name, self._load_transcriber)
+        with self._loading:
+            if name not in self._other:
+                self._other[name] = _for_a_job(self._registry.models[name], self._load_transcriber)
+            return self._other[name]
+
+    def diarizer(self) -> Diarizer:
+        """See engine.Engines."""
+        return self._once(self._diarizers, self._registry.diarizer, self._load_diarizer)
+
+    def _once(self, loaded: dict[str, T], name: str, load: Callable[[ModelEntry], T]) -> T:
+        if name not in loaded:
+            with self._loading:
+                if name not in loaded:
+                    loaded[name] = load(self._registry.models[name])
+        return loaded[name]
+
+    def _load_transcriber(self, entry: ModelEntry) -> Transcriber:
+        # imported here: a process that only diarizes never holds CTranslate2, and the other way round
+        whisper = importlib.import_module("gpu_consumers.engines.whisper")
+        device = choose_device(self._gpu.device, whisper.cuda_devices() > 0)
+        folder = folder_of(entry, self._cache)
+        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type=entry.compute_type)
+        decoding = whisper.Decoding(
+            batch_size=BATCH[device],
+            languages=entry.languages,
+            takes_prompt=not entry.stand_in,
+            detects_language=entry.detects_language,
+            hears_again=not entry.stand_in,
+        )
+
+        def load() -> Transcriber:
+            self._other.clear()
+            gc.collect()  # what jobs that failed left in cycles holds models too
+            model = whisper.load_transcriber(folder, info, decoding, device, self._gpu.transcribe_workers)
+            model.warm_up()
+            return model  # type: ignore[no-any-return]
+
+        return _tried(entry, device, load)
+
+    def _load_diarizer(self, entry: ModelEntry) -> Diarizer:
+        pyannote = importlib.import_module("gpu_consumers.engines.pyannote_diarizer")
+        device = choose_device(self._gpu.device, pyannote.cuda_available())
+        folder = folder_of(entry, self._cache)
+        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type="float32")
+        for checkpoint in unpinned_checkpoints(entry, folder):
+            pyannote.check_harmless(checkpoint)
+
+        def load() -> Diarizer:
+            model = pyannote.load_diarizer(folder, info, device)
+            model.warm_up()
+            return model  # type: ignore[no-any-return]
+
+        return _tried(entry, device, load)
+
+
+def _for_a_job(entry: ModelEntry, load: Callable[[ModelEntry], T]) -> T:
+    """A model that one job wants: what is wrong with it is that job's end, or its next attempt, and not the process's."""
+    try:
+        return load(entry)
+    except Fatal as error:
+        if any(phrase in str(error) for phrase in STICKY):
+            raise DeviceLost(str(error)) from error
+        log.exception("model %s cannot be used here", entry.name)
+        if _out_of_memory(error.__cause__):
+            raise Transient(f"no memory for model '{entry.name}' beside those in use") from error
+        raise Permanent("internal", f"model '{entry.name}' cannot be used on this machine") from error
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error)
+
+
+def _tried(entry: ModelEntry, device: str, load: Callable[[], T]) -> T:
+    began = time.monotonic()
+    try:
+        model = load()
+    except ScribeError:
+        raise
+    # the libraries raise RuntimeError, ValueError, OSError and more for a device or a folder that does not fit
+    except Exception as error:
+        raise Fatal(f"model '{entry.name}' does not run on {device}: {error}") from error
+    log.info("model %s is ready on %s after %.1f s", entry.name, device, time.monotonic() - began)
+    return model
+
+
+def choose_device(wanted: str, available: bool) -> str:
+    """`cuda` or `cpu`; raises Fatal when a GPU is asked for and there is none."""
+    if wanted == "cuda" and not available:
+        raise Fatal("SCRIBE_DEVICE is cuda, but no GPU is found; set it to auto or cpu")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
+    """Where the files of a model lie; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
+    if entry.path is not None:
+        if not entry.path.is_dir():
+            raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")
+        return entry.path
+    if entry.wheels:
+        return _fetched_before(entry, cache)
+    if folder := hub.cached_folder(entry, cache):
+        return folder
+    log.info("model %s: fetching %s", entry.name, entry.source)
+    try:
+        return hub.fetched_folder(entry, cache)
+    except Unreachable as error:
+        raise Transient(str(error)) from error
+
+
+def _fetched_before(entry: ModelEntry, cache: Path | None) -> Path:
+    folder = fetched_folder(entry, cache)
+    if not folder.is_dir():
+        raise Fatal(
+            f"model '{entry.name}' is not on this machine ({folder}): run `scribe-gpu models fetch {entry.name}`"
+        )
+    return folder
+
+
+def checked_digest(entry: ModelEntry, folder: Path) -> str:
+    """One sha256 over all files of a model; raises Fatal when one is not the one that the registry pins."""
+    found = files_of(folder)
+    if mistakes := mistakes_in(entry, found):
+        raise Fatal(f"model '{entry.name}': {mistakes[0]}")
+    return digest_of_all(found)
+
+
+def digest_of_all(files: Mapping[str, str]) -> str:
+    """One digest for a set of files with theirs."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
+    """Files that torch would unpickle and for whose content nobody vouches in the registry."""
+    found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
+    return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)

@@ -1,0 +1,97 @@
+"""What an engine is: samples in, words or turns out; nothing here knows which library does it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.merge import Turn
+from schemas.events import ModelInfo, Task
+
+SAMPLE_RATE = 16_000  # Hz, of all decoded audio
+
+Samples = npt.NDArray[np.float32]  # [samples] of one channel, or [samples, channels], within -1 .. 1
+Progress = Callable[[float], None]
+"""Told how many seconds of audio are done; may raise (NotOwner) to stop the work."""
+
+
+Part = TypeVar("Part")
+
+
+class Checkpoints(Protocol):
+    """How far the work on a long recording came, kept where the next process finds it; gpu_consumers.engines.checkpoints has them."""
+
+    seconds: float
+    """Of audio, at most so much is worked on in one go."""
+    every: float
+    """Of audio, after so much something is kept, so at most so much is done again after a crash."""
+
+    def find(self, read: Callable[[bytes], Part | None], /) -> list[Part]:
+        """What was kept, in order, up to the first one that `read` does not know; raises Outage."""
+
+    def keep(self, part: bytes) -> None:
+        """What was done since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a recording is to be transcribed; `language` None means that the model shall find out."""
+
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    hotwords: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerBounds:
+    """What is known about the number of speakers; `exactly` overrides the others."""
+
+    exactly: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+class Transcriber(Protocol):
+    """A loaded speech-to-text model; may be used from several threads."""
+
+    info: ModelInfo
+
+    def transcribe(
+        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> Heard:
+        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory.
+
+        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        """
+
+
+class Diarizer(Protocol):
+    """A loaded speaker diarization; may be used from several threads."""
+
+    info: ModelInfo
+
+    def diarize(
+        self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> tuple[Turn, ...]:
+        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start.
+
+        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        """
+
+
+class Engines(Protocol):
+    """The models of this process, loaded when they are first asked for."""
+
+    def transcriber(self, name: str) -> Transcriber:
+        """The model of a registry entry, which the caller gives up when its job ends.
+
+        Raises Transient while it cannot be fetched or finds no memory, Permanent(internal) when this machine cannot
+        use it, Fatal when the whole process cannot work without it.
+        """
+
+    def diarizer(self) -> Diarizer:
+        """The diarizer of this service."""

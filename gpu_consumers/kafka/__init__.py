@@ -1,0 +1,1 @@
+"""Kafka as the GPU consumers use it: partitions, transactions, topics of orders, progress."""

@@ -1,0 +1,58 @@
+"""Where the result of a job goes: to the topic of all results, or to another one that a replay names in a header."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from schemas.errors import Permanent
+from schemas.events import JobResult
+from schemas.topics import may_take_results
+from schemas.wire.headers import REPLAY_ID, RESULTS_TO, Headers
+from schemas.wire.records import Record
+
+REMEMBERED_SECONDS = 60.0
+REPLAY_ID_CHARS = 36
+
+
+class Destinations:
+    """May be used from several threads; `exists` says whether the broker has a topic and raises Outage."""
+
+    def __init__(self, exists: Callable[[str], bool] = lambda _: False) -> None:
+        self._exists = exists
+        self._known: dict[str, float] = {}
+
+    def refusal(self, headers: Headers) -> Permanent | None:
+        """Why the job of a record can have no result, None when it can: a topic that is missing would stop all others."""
+        name = headers.get(RESULTS_TO)
+        if name is None or self._is_there(name):
+            return None
+        return unwritable(name)
+
+    def forget(self) -> None:
+        """Ask for every topic anew: one that was there may be gone."""
+        self._known.clear()
+
+    def _is_there(self, name: str) -> bool:
+        if not may_take_results(name):
+            return False
+        if time.monotonic() - self._known.get(name, -REMEMBERED_SECONDS) < REMEMBERED_SECONDS:
+            return True
+        if not self._exists(name):
+            return False
+        self._known[name] = time.monotonic()
+        return True
+
+
+def unwritable(name: str) -> Permanent:
+    """Why a job ends whose result no topic takes."""
+    return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
+
+
+def directed(record: Record, event: object, headers: Headers) -> Record:
+    """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
+    topic = headers.get(RESULTS_TO)
+    if topic is None:
+        return record
+    told = {RESULTS_TO: topic, REPLAY_ID: headers.get(REPLAY_ID, "")[:REPLAY_ID_CHARS]}
+    target = topic if isinstance(event, JobResult) else record.topic
+    return replace(record, topic=target, headers={**record.headers, **told})

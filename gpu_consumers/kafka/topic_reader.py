@@ -1,0 +1,159 @@
+"""Follows a topic of orders: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from producers.kafka.publisher import client_log
+from producers.kafka.unreadable_batches import UnreadableBatches, is_unreadable, reading_config
+from schemas.errors import Outage, Permanent, Poison
+from schemas.events import Event
+from schemas.settings import KafkaSettings
+from schemas.wire.serde import Serde
+
+E = TypeVar("E", bound=Event)
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 30.0  # between two looks for new partitions
+PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
+AGAIN_SECONDS = 5.0  # after an error that nobody thought of
+MOST_BREAKS = 10  # of the reader at one record, until that is left out
+
+
+class TopicFollower(Generic[E]):
+    """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, stops nobody."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        serde: Serde,
+        topic: str,
+        event: type[E],
+        take: Callable[[E], None],
+        worker: str,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._serde = serde
+        self._topic = topic
+        self._event = event
+        self._give = take
+        self._look_seconds = look_seconds
+        self._client_id = f"{worker}.{topic}"
+        self._unreadable = UnreadableBatches(settings, self._client_id)
+        self._behind: set[int] = set()  # partitions whose end at the start has not been reached
+        self._known: set[int] = set()
+        self._breaks: Counter[str] = Counter()  # of the reader, by the record at which it broke
+        self._informed = Flag()
+        self._ended = Flag()
+        self._thread = Thread(target=self._follow, name=topic, daemon=True)
+
+    @property
+    def informed(self) -> bool:
+        """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
+        return self._informed.is_set()
+
+    def __enter__(self) -> "TopicFollower[E]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(5.0)
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._read()
+            except Exception:  # whatever it is, the process works on without: what is ordered meanwhile is seen later
+                log.exception("%s is not followed; it is read again in %g s", self._topic, AGAIN_SECONDS)
+                self._informed.clear()
+                self._ended.wait(AGAIN_SECONDS)
+
+    def _read(self) -> None:
+        """All from the beginning, then what comes, until the end."""
+        self._behind, self._known = set(), set()
+        consumer = Consumer(reading_config(self._settings, self._client_id, wait_ms=200), logger=client_log)
+        try:
+            looked_at = -self._look_seconds
+            while not self._ended.is_set():
+                if time.monotonic() - looked_at >= self._look_seconds or not self._known:
+                    looked_at = time.monotonic()
+                    self._look(consumer)
+                if self._known and (message := consumer.poll(0.1)) is not None:
+                    self._take(consumer, message)
+        finally:
+            consumer.close()
+
+    def _look(self, consumer: Consumer) -> None:
+        """Begin to read partitions that are new, from their beginning."""
+        try:
+            found = consumer.list_topics(self._topic, timeout=5.0).topics[self._topic]
+            new = set(found.partitions) - self._known
+            if found.error is not None or not (new or self._known):
+                raise Outage(f"{found.error or 'no partition'}; create it with `scribe topics apply`")
+        except (KafkaException, KeyError, Outage) as error:
+            log.warning("waiting for %s: %s", self._topic, error)
+            self._ended.wait(PAUSE_SECONDS)
+            return
+        if new:
+            self._behind |= set() if self.informed else new
+            self._known |= new
+            consumer.incremental_assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in new])
+
+    def _take(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
+        error = message.error()
+        if error is None:
+            return self._order(message)
+        if is_unreadable(message):
+            return self._pass_over(consumer, message)
+        if error.code() != KafkaError._PARTITION_EOF:
+            return log.warning("%s: %s", self._topic, error.str())
+        self._behind.discard(message.partition() or 0)
+        if not self._behind and not self.informed:
+            log.info("%s is known to its end", self._topic)
+            self._informed.set()
+        return None
+
+    def _pass_over(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
+        """Go on behind a batch that cannot be opened: nobody could ever read the orders in it."""
+        try:
+            if (batch := self._unreadable.detect(message)) is not None:
+                consumer.seek(batch.behind)
+        except Outage as error:
+            log.warning("waiting for %s: %s", self._topic, error)
+
+    def _order(self, message: "Message[Any, Any]") -> None:
+        place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
+        while (value := message.value()) is not None and not self._ended.is_set():
+            try:
+                event = self._serde.decode(value, self._event)
+            except Poison as error:
+                return log.warning("%s is left out: %s", place, error)
+            except Outage as error:
+                log.warning("waiting: %s", error)
+                self._ended.wait(PAUSE_SECONDS)
+                continue
+            # a stranger's bytes: whoever reads all again meets them again, and nothing behind them would ever be known
+            except Exception:  # noqa: BLE001 - whatever a library says about them
+                return log.exception("%s is left out", place)
+            return self._given(event, place)
+        return None
+
+    def _given(self, event: E, place: str) -> None:
+        """Hand an order on; one at which the reader broke again and again is left out, for those behind it."""
+        try:
+            self._give(event)
+        except Permanent as error:
+            log.warning("%s is left out: %s", place, error)
+        except Exception:  # of the reader, whatever it is: most pass by themselves
+            self._breaks[place] += 1
+            if self._breaks[place] < MOST_BREAKS:
+                raise
+            log.exception("%s is left out", place)

@@ -1,0 +1,81 @@
+"""Transcripts too large for a record: kept in the object store, and read back only if they are what was kept."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from schemas.errors import Permanent, Poison
+from schemas.events import ClaimCheck, TranscriptReady
+from schemas.ports import ObjectStore
+from schemas.process.failpoints import failpoint
+from schemas.transcript import Transcript
+from schemas.wire.object_keys import claim_key, claims_prefix
+from schemas.wire.serde import decode_transcript, encode_transcript
+
+MAX_BYTES = 32_000_000  # ten hours of two channels of fast speech, each word with its speaker, are 15.5 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """The transcript that counts, and how it travels: `inline` in the event or `claim` in its place."""
+
+    transcript: Transcript
+    inline: Transcript | None
+    claim: ClaimCheck | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Decides what travels inside an event: `max_inline` bytes of Avro at most."""
+
+    store: ObjectStore
+    max_inline: int
+
+    def enclose(
+        self, transcript: Transcript, tenant: str, job_id: UUID, name: UUID, *, inline: bool = True
+    ) -> Enclosed:
+        """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
+
+        Without `inline` never inside it, however small. What an earlier attempt kept under the same `name` counts: its
+        event may already be on its way.
+        """
+        body = encode_transcript(transcript)
+        if inline and len(body) <= self.max_inline:
+            return Enclosed(transcript, transcript, None)
+        if len(body) > MAX_BYTES:
+            raise Permanent("result_too_large", f"{len(body)} bytes")
+        key = claim_key(tenant, job_id, name)
+        if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
+            with _own():
+                body = self.store.get(key, max_bytes=MAX_BYTES)
+            transcript = decode_transcript(body)
+        failpoint("gpu.after_claim_put")
+        claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        return Enclosed(transcript, None, claim)
+
+    def transcript_of(self, event: TranscriptReady) -> Transcript:
+        """What an event says or points to; raises Poison when it holds neither, Permanent(internal) when that is not there."""
+        if event.transcript is not None:
+            return event.transcript
+        if event.claim_check is None:
+            raise Poison("a TranscriptReady without transcript and claim check")
+        with _own():
+            key = self.store.key(event.claim_check.uri)
+            # what else lies below a tenant, uploads and recordings, are bytes of its choice
+            if not key.startswith(claims_prefix(event.tenant, event.job_id)):
+                raise Permanent("internal", "its key is not one of the job's claims")
+            body = self.store.get(key, max_bytes=min(event.claim_check.size_bytes, MAX_BYTES))
+        if hashlib.sha256(body).hexdigest() != event.claim_check.sha256:
+            raise Permanent("internal", "the transcript in the object store is not the one that was announced")
+        return decode_transcript(body)
+
+
+@contextmanager
+def _own() -> Iterator[None]:
+    """What is wrong with an object of ours is no fault of the client, whose address it is not."""
+    try:
+        yield
+    except Permanent as error:
+        raise Permanent("internal", f"a transcript that was kept cannot be read back: {error.detail}") from error

@@ -1,0 +1,1 @@
+"""The moving parts of a GPU process: poll loop, queue, workers, executor, committer."""

@@ -1,0 +1,265 @@
+"""What is finished waits here until one transaction writes its records and offsets; trouble is repeated or waited for."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from gpu_consumers.core.delivery.messages import Delivery
+from gpu_consumers.core.delivery.offsets import Position, decode
+from gpu_consumers.kafka.partitions import Assignment, OwnedPartition
+from gpu_consumers.kafka.transactional_producer import Aborted, Indefinite, OffsetGroup, TransactionalProducer
+from gpu_consumers.runtime.deduplicator import Duplicates
+from gpu_consumers.runtime.executor import Finished, Task
+from producers.kafka.moved_leaders import committed
+from producers.kafka.publisher import translate
+from schemas.errors import Fatal, Outage
+from schemas.metrics import OUTCOMES, TRANSACTIONS
+
+log = logging.getLogger(__name__)
+INTERVAL = 0.01  # seconds between transactions: closer ones wait for the markers of the one before
+IDLE_INTERVAL = 1.0  # seconds between commits of positions that moved without a result
+MOST_RECORDS = 500
+MOST_BYTES = 8_000_000
+LONGEST_BACKOFF = 5.0
+MANY_FAILURES = 5
+_STALE = KafkaError(KafkaError.ILLEGAL_GENERATION).name()
+REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
+
+
+class Committer:
+    """Owned by the poll thread; never raises for trouble that passes, only Fatal."""
+
+    def __init__(
+        self,
+        group: str,
+        consumer: Consumer,
+        producer: TransactionalProducer,
+        assignment: Assignment,
+        refuse: Callable[[Finished], Finished],
+        duplicates: Duplicates[Task],
+        *,
+        partition_epochs: bool = True,
+        redirect: Callable[[Sequence[Finished]], list[Finished]] = list,
+        deny: Callable[[Finished], Finished] = lambda finished: finished,
+    ) -> None:
+        """`redirect`: lets what waits for a topic that is gone end otherwise; `deny`: what goes to one we may not write. `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
+        self._group = group
+        self._consumer = consumer
+        self._producer = producer
+        self._assignment = assignment
+        self._refuse = refuse
+        self._duplicates = duplicates
+        self._partition_epochs = partition_epochs
+        self._redirect = redirect
+        self._deny = deny
+        self._pending: list[Finished] = []
+        self._unsettled = False  # the last transaction may have been committed
+        self._singly = 0  # so many of what waits go alone, because one of them is too large
+        self._failures = 0
+        self._next_at = 0.0
+        self._idle_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Finished deliveries that are not committed yet."""
+        return len(self._pending)
+
+    @property
+    def failing(self) -> bool:
+        """Whether several commits in a row did not succeed."""
+        return self._failures >= MANY_FAILURES
+
+    def add(self, finished: Finished) -> None:
+        """Take a finished delivery; one of an assignment that has ended is dropped."""
+        if finished.task.partition.owned:
+            self._pending.append(finished)
+        else:
+            self._drop(finished)
+
+    def flush(self, now: float) -> None:
+        """Commit what is due at `now` (monotonic seconds)."""
+        if now < self._next_at:
+            return
+        try:
+            self._flush(now)
+        except (Aborted, Indefinite, Outage) as error:
+            self._failures += 1
+            if self._failures == MANY_FAILURES and self._partition_epochs and _STALE in str(error):
+                log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
+            self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+            log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
+        else:
+            self._failures, self._next_at = 0, time.monotonic() + INTERVAL
+
+    def flush_all(self, seconds: float = REVOKE_SECONDS) -> bool:
+        """Commit all that waits, in place, for at most so many seconds; whether nothing is left."""
+        deadline = time.monotonic() + seconds
+        self._idle_at = 0.0
+        while True:
+            if (pause := self._next_at - time.monotonic()) > 0:
+                time.sleep(min(pause, 0.5))
+            self.flush(time.monotonic())
+            done = not self._pending and not self._failures
+            if done or time.monotonic() > deadline:
+                return done
+
+    def take_marks_back(self, partitions: Sequence[OwnedPartition]) -> None:
+        """Without the producer, which is another's: tell that nothing was begun, where what is committed is what we know."""
+        try:
+            found = self._committed([partition.toppar for partition in partitions])
+            commits = [partition.commit_of(left) for partition in partitions if (left := _left(partition, found))]
+            if commits:
+                self._consumer.commit(offsets=commits, asynchronous=False)
+        except (KafkaException, Outage) as error:
+            log.warning("%s: what was begun stays marked: %s", self._group, error)
+
+    def _flush(self, now: float) -> None:
+        self._drop_lost()
+        idle = now >= self._idle_at
+        announcing = [partition for partition in self._assignment if partition.announcements.due]
+        if not (self._pending or idle or self._unsettled or announcing):
+            return
+        self._settle_unsettled()
+        if self._failures:
+            # librdkafka waits for a topic that is gone as for a broker, with all that is in the same transaction
+            self._pending = self._redirect(self._pending)
+        batch = self._batch()
+        told = {partition: partition.announcements.asked for partition in announcing}
+        positions = self._positions(batch, tuple(self._assignment) if idle else announcing)
+        if positions:
+            self._write(batch, positions)
+        for partition, number in told.items():
+            partition.announcements.tell(number)
+        if idle:
+            self._idle_at = now + IDLE_INTERVAL
+
+    def _drop_lost(self) -> None:
+        pending, self._pending = self._pending, []
+        for finished in pending:
+            self.add(finished)
+
+    def _drop(self, finished: Finished) -> None:
+        OUTCOMES.labels(self._group, "dropped").inc()
+        if finished.job is not None:
+            self._duplicates.ended(finished.job, finished.task, final=False)
+
+    def _settle_unsettled(self) -> None:
+        """After an unknown end: take the id again, which ends the transaction, then see whether it had won."""
+        if not self._producer.is_open:
+            self._producer.open()
+        if not self._unsettled:
+            return
+        partitions = {finished.task.partition for finished in self._pending}
+        committed = self._committed([partition.toppar for partition in partitions])
+        for finished in tuple(self._pending):
+            partition, delivery = finished.task.partition, finished.task.delivery
+            position = committed.get((partition.topic, partition.partition))
+            if position is not None and position.covers(delivery.offset):
+                self._pending.remove(finished)
+                partition.finish([delivery])
+                self._count(finished)
+        self._unsettled = False
+
+    def _committed(self, toppars: Sequence[TopicPartition]) -> dict[tuple[str, int], Position]:
+        if not toppars:
+            return {}
+        try:
+            found = committed(self._consumer, toppars, 5.0)
+        except KafkaException as error:
+            raise translate(error) from error
+        return {
+            (t.topic, t.partition): Position(t.offset, decode(t.offset, t.metadata)) for t in found if t.offset >= 0
+        }
+
+    def _batch(self) -> list[Finished]:
+        if self._singly:
+            return self._pending[:1]
+        size = records = 0
+        for count, finished in enumerate(self._pending):
+            size, records = size + finished.bytes, records + len(finished.records)
+            if count and (size > MOST_BYTES or records > MOST_RECORDS):
+                return self._pending[:count]
+        return list(self._pending)
+
+    def _positions(self, batch: Sequence[Finished], others: Sequence[OwnedPartition]) -> dict[OwnedPartition, Position]:
+        finishing = _by_partition(batch)
+        positions = {p: p.position(finishing.get(p, ())) for p in dict.fromkeys((*finishing, *others))}
+        return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
+
+    def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
+        """Effects and offsets in one transaction; the tracker moves only after it."""
+        records = [record for finished in batch for record in finished.records]
+        try:
+            self._producer.commit(records, self._offset_groups(positions))
+        except Aborted as error:
+            if error.too_large:
+                self._refused(batch, self._refuse)
+            TRANSACTIONS.labels(self._group, "aborted").inc()
+            raise
+        except Fatal as error:
+            # no topic of a stranger's choice ends the process; one of ours does, when its turn comes
+            if not any(finished.elsewhere for finished in batch):
+                raise
+            self._refused(batch, self._deny)
+            TRANSACTIONS.labels(self._group, "aborted").inc()
+            raise Aborted(str(error)) from error
+        except Indefinite:
+            self._unsettled = True
+            TRANSACTIONS.labels(self._group, "indefinite").inc()
+            raise
+        TRANSACTIONS.labels(self._group, "committed").inc()
+        self._applied(batch, positions)
+
+    def _offset_groups(self, positions: dict[OwnedPartition, Position]) -> list[OffsetGroup]:
+        if not self._partition_epochs:
+            commits = tuple(partition.commit_of(position) for partition, position in positions.items())
+            return [OffsetGroup(self._consumer.consumer_group_metadata(), commits)]
+        groups: dict[int, list[OwnedPartition]] = defaultdict(list)
+        for partition in positions:
+            groups[id(partition.metadata)].append(partition)
+        return [
+            OffsetGroup(group[0].metadata, tuple(partition.commit_of(positions[partition]) for partition in group))
+            for group in groups.values()
+        ]
+
+    def _applied(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
+        for finished in batch:
+            self._count(finished)
+        finishing = _by_partition(batch)
+        for partition, position in positions.items():
+            partition.finish(finishing.get(partition, []))
+            partition.committed = position
+            partition.gate.committed(len(position.metadata), len(position.done))
+        del self._pending[: len(batch)]
+        self._singly = max(0, self._singly - len(batch))
+
+    def _refused(self, batch: Sequence[Finished], ended: Callable[[Finished], Finished]) -> None:
+        """Let what the broker never takes end differently, so that it does not stop all others."""
+        if len(batch) == 1:
+            self._pending[0] = ended(batch[0])
+        else:
+            # the broker refuses whole batches, so the guilty one is not known yet
+            self._singly = len(batch)
+
+    def _count(self, finished: Finished) -> None:
+        OUTCOMES.labels(self._group, finished.outcome).inc()
+        if finished.job is not None:
+            self._duplicates.ended(finished.job, finished.task, finished.settlement.final)
+
+
+def _left(partition: OwnedPartition, found: Mapping[tuple[str, int], Position]) -> Position | None:
+    """What is committed of a partition, without marks; None when it is not what we know: to write that would undo it."""
+    position, known = found.get((partition.topic, partition.partition)), partition.committed
+    if position is None or known is None or (position.base, position.done) != (known.base, known.done):
+        return None
+    return partition.without_marks()
+
+
+def _by_partition(batch: Sequence[Finished]) -> dict[OwnedPartition, list[Delivery]]:
+    grouped: dict[OwnedPartition, list[Delivery]] = defaultdict(list)
+    for finished in batch:
+        grouped[finished.task.partition].append(finished.task.delivery)
+    return grouped

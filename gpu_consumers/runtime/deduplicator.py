@@ -1,0 +1,39 @@
+"""The memory of one group's jobs, shared by its workers and its poll thread."""
+
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Generic, TypeVar
+
+from gpu_consumers.core.delivery.first_seen import Firsts, Verdict, key_of
+from gpu_consumers.core.delivery.messages import Job
+
+T = TypeVar("T")
+
+
+class Duplicates(Generic[T]):
+    """`Firsts` for many threads; whoever waited and may be tried again is fetched by the poll thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._firsts: Firsts[T] = Firsts()
+        self._released: SimpleQueue[T] = SimpleQueue()
+
+    def claim(self, job: Job, task: T) -> Verdict:
+        """Whether work on a job may begin."""
+        with self._lock:
+            return self._firsts.claim(key_of(job.request), job.delivery.origin, task)
+
+    def ended(self, job: Job, task: T, final: bool) -> None:
+        """A task is over; `final`: the end of its job was committed."""
+        with self._lock:
+            for waiting in self._firsts.end(key_of(job.request), task, final):
+                self._released.put(waiting)
+
+    def released(self) -> list[T]:
+        """Those that waited and may be tried again, each once."""
+        found: list[T] = []
+        while True:
+            try:
+                found.append(self._released.get_nowait())
+            except Empty:
+                return found

@@ -1,0 +1,1 @@
+"""The HTTP server under the REST shim: connections, limits for clients, what surrounds every request."""

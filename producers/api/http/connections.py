@@ -1,0 +1,310 @@
+"""Connections that wait for their clients: each for a limited time, and all together not so many that others are not served.
+
+uvicorn waits for ever for the head of a request, for its body, and for a client that does not read. Here each of these ends,
+and when there are as many connections as there may be, the one that has waited longest makes room for a new one.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections import OrderedDict
+from enum import StrEnum
+from typing import Any
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from producers.api.http.client_limits import Pace, Patience
+from producers.api.http.protocol import ProblemProtocol, framing_answer
+from producers.api.problems import problem
+from schemas import metrics
+from schemas.errors import Rejected
+
+log = logging.getLogger(__name__)
+_QUIET = logging.getLogger(f"{__name__}.uvicorn")
+_QUIET.setLevel(logging.ERROR)  # it would warn at each request of a stranger that is no HTTP
+HEALTH = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+"""What is answered however many connections there are."""
+_TELL_SECONDS = 60.0
+# who began to wait a moment ago may have sent what we did not read yet: as long as others have waited for longer, they
+# make room, first those that wait for a head, which lose least
+_MOMENT_SECONDS = 0.2
+
+
+class Waits(StrEnum):
+    """What a connection waits for from its client."""
+
+    HEAD = "head"  # of the next request, begun or not
+    BODY = "body"
+    UNREAD = "unread"  # answers that the client does not take
+
+
+class Connections:
+    """All connections of a server, those that wait in the order in which they began to."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.open: set[Connection] = set()
+        self._waiting: dict[Waits, OrderedDict[Connection, None]] = {kind: OrderedDict() for kind in Waits}
+        self._told_at = -_TELL_SECONDS
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def join(self, connection: "Connection") -> None:
+        """Take a new one in: at the cost of one that waits, else for health only, else not at all."""
+        self.open.add(connection)
+        self.wait(connection, Waits.HEAD)
+        self._look_later(connection.loop)
+        at_once = len(self.open) > self.patience.most + self.patience.spare
+        if not self.has_room_for(connection, at_once=at_once) and at_once:
+            connection.give_up("full", Rejected("too_many_connections"))
+
+    def leave(self, connection: "Connection") -> None:
+        """It is closed."""
+        self.open.discard(connection)
+        self.wait(connection, None)
+
+    def has_room_for(self, connection: "Connection", *, at_once: bool = True) -> bool:
+        """Whether there are no more than there may be, also because another one was closed.
+
+        `at_once`: even when none has waited for more than a moment.
+        """
+        return len(self.open) <= self.patience.most or self._make_room(connection, at_once)
+
+    def _make_room(self, newcomer: "Connection", at_once: bool) -> bool:
+        now = newcomer.loop.time()
+        self._tell(now)
+        longest = [found for kind in Waits if (found := self._longest(kind, newcomer)) is not None]
+        patient = [connection for connection in longest if now - connection.pace.since >= _MOMENT_SECONDS]
+        if not patient and not (at_once and longest):
+            return False
+        victim = patient[0] if patient else min(longest, key=lambda connection: connection.pace.since)
+        victim.give_up("room")
+        self.open.discard(victim)
+        return True
+
+    def _longest(self, kind: Waits, newcomer: "Connection") -> "Connection | None":
+        """Who has waited longest for this, but for those who were answered just now and would lose what is still to be sent."""
+        others = (connection for connection in self._waiting[kind] if connection is not newcomer)
+        return next((other for other in others if kind is Waits.UNREAD or not other.has_unsent), None)
+
+    def wait(self, connection: "Connection", kind: Waits | None) -> None:
+        """From now on it waits for this, behind all others that do; None: for nothing."""
+        if connection.waits is not None:
+            self._waiting[connection.waits].pop(connection, None)
+        connection.waits = kind if connection in self.open else None
+        if kind is not None and connection in self.open:
+            self._waiting[kind][connection] = None
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._next_look is None and self.open:
+            self._next_look = loop.call_later(self.patience.look_seconds, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection in tuple(self.open):
+            connection.look(now)
+        self._next_look = None
+        self._look_later(loop)
+
+    def _tell(self, now: float) -> None:
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            log.warning(
+                "%d connections are open: those that wait longest for their clients make room, else new ones are refused"
+                " (SCRIBE_API_MAX_CONNECTIONS, ulimit -n)",
+                len(self.open),
+            )
+
+
+class Connection(ProblemProtocol):
+    """A connection that gives up on its client when it waits too long."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        all_of_them: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.app = self._served
+        self.logger = _QUIET
+        self._all = all_of_them
+        self._patience = all_of_them.patience
+        self.waits: Waits | None = None
+        self.pace = Pace(self.loop.time())
+        self._in_body = False
+        self._unsent = 0
+        self._lingers = False  # closes when the client has read the answer
+        self._unwanted: int | None = None  # bytes of a body that were thrown away after its answer
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody is there."""
+        super().connection_made(transport)
+        self._all.join(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
+        self._all.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        if self.transport.is_closing():
+            return
+        if self._unwanted is not None:
+            self._throw_away(len(data))
+            return
+        if self.waits is Waits.HEAD and not self._head_bytes and self.cycle is not None:
+            self.pace = Pace(self.loop.time())  # a kept connection's next head has its own time
+        if self.waits is Waits.BODY:
+            self._moved(len(data))
+        super().data_received(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which must not change what its request was taken for."""
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A request begins."""
+        self._in_body = True
+        self._wait(Waits.BODY)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        super().on_message_complete()
+        self._in_body = False
+        self._wait_for_what_comes()
+
+    def on_response_complete(self) -> None:
+        """It is answered."""
+        if self._lingers and not self.transport.is_closing():
+            self._linger()
+        super().on_response_complete()
+        self._wait_for_what_comes()
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        super().pause_writing()
+        self._wait(Waits.UNREAD)
+
+    def resume_writing(self) -> None:
+        """It has taken it."""
+        super().resume_writing()
+        self._wait_for_what_comes()
+
+    def look(self, now: float) -> None:
+        """Give up when the client has had its time."""
+        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        if self._unsent:  # also of a connection that is about to be closed
+            if self.waits is not Waits.UNREAD:
+                self._wait(Waits.UNREAD)
+            elif self._unsent < unsent:
+                self._moved(unsent - self._unsent)
+        elif self.transport.is_closing():
+            return
+        elif self.waits is Waits.UNREAD:
+            self._wait_for_what_comes()
+        elif self.waits is Waits.BODY and self._unwanted is None and self._keeps_its_client_waiting():
+            self._wait(Waits.BODY)
+        self._judge(now - self.pace.since)
+
+    def _judge(self, seconds: float) -> None:
+        match self.waits:
+            case Waits.HEAD if seconds > self._patience.head_seconds:
+                begun = Rejected("request_timeout", f"its head took more than {self._patience.head_seconds:g} s")
+                self.give_up("head", begun if self._head_bytes else None)
+            case Waits.BODY if self._unwanted is not None and seconds > self._patience.unwanted_seconds:
+                self.give_up("body")
+            case Waits.BODY if seconds > self._patience.body_seconds:
+                slow = f"less than {self._patience.bytes_per_second:g} bytes a second came of its body"
+                answered = self.cycle.response_started
+                self.give_up("body", None if answered else Rejected("request_timeout", slow))
+            case Waits.UNREAD if seconds > self._patience.unread_seconds:
+                self.give_up("unread")
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether a part of its answers has not left this process."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def give_up(self, reason: str, answer: Rejected | None = None) -> None:
+        """Close, with a last word if there is one to be said."""
+        metrics.HTTP_CONNECTIONS_CUT.labels(reason).inc()
+        self._all.wait(self, None)
+        if self.cycle is not None:  # a handler that reads the body learns of it
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if answer is not None:
+            self.transport.write(framing_answer(answer))
+            self.transport.close()
+        elif self.has_unsent:
+            self._reset()
+        else:
+            self.transport.close()
+
+    def _reset(self) -> None:
+        """Close at once; else the system would go on offering what the client does not take."""
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self.config.loaded_app
+        if scope["path"] not in HEALTH and not self._all.has_room_for(self):
+            metrics.HTTP_CONNECTIONS_CUT.labels("full").inc()
+            app = problem(Request(scope), Rejected("too_many_connections"), Connection="close")
+
+        async def send_all(message: Message) -> None:
+            if self._in_body and self.cycle.scope is scope:
+                if message["type"] == "http.response.start":
+                    self.cycle.keep_alive = False  # the head says so
+                elif not message.get("more_body", False):
+                    self.cycle.keep_alive = self._lingers = True  # uvicorn would close at once
+            await send(message)
+
+        await app(scope, receive, send_all)
+
+    def _linger(self) -> None:
+        """Say that nothing more will be said, and wait a little for the client to read the answer and close.
+
+        Closed at once, with a part of a body on its way, the connection would be reset, and the answer lost.
+        """
+        self._unwanted = 0
+        self.pipeline.clear()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _throw_away(self, size: int) -> None:
+        self._unwanted = (self._unwanted or 0) + size
+        if self._unwanted > self._patience.unwanted_bytes:
+            self.flow.pause_reading()  # who does not look at the answer before all is sent waits until time is over
+
+    def _wait_for_what_comes(self) -> None:
+        if self.flow.write_paused:
+            self._wait(Waits.UNREAD)
+        elif self._in_body or self._unwanted is not None:
+            self._wait(Waits.BODY)
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._all.wait(self, None)  # now the client waits for us
+        else:
+            self._wait(Waits.HEAD)
+
+    def _wait(self, kind: Waits) -> None:
+        self.pace = Pace(self.loop.time())
+        self._all.wait(self, kind)
+
+    def _moved(self, size: int) -> None:
+        if self.waits and self.pace.moved(size, self.loop.time(), self._patience.bytes_per_second):
+            self._all.wait(self, self.waits)
+
+    def _keeps_its_client_waiting(self) -> bool:
+        return self.flow.read_paused or self.cycle.waiting_for_100_continue

@@ -1,0 +1,1 @@
+"""REST operations over jobs and what belongs to them."""

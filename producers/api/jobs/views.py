@@ -1,0 +1,213 @@
+"""What clients read: a job, its progress, its result and its history."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from producers.api.requests.disposition import attachment
+from producers.transcripts.rendering import Format
+from schemas.errors import ERRORS
+from schemas.models.registry import ModelEntry, ModelRegistry
+from schemas.requests.recording_names import recording_name
+from sink.jobs.queries import JobDetail, JobRow
+
+POLL_SECONDS = 2
+
+
+class Progress(BaseModel):
+    """How far a job is, in seconds of audio."""
+
+    done_seconds: float = 0.0
+    total_seconds: float | None = None
+    fraction: float | None = Field(None, ge=0, le=1)
+
+
+class Result(BaseModel):
+    """What a completed job found, without the text."""
+
+    language: str | None
+    language_probability: float | None
+    duration: float | None = Field(description="Of the recording, in seconds.")
+    speech: float | None = Field(description="Seconds in which somebody speaks; null: not measured.")
+    uncovered: float | None = Field(
+        description="Seconds of speech without words; a warning says so when they are many."
+    )
+    speakers: list[str]
+    models: list[dict[str, Any]]
+    timings: dict[str, float]
+    warnings: list[str]
+
+
+class JobFailure(BaseModel):
+    """Why a job failed; `kind` says whose move it is."""
+
+    kind: str
+    code: str
+    message: str
+
+
+class HistoryLine(BaseModel):
+    """A change of a job's state."""
+
+    run: int
+    state: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+class JobSummary(BaseModel):
+    """A job as it stands."""
+
+    job_id: UUID
+    state: str = Field(examples=["queued"])
+    recording_id: str | None
+    name: str | None = Field(
+        description="What the file was called that was uploaded, else the last part of the address.",
+        examples=["call-17.opus"],
+    )
+    run: int
+    attempt: int
+    source: str = Field(description="The address without its query, where signatures live.")
+    options: dict[str, Any]
+    priority: str
+    metadata: dict[str, str]
+    webhook_url: str | None
+    requested_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime | None
+    cancel_requested_at: datetime | None = Field(description="When somebody asked for this run to be stopped.")
+    progress: Progress
+    result: Result | None = None
+    error: JobFailure | None = None
+    links: dict[str, str]
+
+
+class EnhancementLink(BaseModel):
+    """That an enhancement was asked for, and where it is read."""
+
+    enhancement_id: UUID
+    state: str = Field(examples=["completed"])
+    links: dict[str, str]
+
+
+class JobView(JobSummary):
+    """A job and how it came to be so."""
+
+    history: list[HistoryLine]
+    enhancements: list[EnhancementLink]
+
+
+class ModelView(BaseModel):
+    """A model that jobs may name."""
+
+    name: str
+    engine: str
+    default: bool
+    languages: list[str] = Field(description="Empty: all that Whisper knows.")
+    default_language: str | None
+    detects_language: bool
+    translates: bool
+    stand_in: bool = Field(description="A small model for tests, not for real speech.")
+    description: str
+
+
+def job_path(job_id: UUID) -> str:
+    """Where a job is read."""
+    return f"/api/v1/jobs/{job_id}"
+
+
+def enhancement_path(enhancement_id: UUID) -> str:
+    """Where an enhancement is read."""
+    return f"/api/v1/enhanced-ai/{enhancement_id}"
+
+
+def summary(job: JobRow) -> JobSummary:
+    """A job without its history."""
+    return JobSummary(**_fields(job))
+
+
+def view(detail: JobDetail) -> JobView:
+    """A job with its history and what was asked about it later."""
+    lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in detail.history]
+    links = [
+        EnhancementLink(enhancement_id=enhancement, state=state, links={"self": enhancement_path(enhancement)})
+        for enhancement, state in detail.enhancements.items()
+    ]
+    return JobView(**_fields(detail.job), history=lines, enhancements=links)
+
+
+def models(registry: ModelRegistry) -> list[ModelView]:
+    """What a job may name, the default one first."""
+    entries = sorted(registry.transcribers(), key=lambda entry: (entry.name != registry.default, entry.name))
+    return [_model(entry, entry.name == registry.default) for entry in entries]
+
+
+def _fields(job: JobRow) -> dict[str, Any]:
+    request, path = job.request, job_path(job.job_id)
+    completed = job.state == "completed"
+    return {
+        "job_id": job.job_id,
+        "state": job.state,
+        "recording_id": request["recording_id"],
+        "name": name_of(job),
+        "run": job.run,
+        "attempt": job.attempt,
+        "source": request["source"]["uri"],
+        "options": request["options"],
+        "priority": request["priority"],
+        "metadata": request["metadata"],
+        "webhook_url": request["webhook_url"],
+        "requested_at": job.requested_at,
+        "updated_at": job.updated_at,
+        "completed_at": job.completed_at,
+        "expires_at": request["expires_at"],
+        "cancel_requested_at": job.cancel_requested_at if job.cancelled_run >= job.run else None,
+        "progress": _progress(job),
+        "result": Result(**{name: getattr(job, name) for name in Result.model_fields}) if completed else None,
+        "error": JobFailure(**job.error) if job.error else None,
+        "links": {"self": path, "transcript": f"{path}/transcript"} if completed else {"self": path},
+    }
+
+
+def name_of(job: JobRow) -> str | None:
+    """What people call the recording of a job."""
+    source = job.request["source"]
+    return recording_name(source["uri"], source.get("name"))
+
+
+def download_of(job: JobRow, form: Format) -> str:
+    """The Content-Disposition of a job's transcript, called as its recording is."""
+    return attachment(name_of(job) or job.request["recording_id"] or str(job.job_id), str(form))
+
+
+def _progress(job: JobRow) -> Progress:
+    if job.state == "completed":
+        return Progress(done_seconds=job.duration or 0.0, total_seconds=job.duration, fraction=1.0)
+    done, total = job.done_seconds or 0.0, job.total_seconds
+    return Progress(
+        done_seconds=done, total_seconds=total, fraction=min(1.0, max(0.0, done / total)) if total else None
+    )
+
+
+def _model(entry: ModelEntry, default: bool) -> ModelView:
+    return ModelView(
+        name=entry.name,
+        engine=entry.engine,
+        default=default,
+        languages=list(entry.languages),
+        default_language=entry.default_language,
+        detects_language=entry.detects_language,
+        translates=entry.translates,
+        stand_in=entry.stand_in,
+        description=entry.description,
+    )
+
+
+def failure_of(job: JobRow) -> tuple[str, str]:
+    """Code and message of a failed job; a code of a later version counts as `internal`."""
+    error = job.error or {}
+    code = str(error.get("code", "internal"))
+    return (code if code in ERRORS else "internal"), str(error.get("message", ""))

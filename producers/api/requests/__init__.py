@@ -1,0 +1,1 @@
+"""Parts of HTTP requests: media types, forms, queries, cursors, idempotency keys."""

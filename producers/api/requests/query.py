@@ -1,0 +1,97 @@
+"""What stands behind the `?` of an address: only what an operation knows, each once but for lists; and times as they must be written."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
+from urllib.parse import unquote_to_bytes
+
+from fastapi import APIRouter, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import AwareDatetime, BeforeValidator
+
+from producers.api.jobs.bodies import written_flag, written_number, written_time
+from producers.inputs.validation_errors import MAX_FINDINGS, refused
+from schemas.errors import Rejected
+from schemas.models.registry import WHISPER_LANGUAGES
+from schemas.requests.findings import MAX_NAME_CHARS, text_of
+from schemas.requests.nearest import nearest, unknown
+
+Known = Mapping[Callable[..., Any], Mapping[str, bool]]
+"""The parameters of each operation, by its handler, and whether each is a list, which may be there several times."""
+_LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
+
+
+def known_parameters(routers: Iterable[APIRouter]) -> Known:
+    """What each operation of `routers` takes, as the signatures say."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    return {route.endpoint: dict(_names(route.dependant)) for route in routes}
+
+
+def check_parameters(request: Request) -> None:
+    """Raise Rejected for what an operation does not know: passed over, the answer would be another one than was asked for."""
+    if query := request.scope["query_string"]:
+        _check_text(query)
+        known: Known = request.app.state.parameters
+        _check(request.query_params.multi_items(), known[request.scope["endpoint"]])
+
+
+def _check_text(query: bytes) -> None:
+    """Raise Rejected for bytes that are no text: read all the same, they would be the mark for what cannot be read."""
+    if not _is_text(query):
+        wrong = next(pair for pair in query.split(b"&") if not _is_text(pair))
+        name = unquote_to_bytes(wrong.partition(b"=")[0]).decode(errors="replace")
+        raise refused([(("query", name), "is not UTF-8")])
+
+
+def _is_text(encoded: bytes) -> bool:
+    try:
+        unquote_to_bytes(encoded).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Each parameter with whether it is a list, which may be there several times."""
+    yield from ((parameter.alias, _is_list(parameter.field_info.annotation)) for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _names(inner)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def _check(given: Iterable[tuple[str, str]], known: Mapping[str, bool]) -> None:
+    found: list[dict[str, str]] = []
+    for name, times in Counter(name for name, _ in given).items():
+        if len(found) == MAX_FINDINGS:  # to look for what was meant takes its time
+            break
+        if name not in known:
+            found.append({"field": name[:MAX_NAME_CHARS], "message": unknown("parameter", name, known)})
+        elif times > 1 and not known[name]:
+            found.append({"field": name, "message": "is given more than once"})
+    if found:
+        raise Rejected("invalid_request", text_of(found), tuple(found))
+
+
+def known_language(given: str) -> str:
+    """A language that some transcript may be in."""
+    if given not in WHISPER_LANGUAGES:
+        listed = f"must be one of {', '.join(sorted(WHISPER_LANGUAGES))}"
+        raise ValueError(unknown("language", given, WHISPER_LANGUAGES) if nearest(given, WHISPER_LANGUAGES) else listed)
+    return given
+
+
+def _with_plus(value: Any) -> Any:
+    if isinstance(value, str) and _LOST_PLUS.search(value):
+        raise ValueError("has a space where its offset begins: write + as %2B, or the time in UTC with Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(written_time), BeforeValidator(_with_plus)]
+"""A time with its offset; a `+` that is not written as %2B arrives as a space."""
+Number = Annotated[int, BeforeValidator(written_number)]
+Flag = Annotated[bool, BeforeValidator(written_flag)]

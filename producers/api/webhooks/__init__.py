@@ -1,0 +1,1 @@
+"""REST operations over webhook endpoints and deliveries."""

@@ -1,0 +1,1 @@
+"""REST and the object store as the command line reaches them."""

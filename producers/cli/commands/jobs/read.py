@@ -1,0 +1,49 @@
+"""What `scribe watch`, `scribe result` and `scribe models` take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producers.cli.commands.options import JobId
+from producers.transcripts.formats import Format
+from schemas.process.command_line import deferred_to
+
+
+@deferred_to("producers.cli.jobs.read")
+def watch(
+    job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
+) -> None:
+    """Follow a job to its end and print its transcript.
+
+    \b
+    scribe watch 0b7e1d0a-…
+
+    Exit code 0: completed; 2: failed for a reason that the submitter can put right; 1: any other end.
+    """
+
+
+@deferred_to("producers.cli.jobs.read")
+def result(
+    job: JobId,
+    form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
+) -> None:
+    """Print the transcript of a completed job.
+
+    \b
+    scribe result 0b7e1d0a-…
+    scribe result 0b7e1d0a-… --format vtt -o call.vtt
+
+    Without --format, the name of the file tells the form; on a terminal each speaker has a colour.
+    """
+
+
+@deferred_to("producers.cli.jobs.models")
+def models(
+    local: Annotated[
+        bool, typer.Option("--local", help="Read SCRIBE_MODELS_FILE instead of asking the service.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models that jobs may name; the default one comes first."""

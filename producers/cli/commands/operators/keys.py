@@ -1,0 +1,37 @@
+"""What `scribe keys` takes."""
+
+from typing import Annotated
+
+import typer
+
+from producers.cli.commands.options import Json
+from schemas.process.command_line import command_line, deferred_to
+
+app = command_line("Make, list and end API keys; needs SCRIBE_POSTGRES_DSN.")
+
+
+@app.command()
+@deferred_to("producers.cli.operators.keys")
+def create(
+    tenant: Annotated[str, typer.Option(help="Whose jobs the key may submit and read.")],
+    label: Annotated[str, typer.Option(help="A note, such as who has the key.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a key and print it; it is kept as a digest only, so nobody can see it again.
+
+    `export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")`
+    """
+
+
+@app.command("list")
+@deferred_to("producers.cli.operators.keys")
+def list_(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False
+) -> None:
+    """List keys, ended ones too; the keys themselves are not kept."""
+
+
+@app.command()
+@deferred_to("producers.cli.operators.keys")
+def revoke(key_id: Annotated[str, typer.Argument(help="The id that `scribe keys list` shows.")]) -> None:
+    """End a key now, in every process."""

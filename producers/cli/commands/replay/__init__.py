@@ -1,0 +1,1 @@
+"""What the commands over dead letters and replays take."""

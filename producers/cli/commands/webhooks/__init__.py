@@ -1,0 +1,1 @@
+"""What `scribe webhooks` takes."""

@@ -1,0 +1,98 @@
+"""`scribe enhance`: a summary and entities of a job's transcript."""
+
+import sys
+import time
+from typing import Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from producers.cli.clients.ids import job_of
+from producers.cli.clients.rest import RestClient
+from producers.cli.jobs.watching import SHORTEST, next_pause
+from producers.cli.terminal.interruption import telling
+from producers.cli.terminal.json_lines import print_json
+from producers.cli.terminal.tables import add_row, make_table, show_table
+from producers.inputs.id_prefix import IdPrefix
+from producers.messages.plain_text import printable
+from schemas.errors import Outage
+from schemas.events import ENDED
+from schemas.settings import ClientSettings, load
+
+PATIENCE_SECONDS = 600.0
+
+
+def enhance(
+    job: IdPrefix,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    enhancement_id: UUID | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Does `scribe enhance`."""
+    if not (summarize or entities):
+        raise typer.BadParameter("say what is wanted", param_hint="--summarize, --entities")
+    body: dict[str, Any] = {
+        "enable_summarization": summarize,
+        "enable_entity_extraction": entities,
+        **({"llm_model": llm_model} if llm_model else {}),
+        **({"enhancement_id": str(enhancement_id)} if enhancement_id else {}),
+    }
+    with RestClient.open(load(ClientSettings)) as client:
+        job_id = job_of(client, job)
+        asked = client.enhance({"transcription_job_id": str(job_id), **body})
+        goes_on = f"the enhancement goes on; back to it: {_again(job_id, asked)}"
+        with telling(goes_on):
+            try:
+                ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+            except Outage as error:
+                raise Outage(f"{error}; {goes_on}") from error
+    if as_json:
+        print_json(ended)
+    elif watch:
+        print_enhancement(ended, Console())
+    else:
+        sys.stdout.write(f"{ended['enhancement_id']}\n")
+    if ended["state"] == "failed":
+        raise typer.Exit(1)
+
+
+def _again(job: UUID, asked: dict[str, Any]) -> str:
+    """The command that asks the same once more, which is harmless, and waits."""
+    wishes = {"--summarize": asked["enable_summarization"], "--entities": asked["enable_entity_extraction"]}
+    options = [name for name, wanted in wishes.items() if wanted]
+    options += [f"--llm-model {asked['llm_model']}"] if asked["llm_model"] else []
+    return " ".join(["scribe enhance", str(job), *options, f"--watch --enhancement-id {asked['enhancement_id']}"])
+
+
+def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
+    """The enhancement when it has ended; raises Outage when it takes too long."""
+    pause, end = SHORTEST, time.monotonic() + PATIENCE_SECONDS
+    with Console(stderr=True).status("asking the enhanced-AI service"):
+        while time.monotonic() < end:
+            found = client.enhancement(enhancement_id)
+            if found["state"] in ENDED:
+                return found
+            time.sleep(pause)
+            pause = next_pause(pause, changed=False)
+    raise Outage(f"enhancement {enhancement_id} has not ended within {PATIENCE_SECONDS:g} s")
+
+
+def print_enhancement(found: dict[str, Any], console: Console) -> None:
+    """The summary, then a line an entity; or why there is none."""
+    if found["error"]:
+        Console(stderr=True).print(found["error"]["message"], style="red", markup=False)
+        return
+    if found["summary"]:
+        console.print("\n".join(printable(line) for line in found["summary"].splitlines()), markup=False)
+    if found["entities"]:
+        shown = make_table("", "", "")
+        shown.show_header = False
+        for entity in found["entities"]:
+            at = "" if entity["start"] is None else f"{entity['start']:.2f} s"
+            add_row(shown, [at, entity["kind"], entity["text"]])
+        show_table(shown, console)
+    console.print(f"{found['model']}, {found['tokens']} tokens", style="dim", markup=False, highlight=False)

@@ -1,0 +1,61 @@
+"""The end of a job on the command line: its transcript, or its error and an exit code."""
+
+import sys
+from typing import Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from producers.cli.clients.rest import RestClient
+from producers.cli.jobs.speakers import transcript_table
+from producers.cli.jobs.watching import display, follow
+from producers.cli.terminal.interruption import telling
+from producers.cli.terminal.json_lines import print_json as print_json
+from producers.messages.exit_codes import MISTAKE, TROUBLE
+from producers.messages.plain_text import one_line
+from producers.transcripts.rendering import to_txt
+from schemas.errors import ErrorKind, Outage
+from schemas.transcript import Transcript
+
+
+def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
+    """Follow a job on stderr, then print its transcript on stdout; exits with 1 or 2 when it has none."""
+    with telling(goes_on(job_id)), display(Console(stderr=True)) as shown:
+        try:
+            job = follow(client, job_id, shown, may_be_absent=may_be_absent)
+        except Outage as error:
+            raise Outage(f"{error}; {goes_on(job_id)}") from error
+    if as_json:
+        print_json(job)
+    elif job["state"] == "completed":
+        print_transcript(client.transcript(job_id))
+    if job["state"] != "completed":
+        sys.stderr.write("" if as_json else f"{ending(job)}\n")
+        raise typer.Exit(code_of(job))
+
+
+def goes_on(job_id: UUID) -> str:
+    """What is said to somebody who stops watching."""
+    return f"the job goes on; back to it: scribe watch {job_id}; to stop it: scribe cancel {job_id}"
+
+
+def print_transcript(transcript: Transcript) -> None:
+    """In colours on a terminal, as plain lines elsewhere."""
+    console = Console()
+    if console.is_terminal:
+        console.print(transcript_table(transcript))
+    else:
+        sys.stdout.write(to_txt(transcript))
+
+
+def ending(job: dict[str, Any]) -> str:
+    """How a job without transcript ended, in a sentence."""
+    error = job.get("error")
+    return f"Job {job['job_id']} {job['state']}" + (f": {one_line(error['message'])}" if error else ".")
+
+
+def code_of(job: dict[str, Any]) -> int:
+    """2 when the submitter can put it right, else 1."""
+    kind = (job.get("error") or {}).get("kind", ErrorKind.INTERNAL)
+    return TROUBLE if kind == ErrorKind.INTERNAL else MISTAKE

@@ -1,0 +1,48 @@
+"""`scribe watch` and `scribe result`: transcripts, awaited or read."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from producers.cli.clients.ids import job_of
+from producers.cli.clients.rest import RestClient
+from producers.cli.jobs.outcome import print_transcript, watch_to_end
+from producers.inputs.id_prefix import IdPrefix
+from producers.transcripts.formats import Format
+from schemas.settings import ClientSettings, load
+
+
+def watch(job: IdPrefix, as_json: bool) -> None:
+    """Does `scribe watch`."""
+    with RestClient.open(load(ClientSettings)) as client:
+        watch_to_end(client, job_of(client, job), as_json=as_json)
+
+
+def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
+    """Does `scribe result`."""
+    form = form or (form_of(output) if output else None)
+    with RestClient.open(load(ClientSettings)) as client:
+        job_id = job_of(client, job)
+        if form is None:
+            print_transcript(client.transcript(job_id))
+        elif output is None:
+            sys.stdout.write(client.transcript_text(job_id, form))
+        else:
+            _write(output, client.transcript_text(job_id, form))
+
+
+def form_of(path: Path) -> Format:
+    """The form that a file's name asks for; raises BadParameter when it asks for none of ours."""
+    try:
+        return Format(path.suffix.removeprefix(".").lower())
+    except ValueError:
+        known = ", ".join(f".{form}" for form in Format)
+        raise typer.BadParameter(f"'{path.name}' ends with none of {known}: add --format") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--output") from None

@@ -1,0 +1,139 @@
+"""`scribe submit`: a file or an address becomes a job."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import wrap_file
+
+from producers.api.jobs.bodies import JobFields
+from producers.cli.clients.rest import RestClient, Unheard
+from producers.cli.commands.jobs.submit import Via
+from producers.cli.jobs.direct import publish_job
+from producers.cli.jobs.outcome import watch_to_end
+from producers.cli.terminal.interruption import telling
+from producers.cli.terminal.json_lines import print_json, time_text
+from producers.cli.terminal.pairs import pairs_of
+from producers.inputs.validation_errors import invalid
+from schemas.errors import Outage
+from schemas.events import Channels, Priority, Task
+from schemas.requests.recording_names import safe_name
+from schemas.settings import ClientSettings, KafkaAndObjects, load
+
+
+def submit(
+    recording: str,
+    watch: bool,
+    model: str | None,
+    language: str | None,
+    task: Task | None,
+    diarize: bool | None,
+    num_speakers: int | None,
+    min_speakers: int | None,
+    max_speakers: int | None,
+    channels: Channels | None,
+    track: str | None,
+    hotwords: str | None,
+    prompt: str | None,
+    words: bool | None,
+    priority: Priority | None,
+    recording_id: str | None,
+    summarize: bool,
+    entities: bool,
+    llm_model: str | None,
+    webhook_url: str | None,
+    expires_at: datetime | None,
+    metadata: list[str] | None,
+    job_id: UUID | None,
+    engine: str | None,
+    via: Via,
+    tenant: str | None,
+    as_json: bool,
+) -> None:
+    """Does `scribe submit`."""
+    given = {name: value for name, value in locals().items() if name in JobFields.model_fields and value is not None}
+    given |= {"word_timestamps": words} if words is not None else {}
+    given |= {"enable_summarization": True} if summarize else {}
+    given |= {"enable_entity_extraction": True} if entities else {}
+    given |= {"expires_at": time_text(expires_at)} if expires_at is not None else {}
+    given |= {"metadata": pairs_of("--metadata", metadata)} if metadata else {}
+    source = recording if "://" in recording else _file(recording)
+    if (tenant is None) == (via is Via.KAFKA):
+        raise typer.BadParameter("goes with --via kafka, and only with it", param_hint="--tenant")
+    if watch:
+        RestClient(load(ClientSettings)).close()  # what watching lacks is said before there is a job
+    if tenant is not None:
+        published = _publish(source, given, tenant)
+        _after({"job_id": str(published)}, watch, as_json, may_be_absent=True)
+    else:
+        _after(_post(source, given), watch, as_json)
+
+
+def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bool = False) -> None:
+    if watch:
+        sys.stderr.write(f"job {job['job_id']}\n")
+        with RestClient.open(load(ClientSettings)) as client:
+            watch_to_end(client, UUID(job["job_id"]), as_json=as_json, may_be_absent=may_be_absent)
+    elif as_json:
+        print_json(job)
+    else:
+        sys.stdout.write(f"{job['job_id']}\n")
+        sys.stderr.write(f"See it with: scribe watch {job['job_id']}\n")
+
+
+def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+    # an id of our own, so that whoever does not hear of the job can ask, or send it again, and has no second one
+    job_id = given.setdefault("job_id", uuid4())
+    unheard = f"whether there is a job is not known; see: scribe watch {job_id}; to submit it again: --job-id {job_id}"
+    with RestClient.open(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
+        try:
+            return _send(client, source, given)
+        except Unheard as error:
+            raise Outage(f"{error}; {unheard}") from error
+
+
+def _send(client: RestClient, source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(source, str):
+        return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
+    fields = {name: _form(value) for name, value in given.items()}
+    with source.open("rb") as file:
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            return client.upload(file, _name(source), fields)
+        size = source.stat().st_size
+        with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
+            return client.upload(shown, _name(source), fields)
+
+
+def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:
+    try:
+        fields = JobFields.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error, JobFields) from error
+    return publish_job(load(KafkaAndObjects), source, fields, tenant, datetime.now(UTC))
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise typer.BadParameter(f"'{text}' is neither a file nor an address", param_hint="FILE|URL")
+    return path
+
+
+def _name(path: Path) -> str:
+    """As a form can carry it: a file's name may be no text at all."""
+    return safe_name(path.name) or "recording"
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _form(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | bool) else str(value)

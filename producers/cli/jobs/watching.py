@@ -1,0 +1,129 @@
+"""Following a job to its end: polling with back-off, a live bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from uuid import UUID
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from producers.cli.clients.rest import Answered, RestClient
+from schemas.errors import Outage
+from schemas.events import ENDED
+
+SHORTEST, LONGEST, GROWTH = 0.2, 2.0, 1.3
+PATIENCE_SECONDS = 60.0  # for a shim that is away, and for a job that is on its way there over Kafka
+Job = dict[str, Any]
+
+
+class Display(Protocol):
+    """Where the state of a job is shown."""
+
+    def show(self, job: Job) -> None:
+        """The job as it is now."""
+
+    def note(self, text: str) -> None:
+        """Something that keeps us waiting."""
+
+
+def next_pause(pause: float, changed: bool) -> float:
+    """Seconds until the next look: short after a change, then longer and longer."""
+    return SHORTEST if changed else min(LONGEST, pause * GROWTH)
+
+
+def follow(
+    client: RestClient,
+    job_id: UUID,
+    display: Display,
+    *,
+    may_be_absent: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> Job:
+    """The job when it has ended; raises Outage or Answered when it cannot be seen for a minute.
+
+    `may_be_absent`: it was published to Kafka and may not have arrived yet.
+    """
+    seen, pause, last_sight = "", SHORTEST, now()
+    while True:
+        try:
+            job = client.job(job_id)
+        except (Outage, Answered) as error:
+            absent = isinstance(error, Answered) and error.code == "not_found"
+            if now() - last_sight > PATIENCE_SECONDS or not (isinstance(error, Outage) or (absent and may_be_absent)):
+                raise
+            display.note("not seen yet" if absent else "the service is away")
+        else:
+            last_sight, may_be_absent = now(), False
+            display.show(job)
+            if job["state"] in ENDED:
+                return job
+            pause, seen = next_pause(pause, seen != str(job["updated_at"])), str(job["updated_at"])
+        sleep(pause)
+
+
+class Lines:
+    """One line a change, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown = ""
+
+    def show(self, job: Job) -> None:
+        """See Display."""
+        self.note(job["state"])
+
+    def note(self, text: str) -> None:
+        """See Display."""
+        if text != self._shown:
+            self._console.print(text, markup=False, highlight=False)
+            self._shown = text
+
+
+class Bar:
+    """A live progress bar in seconds of audio."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("queued", total=None, amount="")
+
+    def show(self, job: Job) -> None:
+        """See Display."""
+        done, total = job["progress"]["done_seconds"], job["progress"]["total_seconds"]
+        self._progress.update(
+            self._task, description=job["state"], completed=done, total=total, amount=amount(done, total)
+        )
+
+    def note(self, text: str) -> None:
+        """See Display."""
+        self._progress.update(self._task, amount=text)
+
+
+def amount(done: float, total: float | None) -> str:
+    """Seconds of audio done, of all if that is known."""
+    return f"{done:.0f} of {total:.0f} s" if total else ""
+
+
+def done_part(progress: dict[str, Any]) -> str:
+    """How much of a job is done in percent, '' while nobody knows."""
+    fraction = progress["fraction"]
+    return "" if fraction is None else f"{fraction:.0%}"
+
+
+@contextmanager
+def display(console: Console) -> Iterator[Display]:
+    """The display that fits where the console writes to."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[amount]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, expand=True) as progress:
+        yield Bar(progress)

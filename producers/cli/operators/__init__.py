@@ -1,0 +1,1 @@
+"""Commands for operators who can reach the database or Kafka."""

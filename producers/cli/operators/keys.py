@@ -1,0 +1,83 @@
+"""`scribe keys`: API keys of tenants, for operators who can reach the database."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
+from typing import TypeVar
+
+from rich.table import Table
+
+from producers.cli.terminal.json_lines import print_json
+from producers.cli.terminal.tables import add_row, make_table, show_rows
+from producers.messages.absence import Absent
+from producers.messages.patience import waiting_for
+from schemas.errors import Outage
+from schemas.settings import PostgresSettings, load
+from sink.postgres.database import Database, NotMigrated, address_of
+from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
+
+T = TypeVar("T")
+
+
+def create(tenant: str, label: str, as_json: bool) -> None:
+    """Does `scribe keys create`."""
+    key = with_database(lambda database: create_key(database, tenant, label))
+    key_id, _ = parse_key(key) or ("", "")
+    if as_json:
+        print_json({"key": key, "key_id": key_id, "tenant": tenant, "label": label})
+    else:
+        sys.stdout.write(f"{key}\n")
+
+
+def list_(tenant: str | None, as_json: bool) -> None:
+    """Does `scribe keys list`."""
+    keys = with_database(lambda database: list_keys(database, tenant))
+    if as_json:
+        print_json(asdict(key) for key in keys)
+    else:
+        show_rows(_table(keys), "no keys")
+
+
+def revoke(key_id: str) -> None:
+    """Does `scribe keys revoke`."""
+    if not with_database(lambda database: revoke_key(database, key_id)):
+        raise Absent(f"no key '{key_id}' that still works")
+    sys.stdout.write(f"revoked {key_id}\n")
+
+
+def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` on the database of the environment."""
+
+    settings = load(PostgresSettings)
+
+    async def run() -> T:
+        async with AsyncExitStack() as stack:
+            with reaching_database(settings):
+                database = await stack.enter_async_context(Database.open(settings))
+            return await work(database)
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def reaching_database(settings: PostgresSettings) -> Iterator[None]:
+    """Around a first connection: says what is waited for, and where to look when it cannot be had."""
+    where = address_of(settings.postgres_dsn.get_secret_value())
+    with waiting_for(f"PostgreSQL at {where}"):
+        try:
+            yield
+        except NotMigrated:
+            raise
+        except Outage as error:
+            reason = str(error).split(" Is the server running")[0]
+            raise Outage(f"{reason}; is PostgreSQL at {where}? See SCRIBE_POSTGRES_DSN") from error
+
+
+def _table(keys: tuple[KeyInfo, ...]) -> Table:
+    shown = make_table("ID", "TENANT", "LABEL", "CREATED (UTC)", "REVOKED (UTC)", whole=("ID", "TENANT"))
+    for key in keys:
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        add_row(shown, [key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked])
+    return shown

@@ -1,0 +1,1 @@
+"""What is done with jobs and webhooks, through whichever door."""

@@ -1,0 +1,17 @@
+"""The order that stops a job, as a record of the control topic."""
+
+from datetime import datetime
+from uuid import UUID
+
+from schemas.events import JobControl
+from schemas.topics import CONTROL
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde
+
+
+def cancel_record(
+    serde: Serde, job_id: UUID, run: int, tenant: str, *, by: str, source: str, now: datetime, topic: str = CONTROL
+) -> Record:
+    """`by` is the id of a key or the name of an operator, `source` the process that writes it."""
+    order = JobControl(job_id=job_id, run=run, tenant=tenant, by=by, at=now)
+    return record_of(serde, topic, order, source, now)

@@ -1,0 +1,162 @@
+"""From a wish to a job: the record that announces it, and acceptance together with its outbox row in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from producers.jobs.webhooks import check_url
+from producers.kafka.publisher import record_bytes
+from schemas.errors import Poison, Rejected
+from schemas.events import JobRequested, Priority, TenantPolicy
+from schemas.models.registry import ModelRegistry
+from schemas.requests.limits import check_request, mistakes
+from schemas.tenants.permissions import check_host, check_model, may_read, own_key
+from schemas.tenants.quotas import QUEUED
+from schemas.topics import JOBS, JOBS_EXPRESS
+from schemas.wire.headers import TRACESTATE
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde, to_json
+from sink.http.url import Target
+from sink.jobs import queries
+from sink.jobs.queries import Acceptance, JobRow
+from sink.objects.uri import split_uri
+from sink.postgres.database import Database
+
+JOB_TOPICS: Mapping[Priority, str] = {Priority.STANDARD: JOBS, Priority.EXPRESS: JOBS_EXPRESS}
+UPLOAD_SCHEME = "upload://"
+# a request leaves room for the headers and for the events that it travels in later
+MAX_REQUEST_BYTES = 300_000
+# what may differ between two sendings of one request
+_INCIDENTAL = frozenset({"requested_at", "run"})
+# options that came later: left out where nobody uses them, so that requests from before stay the same ones
+_LATER_OPTIONS = frozenset({"track"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The W3C trace context a request came with."""
+
+    parent: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job that stands in the database; `created` is False when it stood there before."""
+
+    job: JobRow
+    created: bool
+
+
+def check(
+    request: JobRequested,
+    policy: TenantPolicy,
+    registry: ModelRegistry,
+    now: datetime,
+    check_address: Callable[[str], Target],
+    key_of: Callable[[str], str],
+) -> None:
+    """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
+
+    `check_address` raises Permanent for an address that may not be called and returns the parts of any other, `key_of`
+    raises it for an s3 address outside of the bucket and returns the key of any other.
+    """
+    check_fields(request)
+    check_model(policy, check_request(request, registry, now).name)
+    check_object(request, policy, key_of)
+    if urlsplit(request.source.uri).scheme in ("https", "http"):
+        check_host(policy, check_address(request.source.uri).host)
+    if request.webhook_url is not None:
+        check_url(request.webhook_url, check_address, "webhook_url")
+
+
+def check_fields(request: JobRequested) -> None:
+    """Raise Rejected with every field that is out of its bounds, named as clients write it."""
+    found = tuple({"field": field.removeprefix("options."), "message": message} for field, message in mistakes(request))
+    if found:
+        raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
+
+
+def check_object(request: JobRequested, policy: TenantPolicy, key_of: Callable[[str], str]) -> None:
+    """Raise Permanent(source_refused) for an s3 address that is neither the tenant's own nor allowed to it."""
+    uri = request.source.uri
+    if urlsplit(uri).scheme != "s3":  # in lower case, however it was written
+        return
+    if may_read(policy, uri):
+        split_uri(uri)
+    else:
+        own_key(request.tenant, uri, key_of)
+
+
+def job_record(
+    serde: Serde,
+    request: JobRequested,
+    source: str,
+    now: datetime,
+    trace: Trace = Trace(),
+    topics: Mapping[Priority, str] = JOB_TOPICS,
+) -> Record:
+    """The record that announces a job; raises Rejected when it is too large for one, or cannot be read again."""
+    record = record_of(serde, topics[request.priority], request, source, now, trace.parent)
+    try:
+        serde.decode(record.value, JobRequested)
+    except Poison as error:
+        raise Rejected("invalid_request", f"it makes no readable event: {error}") from error
+    if (size := record_bytes(record)) > MAX_REQUEST_BYTES:
+        raise Rejected("request_too_large", f"{size} bytes as an event, at most {MAX_REQUEST_BYTES}")
+    if trace.parent and trace.state:
+        record.headers[TRACESTATE] = trace.state
+    return record
+
+
+def fingerprint(request: Mapping[str, Any]) -> bytes:
+    """The digest of all that was asked for in a JobRequested as JSON; an upload counts by its content, not by its name."""
+    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
+    source = {name: value for name, value in asked["source"].items() if name != "name"}
+    if source["uri"].startswith(UPLOAD_SCHEME) and source["sha256"]:
+        source["uri"] = UPLOAD_SCHEME
+    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name) is None}
+    options = {name: value for name, value in asked["options"].items() if name not in unused}
+    text = json.dumps({**asked, "source": source, "options": options}, sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()
+
+
+async def accept(
+    database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
+) -> Accepted | None:
+    """Commit a job and its outbox row, or find the job that the same request made before: one round trip.
+
+    None when `policy`, by which the request was judged, is the tenant's no more. Raises Rejected: conflict when the id
+    belongs to another request, quota_exceeded when more jobs of the tenant would wait for their turn than it allows; and
+    Outage when the database is away.
+    """
+    digest = fingerprint(to_json(request))
+    most, at = (policy.quotas.get(QUEUED), policy.at) if policy else (None, None)
+    acceptance, job = await queries.accept(database, request, digest, record, most_waiting=most, policy_at=at)
+    if acceptance is Acceptance.STALE:
+        return None
+    if acceptance is Acceptance.FULL:
+        raise Rejected("quota_exceeded", f"at most {most}")
+    created = acceptance is Acceptance.ACCEPTED
+    if job is None or not (created or _is_same(job, request, digest)):
+        raise Rejected("conflict", f"job_id {request.job_id}")
+    return Accepted(job, created)
+
+
+async def known(database: Database, request: JobRequested) -> JobRow | None:
+    """The job that the same request made before, None if there is none."""
+    digest = fingerprint(to_json(request))
+    async with database.as_tenant(request.tenant) as connection:
+        job = await queries.find(connection, request.job_id, request.tenant)
+    return job if job is not None and _is_same(job, request, digest) else None
+
+
+def _is_same(job: JobRow, request: JobRequested, digest: bytes) -> bool:
+    if job.fingerprint is not None:
+        return job.fingerprint == digest
+    # it came over Kafka, and its address is kept without the query
+    return fingerprint(job.request) == fingerprint(to_json(request.without_query()))

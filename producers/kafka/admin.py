@@ -1,0 +1,146 @@
+"""Kafka's administration: which topics are there, and making, growing and altering them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package does not say that it exports them
+    AdminClient,
+    AlterConfigOpType,
+    ClusterMetadata,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from producers.kafka.publisher import client_config, options_checked, translate
+from producers.kafka.topic_plan import Alter, Create, Existing, Grow
+from producers.messages.patience import waiting_for
+from schemas.errors import Fatal, Outage, Permanent
+from schemas.settings import KafkaSettings
+
+R = TypeVar("R")
+SECONDS = 10.0
+PATIENCE = (0.5, 1.0, 2.0, 6.5)
+"""Ever longer tries, SECONDS in all."""
+_IMPOSSIBLE = frozenset(
+    {
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+
+
+class TopicAdmin:
+    """Reads and changes topics; methods raise Outage while the broker is away, Fatal when it refuses access."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        # kept for the life of this object: a client that is collected takes its unfinished futures with it
+        # and silent: each call says itself what went wrong
+        with options_checked():
+            config = {**client_config(settings, "scribe-topics"), "log_level": 0, "error_cb": self._note}
+            self._client = AdminClient(config)
+        self._bootstrap = settings.kafka_bootstrap
+        self._trouble = ""
+        self._all_down = False
+
+    def partitions(self, names: Iterable[str]) -> dict[str, int]:
+        """How many partitions each has of the named topics that the broker has."""
+        with waiting_for(f"Kafka at {self._bootstrap}"):
+            topics = self._metadata().topics
+        return {name: len(topics[name].partitions) for name in names if name in topics}
+
+    def _metadata(self) -> ClusterMetadata:
+        """What the brokers know; an address that takes no connection is told of at once, silence after SECONDS."""
+        self._all_down = False
+        for seconds in PATIENCE:
+            try:
+                return self._client.list_topics(timeout=seconds)
+            except KafkaException as error:
+                failed = error
+                self._client.poll(0)  # hears of the connections' troubles
+            if self._all_down:
+                break
+        found = translate(failed)
+        if isinstance(found, Outage):
+            silence = f"Kafka gives no answer within {SECONDS:g} s"
+            found = Outage(f"{self._trouble or silence}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP")
+        raise found from failed
+
+    def _note(self, error: KafkaError) -> None:
+        """What librdkafka has to say of its connections: the reason of each, and that none is left."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._all_down = True
+        elif not self._all_down:
+            self._trouble = f"Kafka does not answer: {error.str()}"
+
+    def ids(self, names: Iterable[str]) -> dict[str, str]:
+        """The ids of those of the named topics that can be told: one that was made anew has another than before."""
+        try:
+            asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
+        except KafkaException as error:
+            raise translate(error) from error
+        found: dict[str, str] = {}
+        for name, future in asked.items():
+            with suppress(Outage, Fatal):
+                found[name] = str(_results({name: future}, str)[name].topic_id)
+        return found
+
+    def existing(self, names: Iterable[str]) -> dict[str, Existing]:
+        """Those of the named topics that the broker has, with their settings."""
+        there = self.partitions(names)
+        if not there:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
+        configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
+        return {name: Existing(count, _values(configs[name])) for name, count in there.items()}
+
+    def create(self, topics: Iterable[Create], replication_factor: int) -> None:
+        """Make topics; one that somebody else made meanwhile is no error. -1: the broker's replication factor."""
+        new = [
+            NewTopic(topic.name, topic.partitions, replication_factor, config=dict(topic.config)) for topic in topics
+        ]
+        if new:
+            _results(self._client.create_topics(new, operation_timeout=SECONDS), str, KafkaError.TOPIC_ALREADY_EXISTS)
+
+    def grow(self, topics: Iterable[Grow]) -> None:
+        """Add partitions; keys move to other partitions."""
+        new = [NewPartitions(topic.name, topic.wants) for topic in topics]
+        if new:
+            _results(self._client.create_partitions(new, operation_timeout=SECONDS), str)
+
+    def alter(self, changes: Iterable[Alter]) -> None:
+        """Change settings, and only those."""
+        entries: dict[str, list[ConfigEntry]] = {}
+        for change in changes:
+            entry = ConfigEntry(change.setting, change.wants, incremental_operation=AlterConfigOpType.SET)
+            entries.setdefault(change.name, []).append(entry)
+        resources = [
+            ConfigResource(ResourceType.TOPIC, name, incremental_configs=items) for name, items in entries.items()
+        ]
+        if resources:
+            _results(self._client.incremental_alter_configs(resources, request_timeout=SECONDS), str)
+
+
+def _results(futures: Mapping[Any, Future[R]], name: Callable[[Any], str], ignored: int | None = None) -> dict[str, R]:
+    results = {}
+    for subject, future in futures.items():
+        try:
+            results[name(subject)] = future.result(timeout=SECONDS + 10)
+        except TimeoutError:
+            raise Outage(f"Kafka ({name(subject)}): no answer within {SECONDS + 10:g} s") from None
+        except KafkaException as error:
+            if error.args[0].code() in _IMPOSSIBLE:
+                raise Permanent("invalid_request", f"{name(subject)}: {error.args[0].str()}") from error
+            if error.args[0].code() != ignored:
+                raise translate(error, name(subject)) from error
+    return results
+
+
+def _values(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:
+    return {name: str(entry.value) for name, entry in entries.items() if entry.value is not None}

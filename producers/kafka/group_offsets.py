@@ -1,0 +1,77 @@
+"""Committed offsets of a consumer group, looked at and moved from outside while none of its processes runs."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from producers.kafka.moved_leaders import committed, watermarks
+from producers.kafka.publisher import client_config, client_log, options_checked, translate
+from schemas.settings import KafkaSettings
+
+SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a group has committed of a partition, None if nothing, and where the partition begins and ends."""
+
+    committed: int | None
+    metadata: str
+    low: int
+    high: int
+
+
+class GroupOffsets:
+    """Of one group; methods raise Outage while the broker is away, Fatal when it refuses access."""
+
+    def __init__(self, settings: KafkaSettings, group: str, consumer: Consumer) -> None:
+        self._settings = settings
+        self._group = group
+        self._consumer = consumer
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: KafkaSettings, group: str) -> Iterator["GroupOffsets"]:
+        """On the broker of the settings; never a member of the group."""
+        # a monitor that waits for transactions of a busy group would wait for ever
+        options = {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",
+            "log_level": 0,
+        }
+        with options_checked():
+            consumer = Consumer({**client_config(settings, "scribe-cli"), **options}, logger=client_log)
+        with closing(consumer):
+            yield cls(settings, group, consumer)
+
+    def members(self) -> int:
+        """How many processes are in the group at the moment."""
+        with _translated(), options_checked():
+            admin = AdminClient({**client_config(self._settings, "scribe-cli"), "log_level": 0})
+        with _translated():
+            return len(admin.describe_consumer_groups([self._group])[self._group].result(timeout=SECONDS).members)
+
+    def position(self, topic: str, partition: int) -> Position:
+        """Where the group stands in a partition that there is."""
+        asked = TopicPartition(topic, partition)
+        with _translated():
+            low, high = watermarks(self._consumer, asked, SECONDS)
+            (found,) = committed(self._consumer, [asked], SECONDS)
+        return Position(found.offset if found.offset >= 0 else None, found.metadata or "", low, high)
+
+    def commit(self, topic: str, partition: int, offset: int, metadata: str) -> None:
+        """Set what is committed; the broker refuses it while the group has members."""
+        with _translated():
+            self._consumer.commit(offsets=[TopicPartition(topic, partition, offset, metadata)], asynchronous=False)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise translate(error) from error

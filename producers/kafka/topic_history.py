@@ -1,0 +1,167 @@
+"""What topics hold, read from a time or a place up to the ends that they have at the start, in no group."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from producers.kafka.admin import TopicAdmin
+from producers.kafka.moved_leaders import ask_again, watermarks
+from producers.kafka.publisher import client_log, headers_of, options_checked, translate
+from producers.kafka.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, is_unreadable, reading_config
+from schemas.errors import Outage
+from schemas.requests.limits import LATEST
+from schemas.settings import KafkaSettings
+from schemas.wire.headers import UNREADABLE, Origin
+
+SECONDS = 15.0  # without anything new before the broker counts as away
+BATCH = 500
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record and where it lies; `at` is its timestamp, `unreadable` why it has no other contents than that."""
+
+    place: Origin
+    at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str] = field(default_factory=dict)
+    unreadable: str | None = None
+
+
+class History:
+    """Reads committed records of topics; nobody else notices. Belongs to one thread; methods raise Outage and Fatal."""
+
+    def __init__(self, settings: KafkaSettings, consumer: Consumer) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._unreadable = UnreadableBatches(settings, "scribe-cli")
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: KafkaSettings) -> Iterator["History"]:
+        """A reader on the broker of the settings."""
+        config = reading_config(settings, "scribe-cli", fetch_bytes=BULK_FETCH_BYTES)
+        with options_checked():
+            consumer = Consumer({**config, "log_level": 0}, logger=client_log)
+        with closing(consumer):
+            yield cls(settings, consumer)
+
+    def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[Stored]:
+        """Every readable record that the topics hold now, those of `since` and later if it is given; in order by partition."""
+        found = self._up_to(self._ranges(topics, since))
+        yield from (record for record in found if record.unreadable is None)
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; 0 when there is no such topic."""
+        return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)
+
+    def at(self, place: Origin) -> Stored | None:
+        """The record that lies at a place, if only as unreadable; None when it is over or was never there."""
+        if not 0 <= place.partition < self.partitions(place.topic):
+            return None
+        low, high = self._watermarks(place.topic, place.partition)
+        if not low <= place.offset < high:
+            return None
+        found = self._up_to({(place.topic, place.partition): (place.offset, place.offset + 1)})
+        return next((record for record in found if record.place == place), None)
+
+    def _ranges(self, topics: Sequence[str], since: datetime | None) -> dict[tuple[str, int], tuple[int, int]]:
+        """First offset and end of each partition that has something to read."""
+        there = TopicAdmin(self._settings).partitions(topics)
+        if missing := [topic for topic in topics if topic not in there]:
+            raise Outage(f"Kafka has no topic {', '.join(missing)}; create it with `scribe topics apply`")
+        places = [(topic, partition) for topic in topics for partition in range(there[topic])]
+        found = {place: self._watermarks(*place) for place in places}
+        for place, first in self._offsets_at(places, since).items():
+            low, high = found[place]
+            found[place] = (high if first < 0 else max(low, first), high)
+        return {place: (low, high) for place, (low, high) in found.items() if low < high}
+
+    def _offsets_at(self, places: Sequence[tuple[str, int]], since: datetime | None) -> Mapping[tuple[str, int], int]:
+        if since is None:
+            return {}
+        at = int(since.timestamp() * 1000)
+        asked = [TopicPartition(topic, partition, at) for topic, partition in places]
+        with _translated():
+            found = ask_again(lambda left: self._consumer.offsets_for_times(asked, timeout=left), SECONDS)
+        return {(p.topic, p.partition): p.offset for p in found}
+
+    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        with _translated(topic):
+            return watermarks(self._consumer, TopicPartition(topic, partition), SECONDS)
+
+    def _up_to(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[Stored]:
+        ends = {place: high for place, (_, high) in ranges.items()}
+        self._consumer.assign([TopicPartition(*place, low) for place, (low, _) in ranges.items()])
+        news = time.monotonic()
+        while ends:
+            if time.monotonic() - news > SECONDS:
+                raise Outage(f"Kafka: nothing came of {min(ends)[0]} within {SECONDS:g} s")
+            messages = self._consumer.consume(BATCH, timeout=0.2)
+            for message in messages:
+                place = (message.topic() or "", message.partition() or 0)
+                if is_unreadable(message):
+                    yield from self._passed_over(message, ranges, ends)
+                    continue
+                if _is_end(message):
+                    ends.pop(place, None)
+                    continue
+                offset, end = message.offset() or 0, ends.get(place, 0)
+                if offset < end:
+                    yield _stored(message)
+                if offset >= end - 1:
+                    ends.pop(place, None)
+            # looked at here, for whoever takes the records may take long for each
+            news = time.monotonic() if messages else news
+        self._consumer.unassign()
+
+    def _passed_over(
+        self,
+        message: "Message[Any, Any]",
+        ranges: Mapping[tuple[str, int], tuple[int, int]],
+        ends: dict[tuple[str, int], int],
+    ) -> Iterator[Stored]:
+        """What there is to be told of a batch that cannot be opened; reading goes on behind it."""
+        place = message.topic() or "", message.partition() or 0
+        if place not in ends or (batch := self._unreadable.detect(message)) is None:
+            return
+        if batch.last >= ends[place] - 1:
+            del ends[place]
+        else:
+            self._consumer.seek(batch.behind)
+        offset = max(batch.first, ranges[place][0])
+        yield Stored(Origin(*place, offset), _EPOCH, None, None, {UNREADABLE: "true"}, batch.reason)
+
+
+def _is_end(message: "Message[Any, Any]") -> bool:
+    """Whether a partition has ended; raises Outage or Fatal for an error that does not pass by itself."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:
+        return True
+    if error.fatal() or not error.retriable():
+        raise translate(error, message.topic() or "")
+    return False
+
+
+def _stored(message: "Message[Any, Any]") -> Stored:
+    place = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
+    _, milliseconds = message.timestamp()
+    at = datetime.fromtimestamp(min(max(0, milliseconds) / 1000, LATEST.timestamp()), UTC)
+    return Stored(place, at, message.key(), message.value(), headers_of(message))
+
+
+@contextmanager
+def _translated(topic: str = "") -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise translate(error, topic) from error

@@ -1,0 +1,1 @@
+"""Messages to people at a terminal, and the exit codes of commands."""

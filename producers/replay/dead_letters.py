@@ -1,0 +1,227 @@
+"""Dead letters of all groups as operators see them: what failed and why, whose it was, and which of them are meant."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from producers.inputs.id_prefix import IdPrefix
+from producers.kafka.topic_history import History, Stored
+from producers.messages.absence import Absent
+from schemas.errors import Poison, Rejected
+from schemas.events import Event, JobRequested, TenantPolicy
+from schemas.requests.nearest import unknown
+from schemas.topics import GROUPS, dlq_topic
+from schemas.wire.headers import (
+    ERROR_CODE,
+    ERROR_KIND,
+    ERROR_MESSAGE,
+    UNREADABLE,
+    VALUE_ABSENT,
+    VALUE_OMITTED,
+    Origin,
+    origin_of,
+)
+from schemas.wire.serde import Serde, to_json
+
+_PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
+PREFIX = "scribe."
+DLQS: Mapping[str, str] = {dlq_topic(group): group for group in GROUPS}
+"""The group of each dead-letter topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that `group` has set aside; `event` is None when nobody can read it or its value was omitted."""
+
+    group: str
+    record: Stored
+    event: Event | None
+
+    @property
+    def name(self) -> str:
+        """How it is named on the command line, such as `transcribers/3/1234`."""
+        place = self.record.place
+        return f"{_short(self.group)}/{place.partition}/{place.offset}"
+
+    @property
+    def kind(self) -> str:
+        """Of its error."""
+        return self.record.headers.get(ERROR_KIND, "")
+
+    @property
+    def code(self) -> str:
+        """Of its error."""
+        return self.record.headers.get(ERROR_CODE, "")
+
+    @property
+    def message(self) -> str:
+        """What was wrong."""
+        return self.record.headers.get(ERROR_MESSAGE, "")
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where it came from, None when its headers do not tell."""
+        here = self.record.place
+        return None if (origin := origin_of(self.record.headers, here)) == here else origin
+
+    @property
+    def omitted(self) -> bool:
+        """Whether the value did not fit beside the headers."""
+        return not self.record.value and VALUE_OMITTED in self.record.headers
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it holds bytes of a topic in which there is no record to be sent again."""
+        return UNREADABLE in self.record.headers
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is, '' when that cannot be read."""
+        return self.event.tenant if self.event else ""
+
+    @property
+    def job_id(self) -> UUID | None:
+        """The job of the event, or that of the record's key."""
+        if self.event is not None:
+            return None if isinstance(self.event, TenantPolicy) else self.event.job_id
+        try:
+            return UUID((self.record.key or b"").decode("ascii"))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which dead letters are meant; what is None does not matter. `text` is looked for in the message, in any case."""
+
+    kind: str | None = None
+    code: str | None = None
+    tenant: str | None = None
+    job: IdPrefix | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether a dead letter is meant."""
+        exact = (
+            (self.kind, letter.kind),
+            (self.code, letter.code),
+            (self.tenant, letter.tenant),
+        )
+        at = letter.record.at
+        return (
+            all(wanted is None or wanted == found for wanted, found in exact)
+            and (self.job is None or self.job.begins(letter.job_id))
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+            and (self.text is None or self.text.casefold() in letter.message.casefold())
+        )
+
+
+def read(
+    history: History, serde: Serde, wanted: Wanted, topics: Mapping[str, str] = DLQS, *, values: bool = True
+) -> Iterator[DeadLetter]:
+    """The dead letters that are meant, as they are now; without `values` they take little memory."""
+    for letter in _all(history, serde, topics, wanted.since):
+        if wanted.matches(letter):
+            yield letter if values else replace(letter, record=replace(letter.record, value=None))
+
+
+def _all(history: History, serde: Serde, topics: Mapping[str, str], since: datetime | None) -> Iterator[DeadLetter]:
+    """Those with a value first: to look for that of another, the reader must have come to its end."""
+    omitted = []
+    for record in history.records(list(topics), since):
+        letter = letter_of(serde, topics[record.place.topic], record)
+        if letter.omitted:
+            omitted.append(letter)
+        else:
+            yield letter
+    for letter in omitted:
+        yield whole(history, serde, letter)
+
+
+def find(history: History, serde: Serde, place: Origin) -> DeadLetter:
+    """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises Absent."""
+    record = history.at(place)
+    if record is None:
+        raise Absent(f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
+    return whole(history, serde, letter_of(serde, DLQS[place.topic], record))
+
+
+def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
+    """The dead letter with the value of its origin where its own was omitted and the origin is still there."""
+    if not letter.omitted or letter.origin is None or letter.unreadable:
+        return letter
+    original = history.at(letter.origin)
+    if original is None or original.value is None:
+        return letter
+    record = replace(letter.record, value=original.value, key=letter.record.key or original.key)
+    return letter_of(serde, letter.group, record)
+
+
+def letter_of(serde: Serde, group: str, record: Stored) -> DeadLetter:
+    """A record of a group's dead-letter topic, read as far as it can be."""
+    if not record.value and (VALUE_ABSENT in record.headers or VALUE_OMITTED in record.headers):
+        record = replace(record, value=None)
+    try:
+        return DeadLetter(group, record, serde.decode_any(record.value))
+    except Poison:
+        return DeadLetter(group, record, None)
+
+
+def place_of(text: str) -> Origin:
+    """The place that a name such as `transcribers/3/1234` stands for; raises Rejected(invalid_request)."""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise Rejected("invalid_request", f"'{text}' is no GROUP/PARTITION/OFFSET such as transcribers/3/1234")
+    return Origin(dlq_topic(group_of(found[1])), int(found[2]), int(found[3]))
+
+
+def group_of(text: str) -> str:
+    """The consumer group that a short or a full name stands for; raises Rejected(invalid_request)."""
+    group = PREFIX + text.removeprefix(PREFIX)
+    if group not in GROUPS:
+        raise Rejected("invalid_request", unknown("group", text, map(_short, GROUPS)))
+    return group
+
+
+def _short(group: str) -> str:
+    return group.removeprefix(PREFIX)
+
+
+def facts(letter: DeadLetter) -> Mapping[str, Any]:
+    """A dead letter in one line of JSON."""
+    origin = letter.origin
+    return {
+        "item": letter.name,
+        "at": letter.record.at,
+        "group": letter.group,
+        "kind": letter.kind,
+        "code": letter.code,
+        "message": letter.message,
+        "tenant": letter.tenant or None,
+        "job_id": str(letter.job_id) if letter.job_id else None,
+        "event": letter.event.KIND if letter.event else None,
+        "run": getattr(letter.event, "run", None),
+        "origin": f"{origin.topic}/{origin.partition}/{origin.offset}" if origin else None,
+        "value_omitted": letter.omitted,
+        "unreadable": letter.unreadable,
+    }
+
+
+def contents(letter: DeadLetter) -> Mapping[str, Any]:
+    """All of a dead letter: the event as JSON, or the bytes that nobody can read as hex digits."""
+    value = letter.record.value
+    event = letter.event
+    if isinstance(event, JobRequested):
+        event = event.without_query()  # signatures and tokens are nobody's business here
+    return {
+        **facts(letter),
+        "headers": letter.record.headers,
+        "key": (letter.record.key or b"").decode("utf-8", "backslashreplace"),
+        "value": to_json(event) if event is not None else value and value.hex(),
+    }

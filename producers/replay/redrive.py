@@ -1,0 +1,79 @@
+"""Dead letters sent back to where they came from, or set aside for good."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from producers.replay.dead_letters import DeadLetter
+from producers.replay.new_run import begins_run, recording_of, redriven
+from producers.replay.replayer import Item, Prepared, Report, gone
+from schemas.ports import ObjectStore
+from schemas.topics import READS, TENANTS
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde
+from sink.jobs.replay_log import Action, Command, Entry, Refusal, Wish, intend
+from sink.postgres.database import Connection, Database
+
+Topics = Mapping[str, Collection[str]]
+# an old policy behind a newer one would be the only one that compaction leaves
+WAYS_BACK: Topics = {group: frozenset(topics) - {TENANTS} for group, topics in READS.items()}
+"""The topics to which dead letters of each group may go back, whatever their headers say."""
+
+
+def prepare(
+    serde: Serde,
+    store: ObjectStore,
+    letters: Sequence[DeadLetter],
+    step: str | None = None,
+    ways_back: Topics = WAYS_BACK,
+    *,
+    unreadable: bool = False,
+) -> Prepared:
+    """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage.
+
+    `unreadable`: also what cannot be decoded here, which is right only where the processes of the group can by now.
+    """
+    reasons = {letter.record.place: _impossible(letter, ways_back, unreadable) for letter in letters}
+    refused = {place: reason for place, reason in reasons.items() if reason is not None}
+    items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
+    over = gone(store, items)
+    refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
+    return Prepared([item for item in items if item.wish.place not in over], refused)
+
+
+async def discard(database: Database, command: Command, letters: Sequence[DeadLetter]) -> Report:
+    """Write down that nothing is to be done about dead letters; they stay where they are until their time is over."""
+    wishes = [wish_of(letter) for letter in letters]
+
+    async def write(connection: Connection) -> Report:
+        entries, refused = await intend(connection, command, wishes)
+        return Report(list(entries.values()), refused)
+
+    return await database.run(write)
+
+
+def wish_of(letter: DeadLetter, *, action: Action = Action.DISCARD) -> Wish:
+    """What the audit knows of a dead letter; only a redrive begins a run."""
+    event = begins_run(letter) if action is Action.REDRIVE else None
+    record, run = letter.record, event.run if event else None
+    return Wish(place=record.place, at=record.at, tenant=letter.tenant, job_id=letter.job_id, run=run)
+
+
+def _item(serde: Serde, letter: DeadLetter, step: str | None) -> Item:
+    event = begins_run(letter)
+    wish = wish_of(letter, action=Action.REDRIVE)
+    return Item(wish, partial(_record, serde, letter, step), recording_of(event))
+
+
+def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) -> Record:
+    return redriven(serde, letter, entry.replay_id, entry.run, step, datetime.now(UTC))
+
+
+def _impossible(letter: DeadLetter, ways_back: Topics, unreadable: bool) -> Refusal | None:
+    if letter.origin is None or letter.origin.topic not in ways_back.get(letter.group, ()):
+        return Refusal.NO_ORIGIN
+    if letter.unreadable:
+        return Refusal.NO_RECORD
+    if letter.omitted:
+        return Refusal.VALUE_GONE
+    return Refusal.UNREADABLE if letter.event is None and not unreadable else None

@@ -1,0 +1,172 @@
+"""Sending records again: what is refused is told first, then each is written down, sent, and written down as done."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from producers.jobs.submit import UPLOAD_SCHEME
+from schemas.errors import Permanent
+from schemas.ports import ObjectStore, RecordPublisher, Refused
+from schemas.process.failpoints import failpoint
+from schemas.wire.headers import Origin
+from schemas.wire.object_keys import check_own, upload_key
+from schemas.wire.records import Record
+from sink.jobs.replay_log import Command, Entry, Refusal, Wish, at_work, done, forsake, intend, refusals
+from sink.postgres.database import Database
+
+BATCH = 100
+THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record that is to be sent again: the wish, and how it looks once its run is known."""
+
+    wish: Wish
+    record: Callable[[Entry], Record]
+    needs: tuple[str, ...] = ()
+    """Addresses of what must still be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Records that can be sent again, and why the others cannot, as far as it shows without the database."""
+
+    items: Sequence[Item]
+    refused: dict[Origin, Refusal]
+
+
+@dataclass(slots=True)
+class Report:
+    """How a command ended: which records were sent, in which run, and why the others were not."""
+
+    sent: list[Entry] = field(default_factory=list)
+    refused: dict[Origin, Refusal] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> Mapping[Refusal, int]:
+        """How many records were refused, by reason."""
+        return Counter(self.refused.values())
+
+
+class Pace:
+    """At most so many records a second, evenly; None: as fast as it goes."""
+
+    def __init__(self, per_second: float | None) -> None:
+        self._per_second = per_second
+        self._begun: float | None = None
+        self._sent = 0
+
+    @property
+    def batch(self) -> int:
+        """How many records to send at once: those of a second, at most BATCH."""
+        return BATCH if self._per_second is None else max(1, min(BATCH, int(self._per_second)))
+
+    def pause(self, count: int, now: float) -> float:
+        """How many seconds to wait at `now`, a monotonic time, before `count` more are sent."""
+        self._begun = now if self._begun is None else self._begun
+        earlier, self._sent = self._sent, self._sent + count
+        return 0.0 if self._per_second is None else max(0.0, self._begun + earlier / self._per_second - now)
+
+
+class Replayer:
+    """Sends items for one command."""
+
+    def __init__(self, database: Database, publisher: RecordPublisher, command: Command, pace: Pace) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._command = command
+        self._pace = pace
+
+    async def run(self, items: Sequence[Item], told: Callable[[int], object] = lambda _: None) -> Report:
+        """Send all that may be sent; `told` hears how many more have been dealt with. Raises Outage: run it again."""
+        report = Report()
+        async with at_work(self._database, self._command.replay_id):
+            for first in range(0, len(items), self._pace.batch):
+                batch = items[first : first + self._pace.batch]
+                await asyncio.sleep(self._pace.pause(len(batch), time.monotonic()))
+                await self._batch(batch, report)
+                told(len(batch))
+        return report
+
+    async def _batch(self, batch: Sequence[Item], report: Report) -> None:
+        """1. the intents, 2. the records, confirmed, 3. their ends."""
+        wishes = [item.wish for item in batch]
+        entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
+        report.refused |= refused
+        failpoint("replay.after_intent")
+        going = [(entries[item.wish.place], item) for item in batch if item.wish.place in entries]
+        sent, too_large = await self._send(going)
+        failpoint("replay.after_publish")
+        if sent:
+            await self._database.run(lambda connection: done(connection, sent))
+        if too_large:
+            await self._database.run(lambda connection: forsake(connection, too_large))
+        report.sent += sent
+        report.refused |= {entry.place: Refusal.TOO_LARGE for entry in too_large}
+
+    async def _send(self, going: Sequence[tuple[Entry, Item]]) -> tuple[list[Entry], list[Entry]]:
+        """Those that the broker has, and those that it will never take."""
+        if not going:
+            return [], []
+        records = [item.record(entry) for entry, item in going]
+        try:
+            await asyncio.to_thread(self._publisher.publish, *records)
+        except Refused as error:
+            # of several, a broker may have refused one for its neighbours
+            if len(going) == 1:
+                return [], [going[0][0]]
+            sent = [entry for number, (entry, _) in enumerate(going) if number not in error.places]
+            parts = [await self._send([going[number]]) for number in error.places]
+            return sent + [e for part, _ in parts for e in part], [e for _, part in parts for e in part]
+        return [entry for entry, _ in going], []
+
+
+async def preview(database: Database, command: Command, prepared: Prepared) -> dict[Origin, Refusal]:
+    """What would be refused at this moment, and why."""
+    wishes = [item.wish for item in prepared.items]
+    async with database.connection() as connection:
+        return prepared.refused | await refusals(connection, command, wishes)
+
+
+async def send_again(
+    database: Database,
+    publisher: RecordPublisher,
+    command: Command,
+    prepared: Prepared,
+    pace: Pace,
+    told: Callable[[int], object] = lambda _: None,
+) -> Report:
+    """Send what can be sent; raises Outage, and then the same call goes on."""
+    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
+    report.refused |= prepared.refused
+    return report
+
+
+def gone(store: ObjectStore, items: Sequence[Item]) -> set[Origin]:
+    """The records of which something is over that their work needs; addresses of strangers are not looked at.
+
+    Raises Outage when the store is away.
+    """
+
+    def is_gone(item: Item) -> bool:
+        keys = [_key(store, item.wish.tenant, uri) for uri in item.needs]
+        return any(key is not None and store.info(key) is None for key in keys)
+
+    with ThreadPoolExecutor(THREADS, "recordings") as pool:
+        return {item.wish.place for item, over in zip(items, pool.map(is_gone, items), strict=True) if over}
+
+
+def _key(store: ObjectStore, tenant: str, uri: str) -> str | None:
+    """The key of an object of the tenant's in our store, None for any other address."""
+    try:
+        if uri.startswith(UPLOAD_SCHEME):
+            return upload_key(tenant, UUID(uri.removeprefix(UPLOAD_SCHEME)))
+        return check_own(tenant, store.key(uri)) if urlsplit(uri).scheme == "s3" else None
+    except (Permanent, ValueError):
+        return None

@@ -1,0 +1,157 @@
+"""Jobs done again from their records in the job topics, as a new run, without anybody submitting them again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+from producers.kafka.admin import TopicAdmin
+from producers.kafka.topic_history import History, Stored
+from producers.replay.new_run import Changes, of_run, recording_of, renewed
+from producers.replay.replayer import Item, Prepared, gone
+from schemas.errors import Permanent, Poison, Rejected
+from schemas.events import JobRequested
+from schemas.models.registry import ModelRegistry, known_as
+from schemas.ports import ObjectStore
+from schemas.requests.limits import mistakes
+from schemas.tenants.retention import LONGEST_TOPIC_DAYS
+from schemas.topics import DAY_MS, JOBS, JOBS_EXPRESS, RESULTS, may_take_results
+from schemas.wire.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde
+from sink.jobs.replay_log import Entry, Refusal, Wish
+
+JOB_TOPICS = (JOBS, JOBS_EXPRESS)
+_DERIVED = frozenset({ONLY_FOR, RESULTS_TO})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs are meant, by their records; what is None does not matter."""
+
+    tenant: str | None = None
+    jobs: frozenset[UUID] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, request: JobRequested, at: datetime) -> bool:
+        """Whether a request that was published at a time is meant."""
+        return (
+            (self.tenant is None or request.tenant == self.tenant)
+            and (self.jobs is None or request.job_id in self.jobs)
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job and the record, without its bytes, of its latest run that is meant."""
+
+    record: Stored
+    request: JobRequested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the new runs are to do otherwise, and where their results go; None: to all others."""
+
+    changes: Changes = field(default_factory=Changes)
+    results: str | None = None
+
+
+def read(
+    history: History,
+    serde: Serde,
+    wanted: Wanted,
+    topics: Sequence[str] = JOB_TOPICS,
+    *,
+    replay_id: UUID | None = None,
+) -> list[Found]:
+    """Each job that is meant, once, in the order of its first record; raises Outage.
+
+    What `replay_id` has sent already is not looked at, or a replay that goes on would replay itself.
+    """
+    found: dict[tuple[str, UUID], Found] = {}
+    for each in _requests(serde, history.records(topics, wanted.since), replay_id):
+        key = (each.request.tenant, each.request.job_id)
+        last = found.get(key)
+        if wanted.matches(each.request, each.record.at) and (last is None or last.request.run <= each.request.run):
+            found[key] = each
+    return sorted(found.values(), key=lambda each: each.record.at)
+
+
+def _requests(serde: Serde, records: Iterable[Stored], replay_id: UUID | None) -> Iterator[Found]:
+    for record in records:
+        # a run whose result went elsewhere, or that one group only was to see, is not the job as it was asked for
+        if not _DERIVED & set(record.headers) and record.headers.get(REPLAY_ID) != str(replay_id):
+            try:
+                request = serde.decode(record.value, JobRequested)
+            except Poison:
+                continue
+            yield Found(replace(record, value=None), request)  # there may be very many
+
+
+def prepare(
+    serde: Serde, store: ObjectStore, registry: ModelRegistry, found: Sequence[Found], target: Target
+) -> Prepared:
+    """Look at what can be seen without the database; raises Outage."""
+    refused = {x.record.place: Refusal.INVALID for x in found if not _is_valid(x.request, registry, target.changes)}
+    items = [_item(serde, each, target) for each in found if each.record.place not in refused]
+    over = gone(store, items)
+    refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
+    return Prepared([item for item in items if item.wish.place not in over], refused)
+
+
+def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) -> bool:
+    """Whether the changes fit the job: a run that can only fail would take the place of one that did not."""
+    changed = changes.of(request)
+    if mistakes(changed):
+        return False
+    # the registry here may not be that of the GPU processes, and says nothing of tracks
+    if replace(changed.options, track=request.options.track) == request.options:
+        return True
+    try:
+        registry.for_job(changed.options)
+    except Permanent:
+        return False
+    return True
+
+
+def check_model(registry: ModelRegistry, name: str) -> None:
+    """Raise Rejected(unknown_model) unless jobs may name a model."""
+    if name not in (known := registry.names()):
+        raise Rejected("unknown_model", f"{known_as(name, known)} (see SCRIBE_MODELS_FILE)")
+
+
+def _item(serde: Serde, found: Found, target: Target) -> Item:
+    request, record = found.request, found.record
+    wish = Wish(place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run)
+    return Item(wish, partial(_record, serde, found, target), recording_of(request))
+
+
+def _record(serde: Serde, found: Found, target: Target, entry: Entry) -> Record:
+    now, headers, place = datetime.now(UTC), found.record.headers, found.record.place
+    event = of_run(found.request, entry.run or found.request.run + 1, now, target.changes)
+    record = renewed(serde, event, place.topic, headers, entry.replay_id, now, "scribe-replay")
+    return replace(record, headers={**record.headers, **({RESULTS_TO: target.results} if target.results else {})})
+
+
+def check_results(admin: TopicAdmin, name: str) -> str:
+    """A topic that results may go to beside RESULTS; raises Rejected(invalid_request) for any other.
+
+    It must not keep records longer than any of the service's own, or erased jobs would stay there.
+    """
+    if not may_take_results(name):
+        raise Rejected("invalid_request", f"'{name}' is no topic such as {RESULTS}.trial")
+    existing = admin.existing([name]).get(name)
+    if existing is None:
+        raise Rejected("invalid_request", f"Kafka has no topic {name}: make it first, with cleanup.policy=delete")
+    kept = existing.config.get("retention.ms", "-1")
+    if existing.config.get("cleanup.policy") != "delete" or not 0 <= int(kept) <= (LONGEST_TOPIC_DAYS - 1) * DAY_MS:
+        raise Rejected(
+            "invalid_request",
+            f"{name} must have cleanup.policy=delete and a retention.ms of {LONGEST_TOPIC_DAYS - 1} days at most",
+        )
+    return name

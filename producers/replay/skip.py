@@ -1,0 +1,176 @@
+"""Passing over a record: what a group cannot get past is set aside by an operator's order, and said to be so.
+
+Faust apps read the order from the database, running or not. GPU processes know no database: while none of them runs, the
+record is marked as finished in the group's offset metadata, and its dead letter and its job's end are written from here.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from producers.kafka.group_offsets import GroupOffsets, Position
+from producers.kafka.topic_history import History, Stored
+from producers.messages.absence import Absent
+from producers.replay.dead_letters import group_of
+from schemas.errors import Permanent, Poison, Rejected
+from schemas.events import JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
+from schemas.ports import RecordPublisher, Refused
+from schemas.topics import (
+    DIARIZERS,
+    READS,
+    RESULTS,
+    RETRY_DELAYS,
+    TRANSCRIBERS,
+    dlq_topic,
+    may_take_results,
+    retry_topic,
+)
+from schemas.wire.headers import RESULTS_TO, VALUE_OMITTED, Origin, dead_letter_headers, own_headers
+from schemas.wire.offset_metadata import MAX_METADATA, covers, with_done
+from schemas.wire.records import Record, record_of
+from schemas.wire.serde import Serde
+
+GPU_GROUPS = (TRANSCRIBERS, DIARIZERS)
+Topics = Mapping[str, Collection[str]]
+READ_BY: Topics = {
+    group: (*topics, *(retry_topic(group, step) for step in RETRY_DELAYS if group in GPU_GROUPS))
+    for group, topics in READS.items()
+}
+"""The topics in which each group may be stopped by a record."""
+_PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which record which group is to pass over, and who says so."""
+
+    group: str
+    place: Origin
+    by: str
+
+    @property
+    def reason(self) -> str:
+        """As dead letters tell it."""
+        return f"passed over by {self.by}"
+
+
+def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> Order:
+    """The order in an operator's words; raises Rejected(invalid_request) with what would be right."""
+    name = group_of(group)
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise Rejected("invalid_request", f"'{text}' is no TOPIC/PARTITION/OFFSET such as scribe.jobs/3/1234")
+    place = Origin(found[1], int(found[2]), int(found[3]))
+    if place.topic not in topics[name]:
+        raise Rejected("invalid_request", f"{name} does not read {place.topic}; it reads {', '.join(topics[name])}")
+    return Order(name, place, by)
+
+
+def check_position(order: Order, position: Position) -> None:
+    """Raise Rejected where there is nothing to be passed over, or the group has done so by itself."""
+    place = order.place
+    where = f"{place.topic}/{place.partition}"
+    if place.offset >= position.high:
+        raise Rejected("invalid_request", f"{where} ends before offset {position.high}: there is no such record yet")
+    if place.offset < position.low:
+        raise Absent(f"{where} begins at offset {position.low}: the record is over")
+    if position.committed is not None and covers(position.committed, position.metadata, place.offset):
+        raise Rejected("invalid_request", f"{order.group} has passed {where}/{place.offset} already")
+
+
+def pass_over(
+    offsets: GroupOffsets,
+    history: History,
+    publisher: RecordPublisher,
+    serde: Serde,
+    order: Order,
+    now: datetime,
+    results: str = RESULTS,
+) -> None:
+    """Set a record of a stopped GPU group aside: dead letter and end of its job first, then the offset.
+
+    Raises Rejected when its processes run, or when it cannot be told apart in the metadata; Outage: do it again.
+    """
+    position = offsets.position(order.place.topic, order.place.partition)
+    check_position(order, position)
+    check_stopped(offsets, order)
+    base, metadata = moved(order, position)
+    publish(publisher, serde, order, found(history, order), now, results)
+    offsets.commit(order.place.topic, order.place.partition, base, metadata)
+
+
+def check_stopped(offsets: GroupOffsets, order: Order) -> None:
+    """Raise Rejected while processes of a GPU group run: they would not hear of it, and commit over it."""
+    if members := offsets.members():
+        raise Rejected(
+            "invalid_request",
+            f"{members} processes of {order.group} run: stop them first, or end the job with `scribe cancel`."
+            " A record that ends processes is set aside by themselves",
+        )
+
+
+def moved(order: Order, position: Position) -> tuple[int, str]:
+    """Offset and metadata to be committed, in which the record counts as finished; raises Rejected if there is no room."""
+    base = position.low if position.committed is None else max(position.committed, position.low)
+    metadata = with_done(base, position.metadata if base == position.committed else "", order.place.offset)
+    if len(metadata) > MAX_METADATA or not covers(base, metadata, order.place.offset):
+        raise Rejected("invalid_request", f"it lies too far behind offset {base}, where {order.group} stands")
+    return base, metadata
+
+
+def found(history: History, order: Order) -> Stored:
+    """The record; raises Rejected(not_found) for what is none, such as the end of a transaction."""
+    record = history.at(order.place)
+    if record is None:
+        raise Absent("there is no record at this offset, which is no trouble to any group")
+    return record
+
+
+def publish(
+    publisher: RecordPublisher, serde: Serde, order: Order, record: Stored, now: datetime, results: str = RESULTS
+) -> None:
+    """Write the dead letter, and the end of the job if the record tells of one; raises Outage."""
+    letter, end = letter_of(order, record), end_of(serde, record, now, results)
+    ends = [] if end is None else [end]
+    try:
+        publisher.publish(letter, *ends)
+    except Refused:
+        publisher.publish(_smaller(letter), *ends)
+
+
+def letter_of(order: Order, record: Stored) -> Record:
+    """The dead letter of a record that was passed over."""
+    headers = dead_letter_headers(record.headers, order.place, order.group, "internal", "skipped", order.reason)
+    return Record(dlq_topic(order.group), record.key, record.value, headers)
+
+
+def end_of(serde: Serde, record: Stored, now: datetime, results: str = RESULTS) -> Record | None:
+    """The failed result of the job that a record of a GPU group is about, None when it is about none."""
+    try:
+        event = serde.decode_any(record.value)
+    except Poison:
+        return None
+    if not isinstance(event, JobRequested | TranscriptReady):
+        return None
+    request = event.request if isinstance(event, TranscriptReady) else event
+    passed_over = Permanent("skipped")
+    result = JobResult(
+        event_id=event_id(request.job_id, JobResult.KIND, request.run),
+        job_id=request.job_id,
+        run=request.run,
+        tenant=request.tenant,
+        request=request.without_query(),
+        outcome=Outcome.FAILED,
+        audio=event.audio if isinstance(event, TranscriptReady) else None,
+        error=JobError(kind=passed_over.kind.value, code=passed_over.code, message=passed_over.message),
+        completed_at=now,
+    )
+    elsewhere = record.headers.get(RESULTS_TO, "")
+    topic = elsewhere if may_take_results(elsewhere) else results
+    return record_of(serde, topic, result, "scribe-dlq", now)
+
+
+def _smaller(letter: Record) -> Record:
+    headers = own_headers(letter.headers) | {VALUE_OMITTED: str(len(letter.value or b""))}
+    return replace(letter, key=(letter.key or b"")[:1000] or None, value=None, headers=headers)

@@ -1,0 +1,93 @@
+"""A transcript as text for people and players: txt, srt, vtt, json. Pure."""
+
+import json
+import re
+from dataclasses import replace
+
+from producers.messages.plain_text import one_line
+from producers.transcripts.formats import Format as Format
+from producers.transcripts.subtitles import Cue, cues, shown
+from schemas.transcript import Segment, Transcript
+from schemas.wire.serde import to_json
+
+CONTENT_TYPES: dict[Format, str] = {
+    Format.JSON: "application/json",
+    Format.TXT: "text/plain; charset=utf-8",
+    Format.SRT: "application/x-subrip; charset=utf-8",
+    Format.VTT: "text/vtt; charset=utf-8",
+}
+_ARROW = re.compile(r"-{2,}>")
+
+
+def render(transcript: Transcript, form: Format) -> str:
+    """The whole transcript in one form, ending with a line break."""
+    return _RENDERERS[form](transcript)
+
+
+def clock(seconds: float, separator: str = ".") -> str:
+    """A time as HH:MM:SS.mmm, rounded to milliseconds."""
+    return _clock(_milliseconds(seconds), separator)
+
+
+def to_json_text(transcript: Transcript) -> str:
+    """The transcript with all its words as one JSON object."""
+    return json.dumps(to_json(transcript), ensure_ascii=False, indent=1) + "\n"
+
+
+def to_txt(transcript: Transcript) -> str:
+    """One line a segment: its start, the speaker if known, the text."""
+    lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in _spoken(transcript))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def to_srt(transcript: Transcript) -> str:
+    """SubRip: numbered cues, with the speaker before the text where another one speaks."""
+    # SubRip knows no escapes, so an arrow in the text would begin a new cue for some players
+    found = (
+        f"{number}\n{_span(cue, ',')}\n{_ARROW.sub('->', chr(10).join(shown(cue)))}\n"
+        for number, cue in enumerate(cues(transcript), start=1)
+    )
+    return "\n".join(found)
+
+
+def to_vtt(transcript: Transcript) -> str:
+    """WebVTT: cues with a voice tag for the speaker, everything escaped."""
+    return "\n".join(["WEBVTT\n", *(f"{_span(cue, '.')}\n{_voice(cue)}\n" for cue in cues(transcript))])
+
+
+def _spoken(transcript: Transcript) -> list[Segment]:
+    """In order of time, and without those that have no text: a cue without a line would swallow the next one."""
+    return sorted((s for s in transcript.segments if one_line(s.text)), key=lambda segment: segment.start)
+
+
+def _speaker(segment: Segment) -> str:
+    return f"{one_line(segment.speaker)}: " if segment.speaker else ""
+
+
+def _voice(cue: Cue) -> str:
+    text = _escaped("\n".join(shown(replace(cue, label=""))))
+    speaker = _escaped(one_line(cue.speaker or ""))
+    return f"<v {speaker}>{text}</v>" if speaker else text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _span(cue: Cue, separator: str) -> str:
+    start = _milliseconds(cue.start)
+    # players drop a cue that ends where it begins
+    end = max(_milliseconds(cue.end), start + 1)
+    return f"{_clock(start, separator)} --> {_clock(end, separator)}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _clock(milliseconds: int, separator: str) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{separator}{rest:03}"
+
+
+_RENDERERS = {Format.JSON: to_json_text, Format.TXT: to_txt, Format.SRT: to_srt, Format.VTT: to_vtt}

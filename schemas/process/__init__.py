@@ -1,0 +1,1 @@
+"""What every process does alike: its command line, its logs, what it prints, and the failpoints of tests."""

@@ -1,0 +1,1 @@
+"""What a tenant may do, and how long its data are kept."""

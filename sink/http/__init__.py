@@ -1,0 +1,1 @@
+"""HTTP to addresses that strangers name: checked before each connection, bounded in every amount."""

@@ -1,0 +1,24 @@
+"""A job is asked to be stopped: a mark on its row and the order for the GPU processes, in one transaction."""
+
+from datetime import datetime
+from uuid import UUID
+
+from schemas.wire.records import Record
+from sink.jobs import outbox
+from sink.postgres.database import Connection
+from sink.postgres.job_lock import lock
+
+_MARK = """
+UPDATE jobs SET cancelled_run = %(run)s, cancel_requested_at = %(now)s
+WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND cancelled_run < %(run)s
+    AND state NOT IN ('completed', 'failed', 'cancelled')"""
+
+
+async def cancel(connection: Connection, tenant: str, job_id: UUID, run: int, order: Record, now: datetime) -> bool:
+    """Ask for a tenant's job to be stopped, up to a run; False when it has ended, or was asked for before."""
+    await lock(connection, job_id)
+    values = {"job_id": job_id, "tenant": tenant, "run": run, "now": now}
+    if (await connection.execute(_MARK, values)).rowcount == 0:
+        return False
+    await outbox.add(connection, order)
+    return True

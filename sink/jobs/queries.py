@@ -1,0 +1,172 @@
+"""Jobs as the doors see them: accepting one together with its outbox row, and reading its state, history and transcript."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from schemas.events import JobRequested
+from schemas.transcript import Transcript
+from schemas.wire.records import Record
+from schemas.wire.serde import to_json, transcript_from_json
+from sink.postgres.database import Connection, Database
+
+QUEUED = "queued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A job as it stands in the database; times of audio in seconds, `request` is JobRequested as JSON."""
+
+    job_id: UUID
+    tenant: str
+    run: int
+    state: str
+    request: dict[str, Any]
+    fingerprint: bytes | None
+    attempt: int
+    done_seconds: float | None
+    total_seconds: float | None
+    language: str | None
+    language_probability: float | None
+    duration: float | None
+    speech: float | None
+    uncovered: float | None
+    speakers: list[str]
+    models: list[dict[str, Any]]
+    timings: dict[str, float]
+    warnings: list[str]
+    error: dict[str, Any] | None
+    transcript_uri: str | None
+    requested_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    cancelled_run: int
+    """Up to which run somebody asked for it to be stopped."""
+    cancel_requested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """One line of a job's history."""
+
+    run: int
+    state: str
+    detail: dict[str, Any]
+    at: datetime
+
+
+class Acceptance(StrEnum):
+    """What became of a job at the door; only an accepted one changed anything."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"  # the id is taken, or was erased
+    FULL = "full"  # as many jobs of the tenant wait as may
+    STALE = "stale"  # another policy of the tenant is in force
+
+
+_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
+_OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_fields__)
+_ACCEPT = f"""
+SELECT answer.acceptance, {_OF_CALL} FROM scribe_accept_job(%(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(request)s,
+    %(fingerprint)s, %(requested_at)s, %(topic)s, %(key)s, %(value)s, %(headers)s, %(most_waiting)s, %(policy_at)s) AS answer"""  # noqa: S608 - our own column names
+_READ = f"SELECT {_OF_CALL}, answer.history, answer.enhancements FROM scribe_read_job(%(job_id)s, %(tenant)s) AS answer"  # noqa: S608 - our own column names
+
+
+async def accept(
+    database: Database,
+    request: JobRequested,
+    fingerprint: bytes,
+    record: Record,
+    *,
+    most_waiting: int | None = None,
+    policy_at: datetime | None = None,
+) -> tuple[Acceptance, JobRow | None]:
+    """Commit a queued job, its first line of history and its outbox row, or nothing; and the tenant's job of that id, if any.
+
+    It is not accepted when more than `most_waiting` jobs of the tenant would wait for their turn, nor when the tenant's
+    policy is not that of `policy_at`; None: whatever waits, whatever its policy.
+    """
+    values = {
+        "job_id": request.job_id,
+        "tenant": request.tenant,
+        "recording_id": request.recording_id,
+        "run": request.run,
+        "request": Jsonb(to_json(request.without_query())),
+        "fingerprint": fingerprint,
+        "requested_at": request.requested_at,
+        "topic": record.topic,
+        "key": record.key,
+        "value": record.value,
+        "headers": Jsonb(record.headers),
+        "most_waiting": most_waiting,
+        "policy_at": policy_at,
+    }
+    row = await database.call(_ACCEPT, values, writing=True)
+    assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
+    return Acceptance(row.pop("acceptance")), _found(row)
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """A job, its history and the states of what was asked about it, by the ids of enhancements; both oldest first."""
+
+    job: JobRow
+    history: list[StateChange]
+    enhancements: dict[UUID, str]
+
+
+async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | None:
+    """All of a tenant's job but its transcript; one of another tenant is as good as none."""
+    row = await database.call(_READ, {"job_id": job_id, "tenant": tenant})
+    assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
+    history, enhancements = row.pop("history") or (), row.pop("enhancements") or ()
+    job = _found(row)
+    if job is None:
+        return None
+    return JobDetail(
+        job,
+        [StateChange(**{**line, "at": datetime.fromisoformat(line["at"]).astimezone(UTC)}) for line in history],
+        {UUID(line["enhancement_id"]): line["state"] for line in enhancements},
+    )
+
+
+def _found(row: DictRow) -> JobRow | None:
+    return JobRow(**row) if row["job_id"] else None
+
+
+async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | None:
+    """A tenant's job; one of another tenant is as good as none."""
+    query = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s AND tenant = %s"  # noqa: S608 - our own column names
+    row = await (await connection.execute(query, [job_id, tenant])).fetchone()
+    return JobRow(**row) if row else None
+
+
+async def transcript(connection: Connection, job: JobRow) -> Transcript:
+    """The transcript of a completed job from its segments."""
+    cursor = await connection.execute(
+        'SELECT start_s AS start, end_s AS "end", text, speaker, channel, words, language'
+        " FROM segments WHERE job_id = %s ORDER BY position",
+        [job.job_id],
+    )
+    return transcript_from_json(
+        {
+            "language": job.language or "",
+            "language_probability": job.language_probability,
+            "duration": job.duration or 0.0,
+            "segments": await cursor.fetchall(),
+            "warnings": job.warnings,
+            "speech": job.speech,
+            "uncovered": job.uncovered,
+        }
+    )
+
+
+async def queue_depth(connection: Connection) -> int:
+    """How many jobs wait for their turn."""
+    row = await (await connection.execute("SELECT count(*) AS queued FROM jobs WHERE state = %s", [QUEUED])).fetchone()
+    return int(row["queued"]) if row else 0

@@ -1,0 +1,292 @@
+"""What operators sent again: each record is written down with the run that it begins, before it is sent and after.
+
+An intent without its end tells that a command died in between. Whoever finds it sends the same run again, which is the
+same event, so nothing is done twice.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Json
+
+from schemas.wire.headers import Origin
+from sink.jobs.runs import standings
+from sink.postgres.database import Connection, Database
+from sink.postgres.job_lock import lock_all
+from sink.postgres.sanitize import storable_text
+
+
+class Action(StrEnum):
+    """What was done with a record."""
+
+    REDRIVE = "redrive"
+    DISCARD = "discard"
+    REPLAY = "replay"
+
+
+LAST_RUN = 2**31 - 1  # as the events and the table have it
+
+
+class Refusal(StrEnum):
+    """Why a record is not sent again."""
+
+    DONE = "done before"
+    ERASED = "the job was erased, or its time is over"
+    UNFINISHED = "the job has not ended"
+    FOREIGN = "the job id belongs to another tenant"
+    BUSY = "another command is at it"
+    NO_ORIGIN = "it came from no topic to which it may go back"
+    VALUE_GONE = "its value was too large for a dead letter, and its origin is over"
+    NO_RECORD = "it holds no record: these are the bytes of what could not be read"
+    INVALID = "its request is not valid, with the changes that were asked for"
+    RECORDING_GONE = "its recording is over"
+    UNREADABLE = "nobody can read it, so it would only come back; --unreadable sends it to processes that can"
+    NO_RUN = "there is no run after its last one"
+    TOO_LARGE = "the broker refuses the record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A record, written at a time, that is to be sent again; with `run`, that of its event, as the next run of its job."""
+
+    place: Origin
+    at: datetime
+    tenant: str = ""
+    job_id: UUID | None = None
+    run: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the audit; `done_at` is None while nobody knows whether it was done."""
+
+    topic: str
+    partition: int
+    record_offset: int
+    number: int
+    action: Action
+    replay_id: UUID
+    tenant: str
+    job_id: UUID | None
+    run: int | None
+    by: str
+    at: datetime
+    done_at: datetime | None
+
+    @property
+    def place(self) -> Origin:
+        """Where the record lies."""
+        return Origin(self.topic, self.partition, self.record_offset)
+
+
+_COLUMNS = ", ".join(f"r.{name}" for name in Entry.__dataclass_fields__)
+# What was written down well before a record was written is about another one: its topic was made anew since.
+_LATEST = f"""
+SELECT DISTINCT ON (r.topic, r.partition, r.record_offset) {_COLUMNS}
+FROM replayed_records r
+JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" bigint, at timestamptz)
+    ON (r.topic, r.partition, r.record_offset) = (asked.topic, asked.partition, asked."offset")
+    AND r.at >= least(asked.at, now()) - interval '5 minutes'
+ORDER BY r.topic, r.partition, r.record_offset, r.replay_id IS NOT DISTINCT FROM %s DESC, r.number DESC"""  # noqa: S608 - our own column names
+
+_UNFINISHED = """
+SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN ('queued', 'transcribing', 'diarizing')"""
+
+_RUNS = """
+SELECT asked.job_id, greatest(
+    (SELECT run FROM jobs j WHERE j.job_id = asked.job_id),
+    (SELECT max(run) FROM replayed_records r WHERE r.job_id = asked.job_id)
+) AS run FROM unnest(%s::uuid[]) AS asked (job_id)"""
+
+_INTEND = """
+INSERT INTO replayed_records (topic, partition, record_offset, number, action, replay_id, tenant, job_id, run, by, done_at)
+SELECT %(topic)s, %(partition)s, %(record_offset)s, coalesce(max(number), 0) + 1, %(action)s, %(replay_id)s, %(tenant)s,
+    %(job_id)s, %(run)s, %(by)s, CASE WHEN %(done)s THEN now() END
+FROM replayed_records
+WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integer, %(record_offset)s::bigint)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command of an operator: which action under which id, by whom.
+
+    `again`: also dead letters about which something was done before, and jobs of a replay that have not ended.
+    """
+
+    action: Action
+    replay_id: UUID
+    by: str
+    again: bool = False
+
+
+async def latest(
+    connection: Connection, written: Mapping[Origin, datetime], replay_id: UUID | None = None
+) -> dict[Origin, Entry]:
+    """The last line about each record that has one, by its place and time; one of `replay_id` comes before all others."""
+    rows = [{**asdict(place), "at": at.isoformat()} for place, at in written.items()]
+    async with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        await cursor.execute(_LATEST, [Json(rows), replay_id])
+        return {entry.place: entry for entry in await cursor.fetchall()}
+
+
+async def intend(
+    connection: Connection, command: Command, wishes: Sequence[Wish]
+) -> tuple[dict[Origin, Entry], dict[Origin, Refusal]]:
+    """Write down what is going to be done; the line by record, and why each other record is refused.
+
+    A line that somebody left without its end is handed out again as it stands, unless its command still works.
+    A run is one more than any that the database, the audit or the record knows.
+    """
+    job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
+    await lock_all(connection, job_ids)
+    # one decides at a time, for what is decided is which runs are free; after the jobs, as whoever erases one does
+    await connection.execute("LOCK TABLE replayed_records IN SHARE ROW EXCLUSIVE MODE")
+    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
+    refused = {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
+    runs = await _known_runs(connection, job_ids)
+    rows = []
+    for wish in wishes:
+        last = before.get(wish.place)
+        if wish.place in refused or _is_open(last, command):
+            continue
+        run = _next_run(runs, wish)
+        if run is not None and run > LAST_RUN:
+            refused[wish.place] = Refusal.NO_RUN
+            continue
+        rows.append(_row(command, wish, run))
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_INTEND, rows)
+    going = {wish.place: wish.at for wish in wishes if wish.place not in refused}
+    entries = await latest(connection, going, command.replay_id)
+    return entries, refused
+
+
+async def refusals(connection: Connection, command: Command, wishes: Sequence[Wish]) -> dict[Origin, Refusal]:
+    """Which records `intend` would refuse at this moment, for whoever only looks."""
+    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
+    return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
+
+
+async def done(connection: Connection, entries: Sequence[Entry]) -> None:
+    """The broker has confirmed the records."""
+    await _each(connection, entries, "UPDATE replayed_records r SET done_at = now() FROM {said} WHERE {same}")
+
+
+async def forsake(connection: Connection, entries: Sequence[Entry]) -> None:
+    """The broker will never take the records, so nothing was done."""
+    await _each(connection, entries, "DELETE FROM replayed_records r USING {said} WHERE {same}")
+
+
+@asynccontextmanager
+async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
+    """While inside, everybody sees that the command works; that ends with the process, however it ends."""
+    async with database.session() as session:
+        await session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [str(replay_id)])
+        yield
+
+
+async def _judged(
+    connection: Connection, command: Command, wishes: Sequence[Wish], before: Mapping[Origin, Entry]
+) -> list[tuple[Wish, Refusal]]:
+    job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
+    known = await standings(connection, job_ids)
+    unfinished = await _unfinished(connection, command, job_ids)
+    working = await _working(connection, command, before.values())
+    found = []
+    for wish in wishes:
+        standing = known.get(wish.job_id) if wish.job_id else None
+        last = before.get(wish.place)
+        refusal = _of_job(command, wish, standing) or _of_record(command, last, working)
+        if refusal is None and wish.job_id in unfinished and not _is_open(last, command):
+            refusal = Refusal.UNFINISHED
+        if refusal is not None:
+            found.append((wish, refusal))
+    return found
+
+
+def _of_job(command: Command, wish: Wish, standing: Mapping[str, Any] | None) -> Refusal | None:
+    if command.action is Action.DISCARD or standing is None:
+        return None
+    if standing["erased"]:
+        return Refusal.ERASED
+    own = standing["tenant"] in (None, storable_text(wish.tenant))
+    return None if own else Refusal.FOREIGN
+
+
+def _of_record(command: Command, last: Entry | None, working: Set[UUID]) -> Refusal | None:
+    if last is None or last.replay_id == command.replay_id:
+        return Refusal.DONE if last is not None and last.done_at is not None else None
+    if command.action is Action.REPLAY:  # each replay is a run of its own
+        return None
+    if last.done_at is None:
+        return Refusal.BUSY if last.replay_id in working else None
+    return None if command.again else Refusal.DONE
+
+
+def _is_open(last: Entry | None, command: Command) -> bool:
+    """Whether an intent waits for its end, which the command is to bring about."""
+    if last is None or last.done_at is not None:
+        return False
+    return command.action is Action.REDRIVE or last.replay_id == command.replay_id
+
+
+async def _unfinished(connection: Connection, command: Command, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Jobs that a replay would do twice at the same time."""
+    if command.action is not Action.REPLAY or command.again:
+        return set()
+    return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
+
+
+async def _working(connection: Connection, command: Command, last: Iterable[Entry]) -> set[UUID]:
+    """Other commands that have not ended and whose process lives, see `at_work`."""
+    open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
+    free = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free"
+    working = set()
+    for replay_id in open_ones:
+        row = await (await connection.execute(free, [str(replay_id)])).fetchone()
+        if not (row and row["free"]):
+            working.add(replay_id)
+    return working
+
+
+async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+    rows = await (await connection.execute(_RUNS, [job_ids])).fetchall()
+    return {row["job_id"]: row["run"] or 0 for row in rows}
+
+
+def _next_run(runs: dict[UUID, int], wish: Wish) -> int | None:
+    """The run that begins with a record, noted in `runs`; None when none does."""
+    if wish.run is None or wish.job_id is None:
+        return None
+    runs[wish.job_id] = max(runs.get(wish.job_id, 0), wish.run) + 1
+    return runs[wish.job_id]
+
+
+def _row(command: Command, wish: Wish, run: int | None) -> dict[str, object]:
+    return {
+        "topic": wish.place.topic,
+        "partition": wish.place.partition,
+        "record_offset": wish.place.offset,
+        "action": command.action.value,
+        "replay_id": command.replay_id,
+        "tenant": storable_text(wish.tenant),
+        "job_id": wish.job_id,
+        "run": run,
+        "by": command.by,
+        "done": command.action is Action.DISCARD,
+    }
+
+
+async def _each(connection: Connection, entries: Sequence[Entry], query: str) -> None:
+    said = 'json_to_recordset(%s) AS said (topic text, partition integer, "offset" bigint, number integer)'
+    same = (
+        '(r.topic, r.partition, r.record_offset, r.number) = (said.topic, said.partition, said."offset", said.number)'
+    )
+    rows = [{**asdict(entry.place), "number": entry.number} for entry in entries]
+    await connection.execute(query.format(said=said, same=same), [Json(rows)])

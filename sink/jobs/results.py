@@ -1,0 +1,256 @@
+"""Events applied to jobs: each function is the statements of many events, inside the caller's transaction.
+
+Topics have no order among each other, so every event but progress creates the row from its request, and every
+change is guarded by the job's run and state. Each event of one call is of another job. Erasing a job takes `lock` too,
+then writes its tombstone.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Json, Jsonb
+
+from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
+from schemas.process.failpoints import failpoint
+from schemas.transcript import Transcript
+from schemas.wire.serde import to_json
+from sink.jobs.runs import (
+    Change,
+    Effect,
+    asked_for,
+    begin_runs,
+    foreign,
+    is_of,
+    note,
+    note_conflicts,
+    refusal,
+    row_of,
+    standings,
+)
+from sink.jobs.segments import replace_segments
+from sink.postgres.database import Connection
+from sink.postgres.job_lock import lock_all
+from sink.postgres.sanitize import storable, storable_text
+from sink.webhooks.deliveries import release
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A completed job's transcript and where its JSON lies."""
+
+    transcript: Transcript
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ends; `kept` is its transcript, which must be stored before the row says so.
+
+    With `unapplied` the job fails with that error, whatever the result says.
+    """
+
+    result: JobResult
+    kept: Kept | None = None
+    unapplied: JobError | None = None
+
+    @property
+    def told(self) -> JobResult:
+        """The result as the row tells it."""
+        return self.result if self.unapplied is None else as_failed(self.result, self.unapplied)
+
+
+_PROGRESS = """
+WITH before AS (SELECT state FROM jobs WHERE job_id = %(job_id)s FOR UPDATE)
+UPDATE jobs SET
+    state = %(stage)s, attempt = %(attempt)s, sequence = %(sequence)s,
+    done_seconds = %(done_seconds)s, total_seconds = %(total_seconds)s, updated_at = now()
+FROM before
+WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND run = %(run)s
+    AND (
+        array_position(%(stages)s, jobs.state) < array_position(%(stages)s, %(stage)s)
+        OR (jobs.state = %(stage)s AND (attempt, sequence) < (%(attempt)s, %(sequence)s))
+    )
+RETURNING before.state <> jobs.state AS moved"""
+
+_END = """
+UPDATE jobs SET
+    state = told.state, language = told.language, language_probability = told.language_probability,
+    speech = told.speech, uncovered = told.uncovered,
+    duration = told.duration, done_seconds = COALESCE(told.duration, jobs.done_seconds),
+    total_seconds = COALESCE(told.duration, jobs.total_seconds), speakers = told.speakers, models = told.models,
+    timings = told.timings, warnings = told.warnings, error = told.error, transcript_uri = told.transcript_uri,
+    result_event_id = told.event_id, completed_at = told.completed_at, updated_at = now(),
+    request = COALESCE(told.request, jobs.request), requested_at = COALESCE(told.requested_at, jobs.requested_at),
+    recording_id = CASE WHEN told.request IS NULL THEN jobs.recording_id ELSE told.recording_id END
+FROM json_to_recordset(%s) AS told (
+    job_id uuid, tenant text, run integer, state text, language text, language_probability double precision,
+    duration double precision, speech double precision, uncovered double precision, speakers text[], models jsonb, timings jsonb, warnings text[], error jsonb,
+    transcript_uri text, event_id uuid, completed_at timestamptz,
+    recording_id text, request jsonb, requested_at timestamptz
+)
+WHERE jobs.job_id = told.job_id AND jobs.tenant = told.tenant AND jobs.run = told.run
+    AND jobs.state IN ('queued', 'transcribing', 'diarizing')
+RETURNING jobs.job_id"""
+
+_REMEMBER = """
+INSERT INTO applied_events (event_id, job_id, asked, error)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::jsonb[]) ON CONFLICT DO NOTHING"""
+
+_STAGES = ["queued", "transcribing", "diarizing"]
+
+
+async def apply_request(connection: Connection, request: JobRequested) -> Effect:
+    """Create the job, or begin its next run."""
+    return (await apply_requests(connection, [request]))[0]
+
+
+async def apply_requests(connection: Connection, requests: Sequence[JobRequested]) -> list[Effect]:
+    """Create the jobs, or begin their next runs."""
+    job_ids = [request.job_id for request in requests]
+    await lock_all(connection, job_ids)
+    begun = await begin_runs(connection, requests)
+    known = await standings(connection, [job_id for job_id in job_ids if job_id not in begun])
+    effects = [
+        Effect.APPLIED if r.job_id in begun else refusal(known[r.job_id], r) or Effect.DUPLICATE for r in requests
+    ]
+    await note_conflicts(connection, [r for r, e in zip(requests, effects, strict=True) if e is Effect.CONFLICTING])
+    return effects
+
+
+async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
+    """Note how far a running job is; a change of its stage goes into the history."""
+    values = {**_fields(progress, "job_id", "tenant", "run", "attempt", "sequence"), "stages": _STAGES}
+    values |= storable(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
+    row = await (await connection.execute(_PROGRESS, values)).fetchone()
+    if row is None:
+        standing = (await standings(connection, [progress.job_id]))[progress.job_id]
+        return foreign(standing, progress.tenant) or Effect.STALE
+    if row["moved"]:
+        change = Change(progress.job_id, progress.run, str(progress.stage), progress.at.isoformat(), {})
+        await note(connection, [change])
+    return Effect.APPLIED
+
+
+async def apply_result(
+    connection: Connection, result: JobResult, kept: Kept | None, unapplied: JobError | None = None
+) -> Effect:
+    """End a job, see End."""
+    return (await apply_results(connection, [End(result, kept, unapplied)]))[0]
+
+
+async def apply_results(connection: Connection, ends: Sequence[End]) -> list[Effect]:
+    """End the jobs."""
+    await lock_all(connection, [end.result.job_id for end in ends])
+    begun = await begin_runs(connection, [end.result.request for end in ends])
+    old = [end.result for end in ends if end.result.job_id not in begun]
+    known = await standings(connection, [result.job_id for result in old])
+    refused = {r.job_id: refusal(known[r.job_id], r.request, r.event_id) for r in old}
+    going = [end for end in ends if not refused.get(end.result.job_id)]
+    others = {e.result.job_id for e in going if _is_another(known.get(e.result.job_id), e.result)}
+    ended = await _end(connection, going, others)
+    await note_conflicts(connection, [r.request for r in old if _in_conflict(r, refused, others & ended)])
+    failpoint("persist.before_commit")
+    return [
+        refused.get(end.result.job_id) or (Effect.APPLIED if end.result.job_id in ended else Effect.STALE)
+        for end in ends
+    ]
+
+
+def _is_another(standing: DictRow | None, result: JobResult) -> bool:
+    return standing is not None and not is_of(standing, result.request)
+
+
+def _in_conflict(result: JobResult, refused: Mapping[UUID, Effect | None], others: Collection[UUID]) -> bool:
+    if result.job_id in others:
+        log.warning("job %s, run %d is what ended first: another request than its row had", result.job_id, result.run)
+    return result.job_id in others or refused[result.job_id] is Effect.CONFLICTING
+
+
+async def note_refused(connection: Connection, results: Sequence[JobResult]) -> None:
+    """Tell in their jobs' histories of results of other requests that were refused."""
+    await lock_all(connection, [result.job_id for result in results])
+    await note_conflicts(connection, [result.request for result in results])
+
+
+async def result_refusals(connection: Connection, results: Sequence[JobResult]) -> list[Effect | None]:
+    """Why each result would change nothing, or None when it might."""
+    if not results:
+        return []
+    known = await standings(connection, [result.job_id for result in results])
+    return [refusal(known[result.job_id], result.request, result.event_id) for result in results]
+
+
+async def _end(connection: Connection, ends: Sequence[End], others: Collection[UUID]) -> set[UUID]:
+    """Write all that an end changes; the ids of the jobs that had not ended before.
+
+    The rows of `others` take the request of the result too.
+    """
+    if not ends:
+        return set()
+    values = Json([_end_values(end.told, end.kept) | _taken(end.told, others) for end in ends])
+    ended = {row["job_id"] for row in await (await connection.execute(_END, [values])).fetchall()}
+    done = [end for end in ends if end.result.job_id in ended]
+    if done:
+        transcripts = {end.result.job_id: end.kept.transcript for end in done if end.kept is not None}
+        await replace_segments(connection, list(ended), transcripts)
+        await note(connection, [_change(end.told) for end in done])
+        await _remember(connection, done)
+        await release(connection, [end.result.event_id for end in done])
+    return ended
+
+
+def as_failed(result: JobResult, error: JobError) -> JobResult:
+    """The failed end of the same job and run."""
+    return replace(result, outcome=Outcome.FAILED, error=error, transcript=None, claim_check=None, speakers=())
+
+
+async def _remember(connection: Connection, ends: Sequence[End]) -> None:
+    results = [end.result for end in ends]
+    errors = [Jsonb(storable(asdict(end.unapplied))) if end.unapplied else None for end in ends]
+    asked = [asked_for(result.request) for result in results]
+    values = [[result.event_id for result in results], [result.job_id for result in results], asked, errors]
+    await connection.execute(_REMEMBER, values)
+
+
+def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
+    transcript = kept.transcript if kept else None
+    plain = storable(to_json(replace(result, transcript=None)))
+    audio = plain["audio"]
+    return {
+        **{name: plain[name] for name in ("job_id", "tenant", "run", "event_id", "completed_at")},
+        "state": str(result.outcome),
+        "language": transcript.language if transcript else None,
+        "language_probability": storable(transcript.language_probability) if transcript else None,
+        "duration": transcript.duration if transcript else audio and audio["duration"],
+        "speech": storable(transcript.speech) if transcript else None,
+        "uncovered": storable(transcript.uncovered) if transcript else None,
+        "speakers": plain["speakers"],
+        "models": plain["models"],
+        "timings": {name: seconds for name, seconds in plain["timings"].items() if seconds is not None},
+        "warnings": list(transcript.warnings) if transcript else [],
+        "error": plain["error"],
+        "transcript_uri": kept.uri if kept else None,
+    }
+
+
+def _taken(result: JobResult, others: Collection[UUID]) -> dict[str, Any]:
+    names = ("recording_id", "request", "requested_at")
+    row = row_of(result.request) if result.job_id in others else dict.fromkeys(names)
+    return {name: row[name] for name in names}
+
+
+def _change(result: JobResult) -> Change:
+    detail = {}
+    if result.outcome is Outcome.FAILED and result.error is not None:
+        detail = {"code": storable_text(result.error.code), "message": storable_text(result.error.message)}
+    return Change(result.job_id, result.run, str(result.outcome), result.completed_at.isoformat(), detail)
+
+
+def _fields(event: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in names}

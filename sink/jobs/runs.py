@@ -1,0 +1,183 @@
+"""Where jobs stand and how their runs begin, for many jobs in one statement each; the callers hold the jobs' locks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Json
+
+from schemas.errors import Permanent, Poison
+from schemas.events import ENDED, JobRequested
+from schemas.requests.identity import digest_of
+from schemas.requests.limits import MAX_ID_CHARS, slim_request
+from schemas.wire.serde import event_from_json, to_json
+from sink.postgres.database import Connection
+from sink.postgres.sanitize import storable
+
+
+class Effect(StrEnum):
+    """What an event did to its job."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"  # it was applied before
+    STALE = "stale"  # a later run, attempt or end came first
+    ERASED = "erased"  # the job was erased and stays so
+    FOREIGN = "foreign"  # the id belongs to another tenant's job
+    CONFLICTING = "conflicting"  # the id belongs to another request
+    UNKNOWN = "unknown"  # progress of a job that is not there yet
+
+
+UPLOAD = "upload://"
+CONFLICT = "conflict"
+"""The line of history that tells of another request under the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A job's new state, as a client reads it in the history."""
+
+    job_id: UUID
+    run: int
+    state: str
+    at: str
+    detail: dict[str, Any]
+
+
+# Rows that exist are locked in the order of `rows`, also where nothing is changed.
+_BEGIN = """
+INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, requested_at)
+SELECT job_id, tenant, recording_id, run, 'queued', request, requested_at
+FROM json_to_recordset(%s) AS new
+    (job_id uuid, tenant text, recording_id text, run integer, request jsonb, requested_at timestamptz)
+WHERE NOT EXISTS (SELECT FROM erased_jobs WHERE erased_jobs.job_id = new.job_id)
+ON CONFLICT (job_id) DO UPDATE SET
+    run = EXCLUDED.run, state = 'queued', request = EXCLUDED.request, requested_at = EXCLUDED.requested_at,
+    attempt = 0, sequence = 0, done_seconds = NULL, total_seconds = NULL, language = NULL, language_probability = NULL,
+    duration = NULL, speech = NULL, uncovered = NULL,
+    speakers = '{}', models = '[]', timings = '{}', warnings = '{}', error = NULL, transcript_uri = NULL,
+    result_event_id = NULL, completed_at = NULL, updated_at = now()
+WHERE jobs.run < EXCLUDED.run AND jobs.tenant = EXCLUDED.tenant
+RETURNING job_id"""
+
+_STANDING = """
+SELECT
+    asked.job_id, EXISTS (SELECT FROM erased_jobs WHERE erased_jobs.job_id = asked.job_id) AS erased,
+    jobs.tenant, jobs.run, jobs.state, jobs.request, jobs.result_event_id, jobs.fingerprint IS NOT NULL AS accepted
+FROM unnest(%s::uuid[]) AS asked (job_id) LEFT JOIN jobs ON jobs.job_id = asked.job_id"""
+
+_HISTORY = """
+INSERT INTO job_events (job_id, run, state, detail, at)
+SELECT job_id, run, state, detail, at FROM json_to_recordset(%s) AS new
+    (job_id uuid, run integer, state text, detail jsonb, at timestamptz)"""
+
+
+async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -> set[UUID]:
+    """Create each job, or begin its next run; the ids of the jobs for which that was possible.
+
+    Each request is of another job.
+    """
+    rows = [row_of(request) for request in sorted(requests, key=lambda request: request.job_id)]
+    begun = {row["job_id"] for row in await (await connection.execute(_BEGIN, [Json(rows)])).fetchall()}
+    if begun:
+        await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(begun)])
+        fresh = (r for r in requests if r.job_id in begun)
+        await note(connection, [Change(r.job_id, r.run, "queued", r.requested_at.isoformat(), {}) for r in fresh])
+    return begun
+
+
+async def standings(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, DictRow]:
+    """What is known of each job: erased, tenant, run, state, request, result_event_id, accepted (by REST)."""
+    rows = await (await connection.execute(_STANDING, [list(job_ids)])).fetchall()
+    return {row["job_id"]: row for row in rows}
+
+
+async def note(connection: Connection, changes: Sequence[Change]) -> None:
+    """Write changes of state into the history."""
+    rows = [{**asdict(change), "job_id": str(change.job_id)} for change in changes]
+    await connection.execute(_HISTORY, [Json(rows)])
+
+
+_CONFLICTS = """
+INSERT INTO job_events (job_id, run, state, detail)
+SELECT job_id, run, %(state)s, %(detail)s FROM jobs WHERE job_id = ANY(%(ids)s)
+    AND NOT EXISTS (SELECT FROM job_events e WHERE e.job_id = jobs.job_id AND e.run = jobs.run AND e.state = %(state)s)"""
+
+
+async def note_conflicts(connection: Connection, requests: Sequence[JobRequested]) -> None:
+    """Write into the history of each job, once a run, that another request came under its id."""
+    if requests:
+        error = Permanent("conflict", "another request came under this job id")
+        detail = Json({"code": error.code, "message": error.message})
+        ids = [request.job_id for request in requests]
+        await connection.execute(_CONFLICTS, {"state": CONFLICT, "detail": detail, "ids": ids})
+
+
+def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
+    """Why what a request began would change nothing, or None when it might; `event_id` that of its result.
+
+    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job that
+    REST accepted is the request that was accepted: its own result is sure to come, and no other one ends it.
+    """
+    if effect := foreign(standing, request.tenant):
+        return effect
+    if standing["run"] != request.run:
+        return Effect.STALE if standing["run"] > request.run else None
+    if not is_of(standing, request):
+        open_to_all = event_id is not None and standing["state"] not in ENDED and not standing["accepted"]
+        return None if open_to_all else Effect.CONFLICTING
+    return Effect.DUPLICATE if event_id is not None and standing["result_event_id"] == event_id else None
+
+
+def is_of(standing: Mapping[str, Any], request: JobRequested) -> bool:
+    """Whether a job is what a request asks for; a failed result may carry its request without the free texts."""
+    known: dict[str, Any] = standing["request"]
+    asked = asked_for(request)
+    return digest_of(known) == asked or _slim_digest(known) == asked
+
+
+def _slim_digest(known: Mapping[str, Any]) -> bytes | None:
+    try:
+        return asked_for(slim_request(event_from_json(known, JobRequested)))
+    except Poison:  # an older version's
+        return None
+
+
+def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
+    """Why events of a tenant say nothing about a job, or None when they may."""
+    if standing["erased"]:
+        return Effect.ERASED
+    if standing["run"] is None:
+        return Effect.UNKNOWN
+    return Effect.FOREIGN if standing["tenant"] != tenant else None
+
+
+def asked_for(request: JobRequested) -> bytes:
+    """A digest of what a job is to be made of: recording and options; two requests under one id differ in it."""
+    return digest_of(kept(request))
+
+
+def kept(request: JobRequested) -> dict[str, Any]:
+    """A request as JSON as a job's row keeps it: without query, and cut where no index of the database would take it."""
+    request = request.without_query()
+    recording_id = request.recording_id and request.recording_id[:MAX_ID_CHARS]
+    source = request.source
+    if source.uri.startswith(UPLOAD):
+        source = replace(source, uri=source.uri[: len(UPLOAD) + MAX_ID_CHARS])
+    plain: dict[str, Any] = storable(to_json(replace(request, recording_id=recording_id, source=source)))
+    return plain
+
+
+def row_of(request: JobRequested) -> dict[str, Any]:
+    """What a job's row has of its request, as JSON."""
+    plain = kept(request)
+    return {
+        "job_id": plain["job_id"],
+        "tenant": plain["tenant"],
+        "recording_id": plain["recording_id"],
+        "run": plain["run"],
+        "request": plain,
+        "requested_at": plain["requested_at"],
+    }

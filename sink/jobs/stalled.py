@@ -1,0 +1,113 @@
+"""Jobs whose state does not move: found by the database's clock, and brought to an end when an operator says so.
+
+A job in work tells how far it is once a second, and waits at most for a retry or for the diarizers; one in the queue may
+wait as long as the backlog is. So each has a limit of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from schemas.errors import Permanent, Poison
+from schemas.events import JobRequested
+from schemas.settings import StallSettings
+from schemas.topics import RESULTS
+from schemas.wire.records import record_of
+from schemas.wire.rejected_events import failed_result
+from schemas.wire.serde import Serde, event_from_json
+from sink.jobs import outbox
+from sink.postgres.database import Connection
+from sink.postgres.job_lock import lock_all
+
+MOST_COUNTED = 10_000  # so many are many, and the rest is not counted
+RUNNING = ("transcribing", "diarizing")
+WAITING = ("queued",)
+STATES = (*WAITING, *RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallLimits:
+    """For how long the state of a job may stand still."""
+
+    running: timedelta
+    queued: timedelta
+
+    @classmethod
+    def of(cls, settings: StallSettings) -> "StallLimits":
+        """Those of the environment."""
+        hours = (settings.stalled_running_hours, settings.stalled_queued_hours)
+        running, queued = (timedelta(hours=each) for each in hours)
+        return cls(running=running, queued=queued)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StalledJob:
+    """A job that has not moved since `updated_at`."""
+
+    job_id: UUID
+    tenant: str
+    run: int
+    state: str
+    attempt: int
+    updated_at: datetime
+
+
+# one probe of the index of unfinished jobs a state
+_STALLED = """
+SELECT job_id, tenant, run, state, attempt, updated_at FROM jobs
+WHERE state IN ('queued', 'transcribing', 'diarizing') AND state = ANY(%(states)s) AND updated_at < now() - %(limit)s"""
+_COUNT = f"SELECT state, count(*) AS found FROM ({_STALLED} LIMIT %(most)s) AS stalled GROUP BY state"  # noqa: S608
+_FIRST = f"{_STALLED} ORDER BY updated_at, job_id LIMIT %(most)s"
+
+
+async def count_stalled(connection: Connection, limits: StallLimits) -> dict[str, int]:
+    """How many jobs stand still, by state; counted up to MOST_COUNTED of those that wait, and of those in work."""
+    found = dict.fromkeys(STATES, 0)
+    for values in _both(limits, MOST_COUNTED):
+        rows = await (await connection.execute(_COUNT, values)).fetchall()
+        found |= {row["state"]: row["found"] for row in rows}
+    return found
+
+
+async def find_stalled(connection: Connection, limits: StallLimits, most: int) -> list[StalledJob]:
+    """Those that have stood still for longest, in work first."""
+    found: list[StalledJob] = []
+    for values in _both(limits, most):
+        rows = await (await connection.execute(_FIRST, values)).fetchall()
+        found += [StalledJob(**row) for row in rows]
+    return found[:most]
+
+
+async def fail_stalled(connection: Connection, serde: Serde, job_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Have the failed results of jobs published that have not ended; the ids of those. Whoever hears of results hears of it.
+
+    A result that comes after all is then of a job that has ended, and changes nothing.
+    """
+    await lock_all(connection, job_ids)
+    query = "SELECT request FROM jobs WHERE job_id = ANY(%s) AND state = ANY(%s) ORDER BY job_id"
+    rows = await (await connection.execute(query, [list(job_ids), list(STATES)])).fetchall()
+    ended = []
+    for row in rows:
+        request = _request(row["request"])
+        if request is not None:
+            error = Permanent("internal", "no end of it was heard of")
+            result = failed_result(request, error, now)
+            await outbox.add(connection, record_of(serde, RESULTS, result, "scribe-stalled", now))
+            ended.append(request.job_id)
+    return ended
+
+
+def _request(plain: dict[str, Any]) -> JobRequested | None:
+    try:
+        return event_from_json(plain, JobRequested)
+    except Poison:  # an older version's
+        return None
+
+
+def _both(limits: StallLimits, most: int) -> tuple[dict[str, object], ...]:
+    return tuple(
+        {"states": list(states), "limit": limit, "most": most}
+        for states, limit in ((RUNNING, limits.running), (WAITING, limits.queued))
+    )

@@ -1,0 +1,1 @@
+"""The object store, addresses of objects, and room on the local disk."""

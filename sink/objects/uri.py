@@ -1,0 +1,45 @@
+"""Addresses of objects in one bucket, s3://bucket/key, taken apart with suspicion: keys may come from strangers."""
+
+from schemas.errors import Permanent
+from schemas.wire.object_keys import BUCKET
+
+MAX_KEY_BYTES = 1024
+
+
+def make_uri(bucket: str, key: str) -> str:
+    """The s3:// address of a key."""
+    return f"s3://{bucket}/{key}"
+
+
+def key_of(bucket: str, uri: str) -> str:
+    """The key of an address; raises Permanent(source_refused) outside of the bucket and for keys that are not plain."""
+    prefix = make_uri(bucket, "")
+    if not uri.startswith(prefix):
+        raise Permanent("source_refused", f"s3 addresses must begin with {prefix}")
+    return _plain(uri.removeprefix(prefix))
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address; raises Permanent(source_refused) for other names and keys that are not plain."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not BUCKET.fullmatch(bucket):
+        raise Permanent("source_refused", "an s3 address names no bucket")
+    return bucket, _plain(key)
+
+
+def _plain(key: str) -> str:
+    if not is_plain(key):
+        raise Permanent(
+            "source_refused", "the key of an s3 address must have no empty, '.' or '..' parts and no control characters"
+        )
+    return key
+
+
+def is_plain(key: str) -> bool:
+    """Whether a key means the same object to every store, also to those that keep objects as files."""
+    parts = key.split("/")
+    return (
+        key.isprintable()
+        and len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES
+        and all(part not in ("", ".", "..") for part in parts)
+    )

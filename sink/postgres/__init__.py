@@ -1,0 +1,1 @@
+"""PostgreSQL itself: connections, transactions, locks, migrations, reading from a replica."""

@@ -1,0 +1,22 @@
+"""The lock under which what happens to one job is decided, whether it has a row or not; scribe_accept_job() takes it too."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sink.postgres.database import Connection
+
+# the inner query sorts before the outer one locks
+_LOCK = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(job_id, 0) AS key FROM unnest(%s::text[]) AS asked (job_id) ORDER BY key
+) AS keys"""
+
+
+async def lock(connection: Connection, job_id: UUID) -> None:
+    """Let only one transaction at a time decide about a job that may not have a row yet."""
+    await lock_all(connection, [job_id])
+
+
+async def lock_all(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    """The same for many jobs, in one order everywhere, so that no two transactions wait for each other."""
+    await connection.execute(_LOCK, [[str(job_id) for job_id in job_ids]])

@@ -1,0 +1,124 @@
+"""Reading for tenants from a replica where that is sound: never older than a few seconds, never without the primary.
+
+A replica is used only when it has replayed all that the primary had written a few seconds ago, so one that lags or lost
+its primary shows nobody what was erased since. Whatever it cannot answer, the primary does.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from schemas import metrics
+from schemas.errors import Outage
+from sink.postgres.database import Connection, Database
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+MAX_AGE_SECONDS = 10.0
+REST_SECONDS = 5.0
+CONNECT_SECONDS = 1.0
+
+# of inserted and not of written log: without synchronous_commit rows are visible before they are written there
+_POSITION = "SELECT pg_current_wal_insert_lsn()::text AS position"
+# a server that is not in recovery is a primary: the one of a failover, or a proxy that found no replica
+_HAS = "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= %s::pg_lsn AS has"
+
+
+class Behind(Outage):
+    """The replica has not yet replayed what it must."""
+
+
+class Horizon:
+    """Positions of the primary's log with the times when they were seen; tells which one a replica must have. Pure."""
+
+    def __init__(self, max_age: float = MAX_AGE_SECONDS) -> None:
+        self._max_age = max_age
+        self._seen: list[tuple[float, str]] = []
+
+    def due(self, now: float) -> bool:
+        """Whether the primary is to be asked for its position again."""
+        return not self._seen or now - self._seen[-1][0] >= self._max_age / 2
+
+    def note(self, now: float, position: str) -> None:
+        """The primary was at `position`."""
+        self._seen = [seen for seen in self._seen if now - seen[0] < self._max_age] + [(now, position)]
+
+    def required(self, now: float) -> str | None:
+        """The oldest position that makes no answer older than `max_age`; the last known one when none does."""
+        young = [position for at, position in self._seen if now - at < self._max_age]
+        return young[0] if young else self._seen[-1][1] if self._seen else None
+
+
+class Reading:
+    """Reads for tenants what does not change any more: from the replica, else from the primary."""
+
+    def __init__(
+        self, primary: Database, replica: Database | None = None, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._primary = primary
+        self._replica = replica
+        self._now = now
+        self._horizon = Horizon()
+        self._rests_until = 0.0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, primary: Database, dsn: SecretStr | None, size: int) -> AsyncIterator["Reading"]:
+        """With up to `size` connections to the replica of `dsn`, which need not answer yet; None: the primary alone."""
+        if dsn is None:
+            yield cls(primary)
+            return
+        secret = dsn.get_secret_value()
+        async with Database.pooled(
+            secret, size, timeout=CONNECT_SECONDS, prepare=False, variable="SCRIBE_POSTGRES_READ_DSN"
+        ) as replica:
+            yield cls(primary, replica)
+
+    async def run(
+        self, tenant: str, work: Callable[[Connection], Awaitable[T]], settled: Callable[[T], bool] = lambda _: True
+    ) -> T:
+        """What `work` finds in a transaction of the tenant; asked of the primary when the replica's answer is not `settled`.
+
+        `work` may run twice, so it only reads. Raises Outage when the primary is needed and away.
+        """
+        if self._replica is not None and self._now() >= self._rests_until:
+            try:
+                found = await self._from_replica(self._replica, tenant, work)
+            except Behind as error:
+                log.info("read from the primary: %s", error)
+            except Outage as error:
+                self._rests_until = self._now() + REST_SECONDS
+                log.warning("the replica is not asked for %g s: %s", REST_SECONDS, error)
+            else:
+                if settled(found):
+                    metrics.READS.labels("replica").inc()
+                    return found
+        async with self._primary.as_tenant(tenant) as connection:
+            found = await work(connection)
+        metrics.READS.labels("primary").inc()
+        return found
+
+    async def _from_replica(self, replica: Database, tenant: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+        await self._look()
+        async with replica.as_tenant(tenant) as connection:
+            row = await (await connection.execute(_HAS, [self._horizon.required(self._now())])).fetchone()
+            if row is None or not row["has"]:
+                raise Behind("the replica is behind")
+            return await work(connection)
+
+    async def _look(self) -> None:
+        """Ask the primary where it is; while it is away nothing is written that a replica could lack."""
+        if not self._horizon.due(self._now()):
+            return
+        try:
+            async with self._primary.connection() as connection:
+                row = await (await connection.execute(_POSITION)).fetchone()
+        except Outage as error:
+            log.warning("the primary's position is not known: %s", error)
+            return
+        if row is not None:
+            self._horizon.note(self._now(), row["position"])

@@ -1,0 +1,1 @@
+"""What every process needs to live and to end: health, termination, cancellations that arrive."""

@@ -1,0 +1,1 @@
+"""Data that are deleted: what has expired, and what somebody wants erased."""

@@ -1,0 +1,1 @@
+"""Tenants in PostgreSQL: policies, API keys, legal holds."""

@@ -1,0 +1,156 @@
+"""API keys: made once, shown once, kept as a digest, compared in constant time.
+
+`sr_live_<key id>_<secret><checksum>`: the prefix lets scanners find leaked keys, the checksum spares the
+database every mistyped one.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from schemas.wire.object_keys import check_tenant
+from sink.postgres.database import Database
+
+PREFIX = "sr_live_"
+REVOKED_WITHIN_SECONDS = 5.0
+"""How long a process may still take a key that was revoked."""
+MOST_KEPT = 10_000
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 12, 43, 6  # 43 characters of 62 hold 256 bits
+_KEY = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}})")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that was verified, and whose it is."""
+
+    key_id: str
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """What is known of a key; its secret is not."""
+
+    key_id: str
+    tenant: str
+    label: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def create_key(db: Database, tenant: str, label: str = "") -> str:
+    """Make a key for a tenant and return its text, which nobody can see again; raises Permanent for a bad name."""
+    check_tenant(tenant)
+    key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
+    async with db.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO api_keys (key_id, tenant, digest, label) VALUES (%s, %s, %s, %s)",
+            [key_id, tenant, digest_of(secret), label],
+        )
+    return f"{PREFIX}{key_id}_{secret}{checksum_of(key_id, secret)}"
+
+
+async def verify_key(db: Database, text: str) -> ApiKey | None:
+    """The key behind a text, None if it was never made or is revoked."""
+    parts = parse_key(text)
+    if parts is None:
+        return None
+    key_id, secret = parts
+    row = await db.call(
+        "SELECT tenant, digest FROM api_keys WHERE key_id = %(key_id)s AND revoked_at IS NULL", {"key_id": key_id}
+    )
+    expected = bytes(row["digest"]) if row else b""
+    if not hmac.compare_digest(digest_of(secret), expected) or row is None:
+        return None
+    return ApiKey(key_id, row["tenant"])
+
+
+class KeyCache:
+    """Keys that were verified a moment ago, so that a client that calls often is not looked up at each call.
+
+    A revoked key is taken for REVOKED_WITHIN_SECONDS at most, and then nowhere. What is no key is always looked up, so a new
+    one works at once. Secrets are kept as digests only.
+    """
+
+    def __init__(self, seconds: float = REVOKED_WITHIN_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._kept: dict[str, tuple[bytes, ApiKey, float]] = {}
+
+    async def verify(self, db: Database, text: str) -> ApiKey | None:
+        """As `verify_key`."""
+        parts = parse_key(text)
+        if parts is None:
+            return None
+        key_id, digest, now = parts[0], digest_of(parts[1]), self._now()
+        kept_digest, key, until = self._kept.get(key_id, (b"", None, now))
+        if until > now and hmac.compare_digest(kept_digest, digest):
+            return key
+        found = await verify_key(db, text)
+        if found is not None:
+            self._keep(digest, found, now + self._seconds)  # of the time before it was looked up
+        return found
+
+    def _keep(self, digest: bytes, key: ApiKey, until: float) -> None:
+        self._kept.pop(key.key_id, None)
+        if len(self._kept) >= MOST_KEPT:
+            del self._kept[next(iter(self._kept))]  # the one that was looked up first
+        self._kept[key.key_id] = digest, key, until
+
+
+async def revoke_key(db: Database, key_id: str) -> bool:
+    """End a key now; False if there is none with that id that still works."""
+    async with db.transaction() as connection:
+        cursor = await connection.execute(
+            "UPDATE api_keys SET revoked_at = now() WHERE key_id = %s AND revoked_at IS NULL", [key_id]
+        )
+    return cursor.rowcount == 1
+
+
+async def list_keys(db: Database, tenant: str | None = None) -> tuple[KeyInfo, ...]:
+    """Every key, or those of one tenant, oldest first; revoked ones too."""
+    async with db.connection() as connection, connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
+        await cursor.execute(
+            "SELECT key_id, tenant, label, created_at, revoked_at FROM api_keys"
+            " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, key_id",
+            {"tenant": tenant},
+        )
+        return tuple(await cursor.fetchall())
+
+
+def parse_key(text: str) -> tuple[str, str] | None:
+    """Id and secret of a key that is written as keys are, None for anything else."""
+    match = _KEY.fullmatch(text)
+    if match is None:
+        return None
+    key_id, secret, checksum = match[1], match[2][:_SECRET_LENGTH], match[2][_SECRET_LENGTH:]
+    return (key_id, secret) if checksum == checksum_of(key_id, secret) else None
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret; it is random, so no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def checksum_of(key_id: str, secret: str) -> str:
+    """Six characters that a mistyped key does not have; no secret is in them."""
+    value = zlib.crc32(f"{key_id}_{secret}".encode())
+    text = ""
+    for _ in range(_CHECKSUM_LENGTH):
+        value, digit = divmod(value, len(_ALPHABET))
+        text = _ALPHABET[digit] + text
+    return text
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))

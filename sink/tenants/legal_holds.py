@@ -1,0 +1,109 @@
+"""Legal holds: what is held is neither swept nor erased, from the moment that the hold is set."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from schemas.errors import Permanent
+from sink.postgres.database import Connection, translated
+
+_LOCK = 0x5C12BE_401D  # whoever deletes shares it, whoever sets a hold has it alone
+HELD = """EXISTS (
+    SELECT FROM legal_holds h WHERE h.tenant = {0}.tenant AND (h.job_id IS NULL OR h.job_id = {0}.job_id))"""
+"""Whether a row with tenant and job_id is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why one job of a tenant is kept, or all that it has when `job_id` is None."""
+
+    tenant: str
+    job_id: UUID | None
+    reason: str
+    set_at: datetime
+
+
+async def respect(connection: Connection) -> None:
+    """Let no hold be set until the end of this transaction, which deletes something that was not held."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+
+
+@asynccontextmanager
+async def respected(session: Connection) -> AsyncIterator[None]:
+    """The same around work that is no transaction, on a connection of its own."""
+    with translated():
+        await session.execute("SELECT pg_advisory_lock_shared(%s)", [_LOCK])
+    try:
+        yield
+    finally:
+        if not session.closed:  # else the server has let go of it
+            with translated():
+                await session.execute("SELECT pg_advisory_unlock_shared(%s)", [_LOCK])
+
+
+_KNOWN = " UNION ALL ".join(
+    f"(SELECT FROM {table} WHERE tenant = %(tenant)s LIMIT 1)"
+    for table in ("jobs", "api_keys", "tenant_policies", "webhook_endpoints", "erased_jobs")
+)
+
+
+async def set_hold(
+    connection: Connection, tenant: str, job_id: UUID | None, reason: str, *, unknown_too: bool = False
+) -> Hold:
+    """Hold a job, or all of a tenant; a hold that stands gets the new reason.
+
+    Raises Permanent(not_found) for a job that is not the tenant's, and for a tenant of whom nothing is known unless
+    `unknown_too`: it is a misspelt one more often than one that has yet to come.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    if job_id is None and not unknown_too and (await connection.execute(_KNOWN, {"tenant": tenant})).rowcount == 0:
+        raise Permanent("not_found", f"nothing is known of a tenant {tenant}")
+    if job_id is not None:
+        cursor = await connection.execute("SELECT FROM jobs WHERE job_id = %s AND tenant = %s", [job_id, tenant])
+        if cursor.rowcount == 0:
+            raise Permanent("not_found", f"job {job_id} of tenant {tenant}")
+    async with connection.cursor(row_factory=class_row(Hold)) as found:
+        await found.execute(
+            "INSERT INTO legal_holds (tenant, job_id, reason) VALUES (%s, %s, %s)"
+            " ON CONFLICT (tenant, job_id) DO UPDATE SET reason = EXCLUDED.reason"
+            " RETURNING tenant, job_id, reason, set_at",
+            [tenant, job_id, reason],
+        )
+        hold = await found.fetchone()
+    if hold is None:
+        raise AssertionError("unreachable: the statement returns the row")
+    return hold
+
+
+async def release_hold(connection: Connection, tenant: str, job_id: UUID | None) -> bool:
+    """End a hold; False when there was none."""
+    cursor = await connection.execute(
+        "DELETE FROM legal_holds WHERE tenant = %s AND job_id IS NOT DISTINCT FROM %s", [tenant, job_id]
+    )
+    return cursor.rowcount == 1
+
+
+async def list_holds(connection: Connection, tenant: str | None = None) -> tuple[Hold, ...]:
+    """Every hold, or those of one tenant, oldest first."""
+    async with connection.cursor(row_factory=class_row(Hold)) as cursor:
+        await cursor.execute(
+            "SELECT tenant, job_id, reason, set_at FROM legal_holds"
+            " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY set_at, tenant, job_id",
+            {"tenant": tenant},
+        )
+        return tuple(await cursor.fetchall())
+
+
+async def hold_on(connection: Connection, tenant: str, job_id: UUID) -> Hold | None:
+    """What keeps a job from being deleted, None when nothing does; the tenant's hold comes first."""
+    async with connection.cursor(row_factory=class_row(Hold)) as cursor:
+        await cursor.execute(
+            "SELECT tenant, job_id, reason, set_at FROM legal_holds"
+            " WHERE tenant = %s AND (job_id IS NULL OR job_id = %s) ORDER BY job_id NULLS FIRST",
+            [tenant, job_id],
+        )
+        return await cursor.fetchone()

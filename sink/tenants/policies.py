@@ -1,0 +1,26 @@
+"""Tenant policies in PostgreSQL: what the persist app read from scribe.tenants, for all who need it there."""
+
+from psycopg.types.json import Jsonb
+
+from schemas.events import TenantPolicy
+from schemas.wire.serde import event_from_json, to_json
+from sink.postgres.database import Connection
+from sink.postgres.sanitize import storable
+
+
+async def apply_policy(connection: Connection, policy: TenantPolicy) -> bool:
+    """Keep a tenant's policy; False, and nothing is changed, when the same or a later one stands."""
+    cursor = await connection.execute(
+        "INSERT INTO tenant_policies (tenant, policy, at) VALUES (%(tenant)s, %(policy)s, %(at)s)"
+        " ON CONFLICT (tenant) DO UPDATE SET policy = EXCLUDED.policy, at = EXCLUDED.at"
+        " WHERE tenant_policies.at < EXCLUDED.at",
+        {"tenant": policy.tenant, "policy": Jsonb(storable(to_json(policy))), "at": policy.at},
+    )
+    return cursor.rowcount == 1
+
+
+async def policy_of(connection: Connection, tenant: str) -> TenantPolicy | None:
+    """What a tenant may do, None when nobody has said so."""
+    cursor = await connection.execute("SELECT policy FROM tenant_policies WHERE tenant = %s", [tenant])
+    row = await cursor.fetchone()
+    return event_from_json(row["policy"], TenantPolicy) if row else None

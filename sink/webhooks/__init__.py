@@ -1,0 +1,1 @@
+"""Webhooks in PostgreSQL: endpoints with their secrets, deliveries with their attempts, signatures."""

@@ -1,0 +1,114 @@
+"""Results and their transcripts: checked, taken from the event or the object store, kept as JSON before any row names it."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from schemas.errors import Permanent, Poison
+from schemas.events import ClaimCheck, JobResult, Outcome
+from schemas.ports import ObjectStore
+from schemas.process.failpoints import failpoint
+from schemas.transcript import Transcript
+from schemas.wire.object_keys import check_tenant, transcript_key
+from schemas.wire.serde import decode_transcript, to_json, to_json_text, transcript_from_json
+from sink.jobs.results import Kept
+from sink.postgres.sanitize import storable
+
+THREADS = 16  # half of the object store's connections
+
+# What a transcript's JSON shows if it is not fit for the database as it is: NUL, or no number where one must be.
+_UNFIT = re.compile(rb'\\u0000|"(?:start|end|duration)":null')
+
+
+def check_result(event: JobResult) -> None:
+    """Raise unless the result and the request inside it tell of the same job and run of a legal tenant."""
+    check_tenant(event.tenant)
+    request = event.request
+    if (event.job_id, event.run, event.tenant) != (request.job_id, request.run, request.tenant):
+        raise Poison(f"the request inside is of job {request.job_id}, run {request.run}, tenant {request.tenant}")
+
+
+def fit(transcript: Transcript) -> tuple[Transcript, bytes]:
+    """The transcript as the database takes it, and its JSON; raises Poison when a time is no number.
+
+    A transcript that is fit already, as nearly all are, is told by its JSON and stays the very same.
+    """
+    try:
+        body = to_json_text(transcript)
+    except ValueError:
+        body = None
+    if body is None or _UNFIT.search(body):
+        transcript = transcript_from_json(storable(to_json(transcript)))
+        body = to_json_text(transcript)
+    return transcript, body
+
+
+class Transcripts:
+    """The transcripts of jobs in the object store; many at a time, in threads of its own."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(THREADS, "transcripts")
+
+    async def keep(self, result: JobResult) -> Kept | None:
+        """Write a completed job's transcript as JSON, once a run; None for any other end.
+
+        One that is already there stays, and is what the row will tell. Raises Poison when the event or its claim check
+        holds none, Permanent when the claim check is not the job's own.
+        """
+        if result.outcome is not Outcome.COMPLETED:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._keep, result)
+
+    async def drop(self, kept: Kept) -> None:
+        """Delete a transcript whose job was erased meanwhile."""
+        key = self._store.key(kept.uri)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._store.delete, key)
+
+    def _keep(self, result: JobResult) -> Kept:
+        transcript, body = fit(self._transcript_of(result))
+        key = transcript_key(result.tenant, result.job_id, result.run)
+        if not self._store.put(key, body, content_type="application/json", if_absent=True):
+            transcript = self._kept_before(key)
+        failpoint("persist.after_object")
+        return Kept(transcript, self._store.uri(key))
+
+    def _transcript_of(self, result: JobResult) -> Transcript:
+        transcript = result.transcript
+        if result.claim_check is not None:
+            transcript = self._claimed(result, result.claim_check)
+        if transcript is None:
+            raise Poison("a completed result has neither a transcript nor a claim check")
+        return transcript
+
+    def _kept_before(self, key: str) -> Transcript:
+        """What another try wrote; it may differ where the job was transcribed twice."""
+        with _as_ours():
+            body = self._store.get(key)
+        try:
+            return transcript_from_json(json.loads(body))
+        except (Poison, ValueError) as error:
+            raise Permanent("internal", f"{self._store.uri(key)} holds no transcript: {error}") from error
+
+    def _claimed(self, result: JobResult, claim: ClaimCheck) -> Transcript:
+        with _as_ours():
+            key = self._store.key(claim.uri)
+            if not key.startswith(f"{check_tenant(result.tenant)}/{result.job_id}/"):
+                raise Permanent("internal", f"{claim.uri} does not belong to the job")
+            body = self._store.get(key, max_bytes=claim.size_bytes)
+        if (found := hashlib.sha256(body).hexdigest()) != claim.sha256.lower():
+            raise Permanent("internal", f"{claim.uri} has SHA-256 {found}, not {claim.sha256}")
+        return decode_transcript(body)
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """The store words its errors for sources of strangers; an object of ours that is not as it should be is internal."""
+    try:
+        yield
+    except Permanent as error:
+        raise Permanent("internal", error.detail) from error

@@ -1,0 +1,1 @@
+"""Calls of the enhanced-AI service: consent, limits, retries."""

@@ -1,0 +1,1 @@
+"""The retention process: expired data, erasures, orphaned objects, jobs that do not move."""

@@ -1,0 +1,113 @@
+"""Objects that no job knows of: uploads that were never named, jobs that never got a row, uploads in parts never finished."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from schemas import metrics
+from schemas.errors import Outage
+from schemas.ports import ObjectStore, StoredObject
+from schemas.tenants.retention import REPLAY_DAYS, UPLOAD_DAYS
+from schemas.wire.object_keys import JOB_FOLDERS, TENANT, job_prefix, upload_key, uploads_prefix
+from sink.postgres.database import Connection, Database
+from sink.retention.expiry import known_jobs, known_uploads, wholly_held
+from sink.retention.leader import RetentionSession
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+PARTS_DAYS = 2  # a signed request to go on with an upload lives for seven days at most, and ours take hours
+LABEL = "orphans"
+T = TypeVar("T")
+
+
+class Orphans:
+    """Finds and deletes them; `now` is the clock."""
+
+    def __init__(
+        self, database: Database, store: ObjectStore, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._now = now
+
+    async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
+        """Look through the whole bucket; False when something was away or `stop` was set."""
+        ended = await self._end_uploads()
+        try:
+            for tenant in await asyncio.to_thread(lambda: list(self._store.folders(""))):
+                # the bucket may hold what is not ours
+                if TENANT.fullmatch(tenant) and not stop.is_set():
+                    await self._tenant(session, tenant, stop)
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            return False
+        return ended and not stop.is_set()
+
+    async def _end_uploads(self) -> bool:
+        try:
+            await asyncio.to_thread(self._store.abort_uploads, self._now() - timedelta(days=PARTS_DAYS))
+        except Exception:  # a store may not know the request; all the rest must not wait for it
+            log.exception("uploads in parts are not ended")
+            return False
+        return True
+
+    async def _tenant(self, session: RetentionSession, tenant: str, stop: asyncio.Event) -> None:
+        uploads = self._store.listing(uploads_prefix(tenant))
+        jobs = self._store.folders(f"{tenant}/")
+        while (batch := await asyncio.to_thread(_next, uploads)) and not stop.is_set():
+            await self._uploads(session, tenant, batch)
+        while (names := await asyncio.to_thread(_next, jobs)) and not stop.is_set():
+            await self._jobs(session, tenant, names)
+
+    async def _uploads(self, session: RetentionSession, tenant: str, batch: Iterable[StoredObject]) -> None:
+        before = self._now() - timedelta(days=UPLOAD_DAYS)
+        prefix = uploads_prefix(tenant)
+        old = {i for o in batch if o.modified_at < before and (i := _uuid(o.key.removeprefix(prefix)))}
+        async with session.respected():
+            async with self._database.connection() as connection:
+                known = await known_uploads(connection, tenant, old) | await _all_if_held(connection, tenant, old)
+            await self._erase(upload_key(tenant, upload_id) for upload_id in old - known)
+
+    async def _jobs(self, session: RetentionSession, tenant: str, names: Iterable[str]) -> None:
+        there = {job_id for name in names if (job_id := _uuid(name))}
+        async with session.respected():
+            async with self._database.connection() as connection:
+                known = await known_jobs(connection, there) | await _all_if_held(connection, tenant, there)
+            prefixes = [job_prefix(tenant, job_id) for job_id in there - known]
+            await self._erase([p for p in prefixes if await asyncio.to_thread(self._is_old, p)])
+
+    def _is_old(self, prefix: str) -> bool:
+        """Whether no event that tells of them can be read any more; what else a tenant keeps there is not ours to judge."""
+        before = self._now() - timedelta(days=REPLAY_DAYS)
+        return all(
+            o.modified_at < before and o.key.removeprefix(prefix).partition("/")[0] in JOB_FOLDERS
+            for o in self._store.listing(prefix)
+        )
+
+    async def _erase(self, prefixes: Iterable[str]) -> None:
+        for prefix in prefixes:
+            erased = await asyncio.to_thread(self._store.erase, prefix)
+            metrics.RETENTION_OBJECTS.labels(data=LABEL).inc(erased)
+            log.info("%d objects below %s were nobody's", erased, prefix)
+
+
+async def _all_if_held(connection: Connection, tenant: str, ids: set[UUID]) -> set[UUID]:
+    return ids if await wholly_held(connection, tenant) else set()
+
+
+def _next(items: Iterator[T]) -> list[T]:
+    return list(islice(items, BATCH))
+
+
+def _uuid(text: str) -> UUID | None:
+    """The id that a name is, if it is written as we write ids."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None

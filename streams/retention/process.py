@@ -1,0 +1,104 @@
+"""The process that deletes what is over: one works, the others wait for it to end; erasures are done as they are asked for."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from schemas.errors import Outage
+from sink.postgres.database import Database
+from sink.process.cancellation import set_within, until_stopped
+from sink.retention.leader import RetentionSession
+from streams.retention.orphans import Orphans
+from streams.retention.stall_watch import StallWatch
+from streams.retention.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Times in seconds."""
+
+    sweep_seconds: float = 600
+    look_seconds: float = 30  # for tombstones whose time to look has come; what is asked for is announced
+    orphans_seconds: float = 86_400
+    poll_seconds: float = 1
+    pause_seconds: float = 10  # after an outage
+
+
+class Retain:
+    """Sweeps while it leads."""
+
+    def __init__(
+        self,
+        database: Database,
+        sweep: Sweep,
+        orphans: Orphans,
+        pace: Pace | None = None,
+        stalls: StallWatch | None = None,
+    ) -> None:
+        self._database = database
+        self._sweep = sweep
+        self._orphans = orphans
+        self._stalls = stalls
+        self._pace = pace or Pace()
+        self._connected: str | None = "starting"
+
+    @property
+    def waiting(self) -> str | None:
+        """Why something that is over may stay, None when all is well."""
+        return self._connected or self._sweep.waiting
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; the batch that runs is brought to its end."""
+        while not stop.is_set():
+            try:
+                async with RetentionSession.open(self._database) as session:
+                    self._connected = None
+                    if await self._lead(session, stop):
+                        await self._work(session, stop)
+            except Outage as error:
+                self._connected = str(error)
+                log.warning("waiting: %s", error)
+                await set_within(stop, self._pace.pause_seconds)
+
+    async def once(self, stop: asyncio.Event) -> bool:
+        """One sweep; False when something was away. Another process that works does it as well."""
+        async with RetentionSession.open(self._database) as session:
+            self._connected = None
+            if not await session.lead():
+                log.info("another process sweeps")
+                return True
+            await self._look_for_stalls()
+            complete = await self._sweep.run(session, stop)
+            return await self._orphans.run(session, stop) and complete
+
+    async def _lead(self, session: RetentionSession, stop: asyncio.Event) -> bool:
+        while not stop.is_set():
+            if await session.lead():
+                log.info("this process sweeps")
+                return True
+            await set_within(stop, self._pace.poll_seconds)
+        return False
+
+    async def _work(self, session: RetentionSession, stop: asyncio.Event) -> None:
+        pace, clock = self._pace, time.monotonic
+        sweep_at = look_at = orphans_at = clock()
+        while not stop.is_set():
+            if clock() >= sweep_at:
+                await self._look_for_stalls()
+                complete = await self._sweep.run(session, stop)
+                sweep_at = clock() + (pace.sweep_seconds if complete else pace.pause_seconds)
+                look_at = clock() + pace.look_seconds
+            if clock() >= orphans_at and not stop.is_set():
+                done = await self._orphans.run(session, stop)
+                orphans_at = clock() + (pace.orphans_seconds if done else pace.pause_seconds)
+            announced = await until_stopped(stop, session.announced(pace.poll_seconds))
+            if not stop.is_set() and (announced or clock() >= look_at):
+                await self._sweep.look(stop)
+                look_at = clock() + pace.look_seconds
+
+    async def _look_for_stalls(self) -> None:
+        if self._stalls is not None:
+            await self._stalls.look()

@@ -1,0 +1,29 @@
+"""Looks for jobs whose state does not move, shows how many there are, and names the first of them in the log."""
+
+import logging
+
+from schemas import metrics
+from sink.jobs.stalled import StallLimits, count_stalled, find_stalled
+from sink.postgres.database import Database
+
+log = logging.getLogger(__name__)
+NAMED = 20  # jobs in one line of the log
+
+
+class StallWatch:
+    """What the process that sweeps does about jobs that do not end: it tells."""
+
+    def __init__(self, database: Database, limits: StallLimits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def look(self) -> None:
+        """Count them by state, and name those that have stood still for longest; raises Outage."""
+        async with self._database.connection() as connection:
+            counts = await count_stalled(connection, self._limits)
+            found = await find_stalled(connection, self._limits, NAMED)
+        for state, count in counts.items():
+            metrics.JOBS_STALLED.labels(state=state).set(count)
+        if found:
+            names = ", ".join(f"{job.job_id} ({job.state} since {job.updated_at:%Y-%m-%d %H:%M})" for job in found)
+            log.warning("%d jobs do not move; `scribe database stalled` lists them: %s", sum(counts.values()), names)

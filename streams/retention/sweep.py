@@ -1,0 +1,206 @@
+"""One sweep of what is over: batch by batch and tenant by tenant, so that nobody waits for somebody else's backlog.
+
+A batch that is cut off anywhere is found again: rows leave tombstones that name their objects, and objects are deleted
+before their job is marked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from schemas import metrics
+from schemas.errors import Outage
+from schemas.ports import ObjectStore
+from schemas.tenants.retention import Rules
+from schemas.wire.object_keys import audio_prefix, job_prefix, transcript_prefix, upload_key
+from sink.postgres.database import Connection, Database
+from sink.retention import erasure, expiry
+from sink.retention.erasure import Look
+from sink.retention.expiry import ARTIFACTS, AUDIO, FOR_ALL, Batch, Over
+from sink.retention.leader import RetentionSession
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+BATCH = 200
+THREADS = 16  # half of the object store's connections
+
+
+class Task(NamedTuple):
+    """A tenant's data of one class that are older than a time."""
+
+    tenant: str
+    name: str
+    cutoff: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a batch found, and whether there may be more."""
+
+    more: bool
+    rows: int = 0
+
+
+RowStep = Callable[[Connection, str, datetime, int], Awaitable[Batch]]
+_ROWS: dict[str, tuple[RowStep, ...]] = {
+    "history": (expiry.forget_history,),
+    "enhancements": (expiry.forget_enhancements, expiry.delete_calls),
+    "idempotency": (expiry.forget_fingerprints,),
+    "deliveries": (expiry.clear_deliveries, expiry.delete_deliveries),
+}
+
+
+class Sweep:
+    """Deletes what is over; `batch` is how many jobs, deliveries or rows one transaction takes on."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: ObjectStore,
+        rules: Rules,
+        *,
+        batch: int = BATCH,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._rules = rules
+        self._batch = batch
+        self._now = now
+        self._threads = ThreadPoolExecutor(THREADS, "sweep")
+        self.waiting: str | None = None
+        """What was away at the last sweep or look, None when nothing was."""
+
+    async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
+        """Sweep until nothing is over; False when something was away or `stop` was set."""
+        self.waiting, begun = None, self._now()
+        tasks: Sequence[Task] = await self._tasks(begun)
+        while tasks and not stop.is_set():
+            tasks = [task for task in tasks if await self._guarded(partial(self._do, session, task))]
+            await self.look(stop)
+        for name in FOR_ALL:
+            while not stop.is_set() and await self._guarded(partial(self._for_all, name)):
+                pass
+        complete = self.waiting is None and not stop.is_set()
+        if complete:
+            metrics.RETENTION_COMPLETE.set(begun.timestamp())
+        return complete
+
+    async def look(self, stop: asyncio.Event) -> None:
+        """Delete what due tombstones name."""
+        while not stop.is_set() and await self._guarded(self._look):
+            pass
+        async with self._database.connection() as connection:
+            metrics.ERASURES_PENDING.set(await erasure.pending(connection))
+
+    async def _tasks(self, now: datetime) -> Sequence[Task]:
+        async with self._database.connection() as connection:
+            policies = await expiry.tenants(connection)
+        return [
+            Task(tenant, name, cutoff)
+            for tenant, policy in policies.items()
+            for name, cutoff in self._rules.cutoffs(now, policy).items()
+        ]
+
+    async def _guarded(self, step: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether a step is to be done again at once; one that fails waits for the next sweep, the others go on."""
+        try:
+            return await step()
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            self.waiting = str(error)
+        except Exception as error:  # what is over elsewhere must not wait for this
+            log.exception("a step of the sweep failed")
+            self.waiting = f"{type(error).__name__} in a step of the sweep"
+        return False
+
+    async def _do(self, session: RetentionSession, task: Task) -> bool:
+        swept = await self._swept(session, task)
+        metrics.RETENTION_ROWS.labels(data=task.name).inc(swept.rows)
+        return swept.more
+
+    async def _swept(self, session: RetentionSession, task: Task) -> Swept:
+        if task.name in (AUDIO, ARTIFACTS):
+            async with session.respected():
+                return await self._objects(task)
+        if task.name == "transcripts":
+            return await self._rows(task, partial(expiry.expire_jobs, now=self._now()))
+        swept = [await self._rows(task, step) for step in _ROWS.get(task.name, ())]
+        return Swept(any(s.more for s in swept), sum(s.rows for s in swept))
+
+    async def _rows(self, task: Task, step: Callable[..., Awaitable[Batch]]) -> Swept:
+        batch = await self._database.run(
+            lambda connection: step(connection, tenant=task.tenant, cutoff=task.cutoff, limit=self._batch)
+        )
+        return Swept(batch.found == self._batch, batch.rows)
+
+    async def _objects(self, task: Task) -> Swept:
+        async with self._database.connection() as connection:
+            over = await expiry.objects_over(connection, task.name, task.tenant, task.cutoff, self._batch)
+        erase = self._audio if task.name == AUDIO else self._artifacts
+        done, error = await self._each(partial(erase, task.tenant), over)
+        await self._database.run(lambda connection: expiry.mark_gone(connection, task.name, list(done)))
+        metrics.RETENTION_OBJECTS.labels(data=task.name).inc(sum(done.values()))
+        if error is not None:
+            raise error
+        return Swept(len(over) == self._batch)
+
+    def _audio(self, tenant: str, job: Over) -> int:
+        return self._store.erase(audio_prefix(tenant, job.job_id)) + self._upload(tenant, job.upload)
+
+    def _artifacts(self, tenant: str, job: Over) -> int:
+        spare = (audio_prefix(tenant, job.job_id), transcript_prefix(tenant, job.job_id))
+        return self._store.erase(job_prefix(tenant, job.job_id), spare)
+
+    def _upload(self, tenant: str, upload: str | None) -> int:
+        try:
+            return self._store.erase(upload_key(tenant, UUID(hex=upload))) if upload else 0
+        except ValueError:  # what a request named was no upload
+            return 0
+
+    async def _look(self) -> bool:
+        now = self._now()
+        async with self._database.connection() as connection:
+            due = await erasure.looks(connection, now, self._batch)
+        done, error = await self._each(self._looked_at, due)
+
+        async def write(connection: Connection) -> None:
+            for look, objects in done.items():
+                await erasure.looked(connection, look, objects, now)
+
+        await self._database.run(write)
+        metrics.RETENTION_OBJECTS.labels(data="transcripts").inc(sum(done.values()))
+        if error is not None:
+            raise error
+        return len(due) == self._batch
+
+    def _looked_at(self, look: Look) -> int:
+        if look.tenant is None:  # a tombstone of a version that kept no name
+            return 0
+        return self._store.erase(job_prefix(look.tenant, look.job_id)) + self._upload(look.tenant, look.upload)
+
+    async def _each(self, erase: Callable[[T], int], items: Sequence[T]) -> tuple[dict[T, int], BaseException | None]:
+        """Side by side: how many objects went for each item whose objects are all gone, and what kept one of the others."""
+        loop = asyncio.get_running_loop()
+        calls = (loop.run_in_executor(self._threads, erase, item) for item in items)
+        results = dict(zip(items, await asyncio.gather(*calls, return_exceptions=True), strict=True))
+        errors = [result for result in results.values() if isinstance(result, BaseException)]
+        done = {item: count for item, count in results.items() if isinstance(count, int)}
+        return done, errors[0] if errors else None
+
+    async def _for_all(self, name: str) -> bool:
+        cutoff = self._rules.cutoff(name, self._now())
+        if cutoff is None:
+            return False
+        batch = await self._database.run(
+            lambda connection: expiry.delete_for_all(connection, name, cutoff, self._batch)
+        )
+        metrics.RETENTION_ROWS.labels(data=name).inc(batch.rows)
+        return batch.found == self._batch

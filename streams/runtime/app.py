@@ -1,0 +1,106 @@
+"""The settings that every Faust app of the service shares, each with its reason."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import faust
+import mode
+from faust.types.auth import CredentialsT
+
+from schemas.errors import SettingsError
+from schemas.settings import KafkaSettings
+from streams.kafka.transport import ScribeApp, check_version
+
+REBALANCE_SECONDS = 120.0
+NEVER_SECONDS = 30 * 86_400.0  # longer than any record is kept
+_PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
+
+
+class RawSchema(faust.Schema[bytes, bytes]):
+    """Keys and values stay bytes: Faust drops a record that its schema cannot read, the recipe does not."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
+        """The key as it came."""
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
+        """The value as it came."""
+        return message.value
+
+
+def create_app(
+    group: str, kafka: KafkaSettings, datadir: Path, *, instance_id: str | None = None, **overrides: Any
+) -> ScribeApp:
+    """A Faust app that consumes as `group`; `datadir` is made if need be, its tables are not used.
+
+    `overrides` are Faust settings, for tests. Raises SettingsError for Kafka options that Faust cannot follow.
+    """
+    check_version()
+    datadir.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {
+        "broker": [f"kafka://{part.strip()}" for part in kafka.kafka_bootstrap.split(",")],
+        "broker_credentials": credentials_of(kafka.kafka_options),
+        "datadir": str(datadir),
+        # what a crash repeats is at most a second or a hundred records
+        "broker_commit_interval": 1.0,
+        "broker_commit_every": 100,
+        "broker_session_timeout": 45.0,
+        "broker_heartbeat_interval": 5.0,
+        "broker_request_timeout": 60.0,  # Faust wants it at least as long as the session timeout
+        # Records that wait for an outage to end fill the buffers and stop the polls. A member that leaves for that never
+        # comes back: aiokafka waits for a poll before it joins, Faust for the assignment before it polls. Whether
+        # the process is beyond help is the watchdog's to say.
+        "broker_max_poll_interval": NEVER_SECONDS,
+        # a batch of tiny records is a hundred thousand of them, and all that is asked for at once is in memory
+        "broker_max_poll_records": 500,
+        "broker_rebalance_timeout": REBALANCE_SECONDS,  # an eager rebalance waits for handlers
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": instance_id,
+        # buffered records are thrown away and fetched again at each rebalance
+        "stream_buffer_maxsize": 64,
+        "stream_wait_empty": True,
+        "stream_processing_timeout": REBALANCE_SECONDS,
+        # what still escapes the recipe ends the worker with its record un-acked
+        "agent_supervisor": mode.CrashingSupervisor,
+        # without standby replicas Faust leaves the assignment to aiokafka
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "producer_request_timeout": 30.0,
+        "producer_max_request_size": 1_040_000,  # a little below what brokers take
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+    }
+    return ScribeApp(group, **settings | overrides)
+
+
+def credentials_of(options: dict[str, str]) -> CredentialsT | None:
+    """The credentials that librdkafka's options describe: TLS, SASL PLAIN and SCRAM."""
+    protocol = options.get("security.protocol", "plaintext").lower()
+    if protocol not in _PROTOCOLS:
+        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: security.protocol {protocol} is none of {', '.join(_PROTOCOLS)}")
+    context = _tls(options) if protocol.endswith("ssl") else None
+    if not protocol.startswith("sasl"):
+        return faust.SSLCredentials(context) if context else None
+    mechanism = options.get("sasl.mechanism") or options.get("sasl.mechanisms", "PLAIN")
+    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: the Faust apps do not know sasl.mechanism {mechanism}")
+    return faust.SASLCredentials(
+        username=options.get("sasl.username"),
+        password=options.get("sasl.password"),
+        mechanism=mechanism,
+        ssl_context=context,
+    )
+
+
+def _tls(options: dict[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl.ca.location"))
+        if certificate := options.get("ssl.certificate.location"):
+            context.load_cert_chain(
+                certificate, options.get("ssl.key.location"), password=options.get("ssl.key.password")
+            )
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: the TLS files cannot be read: {error}") from error
+    return context

@@ -1,0 +1,444 @@
+"""The one loop of all agents: handle a record, wait out what is away, set aside what can never work, ack last.
+
+1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, and what follows from it,
+3. then the ack. What ended processes before does not come to its handler any more (streams/runtime/last_resort.py).
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
+from faust.types import TP
+from pydantic import ValidationError
+
+from schemas import metrics
+from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Transient
+from schemas.events import Event, TenantPolicy
+from schemas.process import logs
+from schemas.process.failpoints import failpoint
+from schemas.topics import dlq_topic
+from schemas.wire.headers import (
+    RESULTS_TO,
+    TRACEPARENT,
+    UNREADABLE,
+    Origin,
+    dead_letter_headers,
+    is_for,
+    read_headers,
+    trace_id,
+)
+from schemas.wire.records import Record
+from schemas.wire.serde import Serde, schema_id_of
+from streams.kafka.dead_letter_copies import copies, strangers
+from streams.kafka.record_batches import Unreadable
+from streams.kafka.transport import ScribeApp
+from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, Subject, Verdict, digest_of
+from streams.runtime.memory_budget import Budget
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+Handler = Callable[[E], Awaitable[str]]
+"""Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
+
+Unapplied = Callable[[E, "DeadLetter"], Awaitable[None]]
+"""What else is done for an event once its dead letter is written; raises Outage to be called again."""
+
+TRANSIENT_TRIES = 4
+WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
+IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
+HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A record as it came."""
+
+    origin: Origin
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> Subject:
+        """As the last resort knows it."""
+        return Subject(self.origin, digest_of(self.key, self.value))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it is no event, where that can be seen without decoding."""
+        if isinstance(self.value, Unreadable):
+            return self.value.reason
+        try:
+            schema_id_of(self.value)
+        except Poison as error:
+            return str(error)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why a record is set aside."""
+
+    kind: str
+    code: str
+    message: str
+
+
+def after_error(error: Exception, tries: int) -> DeadLetter | None:
+    """What follows the `tries`-th failure (1 at first) of a record: None stands for another try after a wait."""
+    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < TRANSIENT_TRIES):
+        return None
+    if isinstance(error, Permanent):
+        return DeadLetter(error.kind, error.code, error.message)
+    if isinstance(error, InvalidEvent):
+        return DeadLetter(error.reason.kind, error.reason.code, error.reason.message)
+    if isinstance(error, Poison):
+        return DeadLetter("poison", "undecodable", str(error))
+    return DeadLetter("internal", "internal", _told(error))
+
+
+def _told(error: Exception) -> str:
+    """An error without the values that were refused, which may be what people said."""
+    if isinstance(error, psycopg.Error):
+        return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
+    if isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {'; '.join(str(e['msg']) for e in error.errors(include_input=False)[:5])}"
+    return f"{type(error).__name__}: {error}"
+
+
+class Recipe:
+    """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
+
+    Without a `resort` what ends a process ends each one that meets it.
+    """
+
+    def __init__(
+        self, app: ScribeApp, serde: Serde, group: str, dlq: str | None = None, resort: LastResort | None = None
+    ) -> None:
+        self._app = app
+        self._serde = serde
+        self._group = group
+        self._dlq = dlq or dlq_topic(group)
+        self._waits: dict[object, str] = {}
+        self._begun: dict[object, tuple[float, Subject | None]] = {}
+        self._settled_at = time.monotonic()
+        self._in_work = Budget(IN_WORK_BYTES)
+        self._resort = resort or LastResort(None)
+        app.on_partitions_revoked.connect(self._revoked, weak=False)
+
+    @property
+    def waiting(self) -> str | None:
+        """Why records wait at the moment, None when none does."""
+        return next(iter(self._waits.values()), None)
+
+    def handling(self, now: float) -> float:
+        """How long the oldest attempt at a record has lasted at `now`, a monotonic time; none lasts long if all is well."""
+        return max((now - begun for begun, _ in list(self._begun.values())), default=0.0)
+
+    def last_words(self, *, of_work: bool) -> None:
+        """From another thread, before the process is ended by force: the oldest attempt is why, if it is `of_work`."""
+        begun = sorted((since, subject) for since, subject in list(self._begun.values()) if subject is not None)
+        self._resort.last_words(begun[0][1] if of_work and begun else None)
+
+    async def follow(self) -> None:
+        """Hear what operators want to be passed over, until the app stops."""
+        while not self._app.should_stop:
+            with suppress(Outage):
+                await self._resort.refresh()
+            await self._app.sleep(SKIPS_SECONDS)
+
+    async def leave(self) -> None:
+        """The process ends in good order, but for what it has said already."""
+        await self._resort.leave()
+
+    async def _revoked(self, *told: Any, **_: Any) -> None:
+        await self._resort.revoked(set(told[-1]))
+
+    def settled(self, now: float) -> float:
+        """How long ago a record was last brought to its end."""
+        return now - self._settled_at
+
+    async def run(
+        self,
+        stream: Any,
+        cls: type[E],
+        handler: Handler[E],
+        unapplied: Unapplied[E] | None = None,
+        answer: Handler[Any] | None = None,
+    ) -> None:
+        """The body of an agent that reads events of class `cls`; `answer` takes the failed ends of those with wrong values.
+
+        Without it such a record is set aside like any other that can never be applied.
+        """
+        work = _Work(cls, handler, unapplied, answer)
+        async for event in stream.noack().events():
+            inbound = inbound_of(event.message)
+            failpoint("streams.after_receive")
+            # the job of a record whose result goes elsewhere is none of the database's either
+            if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
+                metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
+                event.ack()
+                continue
+            with logs.bound(**_place(inbound)):
+                settled = await self._settle(inbound, work)
+            if not settled:
+                self._app.watermarks.abandon(event.message)
+                continue
+            event.ack()
+            failpoint("streams.after_ack")
+
+    async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
+        """Bring a record to its end; False when its partition goes away or the app stops before that."""
+        subject = inbound.subject
+        if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
+            return False
+        if self._resort.is_settled(subject):
+            return self._counted("set_aside_before")
+        refusal = inbound.refusal
+        if refusal is not None and not self._resort.is_named(subject):
+            # nothing of it is run, so it may be beside whatever is: there can be very many
+            letter = DeadLetter("poison", "undecodable", refusal)
+            refused = await self._tried(lambda _: self._refused(inbound, subject, letter))
+            return refused is not None and self._counted("dead_lettered")
+        if await self._tried(lambda _: self._judged(subject)) is None:
+            return False
+        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
+        if end is None:
+            return False
+        if end.event is not None and end.letter is not None and work.unapplied is not None:
+            tell = partial(_tell, work.unapplied, end.event, end.letter)
+            if await self._tried(lambda _: tell(), subject) is None:
+                return False
+        if await self._tried(lambda _: self._noted(subject, end)) is None:
+            return False
+        return self._counted(end.effect)
+
+    def _counted(self, effect: str) -> bool:
+        self._settled_at = time.monotonic()
+        metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
+        return True
+
+    async def _claimed(self, subject: Subject) -> bool:
+        """Learn what is known of a partition before its first record is run."""
+        committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
+        await self._resort.claim(subject, committed)
+        return True
+
+    async def _judged(self, subject: Subject) -> bool:
+        await self._resort.judge(subject, self._is_over)
+        return True
+
+    async def _refused(self, inbound: Inbound, subject: Subject, letter: DeadLetter) -> bool:
+        log.error("dead letter: %s: %s", letter.code, letter.message)
+        await self._send(inbound, letter)
+        self._resort.set_aside_soon(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
+        return True
+
+    async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
+        """Keep what its end tells about it, and about others."""
+        if end.letter is None:
+            await self._resort.ended_well(subject)
+        else:
+            await self._resort.set_aside(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
+        return True
+
+    def _is_over(self) -> bool:
+        """Whether the partitions go away, or the app stops."""
+        return not self._app.watermarks.flow_active or self._app.should_stop
+
+    async def _tried(self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None) -> T | None:
+        """How `step` ends, given the number of its try, once nothing is away; None when there is no time for that.
+
+        With a `subject` it is an attempt at that record, and has its turn among others.
+        """
+        waits = failures = 0
+        try:
+            while True:
+                try:
+                    async with self._resort.running(subject) as waited:
+                        if waited and self._is_over():
+                            return None
+                        self._begun[step] = (time.monotonic(), subject)
+                        return await step(failures + 1)
+                except (Outage, Transient) as error:
+                    failures += isinstance(error, Transient)
+                    # many records wait for the same thing: one of them says so
+                    level = logging.DEBUG if str(error) in self._waits.values() else logging.WARNING
+                    self._waits[step] = str(error)
+                    log.log(level, "waiting: %s", error)
+                finally:
+                    self._begun.pop(step, None)
+                if not await self._pause(waits):
+                    return None
+                waits += 1
+        finally:
+            self._waits.pop(step, None)
+
+    async def _attempt(self, inbound: Inbound, work: "_Work[E]", tries: int) -> "_End[E]":
+        """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+        if (verdict := self._resort.verdict(inbound.subject)) is not None:
+            return await self._unrun(inbound, work, verdict)
+        event: E | None = None
+        try:
+            async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
+                event, handle = await self._decoded(inbound, work)
+                with logs.bound(**_identity(event)):
+                    effect = await handle(event)
+                    failpoint("streams.after_effect")
+                    return _End(effect)
+        except Fatal:
+            raise
+        # whatever else a handler raises belongs to its record, which must not stop the others
+        except Exception as error:
+            letter = after_error(error, tries)
+            if letter is None:
+                raise
+            if isinstance(error, InvalidEvent) and isinstance(error.answer, work.cls):
+                event = error.answer
+            expected = isinstance(error, (Transient, Permanent, Poison))
+            private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
+            log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
+            await self._send(inbound, letter)
+            return _End("dead_lettered", event, letter)
+
+    async def _unrun(self, inbound: Inbound, work: "_Work[E]", verdict: Verdict) -> "_End[E]":
+        """Set a record aside without its handler; what can be read of it tells what follows."""
+        event: E | None = None
+        if not verdict.bare:
+            try:
+                event = await self._event(inbound, work.cls)
+            except InvalidEvent as error:
+                event = error.answer if isinstance(error.answer, work.cls) else None
+            except Poison:
+                event = None
+        letter = DeadLetter("poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message)
+        log.error("dead letter: %s: %s", letter.code, letter.message)
+        await self._send(inbound, letter)
+        return _End(verdict.code, event, letter)
+
+    async def _decoded(self, inbound: Inbound, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
+        """The event and its handler, or what is to be told in the place of one with wrong values."""
+        try:
+            return await self._event(inbound, work.cls), work.handler
+        except InvalidEvent as error:
+            if work.answer is None or error.answer is None:
+                raise
+            log.warning("its job fails: %s", error.reason.message)
+            return error.answer, work.answer
+
+    async def _event(self, inbound: Inbound, cls: type[E]) -> E:
+        if isinstance(inbound.value, Unreadable):
+            raise Poison(inbound.value.reason)
+        # in a thread: a registry may be asked for the schema
+        return await asyncio.to_thread(self._serde.decode, inbound.value, cls)
+
+    async def _pause(self, waits: int) -> bool:
+        """Back off; False when the record is no longer ours to wait for."""
+        seconds = WAITS[min(waits, len(WAITS) - 1)]
+        await self._app.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311
+        return not self._is_over()
+
+    async def _send(self, inbound: Inbound, letter: DeadLetter) -> None:
+        """Write the copy, in the largest form that is taken; raises Outage."""
+        refused: Exception | None = None
+        for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
+            try:
+                await self._write(copy)
+            except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
+                # without the frames, which hold the record: a circle, and looking for those is put off for long
+                refused = error.with_traceback(None)
+            else:
+                failpoint("streams.after_dead_letter")
+                return
+        raise Outage(f"Kafka: {self._dlq}: {refused!r}") from refused
+
+    async def _write(self, record: Record) -> None:
+        encoded = {name: text.encode() for name, text in record.headers.items()}
+        try:
+            await self._app.producer.send_and_wait(record.topic, record.key, record.value, None, None, encoded)
+        except (ProducerSendError, KafkaError) as error:
+            if isinstance(error.__cause__ or error, MessageSizeTooLargeError):
+                raise MessageSizeTooLargeError(record.topic) from None
+            raise Outage(f"Kafka: {record.topic}: {error.__cause__ or error!r}") from error
+
+
+def _copy_of(inbound: Inbound, dlq: str, group: str, letter: DeadLetter) -> Record:
+    value = inbound.value
+    own = {UNREADABLE: "true"} if isinstance(value, Unreadable) else {}
+    headers = dead_letter_headers(
+        strangers(inbound.headers), inbound.origin, group, letter.kind, letter.code, letter.message
+    )
+    return Record(dlq, inbound.key, value if value is None else bytes(value), headers | own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[E]):
+    """What an agent does with its events."""
+
+    cls: type[E]
+    handler: Handler[E]
+    unapplied: Unapplied[E] | None
+    answer: Handler[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End(Generic[E]):
+    """How a record ended: the effect, and the event with its dead letter if there is one."""
+
+    effect: str
+    event: E | None = None
+    letter: DeadLetter | None = None
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(HANDLER_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
+
+
+async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E]:
+    """Its dead letter is written, so whatever else goes wrong is logged."""
+    try:
+        async with _in_time():
+            with logs.bound(**_identity(event)):
+                await unapplied(event, letter)
+    except (Outage, Fatal):
+        raise
+    except Exception:  # the record is safe in its dead letter; the others must go on
+        log.exception("the dead letter stays without its consequence")
+    return _End("dead_lettered")
+
+
+def inbound_of(message: Any) -> Inbound:
+    """What Faust delivered, as plain values."""
+    origin = Origin(message.topic, message.partition, message.offset)
+    return Inbound(origin, message.key, message.value, read_headers(message.headers))
+
+
+def _place(inbound: Inbound) -> dict[str, object]:
+    origin = inbound.origin
+    return {
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "trace_id": trace_id(inbound.headers.get(TRACEPARENT)),
+    }
+
+
+def _identity(event: Event) -> dict[str, object]:
+    job = {} if isinstance(event, TenantPolicy) else {"job_id": str(event.job_id)}
+    return {"tenant": event.tenant, **job}

@@ -1,0 +1,181 @@
+"""Work that waits in PostgreSQL: leased when it is due, done side by side, given up by nobody but its own rules.
+
+A process that dies loses its leases within seconds, and another one does again what it had begun.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from schemas.errors import Outage
+from schemas.process.failpoints import failpoint
+from sink.postgres.database import Connection, Database
+from sink.process.cancellation import cancel_until_done, set_within, until_stopped
+from sink.webhooks.deliveries import LEASE_SECONDS
+
+log = logging.getLogger(__name__)
+
+
+class Job(Protocol):
+    """What is leased: a row that this process alone may work on until its lease runs out."""
+
+    @property
+    def lease_token(self) -> UUID:
+        """Another one at every lease."""
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Work(Protocol[J]):
+    """One kind of rows: how they are leased and what is done with them."""
+
+    channel: str
+    """The NOTIFY channel on which new rows are announced."""
+
+    async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> Sequence[J]:
+        """At most `free` jobs that are due; `own` are the leases that this process holds."""
+
+    async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
+        """Keep the leases of jobs that are still worked on."""
+
+    async def sweep(self, connection: Connection) -> None:
+        """What is to be done now and then: ending what can never be due, counting."""
+
+    async def do(self, job: J) -> None:
+        """Work on one job and write down how it ended; what it raises is logged, and the lease runs out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much runs at once, and how often the database is asked; times in seconds."""
+
+    places: int = 64
+    drain_seconds: float = 25  # how long jobs in work and their outcomes are waited for at the end
+    lease_seconds: float = LEASE_SECONDS
+    poll_seconds: float = 1
+    sweep_seconds: float = 30
+    pause_seconds: float = 1  # after an outage
+
+
+class Leaser(Generic[J]):
+    """Does one kind of work until it is told to stop."""
+
+    def __init__(self, database: Database, work: Work[J], pace: Pace) -> None:
+        self._database = database
+        self._work: Work[J] = work
+        self._pace = pace
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self.waiting: str | None = "starting"
+        """Why nothing is leased at the moment, None when all is well."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let what is in work end."""
+        drained = asyncio.Event()
+        helpers = [
+            asyncio.create_task(self._every(self._pace.lease_seconds / 3, self._extend, drained)),
+            asyncio.create_task(self._every(self._pace.sweep_seconds, self._work.sweep, drained)),
+            asyncio.create_task(self._listen(drained)),
+            asyncio.create_task(self._wake_at(stop)),
+        ]
+        try:
+            while not stop.is_set():
+                await self._turn()
+            await self._drain()
+        finally:
+            drained.set()
+            await cancel_until_done(*helpers, *self._running.values())
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        log.info("draining %d calls", len(self._running))
+        _, unfinished = await asyncio.wait(self._running.values(), timeout=self._pace.drain_seconds)
+        if unfinished:
+            log.warning("%d are left without an outcome and will be done again", len(unfinished))
+
+    async def _turn(self) -> None:
+        """Lease what is due, start it, and wait for a reason to look again."""
+        self._wake.clear()
+        free = self._pace.places - len(self._running)
+        leased = await self._leased(free) if free else ()
+        for job in leased:
+            self._start(job)
+        if len(leased) < free or not free:
+            await set_within(self._wake, self._pace.poll_seconds)
+
+    async def _leased(self, free: int) -> Sequence[J]:
+        try:
+            async with self._database.transaction() as connection:
+                found = await self._work.lease(connection, free, list(self._running))
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            return await self._nothing(str(error))
+        except Exception:  # a row that cannot be leased must not end the process again and again
+            log.exception("leasing failed and is tried again")
+            return await self._nothing("leasing fails: see the log")
+        self.waiting = None
+        if found:
+            failpoint("dispatch.after_lease")
+        return found
+
+    async def _nothing(self, why: str) -> Sequence[J]:
+        self.waiting = why
+        await asyncio.sleep(self._pace.pause_seconds)
+        return ()
+
+    def _start(self, job: J) -> None:
+        task = asyncio.create_task(self._done(job))
+        self._running[job.lease_token] = task
+        task.add_done_callback(lambda _: self._ended(job))
+
+    def _ended(self, job: J) -> None:
+        self._running.pop(job.lease_token, None)
+        self._wake.set()
+
+    async def _done(self, job: J) -> None:
+        try:
+            await self._work.do(job)
+        except Exception:  # its lease runs out and it is done again; the others go on
+            log.exception("lease %s broke off", job.lease_token)
+
+    async def _extend(self, connection: Connection) -> None:
+        if self._running:
+            await self._work.extend(connection, list(self._running))
+
+    async def _every(
+        self, seconds: float, work: Callable[[Connection], Awaitable[None]], drained: asyncio.Event
+    ) -> None:
+        while not await set_within(drained, seconds):
+            try:
+                async with self._database.transaction() as connection:
+                    await work(connection)
+            except Outage as error:
+                log.warning("waiting: %s", error)
+            except Exception:  # without it leases run out under jobs that are still worked on
+                log.exception("%s failed and is tried again", work.__name__)
+
+    async def _listen(self, drained: asyncio.Event) -> None:
+        """Look again as soon as a row is announced; polling is the fallback."""
+        while not drained.is_set():
+            try:
+                await until_stopped(drained, self._wake_by_notice())
+            except Outage as error:
+                log.warning("waiting: %s", error)
+            except Exception:  # polling goes on meanwhile
+                log.exception("listening broke off and is begun again")
+            await set_within(drained, self._pace.pause_seconds)
+
+    async def _wake_by_notice(self) -> None:
+        async with self._database.session() as connection:
+            await connection.execute(f"LISTEN {self._work.channel}")
+            async for _ in connection.notifies():
+                self._wake.set()
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wake.set()

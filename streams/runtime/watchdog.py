@@ -1,0 +1,207 @@
+"""Ends a Faust process that no longer makes progress: such a process looks healthy, and only a restart helps it."""
+
+import asyncio
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from schemas import metrics
+from sink.process.termination import end_by_force
+from streams.kafka.progress import Place, Progress
+from streams.kafka.transport import ScribeApp, WatermarkConsumer
+from streams.runtime.event_loop import Recipe
+
+log = logging.getLogger(__name__)
+
+FULL_SECONDS = 5.0  # without a poll: there is no room for more records
+ANSWER_SECONDS = 10.0  # for the broker to tell the ends of partitions
+CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each sign of life may be missing, in seconds."""
+
+    tick: float = 60
+    poll: float = 300
+    handling: float = 300
+    rebalance: float = 300
+    fetching: float = 600
+    committing: float = 300
+    stopping: float = 90
+    measure: float = 15
+    """How often the partitions are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage.
+
+    `handling`: of the oldest attempt at a record; `settled`: since the last record came to its end.
+    `fetching` and `committing`: how long the slowest partition that is behind has not moved.
+    """
+
+    tick: float
+    poll: float
+    handling: float
+    settled: float
+    rebalance: float
+    fetching: float
+    committing: float
+    stopping: float | None
+    coordinating: bool
+    waiting: bool
+
+
+class Cause(StrEnum):
+    """What a process is beyond help for."""
+
+    LOOP = "loop"  # some record in work holds the event loop
+    RECORD = "record"  # the oldest record in work lets go of nothing
+    OUTSIDE = "outside"  # no record
+
+
+def stall(vitals: Vitals, limits: Limits) -> str | None:
+    """Why the process is beyond help, None when it is not."""
+    found = _stall(vitals, limits)
+    return found and found[1]
+
+
+def cause(vitals: Vitals, limits: Limits) -> Cause | None:
+    """Whose making that is, None when the process is not beyond help."""
+    found = _stall(vitals, limits)
+    return found and found[0]
+
+
+def _stall(vitals: Vitals, limits: Limits) -> tuple[Cause, str] | None:
+    if vitals.stopping is not None:
+        over = vitals.stopping > limits.stopping
+        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
+    if vitals.tick > limits.tick:
+        return Cause.LOOP, f"the event loop has stood still for {vitals.tick:.0f} s"
+    if not vitals.coordinating:
+        return Cause.OUTSIDE, "the membership in the consumer group has died"
+    if vitals.rebalance > limits.rebalance:
+        return Cause.OUTSIDE, f"a rebalance has taken {vitals.rebalance:.0f} s"
+    if vitals.handling > limits.handling:
+        return Cause.RECORD, f"a record has been in work for {vitals.handling:.0f} s and does not let go"
+    # full buffers stop the polls, which is right as long as records wait for an outage, or come to their ends slowly
+    if min(vitals.poll, vitals.settled) > limits.poll and not vitals.waiting:
+        return Cause.OUTSIDE, f"no record was asked for in {vitals.poll:.0f} s"
+    if vitals.fetching > limits.fetching:
+        return Cause.OUTSIDE, f"a partition that has records has brought none for {vitals.fetching:.0f} s"
+    if vitals.committing > limits.committing:
+        return Cause.OUTSIDE, f"work that is done was not committed for {vitals.committing:.0f} s"
+    return None
+
+
+class Watchdog:
+    """Watches one app from a thread of its own; the process ends by force when it stalls."""
+
+    def __init__(self, app: ScribeApp, recipe: Recipe, limits: Limits | None = None) -> None:
+        self._app = app
+        self._recipe = recipe
+        self._limits = limits or Limits()
+        self._ticked = time.monotonic()
+        self._settled = time.monotonic()
+        self._stopping: float | None = None
+        # None until the first assignment: Faust makes its consumer for the thread that first asks for it
+        self._consumer: WatermarkConsumer | None = None
+        self._fetching, self._committing = Progress[TP](), Progress[TP]()
+        self._fetch_age = self._commit_age = 0.0
+
+    def start(self) -> None:
+        """Begin to watch; called in the app's event loop."""
+        self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        self._app.add_future(self._tick())
+        self._app.add_future(self._measure())
+        self._app.add_future(self._recipe.follow())
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def vitals(self, now: float) -> Vitals:
+        """The signs of life at `now`, a monotonic time."""
+        if self._app.should_stop and self._stopping is None:
+            self._stopping = now
+        consumer = self._consumer
+        return Vitals(
+            tick=now - self._ticked,
+            poll=now - consumer.last_poll if consumer else 0.0,
+            handling=self._recipe.handling(now),
+            settled=self._recipe.settled(now),
+            rebalance=now - self._settled,
+            fetching=self._fetch_age,
+            committing=self._commit_age,
+            stopping=None if self._stopping is None else now - self._stopping,
+            coordinating=consumer is None or consumer.coordinating,
+            waiting=self._recipe.waiting is not None,
+        )
+
+    def beyond_help(self) -> str | None:
+        """Why the process will end in a moment."""
+        return stall(self.vitals(time.monotonic()), self._limits)
+
+    def not_ready(self) -> str | None:
+        """Why the process does no work at the moment."""
+        if self._consumer is None:
+            return "not yet in the consumer group"
+        return self._recipe.waiting
+
+    async def _tick(self) -> None:
+        while not self._app.should_stop:
+            self._ticked = time.monotonic()
+            # before the first assignment Faust does not call it a rebalance
+            if not self._app.rebalancing:
+                self._settled = self._ticked
+            await asyncio.sleep(1.0)
+
+    async def _measure(self) -> None:
+        while not self._app.should_stop:
+            await asyncio.sleep(self._limits.measure)
+            if self._consumer is not None:
+                await self._observe(self._consumer)
+
+    async def _observe(self, consumer: WatermarkConsumer) -> None:
+        """Look at each partition; while records wait, or the broker does not answer, standing still is no sign."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                fetching = await consumer.fetching()
+        except (TimeoutError, KafkaError) as error:
+            log.info("the ends of the partitions are not known: %s", error)
+            fetching = {}
+        now = time.monotonic()
+        unable = self._recipe.waiting is not None or not consumer.flow_active or not fetching
+        # full buffers stop the polls, about which there is a rule of its own
+        excused = unable or now - consumer.last_poll > FULL_SECONDS
+        committing = consumer.committing()
+        self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
+        self._commit_age = self._committing.observe(committing, now, excused=unable)
+        app = self._app.conf.id
+        lag = sum(
+            Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
+            for tp, place in fetching.items()
+        )
+        metrics.CONSUMER_LAG.labels(app=app).set(lag if fetching else float("nan"))
+        metrics.CONSUMER_PARTITIONS.labels(app=app).set(len(consumer.assignment()))
+        metrics.CONSUMER_UNCOMMITTED.labels(app=app).set(self._commit_age)
+
+    async def _on_assigned(self, *_: object, **__: object) -> None:
+        self._consumer = self._app.watermarks
+        metrics.REBALANCES.labels(app=self._app.conf.id).inc()
+
+    def _watch(self) -> None:
+        while True:
+            vitals = self.vitals(time.monotonic())
+            if reason := stall(vitals, self._limits):
+                self._say_why(cause(vitals, self._limits))
+                end_by_force(reason)
+            time.sleep(CHECK_SECONDS)
+
+    def _say_why(self, why: Cause | None) -> None:
+        # which of those in work holds the loop is found by the next process, which runs them one by one
+        if why is not Cause.LOOP:
+            self._recipe.last_words(of_work=why is Cause.RECORD)

@@ -1,0 +1,173 @@
+"""Runs a Faust app as a process: resources first, then the worker until SIGTERM, then the resources in reverse."""
+
+import asyncio
+import gc
+import logging
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+import mode
+from mode.utils.logging import get_logger
+from mode.utils.loops import get_event_loop
+
+from schemas.errors import Outage
+from schemas.settings import PostgresSettings, ServiceSettings
+from sink.postgres.database import Database
+from sink.postgres.migrate import migrate
+from sink.process.health_server import HealthServer
+from sink.process.termination import Termination
+from streams.kafka.transport import ScribeApp
+from streams.runtime.event_loop import Recipe
+from streams.runtime.watchdog import Limits, Watchdog
+
+log = logging.getLogger(__name__)
+
+START_PAUSE = 1.0  # seconds between tries to reach the database at start
+STOP_SECONDS = Limits().stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process is made of."""
+
+    app: ScribeApp
+    recipe: Recipe
+    limits: Limits = field(default_factory=Limits)
+
+
+Compose = Callable[[Database, Path], Parts]
+"""Makes an app, given the database and a folder that is its own."""
+
+
+def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose) -> NoReturn:
+    """Run until SIGTERM (exit code 0), a crash (1), or a stall or an end that takes too long (70)."""
+    termination = Termination(STOP_SECONDS).install()
+    _calm_libraries()
+    started: list[Watchdog] = []
+
+    def not_ready() -> str | None:
+        return started[0].not_ready() if started else "starting"
+
+    def dead() -> str | None:
+        return started[0].beyond_help() if started else None
+
+    with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready, live=dead):
+        migrated(postgres)
+        # the loop that mode finds, and keeps for whatever it makes outside of a running one
+        loop = get_event_loop()
+        resources = AsyncExitStack()
+        parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
+        _collect_rarely()
+        started.append(Watchdog(parts.app, parts.recipe, parts.limits))
+        worker = _Worker(
+            termination,
+            parts.app,
+            _Surroundings(resources, started[0], parts.recipe),
+            loop=loop,
+            quiet=True,
+            override_logging=False,  # ours is set up by now
+            redirect_stdouts=False,
+        )
+        worker.spinner = None  # it writes to the terminal
+        worker.execute_from_commandline()
+    raise AssertionError("unreachable: the worker ends by SystemExit")
+
+
+def _collect_rarely() -> None:
+    """Decoded transcripts are many small objects without cycles: looking for some cost a third of the processor's time."""
+    gc.freeze()  # what the libraries are made of stays anyway
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _calm_libraries() -> None:
+    """Faust tells of every step of every service it has; unless all is asked for, warnings will do."""
+    if not log.isEnabledFor(logging.DEBUG):
+        for name in ("faust", "mode", "aiokafka"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def migrated(postgres: PostgresSettings) -> None:
+    """Bring the database up to date, waiting for it as long as it takes."""
+    while True:
+        try:
+            names = migrate(postgres.postgres_dsn.get_secret_value())
+        except Outage as error:
+            log.warning("waiting: %s", error)
+            time.sleep(START_PAUSE)
+        else:
+            log.info("database is up to date, %d migrations applied", len(names))
+            return
+
+
+async def _composed(resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path) -> Parts:
+    """The app, made while the loop runs: Faust binds it to the loop that it finds."""
+    parts = compose(await resources.enter_async_context(opened(postgres)), folder)
+    await _answering([(str(url.host), url.port or 9092) for url in parts.app.conf.broker])
+    return parts
+
+
+async def _answering(brokers: list[tuple[str, int]]) -> None:
+    """Wait until one of the brokers takes connections: Faust would give up at once."""
+    while True:
+        for host, port in brokers:
+            try:
+                async with asyncio.timeout(5):
+                    _, writer = await asyncio.open_connection(host, port)
+            except OSError as error:
+                log.warning("waiting: Kafka: %s:%d: %s", host, port, error)
+                continue
+            writer.close()
+            return
+        await asyncio.sleep(START_PAUSE)
+
+
+@asynccontextmanager
+async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
+    """The database, waited for as long as it takes."""
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                database = await stack.enter_async_context(Database.open(postgres))
+                break
+            except Outage as error:
+                log.warning("waiting: %s", error)
+                await asyncio.sleep(START_PAUSE)
+        yield database
+
+
+class _Worker(faust.Worker):
+    """Stops when the process is told to end."""
+
+    def __init__(self, termination: Termination, *services: Any, **options: Any) -> None:
+        super().__init__(*services, **options)
+        self._termination = termination
+
+    def install_signal_handlers(self) -> None:
+        self.loop.add_signal_handler(signal.SIGUSR1, self._on_sigusr1)
+        self._termination.on_request_in(self.loop, self._on_sigterm)
+
+
+class _Surroundings(mode.Service):
+    """Starts the watchdog with the app and closes the resources after it."""
+
+    logger = get_logger("faust.surroundings")
+
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: Recipe) -> None:
+        super().__init__()
+        self._resources = resources
+        self._watchdog = watchdog
+        self._recipe = recipe
+
+    async def on_start(self) -> None:
+        self._watchdog.start()
+
+    async def on_stop(self) -> None:
+        await self._recipe.leave()
+        await self._resources.aclose()

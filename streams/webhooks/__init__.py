@@ -1,0 +1,1 @@
+"""Webhooks sent: payloads, attempts, schedules, and who may be sent to now."""

@@ -1,0 +1,59 @@
+"""One attempt of a webhook: sign, post, and name how it ended."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.errors import SettingsError
+from sink.http.client import Answer, DeliveryError
+from sink.http.exchange import FailureKind
+from sink.webhooks.leases import Leased, Outcome
+from sink.webhooks.secrets import SecretBox
+from sink.webhooks.signature import message_id, signed_headers
+from streams.webhooks.job_payload import as_failed, body_of, numbered
+
+UNSIGNED = "unsigned"  # the outcome of an attempt that was not made: our key is wrong, not the receiver
+OUR_FAULT = frozenset({UNSIGNED, str(FailureKind.PROXY)})  # outcomes that say nothing of the receiver
+
+
+class Poster(Protocol):
+    """What sends: sink.http.client.AsyncOutboundClient."""
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, deadline_seconds: float) -> Answer:
+        """Post `body` and give the answer; raises DeliveryError when there is none in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How an attempt ended, and the Retry-After of a receiver that did not take it, if it sent one."""
+
+    outcome: Outcome
+    retry_after: str | None = None
+
+
+async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
+    """Send a delivery once; whatever happens is told in the outcome."""
+    try:
+        opened = [secrets.open(sealed, leased.endpoint_id) for sealed in (leased.secret, *leased.old_secrets)]
+    except SettingsError as error:
+        return Attempted(Outcome(outcome=UNSIGNED, error=str(error)))
+    payload = leased.payload if leased.error is None else as_failed(leased.payload, leased.error)
+    body = body_of(numbered(payload, leased.sequence))
+    headers = signed_headers(opened, message_id(leased.delivery_id), int(time.time()), body)
+    headers["content-type"] = "application/json"
+    try:
+        answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)
+    except DeliveryError as error:
+        return Attempted(Outcome(outcome=str(error.kind), error=str(error)[:1000]))
+    return _answered(answer)
+
+
+def _answered(answer: Answer) -> Attempted:
+    delivered = 200 <= answer.status < 300
+    outcome = Outcome(
+        outcome="delivered" if delivered else "answered",
+        status=answer.status,
+        answer=answer.head,
+        latency_ms=answer.latency_ms,
+    )
+    return Attempted(outcome, None if delivered else answer.headers.get("retry-after"))

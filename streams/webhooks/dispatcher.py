@@ -1,0 +1,150 @@
+"""The webhook dispatcher: sends due deliveries side by side and writes down how each attempt ended."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from schemas import metrics
+from schemas.process import logs
+from schemas.process.failpoints import failpoint
+from sink.postgres.database import Connection, Database
+from sink.webhooks import leases
+from sink.webhooks.deliveries import CHANNEL, State, release_missed, release_unrunnable, tell_conflicts
+from sink.webhooks.endpoint_health import Backlog, backlog, end_disabled, end_spent, end_superseded, forget_old_secrets
+from sink.webhooks.leases import Leased, lock_endpoints, queues
+from sink.webhooks.secrets import SecretBox
+from streams.runtime.lease_worker import Leaser, Pace
+from streams.webhooks.attempt import Attempted, Poster, attempt
+from streams.webhooks.fair_share import Held, Shares, shared
+from streams.webhooks.record_attempt import Recorded, record
+from streams.webhooks.retry_schedule import FAILING_SECONDS, LEASES
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Pace):
+    """How many calls run at once, how long one may take, and for how long an endpoint may only fail; times in seconds.
+
+    A place is a waiting socket and a few kilobytes, so there are many: what hangs fills some of them until it is known
+    to fail, and then half of them at most.
+    """
+
+    places: int = 256
+    calls_per_endpoint: int = 4
+    calls_per_tenant: int = 128  # half of the places, so that one tenant's hanging receivers hold up no other tenant
+    calls_in_trouble: int = 128  # for all endpoints together whose last attempt failed
+    calls_per_second: float = 100  # to an endpoint that has no limit of its own
+    call_seconds: float = 20
+    time_scale: float = 1  # of all that follows an attempt: delays, pauses, and the next one
+    failing_seconds: float = FAILING_SECONDS
+
+    @property
+    def shares(self) -> Shares:
+        """How the places are shared."""
+        return Shares(
+            per_endpoint=self.calls_per_endpoint,
+            per_tenant=self.calls_per_tenant,
+            in_trouble=self.calls_in_trouble,
+            per_second=self.calls_per_second,
+        )
+
+
+class Dispatcher:
+    """Sends webhooks until it is told to stop."""
+
+    def __init__(self, database: Database, client: Poster, secrets: SecretBox, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self._leaser = Leaser(database, Deliveries(database, client, secrets, limits), limits)
+
+    @property
+    def waiting(self) -> str | None:
+        """Why nothing is sent at the moment, None when all is well."""
+        return self._leaser.waiting
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let the calls in flight end."""
+        await self._leaser.run(stop)
+
+
+class Deliveries:
+    """What the dispatcher does with deliveries."""
+
+    channel = CHANNEL
+
+    def __init__(self, database: Database, client: Poster, secrets: SecretBox, limits: Limits) -> None:
+        self._database = database
+        self._client = client
+        self._secrets = secrets
+        self._limits = limits
+        self._calls: dict[UUID, Leased] = {}
+
+    async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Leased]:
+        """Due deliveries, shared among the endpoints; each counts as an attempt from here on."""
+        shares = self._limits.shares
+        self._calls = {token: self._calls[token] for token in own if token in self._calls}
+        due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
+        if not (wanted := shared(await due(), free, Held.by(self._calls.values()), shares)):
+            return []
+        # once more when no other dispatcher can come between
+        locked = await lock_endpoints(connection, list(wanted))
+        grants = shared(await due(only=locked), free, Held.by(self._calls.values()), shares)
+        leased = await leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
+        self._calls |= {call.lease_token: call for call in leased}
+        return leased
+
+    async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
+        """Keep the leases of calls that are still running."""
+        await leases.extend(connection, own, self._limits.lease_seconds)
+
+    async def sweep(self, connection: Connection) -> None:
+        """End what can never be sent, and count what waits."""
+        if released := await release_missed(connection) + await release_unrunnable(connection):
+            log.info("%d deliveries released late", released)
+        if released := await tell_conflicts(connection):
+            log.warning("%d deliveries tell of a conflict: another request came under their job id", released)
+        if ended := await end_superseded(connection):
+            log.info("%d deliveries ended: their events were superseded", ended)
+        if ended := await end_spent(connection, LEASES):
+            log.error("%d deliveries ended: they were leased %d times", ended, LEASES)
+        if ended := await end_disabled(connection):
+            log.info("%d deliveries ended: their endpoints are disabled", ended)
+        await forget_old_secrets(connection)
+        _show(await backlog(connection))
+
+    async def do(self, job: Leased) -> None:
+        """Send once, then write down the outcome, waiting for the database as long as it takes."""
+        with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
+            attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
+            failpoint("dispatch.after_send")
+            write = partial(
+                record,
+                leased=job,
+                attempted=attempted,
+                time_scale=self._limits.time_scale,
+                failing_seconds=self._limits.failing_seconds,
+            )
+            recorded = await self._database.run_when_back(write, self._limits.pause_seconds)
+            failpoint("dispatch.after_record")
+            _tell(job, attempted, recorded)
+
+
+def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
+    outcome = attempted.outcome
+    metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.state else "lease_lost").inc()
+    if recorded.state not in (None, State.PENDING):
+        metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
+    log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
+    if recorded.disabled is not None:
+        metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
+        log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
+
+
+def _show(backlog: Backlog) -> None:
+    metrics.WEBHOOKS_PENDING.set(backlog.pending)
+    metrics.WEBHOOKS_GATED.set(backlog.gated)
+    metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
+    metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

@@ -1,0 +1,71 @@
+"""When a webhook is tried again, when its endpoint gets a pause, and when no more: pure decisions over the schedule of Standard Webhooks."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.waits import RETRY_AFTER_MAX
+from sink.webhooks.deliveries import TEST, State
+
+HOUR = 3600
+SCHEDULE = (0, 5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
+"""Seconds before each attempt, counted from the end of the one before it."""
+LEASES = 2 * len(SCHEDULE)
+"""How often a delivery may be leased: an attempt without an outcome, as a killed process leaves, is made again."""
+JITTER = 0.1  # share by which a delay varies either way, so that a receiver's recovery meets no wave
+GONE = 410
+UNAVAILABLE = 503
+OVERLOADED = frozenset({429, 502, 504})  # where the standard recommends to throttle
+PAUSE_SECONDS = 5.0  # what an overloaded receiver gets that wishes for nothing
+PAUSE_MAX = HOUR  # seconds; after so long one looks again, whatever was wished for
+FAILING_SECONDS = 5 * 24 * HOUR  # an endpoint that only fails for so long is disabled
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a delivery stands after an attempt; `next_attempt_at` only while it is pending."""
+
+    state: State
+    next_attempt_at: datetime | None = None
+
+
+def after_attempt(
+    attempt: int,
+    status: int | None,
+    retry_after: float | None,
+    now: datetime,
+    *,
+    spread: float,
+    time_scale: float,
+    attempts: int = len(SCHEDULE),
+) -> Verdict:
+    """What follows when number `attempt` of `attempts` (1 at first) was answered with `status`, None without an answer.
+
+    `retry_after` in seconds, `spread` a random number of [0, 1), `time_scale` a factor on every delay.
+    """
+    if status is not None and 200 <= status < 300:
+        return Verdict(State.DELIVERED)
+    if status == GONE:
+        return Verdict(State.DISABLED)
+    if attempt >= attempts:
+        return Verdict(State.EXHAUSTED)
+    delay = SCHEDULE[attempt] * (1 + JITTER * (2 * spread - 1))
+    wished = min(max(retry_after or 0.0, 0.0), RETRY_AFTER_MAX)
+    return Verdict(State.PENDING, now + timedelta(seconds=max(delay, wished) * time_scale))
+
+
+def attempts_of(kind: str) -> int:
+    """How often a delivery of a type is sent at most: a test once, for whoever waits for its outcome."""
+    return 1 if kind == TEST else len(SCHEDULE)
+
+
+def blocked_until(status: int | None, retry_after: float | None, now: datetime, time_scale: float) -> datetime | None:
+    """Until when an endpoint that answered so gets nothing at all, None when it may go on."""
+    if status in OVERLOADED or (status == UNAVAILABLE and retry_after is not None):
+        pause = PAUSE_SECONDS if retry_after is None else min(retry_after, PAUSE_MAX)
+        return now + timedelta(seconds=pause * time_scale)
+    return None
+
+
+def only_fails(since: datetime, now: datetime, seconds: float) -> bool:
+    """Whether an endpoint is to be disabled that fails at `now` and has done nothing else `since`."""
+    return (now - since).total_seconds() >= seconds

@@ -1,0 +1,139 @@
+"""Fairness: nothing is lost, everybody gets a share, and nobody is paid for having had nothing to do."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_consumers.core.delivery.fairness import (
+    LONG_SECONDS,
+    MOST_SECONDS,
+    UNKNOWN_SECONDS,
+    FairQueue,
+    Ticket,
+    most_long,
+    ticket_of,
+)
+from schemas.events import JobRequested, Priority, Source
+
+TICKETS = st.builds(Ticket, st.sampled_from("abc"), st.booleans(), st.floats(1, 4_000))
+
+
+def taken(queue: FairQueue[int]) -> list[tuple[int, Ticket]]:
+    found = []
+    while (item := queue.take()) is not None:
+        found.append(item)
+    return found
+
+
+@given(st.lists(TICKETS, max_size=60))
+def test_everything_comes_out_once_and_each_tenants_own_in_its_order(tickets: list[Ticket]) -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, ticket in enumerate(tickets):
+        queue.add(number, ticket)
+    assert len(queue) == len(tickets)
+    found = taken(queue)
+    assert sorted(found, key=lambda each: each[0]) == list(enumerate(tickets))
+    for tenant, express in {(ticket.tenant, ticket.express) for ticket in tickets}:
+        own = [number for number, t in found if (t.tenant, t.express) == (tenant, express)]
+        assert own == sorted(own)
+
+
+@given(st.lists(TICKETS, max_size=60), st.integers(0, 10))
+def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(tickets: list[Ticket], dropped: int) -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, ticket in enumerate(tickets):
+        queue.add(number, ticket)
+    gone = queue.keep(lambda number: number % 11 != dropped)
+    assert sorted(gone) == [number for number in range(len(tickets)) if number % 11 == dropped]
+    assert len(queue) == len(tickets) - len(gone)
+    assert len(taken(queue)) == len(tickets) - len(gone)
+
+
+def test_a_flood_of_one_tenant_does_not_delay_another() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(1_000):
+        queue.add(number, Ticket("flood", seconds=30))
+    for number in range(5):
+        queue.add(1_000 + number, Ticket("small", seconds=30))
+    first = [ticket.tenant for _, ticket in taken(queue)[:11]]
+    assert Counter(first)["small"] == 5
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(1, 100)), min_size=200, max_size=200))
+def test_tenants_that_always_have_work_get_equal_audio(jobs: list[tuple[str, float]]) -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, (_, seconds) in enumerate(jobs):
+        for tenant in "ab":
+            queue.add(number, Ticket(tenant, seconds=seconds))
+    given_: Counter[str] = Counter()
+    for _ in range(200):
+        taken_now = queue.take()
+        assert taken_now is not None
+        given_[taken_now[1].tenant] += int(taken_now[1].seconds * 1000)
+        assert abs(given_["a"] - given_["b"]) <= 2 * 100 * 1000
+
+
+def test_express_has_a_share_and_not_all() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(400):
+        queue.add(number, Ticket("a", express=number % 2 == 0, seconds=10))
+    express = sum(ticket.express for _, ticket in taken(queue)[:100])
+    assert 70 <= express <= 80
+
+
+def test_who_had_nothing_to_do_has_no_credit() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(100):
+        queue.add(number, Ticket("busy", seconds=10))
+    for _ in range(50):
+        queue.take()
+    for number in range(50):
+        queue.add(100 + number, Ticket("late", seconds=10))
+    ten = Counter(ticket.tenant for _, ticket in taken(queue)[:10])
+    assert ten == {"busy": 5, "late": 5}
+
+
+def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(20):
+        queue.add(number, Ticket("liar", seconds=1))
+        queue.add(number, Ticket("honest", seconds=10))
+    lied = next(ticket for _, ticket in iter(queue.take, None) if ticket.tenant == "liar")
+    queue.charge(lied, 100.0 - lied.seconds)
+    following = [ticket.tenant for _, ticket in taken(queue)[:10]]
+    assert following == ["honest"] * 10
+
+
+def test_a_tenant_may_be_passed_over() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, tenant in enumerate("aab"):
+        queue.add(number, Ticket(tenant))
+    assert queue.take(but={"a"}) == (2, Ticket("b"))
+    assert queue.take(but={"a"}) is None
+    assert queue.take() == (0, Ticket("a"))
+
+
+def test_long_recordings_leave_a_worker_to_short_ones() -> None:
+    assert [most_long(workers) for workers in (1, 2, 8)] == [1, 1, 7]
+    queue: FairQueue[str] = FairQueue()
+    queue.add("long", Ticket("a", seconds=LONG_SECONDS))
+    queue.add("short", Ticket("a", seconds=5))
+    assert queue.take(long_too=False) == ("short", Ticket("a", seconds=5))
+    assert queue.take(long_too=False) is None
+    assert queue.take() == ("long", Ticket("a", seconds=LONG_SECONDS))
+
+
+def test_a_ticket_tells_the_length_as_well_as_it_can() -> None:
+    def seconds(size: int | None) -> float:
+        source = Source(uri="https://example.org/a", size_bytes=size)
+        request = JobRequested(
+            job_id=uuid4(), tenant="t", source=source, requested_at=datetime.now(UTC), priority=Priority.EXPRESS
+        )
+        ticket = ticket_of(request, request)
+        assert (ticket.tenant, ticket.express) == ("t", True)
+        return ticket.seconds
+
+    assert [seconds(size) for size in (None, 0, 1_600_000, 10**15)] == [UNKNOWN_SECONDS, 1.0, 100.0, MOST_SECONDS]

@@ -1,0 +1,50 @@
+"""Channels to one transcript."""
+
+import pytest
+
+from gpu_consumers.core.speech.assembly import NO_SPEECH, Heard, assemble, needs_turns
+from schemas.events import Options
+from schemas.transcript import Word
+
+
+def heard(*starts: float, language: str = "en", warnings: tuple[str, ...] = ()) -> Heard:
+    words = tuple(Word(start=start, end=start + 0.5, text=f"at{start}") for start in starts)
+    return Heard(language, 0.9, words, warnings)
+
+
+def test_two_channels_are_two_speakers_in_order_of_time() -> None:
+    """The one who speaks first is SPEAKER_00, whichever channel it is."""
+    transcript = assemble([heard(3.0), heard(1.0, 5.0, language="he")], 6.0, (), Options())
+    assert [(s.text, s.speaker, s.channel) for s in transcript.segments] == [
+        ("at1.0", "SPEAKER_00", 1),
+        ("at3.0", "SPEAKER_01", 0),
+        ("at5.0", "SPEAKER_00", 1),
+    ]
+    assert transcript.language == "he"
+    assert not needs_turns(transcript, 2, Options())
+
+
+def test_one_channel_waits_for_its_speakers() -> None:
+    transcript = assemble([heard(1.0)], 2.0, (), Options())
+    assert transcript.speakers == ()
+    assert needs_turns(transcript, 1, Options())
+    assert not needs_turns(transcript, 1, Options(diarize=False))
+
+
+@pytest.mark.parametrize("options", [Options(num_speakers=1), Options(max_speakers=1)])
+def test_a_single_speaker_needs_no_diarization(options: Options) -> None:
+    transcript = assemble([heard(1.0)], 2.0, (), options)
+    assert transcript.speakers == ("SPEAKER_00",)
+    assert not needs_turns(transcript, 1, options)
+
+
+def test_silence_is_a_transcript_without_segments() -> None:
+    """Not an error: somebody recorded nothing."""
+    transcript = assemble([heard()], 2.0, (), Options())
+    assert (transcript.segments, transcript.warnings) == ((), (NO_SPEECH,))
+    assert not needs_turns(transcript, 1, Options())
+
+
+def test_warnings_are_told_once() -> None:
+    transcript = assemble([heard(1.0, warnings=("w",)), heard(2.0, warnings=("w",))], 3.0, ("damaged",), Options())
+    assert transcript.warnings == ("damaged", "w")

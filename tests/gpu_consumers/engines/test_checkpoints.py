@@ -1,0 +1,266 @@
+"""Checkpoints in an object store, and the real engine going on from them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deploy.local.models.training.registry import FILE as MODELS
+from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.core.speech.checkpoints import decode as decode_words
+from gpu_consumers.core.speech.vad_windows import Window
+from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, Checkpoints, NoCheckpoints
+from gpu_consumers.engines.inference_cache import Answer, Tape
+from gpu_consumers.engines.inference_cache import decode as decode_answers
+from gpu_consumers.engines.loader import LoadedEngines
+from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
+from gpu_consumers.engines.whisper import WhisperTranscriber
+from schemas.errors import NotOwner, Outage, Transient
+from schemas.events import Channels
+from schemas.models.registry import load_registry
+from schemas.settings import GpuSettings, ModelSettings
+from sink.memory import MemoryObjectStore
+from tests.recordings import MONO
+
+EVERY = 12.0  # seconds
+
+
+def read(part: bytes) -> str | None:
+    return part.decode() if part.isdigit() else None
+
+
+def found(store: MemoryObjectStore, prefix: str = "t/j/") -> list[str]:
+    return Checkpoints(store, prefix, EVERY, EVERY).find(read)
+
+
+def test_what_was_kept_is_found_by_the_next_one() -> None:
+    store = MemoryObjectStore()
+    first = Checkpoints(store, "t/j/", EVERY, EVERY)
+    assert first.find(read) == []
+    for part in (b"0", b"1", b"2"):
+        first.keep(part)
+    second = Checkpoints(store, "t/j/", EVERY, EVERY)
+    assert second.find(read) == ["0", "1", "2"]
+    second.keep(b"3")
+    assert found(store) == ["0", "1", "2", "3"]
+    assert found(store, "t/other/") == []
+
+
+def test_it_is_told_what_goes_on_from_an_earlier_try_and_is_taken() -> None:
+    store, told = Away(), []
+    for number, expected in ((b"0", 0), (b"1", 1)):
+        kept = Checkpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
+        kept.find(read)
+        kept.keep(number)
+        assert len(told) == expected
+    store.away = True
+    kept.keep(b"2")
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("damage", ["deleted", "foreign", "unreadable"])
+def test_what_follows_a_hole_is_not_used(damage: str) -> None:
+    """Not even when the hole is filled: the rest was the work of somebody else."""
+    store = MemoryObjectStore()
+    first = Checkpoints(store, "t/j/", EVERY, EVERY)
+    for part in (b"0", b"oops" if damage == "unreadable" else b"1", b"2"):
+        first.keep(part)
+    if damage != "unreadable":
+        store.delete("t/j/000001")
+    if damage == "foreign":
+        store.put("t/j/000001", b"not ours", content_type="text/plain")
+    again = Checkpoints(store, "t/j/", EVERY, EVERY)
+    assert again.find(read) == ["0"]
+    again.keep(b"7")
+    assert found(store) == ["0", "7"]
+
+
+def test_what_a_former_owner_still_writes_spoils_nothing() -> None:
+    """A process that was frozen goes on where it was, while the next owner is further."""
+    store = MemoryObjectStore()
+    frozen, following = Checkpoints(store, "t/j/", EVERY, EVERY), Checkpoints(store, "t/j/", EVERY, EVERY)
+    frozen.keep(b"0")
+    following.find(read)
+    following.keep(b"5")
+    following.keep(b"9")
+    frozen.keep(b"1")
+    assert found(store) == ["0", "1"]
+    following.keep(b"12")
+    assert found(store) == ["0", "1"]
+
+
+class Away(MemoryObjectStore):
+    """A store that can be away."""
+
+    away = False
+    tries = 0
+
+    def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
+        self.tries += 1
+        if self.away:
+            raise Outage("gone")
+        return super().put(key, body, content_type=content_type, if_absent=if_absent)
+
+
+def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later() -> None:
+    now = [0.0]
+    store = Away()
+    kept = Checkpoints(store, "t/j/", EVERY, EVERY, clock=lambda: now[0])
+    kept.keep(b"0")
+    store.away = True
+    kept.keep(b"1")
+    kept.keep(b"2")
+    assert store.tries == 2
+    store.away = False
+    now[0] = PAUSE_SECONDS
+    kept.keep(b"3")
+    assert found(store) == ["0", "1", "2", "3"]
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> WhisperTranscriber:
+    registry = load_registry(MODELS)
+    engines = LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu"))
+    made = engines.transcriber(registry.default)
+    assert isinstance(made, WhisperTranscriber)
+    return made
+
+
+@pytest.fixture(scope="module")
+def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    """The same conversation again and again, with pauses."""
+    folder = tmp_path_factory.mktemp("talk")
+    decode(MONO.path, folder / "samples.npy", Channels.MIX, 600.0, lambda _: None)
+    once = load(folder / "samples.npy")[:, 0]
+    pause = np.zeros(SAMPLE_RATE, np.float32)
+    return np.concatenate([once, pause] * (60 * SAMPLE_RATE // len(once) + 1))
+
+
+@pytest.fixture
+def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How much audio the model was given, batch by batch."""
+    seconds: list[float] = []
+    run = transcriber._run
+
+    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool) -> list[Any]:
+        seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
+        return run(samples, windows, wishes, asks=asks)
+
+    monkeypatch.setattr(transcriber, "_run", counted)
+    return seconds
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
+) -> None:
+    store = MemoryObjectStore()
+    whole = transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/whole/", EVERY, EVERY))
+    needed = sum(heard_seconds)
+    heard_seconds.clear()
+    kills = looks = 0
+
+    def dying(_: float) -> None:
+        nonlocal looks
+        looks -= 1
+        if looks < 0:
+            raise NotOwner("killed")
+
+    while True:
+        looks = 3
+        try:
+            again = transcriber.transcribe(long_talk, Wishes(), dying, Checkpoints(store, "t/killed/", EVERY, EVERY))
+            break
+        except NotOwner:
+            kills += 1
+    assert kills >= 3
+    assert again == whole
+    assert sum(heard_seconds) <= needed + kills * EVERY
+    heard_seconds.clear()
+    assert (
+        transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY, EVERY))
+        == whole
+    )
+    assert heard_seconds == []
+
+
+@pytest.fixture(scope="module")
+def diarizer() -> PyannoteDiarizer:
+    made = LoadedEngines(load_registry(MODELS), ModelSettings(), GpuSettings(device="cpu")).diarizer()
+    assert isinstance(made, PyannoteDiarizer)
+    return made
+
+
+def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_the_interval(
+    diarizer: PyannoteDiarizer, long_talk: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, play = MemoryObjectStore(), Tape.play
+    asked: list[float] = []
+    left = 10**9  # questions until it is killed
+
+    def counted(self: Tape, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
+        def asking() -> Answer:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise MemoryError("as sudden as a kill")
+            asked.append(seconds)
+            return ask()
+
+        return play(self, rows, seconds, asking)
+
+    monkeypatch.setattr(Tape, "play", counted)
+    whole = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None)
+    needed = sum(asked)
+    asked.clear()
+    kills = 0
+    while True:
+        left = 8
+        try:
+            again = diarizer.diarize(
+                long_talk, SpeakerBounds(), lambda _: None, Checkpoints(store, "t/j/", EVERY, EVERY)
+            )
+            break
+        except Transient:
+            kills += 1
+    assert kills >= 5
+    assert again == whole
+    assert needed < sum(asked) <= needed + kills * EVERY
+
+
+def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
+    diarizer: PyannoteDiarizer, long_talk: Samples
+) -> None:
+    store = MemoryObjectStore()
+
+    def stopping(done: float) -> None:
+        if done > 20.0:
+            raise NotOwner("drained")
+
+    with pytest.raises(NotOwner):
+        diarizer.diarize(long_talk, SpeakerBounds(), stopping, Checkpoints(store, "t/j/", 10**6, 10**6))
+    assert len(Checkpoints(store, "t/j/", EVERY, EVERY).find(decode_answers)) == 1
+
+
+def test_a_suspect_keeps_more_and_hears_the_same(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+) -> None:
+    store = MemoryObjectStore()
+    eager = Checkpoints(store, "t/j/", EVERY, 1.0)
+    heard = transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, eager)
+    batches = list(heard_seconds)
+    assert len(Checkpoints(store, "t/j/", EVERY, 1.0).find(decode_words)) >= len(batches)
+    heard_seconds.clear()
+    assert transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, NoCheckpoints(EVERY)) == heard
+    assert heard_seconds == batches
+
+
+def test_batches_are_no_longer_than_what_may_be_done_again(
+    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+) -> None:
+    transcriber.transcribe(
+        long_talk, Wishes("en"), lambda _: None, Checkpoints(MemoryObjectStore(), "t/j/", EVERY, EVERY)
+    )
+    assert max(heard_seconds) <= EVERY

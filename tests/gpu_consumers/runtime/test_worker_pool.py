@@ -1,0 +1,118 @@
+"""The worker threads: everything comes back, what is lost is skipped, and a failure is seen."""
+
+from collections.abc import Callable
+from threading import Event as Flag
+
+import pytest
+
+from gpu_consumers.core.delivery.crash_suspects import Begun, Mark
+from gpu_consumers.core.delivery.error_policy import Settlement
+from gpu_consumers.core.delivery.messages import Delivery
+from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
+from gpu_consumers.kafka.partitions import OwnedPartition
+from gpu_consumers.runtime.executor import Finished, Task
+from gpu_consumers.runtime.stall_detector import SILENT_SECONDS, Pulse
+from gpu_consumers.runtime.worker_pool import WorkerPool
+from schemas.errors import Fatal
+
+PATIENCE = 60.0  # seconds; a machine may stand still for some
+
+
+def task(offset: int, owned: bool = True) -> Task:
+    partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, owned=owned)
+    partition.announcements.tell(1)
+    return Task(Delivery("jobs", 0, offset, None, None), partition)
+
+
+def finish(given: Task) -> Finished:
+    return Finished(given, None, Settlement("completed"), ())
+
+
+def pool(execute: Callable[[Task], Finished | None], workers: int = 2) -> WorkerPool:
+    made = WorkerPool("test", workers, execute)
+    made.start()
+    return made
+
+
+def test_every_task_comes_back_finished() -> None:
+    workers = pool(finish)
+    for offset in range(50):
+        workers.submit(task(offset))
+    assert {workers.finished.get(timeout=PATIENCE).task.delivery.offset for _ in range(50)} == set(range(50))
+    workers.stop()
+
+
+def test_tasks_of_a_lost_partition_are_not_begun() -> None:
+    workers = pool(finish, workers=1)
+    workers.submit(task(0, owned=False))
+    workers.submit(task(1))
+    assert workers.finished.get(timeout=PATIENCE).task.delivery.offset == 1
+    assert workers.finished.empty()
+    workers.stop()
+
+
+def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
+    now, begun, over = [0.0], Flag(), Flag()
+
+    def execute(given: Task) -> Finished:
+        begun.set()
+        over.wait(PATIENCE)
+        return finish(given)
+
+    workers = WorkerPool("test", 1, execute, pulse=Pulse(lambda: now[0]))
+    workers.start()
+    hanging = task(7)
+    workers.submit(hanging)
+    assert begun.wait(PATIENCE)
+    assert workers.hanging == []
+    now[0] = 2 * SILENT_SECONDS
+    assert workers.hanging == [hanging]
+    assert hanging.partition.starts.marks(leaving=True).begun == (Mark(7, Begun.BESIDE),)
+    over.set()
+    workers.stop()
+
+
+def test_what_waits_can_be_discarded_while_what_runs_goes_on() -> None:
+    begun, end = Flag(), Flag()
+
+    def slow(given: Task) -> Finished:
+        begun.set()
+        end.wait(PATIENCE)
+        return finish(given)
+
+    workers = pool(slow, workers=1)
+    for offset in range(3):
+        workers.submit(task(offset))
+    assert begun.wait(PATIENCE)
+    assert workers.busy == 1
+    workers.discard()
+    end.set()
+    assert workers.finished.get(timeout=PATIENCE).task.delivery.offset == 0
+    workers.stop()
+    assert workers.finished.empty()
+
+
+def test_a_dropped_task_leaves_nothing_behind() -> None:
+    workers = pool(lambda given: None if given.delivery.offset == 0 else finish(given), workers=1)
+    workers.submit(task(0))
+    workers.submit(task(1))
+    assert workers.finished.get(timeout=PATIENCE).task.delivery.offset == 1
+    workers.stop()
+
+
+@pytest.mark.parametrize("error", [Fatal("lost"), ZeroDivisionError("a bug of ours")])
+def test_an_error_that_escapes_is_kept_for_the_poll_thread(error: Exception) -> None:
+    failed = Flag()
+
+    def fail(given: Task) -> Finished:
+        try:
+            raise error
+        finally:
+            failed.set()
+
+    workers = pool(fail, workers=1)
+    workers.submit(task(0))
+    assert failed.wait(PATIENCE)
+    workers.stop()
+    workers.join(PATIENCE)
+    assert workers.failure is error

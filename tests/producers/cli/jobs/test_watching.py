@@ -1,0 +1,104 @@
+"""Following a job: when to look again, what to wait out, when to give up."""
+
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from producers.cli.clients.rest import Answered, RestClient
+from producers.cli.jobs.watching import LONGEST, PATIENCE_SECONDS, SHORTEST, Lines, amount, display, follow, next_pause
+from schemas.errors import Outage, ScribeError
+
+JOB = UUID(int=1)
+
+
+def job(state: str, updated: int = 0) -> dict[str, Any]:
+    return {"state": state, "updated_at": updated, "progress": {"done_seconds": 1.0, "total_seconds": 4.0}}
+
+
+class Script:
+    """A shim whose answers are given, and a clock that moves only by sleeping."""
+
+    def __init__(self, *answers: dict[str, Any] | ScribeError) -> None:
+        self.answers = list(answers)
+        self.time = 0.0
+        self.shown: list[str] = []
+
+    def job(self, job_id: UUID) -> dict[str, Any]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, ScribeError):
+            raise answer
+        return answer
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def show(self, job: dict[str, Any]) -> None:
+        self.shown.append(job["state"])
+
+    def note(self, text: str) -> None:
+        self.shown.append(text)
+
+    def follow(self, *, may_be_absent: bool = False) -> dict[str, Any]:
+        client = cast(RestClient, self)
+        return follow(client, JOB, self, may_be_absent=may_be_absent, sleep=self.sleep, now=lambda: self.time)
+
+
+def test_it_ends_with_the_job() -> None:
+    script = Script(job("queued"), job("transcribing", 1), job("completed", 2))
+    assert script.follow()["state"] == "completed"
+    assert script.shown == ["queued", "transcribing", "completed"]
+
+
+def test_an_outage_is_waited_out() -> None:
+    script = Script(job("queued"), Outage("away"), Outage("away"), job("failed", 1))
+    assert script.follow()["state"] == "failed"
+    assert script.shown == ["queued", "the service is away", "the service is away", "failed"]
+
+
+def test_a_long_outage_is_reported() -> None:
+    script = Script(job("queued"), Outage("away"))
+    with pytest.raises(Outage):
+        script.follow()
+    assert PATIENCE_SECONDS < script.time < PATIENCE_SECONDS + 2 * LONGEST
+
+
+def test_a_job_on_its_way_over_kafka_may_be_absent_for_a_while() -> None:
+    absent = Answered("not_found", "There is no such thing")
+    assert Script(absent, absent, job("completed")).follow(may_be_absent=True)["state"] == "completed"
+    with pytest.raises(Answered):
+        Script(absent, job("completed")).follow()
+    with pytest.raises(Answered):
+        Script(absent).follow(may_be_absent=True)
+
+
+def test_a_refusal_is_reported_at_once() -> None:
+    script = Script(Answered("unauthorized", "A valid X-API-Key is missing"))
+    with pytest.raises(Answered):
+        script.follow(may_be_absent=True)
+    assert script.time == 0
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_pauses_stay_within_their_bounds(changes: list[bool]) -> None:
+    pause = SHORTEST
+    for changed in changes:
+        before, pause = pause, next_pause(pause, changed)
+        assert SHORTEST <= pause <= LONGEST
+        assert pause == SHORTEST if changed else pause >= before
+
+
+def test_amounts_are_seconds_of_audio() -> None:
+    assert amount(12.4, 60.0) == "12 of 60 s"
+    assert amount(0.0, None) == ""
+
+
+def test_lines_are_written_once_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    with display(Console()) as shown:
+        assert isinstance(shown, Lines)
+        for state in ("queued", "queued", "transcribing"):
+            shown.show(job(state))
+    assert capsys.readouterr().out == "queued\ntranscribing\n"

@@ -1,0 +1,408 @@
+"""Search: what finds what in English and Hebrew, whose it is, in which order, by which index, at what cost."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from schemas.errors import Rejected
+from schemas.events import JobResult, Outcome
+from schemas.settings import PostgresSettings
+from schemas.transcript import Segment, Transcript
+from sink.jobs.results import Kept, apply_request, apply_result
+from sink.jobs.search import SNIPPET_WORDS, Found, Piece, Place, index_missing, search, snippet
+from sink.postgres.database import Connection, Database
+from sink.postgres.sanitize import storable_text
+from tests.samples import AT, BARE_REQUEST
+
+pytestmark = pytest.mark.anyio
+HEBREW = (
+    "הלקוח ביקש לקבל החזר על המוצר שקנה בשבוע שעבר",
+    "וכשהבית היה ריק אמרנו לו שנחזור מחר בבוקר",
+    "בְּרֵאשִׁית בָּרָא אֱלֹהִים אֵת הַשָּׁמַיִם וְאֵת הָאָרֶץ",
+    'דו"ח של צה״ל על ג׳ירפות בגן־החיות',
+    "היא אמרה שלום והלכה הביתה עם refund policy ביד",
+    "קניתי לחם טרי וכלב קטן",
+)
+ENGLISH = (
+    "The customers were asking about our refund policies.",
+    "She refused; the policy was “never explained”, he said—twice.",
+    "Please call back on Monday, don’t forget.",
+)
+
+
+@pytest.fixture
+async def db(database: str) -> AsyncIterator[Database]:
+    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+        yield opened
+
+
+async def write(
+    db: Database,
+    texts: Sequence[str],
+    language: str = "en",
+    tenant: str = "acme",
+    at: datetime = AT,
+    languages: Sequence[str | None] = (),
+) -> uuid.UUID:
+    """A completed job, by the way of the persist app."""
+    request = replace(BARE_REQUEST, job_id=uuid.uuid4(), tenant=tenant, requested_at=at)
+    result = JobResult(
+        event_id=uuid.uuid4(),
+        job_id=request.job_id,
+        run=request.run,
+        tenant=tenant,
+        request=request,
+        outcome=Outcome.COMPLETED,
+        completed_at=at,
+    )
+    segments = tuple(
+        Segment(start=float(n), end=n + 1.0, text=text, speaker="A", language=own)
+        for n, (text, own) in enumerate(zip(texts, languages or [None] * len(texts), strict=True))
+    )
+    transcript = Transcript(language=language, duration=float(len(texts)), segments=segments)
+    async with db.transaction() as connection:
+        await apply_request(connection, request)
+        await apply_result(connection, result, Kept(transcript, "s3://scribe/t.json"))
+    return request.job_id
+
+
+async def find(
+    db: Database,
+    text: str,
+    *,
+    tenant: str = "acme",
+    language: str | None = None,
+    after: Place | None = None,
+    limit: int = 50,
+) -> Found:
+    async with db.as_tenant(tenant) as connection:
+        return await search(connection, text, language=language, after=after, limit=limit, seconds=60)
+
+
+async def positions(db: Database, text: str, language: str | None = None) -> list[int]:
+    return [hit.position for hit in (await find(db, text, language=language)).hits]
+
+
+def marked(pieces: Sequence[Piece]) -> list[str]:
+    return [piece.text for piece in pieces if piece.match]
+
+
+async def test_english_words_are_found_in_any_form_and_marked(db: Database) -> None:
+    job_id = await write(db, ENGLISH)
+    (hit,) = (await find(db, "refund policy")).hits
+    assert (hit.job_id, hit.position, hit.start, hit.end, hit.speaker) == (job_id, 0, 0.0, 1.0, "A")
+    assert marked(hit.snippet) == ["refund policies."]
+    assert "".join(piece.text for piece in hit.snippet) == ENGLISH[0]
+    for text, where in {
+        "customer asks": [0],
+        "policy": [0, 1],
+        '"refund policy"': [0],
+        "“refund policy”": [0],
+        "policy -refund": [1],
+        "monday or refund": [0, 2],
+        "explain twice": [1],
+        "don't forget": [2],
+        "REFUNDS": [0],
+        "refund monday": [],
+        "voucher": [],
+    }.items():
+        assert await positions(db, text) == where, text
+
+
+async def test_hebrew_is_found_with_and_without_prefixes_points_and_final_letters(db: Database) -> None:
+    await write(db, HEBREW, "he")
+    for text, where in {
+        "החזר": [0],  # as it is written
+        "להחזר": [0],  # with another prefix
+        "מוצר": [0],  # המוצר
+        "שבמוצר": [0],
+        "בשבוע": [0],
+        "השבוע": [0],
+        "בית": [1],
+        "ושבבית": [1],
+        "לבית": [1],
+        "בוקר": [1],
+        "שמים": [2],  # with points in the text
+        "הַשָּׁמַיִם": [2],  # and in the question
+        "ארצ": [2],  # the letter of ארץ as it stands elsewhere
+        "ארץ": [2],
+        "צהל": [3],
+        'צה"ל': [3],
+        "צה''ל": [],
+        "דו״ח": [3],
+        "ג'ירפות": [3],
+        "בגן החיות": [3],
+        "הגן־חיות": [],  # two letters are not freed of their ב
+        '"בגן־החיות"': [3],
+        "refund policies": [4],
+        "שלום refund": [4],
+        "לחמ": [5],
+        "והלחם": [5],
+        "כלב": [5],
+        "לב": [],  # a dog is no heart
+    }.items():
+        assert await positions(db, text) == where, text
+        assert await positions(db, text, "he") == where, text
+
+
+async def test_in_quotation_marks_a_hebrew_word_is_not_taken_apart(db: Database) -> None:
+    """בקשה is a request, קשה is hard: quotation marks tell them apart, and prefixes before the word are still found."""
+    await write(db, ("זה היה קשה מאוד", "הגשתי את הבקשה אתמול", "בקשה אחת"), "he")
+    assert await positions(db, "בקשה") == [0, 1, 2]
+    assert await positions(db, '"בקשה"') == [1, 2]
+    assert await positions(db, '-"בקשה" קשה') == [0]
+
+
+async def test_snippets_mark_hebrew_words_as_they_were_said(db: Database) -> None:
+    await write(db, HEBREW, "he")
+    (hit,) = (await find(db, "בית")).hits
+    assert marked(hit.snippet) == ["וכשהבית"]
+    (hit,) = (await find(db, "שמים וארץ")).hits
+    assert marked(hit.snippet) == ["הַשָּׁמַיִם", "הָאָרֶץ"]
+
+
+async def test_the_language_of_the_transcript_decides_how_it_is_searched(db: Database) -> None:
+    await write(db, ("the policies",), "en", at=AT)
+    await write(db, ("policies und Häuser",), "de", at=AT + timedelta(days=1))
+    assert [hit.language for hit in (await find(db, "policy")).hits] == ["en"]
+    assert [hit.language for hit in (await find(db, "policies")).hits] == ["de", "en"]
+    assert [hit.language for hit in (await find(db, "policies", language="en")).hits] == ["en"]
+    assert [hit.language for hit in (await find(db, "häuser", language="de")).hits] in (["de"], [])  # by its locale
+    assert (await find(db, "policies", language="fr")).hits == ()
+
+
+THREE = (
+    ("our refund policies", None),
+    ("וכשהבית היה ריק", "he"),
+    ("мы ждали возврата денег", "ru"),
+    ("policies", "he"),
+)
+
+
+async def test_each_segment_is_found_as_one_in_its_own_language(db: Database) -> None:
+    """By the forms of that language, whatever the language of the recording is; English where nobody knows better."""
+    job_id = await write(db, [text for text, _ in THREE], languages=[language for _, language in THREE])
+    for text, language, where in (
+        ("policy", None, [0, 3]),  # Latin words in Hebrew are taken as English ones
+        ("policy", "en", [0]),
+        ("policy", "he", [3]),
+        ("בית", None, [1]),
+        ("לבית", "he", [1]),
+        ("בית", "en", []),
+        ("возврата", "ru", [2]),
+        ("возврата", "en", []),
+    ):
+        hits = (await find(db, text, language=language)).hits
+        assert [(hit.job_id, hit.position) for hit in hits] == [(job_id, position) for position in where], text
+        assert [hit.language for hit in hits] == [THREE[position][1] or "en" for position in where]
+        assert all(marked(hit.snippet) for hit in hits)
+
+
+async def test_segments_from_before_are_taken_anew_in_their_own_language(db: Database) -> None:
+    """Migration 0027 gave them a language, 0028 the way to be found by it; between the two they were taken for English."""
+    await write(db, [text for text, _ in THREE], languages=[language for _, language in THREE])
+    async with db.transaction() as connection:
+        await connection.execute(
+            "UPDATE segment_search SET language = 'en', words = scribe_search_vector('acme', 'en', '')"
+        )
+    assert await positions(db, "בית") == []
+    assert (await index_missing(db), await index_missing(db)) == (3, 0)
+    assert await positions(db, "לבית", "he") == [1]
+    assert await positions(db, "возврата", "ru") == [2]
+
+
+async def test_only_own_transcripts_are_found_whatever_is_asked(db: Database) -> None:
+    await write(db, ("our secret plan",), tenant="globex")
+    await write(db, ("our open plan",))
+    for text in ("plan", "secret", "plan or globex", '"globex english" or plan', "plan -open or secret"):
+        hits = (await find(db, text)).hits
+        assert all("secret" not in piece.text for hit in hits for piece in hit.snippet), text
+    assert len((await find(db, "plan")).hits) == 1
+    assert len((await find(db, "secret", tenant="globex")).hits) == 1
+    async with db.connection() as connection:  # nobody's transaction
+        cursor = await connection.execute("SELECT * FROM scribe_search('plan', NULL, NULL, NULL, NULL, 10)")
+        assert await cursor.fetchall() == []
+
+
+async def test_a_text_without_a_word_that_must_be_there_is_refused(db: Database) -> None:
+    for text in ("", " ", "the", "-refund", "refund or -policy", "!&|()<->:*", '""', "\x00", "؟!", "-"):
+        with pytest.raises(Rejected) as caught:
+            await find(db, text, language="en")
+        assert (caught.value.code, caught.value.errors[0]["field"]) == ("invalid_request", "q"), text
+
+
+@hypothesis_settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(text=st.text(st.characters() | st.sampled_from("\"'-()&|!<>:*\\אבהוךש׳״\x00\ud800"), max_size=64))
+async def test_no_text_is_an_error_of_ours(db: Database, text: str) -> None:
+    """It finds something or nothing, or names no word; and every text can be indexed."""
+    async with db.as_tenant("acme") as connection:
+        with contextlib.suppress(Rejected):
+            await search(connection, text, language=None, after=None, limit=1, seconds=60)
+        for language in ("en", "he", "xx", None):
+            await connection.execute("SELECT scribe_search_vector('acme', %s, %s)", [language, storable_text(text)])
+
+
+async def test_pages_are_stable_while_newer_transcripts_come(db: Database) -> None:
+    jobs = [await write(db, ["refund one", "no", "refund two"], at=AT + timedelta(hours=n)) for n in range(3)]
+    wanted = [(job, position) for job in reversed(jobs) for position in (0, 2)]
+    seen, after = [], None
+    while True:
+        page = await find(db, "refund", after=after, limit=2)
+        seen += [(hit.job_id, hit.position) for hit in page.hits]
+        await write(db, ["refund new"], at=AT + timedelta(days=2))
+        if page.more_after is None:
+            break
+        after = page.more_after
+    assert seen == wanted
+
+
+async def test_what_is_deleted_or_changed_is_not_found_any_more(db: Database) -> None:
+    job_id = await write(db, ["refund", "voucher"])
+    gone = await write(db, ["refund"])
+    async with db.transaction() as connection:
+        await connection.execute("UPDATE segments SET text = 'changed' WHERE job_id = %s AND position = 0", [job_id])
+        await connection.execute("DELETE FROM jobs WHERE job_id = %s", [gone])
+        assert (await (await connection.execute("SELECT count(*) AS n FROM segment_search")).fetchone()) == {"n": 2}
+    assert (await find(db, "refund")).hits == ()
+    assert [hit.position for hit in (await find(db, "change or voucher")).hits] == [0, 1]
+    async with db.transaction() as connection:
+        await connection.execute("DELETE FROM segments WHERE job_id = %s", [job_id])
+        assert (await (await connection.execute("SELECT count(*) AS n FROM segment_search")).fetchone()) == {"n": 0}
+
+
+async def test_megabytes_in_one_segment_are_written(db: Database) -> None:
+    await write(db, ["שלום " + " ".join(f"ושבב{n:x}מלה" for n in range(200_000))], "he")
+    await write(db, [" ".join(f"w{n:x}" for n in range(500_000)), "x" * 5_000_000, "a\\b 'c' \"d\""])
+    assert len((await find(db, "שלום")).hits) == 1
+    assert len((await find(db, "w2f")).hits) == 1
+
+
+async def test_transcripts_from_before_the_index_are_added_once(db: Database) -> None:
+    async with db.transaction() as connection:
+        await connection.execute("ALTER TABLE segments DISABLE TRIGGER search_added")
+    await write(db, ["refund", "policy"])
+    async with db.transaction() as connection:
+        await connection.execute("ALTER TABLE segments ENABLE TRIGGER search_added")
+    await write(db, ["refund"])
+    assert len((await find(db, "refund")).hits) == 1
+    assert (await index_missing(db), await index_missing(db)) == (2, 0)
+    assert len((await find(db, "refund")).hits) == 2
+
+
+# 20,000 segments of 400 jobs, written as one statement; a few of them say what few say
+_MANY = """
+WITH j AS (
+    INSERT INTO jobs (job_id, tenant, state, request, language, requested_at)
+    SELECT gen_random_uuid(), CASE WHEN n % 4 = 0 THEN 'globex' ELSE 'acme' END, 'completed', '{}', 'en', now() - n * interval '1 min'
+    FROM generate_series(1, 400) AS n RETURNING job_id
+)
+SELECT count(*) FROM j"""
+_SEGMENTS = """
+INSERT INTO segments (job_id, position, start_s, end_s, text)
+SELECT job_id, p, p, p + 1, 'common word' || (p * 7919 % 997) || ' speech' || CASE WHEN p = 33 AND job_id::text < '1' THEN ' refund policy' ELSE '' END
+FROM jobs, generate_series(0, 49) AS p"""
+
+
+async def plan(connection: Connection, text: str) -> str:
+    """The plan of the statement inside scribe_search, taken from its own source."""
+    source = await (await connection.execute("SELECT prosrc FROM pg_proc WHERE proname = 'scribe_search'")).fetchone()
+    assert source
+    statement = source["prosrc"].split("RETURN QUERY")[1].split(";")[0]
+    names = {
+        "before_at": "NULL::timestamptz",
+        "before_job": "NULL::uuid",
+        "before_position": "0",
+        "wanted": "NULL::text",
+    }
+    names |= {" most": " 21", " own": " 'acme'", "@@ tree": f"@@ scribe_search_asked('{text}', NULL)"}
+    for name, value in names.items():
+        statement = statement.replace(name, value)
+    await connection.execute("SELECT set_config('scribe.tenant', 'acme', true)")
+    rows = await (await connection.execute(f"EXPLAIN {statement}".encode())).fetchall()
+    return "\n".join(row["QUERY PLAN"] for row in rows)
+
+
+async def test_rare_words_come_from_the_gin_index_and_common_ones_from_the_newest_rows(db: Database) -> None:
+    async with db.transaction() as connection:
+        await connection.execute(_MANY)
+        await connection.execute(_SEGMENTS)
+    async with db.session() as session:
+        await session.execute("VACUUM ANALYZE segment_search")
+    async with db.connection() as connection:
+        assert "Bitmap Index Scan on segment_search_words" in await plan(connection, "refund policy")
+        assert "Index Scan using segment_search_newest" in await plan(connection, "common")
+    assert {hit.position for hit in (await find(db, "refund policy")).hits} == {33}
+    assert len((await find(db, "common")).hits) == 50
+
+
+async def test_a_search_that_takes_too_long_is_given_up_and_said_so(db: Database) -> None:
+    await write(db, ["refund"])
+    async with db.transaction() as connection:  # the place of a table that is too large
+        await connection.execute(
+            "CREATE OR REPLACE FUNCTION scribe_search_kind(language text) RETURNS text LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(5); RETURN 'english'; END $$"
+        )
+    with pytest.raises(Rejected) as caught:
+        async with db.as_tenant("acme") as connection:
+            await search(connection, "refund", language=None, after=None, limit=1, seconds=0.1)
+    assert caught.value.code == "search_too_broad"
+    async with db.as_tenant("acme") as connection:
+        row = await (await connection.execute("SHOW statement_timeout")).fetchone()
+        assert row == {"statement_timeout": "0"}
+
+
+async def test_the_index_holds_nothing_that_tenants_can_read(db: Database) -> None:
+    await write(db, ["refund"])
+    with pytest.raises(Exception, match="permission denied"):
+        async with db.as_tenant("acme") as connection:
+            await connection.execute("SELECT * FROM segment_search")
+
+
+@given(st.lists(st.tuples(st.text("abc", min_size=1, max_size=5), st.booleans()), min_size=1, max_size=90))
+def test_a_snippet_is_a_stretch_of_the_text_around_the_first_match(marked_words: list[tuple[str, bool]]) -> None:
+    words, marks = [word for word, _ in marked_words], [mark for _, mark in marked_words]
+    pieces = snippet(words, marks)
+    text = "".join(piece.text for piece in pieces)
+    shown = text.removeprefix("… ").removesuffix(" …")
+    assert len(shown.split(" ")) == min(len(words), SNIPPET_WORDS)
+    assert shown in " ".join(words)
+    assert text.startswith("… ") or " ".join(words).startswith(shown)
+    assert text.endswith(" …") or " ".join(words).endswith(shown)
+    assert any(piece.match for piece in pieces) == any(marks)
+    assert all(one.match != other.match for one, other in pairwise(pieces))
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "common"),
+    [
+        ("the", None, ("the",)),
+        ("Who was THERE", None, ("who", "was", "there")),
+        ("the refund", None, ("the",)),
+        ("refund or voucher", None, ()),
+        ("של את הבית", None, ()),
+        ("the", "de", ()),
+        ("the refund", "en", ("the",)),
+        ("the הבית", "he", ("the",)),
+    ],
+)
+async def test_words_that_are_too_common_are_named(
+    db: Database, text: str, language: str | None, common: tuple[str, ...]
+) -> None:
+    """English has such words; Hebrew has none here, and other languages are found by all of theirs."""
+    found = await find(db, text, language=language)
+    assert (found.hits, found.too_common) == ((), common)
+
+
+async def test_only_such_words_are_refused_where_none_of_them_can_be_found(db: Database) -> None:
+    with pytest.raises(Rejected, match=r"too common to be searched for \(the, of\): add a rarer one"):
+        await find(db, "the of", language="en")

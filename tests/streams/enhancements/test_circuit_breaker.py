@@ -1,0 +1,31 @@
+"""The circuit breaker: it opens after failures in a row, lets one probe through, and never for longer than its limit."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.enhancements.circuit_breaker import Breaker
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 9))
+def test_it_is_open_only_after_failures_in_a_row_and_for_a_bounded_time(ends: list[bool], free: int) -> None:
+    breaker, now, row = Breaker(), 0.0, 0
+    for ended_well in ends:
+        row = 0 if ended_well else row + 1
+        breaker = breaker.succeeded() if ended_well else breaker.failed(now)
+        assert breaker.is_closed == (row < breaker.threshold)
+        if breaker.is_closed:
+            assert breaker.places(free, 0, now) == free
+        else:
+            assert breaker.places(free, 0, now) == 0
+            assert breaker.open_until - now <= breaker.longest
+            assert breaker.places(free, 0, breaker.open_until) == 1
+            assert breaker.places(free, 1, breaker.open_until) == 0, "one probe at a time"
+        now += 1
+
+
+def test_each_failed_probe_doubles_the_wait() -> None:
+    breaker, waits = Breaker(threshold=1, shortest=5, longest=30), []
+    for _ in range(5):
+        breaker = breaker.failed(100)
+        waits.append(breaker.open_until - 100)
+    assert waits == [5, 10, 20, 30, 30]

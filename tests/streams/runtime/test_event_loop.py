@@ -1,0 +1,216 @@
+"""What follows an error of a record, by its kind and number."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
+
+from schemas.errors import Outage, Permanent, Poison, Transient
+from schemas.events import JobRequested
+from schemas.settings import PostgresSettings
+from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
+from schemas.wire.serde import Serde
+from sink.postgres.database import Conflict, Database
+from sink.records.marks import RecordMarks
+from streams.kafka.record_batches import Unreadable
+from streams.kafka.transport import ScribeApp
+from streams.runtime.app import REBALANCE_SECONDS
+from streams.runtime.event_loop import (
+    HANDLER_SECONDS,
+    TRANSIENT_TRIES,
+    WAITS,
+    DeadLetter,
+    Inbound,
+    Recipe,
+    _Work,
+    after_error,
+    inbound_of,
+)
+from streams.runtime.last_resort import LastResort
+from tests.samples import BARE_REQUEST
+
+
+@pytest.mark.parametrize("tries", [1, 2, 1000])
+@pytest.mark.parametrize("error", [Outage("away"), Conflict("met another")])
+def test_an_outage_is_waited_out_however_long_it_lasts(error: Exception, tries: int) -> None:
+    assert after_error(error, tries) is None
+
+
+def test_a_transient_error_is_tried_again_and_then_set_aside() -> None:
+    letters = [after_error(Transient("hm"), tries) for tries in range(1, TRANSIENT_TRIES + 1)]
+    assert letters == [None] * (TRANSIENT_TRIES - 1) + [DeadLetter("internal", "internal", "Transient: hm")]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (Poison("no Avro"), "poison", "undecodable"),
+        (Permanent("source_changed", "other bytes"), "source", "source_changed"),
+        (KeyError("x"), "internal", "internal"),
+    ],
+)
+def test_what_can_never_work_is_set_aside_at_once(error: Exception, kind: str, code: str) -> None:
+    letter = after_error(error, 1)
+    assert letter is not None
+    assert (letter.kind, letter.code) == (kind, code)
+    assert letter.message
+
+
+def test_no_record_holds_up_a_rebalance() -> None:
+    """One handler and one wait end before the rebalance gives its member up."""
+    assert HANDLER_SECONDS + max(WAITS) < REBALANCE_SECONDS
+
+
+def test_a_record_comes_from_where_it_lies_whatever_its_headers_say() -> None:
+    """They are strangers'; what is redriven goes back to that place."""
+    headers = [("scribe-orig-topic", b"a"), ("scribe-orig-partition", b"1"), ("scribe-orig-offset", b"2")]
+    message = SimpleNamespace(topic="b", partition=3, offset=4, key=None, value=b"v", headers=headers)
+    assert inbound_of(message).origin == Origin("b", 3, 4)
+
+
+def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled(tmp_path: Path) -> None:
+    """Nor is one whose result goes elsewhere."""
+    handled, acked = [], []
+
+    async def handle(event: JobRequested) -> str:
+        handled.append(event)
+        return "applied"
+
+    def event(group: str, **headers: bytes) -> Any:
+        message = SimpleNamespace(topic="t", partition=0, offset=0, key=None, value=Serde().encode(BARE_REQUEST))
+        message.headers = [(ONLY_FOR, group.encode()), *headers.items()]
+        return SimpleNamespace(message=message, ack=lambda: acked.append(group))
+
+    async def events() -> AsyncIterator[Any]:
+        yield event("another")
+        yield event("g")
+        yield event("g", **{RESULTS_TO: b"scribe.results.trial"})
+
+    stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=events))
+    asyncio.run(Recipe(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
+    assert (handled, acked) == ([BARE_REQUEST], ["another", "g", "g"])
+
+
+def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) -> None:
+    """Its partition went away during an outage: `waiting` would keep the process from being ready for ever."""
+
+    class Gone(ScribeApp):
+        """An app whose partitions are gone, seen at the first pause."""
+
+        seen: str | None = None
+
+        async def sleep(self, _: object) -> None:
+            self.seen = recipe.waiting
+
+        @property
+        def watermarks(self) -> Any:
+            return SimpleNamespace(flow_active=False)
+
+    async def away(_: JobRequested) -> str:
+        raise Outage("on purpose")
+
+    app = Gone("g", datadir=str(tmp_path))
+    recipe = Recipe(app, Serde(), "g")
+    inbound = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
+    settled = asyncio.run(recipe._settle(inbound, _Work(JobRequested, away, None)))
+    assert (settled, app.seen, recipe.waiting) == (False, "on purpose", None)
+
+
+class Writing(ScribeApp):
+    """An app that keeps what it is to write."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.written: list[dict[str, bytes]] = []
+
+    @property
+    def watermarks(self) -> Any:
+        return SimpleNamespace(flow_active=True, unfinished_from=lambda _, offset: offset, confirmed=lambda _: None)
+
+    @property  # type: ignore[misc]
+    def producer(self) -> Any:
+        async def send_and_wait(*record: Any) -> None:
+            self.written.append(record[-1])
+
+        return SimpleNamespace(send_and_wait=send_and_wait)
+
+
+NO_EVENTS = (None, b"", b"junk", b"no Avro at all", Unreadable.of(b"\0\0\0\0\1bytes", "cut off"))
+
+
+def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Path, database: str) -> None:
+    """A process has died, so all records are suspects, and thousands of those with nothing in them may be among them."""
+
+    async def never(_: JobRequested) -> str:
+        raise AssertionError
+
+    async def main() -> Writing:
+        app = Writing("g", datadir=str(tmp_path))
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            await RecordMarks(opened, "g", "died").claim(Origin("t", 0, 0))
+            resort = LastResort(RecordMarks(opened, "g", "next"))
+            recipe, work = Recipe(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
+            suspect = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST)).subject
+            await resort.claim(suspect, 0)
+            async with asyncio.timeout(60), resort.running(suspect):
+                found = [Inbound(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
+                assert all(await asyncio.gather(*(recipe._settle(inbound, work) for inbound in found)))
+            while resort._soon:
+                await asyncio.wait(resort._soon)
+            # a process that comes after it writes none of them again
+            after = LastResort(RecordMarks(opened, "g", "after"))
+            await after.claim(suspect, 0)
+            assert all(after.is_settled(inbound.subject) for inbound in found)
+        return app
+
+    written = asyncio.run(main()).written
+    assert {headers["scribe-error-code"] for headers in written} == {b"undecodable"}
+    assert sorted(int(headers["scribe-orig-offset"]) for headers in written) == list(range(1, 1 + len(NO_EVENTS)))
+
+
+class Followed(dict[str, str]):
+    """Headers of which can be told whether anybody still holds them."""
+
+
+def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(tmp_path: Path) -> None:
+    """Circles of references are looked for seldom in these processes, and a record may have megabytes."""
+
+    class Refusing(Writing):
+        """An app whose broker takes no large record."""
+
+        @property  # type: ignore[misc]
+        def producer(self) -> Any:
+            async def send_and_wait(*record: Any) -> None:
+                if record[2]:
+                    raise ProducerSendError("refused") from MessageSizeTooLargeError("large")
+                self.written.append(record[-1])
+
+            return SimpleNamespace(send_and_wait=send_and_wait)
+
+    async def main() -> None:
+        app = Refusing("g", datadir=str(tmp_path))
+        recipe = Recipe(app, Serde(), "g")
+        inbound = Inbound(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
+        alive = weakref.ref(inbound.headers)
+        assert await recipe._settle(inbound, _Work(JobRequested, _never, None))
+        assert [headers["scribe-value-omitted"] for headers in app.written] == [b"5"]
+        del inbound
+        assert alive() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+async def _never(_: JobRequested) -> str:
+    raise AssertionError
