@@ -55,7 +55,7 @@ def _root(context: typer.Context, stages: Stages = ALL_STAGES, fake: Fake = Fals
 
 
 @models.command("fetch")
-@deferred_to("gpu_consumers.models.command_line")
+@deferred_to("gpu_consumers.engines.models.command_line")
 def fetch_models(
     names: Annotated[
         list[str] | None,
@@ -74,7 +74,7 @@ def fetch_models(
 
 
 @models.command("list")
-@deferred_to("gpu_consumers.models.command_line")
+@deferred_to("gpu_consumers.engines.models.command_line")
 def list_models() -> None:
     """List the models of the registry: engine, licence, size, whether they are here, where they come from."""
 

@@ -16,9 +16,9 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
-from schemas.requests.nearest import nearest
 from schemas.tenants.permissions import UnknownTenant
 from schemas.tenants.retention import days_of, mistakes
+from schemas.vocabulary.nearest import nearest
 
 S = TypeVar("S", bound=BaseSettings)
 log = logging.getLogger(__name__)

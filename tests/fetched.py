@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpu_consumers.models.store import fetched_folder
+from gpu_consumers.engines.models.store import fetched_folder
 from schemas.models.registry import load_registry
 from schemas.settings import ModelSettings
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gpu_consumers.audio.decode import load
-from gpu_consumers.engines.protocols import Samples
+from gpu_consumers.audio.samples import Samples
 from schemas.errors import Outage, Transient
 from sink.objects.disk import is_full
 

@@ -18,9 +18,9 @@ from gpu_consumers.audio.formats.npy import NpyWriter, load
 from gpu_consumers.audio.formats.probing import Probed, probe
 from gpu_consumers.audio.libav import tracks_of
 from gpu_consumers.audio.reading import Facts, TrackReader
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.audio.timeline import Timeline, timeline
 from gpu_consumers.audio.tracks import Track, in_order, others_warning
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Progress, Samples
 from schemas.errors import Permanent
 from schemas.events import Channels
 

@@ -1,6 +1,5 @@
 """A source address to a file on this machine, within what the tenant may read."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from gpu_consumers.files import sha256_of
 from schemas.errors import Permanent
 from schemas.events import Source, TenantPolicy
 from schemas.ports import ObjectStore
@@ -87,7 +87,7 @@ class Fetcher:
             with self._at_most(path) as max_bytes:
                 store.download(key, path, max_bytes=max_bytes, check=check)
         check()
-        fetched = Fetched(path, digest_of(path), path.stat().st_size, uri)
+        fetched = Fetched(path, sha256_of(path), path.stat().st_size, uri)
         _check_announced(source, fetched)
         return fetched
 
@@ -106,7 +106,7 @@ class Fetcher:
         """
         with self._at_most(path) as max_bytes:
             self._store.download(self._key(tenant, uri, "s3"), path, max_bytes=max_bytes, check=check)
-        if digest_of(path) != sha256:
+        if sha256_of(path) != sha256:
             raise Permanent("source_changed", f"{uri} is not what was transcribed")
 
     @contextmanager
@@ -143,12 +143,6 @@ def _upload_id(uri: str) -> UUID:
         return UUID(uri.removeprefix("upload://"))
     except ValueError as error:
         raise Permanent("source_refused", "an upload's address is upload:// and its id") from error
-
-
-def digest_of(path: Path) -> str:
-    """The sha256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_announced(source: Source, fetched: Fetched) -> None:

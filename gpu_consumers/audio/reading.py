@@ -21,9 +21,9 @@ from gpu_consumers.audio.formats.container_sniffing import OGG
 from gpu_consumers.audio.formats.probing import Part, Probed
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
 from gpu_consumers.audio.resampling import Resampler
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, Mark
 from gpu_consumers.audio.tracks import Track
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
 from schemas.errors import Permanent
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 
 LOUDEST = 1e6  # of a sample; there are files of floats that count like integers
 

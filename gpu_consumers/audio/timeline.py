@@ -6,7 +6,7 @@ Sound is never cut or moved back: only silence is put in, so that what follows i
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE
+from gpu_consumers.audio.samples import SAMPLE_RATE
 
 TOLERANCE = 0.2  # seconds; what deviates less is rounding, priming, or one packet too many
 RESTART = 1.0  # seconds back after which time stamps count from anew; those of parts that were joined do

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.errors import Permanent
-from schemas.requests.languages import same_code
+from schemas.vocabulary.languages import same_code
 
 MAX_TITLE_CHARS = 40
 MAX_NAMED = 5

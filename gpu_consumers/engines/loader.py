@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpu_consumers.core.delivery.error_policy import STICKY, DeviceLost
+from gpu_consumers.engines.models import hub
+from gpu_consumers.engines.models.errors import Unreachable
+from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in
 from gpu_consumers.engines.protocols import Diarizer, Transcriber
-from gpu_consumers.models import hub
-from gpu_consumers.models.errors import Unreachable
-from gpu_consumers.models.store import fetched_folder, files_of, mistakes_in
 from schemas.errors import Fatal, Permanent, ScribeError, Transient
 from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry, ModelRegistry

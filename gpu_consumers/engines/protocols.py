@@ -4,19 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from gpu_consumers.audio.samples import Progress, Samples
 from gpu_consumers.core.speech.assembly import Heard
 from gpu_consumers.core.speech.merge import Turn
 from schemas.events import ModelInfo, Task
-
-SAMPLE_RATE = 16_000  # Hz, of all decoded audio
-
-Samples = npt.NDArray[np.float32]  # [samples] of one channel, or [samples, channels], within -1 .. 1
-Progress = Callable[[float], None]
-"""Told how many seconds of audio are done; may raise (NotOwner) to stop the work."""
-
 
 Part = TypeVar("Part")
 

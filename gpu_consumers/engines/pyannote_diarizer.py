@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.core.speech.turns import heard_turns
 from gpu_consumers.engines.inference_cache import Answer, Tape
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds
+from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds
 from schemas.errors import Fatal, NotOwner, Transient
 from schemas.events import ModelInfo
 

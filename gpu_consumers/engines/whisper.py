@@ -18,6 +18,7 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.speech.assembly import Heard
 from gpu_consumers.core.speech.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.speech.coverage import gaps, seconds_of
@@ -25,7 +26,7 @@ from gpu_consumers.core.speech.doubt import SURE, Impression, Verdict, verdict
 from gpu_consumers.core.speech.prompting import fitting_end, fitting_start
 from gpu_consumers.core.speech.spacing import PASSAGE, inserted, tidy, unrepeated
 from gpu_consumers.core.speech.vad_windows import Region, Window, pack
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Checkpoints, Progress, Samples, Wishes
+from gpu_consumers.engines.protocols import Checkpoints, Wishes
 from schemas.errors import NotOwner, Transient
 from schemas.events import ModelInfo, Task
 from schemas.transcript import Word

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from gpu_consumers.audio.cache import AudioCache
 from gpu_consumers.audio.fetch import Fetcher, Limits
-from gpu_consumers.audio.recordings import Recording, Recordings, heard_of
+from gpu_consumers.audio.samples import Progress, Samples
 from gpu_consumers.core.delivery.error_policy import classify
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
 from gpu_consumers.core.delivery.policies import Policies
@@ -21,9 +21,10 @@ from gpu_consumers.core.speech.merge import FAILED, merge, without_words
 from gpu_consumers.core.speech.transcribed import check_transcribed
 from gpu_consumers.engines.checkpoints import Checkpoints, NoCheckpoints
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import Diarizer, Engines, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import Diarizer, Engines, SpeakerBounds, Wishes
 from gpu_consumers.pipeline.claim_check import Claims, Enclosed
-from gpu_consumers.timings import Stopwatch
+from gpu_consumers.pipeline.recordings import Recording, Recordings, heard_of
+from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.errors import Cancelled, Fatal, NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison
 from schemas.events import (
     Audio,

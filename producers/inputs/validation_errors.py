@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import Rejected
-from schemas.requests.findings import Model, finding, text_of
+from schemas.vocabulary.findings import Model, finding, text_of
 
 MAX_FINDINGS = 50
 

@@ -12,8 +12,8 @@ from producers.kafka.topic_history import History, Stored
 from producers.messages.absence import Absent
 from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
-from schemas.requests.nearest import unknown
 from schemas.topics import GROUPS, dlq_topic
+from schemas.vocabulary.nearest import unknown
 from schemas.wire.headers import (
     ERROR_CODE,
     ERROR_KIND,

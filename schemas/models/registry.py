@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
 from schemas.models.sources import FileName, Sha256, Wheel
-from schemas.requests.findings import finding, text_of
-from schemas.requests.languages import likely_code
-from schemas.requests.nearest import hint
+from schemas.vocabulary.findings import finding, text_of
+from schemas.vocabulary.languages import likely_code
+from schemas.vocabulary.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
 ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}

@@ -12,7 +12,7 @@ from uuid import UUID
 from schemas.errors import Permanent
 from schemas.events import JobRequested, Options, Source
 from schemas.models.registry import ModelEntry, ModelRegistry
-from schemas.requests.languages import likely_code
+from schemas.vocabulary.languages import likely_code
 from schemas.wire.object_keys import check_tenant
 
 MAX_SPEAKERS = 50

@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
-from schemas.requests.nearest import hint
+from schemas.vocabulary.nearest import hint
 
 """The quota of a tenant's policy: tokens a day, counted in UTC."""
 

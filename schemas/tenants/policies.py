@@ -8,9 +8,9 @@ from typing import Any
 from schemas.errors import Permanent
 from schemas.events import TenantPolicy
 from schemas.requests.limits import EARLIEST
-from schemas.requests.nearest import unknown
 from schemas.tenants.quotas import QUOTAS
 from schemas.tenants.retention import tenant_mistakes
+from schemas.vocabulary.nearest import unknown
 from schemas.wire.object_keys import BUCKET, check_tenant
 
 MAX_ITEMS = 1000

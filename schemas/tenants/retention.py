@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.events import TenantPolicy
-from schemas.requests.nearest import unknown
 from schemas.topics import JOBS, SEGMENT_DAYS, TOPICS
+from schemas.vocabulary.nearest import unknown
 
 FOREVER = -1
 """The number of days of what is never deleted."""

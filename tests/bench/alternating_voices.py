@@ -17,7 +17,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from tests.bench.real_speech.product import decoded
 from tests.bench.real_speech.references import UnusableFolder, recordings
 from tests.system.sound import write_wav

@@ -18,8 +18,9 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, SpeakerBounds
+from gpu_consumers.engines.protocols import SpeakerBounds
 from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer, load_pipeline
 from schemas.events import Channels, ModelInfo
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.command import main
 from gpu_consumers.core.speech.vad_windows import Window
 from gpu_consumers.engines.inference_cache import Answer, Tape
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Checkpoints, Progress, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds, Wishes
 from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
 from gpu_consumers.engines.whisper import WhisperTranscriber
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from deploy.local.models.training.registry import FILE as MODELS
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines.protocols import SAMPLE_RATE
 from producers.transcripts.subtitles import Cue
 from schemas.transcript import Segment, Transcript, Word
 from tests.bench.alternating_voices import Sentence, conversation

@@ -22,7 +22,7 @@ from rich.table import Table
 from gpu_consumers.audio.channels.levels import levels_of
 from gpu_consumers.audio.channels.turn_taking import TurnTaking, turn_taking
 from gpu_consumers.audio.decode import decode, load
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.events import Channels
 from tests.recordings import FOLDER as OURS
 

@@ -6,22 +6,14 @@ from pathlib import Path
 
 from gpu_consumers.audio.cache import AudioCache
 from gpu_consumers.audio.fetch import Fetcher, Limits
-from gpu_consumers.audio.recordings import Recordings
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.core.speech.assembly import Heard
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines.protocols import (
-    SAMPLE_RATE,
-    Checkpoints,
-    Diarizer,
-    Progress,
-    Samples,
-    SpeakerBounds,
-    Transcriber,
-    Wishes,
-)
+from gpu_consumers.engines.protocols import Checkpoints, Diarizer, SpeakerBounds, Transcriber, Wishes
 from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.recordings import Recordings
 from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
 from schemas.errors import NotOwner
 from schemas.events import Event, ModelInfo, Stage

@@ -12,7 +12,7 @@ from fastapi import Request
 from producers.api.requests import query
 from producers.inputs.validation_errors import MAX_FINDINGS
 from schemas.errors import Rejected
-from schemas.requests.nearest import unknown
+from schemas.vocabulary.nearest import unknown
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
 from tests.integration.shim import Shim, serving

@@ -20,7 +20,7 @@ CALLERS: dict[str, dict[str, str]] = {
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
     "boto3": {"sink/objects/s3.py": "the store that the settings name"},
     "botocore": {"sink/objects/s3.py": "the same"},
-    "huggingface_hub": {"gpu_consumers/models/hub.py": "models of the registry file"},
+    "huggingface_hub": {"gpu_consumers/engines/models/hub.py": "models of the registry file"},
     "socket": {
         "sink/http/exchange.py": "the guard: names are looked up here",
         "producers/api/http/server.py": "the socket that the shim listens on",

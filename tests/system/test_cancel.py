@@ -9,7 +9,7 @@ import pytest
 from deploy.local.receiver import Receiver
 from deploy.local.recordings.encoding import encode
 from gpu_consumers.audio.decode import decode, load
-from gpu_consumers.engines.protocols import SAMPLE_RATE
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from schemas.events import Channels, JobResult, Outcome
 from schemas.topics import RESULTS
 from tests.recordings import MONO

@@ -9,7 +9,7 @@ from gpu_consumers.audio.channels.crosstalk import gates
 from gpu_consumers.audio.channels.levels import FRAME, Powers, levels_of
 from gpu_consumers.audio.channels.mixdown import Fit, fits, mixed, weights_of
 from gpu_consumers.audio.channels.turn_taking import turn_taking
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.events import Channels
 
 BLOCK = SAMPLE_RATE * 60

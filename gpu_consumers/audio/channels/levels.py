@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 
 Powers = npt.NDArray[np.float32]  # [frames, channels], or [frames] of one channel
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_consumers.audio.channels.levels import FRAME, FRAMES_A_SECOND, Levels, Powers
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 
 SMOOTHING_FRAMES = FRAMES_A_SECOND // 5
 BEST_RATIO = 1000.0  # 30 dB over noise: more makes no voice clearer

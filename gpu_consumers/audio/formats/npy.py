@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.errors import Permanent
 
 

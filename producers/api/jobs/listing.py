@@ -17,7 +17,7 @@ from producers.inputs.id_prefix import DIGITS, IdPrefix
 from schemas.errors import Rejected
 from schemas.events import JOB_STATES, Priority
 from schemas.requests import limits as limits
-from schemas.requests.nearest import hint
+from schemas.vocabulary.nearest import hint
 from sink.jobs.listing import Wanted, list_jobs
 from sink.postgres.statement_timeout import limited
 

@@ -8,7 +8,7 @@ from python_multipart.multipart import parse_options_header
 from producers.api.requests.disposition import has_file, repeated, sent_name
 from producers.inputs.validation_errors import refused
 from schemas.errors import Rejected
-from schemas.requests.findings import MAX_NAME_CHARS
+from schemas.vocabulary.findings import MAX_NAME_CHARS
 
 _PLAIN_ENCODINGS = (b"", b"7bit", b"8bit", b"binary")
 _UTF_8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")

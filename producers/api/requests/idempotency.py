@@ -16,7 +16,7 @@ from fastapi.dependencies.models import Dependant
 from producers.api.services import KeyDep
 from producers.inputs.validation_errors import refused
 from schemas.errors import Permanent, Rejected
-from schemas.requests.nearest import nearest
+from schemas.vocabulary.nearest import nearest
 
 HEADER = "Idempotency-Key"
 MAX_CHARS = 255

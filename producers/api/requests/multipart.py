@@ -9,7 +9,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from producers.api.requests.form_parts import PartHead, read_part, wrong
 from schemas.errors import Rejected
-from schemas.requests.nearest import unknown
+from schemas.vocabulary.nearest import unknown
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

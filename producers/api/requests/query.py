@@ -15,8 +15,8 @@ from producers.api.jobs.bodies import written_flag, written_number, written_time
 from producers.inputs.validation_errors import MAX_FINDINGS, refused
 from schemas.errors import Rejected
 from schemas.models.registry import WHISPER_LANGUAGES
-from schemas.requests.findings import MAX_NAME_CHARS, text_of
-from schemas.requests.nearest import nearest, unknown
+from schemas.vocabulary.findings import MAX_NAME_CHARS, text_of
+from schemas.vocabulary.nearest import nearest, unknown
 
 Known = Mapping[Callable[..., Any], Mapping[str, bool]]
 """The parameters of each operation, by its handler, and whether each is a list, which may be there several times."""

@@ -11,7 +11,7 @@ import typer
 
 from producers.cli.terminal.times import parse_time
 from producers.inputs.id_prefix import IdPrefix
-from schemas.requests import languages
+from schemas.vocabulary import languages
 
 SHIPPED = Path(languages.__file__).parents[1] / "models" / "models.toml"
 LANGUAGES = sorted(set(languages.CODES.values()))

@@ -14,8 +14,8 @@ from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from schemas.events import JOB_STATES, Priority
-from schemas.requests.nearest import unknown
 from schemas.settings import ClientSettings, load
+from schemas.vocabulary.nearest import unknown
 
 PAGE = 100
 Job = dict[str, Any]

@@ -17,9 +17,9 @@ from producers.replay.redrive import discard as write_off
 from producers.replay.redrive import prepare
 from producers.replay.replayer import Pace, preview, send_again
 from schemas.errors import CODES, KINDS, Rejected
-from schemas.requests.nearest import unknown
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
+from schemas.vocabulary.nearest import unknown
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import Action, Entry, latest
 from sink.postgres.database import Database

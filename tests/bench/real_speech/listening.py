@@ -8,19 +8,11 @@ from typing import Any
 
 from faster_whisper import BatchedInferencePipeline
 
+from gpu_consumers.audio.samples import Progress, Samples
 from gpu_consumers.core.speech.assembly import Heard
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines import whisper
-from gpu_consumers.engines.protocols import (
-    Checkpoints,
-    Diarizer,
-    Engines,
-    Progress,
-    Samples,
-    SpeakerBounds,
-    Transcriber,
-    Wishes,
-)
+from gpu_consumers.engines.protocols import Checkpoints, Diarizer, Engines, SpeakerBounds, Transcriber, Wishes
 
 
 @dataclass(slots=True)

@@ -9,11 +9,11 @@ import numpy as np
 from gpu_consumers.audio.cache import AudioCache
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.fetch import Fetcher, Limits
-from gpu_consumers.audio.recordings import Recordings
+from gpu_consumers.audio.samples import Samples
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import Samples
 from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.recordings import Recordings
 from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage, utc_now
 from schemas.events import Channels, Event, JobRequested, JobResult, Options, Source, TranscriptReady
 from schemas.models.registry import ModelRegistry

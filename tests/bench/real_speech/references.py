@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.requests.nearest import hint
+from schemas.vocabulary.nearest import hint
 
 FILE = "references.json"
 

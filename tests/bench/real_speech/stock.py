@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines.loader import BATCH
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, Wishes
+from gpu_consumers.engines.protocols import Wishes
 from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber
 from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry

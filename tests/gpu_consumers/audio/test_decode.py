@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gpu_consumers.audio.decode import Decoded, decode, load
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.errors import NotOwner, Permanent
 from schemas.events import Channels
 from sink.objects.disk import is_full

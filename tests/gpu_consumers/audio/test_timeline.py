@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from gpu_consumers.audio.timeline import LONGEST_GAP, MAX_MARKS, RESTART, TOLERANCE, Mark, Timeline, timeline
-from gpu_consumers.engines.protocols import SAMPLE_RATE
 
 HOUR = 3600 * SAMPLE_RATE
 

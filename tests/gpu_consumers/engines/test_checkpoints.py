@@ -9,13 +9,14 @@ import pytest
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.checkpoints import decode as decode_words
 from gpu_consumers.core.speech.vad_windows import Window
 from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, Checkpoints, NoCheckpoints
 from gpu_consumers.engines.inference_cache import Answer, Tape
 from gpu_consumers.engines.inference_cache import decode as decode_answers
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
 from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
 from gpu_consumers.engines.whisper import WhisperTranscriber
 from schemas.errors import NotOwner, Outage, Transient

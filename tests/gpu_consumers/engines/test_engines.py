@@ -17,6 +17,7 @@ import torch
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.core.speech.assembly import Heard
 from gpu_consumers.engines.loader import (
@@ -26,7 +27,7 @@ from gpu_consumers.engines.loader import (
     digest_of_all,
     unpinned_checkpoints,
 )
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples, SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
 from gpu_consumers.engines.pyannote_diarizer import check_harmless
 from gpu_consumers.engines.whisper import NO_PROMPT, UNKNOWN, VAD_PIECE, Decoding, load_transcriber
 from gpu_consumers.pipeline.stages import create_stages

@@ -11,12 +11,13 @@ from uuid import UUID
 import av
 import pytest
 
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from gpu_consumers.core.delivery.error_policy import SettlePolicy, classify
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.core.speech.assembly import NO_SPEECH
 from gpu_consumers.core.speech.merge import FAILED
 from gpu_consumers.engines.checkpoints import Checkpoints, NoCheckpoints
-from gpu_consumers.engines.protocols import SAMPLE_RATE, SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
 from schemas.errors import NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison, Transient
 from schemas.events import (
     Channels,

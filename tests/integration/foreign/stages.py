@@ -8,13 +8,13 @@ import numpy as np
 
 from gpu_consumers.audio.decode import Decoded
 from gpu_consumers.audio.fetch import Fetched
-from gpu_consumers.audio.recordings import Recording, Recordings
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.delivery.messages import StageRunner
 from gpu_consumers.core.delivery.policies import Policies
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
 from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.recordings import Recording, Recordings
 from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
-from gpu_consumers.timings import Stopwatch
+from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.events import JobRequested, TenantPolicy, TranscriptReady
 from schemas.models.registry import load_registry
 from schemas.settings import GpuProcess

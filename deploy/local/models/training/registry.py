@@ -6,7 +6,7 @@ python -m deploy.local.models.training.registry
 import tomllib
 from pathlib import Path
 
-from gpu_consumers.audio.fetch import digest_of
+from gpu_consumers.files import sha256_of
 
 FOLDER = Path(__file__).parents[1]
 FILE = FOLDER / "models.toml"
@@ -34,7 +34,7 @@ def rendered() -> str:
 def _entry(name: str, text: str) -> str:
     folder = FOLDER / name
     digests = "".join(
-        f'"{path.relative_to(folder).as_posix()}" = "{digest_of(path)}"\n'
+        f'"{path.relative_to(folder).as_posix()}" = "{sha256_of(path)}"\n'
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     )

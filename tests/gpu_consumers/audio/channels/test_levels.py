@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpu_consumers.audio.channels.levels import BLOCK_FRAMES, FRAME, decibels, levels_of, loudest_around
-from gpu_consumers.engines.protocols import SAMPLE_RATE
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from tests.media_files import tone, voice
 
 CHANCE = np.random.default_rng(1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gpu_consumers.audio.channels.levels import levels_of
 from gpu_consumers.audio.channels.mixdown import Fit, fits, mixed, weights_of
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from tests.media_files import in_turn, tone, voice
 
 SPEECH = voice(8.0, rate=SAMPLE_RATE)

@@ -11,7 +11,7 @@ from gpu_consumers.audio.channels.crosstalk import gates
 from gpu_consumers.audio.channels.levels import Levels, levels_of, loudest_around
 from gpu_consumers.audio.channels.turn_taking import turn_taking
 from gpu_consumers.audio.decode import decode, load
-from gpu_consumers.engines.protocols import SAMPLE_RATE, Samples
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.events import Channels
 from tests.media_files import in_turn, voice
 from tests.recordings import MONO, STEREO, Recording

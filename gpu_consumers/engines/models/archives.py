@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from gpu_consumers.models.errors import NotGenuine
+from gpu_consumers.engines.models.errors import NotGenuine
 from schemas.models.sources import parts_of
 
 

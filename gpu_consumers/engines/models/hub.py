@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from gpu_consumers.models.errors import Unreachable
+from gpu_consumers.engines.models.errors import Unreachable
 from schemas.errors import Fatal
 from schemas.models.registry import ModelEntry
 

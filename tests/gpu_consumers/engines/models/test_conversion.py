@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_consumers.engines.protocols import SAMPLE_RATE, SpeakerBounds
+from gpu_consumers.audio.samples import SAMPLE_RATE
+from gpu_consumers.engines.models.conversion import convert_pyannote_campplus, embedding_network, segmentation_network
+from gpu_consumers.engines.models.errors import NotGenuine
+from gpu_consumers.engines.models.store import files_of
+from gpu_consumers.engines.protocols import SpeakerBounds
 from gpu_consumers.engines.pyannote_diarizer import load_diarizer
-from gpu_consumers.models.conversion import convert_pyannote_campplus, embedding_network, segmentation_network
-from gpu_consumers.models.errors import NotGenuine
-from gpu_consumers.models.store import files_of
 from schemas.events import ModelInfo
 
 pytestmark = pytest.mark.models

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.requests.nearest import unknown
+from schemas.vocabulary.nearest import unknown
 
 MAX_NAME_CHARS = 64  # of a name that a client made up, told back
 MAX_PARTS = 8  # of the way to a field

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gpu_consumers.audio.fetch import digest_of
+from gpu_consumers.files import sha256_of
 from schemas.models.registry import ModelEntry
 
 DEFAULT = Path(".cache", "scribe-rabbit", "models")  # below the user's home
@@ -21,7 +21,7 @@ def fetched_folder(entry: ModelEntry, cache: Path | None) -> Path:
 def files_of(folder: Path) -> dict[str, str]:
     """All files of a model with their sha256, but for hidden ones."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return {path.relative_to(folder).as_posix(): digest_of(path) for path in found}
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in found}
 
 
 def mistakes_in(entry: ModelEntry, found: dict[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import yaml
 
-from gpu_consumers.models.errors import NotGenuine
+from gpu_consumers.engines.models.errors import NotGenuine
 
 with warnings.catch_warnings():
     # torchcodec does not load without FFmpeg's libraries; no file is handed to pyannote

