@@ -32,7 +32,7 @@ from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
-from schemas.retry import RetryPolicy
+from schemas.retries.topic_ladder import RetryPolicy
 from schemas.settings import KafkaSettings
 from schemas.topics import RESULTS, RETRY_DELAYS, retry_topic
 from schemas.wire.serde import Serde

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
-from schemas.waits import retry_after_seconds
+from schemas.retries.retry_after import retry_after_seconds
 from sink.http.exchange import ExchangeFailed, FailureKind
 
 # key, bill and address are the operator's; no transcript is to blame, and none is given up for them

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from schemas.errors import Permanent
-from schemas.webhooks import OVERLAP_SECONDS
+from schemas.requests.webhooks import OVERLAP_SECONDS
 from sink.postgres.database import Connection, Database
 from sink.tenants.legal_holds import respect
 from sink.webhooks.deliveries import endpoint_id, register_endpoint

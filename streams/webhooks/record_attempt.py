@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from schemas.waits import retry_after_seconds
+from schemas.retries.retry_after import retry_after_seconds
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable_text
 from sink.webhooks.deliveries import State

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.waits import RETRY_AFTER_MAX
+from schemas.retries.retry_after import RETRY_AFTER_MAX
 from sink.webhooks.deliveries import TEST, State
 
 HOUR = 3600

@@ -18,7 +18,7 @@ from schemas.errors import (
 )
 from schemas.events import Audio, JobResult, Outcome, TranscriptReady
 from schemas.requests.limits import cut, slim_request
-from schemas.retry import Retry, RetryPolicy
+from schemas.retries.topic_ladder import Retry, RetryPolicy
 from schemas.topics import RESULTS, dlq_topic
 from schemas.wire import rejected_events
 from schemas.wire.headers import VALUE_OMITTED, dead_letter_headers, own_headers, retry_headers

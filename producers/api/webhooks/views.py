@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from producers.api.jobs.bodies import Address, Body, Time
 from producers.api.requests.cursor import MAX_CHARS
-from schemas.webhooks import MAX_OVERLAP_SECONDS, MAX_WAIT_SECONDS, OVERLAP_SECONDS, WAIT_SECONDS
+from schemas.requests.webhooks import MAX_OVERLAP_SECONDS, MAX_WAIT_SECONDS, OVERLAP_SECONDS, WAIT_SECONDS
 from sink.webhooks.deliveries import State
 from sink.webhooks.endpoints import Endpoint
 from sink.webhooks.history import Attempt, Delivery

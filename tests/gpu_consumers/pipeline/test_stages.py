@@ -31,7 +31,7 @@ from schemas.events import (
     TenantPolicy,
     TranscriptReady,
 )
-from schemas.retry import RetryPolicy
+from schemas.retries.topic_ladder import RetryPolicy
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from schemas.wire.object_keys import audio_key, claim_key, upload_key
 from schemas.wire.serde import decode_transcript

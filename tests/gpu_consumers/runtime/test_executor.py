@@ -21,7 +21,7 @@ from gpu_consumers.runtime.shutdown import Drain
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
-from schemas.retry import RetryPolicy
+from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.avro_reading import Schema, current_schema
 from schemas.wire.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
 from schemas.wire.records import Record

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.waits import RETRY_AFTER_MAX
+from schemas.retries.retry_after import RETRY_AFTER_MAX
 from sink.webhooks.deliveries import TEST, State
 from streams.webhooks.retry_schedule import (
     FAILING_SECONDS,

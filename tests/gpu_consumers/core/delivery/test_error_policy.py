@@ -9,7 +9,7 @@ from gpu_consumers.core.delivery.error_policy import STICKY, SettlePolicy, class
 from gpu_consumers.core.delivery.messages import Delivery, Job
 from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, SourceFailed, Transient
 from schemas.events import EnhancementRequest, JobResult, Outcome, event_id
-from schemas.retry import RetryPolicy
+from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.headers import (
     ATTEMPT,
     ERROR_CODE,

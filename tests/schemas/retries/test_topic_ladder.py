@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.retry import Exhausted, Retry, RetryPolicy
+from schemas.retries.topic_ladder import Exhausted, Retry, RetryPolicy
 from schemas.topics import GROUPS, RETRY_DELAYS, TOPICS
 from tests.samples import AT
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.waits import RETRY_AFTER_MAX, retry_after_seconds
+from schemas.retries.retry_after import RETRY_AFTER_MAX, retry_after_seconds
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
