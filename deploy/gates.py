@@ -50,7 +50,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class GateResult:
     """How a gate ended; `seconds` of wall time."""
 
     title: str
@@ -84,7 +84,7 @@ def _succeeds(*command: str) -> bool:
     return bool(shutil.which(command[0])) and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def run(gate: Gate, environment: Mapping[str, str]) -> Result:
+def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
     """Run one gate with its output on the terminal, under a heading."""
     out.rule(f"[bold]{gate.title}[/]  {' '.join(gate.command)}", align="left")
     program = VENV / "bin" / gate.command[0]
@@ -101,7 +101,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     except BaseException:  # Ctrl-C above all: the gate must end, and clean up, while its stack is still there
         end_group(child, INTERRUPT)
         raise
-    return Result(gate.title, code == 0, time.monotonic() - started)
+    return GateResult(gate.title, code == 0, time.monotonic() - started)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def skip_reasons(report: Path) -> Counter[str]:
     return Counter(element.get("message", "no reason given") for element in skipped)
 
 
-def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list[Result]:
+def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list[GateResult]:
     """All tests on one stack, most of them side by side; those that are asked for one after the other."""
     with started_stack(folder / "stack") as stack:
         results = []
@@ -147,7 +147,7 @@ def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ..
     return Gate("Tests", (*PYTEST, *side_by_side, *ignored)), Gate("Tests alone", (*PYTEST, *ALONE))
 
 
-def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
+def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
     """Print what could not run here, then how each gate ended."""
     table = Table(
         "what this machine lacks or skips", "what was not checked", title="Not run here", title_justify="left"
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     limit_run(RUN_SECONDS)
     missing: Counter[str] = Counter()
-    results: list[Result] = []
+    results: list[GateResult] = []
     try:
         results += [run(gate, {}) for gate in CHECKS]
         with tempfile.TemporaryDirectory(prefix="scribe-test-") as folder:
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str]) -> int:
     except StackError as error:
         out.print(f"[bold red]{type(error).__name__}[/]", end=": ")
         out.print(str(error), markup=False)
-        results.append(Result("Stack", passed=False, seconds=0))
+        results.append(GateResult("Stack", passed=False, seconds=0))
     summary(results, missing)
     return 0 if all(result.passed for result in results) else 1
 

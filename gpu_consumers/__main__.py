@@ -14,10 +14,10 @@ from gpu_consumers.core.delivery.messages import StageRunner
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.engines.fake import FakeStage
 from gpu_consumers.kafka.progress import ProgressReporter
-from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from gpu_consumers.pipeline.stages import create_stages
-from gpu_consumers.runtime.shutdown import Drain
-from gpu_consumers.service import FAILED, Runtime, Service, create_group
+from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.service import FAILED, GpuService, Runtime, create_group
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
@@ -53,15 +53,15 @@ def run(stages: str, fake: bool) -> None:
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
     """Run the stages until a signal or a fatal error; the exit status of the process."""
     worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    serde, drain = serde_for(settings), Drain(settings.drain_seconds)
-    service = Service(drain)
+    serde, drain = serde_for(settings), Shutdown(settings.drain_seconds)
+    service = GpuService(drain)
     # probes answer from the start: loading models may take minutes
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
     with (
         HealthServer(settings, ready=service.ready, live=service.live),
         Publisher(settings, worker) as publisher,
-        TopicFollower(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
-        TopicFollower(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,
+        BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
+        BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,
     ):
         runtime = Runtime(
             settings,

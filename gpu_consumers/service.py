@@ -13,19 +13,19 @@ from types import FrameType
 from confluent_kafka import Consumer
 
 from gpu_consumers.core.delivery.admission import GroupGate
-from gpu_consumers.core.delivery.error_policy import SettlePolicy
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy
 from gpu_consumers.core.delivery.messages import StageRunner
 from gpu_consumers.kafka.partitions import Assignment
 from gpu_consumers.kafka.progress import ProgressReporter
-from gpu_consumers.kafka.result_routing import Destinations
+from gpu_consumers.kafka.result_routing import ResultRouting
 from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.runtime.committer import Committer
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.executor import JobExecutor, Task
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.executor import JobExecutor, JobTask
 from gpu_consumers.runtime.poll_loop import GroupConsumer, consumer_config
-from gpu_consumers.runtime.shutdown import Drain
-from gpu_consumers.runtime.stall_detector import Pulse
-from gpu_consumers.runtime.task_queue import SharedRoom
+from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.stall_detector import StallDetector
+from gpu_consumers.runtime.task_queue import SharedIsolation
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import client_log
@@ -49,11 +49,11 @@ class Runtime:
     kafka: KafkaSettings
     serde: Serde
     progress: ProgressReporter
-    drain: Drain
+    drain: Shutdown
     worker: str
     results: str = RESULTS
     time_scale: float = field(default=1.0, kw_only=True)
-    room: SharedRoom = field(default_factory=SharedRoom, kw_only=True)
+    room: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
     cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
     informed: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Whether it is known by now what was cancelled before the start, and what tenants may do."""
@@ -68,11 +68,11 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
     client_id = f"{runner.group}.{runtime.worker}"
     retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
-    policy = SettlePolicy(runner.group, runtime.results, retry=retry)
-    duplicates: Duplicates[Task] = Duplicates()
+    policy = ErrorPolicy(runner.group, runtime.results, retry=retry)
+    duplicates: Deduplicator[JobTask] = Deduplicator()
     admin = cache(lambda: TopicAdmin(runtime.kafka))
-    destinations = Destinations(lambda topic: topic in admin().partitions([topic]))
-    pulse: Pulse[Task] = Pulse()
+    destinations = ResultRouting(lambda topic: topic in admin().partitions([topic]))
+    pulse: StallDetector[JobTask] = StallDetector()
     executor = JobExecutor(
         runner,
         policy,
@@ -118,10 +118,10 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     )
 
 
-class Service:
+class GpuService:
     """Runs the groups until a signal or an error ends all of them."""
 
-    def __init__(self, drain: Drain) -> None:
+    def __init__(self, drain: Shutdown) -> None:
         self._drain = drain
         self._groups: Sequence[GroupConsumer] = ()
         self._ended = Flag()

@@ -17,7 +17,7 @@ from schemas.ports import RecordPublisher, Refused
 from schemas.process.failpoints import failpoint
 from schemas.process.logs import configure
 from schemas.settings import RelayProcess, load
-from schemas.tenants.retention import FOREVER, Rules
+from schemas.tenants.retention import FOREVER, RetentionRules
 from sink.jobs.outbox import OutboxRow, OutboxSession
 from sink.postgres.database import Database
 from sink.process.cancellation import run_to_end, set_within, until_stopped
@@ -124,7 +124,7 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
     """Relay until the end is asked for; waits for a database that is away, also at the start."""
     relay: Relay | None = None
     stop = termination.event()
-    days = Rules(settings.retention_days).days_for("outbox")
+    days = RetentionRules(settings.retention_days).days_for("outbox")
 
     def ready() -> str | None:
         return None if relay and relay.connected else "PostgreSQL is away"

@@ -102,7 +102,7 @@ class RecordPublisher(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class EnhancementQuery:
     """What the enhanced-AI service is to make of a transcript; `question` is in the Idempotency-Key of every call."""
 
     enhancement_id: UUID
@@ -122,7 +122,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enhanced:
+class EnhancementOutput:
     """What it made: entities with their times in seconds, and the tokens that were paid for, kept answers included."""
 
     summary: str | None
@@ -160,5 +160,5 @@ class Throttled(Transient):
 class Enhancer(Protocol):
     """An enhanced-AI service."""
 
-    async def enhance(self, ask: Ask, answers: Answers) -> Enhanced:
+    async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
         """All that was asked for; raises Permanent, Transient (Throttled when asked to wait) or Outage."""

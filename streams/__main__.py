@@ -19,7 +19,7 @@ from schemas.settings import (
     WebhooksProcess,
     load,
 )
-from schemas.tenants.retention import Rules
+from schemas.tenants.retention import RetentionRules
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 from sink.enhanced_ai.service import enhancer_for
 from sink.enhancements.calls import Call
@@ -40,16 +40,16 @@ from streams.agents import webhooks as webhooks_agents
 from streams.command import main
 from streams.enhancements.caller import Enhancements, EnhancingLimits
 from streams.retention.orphans import Orphans
-from streams.retention.process import Pace as RetainPace
 from streams.retention.process import Retain
+from streams.retention.process import SweepTiming as RetainPace
 from streams.retention.stall_watch import StallWatch
 from streams.retention.sweep import Sweep
 from streams.runtime.app import create_app
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 from streams.runtime.last_resort import LastResort
 from streams.runtime.lease_worker import Leaser
-from streams.runtime.worker import Parts, migrated, opened, run_worker
-from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.runtime.worker import WorkerParts, migrated, opened, run_worker
+from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force
@@ -66,11 +66,11 @@ def persist() -> None:
     """Does `scribe-streams persist`."""
     settings = load(PersistProcess)
 
-    def compose(database: Database, folder: Path) -> Parts:
+    def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(PERSIST, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), PERSIST, resort=resort_of(database, PERSIST))
+        recipe = EventLoop(app, serde_for(settings), PERSIST, resort=resort_of(database, PERSIST))
         persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(settings)))
-        return Parts(app, recipe)
+        return WorkerParts(app, recipe)
 
     logs.configure(settings, PERSIST)
     run_worker(settings, settings, compose)
@@ -80,11 +80,11 @@ def enhance() -> None:
     """Does `scribe-streams enhance`."""
     settings = load(EnhanceProcess)
 
-    def compose(database: Database, folder: Path) -> Parts:
+    def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(ENHANCE, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), ENHANCE, resort=resort_of(database, ENHANCE))
+        recipe = EventLoop(app, serde_for(settings), ENHANCE, resort=resort_of(database, ENHANCE))
         enhance_agents.register(app, recipe, enhance_agents.Enhance(database))
-        return Parts(app, recipe)
+        return WorkerParts(app, recipe)
 
     logs.configure(settings, ENHANCE)
     run_worker(settings, settings, compose)
@@ -95,11 +95,11 @@ def webhooks() -> None:
     settings = load(WebhooksProcess)
     box = SecretBox.of(settings)
 
-    def compose(database: Database, folder: Path) -> Parts:
+    def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(WEBHOOKS, settings, folder, instance_id=settings.worker_id)
-        recipe = Recipe(app, serde_for(settings), WEBHOOKS, resort=resort_of(database, WEBHOOKS))
+        recipe = EventLoop(app, serde_for(settings), WEBHOOKS, resort=resort_of(database, WEBHOOKS))
         webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, box, settings.public_url))
-        return Parts(app, recipe)
+        return WorkerParts(app, recipe)
 
     logs.configure(settings, WEBHOOKS)
     run_worker(settings, settings, compose)
@@ -131,7 +131,7 @@ async def run_retain(settings: RetainProcess, termination: Termination, *, once:
         async with opened(settings) as database:
             stop = termination.event()
             store = S3ObjectStore(settings)
-            sweep = Sweep(database, store, Rules(settings.retention_days))
+            sweep = Sweep(database, store, RetentionRules(settings.retention_days))
             pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
             stalls = StallWatch(database, StallLimits.of(settings))
             started.append(Retain(database, sweep, Orphans(database, store), pace, stalls))
@@ -168,7 +168,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)
     poll = max(0.05, settings.time_scale)
-    limits = Limits(
+    limits = DispatcherLimits(
         call_seconds=settings.webhook_timeout_seconds,
         drain_seconds=settings.webhook_timeout_seconds + 5,
         time_scale=settings.time_scale,

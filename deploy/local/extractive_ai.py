@@ -159,7 +159,7 @@ class ExtractiveService:
         return self._answers[key]
 
     def _handler(service) -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
+        class ExtractiveHandler(BaseHTTPRequestHandler):
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
@@ -184,7 +184,7 @@ class ExtractiveService:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        return Handler
+        return ExtractiveHandler
 
 
 def _json(status: int, body: Any) -> tuple[int, dict[str, str], bytes]:

@@ -54,7 +54,7 @@ class Receiver:
             return self._changed.wait_for(lambda: enough(self.calls), seconds)
 
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
+        class ReceiverHandler(BaseHTTPRequestHandler):
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
@@ -70,7 +70,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """The calls are kept; the terminal stays clean."""
 
-        return Handler
+        return ReceiverHandler
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -41,7 +41,7 @@ STOP_SECONDS = 40  # the GPU process may finish what runs
 
 
 @dataclass
-class Service:
+class ServiceProcess:
     """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files."""
 
     environment: Mapping[str, str]

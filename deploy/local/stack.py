@@ -18,7 +18,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.registry import Registry, unpack
 from deploy.local.s3 import BUCKET, REGION, S3
-from deploy.local.state import State, read_state, write_state
+from deploy.local.state import StackState, read_state, write_state
 
 LOCK_SECONDS = 120
 C = TypeVar("C", bound=Component)
@@ -50,7 +50,7 @@ class Stack:
         self._fresh = fresh
         self._cache = cache or artifacts.cache_folder()
         self._say = say or Console(stderr=True)
-        self._state = State()
+        self._state = StackState()
         self._writing = threading.Lock()
         self.components: dict[str, Component] = {}
 

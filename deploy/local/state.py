@@ -25,7 +25,7 @@ class Secrets:
 
 
 @dataclass(slots=True)
-class State:
+class StackState:
     """The contents of the state file."""
 
     secrets: Secrets = field(default_factory=Secrets.new)
@@ -44,20 +44,20 @@ def state_file(folder: Path) -> Path:
     return folder / "stack.json"
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path) -> StackState:
     """The state of the stack in `folder`, a new one when there was none; raises StackError when it is unreadable."""
     path = state_file(folder)
     if not path.exists():
-        return State()
+        return StackState()
     try:
         data = json.loads(path.read_text())
         processes = {name: ProcessId(**value) for name, value in data.pop("processes").items()}
-        return State(secrets=Secrets(**data.pop("secrets")), processes=processes, **data)
+        return StackState(secrets=Secrets(**data.pop("secrets")), processes=processes, **data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError(f"{path} is damaged ({error}): delete {folder} and start again") from error
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: StackState) -> None:
     """Replace the state file in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".stack-{os.getpid()}.part"

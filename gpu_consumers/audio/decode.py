@@ -17,7 +17,7 @@ from gpu_consumers.audio.formats.container_sniffing import WAV
 from gpu_consumers.audio.formats.npy import NpyWriter, load
 from gpu_consumers.audio.formats.probing import Probed, probe
 from gpu_consumers.audio.libav import tracks_of
-from gpu_consumers.audio.reading import Facts, TrackReader
+from gpu_consumers.audio.reading import TrackFacts, TrackReader
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.audio.timeline import Timeline, timeline
 from gpu_consumers.audio.tracks import Track, in_order, others_warning
@@ -44,7 +44,7 @@ class _Sound:
     """A track that was decoded: what is known of it, where silence belongs, seconds of sound and of what is lost."""
 
     track: Track
-    facts: Facts
+    facts: TrackFacts
     timeline: Timeline
     seconds: float
     lost: float

@@ -38,7 +38,7 @@ class Downloads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """How large a recording may be in bytes, and how many seconds one fetch may take."""
 
     max_bytes: int
@@ -58,7 +58,7 @@ class Fetched:
 class Fetcher:
     """Fetches recordings from the web, from the object store and from uploads; may be used from several threads."""
 
-    def __init__(self, downloads: Downloads, store: ObjectStore, limits: Limits) -> None:
+    def __init__(self, downloads: Downloads, store: ObjectStore, limits: FetchLimits) -> None:
         self._downloads = downloads
         self._store = store
         self._limits = limits

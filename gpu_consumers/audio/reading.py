@@ -22,7 +22,7 @@ from gpu_consumers.audio.formats.probing import Part, Probed
 from gpu_consumers.audio.libav import check_ours, codec_of, form_fault, opened
 from gpu_consumers.audio.resampling import Resampler
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
-from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, Mark
+from gpu_consumers.audio.timeline import MAX_MARKS, TOLERANCE, TimelineMark
 from gpu_consumers.audio.tracks import Track
 from schemas.errors import Permanent
 
@@ -35,7 +35,7 @@ QUIET_PACKETS = 256  # after so many that give no sound the caller is asked whet
 
 
 @dataclass(slots=True)
-class Facts:
+class TrackFacts:
     """What is known of a track once it is read.
 
     `positions`: names of the loudspeakers of the channels, "NONE" without a layout. `damaged`: parts that were passed
@@ -43,7 +43,7 @@ class Facts:
     """
 
     positions: tuple[str, ...] = ()
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[TimelineMark] = field(default_factory=list)
     damaged: int = 0
     reached: float = 0.0
     announced: float = 0.0
@@ -66,7 +66,7 @@ class TrackReader:
 
     def __init__(self, source: Path, probed: Probed, track: Track) -> None:
         self._source, self._probed, self._track = source, probed, track
-        self.facts = Facts()
+        self.facts = TrackFacts()
         self._sound = 0.0  # seconds decoded so far
         self._base = 0.0  # of the container's time at the beginning of the part that is read
         self._ahead = 0.0  # of the last mark
@@ -167,7 +167,7 @@ class TrackReader:
         before = self.facts.marks[: len(self.facts.marks) - len(later)]
         if not later or later[0].sample > self._damage_at:
             later.insert(
-                0, Mark(self._damage_at, self._damage_at / SAMPLE_RATE + (before[-1].ahead if before else 0.0))
+                0, TimelineMark(self._damage_at, self._damage_at / SAMPLE_RATE + (before[-1].ahead if before else 0.0))
             )
         moved = [replace(mark, seconds=mark.seconds + seconds) for mark in later]
         moved[0] = replace(moved[0], lost=moved[0].lost + seconds + self._lost)
@@ -272,7 +272,7 @@ class TrackReader:
         ahead = time - self._base - self._sound
         if abs(ahead - self._ahead) > TOLERANCE and len(self.facts.marks) <= MAX_MARKS:
             sample = round(self._sound * SAMPLE_RATE)
-            self.facts.marks.append(Mark(sample, self._sound + ahead, self._lost, self._torn))
+            self.facts.marks.append(TimelineMark(sample, self._sound + ahead, self._lost, self._torn))
             self._ahead, self._lost = ahead, 0.0
             self._torn_bytes = 0  # the time that is missing there is known now
         elif not self._torn:

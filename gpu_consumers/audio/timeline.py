@@ -16,7 +16,7 @@ MAX_MARKS = 20_000  # more deviations than that make time stamps worthless
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TimelineMark:
     """The container's time at a sample of the decoded sound, where it is not what the mark before would make it.
 
     `lost`: seconds of sound that were there and could not be decoded, since the mark before; `torn`: bytes were passed
@@ -53,7 +53,7 @@ class Timeline:
         return sum(count for _, count in self.silences)
 
 
-def timeline(marks: Sequence[Mark], samples: int, announced: float, longest: float) -> Timeline:
+def timeline(marks: Sequence[TimelineMark], samples: int, announced: float, longest: float) -> Timeline:
     """Where silence belongs in a recording of so many samples.
 
     `announced`: seconds that the container claims to have, 0 when it claims none. `longest`: seconds it may have.
@@ -80,13 +80,15 @@ def timeline(marks: Sequence[Mark], samples: int, announced: float, longest: flo
     return Timeline(tuple(silences), lost + filled, filled, tuple(jumps))
 
 
-def _trusted(marks: Sequence[Mark]) -> Iterator[Mark]:
+def _trusted(marks: Sequence[TimelineMark]) -> Iterator[TimelineMark]:
     """The marks without those from which later ones come back to where the time was before."""
     at, ahead = 0, 0.0
     while at < len(marks):
         mark = marks[at]
         if abs(mark.ahead - ahead) > TOLERANCE and (back := _return(marks, at, ahead)) is not None:
-            yield from (Mark(m.sample, m.sample / SAMPLE_RATE + ahead, m.lost) for m in marks[at:back] if m.lost)
+            yield from (
+                TimelineMark(m.sample, m.sample / SAMPLE_RATE + ahead, m.lost) for m in marks[at:back] if m.lost
+            )
             at = back
             continue
         ahead = mark.ahead
@@ -94,6 +96,6 @@ def _trusted(marks: Sequence[Mark]) -> Iterator[Mark]:
         at += 1
 
 
-def _return(marks: Sequence[Mark], at: int, ahead: float) -> int | None:
+def _return(marks: Sequence[TimelineMark], at: int, ahead: float) -> int | None:
     later = range(at + 1, min(len(marks), at + 1 + RETURNS))
     return next((n for n in later if abs(marks[n].ahead - ahead) <= TOLERANCE), None)

@@ -17,7 +17,7 @@ PAUSE_SECONDS = 30.0  # without a try after the object store was away
 
 
 @dataclass(slots=True)
-class Checkpoints:
+class StoredCheckpoints:
     """See engine.Checkpoints; those of one channel of one recording, used by one worker thread."""
 
     store: ObjectStore

@@ -16,7 +16,7 @@ from gpu_consumers.engines.protocols import Checkpoints
 Answer = npt.NDArray[np.float32]  # [rows, ...], a row for each thing that was asked for at once
 
 
-class Tape:
+class InferenceCache:
     """The answers in the order of the questions, which is the same whenever the same is worked on."""
 
     def __init__(self, checkpoints: Checkpoints | None) -> None:

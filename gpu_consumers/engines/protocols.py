@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gpu_consumers.audio.samples import Progress, Samples
-from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.merge import Turn
 from schemas.events import ModelInfo, Task
 
@@ -28,7 +28,7 @@ class Checkpoints(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class TranscriptionOptions:
     """How a recording is to be transcribed; `language` None means that the model shall find out."""
 
     language: str | None = None
@@ -52,8 +52,8 @@ class Transcriber(Protocol):
     info: ModelInfo
 
     def transcribe(
-        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
-    ) -> Heard:
+        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> ChannelTranscript:
         """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory.
 
         With `checkpoints` it goes on where an earlier try came to, and tells how far it is.

@@ -13,7 +13,7 @@ import torch
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.core.speech.turns import heard_turns
-from gpu_consumers.engines.inference_cache import Answer, Tape
+from gpu_consumers.engines.inference_cache import Answer, InferenceCache
 from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds
 from schemas.errors import Fatal, NotOwner, Transient
 from schemas.events import ModelInfo
@@ -79,7 +79,7 @@ class PyannoteDiarizer:
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
         """See engine.Diarizer."""
-        tape = Tape(checkpoints)
+        tape = InferenceCache(checkpoints)
         try:
             pipeline = self._idle.get_nowait()
         except queue.Empty:
@@ -97,7 +97,7 @@ class PyannoteDiarizer:
 
 
 @contextmanager
-def _taped(pipeline: Any, tape: Tape) -> Iterator[None]:
+def _taped(pipeline: Any, tape: InferenceCache) -> Iterator[None]:
     """Within it the pipeline asks its two networks only what is not on the tape."""
     windows, voices = pipeline._segmentation, pipeline._embedding
     at_once = 1  # voices in a window
@@ -112,7 +112,7 @@ def _taped(pipeline: Any, tape: Tape) -> Iterator[None]:
         seconds = len(waveforms) * windows.step / at_once
         return tape.play(len(waveforms), seconds, lambda: voices(waveforms, masks=masks))
 
-    windows.infer, pipeline._embedding = segment, _Voices(voices, embed)
+    windows.infer, pipeline._embedding = segment, _CachedEmbedding(voices, embed)
     try:
         yield
     finally:
@@ -120,7 +120,7 @@ def _taped(pipeline: Any, tape: Tape) -> Iterator[None]:
         del windows.infer
 
 
-class _Voices:
+class _CachedEmbedding:
     """The network that tells voices apart, asked by way of the tape."""
 
     def __init__(self, network: Any, ask: Callable[..., Answer]) -> None:
@@ -135,7 +135,7 @@ class _Voices:
 
 
 def _diarize(
-    pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress, tape: Tape
+    pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress, tape: InferenceCache
 ) -> tuple[Turn, ...]:
     length = len(samples) / SAMPLE_RATE
     with warnings.catch_warnings():
@@ -159,7 +159,7 @@ def _turns(annotation: Any, length: float) -> list[Turn]:
     return [turn for turn in found if turn.end > turn.start]
 
 
-def _hook(progress: Progress, length: float, tape: Tape) -> Callable[..., None]:
+def _hook(progress: Progress, length: float, tape: InferenceCache) -> Callable[..., None]:
     """pyannote's hook: the only place where it can be stopped."""
 
     def hook(step: str, *_: Any, total: Any = None, completed: Any = None, **__: Any) -> None:

@@ -19,14 +19,14 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
-from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.checkpoints import Progressed, decode, encode, is_due, joined, spans
 from gpu_consumers.core.speech.coverage import gaps, seconds_of
-from gpu_consumers.core.speech.doubt import SURE, Impression, Verdict, verdict
+from gpu_consumers.core.speech.doubt import SURE, WindowSigns, WindowVerdict, verdict
 from gpu_consumers.core.speech.prompting import fitting_end, fitting_start
 from gpu_consumers.core.speech.spacing import PASSAGE, inserted, tidy, unrepeated
 from gpu_consumers.core.speech.vad_windows import Region, Window, pack
-from gpu_consumers.engines.protocols import Checkpoints, Wishes
+from gpu_consumers.engines.protocols import Checkpoints, TranscriptionOptions
 from schemas.errors import NotOwner, Transient
 from schemas.events import ModelInfo, Task
 from schemas.transcript import Word
@@ -105,11 +105,11 @@ class WhisperTranscriber:
         """Run every kernel once on noise; raises whatever is wrong with the device."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         language = (self._decoding.languages or ("en",))[0]
-        self._run(noise, (Window((Region(0, len(noise)),)),), Wishes(language=language))
+        self._run(noise, (Window((Region(0, len(noise)),)),), TranscriptionOptions(language=language))
 
     def transcribe(
-        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
-    ) -> Heard:
+        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> ChannelTranscript:
         """See engine.Transcriber."""
         progress(0.0)
         wishes, warnings = self._possible(wishes)
@@ -133,7 +133,7 @@ class WhisperTranscriber:
         said = tidy(words, work.seconds)
         if said and wishes.task is Task.TRANSLATE:
             known = _Language(TRANSLATED, None)
-        return Heard(
+        return ChannelTranscript(
             known.name or UNKNOWN,
             known.probability,
             said,
@@ -174,14 +174,14 @@ class WhisperTranscriber:
             end = start + found.pop().start
         return [Region(start + region.start, start + region.end) for region in found], end
 
-    def _possible(self, wishes: Wishes) -> tuple[Wishes, tuple[str, ...]]:
+    def _possible(self, wishes: TranscriptionOptions) -> tuple[TranscriptionOptions, tuple[str, ...]]:
         if self._decoding.takes_prompt:
             hotwords = fitting_start(wishes.hotwords or "", PROMPT_TOKENS, self._tokens)
             prompt = fitting_end(wishes.prompt or "", PROMPT_TOKENS, self._tokens)  # as Whisper does: its end counts
             cut = (*hotwords.warnings("hotwords"), *prompt.warnings("prompt"))
-            return Wishes(wishes.language, wishes.task, hotwords.text or None, prompt.text or None), cut
+            return TranscriptionOptions(wishes.language, wishes.task, hotwords.text or None, prompt.text or None), cut
         ignored = (NO_PROMPT,) if wishes.hotwords or wishes.prompt else ()
-        return Wishes(wishes.language, wishes.task), ignored
+        return TranscriptionOptions(wishes.language, wishes.task), ignored
 
     def _tokens(self, text: str) -> int:
         return len(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids)
@@ -203,7 +203,7 @@ class WhisperTranscriber:
         return str(language), float(probability)
 
     def _words(
-        self, windows: Sequence[Window], start: int, wishes: Wishes, language: "_Language", work: "_Work"
+        self, windows: Sequence[Window], start: int, wishes: TranscriptionOptions, language: "_Language", work: "_Work"
     ) -> Iterator[Word]:
         done = 0
         while done < len(windows):
@@ -226,7 +226,7 @@ class WhisperTranscriber:
             work.reached(batch, words, language, windows[done:], start)
 
     def _completed(
-        self, samples: Samples, batch: Sequence[Window], words: list[Word], wishes: Wishes
+        self, samples: Samples, batch: Sequence[Window], words: list[Word], wishes: TranscriptionOptions
     ) -> tuple[list[Word], float]:
         """The words with those of speech that none of them covers, heard once more by itself; and the seconds without any.
 
@@ -236,12 +236,12 @@ class WhisperTranscriber:
         found = gaps(regions, words, SAMPLE_RATE) if self._decoding.hears_again else ()
         for language, windows in self._by_language(samples, pack(found, self._window, apart=True), wishes).items():
             # what was said before is no context here, and a prompt would be heard where nothing is
-            more = self._heard(samples, windows, Wishes(language=language, task=wishes.task))
+            more = self._heard(samples, windows, TranscriptionOptions(language=language, task=wishes.task))
             words = inserted(words, unrepeated(words, more))
         return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
 
     def _by_language(
-        self, samples: Samples, windows: Sequence[Window], wishes: Wishes
+        self, samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions
     ) -> dict[str | None, list[Window]]:
         """The windows by what is spoken in each: the language of the recording where another one is not sure."""
         grouped: dict[str | None, list[Window]] = {}
@@ -258,7 +258,13 @@ class WhisperTranscriber:
         return self._decoding.detects_language and len(self._decoding.languages) != 1
 
     def _heard(
-        self, samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool = False, hearing: int = 1
+        self,
+        samples: Samples,
+        windows: Sequence[Window],
+        wishes: TranscriptionOptions,
+        *,
+        asks: bool = False,
+        hearing: int = 1,
     ) -> list[Word]:
         """The words of windows, in order; those whose text is not believed are heard otherwise, a few times at most.
 
@@ -267,23 +273,25 @@ class WhisperTranscriber:
         words: list[Word] = []
         for window, found in zip(windows, self._run(samples, windows, wishes, asks=asks), strict=True):
             judged = self._judged(window, found, wishes, hearing)
-            if judged is Verdict.KEEP:
+            if judged is WindowVerdict.KEEP:
                 words += found.words
-            elif judged is Verdict.OTHER_LANGUAGE:
+            elif judged is WindowVerdict.OTHER_LANGUAGE:
                 other = replace(wishes, language=found.impression.language)
                 words += self._heard(samples, [window], other, asks=asks, hearing=hearing + 1)
             else:
                 words += self._in_parts(samples, window, wishes, asks=asks, hearing=hearing + 1)
         return words
 
-    def _judged(self, window: Window, found: "_Found", wishes: Wishes, hearing: int) -> Verdict:
+    def _judged(self, window: Window, found: "_Found", wishes: TranscriptionOptions, hearing: int) -> WindowVerdict:
         if found.cut_off and window.length > 2 * SHORTEST_HALF:
-            return Verdict.PARTS
+            return WindowVerdict.PARTS
         if not self._decoding.hears_again or hearing > MOST_HEARINGS:
-            return Verdict.KEEP
+            return WindowVerdict.KEEP
         return verdict(found.impression, wishes.language, brief=window.length < BRIEF * self._window)
 
-    def _in_parts(self, samples: Samples, window: Window, wishes: Wishes, *, asks: bool, hearing: int) -> list[Word]:
+    def _in_parts(
+        self, samples: Samples, window: Window, wishes: TranscriptionOptions, *, asks: bool, hearing: int
+    ) -> list[Word]:
         """The words of a window in halves, each in its own language if it may be another one."""
         halves = _halves(window, samples)
         parts = self._by_language(samples, halves, wishes) if asks else {wishes.language: list(halves)}
@@ -293,7 +301,7 @@ class WhisperTranscriber:
         return sorted(words, key=lambda word: word.start)
 
     def _run(
-        self, samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool = False
+        self, samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions, *, asks: bool = False
     ) -> "list[_Found]":
         block = _Block.of(samples, windows)
         listens = asks and self._may_detect and self._decoding.hears_again
@@ -358,10 +366,10 @@ class _Found:
     probability: float = 0.0
 
     @property
-    def impression(self) -> Impression:
+    def impression(self) -> WindowSigns:
         """How the window sounds."""
         silent = not self.words  # and was passed over, or has no text that could be doubted
-        return Impression(
+        return WindowSigns(
             self.language, self.probability, 0.0 if silent else self.logprob, 0.0 if silent else self.compression
         )
 

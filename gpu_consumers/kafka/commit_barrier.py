@@ -6,7 +6,7 @@ from threading import Condition
 LOOK_SECONDS = 0.1  # between two looks at whether waiting still makes sense
 
 
-class Announcements:
+class CommitBarrier:
     """Numbered states of the marks of one partition; the first says that somebody owns it."""
 
     def __init__(self) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.core.delivery.admission import PartitionGate
-from gpu_consumers.core.delivery.crash_suspects import Starts
+from gpu_consumers.core.delivery.crash_suspects import CrashSuspects
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position, is_anew, restore
-from gpu_consumers.kafka.commit_barrier import Announcements
+from gpu_consumers.kafka.commit_barrier import CommitBarrier
 from producers.kafka.moved_leaders import committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal
@@ -39,8 +39,8 @@ class OwnedPartition:
     offsets: PartitionOffsets
     metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
     committed: Position | None
-    starts: Starts = field(default_factory=Starts)
-    announcements: Announcements = field(default_factory=Announcements)
+    starts: CrashSuspects = field(default_factory=CrashSuspects)
+    announcements: CommitBarrier = field(default_factory=CommitBarrier)
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
     topic_id: str = ""
     bytes_in_flight: int = 0
@@ -154,7 +154,7 @@ def take(
     metadata = consumer.consumer_group_metadata()
     return [
         OwnedPartition(
-            *(t.topic, t.partition, PartitionOffsets(start), metadata, known, Starts(start.marks, owner)),
+            *(t.topic, t.partition, PartitionOffsets(start), metadata, known, CrashSuspects(start.marks, owner)),
             topic_id=start.topic_id,
         )
         for t, start, known in starts

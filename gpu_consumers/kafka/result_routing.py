@@ -14,7 +14,7 @@ REMEMBERED_SECONDS = 60.0
 REPLAY_ID_CHARS = 36
 
 
-class Destinations:
+class ResultRouting:
     """May be used from several threads; `exists` says whether the broker has a topic and raises Outage."""
 
     def __init__(self, exists: Callable[[str], bool] = lambda _: False) -> None:

@@ -25,7 +25,7 @@ AGAIN_SECONDS = 5.0  # after an error that nobody thought of
 MOST_BREAKS = 10  # of the reader at one record, until that is left out
 
 
-class TopicFollower(Generic[E]):
+class BootstrappedTopicReader(Generic[E]):
     """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, stops nobody."""
 
     def __init__(
@@ -59,7 +59,7 @@ class TopicFollower(Generic[E]):
         """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
         return self._informed.is_set()
 
-    def __enter__(self) -> "TopicFollower[E]":
+    def __enter__(self) -> "BootstrappedTopicReader[E]":
         self._thread.start()
         return self
 

@@ -18,7 +18,7 @@ MAX_BYTES = 32_000_000  # ten hours of two channels of fast speech, each word wi
 
 
 @dataclass(frozen=True, slots=True)
-class Enclosed:
+class PackedTranscript:
     """The transcript that counts, and how it travels: `inline` in the event or `claim` in its place."""
 
     transcript: Transcript
@@ -27,7 +27,7 @@ class Enclosed:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class ClaimCheckStore:
     """Decides what travels inside an event: `max_inline` bytes of Avro at most."""
 
     store: ObjectStore
@@ -35,7 +35,7 @@ class Claims:
 
     def enclose(
         self, transcript: Transcript, tenant: str, job_id: UUID, name: UUID, *, inline: bool = True
-    ) -> Enclosed:
+    ) -> PackedTranscript:
         """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
 
         Without `inline` never inside it, however small. What an earlier attempt kept under the same `name` counts: its
@@ -43,7 +43,7 @@ class Claims:
         """
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:
-            return Enclosed(transcript, transcript, None)
+            return PackedTranscript(transcript, transcript, None)
         if len(body) > MAX_BYTES:
             raise Permanent("result_too_large", f"{len(body)} bytes")
         key = claim_key(tenant, job_id, name)
@@ -53,7 +53,7 @@ class Claims:
             transcript = decode_transcript(body)
         failpoint("gpu.after_claim_put")
         claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
-        return Enclosed(transcript, None, claim)
+        return PackedTranscript(transcript, None, claim)
 
     def transcript_of(self, event: TranscriptReady) -> Transcript:
         """What an event says or points to; raises Poison when it holds neither, Permanent(internal) when that is not there."""

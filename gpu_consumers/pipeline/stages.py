@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 from gpu_consumers.audio.cache import AudioCache
-from gpu_consumers.audio.fetch import Fetcher, Limits
+from gpu_consumers.audio.fetch import Fetcher, FetchLimits
 from gpu_consumers.audio.samples import Progress, Samples
 from gpu_consumers.core.delivery.error_policy import classify
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
@@ -19,10 +19,10 @@ from gpu_consumers.core.speech.assembly import assemble, needs_turns
 from gpu_consumers.core.speech.checkpoints import digest_of
 from gpu_consumers.core.speech.merge import FAILED, merge, without_words
 from gpu_consumers.core.speech.transcribed import check_transcribed
-from gpu_consumers.engines.checkpoints import Checkpoints, NoCheckpoints
+from gpu_consumers.engines.checkpoints import NoCheckpoints, StoredCheckpoints
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import Diarizer, Engines, SpeakerBounds, Wishes
-from gpu_consumers.pipeline.claim_check import Claims, Enclosed
+from gpu_consumers.engines.protocols import Diarizer, Engines, SpeakerBounds, TranscriptionOptions
+from gpu_consumers.pipeline.claim_check import ClaimCheckStore, PackedTranscript
 from gpu_consumers.pipeline.recordings import Recording, Recordings, heard_of
 from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.errors import Cancelled, Fatal, NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison
@@ -64,18 +64,18 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class StageParts:
     """What both stages work with."""
 
     serde: Serde
     engines: Engines
     recordings: Recordings
-    claims: Claims
+    claims: ClaimCheckStore
     policies: Policies = field(default_factory=Policies)
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
 
-    def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> Enclosed:
+    def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> PackedTranscript:
         """How a transcript travels in the event `ident` of a job, as its tenant wants it."""
         inline = self.policies.of(request.tenant).inline
         # another request under the same job id has the same event ids, and must not be told this one's words
@@ -84,7 +84,7 @@ class Parts:
 
     def checkpoints(
         self, work: Work, request: JobRequested, duration: float, *facts: object
-    ) -> Checkpoints | NoCheckpoints | None:
+    ) -> StoredCheckpoints | NoCheckpoints | None:
         """Where work that depends on `facts` leaves how far it is: if it takes long, or is to show that it is no killer."""
         seconds = self.checkpoint_seconds
         if not seconds:
@@ -93,14 +93,14 @@ class Parts:
             return NoCheckpoints(seconds)
         prefix = checkpoint_prefix(request.tenant, request.job_id, digest_of(*facts))
         every = min(seconds, SUSPECT_SECONDS) if work.suspect else seconds
-        return Checkpoints(self.claims.store, prefix, seconds, every, work.advanced)
+        return StoredCheckpoints(self.claims.store, prefix, seconds, every, work.advanced)
 
 
 @dataclass(slots=True, kw_only=True)
 class TranscribeStage:
     """JobRequested in; TranscriptReady out, or at once the JobResult when no speakers are to be found."""
 
-    parts: Parts
+    parts: StageParts
     registry: ModelRegistry
     workers: int = 1
     group: str = TRANSCRIBERS
@@ -162,8 +162,8 @@ class TranscribeStage:
         recording: Recording,
         channel: int,
         model: ModelInfo,
-        wishes: Wishes,
-    ) -> Checkpoints | NoCheckpoints | None:
+        wishes: TranscriptionOptions,
+    ) -> StoredCheckpoints | NoCheckpoints | None:
         sound = recording.fetched.sha256, *heard_of(request.options), channel
         facts = *sound, *astuple(model), *astuple(wishes)
         return self.parts.checkpoints(work, request, recording.decoded.duration, *facts)
@@ -192,7 +192,7 @@ class TranscribeStage:
 class DiarizeStage:
     """TranscriptReady in, JobResult out: who said each word."""
 
-    parts: Parts
+    parts: StageParts
     workers: int = 1
     group: str = DIARIZERS
     topics: tuple[str, ...] = (TRANSCRIPTS,)
@@ -249,7 +249,7 @@ class DiarizeStage:
 
 
 def result_of(
-    parts: Parts,
+    parts: StageParts,
     request: JobRequested,
     audio: Audio,
     transcript: Transcript,
@@ -278,8 +278,10 @@ def result_of(
     )
 
 
-def _wishes(options: Options, entry: ModelEntry) -> Wishes:
-    return Wishes(options.language or entry.default_language, options.task, options.hotwords, options.prompt)
+def _wishes(options: Options, entry: ModelEntry) -> TranscriptionOptions:
+    return TranscriptionOptions(
+        options.language or entry.default_language, options.task, options.hotwords, options.prompt
+    )
 
 
 def _bounds(options: Options) -> SpeakerBounds:
@@ -316,7 +318,7 @@ def create_stages(
     """The stages `transcribe` and `diarize` by name, their default models loaded and tried; raises Fatal, SettingsError."""
     registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
     store = S3ObjectStore(settings)
-    limits = Limits(settings.fetch_max_bytes, settings.fetch_deadline_seconds)
+    limits = FetchLimits(settings.fetch_max_bytes, settings.fetch_deadline_seconds)
     fetcher = Fetcher(OutboundClient(settings, settings.environment), store, limits)
     cache = AudioCache(
         settings.audio_cache_dir or _default_cache(),
@@ -326,8 +328,8 @@ def create_stages(
     cache.keep_expiring()
     engines = LoadedEngines(registry, settings, settings)
     recordings = Recordings(fetcher, cache, settings.audio_max_seconds)
-    claims = Claims(store, settings.inline_max_bytes)
-    parts = Parts(serde, engines, recordings, claims, policies, checkpoint_seconds=settings.checkpoint_seconds)
+    claims = ClaimCheckStore(store, settings.inline_max_bytes)
+    parts = StageParts(serde, engines, recordings, claims, policies, checkpoint_seconds=settings.checkpoint_seconds)
 
     def create(name: str) -> StageRunner:
         if name == "transcribe":

@@ -11,8 +11,8 @@ from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import Position, decode
 from gpu_consumers.kafka.partitions import Assignment, OwnedPartition
 from gpu_consumers.kafka.transactional_producer import Aborted, Indefinite, OffsetGroup, TransactionalProducer
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.executor import Finished, Task
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.executor import Finished, JobTask
 from producers.kafka.moved_leaders import committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal, Outage
@@ -39,7 +39,7 @@ class Committer:
         producer: TransactionalProducer,
         assignment: Assignment,
         refuse: Callable[[Finished], Finished],
-        duplicates: Duplicates[Task],
+        duplicates: Deduplicator[JobTask],
         *,
         partition_epochs: bool = True,
         redirect: Callable[[Sequence[Finished]], list[Finished]] = list,

@@ -4,21 +4,21 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Generic, TypeVar
 
-from gpu_consumers.core.delivery.first_seen import Firsts, Verdict, key_of
+from gpu_consumers.core.delivery.first_seen import DuplicateVerdict, FirstSeen, key_of
 from gpu_consumers.core.delivery.messages import Job
 
 T = TypeVar("T")
 
 
-class Duplicates(Generic[T]):
+class Deduplicator(Generic[T]):
     """`Firsts` for many threads; whoever waited and may be tried again is fetched by the poll thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._firsts: Firsts[T] = Firsts()
+        self._firsts: FirstSeen[T] = FirstSeen()
         self._released: SimpleQueue[T] = SimpleQueue()
 
-    def claim(self, job: Job, task: T) -> Verdict:
+    def claim(self, job: Job, task: T) -> DuplicateVerdict:
         """Whether work on a job may begin."""
         with self._lock:
             return self._firsts.claim(key_of(job.request), job.delivery.origin, task)

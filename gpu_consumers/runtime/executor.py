@@ -9,16 +9,16 @@ from functools import partial
 from typing import TypeVar
 
 from gpu_consumers.core.delivery.crash_suspects import MOST_DEATHS
-from gpu_consumers.core.delivery.error_policy import Settlement, SettlePolicy, classify, smaller
-from gpu_consumers.core.delivery.fairness import Ticket, ticket_of
-from gpu_consumers.core.delivery.first_seen import Verdict
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy, Settlement, classify, smaller
+from gpu_consumers.core.delivery.fairness import SchedulingInfo, ticket_of
+from gpu_consumers.core.delivery.first_seen import DuplicateVerdict
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner
 from gpu_consumers.kafka.partitions import OwnedPartition
 from gpu_consumers.kafka.progress import JobProgressReporter, ProgressReporter
-from gpu_consumers.kafka.result_routing import Destinations, directed, unwritable
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.shutdown import Drain
-from gpu_consumers.runtime.stall_detector import Pulse
+from gpu_consumers.kafka.result_routing import ResultRouting, directed, unwritable
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.stall_detector import StallDetector
 from producers.kafka.publisher import fits, record_bytes
 from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class JobTask:
     """A delivery that waits for a worker, and the assignment under which it came."""
 
     delivery: Delivery
@@ -43,7 +43,7 @@ class Task:
 class Finished:
     """A delivery that was brought to an end; its records and its offset go into one transaction."""
 
-    task: Task
+    task: JobTask
     job: Job | None
     settlement: Settlement
     records: tuple[Record, ...]
@@ -79,15 +79,15 @@ class JobExecutor:
     def __init__(
         self,
         runner: StageRunner,
-        policy: SettlePolicy,
+        policy: ErrorPolicy,
         serde: Serde,
         progress: ProgressReporter,
-        drain: Drain,
-        duplicates: Duplicates[Task] | None = None,
+        drain: Shutdown,
+        duplicates: Deduplicator[JobTask] | None = None,
         *,
-        destinations: Destinations | None = None,
+        destinations: ResultRouting | None = None,
         cancelled: Callable[[JobRequested], bool] = lambda _: False,
-        pulse: Pulse[Task] | None = None,
+        pulse: StallDetector[JobTask] | None = None,
         outage_wait: float = 15.0,
     ) -> None:
         """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
@@ -96,13 +96,13 @@ class JobExecutor:
         self._serde = serde
         self._progress = progress
         self._drain = drain
-        self._duplicates = duplicates or Duplicates()
-        self._destinations = destinations or Destinations()
+        self._duplicates = duplicates or Deduplicator()
+        self._destinations = destinations or ResultRouting()
         self._cancelled = cancelled
-        self._pulse = pulse or Pulse()
+        self._pulse = pulse or StallDetector()
         self._outage_wait = outage_wait
 
-    def execute(self, task: Task) -> Finished | None:
+    def execute(self, task: JobTask) -> Finished | None:
         """The end of a delivery, or None when it is left to another owner, a later start or the end of its twin.
 
         Raises Fatal.
@@ -134,22 +134,22 @@ class JobExecutor:
                 raise
             return Job(delivery, error.answer.request, error.answer.request, error.reason)
 
-    def ticket(self, task: Task) -> Ticket:
+    def ticket(self, task: JobTask) -> SchedulingInfo:
         """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else.
 
         It asks no other system: all that comes waits for it.
         """
         if not self._serde.at_hand(task.delivery.value):
-            return Ticket()
+            return SchedulingInfo()
         try:
             job = self._runner.decode(task.delivery)
             return ticket_of(job.event, job.request)
         # it will be met again, and settled, when it is executed
         except Exception as error:  # noqa: BLE001
             log.debug("without a ticket: %s", error)
-            return Ticket()
+            return SchedulingInfo()
 
-    def set_aside(self, task: Task, reason: str) -> Finished:
+    def set_aside(self, task: JobTask, reason: str) -> Finished:
         """The end of a delivery that stands for what the client library cannot read."""
         return self._settled(task, None, Poison(reason))
 
@@ -181,20 +181,20 @@ class JobExecutor:
         except Exception as escaped:  # noqa: BLE001
             return self._buried(finished.task, finished.job, escaped)
 
-    def _claimed(self, task: Task, job: Job) -> Finished | None:
+    def _claimed(self, task: JobTask, job: Job) -> Finished | None:
         """The work, unless another record of the same job is in work or has been brought to its end."""
         refusal = self._patiently(task, lambda: self._destinations.refusal(task.delivery.headers))
         if refusal is not None:
             return self._ended(task, job, self._policy.dead_letter(task.delivery, refusal))
         match self._duplicates.claim(job, task):
-            case Verdict.WAIT:
+            case DuplicateVerdict.WAIT:
                 return None
-            case Verdict.SKIP:
+            case DuplicateVerdict.SKIP:
                 log.info("the same job was here before")
                 return Finished(task, job, Settlement("duplicate"), ())
         return self._run(task, job)
 
-    def _run(self, task: Task, job: Job) -> Finished:
+    def _run(self, task: JobTask, job: Job) -> Finished:
         """The work of the stage; an outage is waited for, and then the work is tried again in place."""
         if job.invalid is not None:
             raise job.invalid
@@ -213,7 +213,7 @@ class JobExecutor:
         emissions = self._patiently(task, run)
         return self._ended(task, job, Settlement("completed", emissions))
 
-    def _patiently(self, task: Task, call: Callable[[], T]) -> T:
+    def _patiently(self, task: JobTask, call: Callable[[], T]) -> T:
         """`call`, again after every Outage, until the process drains or the partition is lost."""
         attempt = 0
         while True:
@@ -227,7 +227,7 @@ class JobExecutor:
                 self._pulse.beat(task)
                 self._drain.requested.wait(_pause(attempt, self._outage_wait))
 
-    def _failed(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
+    def _failed(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
         """What an error means for the delivery, even if that cannot be found out; raises Fatal."""
         try:
             return self._judged(task, job, error)
@@ -239,7 +239,7 @@ class JobExecutor:
         except Exception as escaped:  # noqa: BLE001
             return self._buried(task, job, escaped)
 
-    def _judged(self, task: Task, job: Job | None, error: Exception) -> Finished | None:
+    def _judged(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
         ours = classify(error)
         if isinstance(ours, Fatal):
             raise ours from error
@@ -253,10 +253,10 @@ class JobExecutor:
         log.log(level, "failed: %s", ours, exc_info=error if ours is not error else None)
         return self._settled(task, job, ours)
 
-    def _settled(self, task: Task, job: Job | None, error: ScribeError) -> Finished:
+    def _settled(self, task: JobTask, job: Job | None, error: ScribeError) -> Finished:
         return self._ended(task, job, self._policy.settle(error, task.delivery, job, datetime.now(UTC)))
 
-    def _ended(self, task: Task, job: Job | None, settlement: Settlement) -> Finished:
+    def _ended(self, task: JobTask, job: Job | None, settlement: Settlement) -> Finished:
         """The settlement as records; whatever is too large for one ends differently."""
         if job is not None:  # so that `refuse`, which may not wait, can write one whatever this end is
             self._patiently(task, partial(self._serde.learn, JobResult))
@@ -267,7 +267,7 @@ class JobExecutor:
         size = max(map(record_bytes, (*records, *settlement.forwards)))
         return self._lesser(task, job, settlement, Permanent("result_too_large", f"{size} bytes"))
 
-    def _lesser(self, task: Task, job: Job | None, settlement: Settlement, error: Permanent) -> Finished:
+    def _lesser(self, task: JobTask, job: Job | None, settlement: Settlement, error: Permanent) -> Finished:
         """The next best end when a record of `settlement` is too large; raises Fatal when there is none."""
         if settlement.outcome == "completed":
             return self._settled(task, job, error)
@@ -279,7 +279,7 @@ class JobExecutor:
             raise Fatal(f"the broker refuses even an empty record for {[r.topic for r in settlement.forwards]}")
         return self._ended(task, job, self._policy.dead_letter(task.delivery, error))
 
-    def _buried(self, task: Task, job: Job | None, escaped: Exception) -> Finished:
+    def _buried(self, task: JobTask, job: Job | None, escaped: Exception) -> Finished:
         """The end of a delivery that could not be settled: no record may end the process."""
         log.error("could not be settled: %s", type(escaped).__name__, exc_info=escaped)
         error = Permanent("internal", f"it could not be settled: {type(escaped).__name__}")
@@ -297,12 +297,12 @@ class _TaskWork:
 
     def __init__(
         self,
-        task: Task,
+        task: JobTask,
         request: JobRequested,
         reporter: JobProgressReporter,
-        drain: Drain,
+        drain: Shutdown,
         cancelled: Callable[[JobRequested], bool],
-        pulse: Pulse[Task],
+        pulse: StallDetector[JobTask],
     ) -> None:
         self._task = task
         self._pulse = pulse

@@ -14,9 +14,9 @@ from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.kafka.partitions import REFRESH_SECONDS, Assignment, OwnedPartition, TopicIds, take
 from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.runtime.committer import REVOKE_SECONDS, Committer
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.executor import Finished, Task
-from gpu_consumers.runtime.shutdown import Drain
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.executor import Finished, JobTask
+from gpu_consumers.runtime.shutdown import Shutdown
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from producers.kafka.publisher import headers_of, translate
 from producers.kafka.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
@@ -71,11 +71,11 @@ class GroupConsumer:
         committer: Committer,
         pool: WorkerPool,
         gate: GroupGate,
-        duplicates: Duplicates[Task],
+        duplicates: Deduplicator[JobTask],
         retry_delays: Mapping[str, float],
-        drain: Drain,
+        drain: Shutdown,
         unreadable: UnreadableBatches,
-        set_aside: Callable[[Task, str], Finished],
+        set_aside: Callable[[JobTask, str], Finished],
         informed: Callable[[], bool] = lambda: True,
         topic_ids: TopicIds = lambda _: {},
     ) -> None:
@@ -233,7 +233,7 @@ class GroupConsumer:
             return
         delivery = Delivery(batch.topic, batch.partition, batch.last, None, None, {UNREADABLE: "true"})
         if partition.receive(delivery):
-            self._committer.add(self._set_aside(Task(delivery, partition), batch.reason))
+            self._committer.add(self._set_aside(JobTask(delivery, partition), batch.reason))
 
     def _full(self) -> bool:
         return self._gate.update(self._assignment.in_flight, self._assignment.bytes_in_flight)
@@ -246,7 +246,7 @@ class GroupConsumer:
         if due > now or partition.gate.held:
             partition.hold(delivery, due)
         else:
-            self._pool.submit(Task(delivery, partition))
+            self._pool.submit(JobTask(delivery, partition))
 
     def _release(self) -> None:
         if self._draining:
@@ -254,7 +254,7 @@ class GroupConsumer:
         now = time.time()
         for partition in self._assignment:
             for delivery in partition.release(now):
-                self._pool.submit(Task(delivery, partition))
+                self._pool.submit(JobTask(delivery, partition))
         for task in self._duplicates.released():
             self._pool.submit(task)
 

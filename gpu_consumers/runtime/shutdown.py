@@ -4,7 +4,7 @@ import time
 from threading import Event as Flag
 
 
-class Drain:
+class Shutdown:
     """Shared by all groups of the process; any thread may ask or tell."""
 
     def __init__(self, seconds: float) -> None:

@@ -11,7 +11,7 @@ SILENT_SECONDS = (
 )
 
 
-class Pulse(Generic[T]):
+class StallDetector(Generic[T]):
     """Of the workers of one group; any thread may ask. A `T` is what is worked on, known by identity."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition, Lock
 
-from gpu_consumers.core.delivery.crash_suspects import Begun
-from gpu_consumers.core.delivery.failure_breaker import Brake
-from gpu_consumers.core.delivery.fairness import FairQueue, Ticket, charge_of, most_long
-from gpu_consumers.core.delivery.isolation import Room
-from gpu_consumers.runtime.executor import Task
+from gpu_consumers.core.delivery.crash_suspects import StartMode
+from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
+from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long
+from gpu_consumers.core.delivery.isolation import Isolation
+from gpu_consumers.runtime.executor import JobTask
 from schemas.metrics import BRAKE
 from schemas.process.logs import bound
 
@@ -20,10 +20,10 @@ LOOK_SECONDS = 0.05  # between two looks at whether the room of the process is f
 
 
 @dataclass(frozen=True, slots=True)
-class SharedRoom:
+class SharedIsolation:
     """The room of the process, for the threads of all its groups."""
 
-    room: Room[Task] = field(default_factory=Room)
+    room: Isolation[JobTask] = field(default_factory=Isolation)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -31,7 +31,7 @@ class SharedRoom:
 class _Taken:
     """A task that a worker has since `at`; its tenant was `charged` so many seconds of audio for it."""
 
-    ticket: Ticket
+    ticket: SchedulingInfo
     at: float
     charged: float
 
@@ -40,17 +40,17 @@ class TaskQueue:
     """Tasks in; each worker takes one, runs it and says so."""
 
     def __init__(
-        self, workers: int, shared: SharedRoom, clock: Callable[[], float] = time.monotonic, name: str = "jobs"
+        self, workers: int, shared: SharedIsolation, clock: Callable[[], float] = time.monotonic, name: str = "jobs"
     ) -> None:
         """`clock` tells monotonic seconds; `name` is what the log calls the queue."""
         self._name = name
-        self._brake = Brake()
+        self._brake = FailureBreaker()
         self._most_long = most_long(workers)
         self._shared = shared
         self._clock = clock
         self._changed = Condition()
-        self._fair: FairQueue[Task] = FairQueue()
-        self._suspects: list[tuple[Task, Ticket]] = []
+        self._fair: FairQueue[JobTask] = FairQueue()
+        self._suspects: list[tuple[JobTask, SchedulingInfo]] = []
         self._taken: dict[int, _Taken] = {}
         self._closed = self._refusing = False
 
@@ -58,7 +58,7 @@ class TaskQueue:
         with self._changed:
             return len(self._fair) + len(self._suspects)
 
-    def put(self, task: Task, ticket: Ticket) -> None:
+    def put(self, task: JobTask, ticket: SchedulingInfo) -> None:
         """Never waits."""
         with self._changed:
             if self._refusing:
@@ -70,7 +70,7 @@ class TaskQueue:
                 self._suspects.sort(key=lambda each: each[0].partition.starts.suspicion(each[0].delivery.offset))
             self._changed.notify()
 
-    def take(self) -> Task | None:
+    def take(self) -> JobTask | None:
         """Wait for the next task, which has begun then; None when the queue is closed."""
         with self._changed:
             while not self._closed:
@@ -80,7 +80,7 @@ class TaskQueue:
                 self._changed.wait(LOOK_SECONDS if blocked else None)
         return None
 
-    def done(self, task: Task, audio: float | None = None, failed: bool | None = None) -> None:
+    def done(self, task: JobTask, audio: float | None = None, failed: bool | None = None) -> None:
         """A worker has ended a task: seconds of audio worked on, and whether it failed by no fault of its own, if known."""
         with self._shared.lock:
             self._shared.room.leave(task)
@@ -104,7 +104,7 @@ class TaskQueue:
             self._closed = True
             self._changed.notify_all()
 
-    def _judge(self, ticket: Ticket, failed: bool | None) -> None:
+    def _judge(self, ticket: SchedulingInfo, failed: bool | None) -> None:
         now = self._clock()
         if pause := self._brake.end(ticket.tenant, failed, now):
             whose = "all jobs" if pause.tenant is None else "those of one tenant"
@@ -112,7 +112,7 @@ class TaskQueue:
                 log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, pause.seconds)
         BRAKE.labels(self._name).set(self._brake.is_on(now))
 
-    def _next(self) -> Task | None:
+    def _next(self) -> JobTask | None:
         now = self._clock()
         if not self._brake.admits(now):
             return None
@@ -123,7 +123,7 @@ class TaskQueue:
             but = self._brake.waiting(now)
             return self._next_suspect(room, now, but) or self._next_fair(room, now, but)
 
-    def _next_suspect(self, room: Room[Task], now: float, but: Collection[str]) -> Task | None:
+    def _next_suspect(self, room: Isolation[JobTask], now: float, but: Collection[str]) -> JobTask | None:
         # a partition may be lost while its deliveries wait
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
         allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant not in but]
@@ -135,13 +135,13 @@ class TaskQueue:
         if starts.condemned(offset):  # it is not run
             room.enter(task, now)
         elif (how := room.enter_suspect(task, now)) is not None:
-            starts.begin(offset, alone=how is Begun.ALONE)
+            starts.begin(offset, alone=how is StartMode.ALONE)
         else:
             return None
         del self._suspects[place]
         return self._taken_by(task, ticket, charged=0.0)
 
-    def _next_fair(self, room: Room[Task], now: float, but: set[str]) -> Task | None:
+    def _next_fair(self, room: Isolation[JobTask], now: float, but: set[str]) -> JobTask | None:
         if not room.admits(now):
             return None
         running_long = sum(taken.ticket.long for taken in self._taken.values())
@@ -156,7 +156,7 @@ class TaskQueue:
             self._fair.charge(ticket, -ticket.seconds)
         return None
 
-    def _taken_by(self, task: Task, ticket: Ticket, *, charged: float) -> Task:
+    def _taken_by(self, task: JobTask, ticket: SchedulingInfo, *, charged: float) -> JobTask:
         self._taken[id(task)] = _Taken(ticket, self._clock(), charged)
         self._brake.begin(ticket.tenant, self._clock())
         return task

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from gpu_consumers.core.delivery.fairness import Ticket
-from gpu_consumers.runtime.executor import Finished, Task
-from gpu_consumers.runtime.stall_detector import Pulse
-from gpu_consumers.runtime.task_queue import SharedRoom, TaskQueue
+from gpu_consumers.core.delivery.fairness import SchedulingInfo
+from gpu_consumers.runtime.executor import Finished, JobTask
+from gpu_consumers.runtime.stall_detector import StallDetector
+from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
 
 log = logging.getLogger(__name__)
 
 
-def _no_ticket(_: Task) -> Ticket:
-    return Ticket()
+def _no_ticket(_: JobTask) -> SchedulingInfo:
+    return SchedulingInfo()
 
 
 class WorkerPool:
@@ -25,18 +25,18 @@ class WorkerPool:
         self,
         name: str,
         workers: int,
-        execute: Callable[[Task], Finished | None],
+        execute: Callable[[JobTask], Finished | None],
         *,
-        ticket: Callable[[Task], Ticket] = _no_ticket,
-        room: SharedRoom | None = None,
-        pulse: Pulse[Task] | None = None,
+        ticket: Callable[[JobTask], SchedulingInfo] = _no_ticket,
+        room: SharedIsolation | None = None,
+        pulse: StallDetector[JobTask] | None = None,
     ) -> None:
         """`ticket` is called in a thread of its own, for it decodes; `room` is that of the process."""
         self._execute = execute
         self._ticket = ticket
-        self._pulse: Pulse[Task] = pulse or Pulse()
-        self._arriving: SimpleQueue[Task | None] = SimpleQueue()
-        self._queue = TaskQueue(workers, room or SharedRoom(), name=name)
+        self._pulse: StallDetector[JobTask] = pulse or StallDetector()
+        self._arriving: SimpleQueue[JobTask | None] = SimpleQueue()
+        self._queue = TaskQueue(workers, room or SharedIsolation(), name=name)
         self._lock = Lock()
         self._busy = 0
         self._threads = [self._thread(self._work, f"{name}-{number}") for number in range(workers)]
@@ -50,7 +50,7 @@ class WorkerPool:
         return self._busy
 
     @property
-    def hanging(self) -> list[Task]:
+    def hanging(self) -> list[JobTask]:
         """What does not move any more; it counts against the record even when the process leaves in good order."""
         silent = self._pulse.silent()
         for task in silent:
@@ -62,7 +62,7 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: JobTask) -> None:
         """Queue a task; never waits."""
         self._arriving.put(task)
 
@@ -105,7 +105,7 @@ class WorkerPool:
             with self._lock:
                 self._busy -= 1
 
-    def _executed(self, task: Task) -> Finished | None:
+    def _executed(self, task: JobTask) -> Finished | None:
         with self._pulse.of(task):
             return self._execute(task)
 
@@ -116,7 +116,7 @@ class WorkerPool:
         return Thread(target=lambda: context.run(work), name=name, daemon=True)
 
 
-def _announced(task: Task) -> bool:
+def _announced(task: JobTask) -> bool:
     """Wait until the marks say so much that the next owner can judge; False when the partition is lost meanwhile.
 
     That it has an owner is told before anything runs. Where one died before, each start is told before it.

@@ -22,7 +22,7 @@ from schemas.settings import ApiProcess, load
 from sink.http.client import check_url
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
-from sink.postgres.replica import Reading
+from sink.postgres.replica import ReplicaRouter
 from sink.process.termination import Termination
 from sink.records.serdes import serde_for
 from sink.webhooks.secrets import SecretBox
@@ -38,7 +38,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
     dsn, size = settings.postgres_dsn.get_secret_value(), settings.postgres_pool_size
     async with (
         Database.pooled(dsn, size, timeout=POOL_SECONDS, prepare=False) as database,
-        Reading.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
+        ReplicaRouter.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
     ):
         yield Services(
             database=database,

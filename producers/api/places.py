@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from schemas.errors import Rejected
 
 
-class Places:
+class TenantConcurrencyLimiter:
     """At most `places` at once in this process, `per_tenant` of them for one tenant; each is waited for `seconds`.
 
     There are fewer than connections to the database: whoever submits a job must find one meanwhile.

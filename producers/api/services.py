@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from producers.api.places import Places
+from producers.api.places import TenantConcurrencyLimiter
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
 from producers.jobs.submit import JOB_TOPICS, Trace
@@ -20,9 +20,9 @@ from schemas.ports import ObjectStore
 from schemas.tenants.permissions import UnknownTenant
 from schemas.wire.headers import TRACEPARENT, TRACESTATE, trace_id
 from schemas.wire.serde import Serde
-from sink.http.url import Target
+from sink.http.url import CheckedUrl
 from sink.postgres.database import Database
-from sink.postgres.replica import Reading
+from sink.postgres.replica import ReplicaRouter
 from sink.postgres.statement_timeout import SECONDS
 from sink.tenants.api_keys import ApiKey, KeyCache
 from sink.webhooks.secrets import SecretBox
@@ -41,11 +41,11 @@ class Services:
     """The outside systems and rules behind the REST shim; `upload_max_bytes` limits one upload."""
 
     database: Database
-    reading: Reading
+    reading: ReplicaRouter
     store: ObjectStore
     serde: Serde
     registry: ModelRegistry
-    check_address: Callable[[str], Target]
+    check_address: Callable[[str], CheckedUrl]
     upload_max_bytes: int
     secrets: SecretBox | None = None  # without a key there are no webhooks
     webhook_max_endpoints: int = 1000  # of a tenant
@@ -58,7 +58,7 @@ class Services:
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
-    searches: Places = field(default_factory=Places)
+    searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from schemas.errors import Rejected
 
 LEAST_DIGITS = 4
@@ -67,7 +67,7 @@ def only_one(prefix: IdPrefix, found: Mapping[UUID, str], what: str, *, more: bo
     """
     if not found:
         words = f"no {what} begins with '{prefix.digits}'"
-        raise Rejected("not_found", words) if what == "job" else Absent(words)
+        raise Rejected("not_found", words) if what == "job" else NotThere(words)
     if len(found) == 1 and not more:
         return next(iter(found))
     named = [f"{identity}  {words}".rstrip() for identity, words in found.items()][:MOST_NAMED]

@@ -20,7 +20,7 @@ from schemas.topics import JOBS, JOBS_EXPRESS
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde, to_json
-from sink.http.url import Target
+from sink.http.url import CheckedUrl
 from sink.jobs import queries
 from sink.jobs.queries import Acceptance, JobRow
 from sink.objects.uri import split_uri
@@ -57,7 +57,7 @@ def check(
     policy: TenantPolicy,
     registry: ModelRegistry,
     now: datetime,
-    check_address: Callable[[str], Target],
+    check_address: Callable[[str], CheckedUrl],
     key_of: Callable[[str], str],
 ) -> None:
     """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.

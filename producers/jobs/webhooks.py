@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from schemas.errors import Permanent, Rejected
 from schemas.requests.limits import webhook_mistakes
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection
-from sink.webhooks.deliveries import TEST, NewDelivery, State, add, delivery_id
+from sink.webhooks.deliveries import TEST, NewDelivery, add, delivery_id
 from sink.webhooks.endpoints import Endpoint, ensure_endpoint, find_endpoint
-from sink.webhooks.history import Delivery, Place, SentAgain, find_delivery, redeliver, redeliver_since
+from sink.webhooks.history import Place, RedeliveryPage, WebhookDelivery, find_delivery, redeliver, redeliver_since
 from sink.webhooks.secrets import SecretBox
 
 MAX_REDELIVERED = 50_000  # by one call
@@ -42,7 +43,7 @@ async def known_endpoint(connection: Connection, endpoint: UUID, tenant: str | N
     return found
 
 
-async def known_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
+async def known_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> WebhookDelivery:
     """A delivery, of that tenant when one is named; raises Rejected(not_found)."""
     found = await find_delivery(connection, delivery, tenant)
     if found is None:
@@ -50,7 +51,7 @@ async def known_delivery(connection: Connection, delivery: UUID, tenant: str | N
     return found
 
 
-async def send_again(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery:
+async def send_again(connection: Connection, delivery: UUID, tenant: str | None = None) -> WebhookDelivery:
     """Send one delivery again; raises Rejected: not_found, payload_gone, endpoint_disabled, being_sent."""
     found = await known_delivery(connection, delivery, tenant)
     if found.cleared_at is not None:
@@ -71,7 +72,7 @@ async def send_all_again(
     *,
     only_failed: bool,
     tenant: str | None = None,
-) -> SentAgain:
+) -> RedeliveryPage:
     """Send what an endpoint was to get since then, or `after` a place; raises Rejected: not_found, endpoint_disabled."""
     _check_enabled(await known_endpoint(connection, endpoint, tenant))
     return await redeliver_since(
@@ -104,13 +105,13 @@ async def send_test(
     return delivery_id(new.event_id, endpoint.endpoint_id)
 
 
-async def outcome_of(begin: Begin, delivery: UUID, seconds: float) -> Delivery:
+async def outcome_of(begin: Begin, delivery: UUID, seconds: float) -> WebhookDelivery:
     """The delivery when it has ended, or as it stands after `seconds`."""
     until = asyncio.get_running_loop().time() + seconds
     while True:
         async with begin() as connection:
             found = await known_delivery(connection, delivery)
-        if found.state is not State.PENDING or asyncio.get_running_loop().time() >= until:
+        if found.state is not DeliveryState.PENDING or asyncio.get_running_loop().time() >= until:
             return found
         await asyncio.sleep(_LOOK_SECONDS)
 

@@ -15,7 +15,7 @@ SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class GroupPosition:
     """What a group has committed of a partition, None if nothing, and where the partition begins and ends."""
 
     committed: int | None
@@ -55,13 +55,13 @@ class GroupOffsets:
         with _translated():
             return len(admin.describe_consumer_groups([self._group])[self._group].result(timeout=SECONDS).members)
 
-    def position(self, topic: str, partition: int) -> Position:
+    def position(self, topic: str, partition: int) -> GroupPosition:
         """Where the group stands in a partition that there is."""
         asked = TopicPartition(topic, partition)
         with _translated():
             low, high = watermarks(self._consumer, asked, SECONDS)
             (found,) = committed(self._consumer, [asked], SECONDS)
-        return Position(found.offset if found.offset >= 0 else None, found.metadata or "", low, high)
+        return GroupPosition(found.offset if found.offset >= 0 else None, found.metadata or "", low, high)
 
     def commit(self, topic: str, partition: int, offset: int, metadata: str) -> None:
         """Set what is committed; the broker refuses it while the group has members."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History
+from producers.kafka.topic_history import TopicHistory
 from schemas.errors import Permanent, Poison
 from schemas.events import TenantPolicy
 from schemas.settings import KafkaSettings
@@ -20,7 +20,7 @@ def read_policies(settings: KafkaSettings, now: datetime, topic: str = TENANTS) 
     """The policy of every tenant that has one: the latest that can be in force, as the persist app decides it too."""
     found: dict[str, TenantPolicy] = {}
     serde = serde_for(settings)
-    with History.open(settings) as history:
+    with TopicHistory.open(settings) as history:
         for record in history.records([topic]):
             policy = _readable(serde, record.value, now)
             if policy and (policy.tenant not in found or found[policy.tenant].at < policy.at):

@@ -24,7 +24,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRecord:
     """A record and where it lies; `at` is its timestamp, `unreadable` why it has no other contents than that."""
 
     place: Origin
@@ -35,7 +35,7 @@ class Stored:
     unreadable: str | None = None
 
 
-class History:
+class TopicHistory:
     """Reads committed records of topics; nobody else notices. Belongs to one thread; methods raise Outage and Fatal."""
 
     def __init__(self, settings: KafkaSettings, consumer: Consumer) -> None:
@@ -45,7 +45,7 @@ class History:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: KafkaSettings) -> Iterator["History"]:
+    def open(cls, settings: KafkaSettings) -> Iterator["TopicHistory"]:
         """A reader on the broker of the settings."""
         config = reading_config(settings, "scribe-cli", fetch_bytes=BULK_FETCH_BYTES)
         with options_checked():
@@ -53,7 +53,7 @@ class History:
         with closing(consumer):
             yield cls(settings, consumer)
 
-    def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[Stored]:
+    def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[StoredRecord]:
         """Every readable record that the topics hold now, those of `since` and later if it is given; in order by partition."""
         found = self._up_to(self._ranges(topics, since))
         yield from (record for record in found if record.unreadable is None)
@@ -62,7 +62,7 @@ class History:
         """How many partitions a topic has; 0 when there is no such topic."""
         return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)
 
-    def at(self, place: Origin) -> Stored | None:
+    def at(self, place: Origin) -> StoredRecord | None:
         """The record that lies at a place, if only as unreadable; None when it is over or was never there."""
         if not 0 <= place.partition < self.partitions(place.topic):
             return None
@@ -97,7 +97,7 @@ class History:
         with _translated(topic):
             return watermarks(self._consumer, TopicPartition(topic, partition), SECONDS)
 
-    def _up_to(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[Stored]:
+    def _up_to(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[StoredRecord]:
         ends = {place: high for place, (_, high) in ranges.items()}
         self._consumer.assign([TopicPartition(*place, low) for place, (low, _) in ranges.items()])
         news = time.monotonic()
@@ -127,7 +127,7 @@ class History:
         message: "Message[Any, Any]",
         ranges: Mapping[tuple[str, int], tuple[int, int]],
         ends: dict[tuple[str, int], int],
-    ) -> Iterator[Stored]:
+    ) -> Iterator[StoredRecord]:
         """What there is to be told of a batch that cannot be opened; reading goes on behind it."""
         place = message.topic() or "", message.partition() or 0
         if place not in ends or (batch := self._unreadable.detect(message)) is None:
@@ -137,7 +137,7 @@ class History:
         else:
             self._consumer.seek(batch.behind)
         offset = max(batch.first, ranges[place][0])
-        yield Stored(Origin(*place, offset), _EPOCH, None, None, {UNREADABLE: "true"}, batch.reason)
+        yield StoredRecord(Origin(*place, offset), _EPOCH, None, None, {UNREADABLE: "true"}, batch.reason)
 
 
 def _is_end(message: "Message[Any, Any]") -> bool:
@@ -152,11 +152,11 @@ def _is_end(message: "Message[Any, Any]") -> bool:
     return False
 
 
-def _stored(message: "Message[Any, Any]") -> Stored:
+def _stored(message: "Message[Any, Any]") -> StoredRecord:
     place = Origin(message.topic() or "", message.partition() or 0, message.offset() or 0)
     _, milliseconds = message.timestamp()
     at = datetime.fromtimestamp(min(max(0, milliseconds) / 1000, LATEST.timestamp()), UTC)
-    return Stored(place, at, message.key(), message.value(), headers_of(message))
+    return StoredRecord(place, at, message.key(), message.value(), headers_of(message))
 
 
 @contextmanager

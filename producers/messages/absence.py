@@ -3,7 +3,7 @@
 from schemas.errors import Rejected
 
 
-class Absent(Rejected):
+class NotThere(Rejected):
     """What was named is not there, and the advice for a job's results would mislead."""
 
     def __init__(self, detail: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from producers.inputs.id_prefix import IdPrefix
-from producers.kafka.topic_history import History, Stored
-from producers.messages.absence import Absent
+from producers.kafka.topic_history import StoredRecord, TopicHistory
+from producers.messages.absence import NotThere
 from schemas.errors import Poison, Rejected
 from schemas.events import Event, JobRequested, TenantPolicy
 from schemas.topics import GROUPS, dlq_topic
@@ -37,7 +37,7 @@ class DeadLetter:
     """A record that `group` has set aside; `event` is None when nobody can read it or its value was omitted."""
 
     group: str
-    record: Stored
+    record: StoredRecord
     event: Event | None
 
     @property
@@ -94,7 +94,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DeadLetterFilter:
     """Which dead letters are meant; what is None does not matter. `text` is looked for in the message, in any case."""
 
     kind: str | None = None
@@ -123,7 +123,12 @@ class Wanted:
 
 
 def read(
-    history: History, serde: Serde, wanted: Wanted, topics: Mapping[str, str] = DLQS, *, values: bool = True
+    history: TopicHistory,
+    serde: Serde,
+    wanted: DeadLetterFilter,
+    topics: Mapping[str, str] = DLQS,
+    *,
+    values: bool = True,
 ) -> Iterator[DeadLetter]:
     """The dead letters that are meant, as they are now; without `values` they take little memory."""
     for letter in _all(history, serde, topics, wanted.since):
@@ -131,7 +136,9 @@ def read(
             yield letter if values else replace(letter, record=replace(letter.record, value=None))
 
 
-def _all(history: History, serde: Serde, topics: Mapping[str, str], since: datetime | None) -> Iterator[DeadLetter]:
+def _all(
+    history: TopicHistory, serde: Serde, topics: Mapping[str, str], since: datetime | None
+) -> Iterator[DeadLetter]:
     """Those with a value first: to look for that of another, the reader must have come to its end."""
     omitted = []
     for record in history.records(list(topics), since):
@@ -144,15 +151,15 @@ def _all(history: History, serde: Serde, topics: Mapping[str, str], since: datet
         yield whole(history, serde, letter)
 
 
-def find(history: History, serde: Serde, place: Origin) -> DeadLetter:
+def find(history: TopicHistory, serde: Serde, place: Origin) -> DeadLetter:
     """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises Absent."""
     record = history.at(place)
     if record is None:
-        raise Absent(f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
+        raise NotThere(f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
     return whole(history, serde, letter_of(serde, DLQS[place.topic], record))
 
 
-def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
+def whole(history: TopicHistory, serde: Serde, letter: DeadLetter) -> DeadLetter:
     """The dead letter with the value of its origin where its own was omitted and the origin is still there."""
     if not letter.omitted or letter.origin is None or letter.unreadable:
         return letter
@@ -163,7 +170,7 @@ def whole(history: History, serde: Serde, letter: DeadLetter) -> DeadLetter:
     return letter_of(serde, letter.group, record)
 
 
-def letter_of(serde: Serde, group: str, record: Stored) -> DeadLetter:
+def letter_of(serde: Serde, group: str, record: StoredRecord) -> DeadLetter:
     """A record of a group's dead-letter topic, read as far as it can be."""
     if not record.value and (VALUE_ABSENT in record.headers or VALUE_OMITTED in record.headers):
         record = replace(record, value=None)

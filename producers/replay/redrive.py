@@ -6,12 +6,12 @@ from functools import partial
 
 from producers.replay.dead_letters import DeadLetter
 from producers.replay.new_run import begins_run, recording_of, redriven
-from producers.replay.replayer import Item, Prepared, Report, gone
+from producers.replay.replayer import Prepared, ReplayItem, Report, gone
 from schemas.ports import ObjectStore
 from schemas.topics import READS, TENANTS
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
-from sink.jobs.replay_log import Action, Command, Entry, Refusal, Wish, intend
+from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayEntry, ReplayRejection, ReplayRequest, intend
 from sink.postgres.database import Connection, Database
 
 Topics = Mapping[str, Collection[str]]
@@ -37,11 +37,11 @@ def prepare(
     refused = {place: reason for place, reason in reasons.items() if reason is not None}
     items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
     over = gone(store, items)
-    refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
+    refused |= dict.fromkeys(over, ReplayRejection.RECORDING_GONE)
     return Prepared([item for item in items if item.wish.place not in over], refused)
 
 
-async def discard(database: Database, command: Command, letters: Sequence[DeadLetter]) -> Report:
+async def discard(database: Database, command: ReplayCommand, letters: Sequence[DeadLetter]) -> Report:
     """Write down that nothing is to be done about dead letters; they stay where they are until their time is over."""
     wishes = [wish_of(letter) for letter in letters]
 
@@ -52,28 +52,28 @@ async def discard(database: Database, command: Command, letters: Sequence[DeadLe
     return await database.run(write)
 
 
-def wish_of(letter: DeadLetter, *, action: Action = Action.DISCARD) -> Wish:
+def wish_of(letter: DeadLetter, *, action: ReplayAction = ReplayAction.DISCARD) -> ReplayRequest:
     """What the audit knows of a dead letter; only a redrive begins a run."""
-    event = begins_run(letter) if action is Action.REDRIVE else None
+    event = begins_run(letter) if action is ReplayAction.REDRIVE else None
     record, run = letter.record, event.run if event else None
-    return Wish(place=record.place, at=record.at, tenant=letter.tenant, job_id=letter.job_id, run=run)
+    return ReplayRequest(place=record.place, at=record.at, tenant=letter.tenant, job_id=letter.job_id, run=run)
 
 
-def _item(serde: Serde, letter: DeadLetter, step: str | None) -> Item:
+def _item(serde: Serde, letter: DeadLetter, step: str | None) -> ReplayItem:
     event = begins_run(letter)
-    wish = wish_of(letter, action=Action.REDRIVE)
-    return Item(wish, partial(_record, serde, letter, step), recording_of(event))
+    wish = wish_of(letter, action=ReplayAction.REDRIVE)
+    return ReplayItem(wish, partial(_record, serde, letter, step), recording_of(event))
 
 
-def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: Entry) -> Record:
+def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: ReplayEntry) -> Record:
     return redriven(serde, letter, entry.replay_id, entry.run, step, datetime.now(UTC))
 
 
-def _impossible(letter: DeadLetter, ways_back: Topics, unreadable: bool) -> Refusal | None:
+def _impossible(letter: DeadLetter, ways_back: Topics, unreadable: bool) -> ReplayRejection | None:
     if letter.origin is None or letter.origin.topic not in ways_back.get(letter.group, ()):
-        return Refusal.NO_ORIGIN
+        return ReplayRejection.NO_ORIGIN
     if letter.unreadable:
-        return Refusal.NO_RECORD
+        return ReplayRejection.NO_RECORD
     if letter.omitted:
-        return Refusal.VALUE_GONE
-    return Refusal.UNREADABLE if letter.event is None and not unreadable else None
+        return ReplayRejection.VALUE_GONE
+    return ReplayRejection.UNREADABLE if letter.event is None and not unreadable else None

@@ -16,7 +16,17 @@ from schemas.process.failpoints import failpoint
 from schemas.wire.headers import Origin
 from schemas.wire.object_keys import check_own, upload_key
 from schemas.wire.records import Record
-from sink.jobs.replay_log import Command, Entry, Refusal, Wish, at_work, done, forsake, intend, refusals
+from sink.jobs.replay_log import (
+    ReplayCommand,
+    ReplayEntry,
+    ReplayRejection,
+    ReplayRequest,
+    at_work,
+    done,
+    forsake,
+    intend,
+    refusals,
+)
 from sink.postgres.database import Database
 
 BATCH = 100
@@ -24,11 +34,11 @@ THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ReplayItem:
     """A record that is to be sent again: the wish, and how it looks once its run is known."""
 
-    wish: Wish
-    record: Callable[[Entry], Record]
+    wish: ReplayRequest
+    record: Callable[[ReplayEntry], Record]
     needs: tuple[str, ...] = ()
     """Addresses of what must still be there."""
 
@@ -37,24 +47,24 @@ class Item:
 class Prepared:
     """Records that can be sent again, and why the others cannot, as far as it shows without the database."""
 
-    items: Sequence[Item]
-    refused: dict[Origin, Refusal]
+    items: Sequence[ReplayItem]
+    refused: dict[Origin, ReplayRejection]
 
 
 @dataclass(slots=True)
 class Report:
     """How a command ended: which records were sent, in which run, and why the others were not."""
 
-    sent: list[Entry] = field(default_factory=list)
-    refused: dict[Origin, Refusal] = field(default_factory=dict)
+    sent: list[ReplayEntry] = field(default_factory=list)
+    refused: dict[Origin, ReplayRejection] = field(default_factory=dict)
 
     @property
-    def reasons(self) -> Mapping[Refusal, int]:
+    def reasons(self) -> Mapping[ReplayRejection, int]:
         """How many records were refused, by reason."""
         return Counter(self.refused.values())
 
 
-class Pace:
+class RateLimit:
     """At most so many records a second, evenly; None: as fast as it goes."""
 
     def __init__(self, per_second: float | None) -> None:
@@ -77,13 +87,13 @@ class Pace:
 class Replayer:
     """Sends items for one command."""
 
-    def __init__(self, database: Database, publisher: RecordPublisher, command: Command, pace: Pace) -> None:
+    def __init__(self, database: Database, publisher: RecordPublisher, command: ReplayCommand, pace: RateLimit) -> None:
         self._database = database
         self._publisher = publisher
         self._command = command
         self._pace = pace
 
-    async def run(self, items: Sequence[Item], told: Callable[[int], object] = lambda _: None) -> Report:
+    async def run(self, items: Sequence[ReplayItem], told: Callable[[int], object] = lambda _: None) -> Report:
         """Send all that may be sent; `told` hears how many more have been dealt with. Raises Outage: run it again."""
         report = Report()
         async with at_work(self._database, self._command.replay_id):
@@ -94,7 +104,7 @@ class Replayer:
                 told(len(batch))
         return report
 
-    async def _batch(self, batch: Sequence[Item], report: Report) -> None:
+    async def _batch(self, batch: Sequence[ReplayItem], report: Report) -> None:
         """1. the intents, 2. the records, confirmed, 3. their ends."""
         wishes = [item.wish for item in batch]
         entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
@@ -108,9 +118,11 @@ class Replayer:
         if too_large:
             await self._database.run(lambda connection: forsake(connection, too_large))
         report.sent += sent
-        report.refused |= {entry.place: Refusal.TOO_LARGE for entry in too_large}
+        report.refused |= {entry.place: ReplayRejection.TOO_LARGE for entry in too_large}
 
-    async def _send(self, going: Sequence[tuple[Entry, Item]]) -> tuple[list[Entry], list[Entry]]:
+    async def _send(
+        self, going: Sequence[tuple[ReplayEntry, ReplayItem]]
+    ) -> tuple[list[ReplayEntry], list[ReplayEntry]]:
         """Those that the broker has, and those that it will never take."""
         if not going:
             return [], []
@@ -127,7 +139,7 @@ class Replayer:
         return [entry for entry, _ in going], []
 
 
-async def preview(database: Database, command: Command, prepared: Prepared) -> dict[Origin, Refusal]:
+async def preview(database: Database, command: ReplayCommand, prepared: Prepared) -> dict[Origin, ReplayRejection]:
     """What would be refused at this moment, and why."""
     wishes = [item.wish for item in prepared.items]
     async with database.connection() as connection:
@@ -137,9 +149,9 @@ async def preview(database: Database, command: Command, prepared: Prepared) -> d
 async def send_again(
     database: Database,
     publisher: RecordPublisher,
-    command: Command,
+    command: ReplayCommand,
     prepared: Prepared,
-    pace: Pace,
+    pace: RateLimit,
     told: Callable[[int], object] = lambda _: None,
 ) -> Report:
     """Send what can be sent; raises Outage, and then the same call goes on."""
@@ -148,13 +160,13 @@ async def send_again(
     return report
 
 
-def gone(store: ObjectStore, items: Sequence[Item]) -> set[Origin]:
+def gone(store: ObjectStore, items: Sequence[ReplayItem]) -> set[Origin]:
     """The records of which something is over that their work needs; addresses of strangers are not looked at.
 
     Raises Outage when the store is away.
     """
 
-    def is_gone(item: Item) -> bool:
+    def is_gone(item: ReplayItem) -> bool:
         keys = [_key(store, item.wish.tenant, uri) for uri in item.needs]
         return any(key is not None and store.info(key) is None for key in keys)
 

@@ -7,9 +7,9 @@ from functools import partial
 from uuid import UUID
 
 from producers.kafka.admin import TopicAdmin
-from producers.kafka.topic_history import History, Stored
+from producers.kafka.topic_history import StoredRecord, TopicHistory
 from producers.replay.new_run import Changes, of_run, recording_of, renewed
-from producers.replay.replayer import Item, Prepared, gone
+from producers.replay.replayer import Prepared, ReplayItem, gone
 from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobRequested
 from schemas.models.registry import ModelRegistry, known_as
@@ -20,14 +20,14 @@ from schemas.topics import DAY_MS, JOBS, JOBS_EXPRESS, RESULTS, may_take_results
 from schemas.wire.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
-from sink.jobs.replay_log import Entry, Refusal, Wish
+from sink.jobs.replay_log import ReplayEntry, ReplayRejection, ReplayRequest
 
 JOB_TOPICS = (JOBS, JOBS_EXPRESS)
 _DERIVED = frozenset({ONLY_FOR, RESULTS_TO})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ReplayFilter:
     """Which jobs are meant, by their records; what is None does not matter."""
 
     tenant: str | None = None
@@ -46,15 +46,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SelectedRequest:
     """A job and the record, without its bytes, of its latest run that is meant."""
 
-    record: Stored
+    record: StoredRecord
     request: JobRequested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ReplayTarget:
     """What the new runs are to do otherwise, and where their results go; None: to all others."""
 
     changes: Changes = field(default_factory=Changes)
@@ -62,18 +62,18 @@ class Target:
 
 
 def read(
-    history: History,
+    history: TopicHistory,
     serde: Serde,
-    wanted: Wanted,
+    wanted: ReplayFilter,
     topics: Sequence[str] = JOB_TOPICS,
     *,
     replay_id: UUID | None = None,
-) -> list[Found]:
+) -> list[SelectedRequest]:
     """Each job that is meant, once, in the order of its first record; raises Outage.
 
     What `replay_id` has sent already is not looked at, or a replay that goes on would replay itself.
     """
-    found: dict[tuple[str, UUID], Found] = {}
+    found: dict[tuple[str, UUID], SelectedRequest] = {}
     for each in _requests(serde, history.records(topics, wanted.since), replay_id):
         key = (each.request.tenant, each.request.job_id)
         last = found.get(key)
@@ -82,7 +82,7 @@ def read(
     return sorted(found.values(), key=lambda each: each.record.at)
 
 
-def _requests(serde: Serde, records: Iterable[Stored], replay_id: UUID | None) -> Iterator[Found]:
+def _requests(serde: Serde, records: Iterable[StoredRecord], replay_id: UUID | None) -> Iterator[SelectedRequest]:
     for record in records:
         # a run whose result went elsewhere, or that one group only was to see, is not the job as it was asked for
         if not _DERIVED & set(record.headers) and record.headers.get(REPLAY_ID) != str(replay_id):
@@ -90,17 +90,19 @@ def _requests(serde: Serde, records: Iterable[Stored], replay_id: UUID | None) -
                 request = serde.decode(record.value, JobRequested)
             except Poison:
                 continue
-            yield Found(replace(record, value=None), request)  # there may be very many
+            yield SelectedRequest(replace(record, value=None), request)  # there may be very many
 
 
 def prepare(
-    serde: Serde, store: ObjectStore, registry: ModelRegistry, found: Sequence[Found], target: Target
+    serde: Serde, store: ObjectStore, registry: ModelRegistry, found: Sequence[SelectedRequest], target: ReplayTarget
 ) -> Prepared:
     """Look at what can be seen without the database; raises Outage."""
-    refused = {x.record.place: Refusal.INVALID for x in found if not _is_valid(x.request, registry, target.changes)}
+    refused = {
+        x.record.place: ReplayRejection.INVALID for x in found if not _is_valid(x.request, registry, target.changes)
+    }
     items = [_item(serde, each, target) for each in found if each.record.place not in refused]
     over = gone(store, items)
-    refused |= dict.fromkeys(over, Refusal.RECORDING_GONE)
+    refused |= dict.fromkeys(over, ReplayRejection.RECORDING_GONE)
     return Prepared([item for item in items if item.wish.place not in over], refused)
 
 
@@ -125,13 +127,15 @@ def check_model(registry: ModelRegistry, name: str) -> None:
         raise Rejected("unknown_model", f"{known_as(name, known)} (see SCRIBE_MODELS_FILE)")
 
 
-def _item(serde: Serde, found: Found, target: Target) -> Item:
+def _item(serde: Serde, found: SelectedRequest, target: ReplayTarget) -> ReplayItem:
     request, record = found.request, found.record
-    wish = Wish(place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run)
-    return Item(wish, partial(_record, serde, found, target), recording_of(request))
+    wish = ReplayRequest(
+        place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run
+    )
+    return ReplayItem(wish, partial(_record, serde, found, target), recording_of(request))
 
 
-def _record(serde: Serde, found: Found, target: Target, entry: Entry) -> Record:
+def _record(serde: Serde, found: SelectedRequest, target: ReplayTarget, entry: ReplayEntry) -> Record:
     now, headers, place = datetime.now(UTC), found.record.headers, found.record.place
     event = of_run(found.request, entry.run or found.request.run + 1, now, target.changes)
     record = renewed(serde, event, place.topic, headers, entry.replay_id, now, "scribe-replay")

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from producers.kafka.group_offsets import GroupOffsets, Position
-from producers.kafka.topic_history import History, Stored
-from producers.messages.absence import Absent
+from producers.kafka.group_offsets import GroupOffsets, GroupPosition
+from producers.kafka.topic_history import StoredRecord, TopicHistory
+from producers.messages.absence import NotThere
 from producers.replay.dead_letters import group_of
 from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
@@ -42,7 +42,7 @@ _PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SkipOrder:
     """Which record which group is to pass over, and who says so."""
 
     group: str
@@ -55,7 +55,7 @@ class Order:
         return f"passed over by {self.by}"
 
 
-def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> Order:
+def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> SkipOrder:
     """The order in an operator's words; raises Rejected(invalid_request) with what would be right."""
     name = group_of(group)
     found = _PLACE.fullmatch(text)
@@ -64,27 +64,27 @@ def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> Order:
     place = Origin(found[1], int(found[2]), int(found[3]))
     if place.topic not in topics[name]:
         raise Rejected("invalid_request", f"{name} does not read {place.topic}; it reads {', '.join(topics[name])}")
-    return Order(name, place, by)
+    return SkipOrder(name, place, by)
 
 
-def check_position(order: Order, position: Position) -> None:
+def check_position(order: SkipOrder, position: GroupPosition) -> None:
     """Raise Rejected where there is nothing to be passed over, or the group has done so by itself."""
     place = order.place
     where = f"{place.topic}/{place.partition}"
     if place.offset >= position.high:
         raise Rejected("invalid_request", f"{where} ends before offset {position.high}: there is no such record yet")
     if place.offset < position.low:
-        raise Absent(f"{where} begins at offset {position.low}: the record is over")
+        raise NotThere(f"{where} begins at offset {position.low}: the record is over")
     if position.committed is not None and covers(position.committed, position.metadata, place.offset):
         raise Rejected("invalid_request", f"{order.group} has passed {where}/{place.offset} already")
 
 
 def pass_over(
     offsets: GroupOffsets,
-    history: History,
+    history: TopicHistory,
     publisher: RecordPublisher,
     serde: Serde,
-    order: Order,
+    order: SkipOrder,
     now: datetime,
     results: str = RESULTS,
 ) -> None:
@@ -100,7 +100,7 @@ def pass_over(
     offsets.commit(order.place.topic, order.place.partition, base, metadata)
 
 
-def check_stopped(offsets: GroupOffsets, order: Order) -> None:
+def check_stopped(offsets: GroupOffsets, order: SkipOrder) -> None:
     """Raise Rejected while processes of a GPU group run: they would not hear of it, and commit over it."""
     if members := offsets.members():
         raise Rejected(
@@ -110,7 +110,7 @@ def check_stopped(offsets: GroupOffsets, order: Order) -> None:
         )
 
 
-def moved(order: Order, position: Position) -> tuple[int, str]:
+def moved(order: SkipOrder, position: GroupPosition) -> tuple[int, str]:
     """Offset and metadata to be committed, in which the record counts as finished; raises Rejected if there is no room."""
     base = position.low if position.committed is None else max(position.committed, position.low)
     metadata = with_done(base, position.metadata if base == position.committed else "", order.place.offset)
@@ -119,16 +119,21 @@ def moved(order: Order, position: Position) -> tuple[int, str]:
     return base, metadata
 
 
-def found(history: History, order: Order) -> Stored:
+def found(history: TopicHistory, order: SkipOrder) -> StoredRecord:
     """The record; raises Rejected(not_found) for what is none, such as the end of a transaction."""
     record = history.at(order.place)
     if record is None:
-        raise Absent("there is no record at this offset, which is no trouble to any group")
+        raise NotThere("there is no record at this offset, which is no trouble to any group")
     return record
 
 
 def publish(
-    publisher: RecordPublisher, serde: Serde, order: Order, record: Stored, now: datetime, results: str = RESULTS
+    publisher: RecordPublisher,
+    serde: Serde,
+    order: SkipOrder,
+    record: StoredRecord,
+    now: datetime,
+    results: str = RESULTS,
 ) -> None:
     """Write the dead letter, and the end of the job if the record tells of one; raises Outage."""
     letter, end = letter_of(order, record), end_of(serde, record, now, results)
@@ -139,13 +144,13 @@ def publish(
         publisher.publish(_smaller(letter), *ends)
 
 
-def letter_of(order: Order, record: Stored) -> Record:
+def letter_of(order: SkipOrder, record: StoredRecord) -> Record:
     """The dead letter of a record that was passed over."""
     headers = dead_letter_headers(record.headers, order.place, order.group, "internal", "skipped", order.reason)
     return Record(dlq_topic(order.group), record.key, record.value, headers)
 
 
-def end_of(serde: Serde, record: Stored, now: datetime, results: str = RESULTS) -> Record | None:
+def end_of(serde: Serde, record: StoredRecord, now: datetime, results: str = RESULTS) -> Record | None:
     """The failed result of the job that a record of a GPU group is about, None when it is about none."""
     try:
         event = serde.decode_any(record.value)

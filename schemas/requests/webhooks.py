@@ -10,7 +10,7 @@ MAX_WAIT_SECONDS = 25.0  # a call may take 20
 """How long the answer to a test is waited for."""
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """Where a delivery stands."""
 
     PENDING = "pending"

@@ -92,7 +92,7 @@ def tenant_mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RetentionRules:
     """The days of the service; classes that are not named have their defaults."""
 
     days: Mapping[str, int] = field(default_factory=dict)

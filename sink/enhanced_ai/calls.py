@@ -10,7 +10,7 @@ from schemas import metrics
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
 from sink.enhanced_ai.verdicts import Misconfigured, failure_of_exchange, failure_of_status
-from sink.http.client import AsyncOutboundClient, DeliveryError, Whole
+from sink.http.client import AsyncOutboundClient, DeliveryError, FullResponse
 from sink.postgres.sanitize import storable
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 4_000_000
 
 
-class Service:
+class EnhancedAiEndpoint:
     """The service at one address; `key` is its bearer token, `timeout` the longest time of a call in seconds."""
 
     def __init__(self, client: AsyncOutboundClient, key: str | None, timeout: float) -> None:
@@ -53,7 +53,7 @@ class Service:
             metrics.ENHANCED_AI_CALLS.labels(outcome=outcome).inc()
             metrics.ENHANCED_AI_SECONDS.observe(time.monotonic() - started)
 
-    async def _posted(self, url: str, body: bytes, headers: dict[str, str]) -> Whole:
+    async def _posted(self, url: str, body: bytes, headers: dict[str, str]) -> FullResponse:
         try:
             return await self._client.ask(
                 url, body, headers, deadline_seconds=self._timeout, max_bytes=MAX_ANSWER_BYTES
@@ -67,7 +67,7 @@ def bytes_of(value: dict[str, Any]) -> bytes:
     return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _check(answer: Whole, model: str | None) -> None:
+def _check(answer: FullResponse, model: str | None) -> None:
     failure = failure_of_status(answer.status, answer.headers, answer.body, datetime.now(UTC), model)
     if isinstance(failure, Misconfigured):
         log.error("%s", failure)
@@ -75,7 +75,7 @@ def _check(answer: Whole, model: str | None) -> None:
         raise failure
 
 
-def _parsed(answer: Whole) -> Any:
+def _parsed(answer: FullResponse) -> Any:
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Transient("enhanced AI: its answer is compressed although asked not to")
     try:

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
-from schemas.ports import Answers, Ask, Enhanced
+from schemas.ports import Answers, EnhancementOutput, EnhancementQuery
 from schemas.transcript import Segment
 from sink.enhanced_ai import prompts
-from sink.enhanced_ai.calls import Service
+from sink.enhanced_ai.calls import EnhancedAiEndpoint
 from sink.enhanced_ai.completions import Completions, Question
 from sink.enhanced_ai.parts import groups_of, lines_of, parts_of
 from sink.enhanced_ai.shapes import EntitiesAnswer, PartAnswer, Quoted, SummaryAnswer
@@ -23,7 +23,7 @@ _PATH = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ContextWindow:
     """Tokens that a model takes in and gives out in one call, and those that are left for its answer."""
 
     tokens: int
@@ -38,12 +38,12 @@ class Window:
 class ChatService:
     """Enhances by chat completions at `base`/chat/completions."""
 
-    def __init__(self, service: Service, base: str, default_model: str, window: Window) -> None:
+    def __init__(self, service: EnhancedAiEndpoint, base: str, default_model: str, window: ContextWindow) -> None:
         self._completions = Completions(service, completions_url(base), window.answer)
         self._default_model = default_model
         self._window = window
 
-    async def enhance(self, ask: Ask, answers: Answers) -> Enhanced:
+    async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
         """See schemas.ports.Enhancer; each question is asked once, also over crashes."""
         work = _Work(self._completions, ask, answers, ask.model or self._default_model)
         quoted, summaries = await work.map(self._window.part)
@@ -51,7 +51,7 @@ class ChatService:
         # in a thread: quotes are looked for in hours of words
         quotes = list(_quotes(quoted, ask.transcript.segments))
         entities = await asyncio.to_thread(entities_of, quotes, ask.transcript)
-        return Enhanced(
+        return EnhancementOutput(
             summary=None if summary is None else storable_text(summary),
             entities=entities,
             model=work.model,
@@ -62,7 +62,7 @@ class ChatService:
 class _Work:
     """One enhancement on its way."""
 
-    def __init__(self, completions: Completions, ask: Ask, answers: Answers, model: str) -> None:
+    def __init__(self, completions: Completions, ask: EnhancementQuery, answers: Answers, model: str) -> None:
         self._completions = completions
         self._ask = ask
         self._answers = answers
@@ -122,7 +122,7 @@ def _quotes(quoted: Iterable[Quoted], segments: tuple[Segment, ...]) -> Iterator
         yield Quote(item.quote, item.kind, (line.start, line.end) if line else None)
 
 
-def _form(ask: Ask) -> type[PartAnswer] | type[SummaryAnswer] | type[EntitiesAnswer]:
+def _form(ask: EnhancementQuery) -> type[PartAnswer] | type[SummaryAnswer] | type[EntitiesAnswer]:
     if ask.summarization and ask.entity_extraction:
         return PartAnswer
     return SummaryAnswer if ask.summarization else EntitiesAnswer

@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field, ValidationError
 
 from schemas import metrics
 from schemas.errors import Permanent
-from schemas.ports import Answers, Ask, KeptAnswer
+from schemas.ports import Answers, EnhancementQuery, KeptAnswer
 from sink.enhanced_ai import prompts
-from sink.enhanced_ai.calls import Service, bytes_of
+from sink.enhanced_ai.calls import EnhancedAiEndpoint, bytes_of
 from sink.enhanced_ai.dialect import Dialect
 from sink.enhanced_ai.parts import clipped, tokens_of
 from sink.enhanced_ai.prompts import Message
 from sink.enhanced_ai.shapes import mistakes
-from sink.enhanced_ai.verdicts import Refusal
+from sink.enhanced_ai.verdicts import ServiceRefusal
 from sink.postgres.sanitize import storable_text
 
 log = logging.getLogger(__name__)
@@ -64,13 +64,13 @@ class Question(Generic[M]):
 class Completions:
     """A chat endpoint at `url`; an answer has at most `most_tokens`."""
 
-    def __init__(self, service: Service, url: str, most_tokens: int) -> None:
+    def __init__(self, service: EnhancedAiEndpoint, url: str, most_tokens: int) -> None:
         self._service = service
         self._url = url
         self._most_tokens = most_tokens
         self._dialects: dict[str, Dialect] = {}
 
-    async def answer(self, ask: Ask, model: str, question: Question[M], answers: Answers) -> tuple[M, int]:
+    async def answer(self, ask: EnhancementQuery, model: str, question: Question[M], answers: Answers) -> tuple[M, int]:
         """The checked answer and all tokens it took; Permanent when it is still wrong after its repair."""
         content, tokens = await self._content(ask, model, question, answers)
         found, wrong = _read(content, question.form)
@@ -85,7 +85,9 @@ class Completions:
             raise Permanent("enhancement_failed", f"its answer has the wrong shape, also when asked again: {wrong}")
         return found, tokens + more
 
-    async def _content(self, ask: Ask, model: str, question: Question[M], answers: Answers) -> tuple[_Content, int]:
+    async def _content(
+        self, ask: EnhancementQuery, model: str, question: Question[M], answers: Answers
+    ) -> tuple[_Content, int]:
         """What the model said: in an earlier try, or now, and then it is kept, since it was paid for."""
         asked = {"model": model, "messages": question.messages, "form": question.form.__name__}
         step = f"{question.name}/{digest_of(asked)}"
@@ -99,14 +101,14 @@ class Completions:
         await answers.keep(step, KeptAnswer(text=content.model_dump_json(), tokens=tokens))
         return content, tokens
 
-    async def _completed(self, ask: Ask, model: str, question: Question[M]) -> _Completion:
+    async def _completed(self, ask: EnhancementQuery, model: str, question: Question[M]) -> _Completion:
         dialect = self._dialects.get(model, Dialect())
         while True:
             body = dialect.body(model, question.messages, question.form, self._most_tokens)
             key = f"{ask.enhancement_id}/{question.name}/{digest_of(body)}"
             try:
                 answered = await self._service.call(self._url, body, key)
-            except Refusal as refusal:
+            except ServiceRefusal as refusal:
                 simpler = dialect.simpler(refusal)
                 if simpler is None:
                     raise

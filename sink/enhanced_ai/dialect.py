@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from sink.enhanced_ai.prompts import Message
 from sink.enhanced_ai.shapes import outline_of
-from sink.enhanced_ai.verdicts import Refusal
+from sink.enhanced_ai.verdicts import ServiceRefusal
 
 _UNKNOWN_FIELD = frozenset({400, 422})
 
@@ -30,7 +30,7 @@ class Dialect:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def simpler(self, refusal: Refusal) -> "Dialect | None":
+    def simpler(self, refusal: ServiceRefusal) -> "Dialect | None":
         """What to try after a refusal, None when it is not about how we speak."""
         if refusal.status not in _UNKNOWN_FIELD:
             return None

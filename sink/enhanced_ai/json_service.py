@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from schemas import metrics
 from schemas.errors import Permanent
-from schemas.ports import Answers, Ask, Enhanced, KeptAnswer
-from sink.enhanced_ai.calls import Service
+from schemas.ports import Answers, EnhancementOutput, EnhancementQuery, KeptAnswer
+from sink.enhanced_ai.calls import EnhancedAiEndpoint
 from sink.enhanced_ai.parts import tokens_of
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse, EntityIn, SegmentOut, mistakes
 from sink.enhanced_ai.spans import Quote, entities_of
@@ -19,16 +19,16 @@ STEP = "all"
 class JsonService:
     """An enhanced-AI service that understands EnhanceRequest at one address."""
 
-    def __init__(self, service: Service, url: str, default_model: str | None) -> None:
+    def __init__(self, service: EnhancedAiEndpoint, url: str, default_model: str | None) -> None:
         self._service = service
         self._url = url
         self._default_model = default_model
 
-    async def enhance(self, ask: Ask, answers: Answers) -> Enhanced:
+    async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
         """See schemas.ports.Enhancer; Permanent when the answer has another shape than the documented one."""
         answer, tokens = await self._answer(ask, answers) if _is_spoken(ask) else (EnhanceResponse(), 0)
         quotes = [_quote(entity) for entity in answer.entities] if ask.entity_extraction else []
-        return Enhanced(
+        return EnhancementOutput(
             summary=storable_text(answer.summary or "") if ask.summarization else None,
             # in a thread: quotes are looked for in hours of words
             entities=await asyncio.to_thread(entities_of, quotes, ask.transcript),
@@ -36,7 +36,7 @@ class JsonService:
             tokens=tokens,
         )
 
-    async def _answer(self, ask: Ask, answers: Answers) -> tuple[EnhanceResponse, int]:
+    async def _answer(self, ask: EnhancementQuery, answers: Answers) -> tuple[EnhanceResponse, int]:
         kept = await answers.find(STEP)
         if kept is not None:
             return EnhanceResponse.model_validate_json(kept.text), kept.tokens
@@ -48,11 +48,11 @@ class JsonService:
         return answer, tokens
 
 
-def _is_spoken(ask: Ask) -> bool:
+def _is_spoken(ask: EnhancementQuery) -> bool:
     return any(segment.text.strip() for segment in ask.transcript.segments)
 
 
-def _request(ask: Ask, model: str | None) -> EnhanceRequest:
+def _request(ask: EnhancementQuery, model: str | None) -> EnhanceRequest:
     return EnhanceRequest(
         enhancement_id=str(ask.enhancement_id),
         job_id=str(ask.job_id),
@@ -66,7 +66,7 @@ def _request(ask: Ask, model: str | None) -> EnhanceRequest:
     )
 
 
-def _checked(answer: object, ask: Ask) -> EnhanceResponse:
+def _checked(answer: object, ask: EnhancementQuery) -> EnhanceResponse:
     try:
         found = EnhanceResponse.model_validate(answer)
     except ValidationError as error:

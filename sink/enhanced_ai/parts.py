@@ -17,7 +17,7 @@ MAX_SPEAKER_CHARS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """A segment, or a piece of one that no window would hold, as the model sees it; `number` is the segment's."""
 
     number: int
@@ -37,17 +37,17 @@ def clipped(text: str, most_tokens: int) -> str:
     return next(_pieces(text, most_tokens * _OTHER_BYTES_A_TOKEN), "") if tokens_of(text) > most_tokens else text
 
 
-def lines_of(segments: Sequence[Segment], most_tokens: int) -> tuple[Line, ...]:
+def lines_of(segments: Sequence[Segment], most_tokens: int) -> tuple[TranscriptLine, ...]:
     """Every segment with words in it, in order; one above `most_tokens` in pieces."""
     room = most_tokens - _LINE_TOKENS
     return tuple(
-        Line(number, segment.speaker, piece)
+        TranscriptLine(number, segment.speaker, piece)
         for number, segment in enumerate(segments)
         for piece in _fitting(" ".join(segment.text.split()), room)
     )
 
 
-def parts_of(lines: Sequence[Line], most_tokens: int) -> tuple[tuple[Line, ...], ...]:
+def parts_of(lines: Sequence[TranscriptLine], most_tokens: int) -> tuple[tuple[TranscriptLine, ...], ...]:
     """The lines in order, in as few parts as hold at most `most_tokens` each."""
     return _packed(lines, [tokens_of(line.text) + _LINE_TOKENS for line in lines], most_tokens)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from sink.enhanced_ai.parts import MAX_SPEAKER_CHARS, Line
+from sink.enhanced_ai.parts import MAX_SPEAKER_CHARS, TranscriptLine
 from sink.enhanced_ai.shapes import schema_of
 
 Message = dict[str, str]
@@ -37,7 +37,7 @@ def mark_of(enhancement_id: UUID) -> str:
 
 
 def part(
-    lines: Sequence[Line], mark: str, language: str, form: type[BaseModel], *, summary: bool, entities: bool
+    lines: Sequence[TranscriptLine], mark: str, language: str, form: type[BaseModel], *, summary: bool, entities: bool
 ) -> list[Message]:
     """The question about one part of a transcript."""
     wishes = [_summary_in(language)] * summary + [_ENTITIES] * entities

@@ -6,11 +6,11 @@ from ipaddress import ip_network
 from schemas.errors import Permanent, SettingsError
 from schemas.ports import Enhancer
 from schemas.settings import EnhancedAiSettings, OutboundSettings
-from sink.enhanced_ai.calls import Service
-from sink.enhanced_ai.chat_service import ChatService, Window
+from sink.enhanced_ai.calls import EnhancedAiEndpoint
+from sink.enhanced_ai.chat_service import ChatService, ContextWindow
 from sink.enhanced_ai.json_service import JsonService
 from sink.http.client import AsyncOutboundClient
-from sink.http.url import Rules, parse_target
+from sink.http.url import UrlRules, parse_target
 
 # the operator wrote this address, so it may lie anywhere; that it is pinned, bounded and never redirected stays
 _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -28,20 +28,20 @@ def enhancer_for(
     if url is None:
         return None
     development = environment == "development"
-    rules = Rules(development=development, allowed=_ANYWHERE, any_port=True)
+    rules = UrlRules(development=development, allowed=_ANYWHERE, any_port=True)
     try:
         parse_target(url, rules)
     except Permanent as error:
         raise SettingsError(f"ENHANCED_AI_ENDPOINT: {error.detail}") from None
     client = AsyncOutboundClient(outbound, environment, ssl_context=ssl_context, rules=rules)
     key = settings.enhanced_ai_api_key
-    service = Service(client, key.get_secret_value() if key else None, settings.enhanced_ai_timeout_seconds)
+    service = EnhancedAiEndpoint(client, key.get_secret_value() if key else None, settings.enhanced_ai_timeout_seconds)
     models = settings.enhanced_ai_models
     if settings.enhanced_ai_kind == "json":
         return JsonService(service, url, models[0] if models else None)
     if not models:
         raise SettingsError("SCRIBE_ENHANCED_AI_MODELS: a chat endpoint needs the name of a model")
-    window = Window(settings.enhanced_ai_window_tokens, settings.enhanced_ai_answer_tokens)
+    window = ContextWindow(settings.enhanced_ai_window_tokens, settings.enhanced_ai_answer_tokens)
     if window.part < 2 * window.answer:
         raise SettingsError(
             "SCRIBE_ENHANCED_AI_ANSWER_TOKENS: is too much of SCRIBE_ENHANCED_AI_WINDOW_TOKENS; a fifth is enough"

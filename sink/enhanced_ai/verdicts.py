@@ -25,7 +25,7 @@ class Misconfigured(Outage):
     """The service answers, but not to us: the operator's settings are wrong."""
 
 
-class Refusal(Permanent):
+class ServiceRefusal(Permanent):
     """The service does not take this request; `said` are its words, to be read by code and shown to nobody."""
 
     def __init__(self, status: int, said: str, codes: tuple[str, ...] = ()) -> None:
@@ -54,7 +54,7 @@ def failure_of_status(
     # one wrong name in a list of models must not hold up those who ask for another one
     if 300 <= status < 400 or (status in _OPERATORS and not (status == 404 and model and model in said)):
         return Misconfigured(f"{told}: look at ENHANCED_AI_ENDPOINT and ENHANCED_AI_API_KEY")
-    return Refusal(status, said, codes)
+    return ServiceRefusal(status, said, codes)
 
 
 def failure_of_exchange(error: ExchangeFailed) -> Outage | Transient:

@@ -16,7 +16,7 @@ import httpcore
 from schemas.errors import Outage, Permanent, SettingsError, SourceFailed
 from schemas.settings import OutboundSettings
 from sink.http.exchange import (
-    Allowance,
+    ByteBudget,
     ExchangeFailed,
     FailureKind,
     Resolver,
@@ -27,7 +27,7 @@ from sink.http.exchange import (
 )
 from sink.http.proxy import Proxy
 from sink.http.recording_body import announced, check_answer, save
-from sink.http.url import Rules, Target, parse_target, redirected
+from sink.http.url import CheckedUrl, UrlRules, parse_target, redirected
 from sink.process.cancellation import cancel_until_done
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Downloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseHead:
     """What a receiver said: header names in lower case, the first 1 KB of the body as text, time to the status."""
 
     status: int
@@ -63,7 +63,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class FullResponse:
     """An answer with all of its body; header names in lower case."""
 
     status: int
@@ -75,10 +75,10 @@ class DeliveryError(ExchangeFailed):
     """A receiver gave no answer; `kind` says why."""
 
 
-def rules_of(settings: OutboundSettings, environment: str) -> Rules:
+def rules_of(settings: OutboundSettings, environment: str) -> UrlRules:
     """The rules of this installation."""
     networks = tuple(ip_network(text, strict=False) for text in settings.allowed_networks)
-    return Rules(development=environment == "development", allowed=networks)
+    return UrlRules(development=environment == "development", allowed=networks)
 
 
 def trust_of(settings: OutboundSettings) -> ssl.SSLContext:
@@ -92,7 +92,7 @@ def trust_of(settings: OutboundSettings) -> ssl.SSLContext:
     return context
 
 
-def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve: Resolver | None = None) -> Target:
+def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve: Resolver | None = None) -> CheckedUrl:
     """The parts of an address that may be called; raises Permanent(source_refused).
 
     Without `resolve` the name is not looked up; with it a name that is not known now passes, only calling decides.
@@ -117,7 +117,7 @@ class _Client:
         *,
         resolve: Resolver = system_resolver,
         ssl_context: ssl.SSLContext | None = None,
-        rules: Rules | None = None,
+        rules: UrlRules | None = None,
     ) -> None:
         self._rules = rules or rules_of(settings, environment)
         self._resolve = resolve
@@ -174,8 +174,8 @@ class OutboundClient(_Client):
             raise SourceFailed(f"the recording did not arrive within {deadline_seconds:g} s") from error
         raise Permanent("source_unreachable", f"more than {MAX_REDIRECTS} redirects")
 
-    async def _hop(self, target: Target, path: Path, max_bytes: int) -> Downloaded | Target:
-        allowance = Allowance()
+    async def _hop(self, target: CheckedUrl, path: Path, max_bytes: int) -> Downloaded | CheckedUrl:
+        allowance = ByteBudget()
         addresses = await addresses_of(target, self._rules, self._resolve)
         async with exchange(
             "GET", target, addresses, _HEADERS, ssl_context=self._ssl, allowance=allowance, dial=self._dial
@@ -194,7 +194,7 @@ class AsyncOutboundClient(_Client):
 
     async def ask(
         self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int
-    ) -> Whole:
+    ) -> FullResponse:
         """Post `body` and give the whole answer, a redirect as it is; raises DeliveryError.
 
         An answer of more than `max_bytes` is a failure of kind PROTOCOL, one that takes longer than
@@ -210,18 +210,18 @@ class AsyncOutboundClient(_Client):
         except ExchangeFailed as error:
             raise DeliveryError(error.kind, str(error), sent=error.sent) from error
 
-    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Whole:
+    async def _ask(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> FullResponse:
         target = parse_target(url, self._rules)
         addresses = await addresses_of(target, self._rules, self._resolve)
-        allowance = Allowance()
+        allowance = ByteBudget()
         sent = {**_HEADERS, **headers}
         async with exchange(
             "POST", target, addresses, sent, ssl_context=self._ssl, allowance=allowance, body=body, dial=self._dial
         ) as response:
             allowance.grow(max_bytes)
-            return Whole(response.status, _headers(response), await _body(response, max_bytes))
+            return FullResponse(response.status, _headers(response), await _body(response, max_bytes))
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> ResponseHead:
         """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""
         try:
             async with asyncio.timeout(deadline_seconds) as limit:
@@ -233,10 +233,10 @@ class AsyncOutboundClient(_Client):
         except ExchangeFailed as error:
             raise DeliveryError(error.kind, str(error)) from error
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: asyncio.Timeout) -> Answer:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: asyncio.Timeout) -> ResponseHead:
         target = parse_target(url, self._rules)
         addresses = await addresses_of(target, self._rules, self._resolve)
-        allowance = Allowance()
+        allowance = ByteBudget()
         sent = {**_HEADERS, **headers}
         started = time.monotonic()
         async with exchange(
@@ -247,7 +247,7 @@ class AsyncOutboundClient(_Client):
             # the status is what counts: from here on a slow body must not turn it into a failure
             until = limit.when() or 0.0
             limit.reschedule(until + CLOSING_SECONDS)
-            return Answer(response.status, _headers(response), await _head(response, until), latency_ms)
+            return ResponseHead(response.status, _headers(response), await _head(response, until), latency_ms)
 
 
 async def _body(response: httpcore.Response, max_bytes: int) -> bytes:

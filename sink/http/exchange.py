@@ -19,7 +19,7 @@ import httpcore
 
 from schemas.errors import ScribeError
 from sink.http.denylist import Address
-from sink.http.url import Rules, Target, check_answers
+from sink.http.url import CheckedUrl, UrlRules, check_answers
 
 Resolver = Callable[[str, int], Sequence[str]]
 
@@ -50,7 +50,7 @@ class ExchangeFailed(ScribeError):
         super().__init__(message)
 
 
-class Allowance:
+class ByteBudget:
     """How many bytes may still be read from a connection; grown once the head of the answer is there."""
 
     def __init__(self, head_bytes: int = HEAD_BYTES) -> None:
@@ -71,7 +71,7 @@ class Allowance:
             )
 
 
-def lookup(target: Target, rules: Rules, resolve: Resolver) -> tuple[Address, ...]:
+def lookup(target: CheckedUrl, rules: UrlRules, resolve: Resolver) -> tuple[Address, ...]:
     """Where the target may be called; raises Permanent(source_refused) if any of its addresses is denied."""
     if target.literal is not None:
         return (target.literal,)
@@ -83,7 +83,7 @@ def lookup(target: Target, rules: Rules, resolve: Resolver) -> tuple[Address, ..
     return checked[:MAX_ADDRESSES]
 
 
-async def addresses_of(target: Target, rules: Rules, resolve: Resolver) -> tuple[Address, ...]:
+async def addresses_of(target: CheckedUrl, rules: UrlRules, resolve: Resolver) -> tuple[Address, ...]:
     """As `lookup`, in a thread; a name service that hangs must not outlive a deadline, so the thread is left behind."""
     return await anyio.to_thread.run_sync(lookup, target, rules, resolve, abandon_on_cancel=True)
 
@@ -97,12 +97,12 @@ def system_resolver(host: str, port: int) -> tuple[str, ...]:
 @asynccontextmanager
 async def exchange(
     method: str,
-    target: Target,
+    target: CheckedUrl,
     addresses: Iterable[Address],
     headers: Mapping[str, str],
     *,
     ssl_context: ssl.SSLContext,
-    allowance: Allowance,
+    allowance: ByteBudget,
     body: bytes | None = None,
     dial: "Dial | None" = None,
 ) -> AsyncIterator[httpcore.Response]:
@@ -120,16 +120,16 @@ async def exchange(
             yield response
 
 
-Dial = Callable[[str, int, float | None, Allowance], Awaitable[httpcore.AsyncNetworkStream]]
+Dial = Callable[[str, int, float | None, ByteBudget], Awaitable[httpcore.AsyncNetworkStream]]
 """Connects to an address and port within a time; raises httpcore's errors, or ExchangeFailed when no other may be tried."""
 
 
-async def direct(address: str, port: int, timeout: float | None, allowance: Allowance) -> httpcore.AsyncNetworkStream:
+async def direct(address: str, port: int, timeout: float | None, allowance: ByteBudget) -> httpcore.AsyncNetworkStream:
     """A connection without anything between."""
     return counted(await httpcore.AnyIOBackend().connect_tcp(address, port, timeout), allowance)
 
 
-def counted(stream: httpcore.AsyncNetworkStream, allowance: Allowance) -> httpcore.AsyncNetworkStream:
+def counted(stream: httpcore.AsyncNetworkStream, allowance: ByteBudget) -> httpcore.AsyncNetworkStream:
     """A connection whose bytes are counted, after decryption when TLS is begun on it."""
     return _CountedStream(stream, allowance)
 
@@ -137,7 +137,7 @@ def counted(stream: httpcore.AsyncNetworkStream, allowance: Allowance) -> httpco
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
     """Connects to the given addresses, never to the host it is asked for."""
 
-    def __init__(self, addresses: Sequence[str], allowance: Allowance, dial: Dial) -> None:
+    def __init__(self, addresses: Sequence[str], allowance: ByteBudget, dial: Dial) -> None:
         self._addresses = addresses
         self._allowance = allowance
         self._dial = dial
@@ -160,7 +160,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
 
 
 class _CountedStream(httpcore.AsyncNetworkStream):
-    def __init__(self, inner: httpcore.AsyncNetworkStream, allowance: Allowance) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkStream, allowance: ByteBudget) -> None:
         self._inner = inner
         self._allowance = allowance
 
@@ -191,7 +191,7 @@ class _CountedStream(httpcore.AsyncNetworkStream):
 
 
 @contextmanager
-def _translated(target: Target) -> Iterator[None]:
+def _translated(target: CheckedUrl) -> Iterator[None]:
     try:
         yield
     except httpcore.TimeoutException as error:
@@ -225,7 +225,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 @contextmanager
-def _translated_lookup(target: Target) -> Iterator[None]:
+def _translated_lookup(target: CheckedUrl) -> Iterator[None]:
     try:
         yield
     except socket.gaierror as error:

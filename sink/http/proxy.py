@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 
 from schemas.settings import OutboundSettings
-from sink.http.exchange import CONNECT_SECONDS, Allowance, ExchangeFailed, FailureKind, counted
+from sink.http.exchange import CONNECT_SECONDS, ByteBudget, ExchangeFailed, FailureKind, counted
 
 ANSWER_SECONDS = 15.0  # the proxy connects meanwhile
 _REFUSES = frozenset({403, 407})  # 407 is what smokescreen says, without asking for credentials
@@ -45,7 +45,7 @@ class Proxy:
         return cls(parts.scheme, parts.hostname or "", port, ssl_context, credentials)
 
     async def dial(
-        self, address: str, port: int, timeout: float | None, allowance: Allowance
+        self, address: str, port: int, timeout: float | None, allowance: ByteBudget
     ) -> httpcore.AsyncNetworkStream:
         """A tunnel to `address`; raises httpcore.ConnectError and ExchangeFailed (REFUSED, PROXY)."""
         response = await self._connect(address, port, timeout or CONNECT_SECONDS, allowance)
@@ -55,7 +55,7 @@ class Proxy:
         await stream.aclose()
         raise _refusal(response)
 
-    async def _connect(self, address: str, port: int, seconds: float, allowance: Allowance) -> httpcore.Response:
+    async def _connect(self, address: str, port: int, seconds: float, allowance: ByteBudget) -> httpcore.Response:
         authority = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         url = httpcore.URL(scheme=self.scheme, host=self.host, port=self.port, target=authority)
         credentials = [(b"Proxy-Authorization", self.credentials)] if self.credentials else []
@@ -80,7 +80,7 @@ class Proxy:
 class _CountedBackend(httpcore.AsyncNetworkBackend):
     """Connections to the proxy, whose bytes are counted as those of the server behind it."""
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, allowance: ByteBudget) -> None:
         self._allowance = allowance
 
     async def connect_tcp(

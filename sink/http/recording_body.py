@@ -7,7 +7,7 @@ from pathlib import Path
 import httpcore
 
 from schemas.errors import Permanent, SourceFailed
-from sink.http.url import Target
+from sink.http.url import CheckedUrl
 from sink.objects.disk import reserve
 
 MIN_BYTES_PER_SECOND = 10_000  # speech at 80 kbit/s as it is spoken; a slower source holds a worker for nothing
@@ -16,7 +16,7 @@ _MISSING = frozenset({404, 410})
 _LATER = frozenset({408, 425, 429})
 
 
-def check_answer(status: int, headers: Mapping[str, str], target: Target, max_bytes: int) -> None:
+def check_answer(status: int, headers: Mapping[str, str], target: CheckedUrl, max_bytes: int) -> None:
     """Whether an answer brings a recording; raises Permanent or SourceFailed when it brings none."""
     if status in _MISSING:
         raise Permanent("source_not_found", f"{target.origin} answered {status}")
@@ -37,7 +37,7 @@ def announced(headers: Mapping[str, str]) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-class Pace:
+class MinimumSpeed:
     """Whether a body comes fast enough, told in seconds of any clock."""
 
     def __init__(self, now: float) -> None:
@@ -57,7 +57,7 @@ class Pace:
 async def save(response: httpcore.Response, path: Path, max_bytes: int, room: int) -> int:
     """Write a body to `path`, reserving `room` bytes first; its size. Raises as `check_answer`, and OSError."""
     size, now = 0, asyncio.get_running_loop().time
-    pace = Pace(now())
+    pace = MinimumSpeed(now())
     with path.open("wb") as file:
         reserve(file, room)
         async for chunk in response.aiter_stream():

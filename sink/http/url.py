@@ -28,7 +28,7 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class UrlRules:
     """What is allowed here: plain http and any port in `development`, and networks opened by name.
 
     `any_port` is for addresses that the operator wrote, not a stranger.
@@ -40,7 +40,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CheckedUrl:
     """A checked address in its parts; `host` is ASCII, `path` has the query and no fragment."""
 
     scheme: str
@@ -67,7 +67,7 @@ class Target:
         return self.origin + self.path.partition("?")[0]
 
 
-def parse_target(url: str, rules: Rules) -> Target:
+def parse_target(url: str, rules: UrlRules) -> CheckedUrl:
     """The parts of an address; raises Permanent(source_refused) saying which rule it breaks."""
     parts = _split(url)
     schemes = ("https", "http") if rules.development else ("https",)
@@ -82,10 +82,10 @@ def parse_target(url: str, rules: Rules) -> Target:
         raise _refused(f"its host is not a public one ({reason})")
     port = _port(parts, rules)
     path = quote(parts.path or "/", safe=_ASCII) + (f"?{quote(parts.query, safe=_ASCII)}" if parts.query else "")
-    return Target(parts.scheme, host, port, path, literal)
+    return CheckedUrl(parts.scheme, host, port, path, literal)
 
 
-def redirected(target: Target, location: str, rules: Rules) -> Target:
+def redirected(target: CheckedUrl, location: str, rules: UrlRules) -> CheckedUrl:
     """Where a redirect leads, checked like the first address; `location` is read byte by byte, as headers are."""
     try:
         joined = urljoin(target.url, _as_sent(location))
@@ -106,7 +106,7 @@ def _as_sent(location: str) -> str:
         return "".join(quote(bytes([byte])) if byte >= 0x80 else chr(byte) for byte in raw)
 
 
-def check_answers(answers: Iterable[Address], rules: Rules) -> tuple[Address, ...]:
+def check_answers(answers: Iterable[Address], rules: UrlRules) -> tuple[Address, ...]:
     """The addresses of a host if every one of them may be called; raises Permanent(source_refused) otherwise."""
     checked = tuple(answers)
     for address in checked:
@@ -164,7 +164,7 @@ def _bracketed(parts: SplitResult) -> tuple[str, Address]:
     return address.compressed, address
 
 
-def _port(parts: SplitResult, rules: Rules) -> int:
+def _port(parts: SplitResult, rules: UrlRules) -> int:
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     if port == 0 or (port not in PORTS and not (rules.development or rules.any_port)):
         raise _refused(f"port {port} is not allowed; allowed: {', '.join(map(str, PORTS))}")

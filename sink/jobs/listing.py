@@ -19,7 +19,7 @@ Place = tuple[datetime, UUID]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class JobFilter:
     """Which jobs of a tenant: what is None or empty does not matter.
 
     `model` and `language`: asked for, or what it turned out to be. `name`: a part of its file's name, or of its address.
@@ -63,13 +63,13 @@ _CONDITIONS = {
 }
 
 
-async def list_jobs(connection: Connection, wanted: Wanted, limit: int) -> list[JobRow]:
+async def list_jobs(connection: Connection, wanted: JobFilter, limit: int) -> list[JobRow]:
     """Up to `limit` jobs, the newest first, in a transaction of the tenant."""
     query, values = statement(wanted, limit)
     return [JobRow(**row) for row in await (await connection.execute(query.encode(), values)).fetchall()]
 
 
-def statement(wanted: Wanted, limit: int) -> tuple[str, dict[str, Any]]:
+def statement(wanted: JobFilter, limit: int) -> tuple[str, dict[str, Any]]:
     """The query and its values; each state is a walk of its own, so that none is looked for among the others."""
     conditions = ["tenant = %(tenant)s", *(sql for name, sql in _CONDITIONS.items() if getattr(wanted, name))]
     # what begins like an id is little: it is found first, whatever the planner makes of the limit
@@ -85,7 +85,7 @@ def _walk(conditions: list[str]) -> str:
     return f"(SELECT {_COLUMNS} FROM jobs WHERE {' AND '.join(conditions)} {_ORDER})"  # noqa: S608 - our own words
 
 
-def _values(wanted: Wanted, limit: int) -> dict[str, Any]:
+def _values(wanted: JobFilter, limit: int) -> dict[str, Any]:
     texts = ("tenant", "recording_id", "model", "language", "priority", "name")
     named: dict[str, Any] = storable({name: getattr(wanted, name) for name in texts})
     return named | {

@@ -22,7 +22,7 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class OutboxBacklog:
     """How many rows wait, and for how many seconds the oldest has."""
 
     pending: int
@@ -39,7 +39,7 @@ async def add(connection: Connection, record: Record) -> None:
     await connection.execute(f"NOTIFY {CHANNEL}")
 
 
-async def backlog(connection: Connection) -> Backlog:
+async def backlog(connection: Connection) -> OutboxBacklog:
     """What waits for the relay."""
     cursor = await connection.execute(
         "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds"
@@ -47,7 +47,7 @@ async def backlog(connection: Connection) -> Backlog:
     )
     row = await cursor.fetchone()
     assert row is not None, "an aggregate has one row"  # noqa: S101 - for the type checker
-    return Backlog(**row)
+    return OutboxBacklog(**row)
 
 
 class OutboxSession(LeaderSession):
@@ -86,7 +86,7 @@ class OutboxSession(LeaderSession):
         )
         return cursor.rowcount
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> OutboxBacklog:
         """What waits for this relay."""
         return await backlog(self._connection)
 

@@ -22,7 +22,7 @@ from sink.postgres.job_lock import lock_all
 from sink.postgres.sanitize import storable_text
 
 
-class Action(StrEnum):
+class ReplayAction(StrEnum):
     """What was done with a record."""
 
     REDRIVE = "redrive"
@@ -33,7 +33,7 @@ class Action(StrEnum):
 LAST_RUN = 2**31 - 1  # as the events and the table have it
 
 
-class Refusal(StrEnum):
+class ReplayRejection(StrEnum):
     """Why a record is not sent again."""
 
     DONE = "done before"
@@ -52,7 +52,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ReplayRequest:
     """A record, written at a time, that is to be sent again; with `run`, that of its event, as the next run of its job."""
 
     place: Origin
@@ -63,14 +63,14 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ReplayEntry:
     """A line of the audit; `done_at` is None while nobody knows whether it was done."""
 
     topic: str
     partition: int
     record_offset: int
     number: int
-    action: Action
+    action: ReplayAction
     replay_id: UUID
     tenant: str
     job_id: UUID | None
@@ -85,7 +85,7 @@ class Entry:
         return Origin(self.topic, self.partition, self.record_offset)
 
 
-_COLUMNS = ", ".join(f"r.{name}" for name in Entry.__dataclass_fields__)
+_COLUMNS = ", ".join(f"r.{name}" for name in ReplayEntry.__dataclass_fields__)
 # What was written down well before a record was written is about another one: its topic was made anew since.
 _LATEST = f"""
 SELECT DISTINCT ON (r.topic, r.partition, r.record_offset) {_COLUMNS}
@@ -113,13 +113,13 @@ WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class ReplayCommand:
     """A command of an operator: which action under which id, by whom.
 
     `again`: also dead letters about which something was done before, and jobs of a replay that have not ended.
     """
 
-    action: Action
+    action: ReplayAction
     replay_id: UUID
     by: str
     again: bool = False
@@ -127,17 +127,17 @@ class Command:
 
 async def latest(
     connection: Connection, written: Mapping[Origin, datetime], replay_id: UUID | None = None
-) -> dict[Origin, Entry]:
+) -> dict[Origin, ReplayEntry]:
     """The last line about each record that has one, by its place and time; one of `replay_id` comes before all others."""
     rows = [{**asdict(place), "at": at.isoformat()} for place, at in written.items()]
-    async with connection.cursor(row_factory=class_row(Entry)) as cursor:
+    async with connection.cursor(row_factory=class_row(ReplayEntry)) as cursor:
         await cursor.execute(_LATEST, [Json(rows), replay_id])
         return {entry.place: entry for entry in await cursor.fetchall()}
 
 
 async def intend(
-    connection: Connection, command: Command, wishes: Sequence[Wish]
-) -> tuple[dict[Origin, Entry], dict[Origin, Refusal]]:
+    connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
+) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
     """Write down what is going to be done; the line by record, and why each other record is refused.
 
     A line that somebody left without its end is handed out again as it stands, unless its command still works.
@@ -157,7 +157,7 @@ async def intend(
             continue
         run = _next_run(runs, wish)
         if run is not None and run > LAST_RUN:
-            refused[wish.place] = Refusal.NO_RUN
+            refused[wish.place] = ReplayRejection.NO_RUN
             continue
         rows.append(_row(command, wish, run))
     async with connection.cursor() as cursor:
@@ -167,18 +167,20 @@ async def intend(
     return entries, refused
 
 
-async def refusals(connection: Connection, command: Command, wishes: Sequence[Wish]) -> dict[Origin, Refusal]:
+async def refusals(
+    connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
+) -> dict[Origin, ReplayRejection]:
     """Which records `intend` would refuse at this moment, for whoever only looks."""
     before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
     return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
 
 
-async def done(connection: Connection, entries: Sequence[Entry]) -> None:
+async def done(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
     """The broker has confirmed the records."""
     await _each(connection, entries, "UPDATE replayed_records r SET done_at = now() FROM {said} WHERE {same}")
 
 
-async def forsake(connection: Connection, entries: Sequence[Entry]) -> None:
+async def forsake(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
     """The broker will never take the records, so nothing was done."""
     await _each(connection, entries, "DELETE FROM replayed_records r USING {said} WHERE {same}")
 
@@ -192,8 +194,11 @@ async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
 
 
 async def _judged(
-    connection: Connection, command: Command, wishes: Sequence[Wish], before: Mapping[Origin, Entry]
-) -> list[tuple[Wish, Refusal]]:
+    connection: Connection,
+    command: ReplayCommand,
+    wishes: Sequence[ReplayRequest],
+    before: Mapping[Origin, ReplayEntry],
+) -> list[tuple[ReplayRequest, ReplayRejection]]:
     job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
     known = await standings(connection, job_ids)
     unfinished = await _unfinished(connection, command, job_ids)
@@ -204,46 +209,46 @@ async def _judged(
         last = before.get(wish.place)
         refusal = _of_job(command, wish, standing) or _of_record(command, last, working)
         if refusal is None and wish.job_id in unfinished and not _is_open(last, command):
-            refusal = Refusal.UNFINISHED
+            refusal = ReplayRejection.UNFINISHED
         if refusal is not None:
             found.append((wish, refusal))
     return found
 
 
-def _of_job(command: Command, wish: Wish, standing: Mapping[str, Any] | None) -> Refusal | None:
-    if command.action is Action.DISCARD or standing is None:
+def _of_job(command: ReplayCommand, wish: ReplayRequest, standing: Mapping[str, Any] | None) -> ReplayRejection | None:
+    if command.action is ReplayAction.DISCARD or standing is None:
         return None
     if standing["erased"]:
-        return Refusal.ERASED
+        return ReplayRejection.ERASED
     own = standing["tenant"] in (None, storable_text(wish.tenant))
-    return None if own else Refusal.FOREIGN
+    return None if own else ReplayRejection.FOREIGN
 
 
-def _of_record(command: Command, last: Entry | None, working: Set[UUID]) -> Refusal | None:
+def _of_record(command: ReplayCommand, last: ReplayEntry | None, working: Set[UUID]) -> ReplayRejection | None:
     if last is None or last.replay_id == command.replay_id:
-        return Refusal.DONE if last is not None and last.done_at is not None else None
-    if command.action is Action.REPLAY:  # each replay is a run of its own
+        return ReplayRejection.DONE if last is not None and last.done_at is not None else None
+    if command.action is ReplayAction.REPLAY:  # each replay is a run of its own
         return None
     if last.done_at is None:
-        return Refusal.BUSY if last.replay_id in working else None
-    return None if command.again else Refusal.DONE
+        return ReplayRejection.BUSY if last.replay_id in working else None
+    return None if command.again else ReplayRejection.DONE
 
 
-def _is_open(last: Entry | None, command: Command) -> bool:
+def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
     """Whether an intent waits for its end, which the command is to bring about."""
     if last is None or last.done_at is not None:
         return False
-    return command.action is Action.REDRIVE or last.replay_id == command.replay_id
+    return command.action is ReplayAction.REDRIVE or last.replay_id == command.replay_id
 
 
-async def _unfinished(connection: Connection, command: Command, job_ids: Sequence[UUID]) -> set[UUID]:
+async def _unfinished(connection: Connection, command: ReplayCommand, job_ids: Sequence[UUID]) -> set[UUID]:
     """Jobs that a replay would do twice at the same time."""
-    if command.action is not Action.REPLAY or command.again:
+    if command.action is not ReplayAction.REPLAY or command.again:
         return set()
     return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
 
 
-async def _working(connection: Connection, command: Command, last: Iterable[Entry]) -> set[UUID]:
+async def _working(connection: Connection, command: ReplayCommand, last: Iterable[ReplayEntry]) -> set[UUID]:
     """Other commands that have not ended and whose process lives, see `at_work`."""
     open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
     free = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free"
@@ -260,7 +265,7 @@ async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[U
     return {row["job_id"]: row["run"] or 0 for row in rows}
 
 
-def _next_run(runs: dict[UUID, int], wish: Wish) -> int | None:
+def _next_run(runs: dict[UUID, int], wish: ReplayRequest) -> int | None:
     """The run that begins with a record, noted in `runs`; None when none does."""
     if wish.run is None or wish.job_id is None:
         return None
@@ -268,7 +273,7 @@ def _next_run(runs: dict[UUID, int], wish: Wish) -> int | None:
     return runs[wish.job_id]
 
 
-def _row(command: Command, wish: Wish, run: int | None) -> dict[str, object]:
+def _row(command: ReplayCommand, wish: ReplayRequest, run: int | None) -> dict[str, object]:
     return {
         "topic": wish.place.topic,
         "partition": wish.place.partition,
@@ -279,11 +284,11 @@ def _row(command: Command, wish: Wish, run: int | None) -> dict[str, object]:
         "job_id": wish.job_id,
         "run": run,
         "by": command.by,
-        "done": command.action is Action.DISCARD,
+        "done": command.action is ReplayAction.DISCARD,
     }
 
 
-async def _each(connection: Connection, entries: Sequence[Entry], query: str) -> None:
+async def _each(connection: Connection, entries: Sequence[ReplayEntry], query: str) -> None:
     said = 'json_to_recordset(%s) AS said (topic text, partition integer, "offset" bigint, number integer)'
     same = (
         '(r.topic, r.partition, r.record_offset, r.number) = (said.topic, said.partition, said."offset", said.number)'

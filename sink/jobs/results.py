@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredTranscript:
     """A completed job's transcript and where its JSON lies."""
 
     transcript: Transcript
@@ -49,14 +49,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class JobCompletion:
     """How a job ends; `kept` is its transcript, which must be stored before the row says so.
 
     With `unapplied` the job fails with that error, whatever the result says.
     """
 
     result: JobResult
-    kept: Kept | None = None
+    kept: StoredTranscript | None = None
     unapplied: JobError | None = None
 
     @property
@@ -138,13 +138,13 @@ async def apply_progress(connection: Connection, progress: JobProgress) -> Effec
 
 
 async def apply_result(
-    connection: Connection, result: JobResult, kept: Kept | None, unapplied: JobError | None = None
+    connection: Connection, result: JobResult, kept: StoredTranscript | None, unapplied: JobError | None = None
 ) -> Effect:
     """End a job, see End."""
-    return (await apply_results(connection, [End(result, kept, unapplied)]))[0]
+    return (await apply_results(connection, [JobCompletion(result, kept, unapplied)]))[0]
 
 
-async def apply_results(connection: Connection, ends: Sequence[End]) -> list[Effect]:
+async def apply_results(connection: Connection, ends: Sequence[JobCompletion]) -> list[Effect]:
     """End the jobs."""
     await lock_all(connection, [end.result.job_id for end in ends])
     begun = await begin_runs(connection, [end.result.request for end in ends])
@@ -186,7 +186,7 @@ async def result_refusals(connection: Connection, results: Sequence[JobResult]) 
     return [refusal(known[result.job_id], result.request, result.event_id) for result in results]
 
 
-async def _end(connection: Connection, ends: Sequence[End], others: Collection[UUID]) -> set[UUID]:
+async def _end(connection: Connection, ends: Sequence[JobCompletion], others: Collection[UUID]) -> set[UUID]:
     """Write all that an end changes; the ids of the jobs that had not ended before.
 
     The rows of `others` take the request of the result too.
@@ -210,7 +210,7 @@ def as_failed(result: JobResult, error: JobError) -> JobResult:
     return replace(result, outcome=Outcome.FAILED, error=error, transcript=None, claim_check=None, speakers=())
 
 
-async def _remember(connection: Connection, ends: Sequence[End]) -> None:
+async def _remember(connection: Connection, ends: Sequence[JobCompletion]) -> None:
     results = [end.result for end in ends]
     errors = [Jsonb(storable(asdict(end.unapplied))) if end.unapplied else None for end in ends]
     asked = [asked_for(result.request) for result in results]
@@ -218,7 +218,7 @@ async def _remember(connection: Connection, ends: Sequence[End]) -> None:
     await connection.execute(_REMEMBER, values)
 
 
-def _end_values(result: JobResult, kept: Kept | None) -> dict[str, Any]:
+def _end_values(result: JobResult, kept: StoredTranscript | None) -> dict[str, Any]:
     transcript = kept.transcript if kept else None
     plain = storable(to_json(replace(result, transcript=None)))
     audio = plain["audio"]

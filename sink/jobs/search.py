@@ -25,7 +25,7 @@ _JOBS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchCursor:
     """Where a hit stands in the order of hits: the newest job first, and each job in its own order."""
 
     requested_at: datetime
@@ -60,11 +60,11 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResults:
     """Hits, and the place behind which there are more; `too_common` are words that English transcripts are not found by."""
 
     hits: tuple[Hit, ...]
-    more_after: Place | None
+    more_after: SearchCursor | None
     too_common: tuple[str, ...] = ()
 
 
@@ -116,10 +116,10 @@ async def search(
     text: str,
     *,
     language: str | None,
-    after: Place | None,
+    after: SearchCursor | None,
     limit: int,
     seconds: float = SECONDS,
-) -> Found:
+) -> SearchResults:
     """Up to `limit` hits behind a place, in a transaction of the tenant; `text` in the syntax of websearch_to_tsquery.
 
     Raises Rejected(invalid_request) for a text without a word to search for, and Rejected(search_too_broad) when the
@@ -142,7 +142,9 @@ async def search(
         rows = await (await connection.execute(_SEARCH, values)).fetchall()
     last = rows[limit - 1] if len(rows) > limit else None
     # one that was deleted while it was searched has no text any more
-    return Found(tuple(_hit(row) for row in rows[:limit] if row["words"]), _place(last) if last else None, common)
+    return SearchResults(
+        tuple(_hit(row) for row in rows[:limit] if row["words"]), _place(last) if last else None, common
+    )
 
 
 def _for_nothing(common: Sequence[str]) -> str:
@@ -186,8 +188,8 @@ def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     return tuple(Piece("".join(piece.text for piece in group), match) for match, group in groups)
 
 
-def _place(row: DictRow) -> Place:
-    return Place(row["requested_at"], row["job_id"], row["position"])
+def _place(row: DictRow) -> SearchCursor:
+    return SearchCursor(row["requested_at"], row["job_id"], row["position"])
 
 
 def _hit(row: DictRow) -> Hit:

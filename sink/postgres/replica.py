@@ -28,11 +28,11 @@ _POSITION = "SELECT pg_current_wal_insert_lsn()::text AS position"
 _HAS = "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= %s::pg_lsn AS has"
 
 
-class Behind(Outage):
+class ReplicaLagging(Outage):
     """The replica has not yet replayed what it must."""
 
 
-class Horizon:
+class LsnTracker:
     """Positions of the primary's log with the times when they were seen; tells which one a replica must have. Pure."""
 
     def __init__(self, max_age: float = MAX_AGE_SECONDS) -> None:
@@ -53,7 +53,7 @@ class Horizon:
         return young[0] if young else self._seen[-1][1] if self._seen else None
 
 
-class Reading:
+class ReplicaRouter:
     """Reads for tenants what does not change any more: from the replica, else from the primary."""
 
     def __init__(
@@ -62,12 +62,12 @@ class Reading:
         self._primary = primary
         self._replica = replica
         self._now = now
-        self._horizon = Horizon()
+        self._horizon = LsnTracker()
         self._rests_until = 0.0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, primary: Database, dsn: SecretStr | None, size: int) -> AsyncIterator["Reading"]:
+    async def open(cls, primary: Database, dsn: SecretStr | None, size: int) -> AsyncIterator["ReplicaRouter"]:
         """With up to `size` connections to the replica of `dsn`, which need not answer yet; None: the primary alone."""
         if dsn is None:
             yield cls(primary)
@@ -88,7 +88,7 @@ class Reading:
         if self._replica is not None and self._now() >= self._rests_until:
             try:
                 found = await self._from_replica(self._replica, tenant, work)
-            except Behind as error:
+            except ReplicaLagging as error:
                 log.info("read from the primary: %s", error)
             except Outage as error:
                 self._rests_until = self._now() + REST_SECONDS
@@ -107,7 +107,7 @@ class Reading:
         async with replica.as_tenant(tenant) as connection:
             row = await (await connection.execute(_HAS, [self._horizon.required(self._now())])).fetchone()
             if row is None or not row["has"]:
-                raise Behind("the replica is behind")
+                raise ReplicaLagging("the replica is behind")
             return await work(connection)
 
     async def _look(self) -> None:

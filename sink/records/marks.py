@@ -20,7 +20,7 @@ SYNC_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RecordMark:
     """Of a suspect, how many processes died of it; of a record that is `settled`, that its dead letter was written."""
 
     deaths: int
@@ -29,19 +29,19 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedRecord:
     """What whoever takes a partition finds: its marks, and below which offset all records are suspects."""
 
     suspected_below: int = 0
-    marks: Mapping[int, Mark] = field(default_factory=dict)
+    marks: Mapping[int, RecordMark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledRecord:
     """A record whose dead letter is written; those of its partition `below` that offset are committed."""
 
     place: Origin
-    mark: Mark
+    mark: RecordMark
     below: int | None = None
     unproven: bool = False
 
@@ -109,11 +109,11 @@ class RecordMarks:
         self._group = group
         self._owner = owner
 
-    async def claim(self, place: Origin) -> Claimed:
+    async def claim(self, place: Origin) -> ClaimedRecord:
         """Take the partition of a record, the first that is not committed, and tell what is known of it."""
         values = self._values(place)
 
-        async def work(connection: Connection) -> Claimed:
+        async def work(connection: Connection) -> ClaimedRecord:
             before = await (await connection.execute(_OWNER, values)).fetchone()
             died = before is not None and before["owner"] not in ("", self._owner)
             deaths, base = (before["deaths"], before["base"]) if before else (0, place.offset)
@@ -122,8 +122,8 @@ class RecordMarks:
             await connection.execute(_COUNT, {**values, "died": int(died)})
             await connection.execute(_FORGET, values)
             found = await (await connection.execute(_MARKS, values)).fetchall()
-            marks = {r["record_offset"]: Mark(r["deaths"], r["digest"], r["settled"]) for r in found}
-            return Claimed(base + window(deaths), marks)
+            marks = {r["record_offset"]: RecordMark(r["deaths"], r["digest"], r["settled"]) for r in found}
+            return ClaimedRecord(base + window(deaths), marks)
 
         return await self._database.run(work)
 
@@ -141,19 +141,21 @@ class RecordMarks:
 
         await self._database.run(work)
 
-    async def begin(self, place: Origin, mark: Mark) -> None:
+    async def begin(self, place: Origin, mark: RecordMark) -> None:
         """A suspect is about to be run alone."""
         await self._mark(place, "alone", mark, owner=self._owner)
 
-    async def rest(self, place: Origin, mark: Mark) -> None:
+    async def rest(self, place: Origin, mark: RecordMark) -> None:
         """It was not run to its end, and nobody died of it; or somebody did, and `mark` counts that."""
         await self._mark(place, "suspect", mark)
 
-    async def settle(self, place: Origin, mark: Mark, *, unproven: bool = False, below: int | None = None) -> None:
+    async def settle(
+        self, place: Origin, mark: RecordMark, *, unproven: bool = False, below: int | None = None
+    ) -> None:
         """Its dead letter is written, with what follows from it; those `below` that offset are committed."""
-        await self.settle_all([Settled(place, mark, below, unproven)])
+        await self.settle_all([SettledRecord(place, mark, below, unproven)])
 
-    async def settle_all(self, ends: Sequence[Settled]) -> None:
+    async def settle_all(self, ends: Sequence[SettledRecord]) -> None:
         """The dead letters of these are written, no two of which are one record: one transaction, however many."""
         told = {
             "group_id": self._group,
@@ -197,7 +199,7 @@ class RecordMarks:
         """It was passed over."""
         await self._database.run(lambda connection: connection.execute(_SKIPPED, self._values(place)))
 
-    def last_words(self, blamed: Sequence[tuple[Origin, Mark]]) -> None:
+    def last_words(self, blamed: Sequence[tuple[Origin, RecordMark]]) -> None:
         """From a thread of a process that is about to end itself: what it dies of, and that all else is in good order.
 
         Raises psycopg's errors, and takes no longer than some seconds.
@@ -210,11 +212,11 @@ class RecordMarks:
             for place, mark in blamed:
                 connection.execute(_MARK.encode(), self._row(place, "suspect", mark))
 
-    async def _mark(self, place: Origin, state: str, mark: Mark, *, owner: str = "") -> None:
+    async def _mark(self, place: Origin, state: str, mark: RecordMark, *, owner: str = "") -> None:
         values = self._row(place, state, mark) | {"owner": owner}
         await self._database.run(lambda connection: connection.execute(_MARK, values))
 
-    def _row(self, place: Origin, state: str, mark: Mark) -> dict[str, Any]:
+    def _row(self, place: Origin, state: str, mark: RecordMark) -> dict[str, Any]:
         told = {"state": state, "deaths": mark.deaths, "digest": mark.digest}
         return {**self._values(place), **told, "owner": "", "unproven": False}
 
@@ -222,7 +224,7 @@ class RecordMarks:
         return {"group_id": self._group, "owner": self._owner, **asdict(place)}
 
 
-def _committed(ends: Sequence[Settled]) -> list[Origin]:
+def _committed(ends: Sequence[SettledRecord]) -> list[Origin]:
     """The first offset of each partition that is not committed, where that is known."""
     found: dict[tuple[str, int], int] = {}
     for end in ends:

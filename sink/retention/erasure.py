@@ -66,7 +66,7 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class TombstoneCheck:
     """A tombstone whose objects are to be looked for; `upload` only when no other job's recording is the same one."""
 
     job_id: UUID
@@ -170,9 +170,9 @@ async def met_again(connection: Connection, job_id: UUID, now: datetime) -> None
     await connection.execute(f"NOTIFY {CHANNEL}")
 
 
-async def looks(connection: Connection, now: datetime, limit: int) -> list[Look]:
+async def looks(connection: Connection, now: datetime, limit: int) -> list[TombstoneCheck]:
     """Tombstones whose time to look has come, those first that somebody asked for."""
-    async with connection.cursor(row_factory=class_row(Look)) as cursor:
+    async with connection.cursor(row_factory=class_row(TombstoneCheck)) as cursor:
         await cursor.execute(
             "SELECT job_id, tenant, asked, erased_at, until, next_look_at, CASE WHEN NOT EXISTS ("
             "  SELECT FROM jobs j WHERE j.tenant = t.tenant AND scribe_upload(j.request) = t.upload AND j.audio_gone < j.run"
@@ -183,7 +183,7 @@ async def looks(connection: Connection, now: datetime, limit: int) -> list[Look]
         return await cursor.fetchall()
 
 
-async def looked(connection: Connection, look: Look, objects: int, now: datetime) -> None:
+async def looked(connection: Connection, look: TombstoneCheck, objects: int, now: datetime) -> None:
     """Nothing that a tombstone names is left; when its time is over it goes too. An event that came meanwhile undoes this."""
     again = next_look(look.erased_at, look.until, now) if look.asked else look.until
     await connection.execute(

@@ -42,7 +42,7 @@ def _due(still: str = "true") -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class ExpiredObjects:
     """A job of which one kind of objects is over; `upload` when its recording is one that no other job needs."""
 
     job_id: UUID
@@ -123,15 +123,17 @@ SELECT job_id, run, CASE WHEN NOT EXISTS (
 FROM jobs j WHERE job_id = ANY(%(ids)s)"""
 
 
-async def objects_over(connection: Connection, kind: str, tenant: str, cutoff: datetime, limit: int) -> list[Over]:
+async def objects_over(
+    connection: Connection, kind: str, tenant: str, cutoff: datetime, limit: int
+) -> list[ExpiredObjects]:
     """Jobs whose objects of a kind (AUDIO, ARTIFACTS) are over and not marked as gone."""
     ids = await _ids(connection, _due(f"{kind}_gone < run"), _values(tenant, cutoff, limit))
     query = _OVER.format(held_other=HELD.format("o"))
     rows = await (await connection.execute(query, {"ids": ids, "cutoff": cutoff})).fetchall()
-    return [Over(**row) for row in rows]
+    return [ExpiredObjects(**row) for row in rows]
 
 
-async def mark_gone(connection: Connection, kind: str, over: Sequence[Over]) -> None:
+async def mark_gone(connection: Connection, kind: str, over: Sequence[ExpiredObjects]) -> None:
     """The objects of that kind are deleted."""
     await connection.execute(
         sql.SQL(

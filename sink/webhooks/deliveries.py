@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from schemas import metrics
 from schemas.errors import Permanent
 from schemas.events import JobError
-from schemas.requests.webhooks import State as State
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
 
@@ -120,8 +120,8 @@ async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
         },
     )
     added = await cursor.fetchone()
-    if added is not None and added["state"] == State.DISABLED:
-        metrics.WEBHOOKS_ENDED.labels(state=State.DISABLED).inc()
+    if added is not None and added["state"] == DeliveryState.DISABLED:
+        metrics.WEBHOOKS_ENDED.labels(state=DeliveryState.DISABLED).inc()
     await announce(connection)
     return added is not None
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas import metrics
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection
-from sink.webhooks.deliveries import MOST_COUNTED, State
+from sink.webhooks.deliveries import MOST_COUNTED
 from sink.webhooks.leases import HEADS
 
 BATCH = 50_000  # deliveries that one statement may end
@@ -66,7 +67,7 @@ FROM waiting WHERE d.delivery_id = waiting.delivery_id"""
 async def end_disabled(connection: Connection, endpoint: UUID | None = None, *, limit: int = BATCH) -> int:
     """End deliveries that wait for disabled endpoints, or for one that was; it may be a million, so not all at once."""
     cursor = await connection.execute(_END_DISABLED, {"endpoint": endpoint, "limit": limit})
-    return _counted(State.DISABLED, cursor.rowcount)
+    return _counted(DeliveryState.DISABLED, cursor.rowcount)
 
 
 # A gated delivery waits for persist, which takes the results of a job's current run and the enhancements of their last run.
@@ -94,7 +95,7 @@ async def end_superseded(connection: Connection) -> int:
 
     Their job was erased or began a later run, or their enhancement has a later one or is of another tenant's job.
     """
-    return _counted(State.DISABLED, (await connection.execute(_END_SUPERSEDED, {})).rowcount)
+    return _counted(DeliveryState.DISABLED, (await connection.execute(_END_SUPERSEDED, {})).rowcount)
 
 
 async def end_spent(connection: Connection, attempts: int) -> int:
@@ -104,7 +105,7 @@ async def end_spent(connection: Connection, attempts: int) -> int:
         " WHERE state = 'pending' AND lease_token IS NOT NULL AND attempt - attempts_before >= %s AND lease_until <= now()",
         [attempts],
     )
-    return _counted(State.EXHAUSTED, cursor.rowcount)
+    return _counted(DeliveryState.EXHAUSTED, cursor.rowcount)
 
 
 async def forget_old_secrets(connection: Connection) -> int:
@@ -112,13 +113,13 @@ async def forget_old_secrets(connection: Connection) -> int:
     return (await connection.execute("DELETE FROM webhook_old_secrets WHERE until <= now()")).rowcount
 
 
-def _counted(state: State, ended: int) -> int:
+def _counted(state: DeliveryState, ended: int) -> int:
     metrics.WEBHOOKS_ENDED.labels(state=state).inc(ended)
     return ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class DeliveryBacklog:
     """How much waits, for whom, and for how long, counted up to a number; what has ended is only counted as it happens."""
 
     pending: int
@@ -144,9 +145,9 @@ SELECT
         FROM heads JOIN webhook_endpoints e USING (endpoint_id) WHERE e.state = 'enabled') AS oldest_due_seconds"""  # noqa: S608 - our own words
 
 
-async def backlog(connection: Connection, gated_seconds: float = 300, most: int = MOST_COUNTED) -> Backlog:
+async def backlog(connection: Connection, gated_seconds: float = 300, most: int = MOST_COUNTED) -> DeliveryBacklog:
     """How the deliveries stand, counted up to `most`; a gated one is late after `gated_seconds`."""
     row = await (await connection.execute(_BACKLOG, {"gated_seconds": gated_seconds, "most": most})).fetchone()
     if row is None:
         raise AssertionError("unreachable: the query always has one row")
-    return Backlog(**row)
+    return DeliveryBacklog(**row)

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection
-from sink.webhooks.deliveries import State, announce
+from sink.webhooks.deliveries import announce
 
 Place = tuple[datetime, UUID]
 """Creation time and id of a delivery, by which all lists are ordered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class WebhookDelivery:
     """A delivery as it stands; `attempts` were begun, `status`, `outcome` and `error` are those of the last one."""
 
     delivery_id: UUID
@@ -24,7 +25,7 @@ class Delivery:
     job_id: UUID | None
     type: str
     sequence: int | None
-    state: State
+    state: DeliveryState
     attempts: int
     outcome: str | None
     status: int | None
@@ -52,19 +53,19 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DeliveryFilter:
     """Which deliveries: all that is None does not matter. `before`: creation time and id of the last one that was seen."""
 
     tenant: str | None = None
     endpoint_id: UUID | None = None
     job_id: UUID | None = None
-    state: State | None = None
+    state: DeliveryState | None = None
     since: datetime | None = None
     before: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SentAgain:
+class RedeliveryPage:
     """How many deliveries are sent again, and behind which place there may be more."""
 
     number: int
@@ -81,7 +82,7 @@ _LAST_ATTEMPT = " LEFT JOIN webhook_attempts a ON a.delivery_id = d.delivery_id 
 _ORDER = " ORDER BY d.created_at DESC, d.delivery_id DESC LIMIT %(limit)s"
 
 
-async def list_deliveries(connection: Connection, wanted: Wanted, limit: int) -> list[Delivery]:
+async def list_deliveries(connection: Connection, wanted: DeliveryFilter, limit: int) -> list[WebhookDelivery]:
     """The newest deliveries first; of each endpoint only as many are read as are listed, however many it has."""
     conditions = ["d.endpoint_id = e.endpoint_id"]
     if wanted.job_id is not None:
@@ -112,7 +113,7 @@ async def list_deliveries(connection: Connection, wanted: Wanted, limit: int) ->
     return [_delivery(row) for row in await (await connection.execute(query, values)).fetchall()]
 
 
-async def find_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> Delivery | None:
+async def find_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> WebhookDelivery | None:
     """A delivery, of that tenant when one is named; another's is as good as none."""
     query = (
         f"{_COLUMNS} JOIN webhook_deliveries d USING (endpoint_id) {_LAST_ATTEMPT}"
@@ -174,7 +175,7 @@ async def redeliver_since(
     limit: int,
     after: Place | None = None,
     only_failed: bool = True,
-) -> SentAgain:
+) -> RedeliveryPage:
     """Send the ended deliveries of an endpoint again that were scheduled `since`, oldest first, `limit` at most.
 
     `after`: go on behind the place that the call before gave. With `only_failed` those that were never delivered.
@@ -187,8 +188,8 @@ async def redeliver_since(
     if row is None:
         raise AssertionError("unreachable: the query always has one row")
     await announce(connection)
-    return SentAgain(row["calls"], row["created_at"] and (row["created_at"], row["delivery_id"]))
+    return RedeliveryPage(row["calls"], row["created_at"] and (row["created_at"], row["delivery_id"]))
 
 
-def _delivery(row: dict[str, Any]) -> Delivery:
-    return Delivery(**{**row, "state": State(row["state"])})
+def _delivery(row: dict[str, Any]) -> WebhookDelivery:
+    return WebhookDelivery(**{**row, "state": DeliveryState(row["state"])})

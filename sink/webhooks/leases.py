@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection
-from sink.webhooks.deliveries import LEASE_SECONDS, State
+from sink.webhooks.deliveries import LEASE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class EndpointQueue:
     """An endpoint with deliveries that are due: up to the asked number `waiting`, others `running` in any process."""
 
     endpoint_id: UUID
@@ -34,7 +35,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class LeaseGrant:
     """How many deliveries to an endpoint may be leased, and the level of its bucket before they are."""
 
     places: int
@@ -42,7 +43,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leased:
+class LeasedDelivery:
     """A delivery that this process alone may attempt until its lease runs out; secrets are encrypted."""
 
     delivery_id: UUID
@@ -66,7 +67,7 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DeliveryOutcome:
     """How an attempt ended: `status` and `answer` of the receiver, or the error; latency in milliseconds."""
 
     outcome: str
@@ -114,14 +115,14 @@ ORDER BY waiting.due_at, e.endpoint_id"""  # noqa: S608 - our own words
 
 async def queues(
     connection: Connection, *, per_endpoint: int, attempts: int, only: Sequence[UUID] | None = None
-) -> list[Queue]:
+) -> list[EndpointQueue]:
     """Endpoints that may be sent to, the one that has waited longest first; `only` those that are named.
 
     Deliveries that were leased `attempts` times since they were scheduled do not count.
     """
     values = {"per_endpoint": per_endpoint, "attempts": attempts, "endpoints": list(only or ())}
     cursor = await connection.execute((_ALL_QUEUES if only is None else _SOME_QUEUES) + _QUEUES, values)
-    return [Queue(**row) for row in await cursor.fetchall()]
+    return [EndpointQueue(**row) for row in await cursor.fetchall()]
 
 
 async def lock_endpoints(connection: Connection, endpoints: Sequence[UUID]) -> list[UUID]:
@@ -166,8 +167,8 @@ ORDER BY next_attempt_at"""  # noqa: S608 - our own words
 
 
 async def lease(
-    connection: Connection, grants: Mapping[UUID, Grant], *, attempts: int, seconds: float = LEASE_SECONDS
-) -> list[Leased]:
+    connection: Connection, grants: Mapping[UUID, LeaseGrant], *, attempts: int, seconds: float = LEASE_SECONDS
+) -> list[LeasedDelivery]:
     """Due deliveries of locked endpoints, as many of each as it was granted; each counts as an attempt from here on."""
     values = {
         "endpoints": list(grants),
@@ -177,7 +178,7 @@ async def lease(
         "seconds": seconds,
     }
     cursor = await connection.execute(_LEASE, values)
-    return [Leased(**row) for row in await cursor.fetchall()]
+    return [LeasedDelivery(**row) for row in await cursor.fetchall()]
 
 
 async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float = LEASE_SECONDS) -> None:
@@ -189,8 +190,12 @@ async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float 
 
 
 async def finish(
-    connection: Connection, leased: Leased, outcome: Outcome, state: State, next_attempt_at: datetime | None
-) -> State | None:
+    connection: Connection,
+    leased: LeasedDelivery,
+    outcome: DeliveryOutcome,
+    state: DeliveryState,
+    next_attempt_at: datetime | None,
+) -> DeliveryState | None:
     """Write down how an attempt ended and give the state; None, and nothing is changed, when the lease went elsewhere."""
     cursor = await connection.execute(
         "UPDATE webhook_deliveries d SET next_attempt_at = COALESCE(%(next)s, next_attempt_at),"
@@ -203,7 +208,7 @@ async def finish(
         {
             "next": next_attempt_at,
             "state": str(state),
-            "pending": state is State.PENDING,
+            "pending": state is DeliveryState.PENDING,
             "delivery_id": leased.delivery_id,
             "token": leased.lease_token,
         },
@@ -224,4 +229,4 @@ async def finish(
             leased.attempt,
         ],
     )
-    return State(row["state"])
+    return DeliveryState(row["state"])

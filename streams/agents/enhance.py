@@ -10,7 +10,7 @@ from sink.postgres.database import Database
 from streams.agents.transcript_store import check_result
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import RawSchema
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 
 CONCURRENCY = 32
 
@@ -34,7 +34,7 @@ class Enhance:
         return "scheduled" if added else "duplicate"
 
 
-def register(app: ScribeApp, recipe: Recipe, enhance: Enhance, *, results: str = RESULTS) -> None:
+def register(app: ScribeApp, recipe: EventLoop, enhance: Enhance, *, results: str = RESULTS) -> None:
     """Add the app's agent."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)

@@ -16,8 +16,8 @@ from schemas.topics import ENHANCEMENTS, JOBS, JOBS_EXPRESS, PROGRESS, RESULTS, 
 from schemas.wire.object_keys import check_tenant
 from sink.enhancements import requests
 from sink.jobs.results import (
-    End,
-    Kept,
+    JobCompletion,
+    StoredTranscript,
     apply_progress,
     apply_requests,
     apply_result,
@@ -33,12 +33,12 @@ from sink.tenants.policies import apply_policy
 from streams.agents.transcript_store import Transcripts, check_result
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import RawSchema
-from streams.runtime.event_loop import DeadLetter, Recipe
-from streams.runtime.group_commit import Collector, Limits
+from streams.runtime.event_loop import DeadLetterReason, EventLoop
+from streams.runtime.group_commit import GroupCommit, GroupLimits
 
 log = logging.getLogger(__name__)
 
-LIMITS = Limits()
+LIMITS = GroupLimits()
 # Records of one topic in work at the same time: full groups running, and the next ones decoded. The others too, whose events
 # need no order among each other: Faust hands records of all topics on in one line, and one slow topic would hold that.
 CONCURRENCY = 4 * LIMITS.items
@@ -48,11 +48,11 @@ WORD_BYTES = 60  # of a word, about, as Avro and as JSON
 class Persist:
     """What each event does; requests and results in groups, one transaction each. Every method names its effect."""
 
-    def __init__(self, database: Database, store: ObjectStore, limits: Limits = LIMITS) -> None:
+    def __init__(self, database: Database, store: ObjectStore, limits: GroupLimits = LIMITS) -> None:
         self._database = database
         self._transcripts = Transcripts(store)
-        self._requests = Collector("requests", self._begin, key=lambda r: r.job_id, limits=limits)
-        self._results = Collector("results", self._end, key=lambda r: r.job_id, size=weight, limits=limits)
+        self._requests = GroupCommit("requests", self._begin, key=lambda r: r.job_id, limits=limits)
+        self._results = GroupCommit("results", self._end, key=lambda r: r.job_id, size=weight, limits=limits)
 
     async def requested(self, event: JobRequested) -> str:
         """A job or its next run begins."""
@@ -88,7 +88,7 @@ class Persist:
             if isinstance(kept, Exception):
                 answers[event.job_id] = kept
             else:
-                ends.append(End(event, cast("Kept | None", kept)))
+                ends.append(JobCompletion(event, cast("StoredTranscript | None", kept)))
         answers |= await self._apply(ends)
         return [answers[event.job_id] for event in events]
 
@@ -98,7 +98,7 @@ class Persist:
         for event in conflicting:
             tell(event, Effect.CONFLICTING)
 
-    async def _apply(self, ends: Sequence[End]) -> dict[UUID, Effect]:
+    async def _apply(self, ends: Sequence[JobCompletion]) -> dict[UUID, Effect]:
         if not ends:
             return {}
         effects = await self._database.run(lambda connection: apply_results(connection, ends))
@@ -116,7 +116,7 @@ class Persist:
             await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
         return effect
 
-    async def unapplied(self, event: JobResult, letter: DeadLetter) -> None:
+    async def unapplied(self, event: JobResult, letter: DeadLetterReason) -> None:
         """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
@@ -168,7 +168,7 @@ def label_of(error: JobError | None) -> ErrorKind:
 
 def register(
     app: ScribeApp,
-    recipe: Recipe,
+    recipe: EventLoop,
     persist: Persist,
     *,
     jobs: tuple[str, ...] = (JOBS, JOBS_EXPRESS),

@@ -15,7 +15,7 @@ from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
 from schemas.wire.object_keys import check_tenant, transcript_key
 from schemas.wire.serde import decode_transcript, to_json, to_json_text, transcript_from_json
-from sink.jobs.results import Kept
+from sink.jobs.results import StoredTranscript
 from sink.postgres.sanitize import storable
 
 THREADS = 16  # half of the object store's connections
@@ -54,7 +54,7 @@ class Transcripts:
         self._store = store
         self._threads = ThreadPoolExecutor(THREADS, "transcripts")
 
-    async def keep(self, result: JobResult) -> Kept | None:
+    async def keep(self, result: JobResult) -> StoredTranscript | None:
         """Write a completed job's transcript as JSON, once a run; None for any other end.
 
         One that is already there stays, and is what the row will tell. Raises Poison when the event or its claim check
@@ -64,18 +64,18 @@ class Transcripts:
             return None
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._keep, result)
 
-    async def drop(self, kept: Kept) -> None:
+    async def drop(self, kept: StoredTranscript) -> None:
         """Delete a transcript whose job was erased meanwhile."""
         key = self._store.key(kept.uri)
         await asyncio.get_running_loop().run_in_executor(self._threads, self._store.delete, key)
 
-    def _keep(self, result: JobResult) -> Kept:
+    def _keep(self, result: JobResult) -> StoredTranscript:
         transcript, body = fit(self._transcript_of(result))
         key = transcript_key(result.tenant, result.job_id, result.run)
         if not self._store.put(key, body, content_type="application/json", if_absent=True):
             transcript = self._kept_before(key)
         failpoint("persist.after_object")
-        return Kept(transcript, self._store.uri(key))
+        return StoredTranscript(transcript, self._store.uri(key))
 
     def _transcript_of(self, result: JobResult) -> Transcript:
         transcript = result.transcript

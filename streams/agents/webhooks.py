@@ -18,7 +18,7 @@ from sink.webhooks.secrets import SecretBox
 from streams.agents.transcript_store import check_result
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import RawSchema
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 from streams.webhooks import enhancement_payload
 from streams.webhooks.job_payload import TYPES, payload_of
 
@@ -99,7 +99,7 @@ def check_webhook(request: JobRequested) -> None:
 
 
 def register(
-    app: ScribeApp, recipe: Recipe, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
+    app: ScribeApp, recipe: EventLoop, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
 ) -> None:
     """Add the app's agents."""
 

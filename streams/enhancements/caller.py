@@ -13,7 +13,7 @@ from uuid import UUID
 from schemas import metrics
 from schemas.errors import Outage, Permanent, Transient
 from schemas.events import EnhancementResult, JobError, Outcome, event_id
-from schemas.ports import Ask, Enhanced, Enhancer, Throttled
+from schemas.ports import EnhancementOutput, EnhancementQuery, Enhancer, Throttled
 from schemas.process import logs
 from schemas.tenants.enhancement_consent import allowed_model, check_allowed, check_model, is_spent, next_day
 from schemas.tenants.quotas import TOKENS_PER_DAY
@@ -27,9 +27,9 @@ from sink.enhancements.requests import CHANNEL
 from sink.jobs import queries
 from sink.postgres.database import Connection, Database
 from sink.tenants.policies import policy_of
-from streams.enhancements.circuit_breaker import Breaker
+from streams.enhancements.circuit_breaker import CircuitBreaker
 from streams.enhancements.retry_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
-from streams.runtime.lease_worker import Pace
+from streams.runtime.lease_worker import LeaseTiming
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ LEASES = 2 * ATTEMPTS  # an attempt without an outcome, as a killed process leav
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnhancingLimits(Pace):
+class EnhancingLimits(LeaseTiming):
     """How much is asked at once, and what it may cost a day in tokens, all tenants together."""
 
     places: int = 4
@@ -48,14 +48,14 @@ class EnhancingLimits(Pace):
 
 
 @dataclass(frozen=True, slots=True)
-class Postponed:
+class Deferred:
     """Nothing was asked, or nothing came of it: try again then; whether the attempt counts."""
 
     until: datetime
     counts: bool
 
 
-Verdict = Enhanced | Permanent | Postponed
+Verdict = EnhancementOutput | Permanent | Deferred
 
 
 class Enhancements:
@@ -71,7 +71,7 @@ class Enhancements:
         self._offered = offered
         self._serde = serde
         self._limits = limits
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Call]:
         """Due calls, fewer or none while the service is away."""
@@ -110,7 +110,7 @@ class Enhancements:
             log.info("enhancement %s: %s", job.enhancement_id, outcome)
 
     def _writing(self, call: Call, verdict: Verdict) -> "Callable[[Connection], Awaitable[bool]]":
-        if isinstance(verdict, Postponed):
+        if isinstance(verdict, Deferred):
             return partial(calls.postpone, call=call, until=verdict.until, counts=verdict.counts)
         result = result_of(call, verdict, datetime.now(UTC))
         record: Record = record_of(self._serde, ENHANCEMENTS, result, "dispatch", result.completed_at)
@@ -119,9 +119,9 @@ class Enhancements:
     async def _tried(self, call: Call) -> Verdict:
         try:
             model = await self._admitted(call)
-            if isinstance(model, Postponed):
+            if isinstance(model, Deferred):
                 return model
-            ask = Ask(
+            ask = EnhancementQuery(
                 enhancement_id=call.enhancement_id,
                 run=call.run,
                 tenant=call.tenant,
@@ -138,7 +138,7 @@ class Enhancements:
             return self._away()
         return await self._asked(call, ask)
 
-    async def _asked(self, call: Call, ask: Ask) -> Verdict:
+    async def _asked(self, call: Call, ask: EnhancementQuery) -> Verdict:
         """What the service made of it; only this tells the breaker anything."""
         now = datetime.now(UTC)
         try:
@@ -156,10 +156,10 @@ class Enhancements:
         self._breaker = self._breaker.succeeded()
         return found
 
-    def _away(self) -> Postponed:
-        return Postponed(_in(AWAY_SECONDS * self._limits.time_scale), counts=False)
+    def _away(self) -> Deferred:
+        return Deferred(_in(AWAY_SECONDS * self._limits.time_scale), counts=False)
 
-    async def _admitted(self, call: Call) -> str | Postponed | None:
+    async def _admitted(self, call: Call) -> str | Deferred | None:
         """The model to ask; a day's limit that is reached puts the call off; raises Permanent when it may not be made."""
         if call.job_state != "completed":
             raise Permanent("no_transcript", f"the job's state is {call.job_state}")
@@ -173,7 +173,7 @@ class Enhancements:
         quota = policy.quotas.get(TOKENS_PER_DAY) if policy else None
         if is_spent(own, quota) or is_spent(everybodys, self._limits.tokens_per_day):
             log.warning("the day's tokens are spent: %d of the tenant, %d in all", own, everybodys)
-            return Postponed(next_day(datetime.now(UTC)), counts=False)
+            return Deferred(next_day(datetime.now(UTC)), counts=False)
         return allowed_model(policy, call.llm_model, self._offered)
 
     async def _transcript(self, call: Call) -> Transcript:
@@ -187,15 +187,15 @@ class Enhancements:
         scale = self._limits.time_scale
         spread = random.random()  # noqa: S311 - spreads load, no secret
         if isinstance(error, Throttled):
-            return Postponed(throttled_until(error.retry_after, now, spread=spread, time_scale=scale), counts=False)
+            return Deferred(throttled_until(error.retry_after, now, spread=spread, time_scale=scale), counts=False)
         at = retried_at(call.attempt, now, spread=spread, time_scale=scale)
         if at is None:
             return Permanent("retries_exhausted", str(error))
         log.warning("tried again at %s: %s", at.isoformat(), error)
-        return Postponed(at, counts=True)
+        return Deferred(at, counts=True)
 
 
-def result_of(call: Call, end: Enhanced | Permanent, now: datetime) -> EnhancementResult:
+def result_of(call: Call, end: EnhancementOutput | Permanent, now: datetime) -> EnhancementResult:
     """The event that tells of an enhancement's end; of very many entities the first ones."""
     result = EnhancementResult(
         event_id=event_id(call.job_id, EnhancementResult.KIND, call.run, str(call.enhancement_id)),
@@ -216,7 +216,7 @@ def result_of(call: Call, end: Enhanced | Permanent, now: datetime) -> Enhanceme
 
 def _named(verdict: Verdict) -> str:
     match verdict:
-        case Postponed():
+        case Deferred():
             return "postponed"
         case Permanent():
             return "failed"

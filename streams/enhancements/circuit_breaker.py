@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """How a service has answered lately; times in seconds of a monotonic clock."""
 
     failures: int = 0
@@ -24,11 +24,11 @@ class Breaker:
             return free
         return min(1, free) if now >= self.open_until and running == 0 else 0
 
-    def succeeded(self) -> "Breaker":
+    def succeeded(self) -> "CircuitBreaker":
         """The service has answered, be it that it refuses a request."""
         return replace(self, failures=0, open_until=0.0)
 
-    def failed(self, now: float) -> "Breaker":
+    def failed(self, now: float) -> "CircuitBreaker":
         """The service is away."""
         failures = self.failures + 1
         if failures < self.threshold:

@@ -16,9 +16,9 @@ from schemas.wire.headers import MAX_HEADER_CHARS, OWN
 from schemas.wire.serde import MAX_ANSWERED_BYTES
 from streams.kafka.record_batches import (
     Batch,
-    Broken,
+    BrokenBatch,
     Headers,
-    Read,
+    ReadBatch,
     Unreadable,
     base_of,
     last_of_damaged,
@@ -74,7 +74,7 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
             frame = self._records.next_frame()
             try:
                 batch = self._opened(frame)
-            except Broken as error:
+            except BrokenBatch as error:
                 last = base_of(frame) if error.last is None else error.last
                 yield self._unreadable(frame, max(self.next_fetch_offset, last), error)
                 continue
@@ -94,14 +94,14 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
             if len(self._damaged) < _REMEMBERED:
                 self._damaged[place] = tries
             return None
-        raise Broken("its checksum is wrong", last_of_damaged(batch))
+        raise BrokenBatch("its checksum is wrong", last_of_damaged(batch))
 
     def _records_of(self, frame: memoryview, batch: Batch) -> Iterator[ConsumerRecord]:
         last = batch.next_offset - 1
         try:
             for record in records_of(batch):
                 if record.offset > last:
-                    raise Broken(f"a record at offset {record.offset} in a batch that ends at {last}")
+                    raise BrokenBatch(f"a record at offset {record.offset} in a batch that ends at {last}")
                 # a compressed batch may begin before what was asked for, and a compacted one has holes
                 if record.offset >= self.next_fetch_offset:
                     self.next_fetch_offset = record.offset + 1
@@ -128,9 +128,9 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
         where = f"offset {last}" if first >= last else f"offsets {first} to {last}"
         value = Unreadable.of(bytes(frame), f"{where} cannot be read: {error or type(error).__name__}")
         log.error("%s: %s", self._tp, value.reason)
-        return self._delivered(Read(last, int(time.time() * 1000), 0, None, value, ()))
+        return self._delivered(ReadBatch(last, int(time.time() * 1000), 0, None, value, ()))
 
-    def _delivered(self, record: Read) -> ConsumerRecord:
+    def _delivered(self, record: ReadBatch) -> ConsumerRecord:
         record = _small_enough(record)
         if isinstance(record.value, Unreadable):
             metrics.UNREADABLE.labels(topic=self._tp.topic).inc()
@@ -171,7 +171,7 @@ def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
     return len(key or b"") + len(value or b"") + named
 
 
-def _small_enough(record: Read) -> Read:
+def _small_enough(record: ReadBatch) -> ReadBatch:
     """The record, or what is kept of one that is far too large to be looked into; of many headers, those of our own."""
     if sum(len(name) + len(content or b"") for name, content in record.headers) > MAX_ANSWERED_BYTES:
         own = {n: c for n, c in record.headers if n in OWN and len(c or b"") <= MAX_HEADER_CHARS}

@@ -21,7 +21,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Progress(Generic[P]):
+class ConsumerProgress(Generic[P]):
     """Since when each partition that is behind has not moved; times in seconds of any clock."""
 
     _seen: dict[P, tuple[int | None, float]] = field(default_factory=dict)

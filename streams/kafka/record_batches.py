@@ -25,7 +25,7 @@ _LOG_OVERHEAD = 12  # of offset and length, which the length does not count
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-class Broken(ValueError):
+class BrokenBatch(ValueError):
     """A batch, or the rest of it, cannot be read; `last` is its last offset where that is known."""
 
     def __init__(self, reason: str, last: int | None = None) -> None:
@@ -48,7 +48,7 @@ class Unreadable(bytes):
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadBatch:
     """A record as aiokafka hands it on; its value is Unreadable where it cannot be read."""
 
     offset: int
@@ -77,7 +77,7 @@ class LegacyBatch(_LegacyRecordBatchPy):  # type: ignore[misc]
             header = self._read_header(position)
             # a negative length would lead back for ever
             if header[1] <= 0 or len(found) >= MOST_RECORDS:
-                raise Broken(f"a message of {header[1]} bytes behind {len(found)} others")
+                raise BrokenBatch(f"a message of {header[1]} bytes behind {len(found)} others")
             found.append((header, position))
             position += self.LOG_OVERHEAD + header[1]
         return found
@@ -95,18 +95,18 @@ def base_of(frame: memoryview) -> int:
 def opened(frame: memoryview) -> Batch:
     """The batch in a frame with its head read; raises Broken when there is none."""
     if len(frame) <= _MAGIC_AT:
-        raise Broken(f"a batch of {len(frame)} bytes")
+        raise BrokenBatch(f"a batch of {len(frame)} bytes")
     magic = frame[_MAGIC_AT]
     if magic > 2:
-        raise Broken(f"unknown record format {magic}")
+        raise BrokenBatch(f"unknown record format {magic}")
     try:
         batch = _DefaultRecordBatchPy(frame) if magic == 2 else LegacyBatch(frame, magic)
     except (struct.error, AssertionError) as error:
-        raise Broken(f"the head of the batch is cut off or wrong: {error}") from error
+        raise BrokenBatch(f"the head of the batch is cut off or wrong: {error}") from error
     if batch.magic == 2 and batch._header_data[1] != len(frame) - _LOG_OVERHEAD:
-        raise Broken(f"a batch that says it has {batch._header_data[1]} bytes")
+        raise BrokenBatch(f"a batch that says it has {batch._header_data[1]} bytes")
     if batch.next_offset <= base_of(frame):
-        raise Broken("the batch ends before it begins")
+        raise BrokenBatch("the batch ends before it begins")
     return batch
 
 
@@ -118,17 +118,17 @@ def last_of_damaged(batch: Batch) -> int | None:
     return int(batch.next_offset) - 1 if agrees else None
 
 
-def records_of(batch: Batch) -> Iterator[Read]:
+def records_of(batch: Batch) -> Iterator[ReadBatch]:
     """The records of a batch in their order; raises Broken, or what decompression raises, where nothing more can be read."""
     if isinstance(batch, LegacyBatch):
-        return (Read(r.offset, r.timestamp, r.timestamp_type, r.key, r.value, (), r.checksum) for r in batch)
+        return (ReadBatch(r.offset, r.timestamp, r.timestamp_type, r.key, r.value, (), r.checksum) for r in batch)
     return _current(batch)
 
 
-def _current(batch: _DefaultRecordBatchPy) -> Iterator[Read]:
+def _current(batch: _DefaultRecordBatchPy) -> Iterator[ReadBatch]:
     count = batch._num_records
     if not 0 <= count <= MOST_RECORDS:
-        raise Broken(f"{count} records in one batch")
+        raise BrokenBatch(f"{count} records in one batch")
     if not count:  # what compaction leaves
         return
     body = decompressed(batch.compression_type, bytes(memoryview(batch._buffer)[_HEAD_BYTES:]))
@@ -137,28 +137,28 @@ def _current(batch: _DefaultRecordBatchPy) -> Iterator[Read]:
         length, position = _varint(body, position, len(body))
         end = position + length
         if length <= 0 or end > len(body):
-            raise Broken(f"a record of {length} bytes where {len(body) - position} are left")
+            raise BrokenBatch(f"a record of {length} bytes where {len(body) - position} are left")
         yield _record(batch, body, position, end)
         position = end
     if rest := len(body) - position:
-        raise Broken(f"{rest} bytes behind the last record")
+        raise BrokenBatch(f"{rest} bytes behind the last record")
 
 
-def _record(batch: _DefaultRecordBatchPy, body: bytes, start: int, end: int) -> Read:
+def _record(batch: _DefaultRecordBatchPy, body: bytes, start: int, end: int) -> ReadBatch:
     delta, position = _varint(body, start + 1, end)  # behind the attributes, of which none is in use
     offset, position = _varint(body, position, end)
     if not 0 <= offset <= batch.last_offset_delta:
-        raise Broken(f"a record at offset {offset} of its batch, which has {batch.last_offset_delta + 1}")
+        raise BrokenBatch(f"a record at offset {offset} of its batch, which has {batch.last_offset_delta + 1}")
     appended = batch.timestamp_type == batch.LOG_APPEND_TIME
     timestamp = batch.max_timestamp if appended else batch.first_timestamp + delta
     key: bytes | None = None
     headers: Headers = ()
     try:
         key, value, headers = _contents(body, position, end)
-    except Broken as error:
+    except BrokenBatch as error:
         # its length holds, so that those behind it can be read
         value = Unreadable.of(body[start:end], f"a record that cannot be read: {error}")
-    return Read(batch.base_offset + offset, timestamp, batch.timestamp_type, key, value, headers)
+    return ReadBatch(batch.base_offset + offset, timestamp, batch.timestamp_type, key, value, headers)
 
 
 def _contents(body: bytes, position: int, end: int) -> tuple[bytes | None, bytes | None, Headers]:
@@ -166,17 +166,17 @@ def _contents(body: bytes, position: int, end: int) -> tuple[bytes | None, bytes
     value, position = _bytes(body, position, end)
     count, position = _varint(body, position, end)
     if not 0 <= count <= MOST_HEADERS:
-        raise Broken(f"{count} headers")
+        raise BrokenBatch(f"{count} headers")
     headers = []
     for _ in range(count):
         name, position = _bytes(body, position, end)
         if name is None:
-            raise Broken("a header without a name")
+            raise BrokenBatch("a header without a name")
         content, position = _bytes(body, position, end)
         # Kafka takes any bytes as a name
         headers.append((name.decode("utf-8", "replace"), content))
     if position != end:
-        raise Broken(f"{end - position} bytes behind its headers")
+        raise BrokenBatch(f"{end - position} bytes behind its headers")
     return key, value, tuple(headers)
 
 
@@ -186,7 +186,7 @@ def _bytes(body: bytes, position: int, end: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, position
     if length > end - position:
-        raise Broken(f"{length} bytes where {end - position} are left")
+        raise BrokenBatch(f"{length} bytes where {end - position} are left")
     return body[position : position + length], position + length
 
 
@@ -199,4 +199,4 @@ def _varint(body: bytes, position: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return (found >> 1) ^ -(found & 1), at + 1
         shift += 7
-    raise Broken("a number that does not end")
+    raise BrokenBatch("a number that does not end")

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class SweepTiming:
     """Times in seconds."""
 
     sweep_seconds: float = 600
@@ -35,14 +35,14 @@ class Retain:
         database: Database,
         sweep: Sweep,
         orphans: Orphans,
-        pace: Pace | None = None,
+        pace: SweepTiming | None = None,
         stalls: StallWatch | None = None,
     ) -> None:
         self._database = database
         self._sweep = sweep
         self._orphans = orphans
         self._stalls = stalls
-        self._pace = pace or Pace()
+        self._pace = pace or SweepTiming()
         self._connected: str | None = "starting"
 
     @property

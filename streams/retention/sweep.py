@@ -17,12 +17,12 @@ from uuid import UUID
 from schemas import metrics
 from schemas.errors import Outage
 from schemas.ports import ObjectStore
-from schemas.tenants.retention import Rules
+from schemas.tenants.retention import RetentionRules
 from schemas.wire.object_keys import audio_prefix, job_prefix, transcript_prefix, upload_key
 from sink.postgres.database import Connection, Database
 from sink.retention import erasure, expiry
-from sink.retention.erasure import Look
-from sink.retention.expiry import ARTIFACTS, AUDIO, FOR_ALL, Batch, Over
+from sink.retention.erasure import TombstoneCheck
+from sink.retention.expiry import ARTIFACTS, AUDIO, FOR_ALL, Batch, ExpiredObjects
 from sink.retention.leader import RetentionSession
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ BATCH = 200
 THREADS = 16  # half of the object store's connections
 
 
-class Task(NamedTuple):
+class SweepTask(NamedTuple):
     """A tenant's data of one class that are older than a time."""
 
     tenant: str
@@ -64,7 +64,7 @@ class Sweep:
         self,
         database: Database,
         store: ObjectStore,
-        rules: Rules,
+        rules: RetentionRules,
         *,
         batch: int = BATCH,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -81,7 +81,7 @@ class Sweep:
     async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
         """Sweep until nothing is over; False when something was away or `stop` was set."""
         self.waiting, begun = None, self._now()
-        tasks: Sequence[Task] = await self._tasks(begun)
+        tasks: Sequence[SweepTask] = await self._tasks(begun)
         while tasks and not stop.is_set():
             tasks = [task for task in tasks if await self._guarded(partial(self._do, session, task))]
             await self.look(stop)
@@ -100,11 +100,11 @@ class Sweep:
         async with self._database.connection() as connection:
             metrics.ERASURES_PENDING.set(await erasure.pending(connection))
 
-    async def _tasks(self, now: datetime) -> Sequence[Task]:
+    async def _tasks(self, now: datetime) -> Sequence[SweepTask]:
         async with self._database.connection() as connection:
             policies = await expiry.tenants(connection)
         return [
-            Task(tenant, name, cutoff)
+            SweepTask(tenant, name, cutoff)
             for tenant, policy in policies.items()
             for name, cutoff in self._rules.cutoffs(now, policy).items()
         ]
@@ -121,12 +121,12 @@ class Sweep:
             self.waiting = f"{type(error).__name__} in a step of the sweep"
         return False
 
-    async def _do(self, session: RetentionSession, task: Task) -> bool:
+    async def _do(self, session: RetentionSession, task: SweepTask) -> bool:
         swept = await self._swept(session, task)
         metrics.RETENTION_ROWS.labels(data=task.name).inc(swept.rows)
         return swept.more
 
-    async def _swept(self, session: RetentionSession, task: Task) -> Swept:
+    async def _swept(self, session: RetentionSession, task: SweepTask) -> Swept:
         if task.name in (AUDIO, ARTIFACTS):
             async with session.respected():
                 return await self._objects(task)
@@ -135,13 +135,13 @@ class Sweep:
         swept = [await self._rows(task, step) for step in _ROWS.get(task.name, ())]
         return Swept(any(s.more for s in swept), sum(s.rows for s in swept))
 
-    async def _rows(self, task: Task, step: Callable[..., Awaitable[Batch]]) -> Swept:
+    async def _rows(self, task: SweepTask, step: Callable[..., Awaitable[Batch]]) -> Swept:
         batch = await self._database.run(
             lambda connection: step(connection, tenant=task.tenant, cutoff=task.cutoff, limit=self._batch)
         )
         return Swept(batch.found == self._batch, batch.rows)
 
-    async def _objects(self, task: Task) -> Swept:
+    async def _objects(self, task: SweepTask) -> Swept:
         async with self._database.connection() as connection:
             over = await expiry.objects_over(connection, task.name, task.tenant, task.cutoff, self._batch)
         erase = self._audio if task.name == AUDIO else self._artifacts
@@ -152,10 +152,10 @@ class Sweep:
             raise error
         return Swept(len(over) == self._batch)
 
-    def _audio(self, tenant: str, job: Over) -> int:
+    def _audio(self, tenant: str, job: ExpiredObjects) -> int:
         return self._store.erase(audio_prefix(tenant, job.job_id)) + self._upload(tenant, job.upload)
 
-    def _artifacts(self, tenant: str, job: Over) -> int:
+    def _artifacts(self, tenant: str, job: ExpiredObjects) -> int:
         spare = (audio_prefix(tenant, job.job_id), transcript_prefix(tenant, job.job_id))
         return self._store.erase(job_prefix(tenant, job.job_id), spare)
 
@@ -181,7 +181,7 @@ class Sweep:
             raise error
         return len(due) == self._batch
 
-    def _looked_at(self, look: Look) -> int:
+    def _looked_at(self, look: TombstoneCheck) -> int:
         if look.tenant is None:  # a tombstone of a version that kept no name
             return 0
         return self._store.erase(job_prefix(look.tenant, look.job_id)) + self._upload(look.tenant, look.upload)

@@ -41,8 +41,8 @@ from schemas.wire.serde import Serde, schema_id_of
 from streams.kafka.dead_letter_copies import copies, strangers
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
-from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, Subject, Verdict, digest_of
-from streams.runtime.memory_budget import Budget
+from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, ResortVerdict, Subject, digest_of
+from streams.runtime.memory_budget import MemoryBudget
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ T = TypeVar("T")
 Handler = Callable[[E], Awaitable[str]]
 """Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
 
-Unapplied = Callable[[E, "DeadLetter"], Awaitable[None]]
+Unapplied = Callable[[E, "DeadLetterReason"], Awaitable[None]]
 """What else is done for an event once its dead letter is written; raises Outage to be called again."""
 
 TRANSIENT_TRIES = 4
@@ -61,7 +61,7 @@ HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class InboundRecord:
     """A record as it came."""
 
     origin: Origin
@@ -87,7 +87,7 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterReason:
     """Why a record is set aside."""
 
     kind: str
@@ -95,17 +95,17 @@ class DeadLetter:
     message: str
 
 
-def after_error(error: Exception, tries: int) -> DeadLetter | None:
+def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
     """What follows the `tries`-th failure (1 at first) of a record: None stands for another try after a wait."""
     if isinstance(error, Outage) or (isinstance(error, Transient) and tries < TRANSIENT_TRIES):
         return None
     if isinstance(error, Permanent):
-        return DeadLetter(error.kind, error.code, error.message)
+        return DeadLetterReason(error.kind, error.code, error.message)
     if isinstance(error, InvalidEvent):
-        return DeadLetter(error.reason.kind, error.reason.code, error.reason.message)
+        return DeadLetterReason(error.reason.kind, error.reason.code, error.reason.message)
     if isinstance(error, Poison):
-        return DeadLetter("poison", "undecodable", str(error))
-    return DeadLetter("internal", "internal", _told(error))
+        return DeadLetterReason("poison", "undecodable", str(error))
+    return DeadLetterReason("internal", "internal", _told(error))
 
 
 def _told(error: Exception) -> str:
@@ -117,7 +117,7 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class Recipe:
+class EventLoop:
     """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
 
     Without a `resort` what ends a process ends each one that meets it.
@@ -133,7 +133,7 @@ class Recipe:
         self._waits: dict[object, str] = {}
         self._begun: dict[object, tuple[float, Subject | None]] = {}
         self._settled_at = time.monotonic()
-        self._in_work = Budget(IN_WORK_BYTES)
+        self._in_work = MemoryBudget(IN_WORK_BYTES)
         self._resort = resort or LastResort(None)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
 
@@ -198,7 +198,7 @@ class Recipe:
             event.ack()
             failpoint("streams.after_ack")
 
-    async def _settle(self, inbound: Inbound, work: "_Work[E]") -> bool:
+    async def _settle(self, inbound: InboundRecord, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
         subject = inbound.subject
         if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
@@ -208,7 +208,7 @@ class Recipe:
         refusal = inbound.refusal
         if refusal is not None and not self._resort.is_named(subject):
             # nothing of it is run, so it may be beside whatever is: there can be very many
-            letter = DeadLetter("poison", "undecodable", refusal)
+            letter = DeadLetterReason("poison", "undecodable", refusal)
             refused = await self._tried(lambda _: self._refused(inbound, subject, letter))
             return refused is not None and self._counted("dead_lettered")
         if await self._tried(lambda _: self._judged(subject)) is None:
@@ -239,7 +239,7 @@ class Recipe:
         await self._resort.judge(subject, self._is_over)
         return True
 
-    async def _refused(self, inbound: Inbound, subject: Subject, letter: DeadLetter) -> bool:
+    async def _refused(self, inbound: InboundRecord, subject: Subject, letter: DeadLetterReason) -> bool:
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
         self._resort.set_aside_soon(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
@@ -285,7 +285,7 @@ class Recipe:
         finally:
             self._waits.pop(step, None)
 
-    async def _attempt(self, inbound: Inbound, work: "_Work[E]", tries: int) -> "_End[E]":
+    async def _attempt(self, inbound: InboundRecord, work: "_Work[E]", tries: int) -> "_End[E]":
         """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
         if (verdict := self._resort.verdict(inbound.subject)) is not None:
             return await self._unrun(inbound, work, verdict)
@@ -312,7 +312,7 @@ class Recipe:
             await self._send(inbound, letter)
             return _End("dead_lettered", event, letter)
 
-    async def _unrun(self, inbound: Inbound, work: "_Work[E]", verdict: Verdict) -> "_End[E]":
+    async def _unrun(self, inbound: InboundRecord, work: "_Work[E]", verdict: ResortVerdict) -> "_End[E]":
         """Set a record aside without its handler; what can be read of it tells what follows."""
         event: E | None = None
         if not verdict.bare:
@@ -322,12 +322,14 @@ class Recipe:
                 event = error.answer if isinstance(error.answer, work.cls) else None
             except Poison:
                 event = None
-        letter = DeadLetter("poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message)
+        letter = DeadLetterReason(
+            "poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message
+        )
         log.error("dead letter: %s: %s", letter.code, letter.message)
         await self._send(inbound, letter)
         return _End(verdict.code, event, letter)
 
-    async def _decoded(self, inbound: Inbound, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
+    async def _decoded(self, inbound: InboundRecord, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
         """The event and its handler, or what is to be told in the place of one with wrong values."""
         try:
             return await self._event(inbound, work.cls), work.handler
@@ -337,7 +339,7 @@ class Recipe:
             log.warning("its job fails: %s", error.reason.message)
             return error.answer, work.answer
 
-    async def _event(self, inbound: Inbound, cls: type[E]) -> E:
+    async def _event(self, inbound: InboundRecord, cls: type[E]) -> E:
         if isinstance(inbound.value, Unreadable):
             raise Poison(inbound.value.reason)
         # in a thread: a registry may be asked for the schema
@@ -349,7 +351,7 @@ class Recipe:
         await self._app.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311
         return not self._is_over()
 
-    async def _send(self, inbound: Inbound, letter: DeadLetter) -> None:
+    async def _send(self, inbound: InboundRecord, letter: DeadLetterReason) -> None:
         """Write the copy, in the largest form that is taken; raises Outage."""
         refused: Exception | None = None
         for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
@@ -373,7 +375,7 @@ class Recipe:
             raise Outage(f"Kafka: {record.topic}: {error.__cause__ or error!r}") from error
 
 
-def _copy_of(inbound: Inbound, dlq: str, group: str, letter: DeadLetter) -> Record:
+def _copy_of(inbound: InboundRecord, dlq: str, group: str, letter: DeadLetterReason) -> Record:
     value = inbound.value
     own = {UNREADABLE: "true"} if isinstance(value, Unreadable) else {}
     headers = dead_letter_headers(
@@ -398,7 +400,7 @@ class _End(Generic[E]):
 
     effect: str
     event: E | None = None
-    letter: DeadLetter | None = None
+    letter: DeadLetterReason | None = None
 
 
 @asynccontextmanager
@@ -410,7 +412,7 @@ async def _in_time() -> AsyncIterator[None]:
         raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
 
 
-async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E]:
+async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> _End[E]:
     """Its dead letter is written, so whatever else goes wrong is logged."""
     try:
         async with _in_time():
@@ -423,13 +425,13 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetter) -> _End[E
     return _End("dead_lettered")
 
 
-def inbound_of(message: Any) -> Inbound:
+def inbound_of(message: Any) -> InboundRecord:
     """What Faust delivered, as plain values."""
     origin = Origin(message.topic, message.partition, message.offset)
-    return Inbound(origin, message.key, message.value, read_headers(message.headers))
+    return InboundRecord(origin, message.key, message.value, read_headers(message.headers))
 
 
-def _place(inbound: Inbound) -> dict[str, object]:
+def _place(inbound: InboundRecord) -> dict[str, object]:
     origin = inbound.origin
     return {
         "topic": origin.topic,

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GroupLimits:
     """How large groups may be, how many run at the same time, and how long anything may take."""
 
     items: int = 32
@@ -46,7 +46,7 @@ class Sized(Protocol):
 S = TypeVar("S", bound=Sized)
 
 
-def next_group(waiting: Sequence[S], limits: Limits) -> tuple[list[S], list[S]]:
+def next_group(waiting: Sequence[S], limits: GroupLimits) -> tuple[list[S], list[S]]:
     """The items of the next group, in their order, and those that stay; the first one always goes."""
     group: list[S] = []
     rest: list[S] = []
@@ -64,7 +64,7 @@ def next_group(waiting: Sequence[S], limits: Limits) -> tuple[list[S], list[S]]:
     return group, rest
 
 
-def is_due(items: int, size: int, running: int, waited: float, limits: Limits) -> bool:
+def is_due(items: int, size: int, running: int, waited: float, limits: GroupLimits) -> bool:
     """Whether the next group starts now: at once when nothing runs, beside others when it is full or has waited."""
     if not items or running >= limits.running:
         return False
@@ -82,7 +82,7 @@ class _Waiting(Generic[T, R]):
     answer: "asyncio.Future[R]"
 
 
-class Collector(Generic[T, R]):
+class GroupCommit(Generic[T, R]):
     """Brings items to `work` in groups; `name` is what metrics call it.
 
     `work` answers each item in its place, with an exception where only that item failed. What it raises stands for the
@@ -96,7 +96,7 @@ class Collector(Generic[T, R]):
         *,
         key: Callable[[T], Hashable],
         size: Callable[[T], int] = lambda _: 0,
-        limits: Limits = Limits(),
+        limits: GroupLimits = GroupLimits(),
     ) -> None:
         self._name = name
         self._work = work

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 LONGEST_ALONE = 10.0  # seconds: what hangs must not hold up everybody until its process is ended
 
 
-class Isolation:
+class SharedExclusiveLock:
     """The turns of one event loop."""
 
     def __init__(self) -> None:

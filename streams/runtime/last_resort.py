@@ -19,9 +19,9 @@ from faust.types import TP
 
 from schemas.errors import Outage, Permanent, Transient
 from schemas.wire.headers import Origin
-from sink.records.marks import Claimed, Mark, RecordMarks, Settled
-from streams.runtime.group_commit import Collector, Limits
-from streams.runtime.isolation import Isolation
+from sink.records.marks import ClaimedRecord, RecordMark, RecordMarks, SettledRecord
+from streams.runtime.group_commit import GroupCommit, GroupLimits
+from streams.runtime.isolation import SharedExclusiveLock
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ BARE_DEATHS = 3  # then without, for that was what the third process died of
 PATIENCE = 10.0  # seconds for another record to end well, which tells that it is not the process
 GOODBYE_SECONDS = 5.0
 # a batch of a few KB is ten thousand records that are no events, and all of them are set aside
-SETTLING = Limits(items=500, running=1)
+SETTLING = GroupLimits(items=500, running=1)
 MOST_SOON = 500  # of those marks, written beside the work; more of them are not written at all
 SKIPS_SECONDS = 5.0  # between looks at what operators pass over
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ResortVerdict:
     """Why a record is set aside unrun; `bare`: without looking into it, and without what follows from it."""
 
     code: str
@@ -68,14 +68,14 @@ class LastResort:
     def __init__(self, marks: RecordMarks | None, *, patience: float = PATIENCE) -> None:
         self._marks = marks
         self._patience = patience
-        self._isolation = Isolation()
+        self._isolation = SharedExclusiveLock()
         self._claiming = asyncio.Lock()
-        self._settling: Collector[Settled, None] = Collector(
+        self._settling: GroupCommit[SettledRecord, None] = GroupCommit(
             "marks", self._settle, key=lambda settled: settled.place, limits=SETTLING
         )
         self._soon: set[asyncio.Task[None]] = set()
         self._below: dict[tuple[str, int], int] = {}
-        self._known: dict[tuple[str, int], dict[int, Mark]] = {}
+        self._known: dict[tuple[str, int], dict[int, RecordMark]] = {}
         self._skips: dict[Origin, str] = {}
         self._condemned: dict[Origin, bool] = {}
         self._proven = False  # since a record was last set aside for deaths
@@ -93,7 +93,7 @@ class LastResort:
             self._skips = await self._marks.skips()
             self._note(subject.partition, claimed)
 
-    def _note(self, partition: tuple[str, int], claimed: Claimed) -> None:
+    def _note(self, partition: tuple[str, int], claimed: ClaimedRecord) -> None:
         if suspects := [offset for offset, mark in claimed.marks.items() if not mark.settled]:
             log.warning("%s/%d: suspects, which run alone: %s", *partition, suspects)
         self._below[partition] = claimed.suspected_below
@@ -103,13 +103,13 @@ class LastResort:
         """Whether its partition was taken."""
         return self._marks is None or subject.partition in self._known
 
-    def mark(self, subject: Subject) -> Mark | None:
+    def mark(self, subject: Subject) -> RecordMark | None:
         """What is known of a record; None when it may run beside others."""
         known = self._known.get(subject.partition, {}).get(subject.place.offset)
         if known is not None and known.digest == subject.digest:
             return known
         suspected = subject.place.offset < self._below.get(subject.partition, 0)
-        return Mark(0, subject.digest) if suspected else None
+        return RecordMark(0, subject.digest) if suspected else None
 
     def is_settled(self, subject: Subject) -> bool:
         """Whether its dead letter was written by a process that could not commit it any more."""
@@ -121,14 +121,14 @@ class LastResort:
         mark = self.mark(subject)
         return (mark is not None and mark.deaths > 0) or subject.place in self._skips
 
-    def verdict(self, subject: Subject) -> Verdict | None:
+    def verdict(self, subject: Subject) -> ResortVerdict | None:
         """Why it is not run, None when it is."""
         mark = self.mark(subject)
         bare = mark is not None and mark.deaths >= BARE_DEATHS
         if (by := self._skips.get(subject.place)) is not None:
-            return Verdict("skipped", f"passed over by {by}", bare)
+            return ResortVerdict("skipped", f"passed over by {by}", bare)
         if subject.place in self._condemned:
-            return Verdict("quarantined", Permanent("quarantined").message, bare)
+            return ResortVerdict("quarantined", Permanent("quarantined").message, bare)
         return None
 
     async def judge(self, subject: Subject, gone: Callable[[], bool]) -> None:
@@ -164,11 +164,11 @@ class LastResort:
                     await self._rest(subject, mark)
                 raise
             except Exception:  # it ends the process
-                blamed = self.mark(subject) or Mark(0, subject.digest)
+                blamed = self.mark(subject) or RecordMark(0, subject.digest)
                 await self._rest(subject, replace(blamed, deaths=blamed.deaths + 1))
                 raise
 
-    async def _rest(self, subject: Subject, mark: Mark) -> None:
+    async def _rest(self, subject: Subject, mark: RecordMark) -> None:
         if self._marks is None:
             return
         with suppress(Outage, TimeoutError):
@@ -192,9 +192,9 @@ class LastResort:
         if self._marks is None:
             return
         proven = self._condemned.get(subject.place)
-        mark = self.mark(subject) or Mark(0, subject.digest)
+        mark = self.mark(subject) or RecordMark(0, subject.digest)
         if proven is None:
-            await self._settling.add(Settled(subject.place, mark, committed))
+            await self._settling.add(SettledRecord(subject.place, mark, committed))
         else:
             await self._marks.settle(subject.place, mark, unproven=not proven, below=committed)
             self._condemned.pop(subject.place, None)
@@ -207,18 +207,18 @@ class LastResort:
         """The same of a record of which nothing is run, waiting for nothing: a second dead letter of it does no harm."""
         if self._marks is None or len(self._soon) >= MOST_SOON:
             return
-        settled = Settled(subject.place, Mark(0, subject.digest), committed)
+        settled = SettledRecord(subject.place, RecordMark(0, subject.digest), committed)
         task = asyncio.get_running_loop().create_task(self._settled(settled))
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
 
-    async def _settled(self, settled: Settled) -> None:
+    async def _settled(self, settled: SettledRecord) -> None:
         try:
             await self._settling.add(settled)
         except Exception as error:  # noqa: BLE001 - it would only have spared a second dead letter
             log.warning("no mark of offset %d: %s", settled.place.offset, error)
 
-    async def _settle(self, ends: Sequence[Settled]) -> Sequence[None]:
+    async def _settle(self, ends: Sequence[SettledRecord]) -> Sequence[None]:
         if self._marks is not None:
             await self._marks.settle_all(ends)
         return [None] * len(ends)
@@ -254,7 +254,7 @@ class LastResort:
             return
         told = []
         if blamed is not None:
-            mark = self.mark(blamed) or Mark(0, blamed.digest)
+            mark = self.mark(blamed) or RecordMark(0, blamed.digest)
             told = [(blamed.place, replace(mark, deaths=mark.deaths + 1))]
         try:
             self._marks.last_words(told)

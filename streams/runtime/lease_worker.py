@@ -19,7 +19,7 @@ from sink.webhooks.deliveries import LEASE_SECONDS
 log = logging.getLogger(__name__)
 
 
-class Job(Protocol):
+class LeaseJob(Protocol):
     """What is leased: a row that this process alone may work on until its lease runs out."""
 
     @property
@@ -27,10 +27,10 @@ class Job(Protocol):
         """Another one at every lease."""
 
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=LeaseJob)
 
 
-class Work(Protocol[J]):
+class LeasedWork(Protocol[J]):
     """One kind of rows: how they are leased and what is done with them."""
 
     channel: str
@@ -50,7 +50,7 @@ class Work(Protocol[J]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class LeaseTiming:
     """How much runs at once, and how often the database is asked; times in seconds."""
 
     places: int = 64
@@ -64,9 +64,9 @@ class Pace:
 class Leaser(Generic[J]):
     """Does one kind of work until it is told to stop."""
 
-    def __init__(self, database: Database, work: Work[J], pace: Pace) -> None:
+    def __init__(self, database: Database, work: LeasedWork[J], pace: LeaseTiming) -> None:
         self._database = database
-        self._work: Work[J] = work
+        self._work: LeasedWork[J] = work
         self._pace = pace
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Budget:
+class MemoryBudget:
     """So many bytes in one event loop."""
 
     def __init__(self, size: int) -> None:

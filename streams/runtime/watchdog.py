@@ -12,9 +12,9 @@ from faust.types import TP
 
 from schemas import metrics
 from sink.process.termination import end_by_force
-from streams.kafka.progress import Place, Progress
+from streams.kafka.progress import ConsumerProgress, Place
 from streams.kafka.transport import ScribeApp, WatermarkConsumer
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ CHECK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WatchdogLimits:
     """How long each sign of life may be missing, in seconds."""
 
     tick: float = 60
@@ -39,7 +39,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class LivenessSample:
     """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage.
 
     `handling`: of the oldest attempt at a record; `settled`: since the last record came to its end.
@@ -66,19 +66,19 @@ class Cause(StrEnum):
     OUTSIDE = "outside"  # no record
 
 
-def stall(vitals: Vitals, limits: Limits) -> str | None:
+def stall(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
     """Why the process is beyond help, None when it is not."""
     found = _stall(vitals, limits)
     return found and found[1]
 
 
-def cause(vitals: Vitals, limits: Limits) -> Cause | None:
+def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
     """Whose making that is, None when the process is not beyond help."""
     found = _stall(vitals, limits)
     return found and found[0]
 
 
-def _stall(vitals: Vitals, limits: Limits) -> tuple[Cause, str] | None:
+def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
         over = vitals.stopping > limits.stopping
         return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
@@ -103,16 +103,16 @@ def _stall(vitals: Vitals, limits: Limits) -> tuple[Cause, str] | None:
 class Watchdog:
     """Watches one app from a thread of its own; the process ends by force when it stalls."""
 
-    def __init__(self, app: ScribeApp, recipe: Recipe, limits: Limits | None = None) -> None:
+    def __init__(self, app: ScribeApp, recipe: EventLoop, limits: WatchdogLimits | None = None) -> None:
         self._app = app
         self._recipe = recipe
-        self._limits = limits or Limits()
+        self._limits = limits or WatchdogLimits()
         self._ticked = time.monotonic()
         self._settled = time.monotonic()
         self._stopping: float | None = None
         # None until the first assignment: Faust makes its consumer for the thread that first asks for it
         self._consumer: WatermarkConsumer | None = None
-        self._fetching, self._committing = Progress[TP](), Progress[TP]()
+        self._fetching, self._committing = ConsumerProgress[TP](), ConsumerProgress[TP]()
         self._fetch_age = self._commit_age = 0.0
 
     def start(self) -> None:
@@ -123,12 +123,12 @@ class Watchdog:
         self._app.add_future(self._recipe.follow())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
-    def vitals(self, now: float) -> Vitals:
+    def vitals(self, now: float) -> LivenessSample:
         """The signs of life at `now`, a monotonic time."""
         if self._app.should_stop and self._stopping is None:
             self._stopping = now
         consumer = self._consumer
-        return Vitals(
+        return LivenessSample(
             tick=now - self._ticked,
             poll=now - consumer.last_poll if consumer else 0.0,
             handling=self._recipe.handling(now),

@@ -24,25 +24,25 @@ from sink.postgres.migrate import migrate
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
 from streams.kafka.transport import ScribeApp
-from streams.runtime.event_loop import Recipe
-from streams.runtime.watchdog import Limits, Watchdog
+from streams.runtime.event_loop import EventLoop
+from streams.runtime.watchdog import Watchdog, WatchdogLimits
 
 log = logging.getLogger(__name__)
 
 START_PAUSE = 1.0  # seconds between tries to reach the database at start
-STOP_SECONDS = Limits().stopping
+STOP_SECONDS = WatchdogLimits().stopping
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerParts:
     """What a process is made of."""
 
     app: ScribeApp
-    recipe: Recipe
-    limits: Limits = field(default_factory=Limits)
+    recipe: EventLoop
+    limits: WatchdogLimits = field(default_factory=WatchdogLimits)
 
 
-Compose = Callable[[Database, Path], Parts]
+Compose = Callable[[Database, Path], WorkerParts]
 """Makes an app, given the database and a folder that is its own."""
 
 
@@ -106,7 +106,9 @@ def migrated(postgres: PostgresSettings) -> None:
             return
 
 
-async def _composed(resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path) -> Parts:
+async def _composed(
+    resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path
+) -> WorkerParts:
     """The app, made while the loop runs: Faust binds it to the loop that it finds."""
     parts = compose(await resources.enter_async_context(opened(postgres)), folder)
     await _answering([(str(url.host), url.port or 9092) for url in parts.app.conf.broker])
@@ -159,7 +161,7 @@ class _Surroundings(mode.Service):
 
     logger = get_logger("faust.surroundings")
 
-    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: Recipe) -> None:
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: EventLoop) -> None:
         super().__init__()
         self._resources = resources
         self._watchdog = watchdog

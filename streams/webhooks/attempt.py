@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import SettingsError
-from sink.http.client import Answer, DeliveryError
+from sink.http.client import DeliveryError, ResponseHead
 from sink.http.exchange import FailureKind
-from sink.webhooks.leases import Leased, Outcome
+from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery
 from sink.webhooks.secrets import SecretBox
 from sink.webhooks.signature import message_id, signed_headers
 from streams.webhooks.job_payload import as_failed, body_of, numbered
@@ -19,7 +19,7 @@ OUR_FAULT = frozenset({UNSIGNED, str(FailureKind.PROXY)})  # outcomes that say n
 class Poster(Protocol):
     """What sends: sink.http.client.AsyncOutboundClient."""
 
-    async def post(self, url: str, body: bytes, headers: dict[str, str], *, deadline_seconds: float) -> Answer:
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, deadline_seconds: float) -> ResponseHead:
         """Post `body` and give the answer; raises DeliveryError when there is none in time."""
 
 
@@ -27,16 +27,16 @@ class Poster(Protocol):
 class Attempted:
     """How an attempt ended, and the Retry-After of a receiver that did not take it, if it sent one."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     retry_after: str | None = None
 
 
-async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
+async def attempt(leased: LeasedDelivery, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
     """Send a delivery once; whatever happens is told in the outcome."""
     try:
         opened = [secrets.open(sealed, leased.endpoint_id) for sealed in (leased.secret, *leased.old_secrets)]
     except SettingsError as error:
-        return Attempted(Outcome(outcome=UNSIGNED, error=str(error)))
+        return Attempted(DeliveryOutcome(outcome=UNSIGNED, error=str(error)))
     payload = leased.payload if leased.error is None else as_failed(leased.payload, leased.error)
     body = body_of(numbered(payload, leased.sequence))
     headers = signed_headers(opened, message_id(leased.delivery_id), int(time.time()), body)
@@ -44,13 +44,13 @@ async def attempt(leased: Leased, client: Poster, secrets: SecretBox, timeout_se
     try:
         answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)
     except DeliveryError as error:
-        return Attempted(Outcome(outcome=str(error.kind), error=str(error)[:1000]))
+        return Attempted(DeliveryOutcome(outcome=str(error.kind), error=str(error)[:1000]))
     return _answered(answer)
 
 
-def _answered(answer: Answer) -> Attempted:
+def _answered(answer: ResponseHead) -> Attempted:
     delivered = 200 <= answer.status < 300
-    outcome = Outcome(
+    outcome = DeliveryOutcome(
         outcome="delivered" if delivered else "answered",
         status=answer.status,
         answer=answer.head,

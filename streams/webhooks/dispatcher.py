@@ -10,15 +10,23 @@ from uuid import UUID
 from schemas import metrics
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.webhooks import leases
-from sink.webhooks.deliveries import CHANNEL, State, release_missed, release_unrunnable, tell_conflicts
-from sink.webhooks.endpoint_health import Backlog, backlog, end_disabled, end_spent, end_superseded, forget_old_secrets
-from sink.webhooks.leases import Leased, lock_endpoints, queues
+from sink.webhooks.deliveries import CHANNEL, release_missed, release_unrunnable, tell_conflicts
+from sink.webhooks.endpoint_health import (
+    DeliveryBacklog,
+    backlog,
+    end_disabled,
+    end_spent,
+    end_superseded,
+    forget_old_secrets,
+)
+from sink.webhooks.leases import LeasedDelivery, lock_endpoints, queues
 from sink.webhooks.secrets import SecretBox
-from streams.runtime.lease_worker import Leaser, Pace
+from streams.runtime.lease_worker import Leaser, LeaseTiming
 from streams.webhooks.attempt import Attempted, Poster, attempt
-from streams.webhooks.fair_share import Held, Shares, shared
+from streams.webhooks.fair_share import ConcurrencyLimits, InFlight, shared
 from streams.webhooks.record_attempt import Recorded, record
 from streams.webhooks.retry_schedule import FAILING_SECONDS, LEASES
 
@@ -26,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits(Pace):
+class DispatcherLimits(LeaseTiming):
     """How many calls run at once, how long one may take, and for how long an endpoint may only fail; times in seconds.
 
     A place is a waiting socket and a few kilobytes, so there are many: what hangs fills some of them until it is known
@@ -43,9 +51,9 @@ class Limits(Pace):
     failing_seconds: float = FAILING_SECONDS
 
     @property
-    def shares(self) -> Shares:
+    def shares(self) -> ConcurrencyLimits:
         """How the places are shared."""
-        return Shares(
+        return ConcurrencyLimits(
             per_endpoint=self.calls_per_endpoint,
             per_tenant=self.calls_per_tenant,
             in_trouble=self.calls_in_trouble,
@@ -56,8 +64,10 @@ class Limits(Pace):
 class Dispatcher:
     """Sends webhooks until it is told to stop."""
 
-    def __init__(self, database: Database, client: Poster, secrets: SecretBox, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
+    def __init__(
+        self, database: Database, client: Poster, secrets: SecretBox, limits: DispatcherLimits | None = None
+    ) -> None:
+        limits = limits or DispatcherLimits()
         self._leaser = Leaser(database, Deliveries(database, client, secrets, limits), limits)
 
     @property
@@ -75,23 +85,23 @@ class Deliveries:
 
     channel = CHANNEL
 
-    def __init__(self, database: Database, client: Poster, secrets: SecretBox, limits: Limits) -> None:
+    def __init__(self, database: Database, client: Poster, secrets: SecretBox, limits: DispatcherLimits) -> None:
         self._database = database
         self._client = client
         self._secrets = secrets
         self._limits = limits
-        self._calls: dict[UUID, Leased] = {}
+        self._calls: dict[UUID, LeasedDelivery] = {}
 
-    async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Leased]:
+    async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[LeasedDelivery]:
         """Due deliveries, shared among the endpoints; each counts as an attempt from here on."""
         shares = self._limits.shares
         self._calls = {token: self._calls[token] for token in own if token in self._calls}
         due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
-        if not (wanted := shared(await due(), free, Held.by(self._calls.values()), shares)):
+        if not (wanted := shared(await due(), free, InFlight.by(self._calls.values()), shares)):
             return []
         # once more when no other dispatcher can come between
         locked = await lock_endpoints(connection, list(wanted))
-        grants = shared(await due(only=locked), free, Held.by(self._calls.values()), shares)
+        grants = shared(await due(only=locked), free, InFlight.by(self._calls.values()), shares)
         leased = await leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
         self._calls |= {call.lease_token: call for call in leased}
         return leased
@@ -115,7 +125,7 @@ class Deliveries:
         await forget_old_secrets(connection)
         _show(await backlog(connection))
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         """Send once, then write down the outcome, waiting for the database as long as it takes."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
             attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
@@ -132,10 +142,10 @@ class Deliveries:
             _tell(job, attempted, recorded)
 
 
-def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
+def _tell(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None:
     outcome = attempted.outcome
     metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.state else "lease_lost").inc()
-    if recorded.state not in (None, State.PENDING):
+    if recorded.state not in (None, DeliveryState.PENDING):
         metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
     log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
     if recorded.disabled is not None:
@@ -143,7 +153,7 @@ def _tell(job: Leased, attempted: Attempted, recorded: Recorded) -> None:
         log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
 
 
-def _show(backlog: Backlog) -> None:
+def _show(backlog: DeliveryBacklog) -> None:
     metrics.WEBHOOKS_PENDING.set(backlog.pending)
     metrics.WEBHOOKS_GATED.set(backlog.gated)
     metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sink.webhooks.leases import Grant, Leased, Queue
+from sink.webhooks.leases import EndpointQueue, LeasedDelivery, LeaseGrant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class ConcurrencyLimits:
     """How many calls may run at once: to one endpoint in all processes, for one tenant and for failing endpoints in this one.
 
     `per_second` is the pace of an endpoint that has none of its own.
@@ -22,14 +22,14 @@ class Shares:
 
 
 @dataclass(slots=True)
-class Held:
+class InFlight:
     """The places that are taken in this process."""
 
     tenants: Counter[str] = field(default_factory=Counter)
     in_trouble: int = 0
 
     @classmethod
-    def by(cls, calls: Iterable[Leased]) -> "Held":
+    def by(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
         """Those of running calls."""
         held = cls()
         for call in calls:
@@ -41,14 +41,14 @@ class Held:
         self.tenants[tenant] += 1
         self.in_trouble += in_trouble
 
-    def admits(self, queue: Queue, shares: Shares) -> bool:
+    def admits(self, queue: EndpointQueue, shares: ConcurrencyLimits) -> bool:
         """Whether one more is within the tenant's share, and that of failing endpoints."""
         if queue.in_trouble and self.in_trouble >= shares.in_trouble:
             return False
         return self.tenants[queue.tenant] < shares.per_tenant
 
 
-def level(queue: Queue, per_second: float) -> float:
+def level(queue: EndpointQueue, per_second: float) -> float:
     """The tokens in an endpoint's bucket: it fills at the endpoint's pace and holds a second's worth, at least one."""
     pace = float(queue.max_per_second or per_second)
     full = max(1.0, pace)
@@ -58,7 +58,9 @@ def level(queue: Queue, per_second: float) -> float:
     return min(full, queue.tokens + pace * passed)
 
 
-def shared(queues: Sequence[Queue], free: int, held: Held, shares: Shares) -> dict[UUID, Grant]:
+def shared(
+    queues: Sequence[EndpointQueue], free: int, held: InFlight, shares: ConcurrencyLimits
+) -> dict[UUID, LeaseGrant]:
     """What each endpoint gets of `free` places, given what is held and is then held more.
 
     One place each in the order of the queues, then a second one each: a backlog is no claim to be served alone.
@@ -67,7 +69,7 @@ def shared(queues: Sequence[Queue], free: int, held: Held, shares: Shares) -> di
     places: Counter[UUID] = Counter()
     hungry = list(queues)
     while hungry and free > 0:
-        served: list[Queue] = []
+        served: list[EndpointQueue] = []
         for queue in hungry:
             most = min(queue.waiting, shares.per_endpoint - queue.running, int(levels[queue.endpoint_id]))
             if free > 0 and places[queue.endpoint_id] < most and held.admits(queue, shares):
@@ -76,4 +78,6 @@ def shared(queues: Sequence[Queue], free: int, held: Held, shares: Shares) -> di
                 free -= 1
                 served.append(queue)
         hungry = served
-    return {endpoint: Grant(places=number, level=levels[endpoint]) for endpoint, number in places.items() if number}
+    return {
+        endpoint: LeaseGrant(places=number, level=levels[endpoint]) for endpoint, number in places.items() if number
+    }

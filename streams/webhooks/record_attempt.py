@@ -4,12 +4,12 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import retry_after_seconds
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable_text
-from sink.webhooks.deliveries import State
 from sink.webhooks.endpoint_health import disable, note_failure, note_success
-from sink.webhooks.leases import Leased, finish
+from sink.webhooks.leases import LeasedDelivery, finish
 from streams.webhooks.attempt import OUR_FAULT, Attempted
 from streams.webhooks.retry_schedule import after_attempt, attempts_of, blocked_until, only_fails
 
@@ -26,7 +26,7 @@ class Reason:
 class Recorded:
     """Where the delivery stands, None when the lease had gone to another process; and whether the endpoint went with it."""
 
-    state: State | None
+    state: DeliveryState | None
     disabled: Reason | None = None
 
 
@@ -34,7 +34,7 @@ GONE = Reason("gone", "the receiver answered 410 Gone")
 
 
 async def record(
-    connection: Connection, leased: Leased, attempted: Attempted, *, time_scale: float, failing_seconds: float
+    connection: Connection, leased: LeasedDelivery, attempted: Attempted, *, time_scale: float, failing_seconds: float
 ) -> Recorded:
     """Write down how an attempt ended; `time_scale` is a factor on all delays and on `failing_seconds`."""
     now = datetime.now(UTC)
@@ -52,13 +52,13 @@ async def record(
     state = await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at)
     if state is None:
         return Recorded(state)
-    if verdict.state is State.DELIVERED:
+    if verdict.state is DeliveryState.DELIVERED:
         await note_success(connection, leased.endpoint_id)
         return Recorded(state)
     if outcome.outcome in OUR_FAULT:
         return Recorded(state)
     since = await note_failure(connection, leased.endpoint_id, now, blocked_until(status, wish, now, time_scale))
-    reason = GONE if verdict.state is State.DISABLED else None
+    reason = GONE if verdict.state is DeliveryState.DISABLED else None
     if reason is None and only_fails(since, now, failing_seconds * time_scale):
         reason = Reason("failing", f"every attempt since {since:%Y-%m-%d %H:%M:%S} UTC has failed")
     if reason is not None and await disable(connection, leased.endpoint_id, reason.text):

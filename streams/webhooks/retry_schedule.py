@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
-from sink.webhooks.deliveries import TEST, State
+from sink.webhooks.deliveries import TEST
 
 HOUR = 3600
 SCHEDULE = (0, 5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
@@ -21,10 +22,10 @@ FAILING_SECONDS = 5 * 24 * HOUR  # an endpoint that only fails for so long is di
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """Where a delivery stands after an attempt; `next_attempt_at` only while it is pending."""
 
-    state: State
+    state: DeliveryState
     next_attempt_at: datetime | None = None
 
 
@@ -37,20 +38,20 @@ def after_attempt(
     spread: float,
     time_scale: float,
     attempts: int = len(SCHEDULE),
-) -> Verdict:
+) -> RetryDecision:
     """What follows when number `attempt` of `attempts` (1 at first) was answered with `status`, None without an answer.
 
     `retry_after` in seconds, `spread` a random number of [0, 1), `time_scale` a factor on every delay.
     """
     if status is not None and 200 <= status < 300:
-        return Verdict(State.DELIVERED)
+        return RetryDecision(DeliveryState.DELIVERED)
     if status == GONE:
-        return Verdict(State.DISABLED)
+        return RetryDecision(DeliveryState.DISABLED)
     if attempt >= attempts:
-        return Verdict(State.EXHAUSTED)
+        return RetryDecision(DeliveryState.EXHAUSTED)
     delay = SCHEDULE[attempt] * (1 + JITTER * (2 * spread - 1))
     wished = min(max(retry_after or 0.0, 0.0), RETRY_AFTER_MAX)
-    return Verdict(State.PENDING, now + timedelta(seconds=max(delay, wished) * time_scale))
+    return RetryDecision(DeliveryState.PENDING, now + timedelta(seconds=max(delay, wished) * time_scale))
 
 
 def attempts_of(kind: str) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.command import main
 from gpu_consumers.core.speech.vad_windows import Window
-from gpu_consumers.engines.inference_cache import Answer, Tape
-from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds, Wishes
+from gpu_consumers.engines.inference_cache import Answer, InferenceCache
+from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds, TranscriptionOptions
 from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
 from gpu_consumers.engines.whisper import WhisperTranscriber
 
@@ -24,16 +24,18 @@ _of: ContextVar[int] = ContextVar("samples of the recording")
 def count(path: str) -> None:
     """From now on everything is written down."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    run, play, diarize = WhisperTranscriber._run, Tape.play, PyannoteDiarizer.diarize
+    run, play, diarize = WhisperTranscriber._run, InferenceCache.play, PyannoteDiarizer.diarize
 
     def note(stage: str, samples: int, seconds: float) -> None:
         os.write(file, f"{stage}\t{samples}\t{seconds:.3f}\n".encode())
 
-    def counted_run(self: WhisperTranscriber, samples: Samples, windows: Sequence[Window], wishes: Wishes) -> list[Any]:
+    def counted_run(
+        self: WhisperTranscriber, samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions
+    ) -> list[Any]:
         note("transcribe", len(samples), sum(window.length for window in windows) / SAMPLE_RATE)
         return run(self, samples, windows, wishes)
 
-    def counted_play(self: Tape, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
+    def counted_play(self: InferenceCache, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
         def counted() -> Answer:
             note("diarize", _of.get(), seconds)
             return ask()
@@ -52,7 +54,7 @@ def count(path: str) -> None:
 
     for kind, name, counted in (
         (WhisperTranscriber, "_run", counted_run),
-        (Tape, "play", counted_play),
+        (InferenceCache, "play", counted_play),
         (PyannoteDiarizer, "diarize", counted_diarize),
     ):
         setattr(kind, name, counted)

@@ -23,7 +23,7 @@ from rich.table import Table
 from deploy.local import ports
 from deploy.local.postgres import Postgres
 from schemas.settings import PostgresSettings
-from sink.jobs.listing import Wanted, list_jobs
+from sink.jobs.listing import JobFilter, list_jobs
 from sink.jobs.queries import JobRow
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
@@ -49,10 +49,10 @@ OLD = {
 
 async def cost_of_pages(dsn: str, jobs: int) -> list[tuple[str, float]]:
     """Median milliseconds of each page, as a tenant's request asks for it."""
-    everything = Wanted(tenant="acme")
+    everything = JobFilter(tenant="acme")
     async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
 
-        async def page(wanted: Wanted, limit: int = PAGE) -> list[JobRow]:
+        async def page(wanted: JobFilter, limit: int = PAGE) -> list[JobRow]:
             async with database.as_tenant("acme") as connection:
                 return await list_jobs(connection, wanted, limit)
 

@@ -15,8 +15,8 @@ from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents import persist
 from streams.runtime.app import create_app
-from streams.runtime.event_loop import Recipe
-from streams.runtime.worker import Parts, run_worker
+from streams.runtime.event_loop import EventLoop
+from streams.runtime.worker import WorkerParts, run_worker
 
 
 def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: str, tenants: str) -> None:
@@ -24,12 +24,12 @@ def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: st
     service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
     objects: ObjectStore = S3ObjectStore(load(ObjectStoreSettings)) if store == "s3" else MemoryObjectStore()
 
-    def compose(database: Database, folder: Path) -> Parts:
+    def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(group, kafka, folder, instance_id="only")
-        recipe = Recipe(app, Serde(), group, dlq)
+        recipe = EventLoop(app, Serde(), group, dlq)
         handlers = persist.Persist(database, objects)
         persist.register(app, recipe, handlers, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
-        return Parts(app, recipe)
+        return WorkerParts(app, recipe)
 
     logs.configure(service, group)
     run_worker(service, postgres, compose)

@@ -22,14 +22,16 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox
 from sink.webhooks.signature import message_id
-from streams.webhooks.dispatcher import Limits
+from streams.webhooks.dispatcher import DispatcherLimits
 from tests.bench.webhooks.load import register, tell
 from tests.bench.webhooks.parts import CALL_SECONDS, Parts, receivers_port
 from tests.bench.webhooks.plan import Plan
 from tests.bench.webhooks.receivers import read_calls
 
 BOUND = 1.5
-TIME_SCALE = CALL_SECONDS / Limits().call_seconds  # a call that hangs and the pause after it are as in production
+TIME_SCALE = (
+    CALL_SECONDS / DispatcherLimits().call_seconds
+)  # a call that hangs and the pause after it are as in production
 WARM_UP_SECONDS = 3.0  # in which calls pile up at the endpoints that hang
 
 

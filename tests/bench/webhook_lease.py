@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
+from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings, PostgresSettings
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
-from sink.webhooks.deliveries import State
-from sink.webhooks.leases import Leased, Outcome, finish
+from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery, finish
 from sink.webhooks.secrets import SecretBox, new_key
-from streams.webhooks.dispatcher import Deliveries, Limits
+from streams.webhooks.dispatcher import Deliveries, DispatcherLimits
 
 # endpoints 1 to %(healthy)s are well, the next ones wait for a later attempt, number 0 hangs
 FILL_ENDPOINTS = """
@@ -48,8 +48,8 @@ class World:
         self.database = database
         outbound = OutboundSettings.model_validate({"webhook_key": new_key()})
         client = AsyncOutboundClient(outbound, "production")
-        self.work = Deliveries(database, client, SecretBox.of(outbound), Limits())
-        self.hanging: list[Leased] = []
+        self.work = Deliveries(database, client, SecretBox.of(outbound), DispatcherLimits())
+        self.hanging: list[LeasedDelivery] = []
 
     async def fill(self, healthy: int, waiting: int, backlog: int) -> None:
         """Endpoints, deliveries that wait for tomorrow, and the backlog, of which as many as may be are in the air."""
@@ -77,7 +77,9 @@ class World:
         assert len(leased) == healthy, f"{len(leased)} of {healthy} were leased"
         async with self.database.transaction() as connection:
             for call in leased:
-                await finish(connection, call, Outcome(outcome="delivered", status=200), State.DELIVERED, None)
+                await finish(
+                    connection, call, DeliveryOutcome(outcome="delivered", status=200), DeliveryState.DELIVERED, None
+                )
         return seconds
 
 

@@ -23,10 +23,10 @@ from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.webhooks.deliveries import delivery_id
 from sink.webhooks.endpoints import change_endpoint, ensure_endpoint, read_secret, rotate_secret
-from sink.webhooks.history import SentAgain, redeliver_since
+from sink.webhooks.history import RedeliveryPage, redeliver_since
 from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import message_id
-from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 from tests.bench.webhook_lease import fresh_database, server
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
@@ -89,7 +89,7 @@ async def replay(database: Database, number: int) -> Replayed:
         began = time.perf_counter()
         async with database.as_tenant("acme", writing=True) as connection:
             sent = await redeliver_since(connection, endpoint, LONG_AGO, limit=number + 1)
-            assert sent == SentAgain(number, None)
+            assert sent == RedeliveryPage(number, None)
         found.statement_seconds = time.perf_counter() - began
         await _sent(database, endpoint, holder, found, number)
         found.seconds = time.perf_counter() - began
@@ -103,7 +103,7 @@ async def replay(database: Database, number: int) -> Replayed:
 async def _sent(database: Database, endpoint: UUID, holder: Holder, found: Replayed, number: int) -> None:
     stop = asyncio.Event()
     client = AsyncOutboundClient(OUTBOUND, "development")
-    sending = asyncio.create_task(Dispatcher(database, client, BOX, Limits(poll_seconds=0.05)).run(stop))
+    sending = asyncio.create_task(Dispatcher(database, client, BOX, DispatcherLimits(poll_seconds=0.05)).run(stop))
 
     async def arrived(least: int) -> None:
         while len(found.seen) + found.failures < least:

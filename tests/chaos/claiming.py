@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
-from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.claim_check import ClaimCheckStore
 from schemas.events import JobResult, TranscriptReady
 from schemas.settings import GpuProcess
 
@@ -37,9 +37,9 @@ class Claiming:
         return replace(emission, event=replace(event, transcript=enclosed.inline, claim_check=enclosed.claim))
 
     @cached_property
-    def _claims(self) -> Claims:
+    def _claims(self) -> ClaimCheckStore:
         from sink.objects.s3 import (
             S3ObjectStore,  # only few jobs need it, and it takes as long as all the rest of a start
         )
 
-        return Claims(S3ObjectStore(self._settings), self._settings.inline_max_bytes)
+        return ClaimCheckStore(S3ObjectStore(self._settings), self._settings.inline_max_bytes)

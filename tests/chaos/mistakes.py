@@ -135,11 +135,11 @@ def _foreign_trusted() -> None:
 
 
 def _marks_stay() -> None:
-    from gpu_consumers.core.delivery.crash_suspects import Starts
+    from gpu_consumers.core.delivery.crash_suspects import CrashSuspects
 
-    marks = Starts.marks
-    put(Starts, "marks", lambda self, finishing=(), *, leaving=False: marks(self, finishing))
-    put(Starts, "abandon", lambda self, offset: None)
+    marks = CrashSuspects.marks
+    put(CrashSuspects, "marks", lambda self, finishing=(), *, leaving=False: marks(self, finishing))
+    put(CrashSuspects, "abandon", lambda self, offset: None)
 
 
 def _id_of_first_run() -> None:
@@ -158,15 +158,15 @@ def _random_ids() -> None:
 def _letter_without_bytes() -> None:
     from dataclasses import replace
 
-    from gpu_consumers.core.delivery.error_policy import SettlePolicy, without_value
+    from gpu_consumers.core.delivery.error_policy import ErrorPolicy, without_value
 
-    dead = SettlePolicy._dead
+    dead = ErrorPolicy._dead
 
     def without(self: Any, *args: Any, **kwargs: Any) -> Any:
         found = dead(self, *args, **kwargs)
         return replace(found, forwards=tuple(map(without_value, found.forwards)))
 
-    put(SettlePolicy, "_dead", without)
+    put(ErrorPolicy, "_dead", without)
 
 
 def _marked_first() -> None:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpu_consumers.audio.cache import AudioCache
-from gpu_consumers.audio.fetch import Fetcher, Limits
+from gpu_consumers.audio.fetch import Fetcher, FetchLimits
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.policies import Policies
-from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines.protocols import Checkpoints, Diarizer, SpeakerBounds, Transcriber, Wishes
-from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.engines.protocols import Checkpoints, Diarizer, SpeakerBounds, Transcriber, TranscriptionOptions
+from gpu_consumers.pipeline.claim_check import ClaimCheckStore
 from gpu_consumers.pipeline.recordings import Recordings
-from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
+from gpu_consumers.pipeline.stages import DiarizeStage, StageParts, TranscribeStage
 from schemas.errors import NotOwner
 from schemas.events import Event, ModelInfo, Stage
 from schemas.models.registry import load_registry
@@ -33,15 +33,15 @@ class ScriptedTranscriber:
 
     words: tuple[Word, ...] = WORDS
     info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted", digest="0", compute_type="none"))
-    asked: list[Wishes] = field(default_factory=list)
+    asked: list[TranscriptionOptions] = field(default_factory=list)
 
     def transcribe(
-        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
-    ) -> Heard:
+        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> ChannelTranscript:
         self.asked.append(wishes)
         progress(0.0)
         progress(len(samples) / SAMPLE_RATE)
-        return Heard(wishes.language or "en", None, self.words if abs(samples).max() > 0.01 else ())
+        return ChannelTranscript(wishes.language or "en", None, self.words if abs(samples).max() > 0.01 else ())
 
 
 @dataclass
@@ -126,10 +126,10 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.serde = Serde()
-        fetcher = Fetcher(NoWeb(), self.store, Limits(10**8, 60.0))
+        fetcher = Fetcher(NoWeb(), self.store, FetchLimits(10**8, 60.0))
         recordings = Recordings(fetcher, AudioCache(self.folder, 10**8), 600.0)
-        self.parts = Parts(
-            self.serde, self.engines, recordings, Claims(self.store, self.inline), self.policies, lambda: AT
+        self.parts = StageParts(
+            self.serde, self.engines, recordings, ClaimCheckStore(self.store, self.inline), self.policies, lambda: AT
         )
         self.transcribe = TranscribeStage(parts=self.parts, registry=load_registry())
         self.diarize = DiarizeStage(parts=self.parts)

@@ -9,7 +9,7 @@ from sink.postgres.database import Database
 from sink.process.termination import Termination
 from sink.webhooks.secrets import SecretBox
 from streams.__main__ import Dispatchers, run_dispatchers
-from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 
 LEASE_SECONDS = 300  # none runs out because the machine is busy; a test says itself when one is over
 
@@ -17,7 +17,7 @@ LEASE_SECONDS = 300  # none runs out because the machine is busy; a test says it
 def main() -> None:
     service, postgres, outbound = load(ServiceSettings), load(PostgresSettings), load(OutboundSettings)
     logs.configure(service, "dispatch")
-    limits = Limits(lease_seconds=LEASE_SECONDS, poll_seconds=0.1, time_scale=outbound.time_scale)
+    limits = DispatcherLimits(lease_seconds=LEASE_SECONDS, poll_seconds=0.1, time_scale=outbound.time_scale)
     client = AsyncOutboundClient(outbound, service.environment)
     secrets = SecretBox.of(outbound)
     termination = Termination(60).install()

@@ -9,12 +9,14 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key
-from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 
 KEY = new_key()
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": KEY})
 BOX = SecretBox.of(OUTBOUND)
-LIMITS = Limits(poll_seconds=0.05, sweep_seconds=0.2, pause_seconds=0.05, time_scale=1e-6, failing_seconds=1e12)
+LIMITS = DispatcherLimits(
+    poll_seconds=0.05, sweep_seconds=0.2, pause_seconds=0.05, time_scale=1e-6, failing_seconds=1e12
+)
 
 
 @contextmanager

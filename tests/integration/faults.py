@@ -12,10 +12,10 @@ from schemas.errors import Fatal, Outage
 from schemas.events import JobRequested
 from streams.agents import persist
 from streams.kafka.transport import ScribeApp
-from streams.runtime.watchdog import Limits
+from streams.runtime.watchdog import WatchdogLimits
 
-LIMITS = Limits(fetching=4, committing=4, handling=4, measure=0.5)
-SLOW = Limits(tick=8, handling=8)  # for machines that stand still now and then
+LIMITS = WatchdogLimits(fetching=4, committing=4, handling=4, measure=0.5)
+SLOW = WatchdogLimits(tick=8, handling=8)  # for machines that stand still now and then
 Fault = Callable[[ScribeApp], Callable[..., Awaitable[None]]]
 
 

@@ -18,7 +18,7 @@ from schemas.events import JobRequested
 from schemas.settings import KafkaSettings
 from schemas.wire.serde import Serde
 from streams.runtime.app import RawSchema, create_app
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def compose(script: Script) -> faust.App:
         stream_wait_empty=script.wait_empty,
         agent_supervisor=mode.CrashingSupervisor if script.crashing else mode.OneForOneSupervisor,
     )
-    recipe = Recipe(app, Serde(), script.group, script.dlq)
+    recipe = EventLoop(app, Serde(), script.group, script.dlq)
     actions = Actions(script, app)
 
     async def handle(event: JobRequested) -> str:

@@ -23,10 +23,10 @@ from gpu_consumers.core.delivery.cancellations import Cancellations
 from gpu_consumers.core.delivery.messages import Emission, Job, Work
 from gpu_consumers.engines.fake import FakeStage
 from gpu_consumers.kafka.progress import ProgressReporter
-from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from gpu_consumers.kafka.transactional_producer import TransactionalProducer
-from gpu_consumers.runtime.shutdown import Drain
-from gpu_consumers.service import Runtime, Service, create_group
+from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.service import GpuService, Runtime, create_group
 from producers.kafka.moved_leaders import committed, watermarks
 from producers.kafka.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
@@ -187,14 +187,14 @@ class Member:
         workers: int = 4,
         drain_seconds: float = 10,
         producer: TransactionalProducer | None = None,
-        control: TopicFollower[JobControl] | None = None,
+        control: BootstrappedTopicReader[JobControl] | None = None,
         cancellations: Cancellations | None = None,
         executions: Path | None = None,
         at_once: bool = False,
     ) -> None:
         """`executions`: the file in which every execution is written down; `at_once`: see CountingStage."""
         cancellations = Cancellations() if cancellations is None else cancellations
-        self.drain = Drain(drain_seconds)
+        self.drain = Shutdown(drain_seconds)
         self.publisher = Publisher(group.settings)
         progress = ProgressReporter(self.publisher.offer, SERDE, worker, topic=group.progress)
         runtime = Runtime(
@@ -212,7 +212,7 @@ class Member:
             SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers
         )
         self.stage.at_once = at_once
-        self.service = Service(self.drain)
+        self.service = GpuService(self.drain)
         self.status: int | None = None
         runner = Logged(self.stage, executions, worker, "fake") if executions else self.stage
         self._group = create_group(runner, runtime, producer)

@@ -13,10 +13,10 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from producers.api.http.client_limits import Patience
+from producers.api.http.client_limits import ClientLimits
 from producers.api.http.server import config_of, listening
 
-PATIENCE = Patience(
+PATIENCE = ClientLimits(
     most=1000,
     idle_seconds=0.3,
     head_seconds=0.5,
@@ -29,7 +29,7 @@ WAIT = 90.0  # as long as a busy machine may take
 
 
 @contextmanager
-def served(app: ASGIApp, patience: Patience = PATIENCE) -> Iterator[int]:
+def served(app: ASGIApp, patience: ClientLimits = PATIENCE) -> Iterator[int]:
     """Serve `app` until the end of the block; the port."""
     servers: list[uvicorn.Server] = []
 

@@ -7,15 +7,15 @@ import sys
 from uuid import uuid4
 
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History
-from producers.replay.dead_letters import Wanted, read
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.dead_letters import DeadLetterFilter, read
 from producers.replay.redrive import prepare
-from producers.replay.replayer import Pace, send_again
+from producers.replay.replayer import RateLimit, send_again
 from schemas.settings import ReplayProcess, load
 from schemas.topics import TRANSCRIBERS
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
-from sink.jobs.replay_log import Action, Command
+from sink.jobs.replay_log import ReplayAction, ReplayCommand
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 
@@ -35,13 +35,13 @@ class Dying:
 async def main(topic: str, jobs: str, moment: str) -> None:
     """Redrive all dead letters of a topic to another one."""
     settings, serde = load(ReplayProcess), Serde()
-    with History.open(settings) as history:
-        letters = list(read(history, serde, Wanted(), {topic: TRANSCRIBERS}))
+    with TopicHistory.open(settings) as history:
+        letters = list(read(history, serde, DeadLetterFilter(), {topic: TRANSCRIBERS}))
     prepared = prepare(serde, S3ObjectStore(settings), letters, ways_back={TRANSCRIBERS: (jobs,)})
-    command = Command(action=Action.REDRIVE, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), by="operator")
     with Publisher(settings) as publisher:
         async with Database.open(settings) as database:
-            await send_again(database, Dying(publisher, moment), command, prepared, Pace(None))
+            await send_again(database, Dying(publisher, moment), command, prepared, RateLimit(None))
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from schemas.transcript import Transcript
 from schemas.wire.serde import Serde
 from sink.http.client import check_url
-from sink.http.url import Target
-from sink.jobs.results import Kept, apply_request, apply_result
+from sink.http.url import CheckedUrl
+from sink.jobs.results import StoredTranscript, apply_request, apply_result
 from sink.postgres.database import Connection, Database
-from sink.postgres.replica import Reading
+from sink.postgres.replica import ReplicaRouter
 from sink.tenants.api_keys import create_key
 from sink.webhooks.secrets import SecretBox
 from tests.samples import AT, ERROR, MODEL, TRANSCRIPT
@@ -93,7 +93,7 @@ class Shim:
 
     def complete(self, request: JobRequested, transcript: Transcript = TRANSCRIPT) -> None:
         """What the persist app does when a result arrives."""
-        self._end(request, _result(request, Outcome.COMPLETED), Kept(transcript, "s3://x/t.json"))
+        self._end(request, _result(request, Outcome.COMPLETED), StoredTranscript(transcript, "s3://x/t.json"))
 
     def fail(self, request: JobRequested) -> None:
         """The same for a failed job."""
@@ -103,7 +103,7 @@ class Shim:
         """The same for a cancelled one."""
         self._end(request, _result(request, Outcome.CANCELLED), None)
 
-    def _end(self, request: JobRequested, result: JobResult, kept: Kept | None) -> None:
+    def _end(self, request: JobRequested, result: JobResult, kept: StoredTranscript | None) -> None:
         async def work(connection: Connection) -> None:
             await apply_request(connection, request)
             await apply_result(connection, result, kept)
@@ -132,7 +132,7 @@ def serving(
     store: ObjectStore,
     *,
     upload_max_bytes: int = 50_000_000,
-    check_address: Callable[[str], Target] | None = None,
+    check_address: Callable[[str], CheckedUrl] | None = None,
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
     **values: Any,
@@ -146,7 +146,7 @@ def serving(
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
             services = Services(
                 database=database,
-                reading=Reading(database),
+                reading=ReplicaRouter(database),
                 store=store,
                 serde=Serde(),
                 registry=REGISTRY,

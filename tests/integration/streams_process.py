@@ -25,9 +25,9 @@ from sink.records.serdes import serde_for
 from sink.webhooks.secrets import SecretBox
 from streams.agents import enhance, persist, webhooks
 from streams.runtime.app import create_app
-from streams.runtime.event_loop import Recipe
+from streams.runtime.event_loop import EventLoop
 from streams.runtime.last_resort import LastResort
-from streams.runtime.worker import Parts, run_worker
+from streams.runtime.worker import WorkerParts, run_worker
 from tests.integration import faults
 
 
@@ -45,10 +45,10 @@ def main(
     """Run one app until SIGTERM."""
     service, kafka, postgres = load(ServiceSettings), load(KafkaSettings), load(PostgresSettings)
 
-    def compose(database: Database, folder: Path) -> Parts:
+    def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(group, kafka, folder, instance_id="only")
         marks = RecordMarks(database, group, secrets.token_hex(8))
-        recipe = Recipe(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
+        recipe = EventLoop(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
         if kind == "persist":
             handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
             topics = {"progress": progress, "results": results, "tenants": tenants, "enhanced": enhanced}
@@ -61,8 +61,8 @@ def main(
             webhooks.register(app, recipe, handlers, results=results, enhanced=enhanced)
         if kind_of_fault := os.environ.get("FAULT"):
             app.on_partitions_assigned.connect(faults.FAULTS[kind_of_fault](app), weak=False)
-            return Parts(app, recipe, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))
-        return Parts(app, recipe)
+            return WorkerParts(app, recipe, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))
+        return WorkerParts(app, recipe)
 
     logs.configure(service, group)
     run_worker(service, postgres, compose)

@@ -10,7 +10,7 @@ import pytest
 
 from gpu_consumers.core.delivery.cancellations import Cancellations
 from gpu_consumers.kafka import topic_reader
-from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from producers.jobs.cancelling import cancel_record
 from schemas.events import JobControl, JobRequested, Outcome
 from schemas.topics import RETRY_DELAYS
@@ -37,9 +37,9 @@ class Control:
         self.group.publish_records(*(self.order(request, tenant=tenant, run=run) for request in requests))
 
     @contextmanager
-    def followed(self) -> Iterator[TopicFollower[JobControl]]:
+    def followed(self) -> Iterator[BootstrappedTopicReader[JobControl]]:
         settings, take = self.group.settings, self.cancellations.add
-        with TopicFollower(settings, SERDE, self.topic, JobControl, take, "test") as reader:
+        with BootstrappedTopicReader(settings, SERDE, self.topic, JobControl, take, "test") as reader:
             yield reader
 
     @contextmanager
@@ -161,6 +161,6 @@ def test_a_reader_that_broke_begins_again_and_readiness_says_so_meanwhile(
 def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
     group, _ = create_topics(kafka)
     missing, take = f"missing.{uuid4().hex[:8]}", Cancellations().add
-    with TopicFollower(group.settings, SERDE, missing, JobControl, take, "test") as reader:
+    with BootstrappedTopicReader(group.settings, SERDE, missing, JobControl, take, "test") as reader:
         wait_for(lambda: "scribe topics apply" in caplog.text)
         assert not reader.informed

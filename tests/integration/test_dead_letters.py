@@ -16,11 +16,11 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
 from producers.kafka.publisher import Publisher, headers_of
-from producers.kafka.topic_history import History, Stored
-from producers.replay.dead_letters import DeadLetter, Wanted, letter_of, read
+from producers.kafka.topic_history import StoredRecord, TopicHistory
+from producers.replay.dead_letters import DeadLetter, DeadLetterFilter, letter_of, read
 from producers.replay.new_run import redriven
 from producers.replay.redrive import prepare
-from producers.replay.replayer import Pace, Report
+from producers.replay.replayer import RateLimit, Report
 from producers.replay.replayer import send_again as send
 from schemas.errors import Poison
 from schemas.events import JobRequested, JobResult, Outcome, Source
@@ -42,14 +42,14 @@ from schemas.wire.headers import ERROR_MESSAGE, ONLY_FOR, REPLAY_ID, Origin, dea
 from schemas.wire.object_keys import upload_key
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
-from sink.jobs.replay_log import Action, Command, Refusal
+from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayRejection
 from sink.jobs.runs import Effect
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.runtime.event_loop import DeadLetter as Reason
+from streams.runtime.event_loop import DeadLetterReason as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
@@ -213,18 +213,18 @@ def test_what_is_not_meant_is_not_touched(dlq: Dlq) -> None:
 
 
 def letters_of(kafka: str, topic: str, group: str = TRANSCRIBERS) -> list[DeadLetter]:
-    with History.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
-        return list(read(history, SERDE, Wanted(), {topic: group}))
+    with TopicHistory.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
+        return list(read(history, SERDE, DeadLetterFilter(), {topic: group}))
 
 
 def send_again(
     dsn: str, store: S3ObjectStore, publisher: RecordPublisher, letters: Sequence[DeadLetter], *to: str
 ) -> Report:
-    command = Command(action=Action.REDRIVE, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), by="operator")
     prepared = prepare(SERDE, store, letters, ways_back={TRANSCRIBERS: to})
 
     async def run(database: Database) -> Report:
-        return await send(database, publisher, command, prepared, Pace(1000))
+        return await send(database, publisher, command, prepared, RateLimit(1000))
 
     return in_database(dsn, run)
 
@@ -246,7 +246,7 @@ def test_a_redrive_that_was_killed_is_finished_by_the_next_in_the_same_runs(
         assert (len(report.sent), report.refused) == (150, {})
         assert len({entry.replay_id for entry in report.sent}) == 2  # a batch keeps the id of its first command
         second = send_again(database, object_store, publisher, letters, jobs)
-        assert (second.sent, second.reasons) == ([], {Refusal.DONE: 150})
+        assert (second.sent, second.reasons) == ([], {ReplayRejection.DONE: 150})
     sent = [SERDE.decode(m.value(), JobRequested) for m in read_topic(kafka, jobs)]
     assert {request.event_id for request in sent} == {replace(request, run=2).event_id for request in requests}
     assert len(sent) == {"before": 150, "after": 250}[moment]
@@ -266,7 +266,11 @@ def test_what_cannot_be_done_again_is_told_and_not_sent(
     publish_to(kafka, *records, lost, Record(topic, b"key", b"from nowhere"))
     with Publisher(KafkaSettings(kafka_bootstrap=kafka)) as publisher:
         report = send_again(database, object_store, publisher, letters_of(kafka, topic), jobs)
-    assert report.reasons == {Refusal.RECORDING_GONE: 1, Refusal.VALUE_GONE: 1, Refusal.NO_ORIGIN: 1}
+    assert report.reasons == {
+        ReplayRejection.RECORDING_GONE: 1,
+        ReplayRejection.VALUE_GONE: 1,
+        ReplayRejection.NO_ORIGIN: 1,
+    }
     assert [SERDE.decode(m.value(), JobRequested).job_id for m in read_topic(kafka, jobs)] == [there.job_id]
 
 
@@ -307,7 +311,7 @@ def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
     )
     result = job_of.result()
     record = dead_letter(PERSIST, SERDE.encode(result), Origin("scribe.results", 0, 5))
-    here = Stored(Origin(dlq_topic(PERSIST), 0, 1), AT, record.key, record.value, record.headers)
+    here = StoredRecord(Origin(dlq_topic(PERSIST), 0, 1), AT, record.key, record.value, record.headers)
     again = redriven(SERDE, letter_of(SERDE, PERSIST, here), uuid4(), 2, None, AT)
 
     async def run(opened: Database) -> list[str]:

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Message, Producer
 
-from producers.kafka.topic_history import History
-from producers.replay.dead_letters import DeadLetter, Wanted, contents, read
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.dead_letters import DeadLetter, DeadLetterFilter, contents, read
 from schemas.events import EnhancementResult, Event, TenantPolicy
 from schemas.settings import KafkaSettings
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
@@ -154,9 +154,9 @@ class Strangers:
     def letters(self) -> list[DeadLetter]:
         """As `scribe dlq list` finds them."""
         settings = KafkaSettings(kafka_bootstrap=self.service.stack.kafka_bootstrap)
-        with History.open(settings) as history:
+        with TopicHistory.open(settings) as history:
             topics = {self.service.topics[f"dlq.{app}"]: group for app, group in NAMES.items()}
-            return list(read(history, SERDE, Wanted(), topics))
+            return list(read(history, SERDE, DeadLetterFilter(), topics))
 
     def places(self, app: str) -> list[tuple[str, int]]:
         found = [letter.origin for letter in self.letters() if letter.group == NAMES[app]]

@@ -7,7 +7,7 @@ import pytest
 
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.kafka import topic_reader
-from gpu_consumers.kafka.topic_reader import TopicFollower
+from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from schemas.events import TenantPolicy
 from schemas.tenants.permissions import free_policy
 from schemas.wire.records import Record
@@ -31,7 +31,7 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
 
     send(SERDE.encode(first), b"nonsense", SERDE.encode(future))
     policies = Policies()
-    with TopicFollower(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
+    with BootstrappedTopicReader(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
         wait_for(lambda: follower.informed)
         assert policies.of("acme") == first
         send(SERDE.encode(later))
@@ -54,6 +54,6 @@ def test_an_order_that_breaks_its_reader_does_not_keep_those_behind_it_from_bein
             raise AttributeError("nobody thought of that")
 
     group.publish_records(*(Record(topic, order.tenant.encode(), SERDE.encode(order)) for order in orders))
-    with TopicFollower(group.settings, SERDE, topic, TenantPolicy, take, "test") as follower:
+    with BootstrappedTopicReader(group.settings, SERDE, topic, TenantPolicy, take, "test") as follower:
         wait_for(lambda: follower.informed)
     assert taken == ["breaks"] * topic_reader.MOST_BREAKS + ["acme"]

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from gpu_consumers.core.delivery.crash_suspects import NO_MARKS, Begun, Mark, Marks
+from gpu_consumers.core.delivery.crash_suspects import NO_MARKS, StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.offsets import decode_marks, encode
 from gpu_consumers.service import FAILED
 from producers.kafka.moved_leaders import committed
@@ -27,7 +27,7 @@ def group(kafka: str) -> Group:
     return made
 
 
-def marks_of(group: Group) -> list[Marks]:
+def marks_of(group: Group) -> list[StartMarks]:
     """What is committed of every partition of the jobs."""
     consumer = Consumer(
         {"bootstrap.servers": group.bootstrap, "group.id": group.name, "isolation.level": "read_uncommitted"}
@@ -74,7 +74,7 @@ def suspected(group: Group, request: JobRequested) -> int:
     group.publish(request)
     [number] = [message.partition() for message in group.read(group.jobs)]
     assert number is not None
-    marks = Marks(True, (Mark(0, Begun.BESIDE),))
+    marks = StartMarks(True, (StartMark(0, StartMode.BESIDE),))
     operator = Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
     operator.commit(offsets=[TopicPartition(group.jobs, number, 0, encode(0, (), marks))], asynchronous=False)
     operator.close()
@@ -85,7 +85,7 @@ def test_two_processes_that_fight_for_one_id_condemn_no_record(group: Group) -> 
     """The one that loses ends, and what it ran alone is as innocent as before."""
     number = suspected(group, job(fake_seconds="600"))
     loser = Member(group, "worker").start()
-    until("the suspect runs alone", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+    until("the suspect runs alone", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
     with member(group, "worker", at_once=True):
         assert loser.join() == FAILED
         [result] = group.await_results(1)
@@ -98,14 +98,14 @@ def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: Group)
     number = suspected(group, job(fake_seconds="600"))
     process = spawn(group, "worker")
     try:
-        until("the suspect runs alone", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+        until("the suspect runs alone", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
         os.kill(process.pid, signal.SIGSTOP)
         until("its partitions are taken from it", lambda: not members(group))
         os.kill(process.pid, signal.SIGCONT)
         until("it is back", lambda: bool(members(group)))
-        until("it runs alone again", lambda: Mark(0, Begun.ALONE) in marks_of(group)[number].begun)
+        until("it runs alone again", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
         time.sleep(1.5)  # in which a death would be told
-        assert Mark(0, Begun.ALONE) in marks_of(group)[number].begun
+        assert StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun
     finally:
         process.kill()
         process.communicate()

@@ -14,10 +14,10 @@ from confluent_kafka.cimpl import NewTopic
 
 from deploy.local.stack import Stack
 from producers.kafka.publisher import Publisher, headers_of
-from producers.kafka.topic_history import History
+from producers.kafka.topic_history import TopicHistory
 from producers.replay.new_run import Changes
-from producers.replay.replayer import Pace, Prepared, Report, send_again
-from producers.replay.selection import Found, Target, Wanted, prepare, read
+from producers.replay.replayer import Prepared, RateLimit, Report, send_again
+from producers.replay.selection import ReplayFilter, ReplayTarget, SelectedRequest, prepare, read
 from schemas.errors import Outage
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.models.registry import load_registry
@@ -25,7 +25,7 @@ from schemas.settings import OutboundSettings
 from schemas.topics import JOBS
 from schemas.wire.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
 from schemas.wire.records import Record, record_of
-from sink.jobs.replay_log import Action, Command, Refusal
+from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayRejection
 from sink.jobs.runs import Effect
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
@@ -40,7 +40,7 @@ from tests.samples import AT
 
 BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
 
-AS_BEFORE = Target()
+AS_BEFORE = ReplayTarget()
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ class World:
     def __init__(self, group: Group, dsn: str, store: S3ObjectStore) -> None:
         self.group, self.dsn, self.store = group, dsn, store
 
-    def replay(self, target: Target = AS_BEFORE, **wanted: Any) -> tuple[list[Found], Report]:
-        command = Command(action=Action.REPLAY, replay_id=uuid4(), by="operator")
-        with History.open(self.group.settings) as history:
-            found = read(history, SERDE, Wanted(**wanted), [self.group.jobs])
+    def replay(self, target: ReplayTarget = AS_BEFORE, **wanted: Any) -> tuple[list[SelectedRequest], Report]:
+        command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), by="operator")
+        with TopicHistory.open(self.group.settings) as history:
+            found = read(history, SERDE, ReplayFilter(**wanted), [self.group.jobs])
         prepared = prepare(SERDE, self.store, load_registry(), found, target)
 
         async def run(database: Database, publisher: Publisher) -> Report:
-            return await send_again(database, publisher, command, prepared, Pace(None))
+            return await send_again(database, publisher, command, prepared, RateLimit(None))
 
         with Publisher(self.group.settings) as publisher:
             return found, in_database(self.dsn, lambda database: run(database, publisher))
@@ -123,7 +123,7 @@ def test_a_finished_job_ends_again_as_run_2_with_one_visible_result_and_one_more
         before = world.rows(state)
         [first] = [result for result in group.job_results() if result.job_id == done.job_id]
 
-        target = Target(changes=Changes(model=model, language="he"), results=trial)
+        target = ReplayTarget(changes=Changes(model=model, language="he"), results=trial)
         found, aside = world.replay(target, jobs=frozenset({done.job_id}))
         assert [each.request.job_id for each in found] == [done.job_id]
         assert [entry.run for entry in aside.sent] == [2]
@@ -178,11 +178,11 @@ def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(worl
     upload = replace(job(), source=replace(job().source, uri=f"upload://{uuid4()}"))
     world.group.publish(upload, job())
     _, report = world.replay(tenant="acme")
-    assert (len(report.sent), report.reasons) == (1, {Refusal.RECORDING_GONE: 1})
-    _, report = world.replay(Target(changes=Changes(language="klingon")), tenant="acme")
-    assert (report.sent, report.reasons) == ([], {Refusal.INVALID: 2})
-    _, report = world.replay(Target(changes=Changes(track="Hebrew")), tenant="acme")
-    assert (report.sent, report.reasons) == ([], {Refusal.INVALID: 2})
+    assert (len(report.sent), report.reasons) == (1, {ReplayRejection.RECORDING_GONE: 1})
+    _, report = world.replay(ReplayTarget(changes=Changes(language="klingon")), tenant="acme")
+    assert (report.sent, report.reasons) == ([], {ReplayRejection.INVALID: 2})
+    _, report = world.replay(ReplayTarget(changes=Changes(track="Hebrew")), tenant="acme")
+    assert (report.sent, report.reasons) == ([], {ReplayRejection.INVALID: 2})
 
 
 def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
@@ -202,22 +202,22 @@ def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
 
     group = world.group
     group.publish(*(job() for _ in range(6)))
-    command = Command(action=Action.REPLAY, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), by="operator")
 
     def prepared() -> Prepared:
-        with History.open(group.settings) as history:
-            found = read(history, SERDE, Wanted(), [group.jobs], replay_id=command.replay_id)
-        return prepare(SERDE, world.store, load_registry(), found, Target())
+        with TopicHistory.open(group.settings) as history:
+            found = read(history, SERDE, ReplayFilter(), [group.jobs], replay_id=command.replay_id)
+        return prepare(SERDE, world.store, load_registry(), found, ReplayTarget())
 
     async def run(database: Database, publisher: Publisher) -> Report:
         with pytest.raises(Outage):
-            await send_again(database, Away(publisher), command, prepared(), Pace(2.5))
+            await send_again(database, Away(publisher), command, prepared(), RateLimit(2.5))
         # as another process does it, which finds the new runs of the first beside the old ones
-        return await send_again(database, publisher, command, prepared(), Pace(None))
+        return await send_again(database, publisher, command, prepared(), RateLimit(None))
 
     with Publisher(group.settings) as publisher:
         report = in_database(world.dsn, lambda database: run(database, publisher))
-    assert (len(report.sent), report.reasons) == (4, {Refusal.DONE: 2})
+    assert (len(report.sent), report.reasons) == (4, {ReplayRejection.DONE: 2})
     sent = [SERDE.decode(message.value(), JobRequested) for message in group.read(group.jobs)]
     assert sorted(request.run for request in sent) == [1] * 6 + [2] * 6
 

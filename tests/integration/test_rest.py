@@ -12,7 +12,7 @@ import psycopg
 from schemas.events import JobRequested, Source
 from schemas.wire.headers import trace_id
 from schemas.wire.serde import Serde, transcript_from_json
-from sink.http.url import Target
+from sink.http.url import CheckedUrl
 from sink.objects.s3 import S3ObjectStore
 from sink.tenants.api_keys import revoke_key
 from tests.integration.faust_process import until
@@ -184,7 +184,7 @@ def test_other_errors_are_problems_too(client: httpx.Client) -> None:
 
 
 def test_a_bug_is_a_problem_that_tells_no_secrets(database: str, object_store: S3ObjectStore) -> None:
-    def broken(url: str) -> Target:
+    def broken(url: str) -> CheckedUrl:
         raise RuntimeError(f"s3cret {url}")
 
     with serving(database, object_store, check_address=broken) as shim, shim.client() as client:

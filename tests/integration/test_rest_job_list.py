@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from producers.api.jobs.listing import _EXAMPLE, MAX_LISTED, JobList
-from producers.api.places import Places
+from producers.api.places import TenantConcurrencyLimiter
 from schemas.events import JOB_STATES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, request_of
@@ -178,7 +178,9 @@ def test_bytes_of_any_kind_are_no_error_of_ours(client: httpx.Client) -> None:
 
 def test_a_list_that_takes_too_long_is_given_up_and_leaves_places_to_the_others(database: str) -> None:
     with (
-        serving(database, MemoryObjectStore(), searches=Places(seconds=0.1), query_seconds=1.0) as shim,
+        serving(
+            database, MemoryObjectStore(), searches=TenantConcurrencyLimiter(seconds=0.1), query_seconds=1.0
+        ) as shim,
         shim.client() as client,
         ThreadPoolExecutor(4) as pool,
         psycopg.connect(database) as connection,

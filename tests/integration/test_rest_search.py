@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from producers.api.places import Places
+from producers.api.places import TenantConcurrencyLimiter
 from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, lines
@@ -173,7 +173,9 @@ def test_one_tenants_heavy_searches_leave_places_to_the_others(database: str) ->
         )
         connection.execute("SELECT pg_advisory_lock(17)")
         with (
-            serving(database, MemoryObjectStore(), searches=Places(seconds=0.1), query_seconds=60) as shim,
+            serving(
+                database, MemoryObjectStore(), searches=TenantConcurrencyLimiter(seconds=0.1), query_seconds=60
+            ) as shim,
             shim.client() as client,
             shim.client(shim.key_of("globex")) as other,
             ThreadPoolExecutor(6) as pool,

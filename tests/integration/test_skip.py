@@ -9,8 +9,8 @@ import pytest
 
 from producers.kafka.group_offsets import GroupOffsets
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History
-from producers.replay.skip import Order, check_stopped, pass_over
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.skip import SkipOrder, check_stopped, pass_over
 from schemas.errors import Rejected
 from schemas.events import Outcome
 from schemas.settings import PostgresSettings
@@ -73,10 +73,10 @@ def test_a_stopped_gpu_group_passes_over_a_record_in_the_midst_of_others(kafka: 
         for message in group.read(group.jobs)
         if SERDE.decode_any(message.value()) == hanging
     )
-    order = Order(group.name, place, BY)
+    order = SkipOrder(group.name, place, BY)
     with (
         GroupOffsets.open(group.settings, group.name) as offsets,
-        History.open(group.settings) as history,
+        TopicHistory.open(group.settings) as history,
         Publisher(group.settings) as publisher,
     ):
         with member(group, drain_seconds=0.1) as first:

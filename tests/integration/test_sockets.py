@@ -20,7 +20,7 @@ from deploy.local.receiver import Receiver
 from producers.api.http.server import listening
 from schemas.settings import OutboundSettings, ServiceSettings
 from sink.http.client import trust_of
-from sink.http.exchange import Allowance, direct
+from sink.http.exchange import ByteBudget, direct
 from sink.http.proxy import Proxy
 from sink.process.health_server import HealthServer
 from tests.accepted import other_end, sends_at_once
@@ -145,7 +145,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.mark.anyio
 async def test_calls_to_strangers_send_at_once(listener: socket.socket) -> None:
-    stream = await direct("127.0.0.1", listener.getsockname()[1], 30, Allowance())
+    stream = await direct("127.0.0.1", listener.getsockname()[1], 30, ByteBudget())
     assert sends_at_once(stream.get_extra_info("socket"))
     await stream.aclose()
 
@@ -156,7 +156,7 @@ async def test_calls_by_way_of_the_egress_proxy_send_at_once() -> None:
         settings = OutboundSettings(egress_proxy=SecretStr(f"http://127.0.0.1:{asked.port}"))
         proxy = Proxy.of(settings, trust_of(settings))
         assert proxy is not None
-        stream = await proxy.dial("127.0.0.1", there.getsockname()[1], 30, Allowance())
+        stream = await proxy.dial("127.0.0.1", there.getsockname()[1], 30, ByteBudget())
         assert sends_at_once(stream.get_extra_info("socket"))
         await stream.aclose()
         await asyncio.sleep(0)  # a turn of the loop, in which the transport lets go of its socket

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gpu_consumers.kafka.topic_reader import TopicFollower
-from producers.kafka.topic_history import History
-from producers.replay.skip import Order, end_of, found, letter_of
+from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.skip import SkipOrder, end_of, found, letter_of
 from schemas.events import TenantPolicy
 from schemas.settings import KafkaSettings
 from schemas.tenants.permissions import free_policy
@@ -67,16 +67,16 @@ def test_a_follower_knows_the_orders_behind_them(kafka: str, orders: str) -> Non
         taken.append(policy.tenant)
 
     settings = KafkaSettings(kafka_bootstrap=kafka)
-    with TopicFollower(settings, SERDE, orders, TenantPolicy, take, "test") as follower:
+    with BootstrappedTopicReader(settings, SERDE, orders, TenantPolicy, take, "test") as follower:
         wait_for(lambda: follower.informed)
     assert taken == ["acme0", "acme1", "acme2"]
 
 
 def test_the_command_line_reads_on_behind_them_and_can_skip_one(kafka: str, orders: str) -> None:
-    with History.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
+    with TopicHistory.open(KafkaSettings(kafka_bootstrap=kafka)) as history:
         records = list(history.records([orders]))
         assert [SERDE.decode(record.value, TenantPolicy).tenant for record in records] == ["acme0", "acme1", "acme2"]
-        order = Order(TRANSCRIBERS, Origin(orders, 0, 5), "operator ann")
+        order = SkipOrder(TRANSCRIBERS, Origin(orders, 0, 5), "operator ann")
         skipped = found(history, order)
     assert skipped.unreadable is not None
     assert "offsets 2 to 12 cannot be read" in skipped.unreadable

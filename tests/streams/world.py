@@ -15,13 +15,13 @@ from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import format_secret
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 from tests.streams.jobs import Job, new_job
 from tests.streams.receiver import Receiver, receiving
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
 SECRETS = SecretBox.of(OUTBOUND)
-LIMITS = Limits(
+LIMITS = DispatcherLimits(
     # neither runs out where the machine stands still for some seconds
     call_seconds=60,
     lease_seconds=60,
@@ -94,7 +94,11 @@ class World:
 
     @asynccontextmanager
     async def dispatching(
-        self, limits: Limits = LIMITS, *, secrets: SecretBox = SECRETS, client: AsyncOutboundClient | None = None
+        self,
+        limits: DispatcherLimits = LIMITS,
+        *,
+        secrets: SecretBox = SECRETS,
+        client: AsyncOutboundClient | None = None,
     ) -> AsyncIterator[Dispatcher]:
         """A dispatcher at work; it drains at the end."""
         stop = asyncio.Event()

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RecordingRecipe:
     """One recording: its file, codec and bit rate, and who speaks in it."""
 
     file: str
@@ -30,14 +30,16 @@ class Recipe:
 
 
 RECIPES = (
-    Recipe("two-speakers.opus", "libopus", 24_000, "en", (Voice("f1", 52, 156), Voice("m3", 48, 150)), 7),
-    Recipe("stereo-call.mp3", "libmp3lame", 64_000, "en", (Voice("m1", 50, 152), Voice("f2", 50, 158)), 3, stereo=True),
-    Recipe("hebrew.wav", "adpcm_ima_wav", None, "he", (Voice("m1", 50, 150), Voice("f2", 50, 155)), 13),
+    RecordingRecipe("two-speakers.opus", "libopus", 24_000, "en", (Voice("f1", 52, 156), Voice("m3", 48, 150)), 7),
+    RecordingRecipe(
+        "stereo-call.mp3", "libmp3lame", 64_000, "en", (Voice("m1", 50, 152), Voice("f2", 50, 158)), 3, stereo=True
+    ),
+    RecordingRecipe("hebrew.wav", "adpcm_ima_wav", None, "he", (Voice("m1", 50, 150), Voice("f2", 50, 155)), 13),
 )
 SECONDS = 24.0
 
 
-def make(recipe: Recipe, folder: Path) -> None:
+def make(recipe: RecordingRecipe, folder: Path) -> None:
     """Write the recording and its reference."""
     spoken = conversation(recipe.language, recipe.voices, SECONDS, Random(recipe.seed), accept=is_new)
     samples = spoken.tracks if recipe.stereo else spoken.mono[:, None]

@@ -15,7 +15,7 @@ MOST_LATE = 5  # deaths with company, after it had been alone for long: somebody
 MOST_MARKS = 500  # a process has as many as workers; more were not written by one of ours
 
 
-class Begun(StrEnum):
+class StartMode(StrEnum):
     """How a record with a mark was run."""
 
     NOT = "n"  # a suspect that this owner has not begun
@@ -25,11 +25,11 @@ class Begun(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StartMark:
     """One record; `deaths` counts the processes that died while it ran alone, `late` those after it was let have company."""
 
     offset: int
-    begun: Begun
+    begun: StartMode
     deaths: int = 0
     late: int = 0
 
@@ -39,14 +39,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class StartMarks:
     """All marks of a partition in the order in which they were begun; `owned`: somebody has it, or died having it.
 
     `owner` tells processes apart; empty when it is not known.
     """
 
     owned: bool = False
-    begun: tuple[Mark, ...] = ()
+    begun: tuple[StartMark, ...] = ()
     owner: str = ""
 
     def __bool__(self) -> bool:
@@ -60,22 +60,24 @@ class Marks:
         return ("o" if self.owned else "-") + ",".join(mark.encode(base) for mark in self.begun) + owner
 
 
-NO_MARKS = Marks()
+NO_MARKS = StartMarks()
 OWNER = "@"  # before the name of the owner
 _MARK = re.compile(r"(\d{1,9})([nbal])(\d)(\d?)")
 _OWNER = re.compile(r"[0-9a-z]{0,16}")
 
 
-def decode(base: int, text: str) -> Marks:
+def decode(base: int, text: str) -> StartMarks:
     """What `encode` wrote; nothing for whatever else, never an error."""
     if not text or text[0] not in "o-":
         return NO_MARKS
     listed, _, owner = text[1:].partition(OWNER)
     found = [_MARK.fullmatch(part) for part in listed.split(",")] if listed else []
-    marks = tuple(Mark(base + int(m[1]), Begun(m[2]), int(m[3]), int(m[4] or 0)) for m in found if m is not None)
+    marks = tuple(
+        StartMark(base + int(m[1]), StartMode(m[2]), int(m[3]), int(m[4] or 0)) for m in found if m is not None
+    )
     if len(marks) != len(found) or len(marks) > MOST_MARKS or len({mark.offset for mark in marks}) != len(marks):
         return NO_MARKS
-    return Marks(text[0] == "o", marks, owner) if _OWNER.fullmatch(owner) else NO_MARKS
+    return StartMarks(text[0] == "o", marks, owner) if _OWNER.fullmatch(owner) else NO_MARKS
 
 
 @dataclass(slots=True)
@@ -88,23 +90,23 @@ class _Past:
     opened: bool
 
     @classmethod
-    def of(cls, mark: Mark, place: int, *, died: bool) -> "_Past":
+    def of(cls, mark: StartMark, place: int, *, died: bool) -> "_Past":
         """After the process that left the mark has `died`, or was only without its partition for a while."""
-        alone, opened = mark.begun is Begun.ALONE, mark.begun is Begun.OPENED
+        alone, opened = mark.begun is StartMode.ALONE, mark.begun is StartMode.OPENED
         return cls(mark.deaths + (died and alone), min(9, mark.late + (died and opened)), place, opened)
 
 
-class Starts:
+class CrashSuspects:
     """The marks of one assignment of one partition."""
 
-    def __init__(self, found: Marks = NO_MARKS, owner: str = "") -> None:
+    def __init__(self, found: StartMarks = NO_MARKS, owner: str = "") -> None:
         """`found` is what the owner before left behind, `owner` what this one is called."""
         # whoever died may have begun more than it could tell: from now on nothing begins before its mark is committed
         self.careful = bool(found)
         died = not owner or owner != found.owner
         self._owner = owner
         self._suspects = {mark.offset: _Past.of(mark, place, died=died) for place, mark in enumerate(found.begun)}
-        self._running: dict[int, Begun] = {}
+        self._running: dict[int, StartMode] = {}
         self._hanging: set[int] = set()
 
     def deaths(self, offset: int) -> int | None:
@@ -124,11 +126,11 @@ class Starts:
 
     def begin(self, offset: int, *, alone: bool) -> None:
         """It is being run; again, when it is not alone any more."""
-        self._running[offset] = Begun.ALONE if alone else Begun.BESIDE
+        self._running[offset] = StartMode.ALONE if alone else StartMode.BESIDE
 
     def open_up(self, offset: int) -> None:
         """It has been alone for so long that others may begin beside it."""
-        self._running[offset] = Begun.OPENED
+        self._running[offset] = StartMode.OPENED
 
     def hang(self, offset: int) -> None:
         """It does not move any more, so its process must end. Of a suspect that counts as a death, whatever ran beside it.
@@ -136,7 +138,7 @@ class Starts:
         Any other becomes one: it may only have waited for what another one hangs in.
         """
         if offset in self._running:
-            self._running[offset] = Begun.ALONE if offset in self._suspects else Begun.BESIDE
+            self._running[offset] = StartMode.ALONE if offset in self._suspects else StartMode.BESIDE
             self._hanging.add(offset)
 
     def abandon(self, offset: int) -> None:
@@ -155,7 +157,7 @@ class Starts:
         self._hanging.discard(offset)
         past = self._suspects[offset]
         self._suspects[offset] = _Past(0, 0, past.place, past.opened)
-        self._running[offset] = Begun.BESIDE
+        self._running[offset] = StartMode.BESIDE
         return True
 
     def finish(self, offsets: Iterable[int]) -> None:
@@ -165,15 +167,15 @@ class Starts:
             self._hanging.discard(offset)
             self._suspects.pop(offset, None)
 
-    def marks(self, finishing: Collection[int] = (), *, leaving: bool = False) -> Marks:
+    def marks(self, finishing: Collection[int] = (), *, leaving: bool = False) -> StartMarks:
         """What to commit beside an outcome of those in `finishing`; `leaving`: in good order, as if nothing was begun but what hangs."""
         running = {o: how for o, how in tuple(self._running.items()) if not leaving or o in self._hanging}
         waiting = [offset for offset in tuple(self._suspects) if offset not in running]
-        begun = {**dict.fromkeys(waiting, Begun.NOT), **running}
+        begun = {**dict.fromkeys(waiting, StartMode.NOT), **running}
         suspects = dict(self._suspects)
         told = (_mark(offset, how, suspects.get(offset)) for offset, how in begun.items() if offset not in finishing)
-        return Marks(not leaving, tuple(told), "" if leaving else self._owner)
+        return StartMarks(not leaving, tuple(told), "" if leaving else self._owner)
 
 
-def _mark(offset: int, how: Begun, past: _Past | None) -> Mark:
-    return Mark(offset, how) if past is None else Mark(offset, how, past.deaths, past.late)
+def _mark(offset: int, how: StartMode, past: _Past | None) -> StartMark:
+    return StartMark(offset, how) if past is None else StartMark(offset, how, past.deaths, past.late)

@@ -83,7 +83,7 @@ def classify(error: BaseException) -> ScribeError:
 
 
 @dataclass(frozen=True, slots=True)
-class SettlePolicy:
+class ErrorPolicy:
     """The rules of one consumer group; topics are arguments so that tests can use their own."""
 
     group: str

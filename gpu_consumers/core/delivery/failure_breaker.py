@@ -21,7 +21,7 @@ REMEMBERED = 1_000  # tenants, the latest
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Cooldown:
     """So many seconds for one tenant, or (None) for everybody."""
 
     seconds: float
@@ -59,7 +59,7 @@ class _Tenant:
 
 
 @dataclass(slots=True)
-class Brake:
+class FailureBreaker:
     """Times are monotonic seconds."""
 
     _tenants: OrderedDict[str, _Tenant] = field(default_factory=OrderedDict)
@@ -94,7 +94,7 @@ class Brake:
         if (known := self._tenants.get(tenant)) is not None and known.pauses:
             known.begun.append(now)
 
-    def end(self, tenant: str, failed: bool | None, now: float) -> Pause | None:
+    def end(self, tenant: str, failed: bool | None, now: float) -> Cooldown | None:
         """A job has ended: well, badly, or (None) in a way that tells nothing; who must pause if that is too much."""
         self._tried.pop(tenant, None)
         state = self._of(tenant)
@@ -111,15 +111,15 @@ class Brake:
             self._end_trial(now)
         return None
 
-    def _failure(self, name: str, tenant: _Tenant, now: float) -> Pause | None:
+    def _failure(self, name: str, tenant: _Tenant, now: float) -> Cooldown | None:
         tenant.failures += 1
         if self._pauses:
             self._failed += 1
             self._behind.add(name)
         if self._failed >= TRIED or (not self._pauses and self._nobody_ends_well(now)):
-            return Pause(self._pause(now), None)
+            return Cooldown(self._pause(now), None)
         # in a trial one failure is enough: what is tried is not for one tenant to use up
-        return Pause(tenant.pause(now), name) if self._pauses or tenant.fails_too_often else None
+        return Cooldown(tenant.pause(now), name) if self._pauses or tenant.fails_too_often else None
 
     def _nobody_ends_well(self, now: float) -> bool:
         # those that had to wait alone are kept in check as it is

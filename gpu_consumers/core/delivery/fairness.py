@@ -24,7 +24,7 @@ LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class SchedulingInfo:
     """What is to be known of a job in order to choose; `seconds` of audio, as far as it can be told."""
 
     tenant: str = ""
@@ -37,17 +37,17 @@ class Ticket:
         return self.seconds >= LONG_SECONDS
 
 
-def ticket_of(event: Event, request: JobRequested) -> Ticket:
+def ticket_of(event: Event, request: JobRequested) -> SchedulingInfo:
     """The ticket of a job, by what led to it."""
     size = request.source.size_bytes
     seconds = size / BYTES_PER_SECOND if size is not None else UNKNOWN_SECONDS
     if isinstance(event, TranscriptReady):
         seconds = event.audio.duration
     seconds = min(max(seconds, LEAST_SECONDS), MOST_SECONDS) if math.isfinite(seconds) else UNKNOWN_SECONDS
-    return Ticket(request.tenant, request.priority is Priority.EXPRESS, seconds)
+    return SchedulingInfo(request.tenant, request.priority is Priority.EXPRESS, seconds)
 
 
-def charge_of(ticket: Ticket, held: float, audio: float | None) -> float:
+def charge_of(ticket: SchedulingInfo, held: float, audio: float | None) -> float:
     """Seconds of audio that a job is charged with, which `held` a worker for so many seconds.
 
     `audio` is what was worked on, None if that is not known, as of a job that failed: then what it said of itself counts,
@@ -66,16 +66,16 @@ class _Tenant(Generic[T]):
     """What of one tenant waits in a lane, in the order in which it came; long ones apart."""
 
     given: float
-    short: deque[tuple[int, Ticket, T]] = field(default_factory=deque)
-    long: deque[tuple[int, Ticket, T]] = field(default_factory=deque)
+    short: deque[tuple[int, SchedulingInfo, T]] = field(default_factory=deque)
+    long: deque[tuple[int, SchedulingInfo, T]] = field(default_factory=deque)
 
-    def next(self, long_too: bool) -> deque[tuple[int, Ticket, T]] | None:
+    def next(self, long_too: bool) -> deque[tuple[int, SchedulingInfo, T]] | None:
         """Where its next job waits."""
         if not (long_too and self.long):
             return self.short or None
         return self.short if self.short and self.short[0][0] < self.long[0][0] else self.long
 
-    def __iter__(self) -> Iterator[deque[tuple[int, Ticket, T]]]:
+    def __iter__(self) -> Iterator[deque[tuple[int, SchedulingInfo, T]]]:
         return iter((self.short, self.long))
 
 
@@ -99,7 +99,7 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
-    def add(self, item: T, ticket: Ticket) -> None:
+    def add(self, item: T, ticket: SchedulingInfo) -> None:
         """A job comes."""
         lane = self._lanes[ticket.express]
         if not any(self._waiting(lane)):
@@ -111,7 +111,7 @@ class FairQueue(Generic[T]):
         self._size += 1
         (tenant.long if ticket.long else tenant.short).append((self._sequence, ticket, item))
 
-    def take(self, *, long_too: bool = True, but: Collection[str] = ()) -> tuple[T, Ticket] | None:
+    def take(self, *, long_too: bool = True, but: Collection[str] = ()) -> tuple[T, SchedulingInfo] | None:
         """The next job; `long_too`: a worker may be given to a long one; `but`: tenants that must wait."""
 
         def candidates(lane: _Lane[T]) -> list[_Tenant[T]]:
@@ -133,7 +133,7 @@ class FairQueue(Generic[T]):
         self._forget_idle(lane)
         return item, ticket
 
-    def charge(self, ticket: Ticket, seconds: float) -> None:
+    def charge(self, ticket: SchedulingInfo, seconds: float) -> None:
         """So many seconds of audio more, or less, than were charged when the job was taken."""
         lane = self._lanes[ticket.express]
         lane.given += seconds / lane.weight

@@ -15,7 +15,7 @@ Key = tuple[str, UUID, int, bytes]
 REMEMBERED = 10_000  # ended jobs; about 5 MB
 
 
-class Verdict(StrEnum):
+class DuplicateVerdict(StrEnum):
     """What becomes of a record."""
 
     RUN = "run"
@@ -39,7 +39,7 @@ class _Flight(Generic[T]):
     waiting: list[T] = field(default_factory=list)
 
 
-class Firsts(Generic[T]):
+class FirstSeen(Generic[T]):
     """The first record of each job, by origin, so that its own retries and re-reads are not taken for duplicates.
 
     A record is skipped only after the end of the first was committed; until then it waits, and runs itself when the
@@ -51,21 +51,21 @@ class Firsts(Generic[T]):
         self._ended: OrderedDict[Key, Origin] = OrderedDict()
         self._flights: dict[Key, _Flight[T]] = {}
 
-    def claim(self, key: Key, origin: Origin, runner: T) -> Verdict:
+    def claim(self, key: Key, origin: Origin, runner: T) -> DuplicateVerdict:
         """Whether `runner` may begin; one that must wait is handed back by `end`."""
         if (ended := self._ended.get(key)) is not None:
             self._ended.move_to_end(key)
-            return Verdict.RUN if ended == origin else Verdict.SKIP
+            return DuplicateVerdict.RUN if ended == origin else DuplicateVerdict.SKIP
         flight = self._flights.get(key)
         if flight is None:
             self._flights[key] = _Flight(origin, runner)
-            return Verdict.RUN
+            return DuplicateVerdict.RUN
         if flight.origin == origin:
             # read again after its partition went and came back: what held it before cannot commit any more
             flight.holder = runner
-            return Verdict.RUN
+            return DuplicateVerdict.RUN
         flight.waiting.append(runner)
-        return Verdict.WAIT
+        return DuplicateVerdict.WAIT
 
     def end(self, key: Key, runner: T, final: bool) -> list[T]:
         """Note that `runner` is over; returns those that waited for it.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from gpu_consumers.core.delivery.crash_suspects import Begun
+from gpu_consumers.core.delivery.crash_suspects import StartMode
 
 T = TypeVar("T")
 ALONE_SECONDS = 300.0  # a suspect that has lived so long may have company
@@ -13,24 +13,24 @@ FORGOTTEN_SECONDS = 600.0  # it does not wait any more at all
 
 
 @dataclass(slots=True)
-class Room(Generic[T]):
+class Isolation(Generic[T]):
     """Times are monotonic seconds. A `T` is a job that runs, known by identity."""
 
     _since: dict[int, float] = field(default_factory=dict)
     _alone: T | None = None
     _wanted: tuple[float, float] | None = None  # since when a suspect waits, and when one asked last
 
-    def enter_suspect(self, job: T, now: float) -> Begun | None:
+    def enter_suspect(self, job: T, now: float) -> StartMode | None:
         """How a suspect may begin: alone, beside jobs that have run for very long, or not yet."""
         if not self._since:
             self._alone = job
-            return self._entered(job, now, Begun.ALONE)
+            return self._entered(job, now, StartMode.ALONE)
         first = now if self._wanted is None else self._wanted[0]
         self._wanted = first, now
         crowded = any(now - since < ALONE_SECONDS for since in self._since.values())
         if crowded or self._alone is not None or now - first < PATIENCE_SECONDS:
             return None
-        return self._entered(job, now, Begun.BESIDE)
+        return self._entered(job, now, StartMode.BESIDE)
 
     def admits(self, now: float) -> bool:
         """Whether any other job may begin."""
@@ -54,7 +54,7 @@ class Room(Generic[T]):
         if self._alone is job:
             self._alone = None
 
-    def _entered(self, job: T, now: float, how: Begun) -> Begun:
+    def _entered(self, job: T, now: float, how: StartMode) -> StartMode:
         self._since[id(job)] = now
         self._wanted = None
         return how

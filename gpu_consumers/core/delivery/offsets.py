@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from gpu_consumers.core.delivery import crash_suspects
-from gpu_consumers.core.delivery.crash_suspects import NO_MARKS, Marks
+from gpu_consumers.core.delivery.crash_suspects import NO_MARKS, StartMarks
 from schemas.wire.offset_metadata import MAX_METADATA, bitmap_of, done_of, joined, parts_of
 
 
@@ -19,7 +19,7 @@ class Position:
 
     base: int
     done: frozenset[int] = frozenset()
-    marks: Marks = NO_MARKS
+    marks: StartMarks = NO_MARKS
     topic_id: str = ""
     """Of the topic that the offsets are of; empty when it is not known."""
 
@@ -34,7 +34,7 @@ class Position:
         return next((text for text in texts if len(text) <= MAX_METADATA), "")
 
 
-def encode(base: int, done: Iterable[int], marks: Marks = NO_MARKS, topic_id: str = "") -> str:
+def encode(base: int, done: Iterable[int], marks: StartMarks = NO_MARKS, topic_id: str = "") -> str:
     """The bitmap of `done`, all at or above `base`, marks and topic, as text of any length; nothing is the empty text."""
     return joined(bitmap_of(base, done), marks.encode(base), topic_id)
 
@@ -44,7 +44,7 @@ def decode(base: int, metadata: str | None) -> frozenset[int]:
     return done_of(base, parts_of(metadata)[0])
 
 
-def decode_marks(base: int, metadata: str | None) -> Marks:
+def decode_marks(base: int, metadata: str | None) -> StartMarks:
     """The marks behind a bitmap; none for whatever was not written by us."""
     return crash_suspects.decode(base, parts_of(metadata)[1])
 
@@ -65,7 +65,7 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int, to
     done = frozenset(offset for offset in decode(committed, metadata) if offset >= base)
     found = decode_marks(committed, metadata)
     begun = tuple(mark for mark in found.begun if base <= mark.offset < high and mark.offset not in done)
-    return Position(base, done, Marks(found.owned, begun, found.owner), topic_id)
+    return Position(base, done, StartMarks(found.owned, begun, found.owner), topic_id)
 
 
 def is_anew(committed: int, metadata: str | None, high: int, topic_id: str) -> bool:

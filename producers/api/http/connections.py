@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from producers.api.http.client_limits import Pace, Patience
+from producers.api.http.client_limits import ClientLimits, MinimumRate
 from producers.api.http.protocol import ProblemProtocol, framing_answer
 from producers.api.problems import problem
 from schemas import metrics
@@ -46,7 +46,7 @@ class Waits(StrEnum):
 class Connections:
     """All connections of a server, those that wait in the order in which they began to."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: ClientLimits) -> None:
         self.patience = patience
         self.open: set[Connection] = set()
         self._waiting: dict[Waits, OrderedDict[Connection, None]] = {kind: OrderedDict() for kind in Waits}
@@ -138,7 +138,7 @@ class Connection(ProblemProtocol):
         self._all = all_of_them
         self._patience = all_of_them.patience
         self.waits: Waits | None = None
-        self.pace = Pace(self.loop.time())
+        self.pace = MinimumRate(self.loop.time())
         self._in_body = False
         self._unsent = 0
         self._lingers = False  # closes when the client has read the answer
@@ -162,7 +162,7 @@ class Connection(ProblemProtocol):
             self._throw_away(len(data))
             return
         if self.waits is Waits.HEAD and not self._head_bytes and self.cycle is not None:
-            self.pace = Pace(self.loop.time())  # a kept connection's next head has its own time
+            self.pace = MinimumRate(self.loop.time())  # a kept connection's next head has its own time
         if self.waits is Waits.BODY:
             self._moved(len(data))
         super().data_received(data)
@@ -299,7 +299,7 @@ class Connection(ProblemProtocol):
             self._wait(Waits.HEAD)
 
     def _wait(self, kind: Waits) -> None:
-        self.pace = Pace(self.loop.time())
+        self.pace = MinimumRate(self.loop.time())
         self._all.wait(self, kind)
 
     def _moved(self, size: int) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from producers.api.http.client_limits import Patience
+from producers.api.http.client_limits import ClientLimits
 from producers.api.http.connections import Connection, Connections
 from schemas.errors import SettingsError
 
@@ -34,7 +34,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def config_of(app: ASGIApp, patience: Patience) -> uvicorn.Config:
+def config_of(app: ASGIApp, patience: ClientLimits) -> uvicorn.Config:
     """How the shim is served."""
     return uvicorn.Config(
         app,

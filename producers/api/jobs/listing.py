@@ -18,7 +18,7 @@ from schemas.errors import Rejected
 from schemas.events import JOB_STATES, Priority
 from schemas.requests import limits as limits
 from schemas.vocabulary.nearest import hint
-from sink.jobs.listing import Wanted, list_jobs
+from sink.jobs.listing import JobFilter, list_jobs
 from sink.postgres.statement_timeout import limited
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
@@ -159,7 +159,7 @@ async def list_(
     in a long time, `search_too_broad` asks for a shorter one.
     """
     begins = IdPrefix(prefix) if prefix else None
-    wanted = Wanted(
+    wanted = JobFilter(
         tenant=key.tenant,
         states=frozenset(state),
         recording_id=recording_id,
@@ -176,7 +176,7 @@ async def list_(
     return await _page(services, wanted, limit, cursor)
 
 
-async def _page(services: Services, wanted: Wanted, limit: int, cursor: str | None) -> JobList:
+async def _page(services: Services, wanted: JobFilter, limit: int, cursor: str | None) -> JobList:
     which = _list(wanted)
     wanted = replace(wanted, before=from_cursor(cursor, which))
     async with (
@@ -192,12 +192,12 @@ async def _page(services: Services, wanted: Wanted, limit: int, cursor: str | No
     )
 
 
-def _turn(services: Services, wanted: Wanted) -> AbstractAsyncContextManager[None]:
+def _turn(services: Services, wanted: JobFilter) -> AbstractAsyncContextManager[None]:
     """What may take as long as a search waits for its turn like one."""
     return services.searches.one(wanted.tenant) if wanted.walks else nullcontext()
 
 
-def _list(wanted: Wanted) -> int:
+def _list(wanted: JobFilter) -> int:
     """The same for the same filters in any order and spelling."""
     times = [at and at.timestamp() for at in (wanted.since, wanted.until)]
     named = (wanted.tenant, sorted(wanted.states), sorted(wanted.metadata.items()), wanted.ids, times)
@@ -205,7 +205,7 @@ def _list(wanted: Wanted) -> int:
     return list_of("jobs", *named, wanted.recording_id, wanted.model, wanted.language, priority, wanted.name)
 
 
-def _check_times(wanted: Wanted) -> None:
+def _check_times(wanted: JobFilter) -> None:
     if wanted.since is not None and wanted.until is not None and wanted.until <= wanted.since:
         found = {"field": "until", "message": "must be later than since"}
         raise Rejected("invalid_request", "until: must be later than since", (found,))

@@ -14,7 +14,7 @@ from producers.api.requests.cursor import MAX_CHARS, from_position_cursor, list_
 from producers.api.requests.media_types import StrictRoute
 from producers.api.requests.query import Number, known_language
 from producers.api.services import KeyDep, ServicesDep
-from sink.jobs.search import MAX_QUERY_CHARS, Hit, Place, search
+from sink.jobs.search import MAX_QUERY_CHARS, Hit, SearchCursor, search
 
 router = APIRouter(prefix="/api/v1", tags=["search"], route_class=StrictRoute)
 MAX_HITS = 50
@@ -78,7 +78,7 @@ async def search_transcripts(
     """
     which = list_of("search", key.tenant, q, language)
     place = from_position_cursor(cursor, which)
-    after = place and Place(*place)
+    after = place and SearchCursor(*place)
     asked = partial(search, text=q, language=language, after=after, limit=limit, seconds=services.query_seconds)
     async with services.searches.one(key.tenant):
         found = await services.reading.run(key.tenant, asked)

@@ -16,7 +16,7 @@ from sink.jobs.queries import JobDetail, JobRow
 POLL_SECONDS = 2
 
 
-class Progress(BaseModel):
+class ProgressView(BaseModel):
     """How far a job is, in seconds of audio."""
 
     done_seconds: float = 0.0
@@ -24,7 +24,7 @@ class Progress(BaseModel):
     fraction: float | None = Field(None, ge=0, le=1)
 
 
-class Result(BaseModel):
+class TranscriptResult(BaseModel):
     """What a completed job found, without the text."""
 
     language: str | None
@@ -79,8 +79,8 @@ class JobSummary(BaseModel):
     completed_at: datetime | None
     expires_at: datetime | None
     cancel_requested_at: datetime | None = Field(description="When somebody asked for this run to be stopped.")
-    progress: Progress
-    result: Result | None = None
+    progress: ProgressView
+    result: TranscriptResult | None = None
     error: JobFailure | None = None
     links: dict[str, str]
 
@@ -166,7 +166,9 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "expires_at": request["expires_at"],
         "cancel_requested_at": job.cancel_requested_at if job.cancelled_run >= job.run else None,
         "progress": _progress(job),
-        "result": Result(**{name: getattr(job, name) for name in Result.model_fields}) if completed else None,
+        "result": TranscriptResult(**{name: getattr(job, name) for name in TranscriptResult.model_fields})
+        if completed
+        else None,
         "error": JobFailure(**job.error) if job.error else None,
         "links": {"self": path, "transcript": f"{path}/transcript"} if completed else {"self": path},
     }
@@ -183,11 +185,11 @@ def download_of(job: JobRow, form: Format) -> str:
     return attachment(name_of(job) or job.request["recording_id"] or str(job.job_id), str(form))
 
 
-def _progress(job: JobRow) -> Progress:
+def _progress(job: JobRow) -> ProgressView:
     if job.state == "completed":
-        return Progress(done_seconds=job.duration or 0.0, total_seconds=job.duration, fraction=1.0)
+        return ProgressView(done_seconds=job.duration or 0.0, total_seconds=job.duration, fraction=1.0)
     done, total = job.done_seconds or 0.0, job.total_seconds
-    return Progress(
+    return ProgressView(
         done_seconds=done, total_seconds=total, fraction=min(1.0, max(0.0, done / total)) if total else None
     )
 

@@ -25,9 +25,9 @@ from producers.api.webhooks.views import (
     delivery_view,
 )
 from producers.jobs.webhooks import check_url, known_delivery, outcome_of, send_again, send_all_again, send_test
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.statement_timeout import limited
-from sink.webhooks.deliveries import State
-from sink.webhooks.history import Wanted, attempts_of, list_deliveries
+from sink.webhooks.history import DeliveryFilter, attempts_of, list_deliveries
 
 router = APIRouter(tags=["webhooks"], route_class=StrictRoute)
 MAX_LISTED = 200
@@ -45,7 +45,7 @@ async def list_(
     key: KeyDep,
     endpoint_id: Annotated[UUID | None, Query(description="Only this endpoint's.")] = None,
     job_id: Annotated[UUID | None, Query(description="Only this job's.")] = None,
-    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
+    state: Annotated[DeliveryState | None, Query(description="Only those in this state.")] = None,
     since: Annotated[Time | None, Query(description="Only those scheduled then or later.")] = None,
     limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
@@ -58,7 +58,7 @@ async def list_(
         since and since.timestamp(),
     )
     which = list_of("deliveries", key.tenant, *filters)
-    wanted = Wanted(
+    wanted = DeliveryFilter(
         tenant=key.tenant,
         endpoint_id=endpoint_id,
         job_id=job_id,
@@ -143,5 +143,5 @@ async def test_webhook(body: TestBody, response: Response, services: ServicesDep
     async with begin() as connection:
         attempts = await attempts_of(connection, delivery)
     response.headers["Location"] = delivery_path(delivery)
-    response.status_code = 202 if found.state is State.PENDING else 200
+    response.status_code = 202 if found.state is DeliveryState.PENDING else 200
     return delivery_detail(found, attempts)

@@ -10,10 +10,15 @@ from pydantic.config import JsonDict
 
 from producers.api.jobs.bodies import Address, Body, Time
 from producers.api.requests.cursor import MAX_CHARS
-from schemas.requests.webhooks import MAX_OVERLAP_SECONDS, MAX_WAIT_SECONDS, OVERLAP_SECONDS, WAIT_SECONDS
-from sink.webhooks.deliveries import State
+from schemas.requests.webhooks import (
+    MAX_OVERLAP_SECONDS,
+    MAX_WAIT_SECONDS,
+    OVERLAP_SECONDS,
+    WAIT_SECONDS,
+    DeliveryState,
+)
 from sink.webhooks.endpoints import Endpoint
-from sink.webhooks.history import Attempt, Delivery
+from sink.webhooks.history import Attempt, WebhookDelivery
 from sink.webhooks.signature import message_id
 
 PATH = "/api/v1/webhooks"
@@ -118,7 +123,7 @@ class DeliveryView(BaseModel):
     job_id: UUID | None
     type: str = Field(examples=["job.completed"])
     sequence: int | None = Field(description="Its order number among those of the endpoint.")
-    state: State
+    state: DeliveryState
     attempts: int
     outcome: str | None
     status: int | None
@@ -169,12 +174,12 @@ def endpoint_view(endpoint: Endpoint) -> EndpointView:
     return EndpointView(**asdict(endpoint), paused_until=endpoint.blocked_until, links=links)
 
 
-def delivery_view(delivery: Delivery) -> DeliveryView:
+def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
     """A delivery without its attempts."""
     return DeliveryView(**_fields(delivery))
 
 
-def delivery_detail(delivery: Delivery, attempts: list[Attempt]) -> DeliveryDetail:
+def delivery_detail(delivery: WebhookDelivery, attempts: list[Attempt]) -> DeliveryDetail:
     """A delivery with its attempts."""
     return DeliveryDetail(**_fields(delivery), ledger=[AttemptView(**asdict(attempt)) for attempt in attempts])
 
@@ -184,6 +189,6 @@ def delivery_path(delivery: UUID) -> str:
     return f"{PATH}/deliveries/{delivery}"
 
 
-def _fields(delivery: Delivery) -> dict[str, Any]:
+def _fields(delivery: WebhookDelivery) -> dict[str, Any]:
     links = {"self": delivery_path(delivery.delivery_id), "endpoint": f"{PATH}/endpoints/{delivery.endpoint_id}"}
     return {**asdict(delivery), "webhook_id": message_id(delivery.delivery_id), "links": links}

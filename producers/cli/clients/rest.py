@@ -29,7 +29,7 @@ class Answered(Permanent):
         return self.detail
 
 
-class Unheard(Outage):
+class NoResponse(Outage):
     """A call that may have reached the shim, whose answer did not come back."""
 
 
@@ -146,7 +146,7 @@ def _silence(url: str, error: httpx.HTTPError) -> Outage:
             f"the proxy {address_of_proxy(variable)} before {url} does not answer ({reason});"
             f" NO_PROXY names hosts that need none. See {variable}"
         )
-    return Unheard(words) if connected else Outage(words)
+    return NoResponse(words) if connected else Outage(words)
 
 
 def hinted(error: ScribeError, url: str) -> ScribeError:

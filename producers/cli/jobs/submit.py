@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import wrap_file
 
 from producers.api.jobs.bodies import JobFields
-from producers.cli.clients.rest import RestClient, Unheard
+from producers.cli.clients.rest import NoResponse, RestClient
 from producers.cli.commands.jobs.submit import Via
 from producers.cli.jobs.direct import publish_job
 from producers.cli.jobs.outcome import watch_to_end
@@ -94,7 +94,7 @@ def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
     with RestClient.open(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
         try:
             return _send(client, source, given)
-        except Unheard as error:
+        except NoResponse as error:
             raise Outage(f"{error}; {unheard}") from error
 
 

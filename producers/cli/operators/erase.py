@@ -16,7 +16,7 @@ from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_rows
 from producers.inputs.id_prefix import Ambiguous, IdPrefix
 from producers.jobs.cancelling import cancel_record
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from producers.messages.exit_codes import exit_code
 from schemas.errors import Permanent, Rejected
 from schemas.events import ENDED
@@ -109,7 +109,7 @@ def set_(tenant: str, reason: str, job: IdPrefix | None, force: bool) -> None:
     except Permanent as error:
         if job or error.code != "not_found":
             raise
-        raise Absent(f"{error.detail}; --force holds it all the same") from error
+        raise NotThere(f"{error.detail}; --force holds it all the same") from error
     sys.stdout.write(f"held {held.job_id or 'all'} of {tenant}\n")
 
 
@@ -122,7 +122,7 @@ def release(tenant: str, job: IdPrefix | None) -> None:
 
     job_id, released = with_database(lambda database: database.run(step))
     if not released:
-        raise Absent("no hold of this tenant, or of this job of it")
+        raise NotThere("no hold of this tenant, or of this job of it")
     sys.stdout.write(f"released {job_id or 'all'} of {tenant}\n")
 
 

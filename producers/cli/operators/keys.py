@@ -11,7 +11,7 @@ from rich.table import Table
 
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_rows
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from producers.messages.patience import waiting_for
 from schemas.errors import Outage
 from schemas.settings import PostgresSettings, load
@@ -43,7 +43,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
 def revoke(key_id: str) -> None:
     """Does `scribe keys revoke`."""
     if not with_database(lambda database: revoke_key(database, key_id)):
-        raise Absent(f"no key '{key_id}' that still works")
+        raise NotThere(f"no key '{key_id}' that still works")
     sys.stdout.write(f"revoked {key_id}\n")
 
 

@@ -8,7 +8,7 @@ from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, print_pairs, show_rows
 from producers.kafka.tenant_policies import publish_policy, read_policies
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
 from schemas.settings import KafkaSettings, load
@@ -53,7 +53,7 @@ def show(tenant: str, as_json: bool) -> None:
     """Does `scribe tenants show`."""
     policy = read_policies(load(KafkaSettings), datetime.now(UTC)).get(tenant)
     if policy is None:
-        raise Absent(f"tenant '{tenant}' has no policy, so the defaults are in force")
+        raise NotThere(f"tenant '{tenant}' has no policy, so the defaults are in force")
     _print(policy, as_json)
 
 

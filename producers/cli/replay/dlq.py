@@ -11,17 +11,17 @@ from producers.cli.operators.keys import with_database
 from producers.cli.replay.rows import command_of, print_counts, print_letters, print_lines, reading, sending, tell
 from producers.cli.terminal.json_lines import json_text, print_json
 from producers.inputs.id_prefix import IdPrefix, only_one
-from producers.kafka.topic_history import History
-from producers.replay.dead_letters import DLQS, DeadLetter, Wanted, contents, find, group_of, place_of, read
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.dead_letters import DLQS, DeadLetter, DeadLetterFilter, contents, find, group_of, place_of, read
 from producers.replay.redrive import discard as write_off
 from producers.replay.redrive import prepare
-from producers.replay.replayer import Pace, preview, send_again
+from producers.replay.replayer import RateLimit, preview, send_again
 from schemas.errors import CODES, KINDS, Rejected
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from schemas.vocabulary.nearest import unknown
 from schemas.wire.headers import Origin
-from sink.jobs.replay_log import Action, Entry, latest
+from sink.jobs.replay_log import ReplayAction, ReplayEntry, latest
 from sink.postgres.database import Database
 from sink.records.serdes import serde_for
 
@@ -54,7 +54,7 @@ def list_(
 def show(item: str, as_json: bool) -> None:
     """Does `scribe dlq show`."""
     settings = load(ReplayProcess)
-    with History.open(settings) as history:
+    with TopicHistory.open(settings) as history:
         letter = find(history, serde_for(settings), place_of(item))
     if as_json:
         print_json(contents(letter))
@@ -85,7 +85,7 @@ def redrive_(
     wanted = _wanted(kind, code, tenant, job, since, until, text)
     letters = _chosen(settings, items, group, wanted, everything)
     _check_step(to, letters)
-    command = command_of(Action.REDRIVE, again=again)
+    command = command_of(ReplayAction.REDRIVE, again=again)
     with asking_store(settings) as store:
         prepared = prepare(serde_for(settings), store, letters, to, unreadable=unreadable)
     if dry_run:
@@ -94,7 +94,9 @@ def redrive_(
         return
     again_ = "to go on: the same command again, which does nothing twice"
     with sending(settings, "redriven", len(prepared.items), again_) as (publisher, told):
-        report = with_database(lambda database: send_again(database, publisher, command, prepared, Pace(rate), told))
+        report = with_database(
+            lambda database: send_again(database, publisher, command, prepared, RateLimit(rate), told)
+        )
     tell(command, _names(letters), report, "redriven", as_json)
 
 
@@ -118,7 +120,7 @@ def discard(
     if dry_run:
         print_counts(letters, {}, as_json)
         return
-    command = command_of(Action.DISCARD)
+    command = command_of(ReplayAction.DISCARD)
     report = with_database(lambda database: write_off(database, command, letters))
     tell(command, _names(letters), report, "discarded", as_json)
 
@@ -131,28 +133,28 @@ def _wanted(
     since: datetime | None,
     until: datetime | None,
     text: str | None,
-) -> Wanted:
+) -> DeadLetterFilter:
     for option, word, known in (("--kind", kind, KINDS), ("--code", code, CODES)):
         if word is not None and word not in known:
             raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
-    return Wanted(kind=kind, code=code, tenant=tenant, job=job, since=since, until=until, text=text)
+    return DeadLetterFilter(kind=kind, code=code, tenant=tenant, job=job, since=since, until=until, text=text)
 
 
 def _chosen(
-    settings: ReplayProcess, items: Sequence[str] | None, group: str | None, wanted: Wanted, everything: bool
+    settings: ReplayProcess, items: Sequence[str] | None, group: str | None, wanted: DeadLetterFilter, everything: bool
 ) -> list[DeadLetter]:
-    if not (items or group or everything or wanted != Wanted()):
+    if not (items or group or everything or wanted != DeadLetterFilter()):
         raise typer.BadParameter("name items or options that pick some, or say --everything")
     return _letters(settings, items or (), group, wanted)
 
 
 def _letters(
-    settings: ReplayProcess, items: Sequence[str], group: str | None, wanted: Wanted, *, values: bool = True
+    settings: ReplayProcess, items: Sequence[str], group: str | None, wanted: DeadLetterFilter, *, values: bool = True
 ) -> list[DeadLetter]:
     serde = serde_for(settings)
     places = [place_of(item) for item in items]
     topics = {topic: name for topic, name in DLQS.items() if group is None or name == group_of(group)}
-    with reading(), History.open(settings) as history:
+    with reading(), TopicHistory.open(settings) as history:
         if places:
             letters = [find(history, serde, place) for place in dict.fromkeys(places)]
             letters = [letter for letter in letters if letter.group in topics.values() and wanted.matches(letter)]
@@ -177,7 +179,7 @@ def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:
         raise typer.BadParameter(f"{', '.join(sorted(others))} has no retry topics", param_hint="--to")
 
 
-async def _handled(database: Database, letters: Sequence[DeadLetter]) -> dict[Origin, Entry]:
+async def _handled(database: Database, letters: Sequence[DeadLetter]) -> dict[Origin, ReplayEntry]:
     async with database.connection() as connection:
         return await latest(connection, {letter.record.place: letter.record.at for letter in letters})
 

@@ -16,15 +16,23 @@ from producers.cli.operators.keys import with_database
 from producers.cli.replay.rows import command_of, print_table, reading, sending, tell
 from producers.inputs.id_prefix import IdPrefix
 from producers.kafka.admin import TopicAdmin
-from producers.kafka.topic_history import History
+from producers.kafka.topic_history import TopicHistory
 from producers.messages.exit_codes import TROUBLE
 from producers.replay.new_run import Changes
-from producers.replay.replayer import Pace, preview, send_again
-from producers.replay.selection import Found, Target, Wanted, check_model, check_results, prepare, read
+from producers.replay.replayer import RateLimit, preview, send_again
+from producers.replay.selection import (
+    ReplayFilter,
+    ReplayTarget,
+    SelectedRequest,
+    check_model,
+    check_results,
+    prepare,
+    read,
+)
 from schemas.models.registry import load_registry
 from schemas.settings import ReplayProcess, load
 from schemas.wire.headers import Origin
-from sink.jobs.replay_log import Action, Refusal
+from sink.jobs.replay_log import ReplayAction, ReplayRejection
 from sink.postgres.database import Database
 from sink.postgres.id_lookup import Kind
 from sink.records.serdes import serde_for
@@ -48,8 +56,8 @@ def replay(
 ) -> None:
     """Does `scribe replay`."""
     jobs = _jobs(job, jobs_from, tenant)
-    wanted = Wanted(tenant=tenant, jobs=jobs, since=since, until=until)
-    if wanted == Wanted():
+    wanted = ReplayFilter(tenant=tenant, jobs=jobs, since=since, until=until)
+    if wanted == ReplayFilter():
         raise typer.BadParameter("say which: --since, --until, --tenant, --job or --jobs-from")
     settings = load(ReplayProcess)
     registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
@@ -57,9 +65,9 @@ def replay(
         check_model(registry, model)
     if results is not None:
         check_results(TopicAdmin(settings), results)
-    target = Target(changes=Changes(model=model, language=language, track=track), results=results)
-    serde, command = serde_for(settings), command_of(Action.REPLAY, replay_id=replay_id, again=unfinished)
-    with reading(), History.open(settings) as history:
+    target = ReplayTarget(changes=Changes(model=model, language=language, track=track), results=results)
+    serde, command = serde_for(settings), command_of(ReplayAction.REPLAY, replay_id=replay_id, again=unfinished)
+    with reading(), TopicHistory.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)
     with asking_store(settings) as store:
@@ -72,7 +80,7 @@ def replay(
         again = f"to go on: the same command with --replay-id {command.replay_id}"
         with sending(settings, "replayed", len(prepared.items), again) as (publisher, told):
             report = with_database(
-                lambda database: send_again(database, publisher, command, prepared, Pace(rate), told)
+                lambda database: send_again(database, publisher, command, prepared, RateLimit(rate), told)
             )
         tell(command, _names(found), report, "replayed", as_json)
     if missing:
@@ -96,20 +104,20 @@ async def _begun(prefixes: Sequence[IdPrefix], tenant: str | None, database: Dat
         return await ids_of(connection, prefixes, Kind.JOB, tenant=tenant)
 
 
-def _missing(found: Sequence[Found], jobs: frozenset[UUID] | None) -> frozenset[UUID]:
+def _missing(found: Sequence[SelectedRequest], jobs: frozenset[UUID] | None) -> frozenset[UUID]:
     """Jobs that were named and have no record any more, each told."""
     missing = (jobs or frozenset()) - {each.request.job_id for each in found}
     sys.stderr.write("".join(f"{job_id}: no record that is meant in the job topics\n" for job_id in sorted(missing)))
     return missing
 
 
-def _say(refused: Mapping[Origin, Refusal], going: int) -> None:
+def _say(refused: Mapping[Origin, ReplayRejection], going: int) -> None:
     """What is known before anything is sent."""
     reasons = "".join(f", {count} refused: {reason}" for reason, count in Counter(refused.values()).items())
     sys.stderr.write(f"{going} to be replayed{reasons}\n")
 
 
-def _print_counts(found: Sequence[Found], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
+def _print_counts(found: Sequence[SelectedRequest], refused: Mapping[Origin, ReplayRejection], as_json: bool) -> None:
     counts: Counter[tuple[str, ...]] = Counter(
         (x.request.tenant, x.record.place.topic, x.request.options.model or "", str(refused.get(x.record.place, "")))
         for x in found
@@ -117,5 +125,5 @@ def _print_counts(found: Sequence[Found], refused: Mapping[Origin, Refusal], as_
     print_table(("tenant", "topic", "model", "refused"), counts, as_json)
 
 
-def _names(found: Sequence[Found]) -> Mapping[Origin, str]:
+def _names(found: Sequence[SelectedRequest]) -> Mapping[Origin, str]:
     return {each.record.place: str(each.request.job_id) for each in found}

@@ -21,10 +21,10 @@ from producers.replay.replayer import Report
 from schemas.errors import Outage
 from schemas.settings import KafkaSettings
 from schemas.wire.headers import Origin
-from sink.jobs.replay_log import Action, Command, Entry, Refusal
+from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayEntry, ReplayRejection
 
 
-def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry], more: int) -> None:
+def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, ReplayEntry], more: int) -> None:
     """One line a dead letter."""
     titles = ["ITEM", "AT (UTC)", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else [])]
     shown = make_table(*titles, whole=("ITEM", "AT (UTC)", "CODE", "JOB"))
@@ -44,12 +44,12 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]
         sys.stderr.write(f"and {more} older ones: see --limit\n")
 
 
-def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, Entry]) -> None:
+def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, ReplayEntry]) -> None:
     """One JSON object a line."""
     print_json({**facts(letter), "handled": _handled(handled.get(letter.record.place)) or None} for letter in letters)
 
 
-def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, Refusal], as_json: bool) -> None:
+def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, ReplayRejection], as_json: bool) -> None:
     """How many are meant, by group, code, tenant, and why they would be refused."""
     names = ("group", "code", "tenant", "refused")
     found: Counter[tuple[str, ...]] = Counter(
@@ -112,12 +112,12 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
         yield lambda count: bar.advance(task, count)
 
 
-def command_of(action: Action, *, replay_id: UUID | None = None, again: bool = False) -> Command:
+def command_of(action: ReplayAction, *, replay_id: UUID | None = None, again: bool = False) -> ReplayCommand:
     """What whoever has called is about to do."""
-    return Command(action=action, replay_id=replay_id or uuid4(), by=f"operator {getpass.getuser()}", again=again)
+    return ReplayCommand(action=action, replay_id=replay_id or uuid4(), by=f"operator {getpass.getuser()}", again=again)
 
 
-def tell(command: Command, names: Mapping[Origin, str], report: Report, done: str, as_json: bool) -> None:
+def tell(command: ReplayCommand, names: Mapping[Origin, str], report: Report, done: str, as_json: bool) -> None:
     """The summary, `names` those of the records; exit code 1 when something was refused."""
     refused = {names[place]: str(reason) for place, reason in report.refused.items()}
     if as_json:
@@ -130,7 +130,7 @@ def tell(command: Command, names: Mapping[Origin, str], report: Report, done: st
         raise typer.Exit(TROUBLE)
 
 
-def _handled(entry: Entry | None) -> str:
+def _handled(entry: ReplayEntry | None) -> str:
     if entry is None:
         return ""
     end = "" if entry.done_at else ", not known to have ended"

@@ -8,8 +8,17 @@ from datetime import UTC, datetime
 from producers.cli.operators.keys import with_database
 from producers.kafka.group_offsets import GroupOffsets
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History
-from producers.replay.skip import GPU_GROUPS, Order, check_position, check_stopped, found, moved, order_of, pass_over
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.skip import (
+    GPU_GROUPS,
+    SkipOrder,
+    check_position,
+    check_stopped,
+    found,
+    moved,
+    order_of,
+    pass_over,
+)
 from schemas.errors import Rejected
 from schemas.settings import ReplayProcess, load
 from sink.postgres.database import Connection, Database
@@ -22,7 +31,7 @@ def skip(group: str, place: str, dry_run: bool) -> None:
     """Does `scribe dlq skip`."""
     settings = load(ReplayProcess)
     order = order_of(group, place, f"operator {getpass.getuser()}")
-    with GroupOffsets.open(settings, order.group) as offsets, History.open(settings) as history:
+    with GroupOffsets.open(settings, order.group) as offsets, TopicHistory.open(settings) as history:
         _check_partition(history, order)
         check_position(order, offsets.position(order.place.topic, order.place.partition))
         if order.group not in GPU_GROUPS:
@@ -41,13 +50,13 @@ def skip(group: str, place: str, dry_run: bool) -> None:
     sys.stdout.write(f"{order.group} has passed over {place}\n")
 
 
-def _check_partition(history: History, order: Order) -> None:
+def _check_partition(history: TopicHistory, order: SkipOrder) -> None:
     count = history.partitions(order.place.topic)
     if order.place.partition >= count:
         raise Rejected("invalid_request", f"{order.place.topic} has {count} partitions, from 0 on")
 
 
-async def _ordered(database: Database, order: Order, *, dry_run: bool) -> str:
+async def _ordered(database: Database, order: SkipOrder, *, dry_run: bool) -> str:
     """Give the order to a Faust app, in words."""
 
     async def work(connection: Connection) -> Skip | None:
@@ -63,7 +72,7 @@ async def _ordered(database: Database, order: Order, *, dry_run: bool) -> str:
     return f"{order.group} {would} it aside within seconds, or when it starts: see `scribe dlq list --code skipped`\n"
 
 
-def _audited(order: Order, work: Callable[[], None]) -> None:
+def _audited(order: SkipOrder, work: Callable[[], None]) -> None:
     """Write down the order before it is done, and its end after."""
     with_database(
         lambda database: database.run(lambda connection: skips.order(connection, order.group, order.place, order.by))

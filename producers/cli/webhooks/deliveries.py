@@ -18,12 +18,12 @@ from producers.inputs.id_prefix import IdPrefix
 from producers.jobs.webhooks import outcome_of, send_again, send_all_again, send_test
 from producers.messages.exit_codes import TROUBLE
 from schemas.requests.limits import webhook_mistakes
+from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings, load
 from schemas.wire.object_keys import check_tenant
 from sink.postgres.database import Connection, Database
 from sink.postgres.id_lookup import Kind
-from sink.webhooks.deliveries import State
-from sink.webhooks.history import Delivery, Wanted, list_deliveries
+from sink.webhooks.history import DeliveryFilter, WebhookDelivery, list_deliveries
 from sink.webhooks.secrets import SecretBox
 
 
@@ -31,7 +31,7 @@ def deliveries(
     tenant: str | None,
     endpoint: str | None,
     job: IdPrefix | None,
-    state: State | None,
+    state: DeliveryState | None,
     since: datetime | None,
     limit: int,
     as_json: bool,
@@ -41,7 +41,7 @@ def deliveries(
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
         whose = await id_of(connection, job, Kind.JOB, Kind.ERASURE, tenant=tenant) if job else None
-        wanted = Wanted(tenant=tenant, endpoint_id=where, job_id=whose, state=state, since=since)
+        wanted = DeliveryFilter(tenant=tenant, endpoint_id=where, job_id=whose, state=state, since=since)
         return [delivery_facts(found) for found in await list_deliveries(connection, wanted, limit)]
 
     found = in_transaction(read)
@@ -73,7 +73,7 @@ def again(which: str, tenant: str | None, since: datetime | None, all_: bool) ->
     sys.stdout.write(f"{count.done} to be sent again\n")
 
 
-async def _send_one(connection: Connection, which: str, tenant: str | None) -> Delivery:
+async def _send_one(connection: Connection, which: str, tenant: str | None) -> WebhookDelivery:
     return await send_again(connection, await delivery_of(connection, which, tenant), tenant)
 
 
@@ -101,7 +101,7 @@ def trial(url: str, tenant: str, wait: float) -> None:
 
     sent: list[UUID] = []
 
-    async def run(database: Database) -> Delivery:
+    async def run(database: Database) -> WebhookDelivery:
         delivery = await send_test(database.transaction, box, tenant, url, datetime.now(UTC))
         sent.append(delivery)
         return await outcome_of(database.connection, delivery, wait)
@@ -114,5 +114,5 @@ def trial(url: str, tenant: str, wait: float) -> None:
         found = with_database(run)
     seen = found.status or found.error or f"no outcome after {wait:g} s; is the dispatcher running?"
     sys.stdout.write(f"{found.state} {found.delivery_id}: {seen}\n")
-    if found.state is not State.DELIVERED:
+    if found.state is not DeliveryState.DELIVERED:
         raise typer.Exit(TROUBLE)

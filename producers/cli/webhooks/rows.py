@@ -13,12 +13,12 @@ from producers.cli.operators.database_ids import id_of
 from producers.cli.operators.keys import with_database
 from producers.cli.terminal.tables import add_row, make_table
 from producers.inputs.id_prefix import IdPrefix
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from sink.postgres.database import Connection, Database
 from sink.postgres.id_lookup import Kind
 from sink.webhooks.deliveries import endpoint_id
 from sink.webhooks.endpoints import Endpoint, find_endpoint
-from sink.webhooks.history import Attempt, Delivery
+from sink.webhooks.history import Attempt, WebhookDelivery
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ async def endpoint_of(connection: Connection, which: str, tenant: str | None) ->
         endpoint = endpoint_id(tenant, which)
     found = await find_endpoint(connection, endpoint, tenant)
     if found is None:
-        raise Absent(f"endpoint {which}" if tenant is None else f"tenant '{tenant}' has no endpoint {which}")
+        raise NotThere(f"endpoint {which}" if tenant is None else f"tenant '{tenant}' has no endpoint {which}")
     return found
 
 
@@ -68,12 +68,12 @@ def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:
     return {"tenant": endpoint.tenant, **_facts(endpoint_view(endpoint))}
 
 
-def delivery_facts(delivery: Delivery) -> dict[str, Any]:
+def delivery_facts(delivery: WebhookDelivery) -> dict[str, Any]:
     """A delivery as REST lists it, and whose it is."""
     return {"tenant": delivery.tenant, **_facts(delivery_view(delivery))}
 
 
-def delivery_details(delivery: Delivery, attempts: list[Attempt]) -> dict[str, Any]:
+def delivery_details(delivery: WebhookDelivery, attempts: list[Attempt]) -> dict[str, Any]:
     """The same with what it says and every attempt."""
     return {"tenant": delivery.tenant, **_facts(delivery_detail(delivery, attempts))}
 

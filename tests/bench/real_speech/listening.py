@@ -9,10 +9,17 @@ from typing import Any
 from faster_whisper import BatchedInferencePipeline
 
 from gpu_consumers.audio.samples import Progress, Samples
-from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines import whisper
-from gpu_consumers.engines.protocols import Checkpoints, Diarizer, Engines, SpeakerBounds, Transcriber, Wishes
+from gpu_consumers.engines.protocols import (
+    Checkpoints,
+    Diarizer,
+    Engines,
+    SpeakerBounds,
+    Transcriber,
+    TranscriptionOptions,
+)
 
 
 @dataclass(slots=True)
@@ -55,8 +62,8 @@ class _WatchedTranscriber:
         self._inner, self._duration, self.info = inner, duration, inner.info
 
     def transcribe(
-        self, samples: Samples, wishes: Wishes, progress: Progress, checkpoints: Checkpoints | None = None
-    ) -> Heard:
+        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+    ) -> ChannelTranscript:
         with self._duration.measured():
             return self._inner.transcribe(samples, wishes, progress, checkpoints)
 

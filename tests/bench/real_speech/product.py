@@ -8,13 +8,13 @@ import numpy as np
 
 from gpu_consumers.audio.cache import AudioCache
 from gpu_consumers.audio.decode import decode, load
-from gpu_consumers.audio.fetch import Fetcher, Limits
+from gpu_consumers.audio.fetch import Fetcher, FetchLimits
 from gpu_consumers.audio.samples import Samples
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.claim_check import ClaimCheckStore
 from gpu_consumers.pipeline.recordings import Recordings
-from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage, utc_now
+from gpu_consumers.pipeline.stages import DiarizeStage, StageParts, TranscribeStage, utc_now
 from schemas.events import Channels, Event, JobRequested, JobResult, Options, Source, TranscriptReady
 from schemas.models.registry import ModelRegistry
 from schemas.settings import GpuSettings, ModelSettings
@@ -47,7 +47,7 @@ class Product:
         self._registry = registry
         self._engines = engines
         self._store = MemoryObjectStore()
-        fetcher = Fetcher(NoWeb(), self._store, Limits(MOST_BYTES, 60.0))
+        fetcher = Fetcher(NoWeb(), self._store, FetchLimits(MOST_BYTES, 60.0))
         self._recordings = Recordings(fetcher, AudioCache(folder, MOST_BYTES), MOST_SECONDS)
         self._serde = Serde()
 
@@ -67,8 +67,8 @@ class Product:
         return Done(transcript, watched.transcribing, watched.diarizing, whole)
 
     def _run(self, request: JobRequested, watched: Watched) -> Transcript:
-        claims = Claims(self._store, 512_000)
-        parts = Parts(self._serde, watched, self._recordings, claims)
+        claims = ClaimCheckStore(self._store, 512_000)
+        parts = StageParts(self._serde, watched, self._recordings, claims)
         transcribe = TranscribeStage(parts=parts, registry=self._registry)
         (emission,) = transcribe.run(transcribe.decode(self._delivery(request)), Reports())
         if isinstance(emission.event, TranscriptReady):

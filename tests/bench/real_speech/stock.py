@@ -11,7 +11,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines.loader import BATCH
-from gpu_consumers.engines.protocols import Wishes
+from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber
 from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry
@@ -76,7 +76,7 @@ class StockWhisper:
         """The product's transcriber without its second hearing: what that gains, and what it costs."""
         heard = Text()
         with heard.duration.measured():
-            found = self._once.transcribe(samples, Wishes(language), lambda _: None)
+            found = self._once.transcribe(samples, TranscriptionOptions(language), lambda _: None)
         heard.text = joined(found.words, found.language)
         return heard
 

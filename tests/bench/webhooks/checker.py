@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from sink.webhooks.deliveries import State
+from schemas.requests.webhooks import DeliveryState
 from streams.webhooks.retry_schedule import SCHEDULE
 from tests.bench.webhooks.plan import Kind, Message
 from tests.bench.webhooks.receivers import Call
 
-ENDED = {State.DELIVERED, State.EXHAUSTED, State.DISABLED}
+ENDED = {DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.DISABLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,13 @@ def _unended(facts: Facts) -> Iterator[str]:
 def _not_received(facts: Facts) -> Iterator[str]:
     for name, delivery in facts.deliveries.items():
         taken = (call.verified and call.kind is Kind.TAKEN for call in facts.calls_by_id.get(name, ()))
-        if delivery.state == State.DELIVERED and not any(taken):
+        if delivery.state == DeliveryState.DELIVERED and not any(taken):
             yield f"{name} is called delivered, but its receiver took no call"
 
 
 def _sent_after(facts: Facts) -> Iterator[str]:
     for name, delivery in facts.deliveries.items():
-        if delivery.state != State.DELIVERED or delivery.ended_at is None:
+        if delivery.state != DeliveryState.DELIVERED or delivery.ended_at is None:
             continue
         late = [call for call in facts.calls_by_id.get(name, ()) if call.at > delivery.ended_at]
         if late:
@@ -166,11 +166,11 @@ def _ledger(facts: Facts) -> Iterator[str]:
 def _wrong_end(facts: Facts) -> Iterator[str]:
     for name, delivery in facts.deliveries.items():
         successes = [a.number for a in delivery.attempts if a.outcome == "delivered"]
-        if successes != ([delivery.counted] if delivery.state == State.DELIVERED else []):
+        if successes != ([delivery.counted] if delivery.state == DeliveryState.DELIVERED else []):
             yield f"{name} is {delivery.state}, its attempts {successes} of {delivery.counted} succeeded"
-        if delivery.state == State.EXHAUSTED and delivery.counted < len(SCHEDULE):
+        if delivery.state == DeliveryState.EXHAUSTED and delivery.counted < len(SCHEDULE):
             yield f"{name} is exhausted after {delivery.counted} attempts"
-        if delivery.state == State.DISABLED and delivery.endpoint not in facts.disabled:
+        if delivery.state == DeliveryState.DISABLED and delivery.endpoint not in facts.disabled:
             yield f"{name} is disabled, its endpoint {delivery.endpoint} is not"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sink.postgres.database import Database
 from sink.webhooks.signature import message_id
-from streams.webhooks.dispatcher import Limits
+from streams.webhooks.dispatcher import DispatcherLimits
 from tests.bench.webhooks.checker import Attempt, Delivery, Facts
 from tests.bench.webhooks.plan import Plan
 from tests.bench.webhooks.receivers import read_calls
@@ -45,7 +45,7 @@ async def gathered(database: Database, plan: Plan, log: Path, *, kills: int, res
         calls=read_calls(log),
         kills=kills,
         restarts=restarts,
-        in_flight=plan.endpoints * Limits().calls_per_endpoint,
+        in_flight=plan.endpoints * DispatcherLimits().calls_per_endpoint,
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.errors import Outage
+from schemas.requests.webhooks import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock
-from sink.webhooks.deliveries import NewDelivery, State, add, register_endpoint, release
+from sink.webhooks.deliveries import NewDelivery, add, register_endpoint, release
 from sink.webhooks.secrets import SecretBox
 from tests.bench.webhooks.plan import Plan
 
@@ -79,4 +80,4 @@ async def ended(database: Database) -> int | None:
         found = await standing(database)
     except Outage:
         return None
-    return sum(number for state, number in found.items() if state != State.PENDING)
+    return sum(number for state, number in found.items() if state != DeliveryState.PENDING)

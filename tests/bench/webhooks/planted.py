@@ -12,19 +12,19 @@ from uuid import uuid4
 
 import streams.webhooks.attempt
 import streams.webhooks.record_attempt
+from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings
-from sink.http.client import Answer, AsyncOutboundClient
+from sink.http.client import AsyncOutboundClient, ResponseHead
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import State
-from sink.webhooks.leases import Leased
+from sink.webhooks.leases import LeasedDelivery
 from sink.webhooks.secrets import SecretBox
 from sink.webhooks.signature import message_id, signed_headers
 from streams.runtime.lease_worker import Leaser
 from streams.webhooks.attempt import attempt
-from streams.webhooks.dispatcher import Deliveries, Limits
-from streams.webhooks.retry_schedule import Verdict
+from streams.webhooks.dispatcher import Deliveries, DispatcherLimits
+from streams.webhooks.retry_schedule import RetryDecision
 
-LIMITS = Limits(
+LIMITS = DispatcherLimits(
     call_seconds=30,
     lease_seconds=60,
     poll_seconds=0.02,
@@ -44,7 +44,7 @@ class ForgetsOutcomes(Deliveries):
 
     count = itertools.count()
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         if next(self.count) % 3:
             await super().do(job)
         else:
@@ -54,7 +54,7 @@ class ForgetsOutcomes(Deliveries):
 class SendsAfterDelivered(Deliveries):
     """Sends everything once more when all is written."""
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         await super().do(job)
         await asyncio.sleep(0.01)
         await attempt(job, self._client, self._secrets, self._limits.call_seconds)
@@ -63,7 +63,7 @@ class SendsAfterDelivered(Deliveries):
 class LosesLeases(Deliveries):
     """Works on when its leases have long run out."""
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE webhook_deliveries SET lease_until = now() WHERE lease_token IS NOT NULL")
         await asyncio.sleep(0.05)
@@ -73,7 +73,7 @@ class LosesLeases(Deliveries):
 class DropsRows(Deliveries):
     """Deletes what it has no mind to send."""
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         if job.sequence == 3:
             async with self._database.transaction() as connection:
                 await connection.execute("DELETE FROM webhook_deliveries WHERE delivery_id = %s", [job.delivery_id])
@@ -84,7 +84,7 @@ class DropsRows(Deliveries):
 class SwapsNumbers(Deliveries):
     """Gives an order number twice."""
 
-    async def do(self, job: Leased) -> None:
+    async def do(self, job: LeasedDelivery) -> None:
         await super().do(job)
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE webhook_deliveries SET sequence = 2 WHERE sequence = 3")
@@ -101,7 +101,7 @@ class IgnoresTheGate(Deliveries):
 class PostsTwice(AsyncOutboundClient):
     """A client that repeats what was taken."""
 
-    async def post(self, url: str, body: bytes, headers: Any, *, deadline_seconds: float) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Any, *, deadline_seconds: float) -> ResponseHead:
         await super().post(url, body, headers, deadline_seconds=deadline_seconds)
         return await super().post(url, body, headers, deadline_seconds=deadline_seconds)
 
@@ -109,7 +109,7 @@ class PostsTwice(AsyncOutboundClient):
 class TakesErrorsForSuccess(AsyncOutboundClient):
     """A client to which every answer is a good one."""
 
-    async def post(self, url: str, body: bytes, headers: Any, *, deadline_seconds: float) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Any, *, deadline_seconds: float) -> ResponseHead:
         answer = await super().post(url, body, headers, deadline_seconds=deadline_seconds)
         return replace(answer, status=200)
 
@@ -118,14 +118,20 @@ def _signed_wrongly(secrets: Any, message: str, timestamp: int, body: bytes) -> 
     return signed_headers(secrets, message, timestamp, body + b" ")
 
 
-def _given_up(attempt: int, status: int | None, *_: Any, **__: Any) -> Verdict:
-    return Verdict(State.DELIVERED if status and status < 300 else State.DISABLED if status == 410 else State.EXHAUSTED)
+def _given_up(attempt: int, status: int | None, *_: Any, **__: Any) -> RetryDecision:
+    return RetryDecision(
+        DeliveryState.DELIVERED
+        if status and status < 300
+        else DeliveryState.DISABLED
+        if status == 410
+        else DeliveryState.EXHAUSTED
+    )
 
 
-def _never_again(attempt: int, status: int | None, *_: Any, **__: Any) -> Verdict:
+def _never_again(attempt: int, status: int | None, *_: Any, **__: Any) -> RetryDecision:
     if status and status < 300:
-        return Verdict(State.DELIVERED)
-    return Verdict(State.PENDING, datetime.now(UTC) + timedelta(days=365))
+        return RetryDecision(DeliveryState.DELIVERED)
+    return RetryDecision(DeliveryState.PENDING, datetime.now(UTC) + timedelta(days=365))
 
 
 async def _nothing(*_: Any) -> bool:
@@ -153,7 +159,7 @@ class Bug:
             with patch.object(self.module, self.name, self.instead):
                 yield
 
-    def leaser(self, database: Database, settings: OutboundSettings, secrets: SecretBox) -> Leaser[Leased]:
+    def leaser(self, database: Database, settings: OutboundSettings, secrets: SecretBox) -> Leaser[LeasedDelivery]:
         """The dispatcher with the mistake."""
         work = self.deliveries(database, self.client(settings, "development"), secrets, LIMITS)
         return Leaser(database, work, LIMITS)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from gpu_consumers.audio.fetch import Fetched, Fetcher, Limits
+from gpu_consumers.audio.fetch import Fetched, Fetcher, FetchLimits
 from schemas.errors import NotOwner, Permanent
 from schemas.events import Source
 from schemas.settings import OutboundSettings
@@ -61,7 +61,7 @@ def store() -> MemoryObjectStore:
 
 @pytest.fixture
 def fetcher(web: Web, store: MemoryObjectStore) -> Fetcher:
-    return Fetcher(web, store, Limits(1000, 60.0))
+    return Fetcher(web, store, FetchLimits(1000, 60.0))
 
 
 def fetch(fetcher: Fetcher, path: Path, uri: str, **announced: object) -> Fetched:
@@ -139,7 +139,7 @@ def test_a_host_that_is_known_to_be_inside_is_not_looked_up(
 ) -> None:
     """However the job came: Kafka has no door that could have refused it."""
     client = OutboundClient(OutboundSettings(), "production", resolve=_nobody_looks)
-    fetcher = Fetcher(client, store, Limits(deadline_seconds=5, max_bytes=1000))
+    fetcher = Fetcher(client, store, FetchLimits(deadline_seconds=5, max_bytes=1000))
     assert code_of(fetcher, tmp_path, f"https://{host}/a.wav") == "source_refused"
 
 
@@ -154,7 +154,7 @@ def test_a_recording_must_be_the_one_announced(fetcher: Fetcher, tmp_path: Path)
 
 def test_the_limit_holds_for_objects_too(web: Web, store: MemoryObjectStore, tmp_path: Path) -> None:
     store.put("acme/big", BODY, content_type="audio/wav")
-    assert code_of(Fetcher(web, store, Limits(5, 60.0)), tmp_path, "s3://scribe/acme/big") == "media_too_large"
+    assert code_of(Fetcher(web, store, FetchLimits(5, 60.0)), tmp_path, "s3://scribe/acme/big") == "media_too_large"
 
 
 def test_fetching_can_be_stopped(fetcher: Fetcher, tmp_path: Path) -> None:

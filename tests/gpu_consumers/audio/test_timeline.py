@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.audio.samples import SAMPLE_RATE
-from gpu_consumers.audio.timeline import LONGEST_GAP, MAX_MARKS, RESTART, TOLERANCE, Mark, Timeline, timeline
+from gpu_consumers.audio.timeline import LONGEST_GAP, MAX_MARKS, RESTART, TOLERANCE, Timeline, TimelineMark, timeline
 
 HOUR = 3600 * SAMPLE_RATE
 
 
-def mark(sound: float, time: float, lost: float = 0.0, *, torn: bool = False) -> Mark:
-    return Mark(round(sound * SAMPLE_RATE), time, lost, torn)
+def mark(sound: float, time: float, lost: float = 0.0, *, torn: bool = False) -> TimelineMark:
+    return TimelineMark(round(sound * SAMPLE_RATE), time, lost, torn)
 
 
-def silences(marks: list[Mark], seconds: float = 60.0, announced: float = 0.0) -> list[tuple[float, float]]:
+def silences(marks: list[TimelineMark], seconds: float = 60.0, announced: float = 0.0) -> list[tuple[float, float]]:
     found = timeline(marks, round(seconds * SAMPLE_RATE), announced, 10 * 3600.0)
     return [(at / SAMPLE_RATE, round(count / SAMPLE_RATE, 3)) for at, count in found.silences]
 
@@ -48,7 +48,7 @@ def silences(marks: list[Mark], seconds: float = 60.0, announced: float = 0.0) -
         *("one odd time stamp", "two odd ones", "a pause behind an odd one", "a clock 0.1 % off", "a clock that loses"),
     ],
 )
-def test_what_time_stamps_ask_for(marks: list[Mark], wanted: list[tuple[float, float]]) -> None:
+def test_what_time_stamps_ask_for(marks: list[TimelineMark], wanted: list[tuple[float, float]]) -> None:
     assert silences(marks) == wanted
 
 
@@ -90,7 +90,7 @@ def test_hostile_time_stamps_neither_explode_nor_move_anything_back(
     raw: list[tuple[int, float, float, bool]], announced: float
 ) -> None:
     """Silence has a length and a limit, lies in order, and each piece is believed."""
-    marks = [Mark(*each) for each in sorted(raw, key=lambda each: each[0])]
+    marks = [TimelineMark(*each) for each in sorted(raw, key=lambda each: each[0])]
     longest = 3 * 3600.0
     found = timeline(marks, HOUR, announced, longest)
     places = [sample for sample, _ in found.silences]

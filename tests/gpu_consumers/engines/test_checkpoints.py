@@ -12,11 +12,11 @@ from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.checkpoints import decode as decode_words
 from gpu_consumers.core.speech.vad_windows import Window
-from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, Checkpoints, NoCheckpoints
-from gpu_consumers.engines.inference_cache import Answer, Tape
+from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, NoCheckpoints, StoredCheckpoints
+from gpu_consumers.engines.inference_cache import Answer, InferenceCache
 from gpu_consumers.engines.inference_cache import decode as decode_answers
 from gpu_consumers.engines.loader import LoadedEngines
-from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import SpeakerBounds, TranscriptionOptions
 from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
 from gpu_consumers.engines.whisper import WhisperTranscriber
 from schemas.errors import NotOwner, Outage, Transient
@@ -34,16 +34,16 @@ def read(part: bytes) -> str | None:
 
 
 def found(store: MemoryObjectStore, prefix: str = "t/j/") -> list[str]:
-    return Checkpoints(store, prefix, EVERY, EVERY).find(read)
+    return StoredCheckpoints(store, prefix, EVERY, EVERY).find(read)
 
 
 def test_what_was_kept_is_found_by_the_next_one() -> None:
     store = MemoryObjectStore()
-    first = Checkpoints(store, "t/j/", EVERY, EVERY)
+    first = StoredCheckpoints(store, "t/j/", EVERY, EVERY)
     assert first.find(read) == []
     for part in (b"0", b"1", b"2"):
         first.keep(part)
-    second = Checkpoints(store, "t/j/", EVERY, EVERY)
+    second = StoredCheckpoints(store, "t/j/", EVERY, EVERY)
     assert second.find(read) == ["0", "1", "2"]
     second.keep(b"3")
     assert found(store) == ["0", "1", "2", "3"]
@@ -53,7 +53,7 @@ def test_what_was_kept_is_found_by_the_next_one() -> None:
 def test_it_is_told_what_goes_on_from_an_earlier_try_and_is_taken() -> None:
     store, told = Away(), []
     for number, expected in ((b"0", 0), (b"1", 1)):
-        kept = Checkpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
+        kept = StoredCheckpoints(store, "t/j/", EVERY, EVERY, lambda: told.append(1), clock=lambda: 0.0)
         kept.find(read)
         kept.keep(number)
         assert len(told) == expected
@@ -66,14 +66,14 @@ def test_it_is_told_what_goes_on_from_an_earlier_try_and_is_taken() -> None:
 def test_what_follows_a_hole_is_not_used(damage: str) -> None:
     """Not even when the hole is filled: the rest was the work of somebody else."""
     store = MemoryObjectStore()
-    first = Checkpoints(store, "t/j/", EVERY, EVERY)
+    first = StoredCheckpoints(store, "t/j/", EVERY, EVERY)
     for part in (b"0", b"oops" if damage == "unreadable" else b"1", b"2"):
         first.keep(part)
     if damage != "unreadable":
         store.delete("t/j/000001")
     if damage == "foreign":
         store.put("t/j/000001", b"not ours", content_type="text/plain")
-    again = Checkpoints(store, "t/j/", EVERY, EVERY)
+    again = StoredCheckpoints(store, "t/j/", EVERY, EVERY)
     assert again.find(read) == ["0"]
     again.keep(b"7")
     assert found(store) == ["0", "7"]
@@ -82,7 +82,7 @@ def test_what_follows_a_hole_is_not_used(damage: str) -> None:
 def test_what_a_former_owner_still_writes_spoils_nothing() -> None:
     """A process that was frozen goes on where it was, while the next owner is further."""
     store = MemoryObjectStore()
-    frozen, following = Checkpoints(store, "t/j/", EVERY, EVERY), Checkpoints(store, "t/j/", EVERY, EVERY)
+    frozen, following = StoredCheckpoints(store, "t/j/", EVERY, EVERY), StoredCheckpoints(store, "t/j/", EVERY, EVERY)
     frozen.keep(b"0")
     following.find(read)
     following.keep(b"5")
@@ -109,7 +109,7 @@ class Away(MemoryObjectStore):
 def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later() -> None:
     now = [0.0]
     store = Away()
-    kept = Checkpoints(store, "t/j/", EVERY, EVERY, clock=lambda: now[0])
+    kept = StoredCheckpoints(store, "t/j/", EVERY, EVERY, clock=lambda: now[0])
     kept.keep(b"0")
     store.away = True
     kept.keep(b"1")
@@ -146,7 +146,7 @@ def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPat
     seconds: list[float] = []
     run = transcriber._run
 
-    def counted(samples: Samples, windows: Sequence[Window], wishes: Wishes, *, asks: bool) -> list[Any]:
+    def counted(samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions, *, asks: bool) -> list[Any]:
         seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
         return run(samples, windows, wishes, asks=asks)
 
@@ -158,7 +158,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
 ) -> None:
     store = MemoryObjectStore()
-    whole = transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/whole/", EVERY, EVERY))
+    whole = transcriber.transcribe(
+        long_talk, TranscriptionOptions(), lambda _: None, StoredCheckpoints(store, "t/whole/", EVERY, EVERY)
+    )
     needed = sum(heard_seconds)
     heard_seconds.clear()
     kills = looks = 0
@@ -172,7 +174,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     while True:
         looks = 3
         try:
-            again = transcriber.transcribe(long_talk, Wishes(), dying, Checkpoints(store, "t/killed/", EVERY, EVERY))
+            again = transcriber.transcribe(
+                long_talk, TranscriptionOptions(), dying, StoredCheckpoints(store, "t/killed/", EVERY, EVERY)
+            )
             break
         except NotOwner:
             kills += 1
@@ -181,7 +185,9 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
     assert sum(heard_seconds) <= needed + kills * EVERY
     heard_seconds.clear()
     assert (
-        transcriber.transcribe(long_talk, Wishes(), lambda _: None, Checkpoints(store, "t/killed/", EVERY, EVERY))
+        transcriber.transcribe(
+            long_talk, TranscriptionOptions(), lambda _: None, StoredCheckpoints(store, "t/killed/", EVERY, EVERY)
+        )
         == whole
     )
     assert heard_seconds == []
@@ -197,11 +203,11 @@ def diarizer() -> PyannoteDiarizer:
 def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_the_interval(
     diarizer: PyannoteDiarizer, long_talk: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, play = MemoryObjectStore(), Tape.play
+    store, play = MemoryObjectStore(), InferenceCache.play
     asked: list[float] = []
     left = 10**9  # questions until it is killed
 
-    def counted(self: Tape, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
+    def counted(self: InferenceCache, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
         def asking() -> Answer:
             nonlocal left
             left -= 1
@@ -212,7 +218,7 @@ def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_t
 
         return play(self, rows, seconds, asking)
 
-    monkeypatch.setattr(Tape, "play", counted)
+    monkeypatch.setattr(InferenceCache, "play", counted)
     whole = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None)
     needed = sum(asked)
     asked.clear()
@@ -221,7 +227,7 @@ def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_t
         left = 8
         try:
             again = diarizer.diarize(
-                long_talk, SpeakerBounds(), lambda _: None, Checkpoints(store, "t/j/", EVERY, EVERY)
+                long_talk, SpeakerBounds(), lambda _: None, StoredCheckpoints(store, "t/j/", EVERY, EVERY)
             )
             break
         except Transient:
@@ -241,20 +247,20 @@ def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
             raise NotOwner("drained")
 
     with pytest.raises(NotOwner):
-        diarizer.diarize(long_talk, SpeakerBounds(), stopping, Checkpoints(store, "t/j/", 10**6, 10**6))
-    assert len(Checkpoints(store, "t/j/", EVERY, EVERY).find(decode_answers)) == 1
+        diarizer.diarize(long_talk, SpeakerBounds(), stopping, StoredCheckpoints(store, "t/j/", 10**6, 10**6))
+    assert len(StoredCheckpoints(store, "t/j/", EVERY, EVERY).find(decode_answers)) == 1
 
 
 def test_a_suspect_keeps_more_and_hears_the_same(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
     store = MemoryObjectStore()
-    eager = Checkpoints(store, "t/j/", EVERY, 1.0)
-    heard = transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, eager)
+    eager = StoredCheckpoints(store, "t/j/", EVERY, 1.0)
+    heard = transcriber.transcribe(long_talk, TranscriptionOptions("en"), lambda _: None, eager)
     batches = list(heard_seconds)
-    assert len(Checkpoints(store, "t/j/", EVERY, 1.0).find(decode_words)) >= len(batches)
+    assert len(StoredCheckpoints(store, "t/j/", EVERY, 1.0).find(decode_words)) >= len(batches)
     heard_seconds.clear()
-    assert transcriber.transcribe(long_talk, Wishes("en"), lambda _: None, NoCheckpoints(EVERY)) == heard
+    assert transcriber.transcribe(long_talk, TranscriptionOptions("en"), lambda _: None, NoCheckpoints(EVERY)) == heard
     assert heard_seconds == batches
 
 
@@ -262,6 +268,9 @@ def test_batches_are_no_longer_than_what_may_be_done_again(
     transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
     transcriber.transcribe(
-        long_talk, Wishes("en"), lambda _: None, Checkpoints(MemoryObjectStore(), "t/j/", EVERY, EVERY)
+        long_talk,
+        TranscriptionOptions("en"),
+        lambda _: None,
+        StoredCheckpoints(MemoryObjectStore(), "t/j/", EVERY, EVERY),
     )
     assert max(heard_seconds) <= EVERY

@@ -19,7 +19,7 @@ from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.delivery.policies import Policies
-from gpu_consumers.core.speech.assembly import Heard
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.engines.loader import (
     LoadedEngines,
     checked_digest,
@@ -27,7 +27,7 @@ from gpu_consumers.engines.loader import (
     digest_of_all,
     unpinned_checkpoints,
 )
-from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
+from gpu_consumers.engines.protocols import SpeakerBounds, TranscriptionOptions
 from gpu_consumers.engines.pyannote_diarizer import check_harmless
 from gpu_consumers.engines.whisper import NO_PROMPT, UNKNOWN, VAD_PIECE, Decoding, load_transcriber
 from gpu_consumers.pipeline.stages import create_stages
@@ -40,7 +40,7 @@ from schemas.wire.serde import Serde
 from tests.recordings import HEBREW, MONO, STEREO, Recording
 from tests.scoring import word_error_rate
 
-ANY = Wishes()
+ANY = TranscriptionOptions()
 pytestmark = pytest.mark.models
 
 
@@ -74,7 +74,9 @@ def samples_of(recording: Recording, folder: Path, channels: Channels = Channels
     return samples
 
 
-def heard(engines: LoadedEngines, registry: ModelRegistry, samples: Samples, wishes: Wishes = ANY) -> Heard:
+def heard(
+    engines: LoadedEngines, registry: ModelRegistry, samples: Samples, wishes: TranscriptionOptions = ANY
+) -> ChannelTranscript:
     return engines.transcriber(registry.default).transcribe(samples, wishes, lambda _: None)
 
 
@@ -130,9 +132,9 @@ def test_the_stand_in_takes_no_prompt_and_says_so(
 ) -> None:
     """It was never trained with one: it would hear nothing any more."""
     samples = samples_of(HEBREW, tmp_path)
-    found = heard(engines, registry, samples, Wishes("he", hotwords="order", prompt="hello"))
+    found = heard(engines, registry, samples, TranscriptionOptions("he", hotwords="order", prompt="hello"))
     assert found.warnings == (NO_PROMPT,)
-    assert found.words == heard(engines, registry, samples, Wishes("he")).words
+    assert found.words == heard(engines, registry, samples, TranscriptionOptions("he")).words
 
 
 def test_a_recording_in_two_languages_is_heard_in_both(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_a_recording_in_two_languages_is_heard_in_both(registry: ModelRegistry, 
     hebrew = [word.language for word in found.words if word.start * SAMPLE_RATE >= border]
     assert english.count(None) >= 0.9 * len(english) > 10
     assert hebrew.count("he") >= 0.9 * len(hebrew) > 10
-    named = model.transcribe(samples, Wishes("en"), lambda _: None)
+    named = model.transcribe(samples, TranscriptionOptions("en"), lambda _: None)
     assert [word.language for word in named.words].count(None) > 0.8 * len(named.words)
 
 
@@ -160,10 +162,10 @@ def test_speech_over_the_border_of_two_pieces_is_heard_once(
 ) -> None:
     """Long recordings go through speech detection in pieces; a sentence is not cut where one ends."""
     samples = samples_of(MONO, tmp_path)
-    whole = heard(engines, registry, samples, Wishes("en"))
+    whole = heard(engines, registry, samples, TranscriptionOptions("en"))
     assert len(samples) < VAD_PIECE
     monkeypatch.setattr("gpu_consumers.engines.whisper.VAD_PIECE", 9 * SAMPLE_RATE)
-    pieces = heard(engines, registry, samples, Wishes("en"))
+    pieces = heard(engines, registry, samples, TranscriptionOptions("en"))
     text = " ".join(word.text for word in whole.words)
     assert word_error_rate(text, " ".join(word.text for word in pieces.words)) <= 0.1
 
@@ -172,7 +174,9 @@ def test_both_engines_stop_when_they_are_told(engines: LoadedEngines, registry: 
     """At a report of progress, which is between two batches."""
     samples = samples_of(MONO, tmp_path)
     for work in (
-        lambda progress: engines.transcriber(registry.default).transcribe(samples, Wishes("en"), progress),
+        lambda progress: engines.transcriber(registry.default).transcribe(
+            samples, TranscriptionOptions("en"), progress
+        ),
         lambda progress: engines.diarizer().diarize(samples, SpeakerBounds(), progress),
     ):
         reports: list[float] = []
@@ -190,7 +194,7 @@ def test_both_engines_stop_when_they_are_told(engines: LoadedEngines, registry: 
 def test_progress_grows_to_the_end(engines: LoadedEngines, registry: ModelRegistry, tmp_path: Path) -> None:
     samples = samples_of(MONO, tmp_path)
     reports: list[float] = []
-    engines.transcriber(registry.default).transcribe(samples, Wishes("en"), reports.append)
+    engines.transcriber(registry.default).transcribe(samples, TranscriptionOptions("en"), reports.append)
     assert reports == sorted(reports)
     assert reports[-1] == len(samples) / SAMPLE_RATE
     reports.clear()
@@ -203,11 +207,11 @@ def test_threads_do_not_disturb_each_other(engines: LoadedEngines, registry: Mod
     """Two languages at once, words and turns: the same as one after the other."""
     english = samples_of(MONO, tmp_path).copy()
     hebrew = samples_of(HEBREW, tmp_path).copy()
-    jobs = [(english, Wishes("en")), (hebrew, Wishes("he"))] * 2
+    jobs = [(english, TranscriptionOptions("en")), (hebrew, TranscriptionOptions("he"))] * 2
     alone = [heard(engines, registry, *job) for job in jobs]
     barrier = threading.Barrier(len(jobs))
 
-    def run(job: tuple[Samples, Wishes]) -> tuple[Heard, int]:
+    def run(job: tuple[Samples, TranscriptionOptions]) -> tuple[ChannelTranscript, int]:
         barrier.wait()
         turns = engines.diarizer().diarize(job[0], SpeakerBounds(), lambda _: None)
         return heard(engines, registry, *job), len(turns)
@@ -223,7 +227,7 @@ def test_nothing_is_sent_anywhere(registry: ModelRegistry, tmp_path: Path) -> No
     """Neither the hub nor the libraries' telemetry is called, from loading to the end of a job."""
     fresh = LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu"))
     samples = samples_of(HEBREW, tmp_path)
-    heard(fresh, registry, samples, Wishes("he"))
+    heard(fresh, registry, samples, TranscriptionOptions("he"))
     fresh.diarizer().diarize(samples, SpeakerBounds(), lambda _: None)
 
 

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from gpu_consumers.engines.checkpoints import Checkpoints
-from gpu_consumers.engines.inference_cache import Answer, Tape, decode, encode
+from gpu_consumers.engines.checkpoints import StoredCheckpoints
+from gpu_consumers.engines.inference_cache import Answer, InferenceCache, decode, encode
 from sink.memory import MemoryObjectStore
 
 ANSWERS = st.lists(arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=4)), max_size=4)
 
 
-def asked(tape: Tape, rows: int, number: int) -> tuple[float, bool]:
+def asked(tape: InferenceCache, rows: int, number: int) -> tuple[float, bool]:
     """What the tape says to a question, and whether the network was asked."""
     asks = []
 
@@ -50,26 +50,26 @@ def test_bytes_of_anybody_are_no_answer(body: bytes) -> None:
 
 def test_what_was_answered_is_not_asked_again() -> None:
     store = MemoryObjectStore()
-    first = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
+    first = InferenceCache(StoredCheckpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(first, 2, number) for number in range(3)] == [(0, True), (1, True), (2, True)]
-    second = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
+    second = InferenceCache(StoredCheckpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(second, 2, number) for number in (7, 8, 9)] == [(0, False), (1, False), (9, True)]
     second.keep()
-    third = Tape(Checkpoints(store, "t/j/", 25.0, 25.0))
+    third = InferenceCache(StoredCheckpoints(store, "t/j/", 25.0, 25.0))
     assert [asked(third, 2, number) for number in (5, 5, 5, 5)] == [(0, False), (1, False), (9, False), (5, True)]
 
 
 def test_another_question_ends_the_tape_and_leaves_what_was_kept_alone() -> None:
     store = MemoryObjectStore()
-    first = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
+    first = InferenceCache(StoredCheckpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(first, 2, number) for number in range(2)] == [(0, True), (1, True)]
-    other = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
+    other = InferenceCache(StoredCheckpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(other, 2, 5), asked(other, 3, 6), asked(other, 2, 7)] == [(0, False), (6, True), (7, True)]
-    again = Tape(Checkpoints(store, "t/j/", 10.0, 10.0))
+    again = InferenceCache(StoredCheckpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(again, 2, 8), asked(again, 2, 9)] == [(0, False), (1, False)]
 
 
 def test_without_checkpoints_everything_is_asked() -> None:
-    tape = Tape(None)
+    tape = InferenceCache(None)
     assert [asked(tape, 2, number) for number in range(2)] == [(0, True), (1, True)]
     tape.keep()

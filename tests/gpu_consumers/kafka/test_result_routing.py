@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpu_consumers.kafka.result_routing import Destinations, directed
+from gpu_consumers.kafka.result_routing import ResultRouting, directed
 from schemas.topics import RESULTS, TRANSCRIPTS
 from schemas.wire.headers import REPLAY_ID, RESULTS_TO
 from schemas.wire.records import Record
@@ -13,7 +13,7 @@ TRIAL = "scribe.results.trial"
 
 def test_a_topic_that_is_there_is_asked_for_once() -> None:
     asked: list[str] = []
-    destinations = Destinations(lambda topic: not asked.append(topic))  # type: ignore[func-returns-value]
+    destinations = ResultRouting(lambda topic: not asked.append(topic))  # type: ignore[func-returns-value]
     assert destinations.refusal({}) is None
     assert destinations.refusal({RESULTS_TO: TRIAL}) is destinations.refusal({RESULTS_TO: TRIAL}) is None
     assert asked == [TRIAL]
@@ -23,14 +23,14 @@ def test_a_topic_that_is_there_is_asked_for_once() -> None:
     "name", ["", "scribe.jobs", RESULTS, "scribe.results.", f"{TRIAL}.more", f"{TRIAL}\n", "x" * 9999]
 )
 def test_no_other_name_is_ever_asked_for(name: str) -> None:
-    refusal = Destinations(lambda _: True).refusal({RESULTS_TO: name})
+    refusal = ResultRouting(lambda _: True).refusal({RESULTS_TO: name})
     assert refusal is not None
     assert refusal.code == "invalid_request"
 
 
 def test_a_topic_that_is_missing_is_looked_for_again() -> None:
     there: set[str] = set()
-    destinations = Destinations(there.__contains__)
+    destinations = ResultRouting(there.__contains__)
     assert destinations.refusal({RESULTS_TO: TRIAL}) is not None
     there.add(TRIAL)
     assert destinations.refusal({RESULTS_TO: TRIAL}) is None

@@ -12,12 +12,12 @@ import av
 import pytest
 
 from gpu_consumers.audio.samples import SAMPLE_RATE
-from gpu_consumers.core.delivery.error_policy import SettlePolicy, classify
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy, classify
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.core.speech.assembly import NO_SPEECH
 from gpu_consumers.core.speech.merge import FAILED
-from gpu_consumers.engines.checkpoints import Checkpoints, NoCheckpoints
-from gpu_consumers.engines.protocols import SpeakerBounds, Wishes
+from gpu_consumers.engines.checkpoints import NoCheckpoints, StoredCheckpoints
+from gpu_consumers.engines.protocols import SpeakerBounds, TranscriptionOptions
 from schemas.errors import NotAllowed, NotAllowedYet, NotOwner, Outage, Permanent, Poison, Transient
 from schemas.events import (
     Channels,
@@ -85,9 +85,9 @@ def test_long_recordings_and_suspects_leave_checkpoints(rig: Rig) -> None:
     made = rig.diarize.parts.checkpoints
     short, suspect = (made(Reports(suspect=each), BARE_REQUEST, 90.0) for each in (False, True))
     assert isinstance(short, NoCheckpoints)
-    assert isinstance(suspect, Checkpoints)
+    assert isinstance(suspect, StoredCheckpoints)
     long = made(Reports(), BARE_REQUEST, 600.0)
-    assert isinstance(long, Checkpoints)
+    assert isinstance(long, StoredCheckpoints)
     assert (short.seconds, suspect.seconds, long.seconds) == (60.0, 60.0, 60.0)
     assert (suspect.every, long.every) == (10.0, 60.0)
     assert suspect.prefix == long.prefix
@@ -104,7 +104,7 @@ def test_a_recording_becomes_words_and_then_speakers(rig: Rig) -> None:
     assert isinstance(event, TranscriptReady)
     assert work.reports[0] == (Stage.TRANSCRIBING, 0.0, None)
     assert work.reports[-1][1:] == pytest.approx((2.0, 2.0), abs=0.1)
-    assert rig.engines.heard.asked == [Wishes("en")]
+    assert rig.engines.heard.asked == [TranscriptionOptions("en")]
     assert event.audio.uri == rig.store.uri(upload_key("acme", UPLOAD))
     assert event.request.source.uri == f"upload://{UPLOAD}"
 
@@ -166,7 +166,7 @@ def test_a_harmless_file_that_a_library_stumbles_over_is_no_trouble_of_ours(
     job = rig.transcribe.decode(rig.delivery(JOBS, request()))
     with pytest.raises(Permanent) as caught:
         rig.transcribe.run(job, Reports())
-    policy = SettlePolicy(TRANSCRIBERS, retry=RetryPolicy(TRANSCRIBERS))
+    policy = ErrorPolicy(TRANSCRIBERS, retry=RetryPolicy(TRANSCRIBERS))
     settled = policy.settle(classify(caught.value), job.delivery, job, AT)
     assert (caught.value.code, settled.outcome, settled.troubled) == ("not_media", "failed", None)
 

@@ -6,14 +6,14 @@ import pytest
 from confluent_kafka import Consumer
 
 from gpu_consumers.core.delivery.error_policy import Settlement
-from gpu_consumers.core.delivery.first_seen import Verdict
+from gpu_consumers.core.delivery.first_seen import DuplicateVerdict
 from gpu_consumers.core.delivery.messages import Delivery, Job
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.partitions import Assignment, OwnedPartition
 from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.runtime.committer import Committer
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.executor import Finished, Task
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.executor import Finished, JobTask
 from schemas.settings import KafkaSettings
 from tests.samples import BARE_REQUEST
 
@@ -30,14 +30,14 @@ def consumer() -> Iterator[Consumer]:
 @pytest.mark.parametrize("owned", [True, False])
 def test_a_finished_delivery_of_a_lost_partition_lets_its_twin_run(consumer: Consumer, owned: bool) -> None:
     """Nothing of it is written, so the twin must not wait for it, and must not be skipped."""
-    duplicates: Duplicates[Task] = Duplicates()
+    duplicates: Deduplicator[JobTask] = Deduplicator()
     producer = TransactionalProducer(KafkaSettings(kafka_bootstrap=NOWHERE), "id")
     committer = Committer("g", consumer, producer, Assignment(), lambda finished: finished, duplicates)
     partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None)
-    first, twin = (Task(Delivery("jobs", 0, offset, None, None), partition) for offset in (1, 2))
+    first, twin = (JobTask(Delivery("jobs", 0, offset, None, None), partition) for offset in (1, 2))
     job, same = (Job(task.delivery, BARE_REQUEST, BARE_REQUEST) for task in (first, twin))
     duplicates.claim(job, first)
-    assert duplicates.claim(same, twin) is Verdict.WAIT
+    assert duplicates.claim(same, twin) is DuplicateVerdict.WAIT
     partition.owned = owned
     committer.add(Finished(first, job, Settlement("completed"), ()))
     assert committer.waiting == int(owned)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from gpu_consumers.core.delivery.error_policy import Settlement, SettlePolicy
-from gpu_consumers.core.delivery.fairness import Ticket
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy, Settlement
+from gpu_consumers.core.delivery.fairness import SchedulingInfo
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, Work
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.engines.fake import FakeStage
 from gpu_consumers.kafka.partitions import OwnedPartition
 from gpu_consumers.kafka.progress import ProgressReporter
-from gpu_consumers.runtime.deduplicator import Duplicates
-from gpu_consumers.runtime.executor import Finished, JobExecutor, Task
-from gpu_consumers.runtime.shutdown import Drain
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.executor import Finished, JobExecutor, JobTask
+from gpu_consumers.runtime.shutdown import Shutdown
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
@@ -42,16 +42,16 @@ class Bench:
         self,
         stage: FakeStage | None = None,
         outage_wait: float = 0.01,
-        policy: SettlePolicy | None = None,
+        policy: ErrorPolicy | None = None,
         serde: Serde = SERDE,
     ) -> None:
-        self.drain = Drain(60)
+        self.drain = Shutdown(60)
         self.offered: list[Record] = []
         self.partition = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None)
         progress = ProgressReporter(self._offer, SERDE, "worker")
-        policy = policy or SettlePolicy(GROUP, retry=RetryPolicy(GROUP))
+        policy = policy or ErrorPolicy(GROUP, retry=RetryPolicy(GROUP))
         runner = stage or FakeStage(serde)
-        self.duplicates: Duplicates[Task] = Duplicates()
+        self.duplicates: Deduplicator[JobTask] = Deduplicator()
         self.executor = JobExecutor(
             runner, policy, serde, progress, self.drain, self.duplicates, outage_wait=outage_wait
         )
@@ -61,7 +61,9 @@ class Bench:
         return True
 
     def deliver(self, value: bytes | None, headers: dict[str, str] | None = None) -> Finished | None:
-        return self.executor.execute(Task(Delivery("scribe.jobs", 0, 5, b"key", value, headers or {}), self.partition))
+        return self.executor.execute(
+            JobTask(Delivery("scribe.jobs", 0, 5, b"key", value, headers or {}), self.partition)
+        )
 
     def order(self, request: JobRequested = BARE_REQUEST, attempt: int = 1, **orders: str) -> Finished | None:
         return self.deliver(ordered(request, **orders), {"scribe-attempt": str(attempt)})
@@ -304,7 +306,7 @@ def test_a_job_that_no_retry_can_carry_fails() -> None:
     assert error.code == "request_too_large"
 
 
-class Unsettled(SettlePolicy):
+class Unsettled(ErrorPolicy):
     """A policy with a bug."""
 
     def settle(self, error: ScribeError, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
@@ -406,8 +408,8 @@ def test_for_a_ticket_nobody_is_asked() -> None:
     """All that comes waits for it: what is not known here gets an ordinary one."""
     registry = Registry()
     bench = Bench(serde=Serde(registry))
-    task = Task(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
-    assert (bench.executor.ticket(task), registry.asked) == (Ticket(), [])
+    task = JobTask(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
+    assert (bench.executor.ticket(task), registry.asked) == (SchedulingInfo(), [])
     bench.executor.execute(task)
     assert bench.executor.ticket(task).tenant == BARE_REQUEST.tenant
 
@@ -428,7 +430,7 @@ def test_a_twin_waits_for_the_end_of_the_first(fate: str) -> None:
     stage = MeetsItsTwin(SERDE)
     bench = Bench(stage)
     value = ordered(fake_outcome="transient" if fate == "retried" else "completed")
-    first, twin = (Task(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
+    first, twin = (JobTask(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
     stage.twin = lambda: bench.executor.execute(twin)
     finished = bench.executor.execute(first)
     assert finished is not None
@@ -448,7 +450,10 @@ def test_a_twin_is_released_when_the_first_writes_nothing() -> None:
     stage = MeetsItsTwin(SERDE)
     bench = Bench(stage)
     lost = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None, owned=False)
-    first, twin = Task(Delivery("a", 0, 5, None, ordered()), lost), Task(Delivery("b", 0, 5, None, ordered()), lost)
+    first, twin = (
+        JobTask(Delivery("a", 0, 5, None, ordered()), lost),
+        JobTask(Delivery("b", 0, 5, None, ordered()), lost),
+    )
     stage.twin = lambda: bench.executor.execute(twin)
     assert bench.executor.execute(first) is None
     assert bench.duplicates.released() == [twin]

@@ -7,45 +7,47 @@ from threading import Thread
 
 import pytest
 
-from gpu_consumers.core.delivery.crash_suspects import Begun, Mark, Marks, Starts
-from gpu_consumers.core.delivery.fairness import LONG_SECONDS, Ticket
+from gpu_consumers.core.delivery.crash_suspects import CrashSuspects, StartMark, StartMarks, StartMode
+from gpu_consumers.core.delivery.fairness import LONG_SECONDS, SchedulingInfo
 from gpu_consumers.core.delivery.isolation import ALONE_SECONDS
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
-from gpu_consumers.kafka.commit_barrier import Announcements
+from gpu_consumers.kafka.commit_barrier import CommitBarrier
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import Task
-from gpu_consumers.runtime.task_queue import SharedRoom, TaskQueue
+from gpu_consumers.runtime.executor import JobTask
+from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
 
 
-def partition(*marks: Mark) -> OwnedPartition:
-    return OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, Starts(Marks(bool(marks), marks)))
+def partition(*marks: StartMark) -> OwnedPartition:
+    return OwnedPartition(
+        "jobs", 0, PartitionOffsets(Position(0)), None, None, CrashSuspects(StartMarks(bool(marks), marks))
+    )
 
 
-def task(of: OwnedPartition, offset: int) -> Task:
-    return Task(Delivery("jobs", 0, offset, None, None), of)
+def task(of: OwnedPartition, offset: int) -> JobTask:
+    return JobTask(Delivery("jobs", 0, offset, None, None), of)
 
 
-def filled(queue: TaskQueue, of: OwnedPartition, *offsets: int) -> list[Task]:
+def filled(queue: TaskQueue, of: OwnedPartition, *offsets: int) -> list[JobTask]:
     tasks = [task(of, offset) for offset in offsets]
     for each in tasks:
-        queue.put(each, Ticket())
+        queue.put(each, SchedulingInfo())
     return tasks
 
 
-def begun(of: OwnedPartition) -> dict[int, Begun]:
+def begun(of: OwnedPartition) -> dict[int, StartMode]:
     return {mark.offset: mark.begun for mark in of.starts.marks().begun}
 
 
 def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
-    shared, owned = SharedRoom(), partition(Mark(7, Begun.BESIDE))
+    shared, owned = SharedIsolation(), partition(StartMark(7, StartMode.BESIDE))
     mine, other = TaskQueue(2, shared), TaskQueue(2, shared)
     innocent, suspect = filled(mine, owned, 3, 7)
     [neighbour] = filled(other, partition(), 1)
     assert mine.take() is suspect
-    assert begun(owned) == {7: Begun.ALONE}
+    assert begun(owned) == {7: StartMode.ALONE}
     waiting = Thread(target=lambda: found.append(other.take()))
-    found: list[Task | None] = []
+    found: list[JobTask | None] = []
     waiting.start()
     waiting.join(0.2)
     assert not found
@@ -56,34 +58,34 @@ def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
 
 
 def test_what_was_queued_of_a_lost_partition_is_not_charged_to_its_tenant() -> None:
-    queue, lost, kept = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition(), partition()
+    queue, lost, kept = TaskQueue(1, SharedIsolation(), clock=lambda: 0.0), partition(), partition()
     filled(queue, lost, *range(50))
     [mine] = filled(queue, kept, 100)
     theirs = [task(kept, 200), task(kept, 201)]
     for each in theirs:
-        queue.put(each, Ticket("another"))
+        queue.put(each, SchedulingInfo("another"))
     lost.owned = False
     assert worked(queue, 3).index(mine.delivery.offset) < 2
 
 
 def test_work_that_was_never_done_is_not_charged() -> None:
-    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition()
+    queue, owned = TaskQueue(1, SharedIsolation(), clock=lambda: 0.0), partition()
     for offset in range(5):  # long recordings that are cancelled before they begin
-        queue.put(task(owned, offset), Ticket("acme", express=True, seconds=LONG_SECONDS))
+        queue.put(task(owned, offset), SchedulingInfo("acme", express=True, seconds=LONG_SECONDS))
     worked(queue, 5)
     short, other = task(owned, 5), task(owned, 6)
-    queue.put(other, Ticket("globex", seconds=60.0))
-    queue.put(task(owned, 7), Ticket("globex", seconds=60.0))
-    queue.put(short, Ticket("acme", express=True, seconds=60.0))
+    queue.put(other, SchedulingInfo("globex", seconds=60.0))
+    queue.put(task(owned, 7), SchedulingInfo("globex", seconds=60.0))
+    queue.put(short, SchedulingInfo("acme", express=True, seconds=60.0))
     assert short.delivery.offset in worked(queue, 2)
 
 
 def test_a_suspect_that_ends_without_work_earns_its_tenant_nothing() -> None:
-    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: 0.0), partition(Mark(0, Begun.ALONE, 1))
-    queue.put(task(owned, 0), Ticket("acme", seconds=36_000.0))
+    queue, owned = TaskQueue(1, SharedIsolation(), clock=lambda: 0.0), partition(StartMark(0, StartMode.ALONE, 1))
+    queue.put(task(owned, 0), SchedulingInfo("acme", seconds=36_000.0))
     condemned = queue.take()
     for offset in range(1, 9):
-        queue.put(task(owned, offset), Ticket("acme" if offset < 5 else "globex", seconds=600.0))
+        queue.put(task(owned, offset), SchedulingInfo("acme" if offset < 5 else "globex", seconds=600.0))
     assert condemned is not None
     queue.done(condemned)
     order = "".join("a" if offset < 5 else "g" for offset in worked(queue, 8, audio=600.0))
@@ -92,9 +94,9 @@ def test_a_suspect_that_ends_without_work_earns_its_tenant_nothing() -> None:
 
 def test_failures_that_hold_a_worker_are_charged_as_if_they_were_none() -> None:
     now = [0.0]
-    queue, owned = TaskQueue(1, SharedRoom(), clock=lambda: now[0]), partition()
+    queue, owned = TaskQueue(1, SharedIsolation(), clock=lambda: now[0]), partition()
     for offset in range(20):
-        queue.put(task(owned, offset), Ticket("acme" if offset < 10 else "globex", seconds=60.0))
+        queue.put(task(owned, offset), SchedulingInfo("acme" if offset < 10 else "globex", seconds=60.0))
     order = []
     for _ in range(10):
         taken = queue.take()
@@ -117,40 +119,40 @@ def worked(queue: TaskQueue, count: int, audio: float | None = None) -> list[int
 
 
 def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
-    queue, owned = TaskQueue(2, SharedRoom()), partition(Mark(7, Begun.ALONE, 1))
+    queue, owned = TaskQueue(2, SharedIsolation()), partition(StartMark(7, StartMode.ALONE, 1))
     running, condemned = task(partition(), 1), task(owned, 7)
-    queue.put(running, Ticket())
+    queue.put(running, SchedulingInfo())
     assert queue.take() is running
-    queue.put(condemned, Ticket())
+    queue.put(condemned, SchedulingInfo())
     assert queue.take() is condemned
-    assert begun(owned) == {7: Begun.NOT}
+    assert begun(owned) == {7: StartMode.NOT}
 
 
 def test_a_suspect_that_lives_long_lets_others_begin_and_its_death_would_count_little() -> None:
     now = [0.0]
-    queue, owned = TaskQueue(2, SharedRoom(), clock=lambda: now[0]), partition(Mark(7, Begun.BESIDE))
+    queue, owned = TaskQueue(2, SharedIsolation(), clock=lambda: now[0]), partition(StartMark(7, StartMode.BESIDE))
     innocent, suspect = filled(queue, owned, 3, 7)
     assert queue.take() is suspect
     now[0] = ALONE_SECONDS
     assert queue.take() is innocent
-    assert begun(owned) == {7: Begun.OPENED, 3: Begun.BESIDE}
+    assert begun(owned) == {7: StartMode.OPENED, 3: StartMode.BESIDE}
 
 
 def test_what_belongs_to_a_lost_partition_is_never_begun() -> None:
-    queue, lost, kept = TaskQueue(2, SharedRoom()), partition(Mark(2, Begun.BESIDE)), partition()
+    queue, lost, kept = TaskQueue(2, SharedIsolation()), partition(StartMark(2, StartMode.BESIDE)), partition()
     filled(queue, lost, 1, 2)
     [own] = filled(queue, kept, 5)
     lost.owned = False
     assert queue.take() is own
-    assert begun(lost) == {2: Begun.NOT}
+    assert begun(lost) == {2: StartMode.NOT}
 
 
 def test_long_recordings_leave_a_worker_free() -> None:
-    queue, owned = TaskQueue(2, SharedRoom()), partition()
+    queue, owned = TaskQueue(2, SharedIsolation()), partition()
     first, second, short = (task(owned, offset) for offset in range(3))
-    queue.put(first, Ticket(seconds=LONG_SECONDS))
-    queue.put(second, Ticket(seconds=LONG_SECONDS))
-    queue.put(short, Ticket(seconds=5))
+    queue.put(first, SchedulingInfo(seconds=LONG_SECONDS))
+    queue.put(second, SchedulingInfo(seconds=LONG_SECONDS))
+    queue.put(short, SchedulingInfo(seconds=5))
     assert [queue.take(), queue.take()] == [first, short]
     queue.done(short)
     queue.done(first, LONG_SECONDS)
@@ -158,8 +160,8 @@ def test_long_recordings_leave_a_worker_free() -> None:
 
 
 def test_nothing_comes_after_it_was_discarded_and_a_closed_queue_lets_everybody_go() -> None:
-    queue = TaskQueue(1, SharedRoom())
-    filled(queue, partition(Mark(2, Begun.BESIDE)), 1, 2)
+    queue = TaskQueue(1, SharedIsolation())
+    filled(queue, partition(StartMark(2, StartMode.BESIDE)), 1, 2)
     queue.discard()
     filled(queue, partition(), 3)
     assert len(queue) == 0
@@ -168,7 +170,7 @@ def test_nothing_comes_after_it_was_discarded_and_a_closed_queue_lets_everybody_
 
 
 def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -> None:
-    announcements = Announcements()
+    announcements = CommitBarrier()
     assert [announcements.due] == [True]
     announcements.tell(announcements.asked)
     assert [announcements.due] == [False]
@@ -180,9 +182,9 @@ def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -
 
 def jobs_in_an_hour(*tenants: str) -> Counter[str]:
     """How many of each tenant end on two workers: six-second ones of "good", which end well, small ones of others, which all fail."""
-    now, running, offsets = [0.0], list[tuple[float, int, Task]](), count()
+    now, running, offsets = [0.0], list[tuple[float, int, JobTask]](), count()
     queue, owned, whose, ends = (
-        TaskQueue(2, SharedRoom(), clock=lambda: now[0]),
+        TaskQueue(2, SharedIsolation(), clock=lambda: now[0]),
         partition(),
         dict[int, str](),
         Counter[str](),
@@ -191,7 +193,7 @@ def jobs_in_an_hour(*tenants: str) -> Counter[str]:
     def put(tenant: str) -> None:
         offset = next(offsets)
         whose[offset] = tenant
-        queue.put(task(owned, offset), Ticket(tenant, seconds=60.0 if tenant == "good" else 1.0))
+        queue.put(task(owned, offset), SchedulingInfo(tenant, seconds=60.0 if tenant == "good" else 1.0))
 
     for tenant in tenants:
         for _ in range(20):

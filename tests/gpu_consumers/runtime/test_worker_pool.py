@@ -5,30 +5,30 @@ from threading import Event as Flag
 
 import pytest
 
-from gpu_consumers.core.delivery.crash_suspects import Begun, Mark
+from gpu_consumers.core.delivery.crash_suspects import StartMark, StartMode
 from gpu_consumers.core.delivery.error_policy import Settlement
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import Finished, Task
-from gpu_consumers.runtime.stall_detector import SILENT_SECONDS, Pulse
+from gpu_consumers.runtime.executor import Finished, JobTask
+from gpu_consumers.runtime.stall_detector import SILENT_SECONDS, StallDetector
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from schemas.errors import Fatal
 
 PATIENCE = 60.0  # seconds; a machine may stand still for some
 
 
-def task(offset: int, owned: bool = True) -> Task:
+def task(offset: int, owned: bool = True) -> JobTask:
     partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, owned=owned)
     partition.announcements.tell(1)
-    return Task(Delivery("jobs", 0, offset, None, None), partition)
+    return JobTask(Delivery("jobs", 0, offset, None, None), partition)
 
 
-def finish(given: Task) -> Finished:
+def finish(given: JobTask) -> Finished:
     return Finished(given, None, Settlement("completed"), ())
 
 
-def pool(execute: Callable[[Task], Finished | None], workers: int = 2) -> WorkerPool:
+def pool(execute: Callable[[JobTask], Finished | None], workers: int = 2) -> WorkerPool:
     made = WorkerPool("test", workers, execute)
     made.start()
     return made
@@ -54,12 +54,12 @@ def test_tasks_of_a_lost_partition_are_not_begun() -> None:
 def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
     now, begun, over = [0.0], Flag(), Flag()
 
-    def execute(given: Task) -> Finished:
+    def execute(given: JobTask) -> Finished:
         begun.set()
         over.wait(PATIENCE)
         return finish(given)
 
-    workers = WorkerPool("test", 1, execute, pulse=Pulse(lambda: now[0]))
+    workers = WorkerPool("test", 1, execute, pulse=StallDetector(lambda: now[0]))
     workers.start()
     hanging = task(7)
     workers.submit(hanging)
@@ -67,7 +67,7 @@ def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
     assert workers.hanging == []
     now[0] = 2 * SILENT_SECONDS
     assert workers.hanging == [hanging]
-    assert hanging.partition.starts.marks(leaving=True).begun == (Mark(7, Begun.BESIDE),)
+    assert hanging.partition.starts.marks(leaving=True).begun == (StartMark(7, StartMode.BESIDE),)
     over.set()
     workers.stop()
 
@@ -75,7 +75,7 @@ def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
 def test_what_waits_can_be_discarded_while_what_runs_goes_on() -> None:
     begun, end = Flag(), Flag()
 
-    def slow(given: Task) -> Finished:
+    def slow(given: JobTask) -> Finished:
         begun.set()
         end.wait(PATIENCE)
         return finish(given)
@@ -104,7 +104,7 @@ def test_a_dropped_task_leaves_nothing_behind() -> None:
 def test_an_error_that_escapes_is_kept_for_the_poll_thread(error: Exception) -> None:
     failed = Flag()
 
-    def fail(given: Task) -> Finished:
+    def fail(given: JobTask) -> Finished:
         try:
             raise error
         finally:

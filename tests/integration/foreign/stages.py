@@ -11,9 +11,9 @@ from gpu_consumers.audio.fetch import Fetched
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.delivery.messages import StageRunner
 from gpu_consumers.core.delivery.policies import Policies
-from gpu_consumers.pipeline.claim_check import Claims
+from gpu_consumers.pipeline.claim_check import ClaimCheckStore
 from gpu_consumers.pipeline.recordings import Recording, Recordings
-from gpu_consumers.pipeline.stages import DiarizeStage, Parts, TranscribeStage
+from gpu_consumers.pipeline.stages import DiarizeStage, StageParts, TranscribeStage
 from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.events import JobRequested, TenantPolicy, TranscriptReady
 from schemas.models.registry import load_registry
@@ -49,8 +49,8 @@ class ReadyRecordings(Recordings):
 
 def scripted_stages(_: Sequence[str], serde: Serde, settings: GpuProcess, policies: Policies) -> Sequence[StageRunner]:
     """Both stages; see gpu_consumers.pipeline.stages.create_stages."""
-    claims = Claims(S3ObjectStore(settings), settings.inline_max_bytes)
-    parts = Parts(serde, ScriptedEngines(), ReadyRecordings(), claims, policies, checkpoint_seconds=0.0)
+    claims = ClaimCheckStore(S3ObjectStore(settings), settings.inline_max_bytes)
+    parts = StageParts(serde, ScriptedEngines(), ReadyRecordings(), claims, policies, checkpoint_seconds=0.0)
     return (
         TranscribeStage(parts=parts, registry=load_registry(), workers=settings.transcribe_workers),
         DiarizeStage(parts=parts, workers=settings.diarize_workers),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from producers.api.places import Places
+from producers.api.places import TenantConcurrencyLimiter
 from schemas.errors import Rejected
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 class Held:
     """Requests that have a place until they are let go."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: TenantConcurrencyLimiter) -> None:
         self._places = places
         self._go = asyncio.Event()
         self.running: list[str] = []
@@ -40,7 +40,7 @@ class Held:
 
 
 async def test_one_tenant_takes_only_its_share_and_the_others_go_on() -> None:
-    held = Held(Places(places=4, per_tenant=2, seconds=30))
+    held = Held(TenantConcurrencyLimiter(places=4, per_tenant=2, seconds=30))
     await held.begin(*["acme"] * 9, "globex", "initech")
     assert sorted(held.running) == ["acme", "acme", "globex", "initech"]
     await held.end()
@@ -48,7 +48,7 @@ async def test_one_tenant_takes_only_its_share_and_the_others_go_on() -> None:
 
 
 async def test_whoever_waits_too_long_is_told_why() -> None:
-    held = Held(Places(places=2, per_tenant=1, seconds=0.02))
+    held = Held(TenantConcurrencyLimiter(places=2, per_tenant=1, seconds=0.02))
     await held.begin("acme", "globex")
     for tenant, why in (("acme", "1 of the tenant's run already"), ("initech", "all places are taken")):
         with pytest.raises(Rejected, match=why) as caught:
@@ -59,7 +59,7 @@ async def test_whoever_waits_too_long_is_told_why() -> None:
 
 
 async def test_no_place_is_lost_by_errors_and_by_requests_that_are_given_up() -> None:
-    places = Places(places=2, per_tenant=2, seconds=30)
+    places = TenantConcurrencyLimiter(places=2, per_tenant=2, seconds=30)
     held = Held(places)
     await held.begin(*["acme"] * 6)
     for task in held.tasks:

@@ -15,14 +15,14 @@ from schemas.requests.identity import digest_of
 from schemas.tenants.permissions import free_policy
 from schemas.wire.headers import TRACEPARENT, TRACESTATE, trace_id
 from schemas.wire.serde import Serde, to_json
-from sink.http.url import Rules, Target, parse_target
+from sink.http.url import CheckedUrl, UrlRules, parse_target
 from sink.jobs.runs import asked_for
 from sink.objects.uri import key_of
 from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
 from tests.strategies import requests
 
 KEY_OF = partial(key_of, "scribe")
-TARGET = partial(parse_target, rules=Rules())
+TARGET = partial(parse_target, rules=UrlRules())
 FREE = free_policy("acme")
 PARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 
@@ -107,7 +107,7 @@ def test_the_door_names_every_field_as_the_client_wrote_it() -> None:
 
 
 def test_the_door_asks_about_both_addresses() -> None:
-    def refuse(url: str) -> Target:
+    def refuse(url: str) -> CheckedUrl:
         raise Permanent("source_refused", f"not {url}")
 
     request = replace(BARE_REQUEST, options=Options(language="he"))

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from producers.inputs.id_prefix import IdPrefix, only_one
-from producers.messages.absence import Absent
+from producers.messages.absence import NotThere
 from producers.messages.exit_codes import MISTAKE, exit_code
 from schemas.errors import ERRORS, Rejected
 from sink.postgres.id_lookup import Kind
@@ -14,7 +14,7 @@ ADVICE = ERRORS["not_found"].advice
 
 
 def test_it_is_a_mistake_of_the_caller_without_advice() -> None:
-    error = Absent("no key 'x' that still works")
+    error = NotThere("no key 'x' that still works")
     assert str(error) == "There is no such thing: no key 'x' that still works"
     assert exit_code(error) == MISTAKE
 

@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 
 from producers.inputs.id_prefix import IdPrefix
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History, Stored
-from producers.replay.dead_letters import DLQS, DeadLetter, Wanted, contents, facts, letter_of, place_of, read, whole
+from producers.kafka.topic_history import StoredRecord, TopicHistory
+from producers.replay.dead_letters import (
+    DLQS,
+    DeadLetter,
+    DeadLetterFilter,
+    contents,
+    facts,
+    letter_of,
+    place_of,
+    read,
+    whole,
+)
 from schemas.errors import Outage, Rejected
 from schemas.settings import KafkaSettings
 from schemas.topics import GROUPS, JOBS, TRANSCRIBERS
@@ -42,7 +52,7 @@ def dead(
     here: Origin = HERE,
 ) -> DeadLetter:
     headers = dead_letter_headers({"x-upstream": "7"}, origin, group, kind, code, message)
-    return letter_of(SERDE, group, Stored(here, at, key, value, headers))
+    return letter_of(SERDE, group, StoredRecord(here, at, key, value, headers))
 
 
 letters = st.builds(
@@ -59,36 +69,36 @@ letters = st.builds(
 def test_a_filter_takes_its_own_value_and_no_other(letter: DeadLetter, name: str) -> None:
     own: dict[str, Any] = {name: getattr(letter, name)}
     other: dict[str, Any] = {name: f"not {own[name]}"}
-    assert Wanted(**own).matches(letter)
-    assert not Wanted(**other).matches(letter)
+    assert DeadLetterFilter(**own).matches(letter)
+    assert not DeadLetterFilter(**other).matches(letter)
 
 
 @given(letters, st.integers(4, 32))
 def test_a_job_is_meant_by_its_id_or_the_beginning_of_it(letter: DeadLetter, digits: int) -> None:
     own = letter.job_id or uuid4()
     other = UUID(int=own.int ^ 1 << 124)
-    assert Wanted(job=IdPrefix(own.hex[:digits])).matches(letter) == (letter.job_id is not None)
-    assert not Wanted(job=IdPrefix(other.hex[:digits])).matches(letter)
+    assert DeadLetterFilter(job=IdPrefix(own.hex[:digits])).matches(letter) == (letter.job_id is not None)
+    assert not DeadLetterFilter(job=IdPrefix(other.hex[:digits])).matches(letter)
 
 
 @given(letters, times, times)
 def test_times_take_the_first_and_leave_the_last(letter: DeadLetter, since: datetime, until: datetime) -> None:
     at = letter.record.at
-    assert Wanted(since=since, until=until).matches(letter) == (since <= at < until)
-    assert Wanted(since=at).matches(letter)
-    assert not Wanted(until=at).matches(letter)
+    assert DeadLetterFilter(since=since, until=until).matches(letter) == (since <= at < until)
+    assert DeadLetterFilter(since=at).matches(letter)
+    assert not DeadLetterFilter(until=at).matches(letter)
 
 
 @given(letters, texts)
 def test_text_is_found_in_any_case_and_everything_is_meant_without_filters(letter: DeadLetter, text: str) -> None:
-    assert Wanted().matches(letter)
-    assert Wanted(text=text).matches(letter) == (text.casefold() in letter.message.casefold())
-    assert Wanted(text=letter.message[:3].upper()).matches(letter) or not letter.message.isascii()
+    assert DeadLetterFilter().matches(letter)
+    assert DeadLetterFilter(text=text).matches(letter) == (text.casefold() in letter.message.casefold())
+    assert DeadLetterFilter(text=letter.message[:3].upper()).matches(letter) or not letter.message.isascii()
 
 
 @given(letters, letters, st.sampled_from(["kind", "code", "tenant"]))
 def test_two_filters_take_what_both_take(letter: DeadLetter, other: DeadLetter, name: str) -> None:
-    one, two = Wanted(**{name: getattr(other, name)}), Wanted(since=other.record.at)
+    one, two = DeadLetterFilter(**{name: getattr(other, name)}), DeadLetterFilter(since=other.record.at)
     both = replace(one, since=other.record.at)
     assert both.matches(letter) == (one.matches(letter) and two.matches(letter))
 
@@ -145,12 +155,14 @@ def test_records_are_read_by_time_and_place_and_omitted_values_from_their_origin
         publisher.publish(
             Record(topic, b"1", None, there), Record(topic, b"2", None, over), Record(topic, b"3", b"new")
         )
-    with History.open(settings) as history:
+    with TopicHistory.open(settings) as history:
         assert len(list(history.records([topic]))) == 4
-        found = list(read(history, SERDE, Wanted(since=old + timedelta(hours=1)), {topic: TRANSCRIBERS}))
+        found = list(read(history, SERDE, DeadLetterFilter(since=old + timedelta(hours=1)), {topic: TRANSCRIBERS}))
         assert {letter.record.value for letter in found} == {b"new", value, None}
-        assert [x.message for x in read(history, SERDE, Wanted(tenant="acme"), {topic: TRANSCRIBERS})] == ["there"]
-        slim = list(read(history, SERDE, Wanted(text="there"), {topic: TRANSCRIBERS}, values=False))
+        assert [x.message for x in read(history, SERDE, DeadLetterFilter(tenant="acme"), {topic: TRANSCRIBERS})] == [
+            "there"
+        ]
+        slim = list(read(history, SERDE, DeadLetterFilter(text="there"), {topic: TRANSCRIBERS}, values=False))
         assert [(letter.record.value, letter.tenant) for letter in slim] == [(None, "acme")]
         lost = next(letter for letter in found if letter.message == "over")
         assert whole(history, SERDE, lost) == lost
@@ -169,6 +181,6 @@ def test_a_timestamp_from_nowhere_is_read(kafka: str, fresh_topic: TopicFactory)
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(topic, b"x", timestamp=2**62)
     producer.flush()
-    with History.open(KafkaSettings.model_validate({"kafka_bootstrap": kafka})) as history:
+    with TopicHistory.open(KafkaSettings.model_validate({"kafka_bootstrap": kafka})) as history:
         [record] = list(history.records([topic]))
     assert record.at.year == 9999

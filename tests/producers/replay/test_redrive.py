@@ -5,7 +5,7 @@ import pytest
 from producers.replay.redrive import WAYS_BACK, prepare
 from schemas.topics import DIARIZERS, ENHANCE, GROUPS, JOBS, PERSIST, READS, RESULTS, TENANTS, TRANSCRIBERS, TRANSCRIPTS
 from schemas.wire.headers import Origin
-from sink.jobs.replay_log import Refusal
+from sink.jobs.replay_log import ReplayRejection
 from sink.objects.s3 import S3ObjectStore
 from tests.producers.replay.test_dead_letters import HERE, SERDE, dead
 from tests.samples import SAMPLES
@@ -17,7 +17,7 @@ def test_what_a_group_reads_it_may_get_back_but_policies(group: str, object_stor
         letter = dead(SERDE.encode(SAMPLES["JobRequested-full"]), group=group, origin=Origin(topic, 0, 0))
         refused = prepare(SERDE, object_store, [letter]).refused
         object_store.put("acme/call.wav", b"x", content_type="audio/wav")
-        assert refused == ({HERE: Refusal.NO_ORIGIN} if topic == TENANTS else {})
+        assert refused == ({HERE: ReplayRejection.NO_ORIGIN} if topic == TENANTS else {})
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_forged_origin_opens_no_other_topic(group: str, topic: str, object_sto
     """A stranger's record must not become a result, a policy or an order by an operator's hand."""
     letter = dead(SERDE.encode(SAMPLES["TenantPolicy-full"]), group=group, origin=Origin(topic, 0, 0))
     prepared = prepare(SERDE, object_store, [letter])
-    assert (list(prepared.items), prepared.refused) == ([], {HERE: Refusal.NO_ORIGIN})
+    assert (list(prepared.items), prepared.refused) == ([], {HERE: ReplayRejection.NO_ORIGIN})
     assert topic not in WAYS_BACK.get(group, ())
 
 
@@ -39,6 +39,6 @@ def test_what_nobody_can_read_goes_back_only_when_that_is_demanded(
 ) -> None:
     """It would only come back; where the group's new processes can read it, an operator may say so."""
     letter = dead(value, group=group, origin=Origin(min({*READS[group]} - {TENANTS}), 0, 0))
-    assert prepare(SERDE, object_store, [letter]).refused == {HERE: Refusal.UNREADABLE}
+    assert prepare(SERDE, object_store, [letter]).refused == {HERE: ReplayRejection.UNREADABLE}
     demanded = prepare(SERDE, object_store, [letter], unreadable=True)
     assert (len(demanded.items), demanded.refused) == (1, {})

@@ -5,11 +5,11 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.replay.replayer import BATCH, Item, Pace, gone
+from producers.replay.replayer import BATCH, RateLimit, ReplayItem, gone
 from schemas.wire.headers import Origin
 from schemas.wire.object_keys import upload_key
 from schemas.wire.records import Record
-from sink.jobs.replay_log import Wish
+from sink.jobs.replay_log import ReplayRequest
 from sink.objects.s3 import S3ObjectStore
 from tests.samples import AT
 
@@ -17,7 +17,7 @@ from tests.samples import AT
 @given(st.floats(0.01, 1e6), st.lists(st.floats(0, 10), min_size=1, max_size=50))
 def test_never_more_than_the_rate_and_one_batch(rate: float, work: list[float]) -> None:
     """However long each batch takes."""
-    pace, now, sent = Pace(rate), 100.0, 0
+    pace, now, sent = RateLimit(rate), 100.0, 0
     for seconds in work:
         now += pace.pause(pace.batch, now)
         assert sent <= rate * (now - 100.0) * (1 + 1e-9) + 1e-6
@@ -27,12 +27,12 @@ def test_never_more_than_the_rate_and_one_batch(rate: float, work: list[float]) 
 
 @given(st.floats(0.01, 1e6))
 def test_a_batch_is_what_fits_a_second(rate: float) -> None:
-    assert 1 <= Pace(rate).batch <= max(1, min(BATCH, rate))
-    assert Pace(None).batch == BATCH
+    assert 1 <= RateLimit(rate).batch <= max(1, min(BATCH, rate))
+    assert RateLimit(None).batch == BATCH
 
 
 def test_without_a_rate_nobody_waits() -> None:
-    pace = Pace(None)
+    pace = RateLimit(None)
     assert [pace.pause(BATCH, now) for now in (0.0, 0.0, 5.0)] == [0.0, 0.0, 0.0]
 
 
@@ -53,7 +53,9 @@ def test_only_what_is_ours_to_keep_can_be_over(object_store: S3ObjectStore) -> N
         "": False,
     }
     items = [
-        Item(Wish(place=Origin("t", 0, number), at=AT, tenant="acme"), lambda _: Record("t", None, None), (uri,))
+        ReplayItem(
+            ReplayRequest(place=Origin("t", 0, number), at=AT, tenant="acme"), lambda _: Record("t", None, None), (uri,)
+        )
         for number, uri in enumerate(uris)
     ]
     over = gone(object_store, items)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import Publisher
-from producers.kafka.topic_history import History
-from producers.replay.selection import Wanted, check_model, check_results, read
+from producers.kafka.topic_history import TopicHistory
+from producers.replay.selection import ReplayFilter, check_model, check_results, read
 from schemas.errors import Rejected
 from schemas.events import JobRequested
 from schemas.models.registry import load_registry
@@ -34,12 +34,12 @@ SERDE = Serde()
 def test_a_filter_takes_its_own_value_and_no_other(
     request: JobRequested, at: datetime, since: datetime, until: datetime, tenant: str
 ) -> None:
-    assert Wanted().matches(request, at)
-    assert Wanted(tenant=tenant).matches(request, at) == (request.tenant == tenant)
-    assert Wanted(jobs=frozenset({request.job_id})).matches(request, at)
-    assert not Wanted(jobs=frozenset({uuid4()})).matches(request, at)
-    assert not Wanted(jobs=frozenset()).matches(request, at)
-    assert Wanted(since=since, until=until).matches(request, at) == (since <= at < until)
+    assert ReplayFilter().matches(request, at)
+    assert ReplayFilter(tenant=tenant).matches(request, at) == (request.tenant == tenant)
+    assert ReplayFilter(jobs=frozenset({request.job_id})).matches(request, at)
+    assert not ReplayFilter(jobs=frozenset({uuid4()})).matches(request, at)
+    assert not ReplayFilter(jobs=frozenset()).matches(request, at)
+    assert ReplayFilter(since=since, until=until).matches(request, at) == (since <= at < until)
 
 
 @given(st.text() | st.sampled_from(sorted(TOPICS)))
@@ -60,15 +60,17 @@ def test_each_job_is_found_once_with_the_request_of_its_latest_run(kafka: str, f
         records.append(Record(topic, b"side", SERDE.encode(job.request(7)), {header: "x"}))
     with Publisher(settings) as publisher:
         publisher.publish(*records, Record(topic, b"bad", b"nonsense"), Record(topic, b"bad", None))
-    with History.open(settings) as history:
-        found = read(history, SERDE, Wanted(), [topic])
+    with TopicHistory.open(settings) as history:
+        found = read(history, SERDE, ReplayFilter(), [topic])
         assert {(each.request.tenant, each.request.job_id, each.request.run) for each in found} == {
             ("acme", job.job_id, 2),
             ("globex", job.job_id, 1),
             ("globex", other.job_id, 1),
         }
-        assert [each.request.job_id for each in read(history, SERDE, Wanted(tenant="acme"), [topic])] == [job.job_id]
-        later = Wanted(since=datetime.now(UTC) + timedelta(minutes=1))
+        assert [each.request.job_id for each in read(history, SERDE, ReplayFilter(tenant="acme"), [topic])] == [
+            job.job_id
+        ]
+        later = ReplayFilter(since=datetime.now(UTC) + timedelta(minutes=1))
         assert read(history, SERDE, later, [topic]) == []
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.delivery.crash_suspects import Begun, Mark, Marks
+from gpu_consumers.core.delivery.crash_suspects import StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.offsets import encode, restore
-from producers.kafka.group_offsets import Position
-from producers.kafka.topic_history import Stored
-from producers.replay.skip import Order, check_position, end_of, letter_of, moved, order_of
+from producers.kafka.group_offsets import GroupPosition
+from producers.kafka.topic_history import StoredRecord
+from producers.replay.skip import SkipOrder, check_position, end_of, letter_of, moved, order_of
 from schemas.errors import Permanent, Rejected
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
 from schemas.topics import JOBS, PERSIST, RESULTS, TRANSCRIBERS, dlq_topic, retry_topic
@@ -23,7 +23,7 @@ from tests.samples import AT, SAMPLES
 
 SERDE = Serde()
 BY = "operator ann"
-ORDER = Order(TRANSCRIBERS, Origin(JOBS, 0, 7), BY)
+ORDER = SkipOrder(TRANSCRIBERS, Origin(JOBS, 0, 7), BY)
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ def test_a_group_may_be_stopped_in_what_it_reads_and_in_its_retries(group: str) 
 @pytest.mark.parametrize(
     ("position", "words"),
     [
-        (Position(3, "", 0, 7), "ends before offset 7"),
-        (Position(None, "", 8, 9), "begins at offset 8"),
-        (Position(8, "", 0, 9), "has passed"),
-        (Position(3, encode(3, {7}), 0, 9), "has passed"),
+        (GroupPosition(3, "", 0, 7), "ends before offset 7"),
+        (GroupPosition(None, "", 8, 9), "begins at offset 8"),
+        (GroupPosition(8, "", 0, 9), "has passed"),
+        (GroupPosition(3, encode(3, {7}), 0, 9), "has passed"),
     ],
 )
-def test_what_lies_nowhere_or_is_behind_the_group_is_refused(position: Position, words: str) -> None:
+def test_what_lies_nowhere_or_is_behind_the_group_is_refused(position: GroupPosition, words: str) -> None:
     with pytest.raises(Rejected, match=words):
         check_position(ORDER, position)
 
 
 @pytest.mark.parametrize(
-    "position", [Position(7, "", 0, 8), Position(3, encode(3, {6}), 0, 9), Position(None, "", 0, 9)]
+    "position", [GroupPosition(7, "", 0, 8), GroupPosition(3, encode(3, {6}), 0, 9), GroupPosition(None, "", 0, 9)]
 )
-def test_what_is_before_the_group_is_not(position: Position) -> None:
+def test_what_is_before_the_group_is_not(position: GroupPosition) -> None:
     check_position(ORDER, position)
 
 
@@ -76,11 +76,11 @@ offsets = st.integers(0, 300)
 def test_the_group_begins_as_before_but_for_that_record(base: int, above: set[int], offset: int, marked: bool) -> None:
     """Its marks and what it had finished stay, whatever the metadata was."""
     done = {base + each for each in above}
-    marks = Marks(True, (Mark(base + 301, Begun.ALONE, 1),), "x") if marked else Marks()
+    marks = StartMarks(True, (StartMark(base + 301, StartMode.ALONE, 1),), "x") if marked else StartMarks()
     skipped = base + offset
     metadata = encode(base, done, marks, "topicid")
     order = replace(ORDER, place=Origin(JOBS, 0, skipped))
-    found, text = moved(order, Position(base, metadata, 0, 1000))
+    found, text = moved(order, GroupPosition(base, metadata, 0, 1000))
     after = restore(found, text, 0, 1000, "topicid")
     before = restore(base, metadata, 0, 1000, "topicid")
     assert (after.base, after.done, after.marks) == (before.base, before.done | {skipped}, before.marks)
@@ -88,7 +88,7 @@ def test_the_group_begins_as_before_but_for_that_record(base: int, above: set[in
 
 @pytest.mark.parametrize("committed", [None, 2])
 def test_what_the_topic_has_lost_is_not_begun_with(committed: int | None) -> None:
-    assert moved(ORDER, Position(committed, encode(2, {3}), 5, 9)) == (5, encode(5, {7}))
+    assert moved(ORDER, GroupPosition(committed, encode(2, {3}), 5, 9)) == (5, encode(5, {7}))
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_what_the_topic_has_lost_is_not_begun_with(committed: int | None) -> Non
 )
 def test_what_lies_too_far_ahead_is_refused(done: list[int], offset: int) -> None:
     with pytest.raises(Rejected, match="too far"):
-        moved(replace(ORDER, place=Origin(JOBS, 0, offset)), Position(0, encode(0, done), 0, 1_000_000))
+        moved(replace(ORDER, place=Origin(JOBS, 0, offset)), GroupPosition(0, encode(0, done), 0, 1_000_000))
 
 
-def stored(value: bytes | None, **headers: str) -> Stored:
-    return Stored(ORDER.place, AT, b"key", value, headers)
+def stored(value: bytes | None, **headers: str) -> StoredRecord:
+    return StoredRecord(ORDER.place, AT, b"key", value, headers)
 
 
 @pytest.mark.parametrize("name", ["JobRequested-full", "TranscriptReady-full"])
@@ -135,7 +135,7 @@ def test_what_is_no_job_ends_none(value: bytes | None) -> None:
 
 
 def test_the_dead_letter_says_who_wanted_it() -> None:
-    letter = letter_of(Order(PERSIST, ORDER.place, BY), stored(b"value", upstream="7"))
+    letter = letter_of(SkipOrder(PERSIST, ORDER.place, BY), stored(b"value", upstream="7"))
     assert (letter.topic, letter.key, letter.value) == (dlq_topic(PERSIST), b"key", b"value")
     assert (letter.headers[ERROR_CODE], letter.headers[ERROR_MESSAGE]) == ("skipped", f"passed over by {BY}")
     assert letter.headers["upstream"] == "7"

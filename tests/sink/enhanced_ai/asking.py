@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from deploy.local.extractive_ai import MODEL, ExtractiveService
-from schemas.ports import Ask, Enhancer, KeptAnswer
+from schemas.ports import EnhancementQuery, Enhancer, KeptAnswer
 from schemas.settings import EnhancedAiSettings, OutboundSettings
 from schemas.transcript import Segment, Transcript, Word
 from sink.enhanced_ai.service import enhancer_for
@@ -53,7 +53,7 @@ def transcript(texts: Sequence[str] = SAID, *, words: bool = True, language: str
     return Transcript(language=language, duration=3.0 * max(1, len(texts)), segments=segments)
 
 
-def ask(said: Transcript | None = None, **changes: Any) -> Ask:
+def ask(said: Transcript | None = None, **changes: Any) -> EnhancementQuery:
     values: dict[str, Any] = {
         "enhancement_id": uuid4(),
         "tenant": "acme",
@@ -62,7 +62,7 @@ def ask(said: Transcript | None = None, **changes: Any) -> Ask:
         "summarization": True,
         "entity_extraction": True,
     }
-    return Ask(**values | changes)
+    return EnhancementQuery(**values | changes)
 
 
 def enhancer(kind: str, service: ExtractiveService, **changes: Any) -> Enhancer:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
-from sink.enhanced_ai.verdicts import Misconfigured, Refusal, failure_of_exchange, failure_of_status
+from sink.enhanced_ai.verdicts import Misconfigured, ServiceRefusal, failure_of_exchange, failure_of_status
 from sink.http.exchange import ExchangeFailed, FailureKind
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -24,7 +24,7 @@ def verdict(status: int, body: bytes = b"", model: str | None = "large", **heade
     ("status", "kind"),
     [
         *((status, Misconfigured) for status in (300, 302, 308, 401, 402, 403, 404, 405, 407)),
-        *((status, Refusal) for status in (400, 410, 413, 415, 418, 422)),
+        *((status, ServiceRefusal) for status in (400, 410, 413, 415, 418, 422)),
         *((status, Outage) for status in (502, 503)),
         *((status, Throttled) for status in (429, 529)),
         *((status, Transient) for status in (408, 409, 425, 500, 501, 504, 599)),
@@ -44,7 +44,7 @@ def test_a_time_to_wait_makes_an_outage_a_pause() -> None:
 
 def test_a_model_that_is_not_there_holds_up_nobody_else() -> None:
     error = verdict(404, UNKNOWN)
-    assert isinstance(error, Refusal)
+    assert isinstance(error, ServiceRefusal)
     assert "model_not_found" in str(error)
     assert isinstance(verdict(404, UNKNOWN, model="small"), Misconfigured)
     assert isinstance(verdict(404, UNKNOWN, model=None), Misconfigured)
@@ -60,7 +60,7 @@ def test_words_of_the_service_are_repeated_to_nobody(words: str, name: str) -> N
     """An identifier is, whatever else looks like one."""
     assume(words not in str(verdict(400)))  # what is said without them
     error = verdict(400, json.dumps({"error": {name: words}}).encode())
-    assert isinstance(error, Refusal)
+    assert isinstance(error, ServiceRefusal)
     assert words not in str(error) or (name in ("code", "type") and words.isascii() and " " not in words)
 
 

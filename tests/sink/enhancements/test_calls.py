@@ -14,7 +14,7 @@ from schemas.events import EnhancementRequest, Outcome
 from schemas.settings import PostgresSettings
 from sink.enhancements.calls import lease, waiting
 from sink.enhancements.requests import ask
-from sink.jobs.results import Kept, apply_request, apply_result
+from sink.jobs.results import StoredTranscript, apply_request, apply_result
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import FOLDER, migrate
 from tests.samples import TRANSCRIPT
@@ -37,7 +37,7 @@ async def asked(connection: Connection, job: Job, run: int = 1) -> UUID:
 
 
 async def ended(connection: Connection, job: Job, run: int = 1, outcome: Outcome = Outcome.COMPLETED) -> None:
-    kept = Kept(TRANSCRIPT, "s3://x/t.json") if outcome is Outcome.COMPLETED else None
+    kept = StoredTranscript(TRANSCRIPT, "s3://x/t.json") if outcome is Outcome.COMPLETED else None
     await apply_result(connection, job.result(run, outcome), kept)
 
 

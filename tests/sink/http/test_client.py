@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import NotOwner, Permanent, Transient
 from sink.http.client import Downloaded
-from sink.http.recording_body import MIN_BYTES_PER_SECOND, PACE_SECONDS, Pace
+from sink.http.recording_body import MIN_BYTES_PER_SECOND, PACE_SECONDS, MinimumSpeed
 from sink.objects.disk import is_full
 from tests.sink.fetching import fetch, refusal_of, trouble_of
 from tests.sink.strangers import (
@@ -156,7 +156,7 @@ def test_a_source_that_drips_is_given_up_long_before_the_deadline(path: Path, mo
 
 def test_the_pace_is_judged_after_a_while_and_over_a_while() -> None:
     """Slow at first is no fault; neither is a pause within a window that was fast enough as a whole."""
-    pace, window = Pace(100.0), int(PACE_SECONDS)
+    pace, window = MinimumSpeed(100.0), int(PACE_SECONDS)
     pace.check(0, 100.0 + window - 1)
     pace.check(1, 100.0 + window)
     pace.check(1, 100.0 + 2 * window - 1)

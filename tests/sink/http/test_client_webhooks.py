@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from schemas.settings import OutboundSettings
-from sink.http.client import Answer, AsyncOutboundClient, DeliveryError
+from sink.http.client import AsyncOutboundClient, DeliveryError, ResponseHead
 from sink.http.exchange import FailureKind
 from tests.sink.strangers import (
     CHUNKED,
@@ -63,7 +63,7 @@ def post(
     trust: ssl.SSLContext | None = None,
     deadline_seconds: float = LONG,
     body: bytes = b'{"type":"job.completed"}',
-) -> Answer:
+) -> ResponseHead:
     client = AsyncOutboundClient(settings, "development", resolve=Names(HERE), ssl_context=trust)
     return asyncio.run(client.post(url, body, headers or {}, deadline_seconds=deadline_seconds))
 

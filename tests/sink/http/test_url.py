@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import Permanent
-from sink.http.url import Rules, check_answers, parse_target, redirected
+from sink.http.url import UrlRules, check_answers, parse_target, redirected
 
-PRODUCTION = Rules()
-OPENED = Rules(allowed=(ip_network("10.0.0.0/8"),))
-DEVELOPMENT = Rules(development=True, allowed=(ip_network("127.0.0.0/8"),))
+PRODUCTION = UrlRules()
+OPENED = UrlRules(allowed=(ip_network("10.0.0.0/8"),))
+DEVELOPMENT = UrlRules(development=True, allowed=(ip_network("127.0.0.0/8"),))
 
 REFUSED = {
     # the scheme
@@ -117,7 +117,7 @@ def test_an_address_that_breaks_a_rule_is_refused_with_the_rule(url: str, why: s
 @pytest.mark.parametrize("url", ["https://localhost/", "https://crm.internal/", "https://redis/"])
 def test_development_and_opened_networks_leave_names_to_the_look_up(url: str) -> None:
     """What they lead to is judged when they are called."""
-    assert parse_target(url, Rules(development=True)).url == url
+    assert parse_target(url, UrlRules(development=True)).url == url
     if "localhost" not in url:
         assert parse_target(url, OPENED).url == url
 

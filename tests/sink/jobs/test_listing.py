@@ -12,13 +12,13 @@ from psycopg.types.json import Jsonb
 from schemas.events import JOB_STATES, JobRequested, Options, Priority, Source
 from schemas.settings import PostgresSettings
 from schemas.wire.serde import to_json
-from sink.jobs.listing import Wanted, list_jobs, statement
+from sink.jobs.listing import JobFilter, list_jobs, statement
 from sink.postgres.database import Connection, Database
 from tests.samples import AT, BARE_REQUEST
 from tests.sink.plans import rows_read
 
 pytestmark = pytest.mark.anyio
-ALL = Wanted(tenant="acme")
+ALL = JobFilter(tenant="acme")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def put(db: Database, request: JobRequested, state: str = "queued", **colu
         await connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})".encode(), values)
 
 
-async def found(db: Database, wanted: Wanted, limit: int = 50) -> list[UUID]:
+async def found(db: Database, wanted: JobFilter, limit: int = 50) -> list[UUID]:
     async with db.as_tenant(wanted.tenant) as connection:
         return [job.job_id for job in await list_jobs(connection, wanted, limit)]
 
@@ -156,7 +156,7 @@ SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'acme' ELSE 'globex' END, 'r'
 FROM generate_series(1, 12000) AS n"""
 
 
-async def read(connection: Connection, wanted: Wanted, limit: int = 10) -> int:
+async def read(connection: Connection, wanted: JobFilter, limit: int = 10) -> int:
     return (await rows_read(connection, *statement(wanted, limit)))["jobs"]
 
 

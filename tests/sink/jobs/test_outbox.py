@@ -8,7 +8,7 @@ import pytest
 from schemas.settings import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox
-from sink.jobs.outbox import Backlog, OutboxSession
+from sink.jobs.outbox import OutboxBacklog, OutboxSession
 from sink.postgres.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ def record(number: int) -> Record:
 
 async def test_rows_wait_in_order_until_they_are_marked(database: str) -> None:
     async with Database.open(PostgresSettings(postgres_dsn=database)) as db, OutboxSession.open(db) as session:
-        assert await session.backlog() == Backlog(0, 0.0)
+        assert await session.backlog() == OutboxBacklog(0, 0.0)
         async with db.transaction() as connection:
             for number in range(3):
                 await outbox.add(connection, record(number))

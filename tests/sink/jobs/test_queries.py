@@ -15,7 +15,7 @@ from schemas.settings import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox, queries
 from sink.jobs.queries import Acceptance
-from sink.jobs.results import Kept, apply_result
+from sink.jobs.results import StoredTranscript, apply_result
 from sink.postgres.database import Database
 from sink.tenants.policies import apply_policy
 from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, TRANSCRIPT
@@ -108,7 +108,7 @@ async def test_the_transcript_is_read_back_as_it_was_kept(database: str) -> None
                 outcome=Outcome.COMPLETED,
                 completed_at=AT,
             )
-            await apply_result(connection, result, Kept(TRANSCRIPT, "s3://scribe/t.json"))
+            await apply_result(connection, result, StoredTranscript(TRANSCRIPT, "s3://scribe/t.json"))
         async with db.connection() as connection:
             job = await queries.find(connection, FULL_REQUEST.job_id, "acme")
             assert job

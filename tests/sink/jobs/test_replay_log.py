@@ -12,11 +12,11 @@ from schemas.settings import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import (
     LAST_RUN,
-    Action,
-    Command,
-    Entry,
-    Refusal,
-    Wish,
+    ReplayAction,
+    ReplayCommand,
+    ReplayEntry,
+    ReplayRejection,
+    ReplayRequest,
     at_work,
     done,
     forsake,
@@ -40,20 +40,22 @@ async def db(database: str) -> AsyncIterator[Database]:
         yield opened
 
 
-def command(action: Action = Action.REDRIVE, *, again: bool = False) -> Command:
-    return Command(action=action, replay_id=uuid4(), by="operator", again=again)
+def command(action: ReplayAction = ReplayAction.REDRIVE, *, again: bool = False) -> ReplayCommand:
+    return ReplayCommand(action=action, replay_id=uuid4(), by="operator", again=again)
 
 
-async def ask(db: Database, asked: Command, *wishes: Wish) -> tuple[dict[Origin, Entry], dict[Origin, Refusal]]:
+async def ask(
+    db: Database, asked: ReplayCommand, *wishes: ReplayRequest
+) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
     return await db.run(lambda connection: intend(connection, asked, wishes))
 
 
-async def end(db: Database, *entries: Entry) -> None:
+async def end(db: Database, *entries: ReplayEntry) -> None:
     await db.run(lambda connection: done(connection, entries))
 
 
-def wish(place: Origin = PLACE, run: int | None = 1, **values: object) -> Wish:
-    return Wish(**{"place": place, "at": AT, "tenant": "acme", "job_id": uuid4(), "run": run, **values})  # type: ignore[arg-type]
+def wish(place: Origin = PLACE, run: int | None = 1, **values: object) -> ReplayRequest:
+    return ReplayRequest(**{"place": place, "at": AT, "tenant": "acme", "job_id": uuid4(), "run": run, **values})  # type: ignore[arg-type]
 
 
 async def test_what_was_done_is_done_again_only_on_demand(db: Database) -> None:
@@ -61,8 +63,8 @@ async def test_what_was_done_is_done_again_only_on_demand(db: Database) -> None:
     entries, refused = await ask(db, command(), asked)
     assert (entries[PLACE].run, entries[PLACE].number, refused) == (2, 1, {})
     await end(db, entries[PLACE])
-    assert await ask(db, command(), asked) == ({}, {PLACE: Refusal.DONE})
-    assert (await ask(db, command(Action.DISCARD), asked))[1] == {PLACE: Refusal.DONE}
+    assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.DONE})
+    assert (await ask(db, command(ReplayAction.DISCARD), asked))[1] == {PLACE: ReplayRejection.DONE}
     entries, _ = await ask(db, command(again=True), asked)
     assert (entries[PLACE].run, entries[PLACE].number) == (3, 2)
 
@@ -73,9 +75,9 @@ async def test_an_intent_without_its_end_is_brought_to_it_by_the_next_command(db
     died = command()
     first, _ = await ask(db, died, asked)
     async with at_work(db, died.replay_id):
-        assert await ask(db, command(), asked) == ({}, {PLACE: Refusal.BUSY})
+        assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.BUSY})
     async with asyncio.timeout(60):  # until the server has noticed that it is gone
-        while (answer := await ask(db, command(), asked)) == ({}, {PLACE: Refusal.BUSY}):
+        while (answer := await ask(db, command(), asked)) == ({}, {PLACE: ReplayRejection.BUSY}):
             await asyncio.sleep(0.02)
     second, refused = answer
     assert (second, refused) == (first, {})
@@ -91,9 +93,9 @@ async def test_what_the_broker_refuses_was_not_done(db: Database) -> None:
 
 
 async def test_a_discard_is_done_at_once(db: Database) -> None:
-    entries, _ = await ask(db, command(Action.DISCARD), wish(run=None, job_id=None, tenant=""))
+    entries, _ = await ask(db, command(ReplayAction.DISCARD), wish(run=None, job_id=None, tenant=""))
     assert entries[PLACE].done_at is not None
-    assert (await ask(db, command(), wish()))[1] == {PLACE: Refusal.DONE}
+    assert (await ask(db, command(), wish()))[1] == {PLACE: ReplayRejection.DONE}
 
 
 async def test_replays_of_one_job_at_once_get_runs_of_their_own(db: Database) -> None:
@@ -101,26 +103,26 @@ async def test_replays_of_one_job_at_once_get_runs_of_their_own(db: Database) ->
     job = new_job()
     await db.run(lambda connection: apply_request(connection, job.request(run=4)))
     asked = wish(job_id=job.job_id)
-    assert await ask(db, command(Action.REPLAY), asked) == ({}, {PLACE: Refusal.UNFINISHED})
-    found = await asyncio.gather(*(ask(db, command(Action.REPLAY, again=True), asked) for _ in range(5)))
+    assert await ask(db, command(ReplayAction.REPLAY), asked) == ({}, {PLACE: ReplayRejection.UNFINISHED})
+    found = await asyncio.gather(*(ask(db, command(ReplayAction.REPLAY, again=True), asked) for _ in range(5)))
     assert sorted(entries[PLACE].run or 0 for entries, _ in found) == [5, 6, 7, 8, 9]
-    again = command(Action.REPLAY, again=True)
+    again = command(ReplayAction.REPLAY, again=True)
     entries, _ = await ask(db, again, asked)
     assert (await ask(db, again, asked))[0] == entries
     await end(db, *entries.values())
-    assert (await ask(db, again, asked))[1] == {PLACE: Refusal.DONE}
+    assert (await ask(db, again, asked))[1] == {PLACE: ReplayRejection.DONE}
 
 
 async def test_a_replay_that_goes_on_knows_its_own_work_behind_that_of_another(db: Database) -> None:
     """The same record, replayed by somebody else meanwhile."""
-    asked, first = wish(), command(Action.REPLAY)
+    asked, first = wish(), command(ReplayAction.REPLAY)
     other = wish(Origin("test.dlq", 0, 2))
     begun, _ = await ask(db, first, asked, other)
     await end(db, begun[PLACE])
-    second, _ = await ask(db, command(Action.REPLAY), asked, other)
+    second, _ = await ask(db, command(ReplayAction.REPLAY), asked, other)
     await end(db, *second.values())
     entries, refused = await ask(db, first, asked, other)
-    assert (entries, refused) == ({other.place: begun[other.place]}, {PLACE: Refusal.DONE})
+    assert (entries, refused) == ({other.place: begun[other.place]}, {PLACE: ReplayRejection.DONE})
 
 
 async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Database) -> None:
@@ -130,26 +132,26 @@ async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Data
     await db.run(lambda connection: erase(connection, "acme", gone.job_id, "operator", datetime.now(UTC)))
     there = Origin("test.dlq", 0, 2)
     wishes = [wish(job_id=gone.job_id), wish(there, job_id=foreign.job_id)]
-    expected = {PLACE: Refusal.ERASED, there: Refusal.FOREIGN}
+    expected = {PLACE: ReplayRejection.ERASED, there: ReplayRejection.FOREIGN}
     async with db.connection() as connection:
         assert await refusals(connection, command(), wishes) == expected
     assert await ask(db, command(), *wishes) == ({}, expected)
-    assert (await ask(db, command(Action.DISCARD), *wishes))[1] == {}
+    assert (await ask(db, command(ReplayAction.DISCARD), *wishes))[1] == {}
 
 
 async def test_the_last_run_has_none_after_it(db: Database) -> None:
     entries, refused = await ask(db, command(), wish(run=LAST_RUN), wish(Origin("test.dlq", 0, 2)))
-    assert (refused, len(entries)) == ({PLACE: Refusal.NO_RUN}, 1)
+    assert (refused, len(entries)) == ({PLACE: ReplayRejection.NO_RUN}, 1)
 
 
 async def test_a_topic_that_was_made_anew_has_other_records_at_the_same_places(db: Database) -> None:
     """What was done was done with a record of the old one; times that lie in the future are strangers'."""
-    entries, _ = await ask(db, command(Action.DISCARD), wish())
+    entries, _ = await ask(db, command(ReplayAction.DISCARD), wish())
     later = datetime.now(UTC) + timedelta(days=1)
-    assert (await ask(db, command(), wish(at=later)))[1] == {PLACE: Refusal.DONE}
+    assert (await ask(db, command(), wish(at=later)))[1] == {PLACE: ReplayRejection.DONE}
     async with db.transaction() as connection:
         await connection.execute("UPDATE replayed_records SET at = at - interval '1 hour'")
-    assert (await ask(db, command(), wish(at=AT)))[1] == {PLACE: Refusal.DONE}
+    assert (await ask(db, command(), wish(at=AT)))[1] == {PLACE: ReplayRejection.DONE}
     again, refused = await ask(db, command(), wish(at=datetime.now(UTC)))
     assert (again[PLACE].number, refused) == (entries[PLACE].number + 1, {})
 

@@ -16,8 +16,8 @@ from schemas.errors import Rejected
 from schemas.events import JobResult, Outcome
 from schemas.settings import PostgresSettings
 from schemas.transcript import Segment, Transcript
-from sink.jobs.results import Kept, apply_request, apply_result
-from sink.jobs.search import SNIPPET_WORDS, Found, Piece, Place, index_missing, search, snippet
+from sink.jobs.results import StoredTranscript, apply_request, apply_result
+from sink.jobs.search import SNIPPET_WORDS, Piece, SearchCursor, SearchResults, index_missing, search, snippet
 from sink.postgres.database import Connection, Database
 from sink.postgres.sanitize import storable_text
 from tests.samples import AT, BARE_REQUEST
@@ -70,7 +70,7 @@ async def write(
     transcript = Transcript(language=language, duration=float(len(texts)), segments=segments)
     async with db.transaction() as connection:
         await apply_request(connection, request)
-        await apply_result(connection, result, Kept(transcript, "s3://scribe/t.json"))
+        await apply_result(connection, result, StoredTranscript(transcript, "s3://scribe/t.json"))
     return request.job_id
 
 
@@ -80,9 +80,9 @@ async def find(
     *,
     tenant: str = "acme",
     language: str | None = None,
-    after: Place | None = None,
+    after: SearchCursor | None = None,
     limit: int = 50,
-) -> Found:
+) -> SearchResults:
     async with db.as_tenant(tenant) as connection:
         return await search(connection, text, language=language, after=after, limit=limit, seconds=60)
 

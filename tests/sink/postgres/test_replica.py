@@ -20,7 +20,7 @@ from schemas.settings import PostgresSettings
 from sink.jobs.search import search
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import migrate
-from sink.postgres.replica import MAX_AGE_SECONDS, REST_SECONDS, Horizon, Reading
+from sink.postgres.replica import MAX_AGE_SECONDS, REST_SECONDS, LsnTracker, ReplicaRouter
 from tests.sink.jobs.test_search import write
 from tests.sink.standby import Standby
 
@@ -63,9 +63,9 @@ async def db(primary: Postgres) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def reading_from(db: Database, dsn: str, clock: Clock, *, patience: float = 30) -> AsyncIterator[Reading]:
+async def reading_from(db: Database, dsn: str, clock: Clock, *, patience: float = 30) -> AsyncIterator[ReplicaRouter]:
     async with Database.pooled(dsn, 2, timeout=patience) as replica:
-        yield Reading(db, replica, now=clock)
+        yield ReplicaRouter(db, replica, now=clock)
 
 
 async def answered_by_replica(connection: Connection) -> bool:
@@ -90,7 +90,7 @@ def caught_up(primary: Postgres, standby: Standby) -> None:
         time.sleep(0.02)
 
 
-async def answers_in_step(reading: Reading, primary: Postgres, standby: Standby) -> None:
+async def answers_in_step(reading: ReplicaRouter, primary: Postgres, standby: Standby) -> None:
     """Return when the replica answers: the primary writes on its own account too, also just before it is asked."""
     async with asyncio.timeout(60):
         while not await reading.run("acme", answered_by_replica):
@@ -163,7 +163,7 @@ async def test_a_replica_that_is_away_is_passed_over_and_taken_again(
         assert await until_true(reading, clock, primary, standby)
 
 
-async def until_true(reading: Reading, clock: Clock, primary: Postgres, standby: Standby) -> bool:
+async def until_true(reading: ReplicaRouter, clock: Clock, primary: Postgres, standby: Standby) -> bool:
     """The pool makes its connections anew within its own pauses."""
     for _ in range(20):
         caught_up(primary, standby)
@@ -175,25 +175,25 @@ async def until_true(reading: Reading, clock: Clock, primary: Postgres, standby:
 
 async def test_a_replica_need_not_be_there_at_the_start(db: Database, deaf_port: int) -> None:
     dsn = SecretStr(f"postgresql://scribe@127.0.0.1:{deaf_port}/scribe")
-    async with Reading.open(db, dsn, 2) as reading:
+    async with ReplicaRouter.open(db, dsn, 2) as reading:
         assert not await reading.run("acme", answered_by_replica)
 
 
 async def test_without_a_replica_the_primary_answers(db: Database) -> None:
-    async with Reading.open(db, None, 2) as reading:
+    async with ReplicaRouter.open(db, None, 2) as reading:
         assert not await reading.run("acme", answered_by_replica)
 
 
 async def test_a_mistake_names_its_own_setting(db: Database) -> None:
     with pytest.raises(SettingsError, match="SCRIBE_POSTGRES_READ_DSN"):
-        async with Reading.open(db, SecretStr("nonsense"), 2):
+        async with ReplicaRouter.open(db, SecretStr("nonsense"), 2):
             pass
 
 
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=40))
 def test_no_position_that_is_required_is_older_than_may_be(steps: list[float]) -> None:
     """When the primary is asked as soon as it is due, as it is while it answers."""
-    horizon, now = Horizon(), 0.0
+    horizon, now = LsnTracker(), 0.0
     for step in steps:
         now += step
         if horizon.due(now):
@@ -204,7 +204,7 @@ def test_no_position_that_is_required_is_older_than_may_be(steps: list[float]) -
 
 
 def test_while_the_primary_is_away_the_last_position_is_required() -> None:
-    horizon = Horizon()
+    horizon = LsnTracker()
     assert horizon.required(0) is None
     horizon.note(0, "0/1")
     horizon.note(5, "0/2")

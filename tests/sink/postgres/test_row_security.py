@@ -19,7 +19,7 @@ from schemas.settings import PostgresSettings
 from schemas.wire.records import Record
 from sink.enhancements import requests
 from sink.jobs import queries
-from sink.jobs.results import Kept, apply_result
+from sink.jobs.results import StoredTranscript, apply_result
 from sink.postgres.database import Connection, Database, NotMigrated
 from sink.postgres.migrate import FOLDER
 from sink.tenants.api_keys import create_key
@@ -75,7 +75,7 @@ async def fill(db: Database, tenant: str) -> None:
         assert await requests.ask(connection, tenant, request.job_id, 1, wishes(tenant))
     async with db.transaction() as connection:
         await apply_policy(connection, TenantPolicy(tenant=tenant, at=AT))
-        await apply_result(connection, result, Kept(TRANSCRIPT, "s3://scribe/t.json"))
+        await apply_result(connection, result, StoredTranscript(TRANSCRIPT, "s3://scribe/t.json"))
         endpoint = await deliveries.register_endpoint(connection, tenant, "https://hooks.example/in", b"sealed")
         new = NewDelivery(event_id=result.event_id, job_id=request.job_id, type="t", payload={}, asked=b"asked")
         await deliveries.add(connection, endpoint, new)

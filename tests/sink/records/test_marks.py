@@ -12,10 +12,10 @@ from schemas.settings import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.postgres.database import Database
 from sink.records import skips
-from sink.records.marks import WINDOW, Mark, RecordMarks, Settled, suspicion, window
+from sink.records.marks import WINDOW, RecordMark, RecordMarks, SettledRecord, suspicion, window
 
 PLACE = Origin("t", 0, 100)
-MARK = Mark(0, b"digest")
+MARK = RecordMark(0, b"digest")
 Case = Callable[[Database], Awaitable[Any]]
 
 
@@ -104,7 +104,7 @@ def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: i
             case "gives back another":
                 await first.give_back({("t", 1), ("u", 0)})
         claimed = await of(database, "second").claim(PLACE)
-        assert claimed.marks == {100: Mark(deaths, b"digest")}
+        assert claimed.marks == {100: RecordMark(deaths, b"digest")}
 
     run(case)
 
@@ -117,7 +117,7 @@ def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(r
         await first.end(PLACE)
         await first.settle(at(101), MARK)
         await first.settle(at(102), MARK, below=102)
-        settled = {102: Mark(0, b"digest", settled=True)}
+        settled = {102: RecordMark(0, b"digest", settled=True)}
         assert (await of(database, "second").claim(PLACE)).marks == settled
         assert (await of(database, "third").claim(at(103))).marks == {}
 
@@ -130,19 +130,19 @@ def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> 
         await first.settle(at(90), MARK)
         await first.settle(at(91), MARK, unproven=True)
         await first.begin(at(101), MARK)
-        again = Mark(2, b"other digest")
+        again = RecordMark(2, b"other digest")
         await first.settle_all(
             [
-                Settled(at(101), again),
-                Settled(at(102), MARK, below=91),
-                Settled(other, MARK),
-                Settled(at(103), MARK, 95),
+                SettledRecord(at(101), again),
+                SettledRecord(at(102), MARK, below=91),
+                SettledRecord(other, MARK),
+                SettledRecord(at(103), MARK, 95),
             ]
         )
-        kept = {n: Mark(0, b"digest", settled=True) for n in (91, 102, 103)}
+        kept = {n: RecordMark(0, b"digest", settled=True) for n in (91, 102, 103)}
         claimed = await of(database, "second").claim(at(95))
-        assert claimed.marks == kept | {101: Mark(2, b"other digest", settled=True)}
-        assert (await of(database, "second").claim(other)).marks == {7: Mark(0, b"digest", settled=True)}
+        assert claimed.marks == kept | {101: RecordMark(2, b"other digest", settled=True)}
+        assert (await of(database, "second").claim(other)).marks == {7: RecordMark(0, b"digest", settled=True)}
 
     run(case)
 
@@ -167,9 +167,9 @@ def test_last_words_blame_one_record_and_no_other(run: Run) -> None:
         await first.claim(PLACE)
         for offset in (100, 101):
             await first.begin(at(offset), MARK)
-        await asyncio.to_thread(first.last_words, [(PLACE, Mark(1, b"digest"))])
+        await asyncio.to_thread(first.last_words, [(PLACE, RecordMark(1, b"digest"))])
         claimed = await of(database, "second").claim(PLACE)
-        assert claimed.marks == {100: Mark(1, b"digest"), 101: Mark(0, b"digest")}
+        assert claimed.marks == {100: RecordMark(1, b"digest"), 101: RecordMark(0, b"digest")}
         assert claimed.suspected_below == 100
 
     run(case)

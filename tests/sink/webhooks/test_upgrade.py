@@ -12,7 +12,7 @@ from schemas.settings import OutboundSettings, PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import FOLDER, migrate
 from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, release_missed
-from sink.webhooks.leases import Grant, Leased, lease, lock_endpoints, queues
+from sink.webhooks.leases import LeasedDelivery, LeaseGrant, lease, lock_endpoints, queues
 from sink.webhooks.secrets import SecretBox, new_key
 
 pytestmark = pytest.mark.anyio
@@ -58,11 +58,11 @@ def apply(connection: psycopg.Connection[Any], event: UUID, asked: bytes = b"min
     connection.execute(OLD_APPLY, [event, uuid4(), asked, error])
 
 
-async def due(connection: Connection) -> list[Leased]:
+async def due(connection: Connection) -> list[LeasedDelivery]:
     """What a dispatcher of this version sends."""
     found = await queues(connection, per_endpoint=9, attempts=20)
     await lock_endpoints(connection, [queue.endpoint_id for queue in found])
-    return await lease(connection, {queue.endpoint_id: Grant(places=9, level=9) for queue in found}, attempts=20)
+    return await lease(connection, {queue.endpoint_id: LeaseGrant(places=9, level=9) for queue in found}, attempts=20)
 
 
 async def test_what_was_scheduled_before_is_sent_when_its_event_is_applied(old: str) -> None:

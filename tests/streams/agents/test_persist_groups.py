@@ -18,7 +18,7 @@ from schemas.wire.serde import encode_transcript, transcript_from_json
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
-from streams.runtime.group_commit import Limits
+from streams.runtime.group_commit import GroupLimits
 from tests.streams.jobs import Job, new_job, saying
 from tests.streams.persisting import history_of, row_of, rows
 
@@ -30,7 +30,7 @@ TOO_LATE = 2**31  # a run that the database has no number for
 @pytest.fixture
 def persist(db: Database, object_store: S3ObjectStore) -> Persist:
     """One group at a time, so that what is told together is one transaction, in its order."""
-    return Persist(db, object_store, Limits(running=1))
+    return Persist(db, object_store, GroupLimits(running=1))
 
 
 def in_no_run(result: JobResult) -> JobResult:
@@ -103,7 +103,7 @@ async def test_processes_that_apply_the_same_jobs_in_other_orders_never_wait_for
     db: Database, object_store: S3ObjectStore
 ) -> None:
     jobs = [new_job() for _ in range(32)]
-    one, another = (Persist(db, object_store, Limits(running=1)) for _ in range(2))
+    one, another = (Persist(db, object_store, GroupLimits(running=1)) for _ in range(2))
     results = [job.result() for job in jobs]
     asked = [job.request() for job in jobs]
     await asyncio.gather(

@@ -16,7 +16,7 @@ from sink.jobs import queries
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
-from streams.runtime.event_loop import DeadLetter
+from streams.runtime.event_loop import DeadLetterReason
 from tests.samples import TRANSCRIPT
 from tests.streams.jobs import new_job, saying
 from tests.streams.persisting import history_of, row_of, rows, tell
@@ -95,7 +95,7 @@ async def test_a_result_that_cannot_be_applied_ends_its_job_as_failed_once(persi
     job = new_job()
     claim = ClaimCheck(uri="s3://elsewhere/key", size_bytes=11, sha256="ab" * 32)
     result = job.result(transcript=None, claim_check=claim)
-    letter = DeadLetter("internal", "internal", "secret of the house")
+    letter = DeadLetterReason("internal", "internal", "secret of the house")
     await tell(persist, job.request())
     with pytest.raises(Permanent):
         await persist.ended(result)

@@ -25,7 +25,7 @@ from streams.agents.enhance import Enhance
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from streams.enhancements.caller import Enhancements, EnhancingLimits
-from streams.enhancements.circuit_breaker import Breaker
+from streams.enhancements.circuit_breaker import CircuitBreaker
 from streams.enhancements.retry_schedule import ATTEMPTS
 from streams.runtime.lease_worker import Leaser
 from tests.sink.enhanced_ai.asking import SAID, enhancer, transcript
@@ -274,7 +274,7 @@ async def test_an_outage_costs_no_attempts_and_opens_the_breaker(world: World) -
     await world.asked(new_job())
     world.service.faults = [Fault(status=401)] * 5
     async with world.dispatching() as work:
-        work._breaker = Breaker(shortest=0.01, longest=0.02)
+        work._breaker = CircuitBreaker(shortest=0.01, longest=0.02)
         result = await world.ended()
         assert work._breaker.is_closed
     assert result.outcome is Outcome.COMPLETED

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.enhancements.circuit_breaker import Breaker
+from streams.enhancements.circuit_breaker import CircuitBreaker
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 9))
 def test_it_is_open_only_after_failures_in_a_row_and_for_a_bounded_time(ends: list[bool], free: int) -> None:
-    breaker, now, row = Breaker(), 0.0, 0
+    breaker, now, row = CircuitBreaker(), 0.0, 0
     for ended_well in ends:
         row = 0 if ended_well else row + 1
         breaker = breaker.succeeded() if ended_well else breaker.failed(now)
@@ -24,7 +24,7 @@ def test_it_is_open_only_after_failures_in_a_row_and_for_a_bounded_time(ends: li
 
 
 def test_each_failed_probe_doubles_the_wait() -> None:
-    breaker, waits = Breaker(threshold=1, shortest=5, longest=30), []
+    breaker, waits = CircuitBreaker(threshold=1, shortest=5, longest=30), []
     for _ in range(5):
         breaker = breaker.failed(100)
         waits.append(breaker.open_until - 100)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.kafka.topic_history import Stored
+from producers.kafka.topic_history import StoredRecord
 from producers.replay.dead_letters import letter_of
 from schemas.topics import PERSIST
 from schemas.wire.headers import KEY_OMITTED, VALUE_ABSENT, VALUE_OMITTED, Origin, dead_letter_headers
@@ -41,14 +41,14 @@ def test_every_form_can_be_sent_and_names_its_origin(key: bytes | None, value: b
 def test_what_there_was_is_told_from_what_there_was_not(key: bytes | None, value: bytes | None) -> None:
     """As operators read it, also of a stranger who claims the contrary."""
     copy = next(copies(record(key, value, **{VALUE_ABSENT: "true", VALUE_OMITTED: "9"})))
-    letter = letter_of(Serde(), PERSIST, Stored(ORIGIN, AT, copy.key, copy.value, copy.headers))
+    letter = letter_of(Serde(), PERSIST, StoredRecord(ORIGIN, AT, copy.key, copy.value, copy.headers))
     assert (letter.record.key, letter.record.value, letter.omitted) == (key, value, False)
 
 
 @pytest.mark.parametrize(("key", "value"), [(b"key", BIG), (BIG, b"value"), (BIG, None), (BIG, BIG), (None, BIG)])
 def test_the_least_form_says_what_it_lacks(key: bytes | None, value: bytes | None) -> None:
     *_, least = copies(record(key, value))
-    letter = letter_of(Serde(), PERSIST, Stored(ORIGIN, AT, least.key, least.value, least.headers))
+    letter = letter_of(Serde(), PERSIST, StoredRecord(ORIGIN, AT, least.key, least.value, least.headers))
     assert letter.omitted
     assert letter.record.value is None
     assert (KEY_OMITTED in least.headers) == (key == BIG)

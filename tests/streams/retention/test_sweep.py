@@ -12,7 +12,7 @@ import pytest
 
 from schemas.errors import Outage
 from schemas.events import TenantPolicy
-from schemas.tenants.retention import FOREVER, REPLAY_DAYS, Rules
+from schemas.tenants.retention import FOREVER, REPLAY_DAYS, RetentionRules
 from schemas.wire.object_keys import audio_key, transcript_key, upload_key
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
@@ -39,7 +39,7 @@ async def session(db: Database) -> AsyncIterator[RetentionSession]:
 
 @pytest.fixture
 def sweep(db: Database, object_store: S3ObjectStore) -> Sweep:
-    return Sweep(db, object_store, Rules(), batch=7)
+    return Sweep(db, object_store, RetentionRules(), batch=7)
 
 
 async def swept(sweep: Sweep, session: RetentionSession) -> None:
@@ -257,7 +257,7 @@ async def test_what_a_store_that_goes_away_leaves_is_found_by_the_next_sweep(
     over, artifacts = fill(database, object_store, 20, days_ago(400)), fill(database, object_store, 20, days_ago(40))
     store = copy.copy(object_store)
     store.__class__ = Failing
-    sweep = Sweep(db, store, Rules(), batch=7)
+    sweep = Sweep(db, store, RetentionRules(), batch=7)
     for left in (0, 5, 30):
         store.erasures_left = left  # type: ignore[attr-defined]
         assert not await sweep.run(session, asyncio.Event())
@@ -306,7 +306,7 @@ async def test_tombstones_go_when_nothing_can_come_any_more_and_evidence_later(
         asked = await erasure.erase(connection, "acme", bulk.job_ids[0], "key", NOW)
     assert asked.done_at is None
     clock = [NOW]
-    sweep = Sweep(db, object_store, Rules({"transcripts": FOREVER}), now=lambda: clock[0])
+    sweep = Sweep(db, object_store, RetentionRules({"transcripts": FOREVER}), now=lambda: clock[0])
     left = []
     for days in (0, REPLAY_DAYS - 1, REPLAY_DAYS + 0.1, 1096):
         clock[0] = NOW + timedelta(days=days)
@@ -323,7 +323,7 @@ async def test_objects_that_are_written_after_an_erasure_go_too(
     """A GPU process that was at work knows nothing of it."""
     bulk = fill(database, object_store, 1, days_ago(1))
     clock = [NOW]
-    sweep = Sweep(db, object_store, Rules(), now=lambda: clock[0])
+    sweep = Sweep(db, object_store, RetentionRules(), now=lambda: clock[0])
     async with db.transaction() as connection:
         await erasure.erase(connection, "acme", bulk.job_ids[0], "key", NOW)
     await sweep.look(asyncio.Event())

@@ -26,9 +26,9 @@ from streams.runtime.event_loop import (
     HANDLER_SECONDS,
     TRANSIENT_TRIES,
     WAITS,
-    DeadLetter,
-    Inbound,
-    Recipe,
+    DeadLetterReason,
+    EventLoop,
+    InboundRecord,
     _Work,
     after_error,
     inbound_of,
@@ -45,7 +45,7 @@ def test_an_outage_is_waited_out_however_long_it_lasts(error: Exception, tries: 
 
 def test_a_transient_error_is_tried_again_and_then_set_aside() -> None:
     letters = [after_error(Transient("hm"), tries) for tries in range(1, TRANSIENT_TRIES + 1)]
-    assert letters == [None] * (TRANSIENT_TRIES - 1) + [DeadLetter("internal", "internal", "Transient: hm")]
+    assert letters == [None] * (TRANSIENT_TRIES - 1) + [DeadLetterReason("internal", "internal", "Transient: hm")]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled
         yield event("g", **{RESULTS_TO: b"scribe.results.trial"})
 
     stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=events))
-    asyncio.run(Recipe(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
+    asyncio.run(EventLoop(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
     assert (handled, acked) == ([BARE_REQUEST], ["another", "g", "g"])
 
 
@@ -117,8 +117,8 @@ def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) ->
         raise Outage("on purpose")
 
     app = Gone("g", datadir=str(tmp_path))
-    recipe = Recipe(app, Serde(), "g")
-    inbound = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
+    recipe = EventLoop(app, Serde(), "g")
+    inbound = InboundRecord(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
     settled = asyncio.run(recipe._settle(inbound, _Work(JobRequested, away, None)))
     assert (settled, app.seen, recipe.waiting) == (False, "on purpose", None)
 
@@ -156,11 +156,11 @@ def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Pat
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
             await RecordMarks(opened, "g", "died").claim(Origin("t", 0, 0))
             resort = LastResort(RecordMarks(opened, "g", "next"))
-            recipe, work = Recipe(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
-            suspect = Inbound(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST)).subject
+            recipe, work = EventLoop(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
+            suspect = InboundRecord(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST)).subject
             await resort.claim(suspect, 0)
             async with asyncio.timeout(60), resort.running(suspect):
-                found = [Inbound(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
+                found = [InboundRecord(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
                 assert all(await asyncio.gather(*(recipe._settle(inbound, work) for inbound in found)))
             while resort._soon:
                 await asyncio.wait(resort._soon)
@@ -196,8 +196,8 @@ def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(t
 
     async def main() -> None:
         app = Refusing("g", datadir=str(tmp_path))
-        recipe = Recipe(app, Serde(), "g")
-        inbound = Inbound(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
+        recipe = EventLoop(app, Serde(), "g")
+        inbound = InboundRecord(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
         alive = weakref.ref(inbound.headers)
         assert await recipe._settle(inbound, _Work(JobRequested, _never, None))
         assert [headers["scribe-value-omitted"] for headers in app.written] == [b"5"]

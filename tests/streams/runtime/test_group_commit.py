@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Outage, Permanent
 from streams.runtime.event_loop import HANDLER_SECONDS
-from streams.runtime.group_commit import Collector, Limits, is_due, next_group
+from streams.runtime.group_commit import GroupCommit, GroupLimits, is_due, next_group
 
 pytestmark = pytest.mark.anyio
 
@@ -22,11 +22,11 @@ class Item:
 
 
 ITEMS = st.lists(st.builds(Item, key=st.integers(0, 5), size=st.integers(0, 50)), min_size=1, max_size=40)
-LIMITS = st.builds(Limits, items=st.integers(1, 10), size=st.integers(1, 100), running=st.integers(1, 3))
+LIMITS = st.builds(GroupLimits, items=st.integers(1, 10), size=st.integers(1, 100), running=st.integers(1, 3))
 
 
 @given(ITEMS, LIMITS)
-def test_a_group_keeps_its_limits_and_a_large_item_goes_alone(items: list[Item], limits: Limits) -> None:
+def test_a_group_keeps_its_limits_and_a_large_item_goes_alone(items: list[Item], limits: GroupLimits) -> None:
     group, _ = next_group(items, limits)
     assert group[0] is items[0]
     assert len(group) <= limits.items
@@ -35,7 +35,7 @@ def test_a_group_keeps_its_limits_and_a_large_item_goes_alone(items: list[Item],
 
 
 @given(ITEMS, LIMITS)
-def test_group_after_group_every_item_goes_once_and_in_order_of_its_key(items: list[Item], limits: Limits) -> None:
+def test_group_after_group_every_item_goes_once_and_in_order_of_its_key(items: list[Item], limits: GroupLimits) -> None:
     gone: list[Item] = []
     rest = items
     while rest:
@@ -48,7 +48,7 @@ def test_group_after_group_every_item_goes_once_and_in_order_of_its_key(items: l
 
 @given(st.integers(0, 100), st.integers(0, 200), st.integers(0, 4), st.floats(0, 1), LIMITS)
 def test_nothing_waits_beyond_the_linger_for_a_free_place(
-    items: int, size: int, running: int, waited: float, limits: Limits
+    items: int, size: int, running: int, waited: float, limits: GroupLimits
 ) -> None:
     due = is_due(items, size, running, waited, limits)
     if items and not running:
@@ -78,11 +78,11 @@ class Work:
         return [Permanent("internal", "odd") if n == self._odd else 2 * n for n in numbers]
 
 
-def collector(work: Work, **limits: float) -> Collector[int, int]:
-    return Collector("tests", work, key=lambda n: n, limits=Limits(**limits))  # type: ignore[arg-type]
+def collector(work: Work, **limits: float) -> GroupCommit[int, int]:
+    return GroupCommit("tests", work, key=lambda n: n, limits=GroupLimits(**limits))  # type: ignore[arg-type]
 
 
-async def all_of(collector: Collector[int, int], numbers: Sequence[int]) -> list[int | BaseException]:
+async def all_of(collector: GroupCommit[int, int], numbers: Sequence[int]) -> list[int | BaseException]:
     return await asyncio.gather(*map(collector.add, numbers), return_exceptions=True)
 
 
@@ -95,7 +95,7 @@ async def test_concurrent_callers_share_groups() -> None:
 async def test_large_items_run_one_at_a_time_and_small_ones_go_past_them() -> None:
     work = Work()
     work.go_on.clear()
-    group = Collector("tests", work, key=lambda n: n, size=lambda n: n, limits=Limits(size=50, running=2))
+    group = GroupCommit("tests", work, key=lambda n: n, size=lambda n: n, limits=GroupLimits(size=50, running=2))
     callers = [asyncio.create_task(group.add(n)) for n in (100, 200, 1, 2)]
     while len(work.groups) < 2:
         await asyncio.sleep(0.001)
@@ -155,14 +155,14 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
 
 
 def test_a_group_ends_before_its_callers_give_up() -> None:
-    assert Limits().seconds < HANDLER_SECONDS
+    assert GroupLimits().seconds < HANDLER_SECONDS
 
 
 async def test_no_item_runs_beside_another_of_its_key() -> None:
     """Though there is a free place: of two results of one job the second must see what the first has done."""
     work = Work()
     work.go_on.clear()
-    group = Collector("tests", work, key=lambda n: n % 10, limits=Limits(running=2, linger=0))
+    group = GroupCommit("tests", work, key=lambda n: n % 10, limits=GroupLimits(running=2, linger=0))
     callers = [asyncio.create_task(group.add(n)) for n in (1, 2)]
     while not work.groups:
         await asyncio.sleep(0.001)

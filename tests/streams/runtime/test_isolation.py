@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from streams.runtime.isolation import Isolation
+from streams.runtime.isolation import SharedExclusiveLock
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -15,7 +15,7 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
     inside: list[bool] = []
     ended = 0
 
-    async def one(isolation: Isolation, alone: bool) -> None:
+    async def one(isolation: SharedExclusiveLock, alone: bool) -> None:
         nonlocal ended
         async with isolation.turn(alone=alone):
             inside.append(alone)
@@ -28,7 +28,7 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
                 inside.remove(alone)
 
     async def main() -> None:
-        isolation = Isolation()
+        isolation = SharedExclusiveLock()
         tasks = [asyncio.create_task(one(isolation, chance.random() < 0.3)) for _ in range(50)]
         cancelled = chance.sample(tasks, 10)
         for _ in range(chance.randrange(5)):
@@ -46,13 +46,13 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
 def test_the_order_is_that_of_asking() -> None:
     order: list[int] = []
 
-    async def one(isolation: Isolation, number: int, alone: bool) -> None:
+    async def one(isolation: SharedExclusiveLock, number: int, alone: bool) -> None:
         async with isolation.turn(alone=alone):
             order.append(number)
             await asyncio.sleep(0)
 
     async def main() -> None:
-        isolation = Isolation()
+        isolation = SharedExclusiveLock()
         kinds = [False, True, False, False, True, True, False]
         await asyncio.gather(*(one(isolation, number, alone) for number, alone in enumerate(kinds)))
 
@@ -62,7 +62,7 @@ def test_the_order_is_that_of_asking() -> None:
 
 def test_who_hangs_alone_does_not_hold_up_others_for_ever() -> None:
     async def main() -> None:
-        isolation = Isolation()
+        isolation = SharedExclusiveLock()
         async with isolation.turn(alone=True, longest=0.01):
             async with asyncio.timeout(30), isolation.turn(alone=False) as waited:
                 assert waited
@@ -72,7 +72,7 @@ def test_who_hangs_alone_does_not_hold_up_others_for_ever() -> None:
         async with asyncio.timeout(30):
             await third
 
-    async def alone(isolation: Isolation) -> None:
+    async def alone(isolation: SharedExclusiveLock) -> None:
         async with isolation.turn(alone=True):
             await asyncio.sleep(0)
 
@@ -83,13 +83,13 @@ def test_who_hangs_alone_holds_up_those_who_want_to_be_alone_and_no_others() -> 
     """Those who come later as well as those who wait already."""
     order: list[str] = []
 
-    async def one(isolation: Isolation, name: str, alone: bool) -> None:
+    async def one(isolation: SharedExclusiveLock, name: str, alone: bool) -> None:
         async with isolation.turn(alone=alone):
             order.append(name)
             await asyncio.sleep(0)
 
     async def main() -> None:
-        isolation = Isolation()
+        isolation = SharedExclusiveLock()
         async with isolation.turn(alone=True, longest=0.01), asyncio.timeout(30):
             suspect = asyncio.create_task(one(isolation, "suspect", True))
             await one(isolation, "waited", False)

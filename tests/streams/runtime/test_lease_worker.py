@@ -9,7 +9,7 @@ import pytest
 
 from schemas.settings import PostgresSettings
 from sink.postgres.database import Connection, Database
-from streams.runtime.lease_worker import Leaser, Pace
+from streams.runtime.lease_worker import Leaser, LeaseTiming
 
 pytestmark = pytest.mark.anyio
 NEVER = 3600.0
@@ -48,14 +48,16 @@ class Work:
             await asyncio.sleep(NEVER)
 
 
-PACE = Pace(lease_seconds=NEVER, sweep_seconds=NEVER, poll_seconds=0.01, drain_seconds=0)
+PACE = LeaseTiming(lease_seconds=NEVER, sweep_seconds=NEVER, poll_seconds=0.01, drain_seconds=0)
 HELPERS = {"extend": replace(PACE, lease_seconds=0.03), "sweep": replace(PACE, sweep_seconds=0.01)}
 """Which of the helpers works often."""
 
 
 @pytest.mark.parametrize("end", ["stop", "cancel"])
 @pytest.mark.parametrize("pace", HELPERS.values(), ids=HELPERS.keys())
-async def test_a_leaser_ends_when_it_is_told_to_in_the_moment_of_a_grant(database: str, pace: Pace, end: str) -> None:
+async def test_a_leaser_ends_when_it_is_told_to_in_the_moment_of_a_grant(
+    database: str, pace: LeaseTiming, end: str
+) -> None:
     """Its loop, a helper and a job wait for the only connection, and each gets it in its turn."""
     settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 1})
     async with Database.open(settings, timeout=PATIENCE) as db:

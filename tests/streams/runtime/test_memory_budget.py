@@ -5,13 +5,13 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.memory_budget import Budget
+from streams.runtime.memory_budget import MemoryBudget
 
 
 @given(st.lists(st.integers(0, 150), max_size=30))
 def test_everything_gets_its_turn_and_never_too_much_at_once(sizes: list[int]) -> None:
     async def run() -> list[int]:
-        budget, held, peaks = Budget(100), [0], [0]
+        budget, held, peaks = MemoryBudget(100), [0], [0]
 
         async def work(size: int) -> None:
             async with budget.taken(size):
@@ -28,7 +28,7 @@ def test_everything_gets_its_turn_and_never_too_much_at_once(sizes: list[int]) -
 
 def test_who_gives_up_waiting_holds_nothing() -> None:
     async def run() -> None:
-        budget = Budget(100)
+        budget = MemoryBudget(100)
         async with budget.taken(100):
             waiting = asyncio.create_task(budget.taken(60).__aenter__())
             await asyncio.sleep(0)
@@ -41,7 +41,7 @@ def test_who_gives_up_waiting_holds_nothing() -> None:
 
 def test_what_is_large_has_its_turn_although_small_ones_come_without_end() -> None:
     async def run() -> None:
-        budget = Budget(100)
+        budget = MemoryBudget(100)
         large = asyncio.Event()
 
         async def small() -> None:
@@ -61,7 +61,7 @@ def test_what_is_large_has_its_turn_although_small_ones_come_without_end() -> No
 
 def test_who_gives_up_waiting_lets_those_behind_it_in() -> None:
     async def run() -> None:
-        budget = Budget(100)
+        budget = MemoryBudget(100)
         async with asyncio.timeout(30), budget.taken(50):
             large = asyncio.create_task(budget.taken(100).__aenter__())
             await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_who_gives_up_waiting_lets_those_behind_it_in() -> None:
 
 def test_who_is_cancelled_when_its_turn_has_just_come_holds_nothing() -> None:
     async def run() -> None:
-        budget = Budget(100)
+        budget = MemoryBudget(100)
         async with budget.taken(100):
             waiting = asyncio.create_task(budget.taken(100).__aenter__())
             await asyncio.sleep(0)

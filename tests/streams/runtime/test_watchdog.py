@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from streams.runtime.watchdog import Cause, Limits, Vitals, cause, stall
+from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, cause, stall
 
-LIMITS = Limits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
-WELL = Vitals(
+LIMITS = WatchdogLimits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
+WELL = LivenessSample(
     tick=1,
     poll=1,
     handling=1,
@@ -34,7 +34,7 @@ WELL = Vitals(
     ],
     ids=["well", "an outage lasts", "a queue of slow records", "nothing to do", "at the limits", "it is stopping"],
 )
-def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
+def test_a_process_that_may_recover_goes_on(vitals: LivenessSample) -> None:
     assert stall(vitals, LIMITS) is None
 
 
@@ -53,7 +53,7 @@ def test_a_process_that_may_recover_goes_on(vitals: Vitals) -> None:
         (replace(WELL, stopping=91), "stopping"),
     ],
 )
-def test_a_process_without_progress_ends_with_a_reason(vitals: Vitals, words: str) -> None:
+def test_a_process_without_progress_ends_with_a_reason(vitals: LivenessSample, words: str) -> None:
     assert words in (stall(vitals, LIMITS) or "")
 
 

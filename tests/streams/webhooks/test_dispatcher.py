@@ -11,18 +11,18 @@ import pytest
 from schemas.errors import Outage, Permanent
 from schemas.events import EnhancementResult
 from schemas.events import Outcome as JobOutcome
+from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings
 from schemas.wire.rejected_events import failed_result
 from sink.enhancements.requests import apply as apply_enhancement
 from sink.http.client import AsyncOutboundClient
 from sink.jobs.runs import Effect
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import State
 from sink.webhooks.endpoint_health import end_superseded
-from sink.webhooks.leases import Grant, Outcome, finish, lease
+from sink.webhooks.leases import DeliveryOutcome, LeaseGrant, finish, lease
 from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import message_id
-from streams.runtime.event_loop import DeadLetter
+from streams.runtime.event_loop import DeadLetterReason
 from streams.runtime.lease_worker import Leaser
 from streams.webhooks import dispatcher
 from streams.webhooks.dispatcher import Deliveries, Dispatcher
@@ -139,13 +139,15 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
         endpoint = await world.endpoint(receiver)
-        (dead,) = await lease(connection, {endpoint: Grant(places=1, level=1)}, attempts=9, seconds=0.2)
+        (dead,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
     assert await world.attempts(job) == [(1, None, None), (2, "delivered", 200)]
     async with world.db.transaction() as connection:
-        assert not await finish(connection, dead, Outcome(outcome="answered", status=500), State.EXHAUSTED, None)
+        assert not await finish(
+            connection, dead, DeliveryOutcome(outcome="answered", status=500), DeliveryState.EXHAUSTED, None
+        )
     assert await world.states() == ["delivered"]
 
 
@@ -313,7 +315,7 @@ async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(
 async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: World) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
-    await world.persist.unapplied(job.result(), DeadLetter("internal", "internal", "on purpose"))
+    await world.persist.unapplied(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
     (call,) = receiver.calls

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sink.webhooks.leases import Grant, Queue
-from streams.webhooks.fair_share import Held, Shares, level, shared
+from sink.webhooks.leases import EndpointQueue, LeaseGrant
+from streams.webhooks.fair_share import ConcurrencyLimits, InFlight, level, shared
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SHARES = Shares(per_endpoint=4, per_tenant=8, in_trouble=8, per_second=100)
+SHARES = ConcurrencyLimits(per_endpoint=4, per_tenant=8, in_trouble=8, per_second=100)
 
 
-def queue(**values: object) -> Queue:
+def queue(**values: object) -> EndpointQueue:
     given: dict[str, object] = {
         "endpoint_id": uuid4(),
         "tenant": "acme",
@@ -28,7 +28,7 @@ def queue(**values: object) -> Queue:
         "now": NOW,
         **values,
     }
-    return Queue(**given)  # type: ignore[arg-type]
+    return EndpointQueue(**given)  # type: ignore[arg-type]
 
 
 QUEUES = st.builds(
@@ -44,13 +44,13 @@ QUEUES = st.builds(
 )
 
 
-def places(grants: dict[UUID, Grant], queue: Queue) -> int:
+def places(grants: dict[UUID, LeaseGrant], queue: EndpointQueue) -> int:
     return grants[queue.endpoint_id].places if queue.endpoint_id in grants else 0
 
 
 @given(queues=st.lists(QUEUES, max_size=40, unique_by=lambda q: q.endpoint_id), free=st.integers(0, 64))
-def test_no_share_is_exceeded(queues: list[Queue], free: int) -> None:
-    grants = shared(queues, free, Held(), SHARES)
+def test_no_share_is_exceeded(queues: list[EndpointQueue], free: int) -> None:
+    grants = shared(queues, free, InFlight(), SHARES)
     assert sum(grant.places for grant in grants.values()) <= free
     for one in queues:
         assert places(grants, one) <= min(one.waiting, 4 - one.running, level(one, 100))
@@ -61,8 +61,8 @@ def test_no_share_is_exceeded(queues: list[Queue], free: int) -> None:
 
 
 @given(queues=st.lists(QUEUES, max_size=40, unique_by=lambda q: q.endpoint_id))
-def test_a_place_is_left_only_when_nobody_may_have_it(queues: list[Queue]) -> None:
-    held = Held()
+def test_a_place_is_left_only_when_nobody_may_have_it(queues: list[EndpointQueue]) -> None:
+    held = InFlight()
     grants = shared(queues, 1000, held, SHARES)
     for one in queues:
         most = min(one.waiting, 4 - one.running, int(level(one, 100)))
@@ -71,13 +71,13 @@ def test_a_place_is_left_only_when_nobody_may_have_it(queues: list[Queue]) -> No
 
 def test_one_place_each_comes_before_a_second_one() -> None:
     first, second, third = queue(), queue(), queue()
-    grants = shared([first, second, third], 4, Held(), SHARES)
+    grants = shared([first, second, third], 4, InFlight(), SHARES)
     assert [places(grants, one) for one in (first, second, third)] == [2, 1, 1]
 
 
 def test_what_is_held_counts() -> None:
     mine, others = queue(), queue(tenant="globex", in_trouble=True)
-    held = Held()
+    held = InFlight()
     for _ in range(7):
         held.take("acme", in_trouble=True)
     grants = shared([mine, others], 64, held, SHARES)
@@ -87,7 +87,7 @@ def test_what_is_held_counts() -> None:
 def test_any_number_of_failing_endpoints_leaves_places_for_the_others() -> None:
     failing = [queue(tenant=f"t{n}", in_trouble=True) for n in range(100)]
     healthy = queue()
-    grants = shared([*failing, healthy], 64, Held(), SHARES)
+    grants = shared([*failing, healthy], 64, InFlight(), SHARES)
     assert places(grants, healthy) == 4
     assert sum(places(grants, one) for one in failing) == SHARES.in_trouble
 
@@ -117,7 +117,7 @@ def test_over_any_time_no_more_is_sent_than_the_pace_and_one_bucket(pace: float,
     for step in steps:
         now += timedelta(seconds=step)
         one = queue(max_per_second=pace, tokens=tokens, tokens_at=at, now=now, waiting=4)
-        (grant,) = shared([one], 64, Held(), SHARES).values() or (Grant(places=0, level=level(one, 100)),)
+        (grant,) = shared([one], 64, InFlight(), SHARES).values() or (LeaseGrant(places=0, level=level(one, 100)),)
         tokens, at, sent = grant.level - grant.places, now, sent + grant.places
     # by the clock, which has whole microseconds
     assert sent <= max(1.0, pace) + pace * (now - NOW).total_seconds() + 1e-6

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from sink.webhooks.deliveries import State
-from sink.webhooks.leases import Grant, Leased, Outcome, lease
+from schemas.requests.webhooks import DeliveryState
+from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery, LeaseGrant, lease
 from streams.webhooks.attempt import Attempted
 from streams.webhooks.record_attempt import Recorded, record
 from streams.webhooks.retry_schedule import JITTER, SCHEDULE
@@ -18,16 +18,16 @@ SCALE = 0.01
 DAY = 24 * 3600.0
 
 
-async def leased(world: World, endpoint: UUID) -> Leased:
+async def leased(world: World, endpoint: UUID) -> LeasedDelivery:
     """The only delivery, whenever it is due."""
     async with world.db.transaction() as connection:
         await connection.execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
-        (found,) = await lease(connection, {endpoint: Grant(places=1, level=1)}, attempts=20)
+        (found,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=20)
     return found
 
 
 async def told(
-    world: World, call: Leased, attempted: Attempted, failing_seconds: float = 1e12
+    world: World, call: LeasedDelivery, attempted: Attempted, failing_seconds: float = 1e12
 ) -> tuple[Recorded, datetime, datetime, datetime]:
     """What became of an attempt: the record, the moments before and after it, and the time of the next one."""
     before = datetime.now(UTC)
@@ -39,7 +39,7 @@ async def told(
 
 
 def answered(status: int, retry_after: str | None = None) -> Attempted:
-    return Attempted(Outcome(outcome="answered", status=status, answer="", latency_ms=1), retry_after)
+    return Attempted(DeliveryOutcome(outcome="answered", status=status, answer="", latency_ms=1), retry_after)
 
 
 async def test_every_attempt_comes_within_the_schedule(world: World) -> None:
@@ -84,12 +84,12 @@ async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not
         done, *_ = await told(world, await leased(world, endpoint), answered(status), five_days)
         return done
 
-    assert await after(0, 500) == Recorded(State.PENDING)
-    assert await after(4.9, 500) == Recorded(State.PENDING)
-    assert await after(0, 200) == Recorded(State.DELIVERED)
+    assert await after(0, 500) == Recorded(DeliveryState.PENDING)
+    assert await after(4.9, 500) == Recorded(DeliveryState.PENDING)
+    assert await after(0, 200) == Recorded(DeliveryState.DELIVERED)
     await world.rows("UPDATE webhook_deliveries SET state = 'pending' RETURNING 1")
-    assert await after(0.2, 500) == Recorded(State.PENDING)
-    assert await after(4.9, 503) == Recorded(State.PENDING)
+    assert await after(0.2, 500) == Recorded(DeliveryState.PENDING)
+    assert await after(4.9, 503) == Recorded(DeliveryState.PENDING)
     given_up = await after(0.11, 500)
     assert given_up.disabled is not None
     assert given_up.disabled.kind == "failing"

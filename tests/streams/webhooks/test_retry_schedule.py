@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
-from sink.webhooks.deliveries import TEST, State
+from sink.webhooks.deliveries import TEST
 from streams.webhooks.retry_schedule import (
     FAILING_SECONDS,
     PAUSE_MAX,
     PAUSE_SECONDS,
     SCHEDULE,
-    Verdict,
+    RetryDecision,
     after_attempt,
     attempts_of,
     blocked_until,
@@ -24,18 +25,18 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FAILURES = st.one_of(st.none(), st.integers(100, 199), st.integers(300, 409), st.integers(411, 999))
 
 
-def after(attempt: int, status: int | None, retry_after: float | None = None, spread: float = 0.5) -> Verdict:
+def after(attempt: int, status: int | None, retry_after: float | None = None, spread: float = 0.5) -> RetryDecision:
     return after_attempt(attempt, status, retry_after, NOW, spread=spread, time_scale=1.0)
 
 
 @given(attempt=st.integers(1, 100), status=st.integers(200, 299), wish=st.floats(0, 1e9))
 def test_any_success_ends_it(attempt: int, status: int, wish: float) -> None:
-    assert after(attempt, status, wish) == Verdict(State.DELIVERED)
+    assert after(attempt, status, wish) == RetryDecision(DeliveryState.DELIVERED)
 
 
 @given(attempt=st.integers(1, 100))
 def test_gone_disables_at_any_attempt(attempt: int) -> None:
-    assert after(attempt, 410) == Verdict(State.DISABLED)
+    assert after(attempt, 410) == RetryDecision(DeliveryState.DISABLED)
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), list(enumerate(SCHEDULE))[1:])
@@ -50,7 +51,7 @@ def test_the_schedule_is_the_standards_example() -> None:
 
 @given(attempt=st.integers(len(SCHEDULE), 100), status=FAILURES)
 def test_after_the_last_attempt_nothing_follows(attempt: int, status: int | None) -> None:
-    assert after(attempt, status) == Verdict(State.EXHAUSTED)
+    assert after(attempt, status) == RetryDecision(DeliveryState.EXHAUSTED)
 
 
 @given(
@@ -64,7 +65,7 @@ def test_a_wait_lies_within_jitter_or_is_the_receivers_wish(
     attempt: int, status: int | None, spread: float, wish: float | None, scale: float
 ) -> None:
     verdict = after_attempt(attempt, status, wish, NOW, spread=spread, time_scale=scale)
-    assert verdict.state is State.PENDING
+    assert verdict.state is DeliveryState.PENDING
     assert verdict.next_attempt_at is not None
     wait = (verdict.next_attempt_at - NOW).total_seconds() / scale
     wished = min(max(wish or 0.0, 0.0), RETRY_AFTER_MAX)
@@ -75,7 +76,7 @@ def test_a_wait_lies_within_jitter_or_is_the_receivers_wish(
 def test_a_test_is_sent_once_and_all_else_by_the_schedule() -> None:
     assert (attempts_of(TEST), attempts_of("job.completed")) == (1, len(SCHEDULE))
     once = after_attempt(1, 500, None, NOW, spread=0.5, time_scale=1, attempts=attempts_of(TEST))
-    assert once == Verdict(State.EXHAUSTED)
+    assert once == RetryDecision(DeliveryState.EXHAUSTED)
 
 
 @pytest.mark.parametrize(

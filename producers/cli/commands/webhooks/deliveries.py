@@ -8,7 +8,7 @@ import typer
 from producers.cli.commands.options import Json, id_prefix, time_option
 from producers.inputs.id_prefix import IdPrefix
 from schemas.process.command_line import deferred_to
-from schemas.requests.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, State
+from schemas.requests.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, DeliveryState
 
 Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
 Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
@@ -20,7 +20,7 @@ def deliveries(
     tenant: Only = None,
     endpoint: Annotated[str | None, typer.Option(help="Only this endpoint's: its id, or its address.")] = None,
     job: Annotated[IdPrefix | None, typer.Option(parser=id_prefix, metavar="JOB", help="Only this job's.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[DeliveryState | None, typer.Option(help="Only those in this state.")] = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
     as_json: Json = False,

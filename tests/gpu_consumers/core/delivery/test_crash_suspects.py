@@ -11,18 +11,18 @@ from gpu_consumers.core.delivery.crash_suspects import (
     MOST_DEATHS,
     MOST_LATE,
     NO_MARKS,
-    Begun,
-    Mark,
-    Marks,
-    Starts,
+    CrashSuspects,
+    StartMark,
+    StartMarks,
+    StartMode,
     decode,
 )
 
 MARKS = st.builds(
-    Marks,
+    StartMarks,
     st.booleans(),
     st.lists(
-        st.builds(Mark, st.integers(0, 5_000), st.sampled_from(Begun), st.integers(0, 9), st.integers(0, 9)),
+        st.builds(StartMark, st.integers(0, 5_000), st.sampled_from(StartMode), st.integers(0, 9), st.integers(0, 9)),
         max_size=40,
         unique_by=lambda mark: mark.offset,
     ).map(tuple),
@@ -31,14 +31,14 @@ MARKS = st.builds(
 
 
 @given(base=st.integers(0, 2**40), marks=MARKS)
-def test_marks_come_back_as_they_were_written(base: int, marks: Marks) -> None:
+def test_marks_come_back_as_they_were_written(base: int, marks: StartMarks) -> None:
     moved = replace(marks, begun=tuple(replace(mark, offset=base + mark.offset) for mark in marks.begun))
     assert decode(base, moved.encode(base)) == moved
 
 
 @given(st.text())
 def test_foreign_text_means_no_marks_and_never_raises(text: str) -> None:
-    assert isinstance(decode(0, text), Marks)
+    assert isinstance(decode(0, text), StartMarks)
 
 
 @pytest.mark.parametrize(
@@ -49,108 +49,116 @@ def test_what_we_did_not_write_means_no_marks(text: str) -> None:
 
 
 def test_what_an_owner_left_begun_is_a_suspect_and_only_deaths_alone_count() -> None:
-    starts = Starts(Marks(True, (Mark(3, Begun.BESIDE), Mark(5, Begun.ALONE, 1), Mark(7, Begun.NOT, 1))))
+    starts = CrashSuspects(
+        StartMarks(
+            True, (StartMark(3, StartMode.BESIDE), StartMark(5, StartMode.ALONE, 1), StartMark(7, StartMode.NOT, 1))
+        )
+    )
     assert [starts.deaths(offset) for offset in (3, 5, 7, 8)] == [0, 2, 1, None]
     assert [offset for offset in (3, 5, 7, 8) if starts.condemned(offset)] == [5]
 
 
 def test_the_one_begun_last_is_tried_first() -> None:
-    starts = Starts(Marks(True, (Mark(9, Begun.BESIDE), Mark(3, Begun.BESIDE), Mark(4, Begun.ALONE))))
+    starts = CrashSuspects(
+        StartMarks(
+            True, (StartMark(9, StartMode.BESIDE), StartMark(3, StartMode.BESIDE), StartMark(4, StartMode.ALONE))
+        )
+    )
     assert sorted((9, 3, 4), key=starts.suspicion) == [9, 3, 4]
 
 
 def test_leaving_in_order_takes_the_marks_along_but_no_suspicion() -> None:
-    starts = Starts(Marks(True, (Mark(3, Begun.ALONE),)))
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.ALONE),)))
     starts.begin(3, alone=True)
     starts.begin(4, alone=False)
-    assert starts.marks(leaving=True) == Marks(False, (Mark(3, Begun.NOT, 1),))
+    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(3, StartMode.NOT, 1),))
 
 
 def test_what_came_further_is_like_new_and_what_dies_at_one_place_is_found_there() -> None:
-    starts = Starts(Marks(True, (Mark(3, Begun.ALONE, 0),)))
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.ALONE, 0),)))
     starts.begin(3, alone=True)
     assert starts.advanced(3)
-    assert starts.marks() == Marks(True, (Mark(3, Begun.BESIDE, 0),))
+    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.BESIDE, 0),))
     for deaths in range(MOST_DEATHS):
-        following = Starts(starts.marks())
+        following = CrashSuspects(starts.marks())
         assert (following.deaths(3), following.condemned(3)) == (deaths, False)
         following.begin(3, alone=True)
         starts = following
-    assert Starts(starts.marks()).condemned(3)
+    assert CrashSuspects(starts.marks()).condemned(3)
 
 
 def test_coming_further_makes_nobody_a_suspect() -> None:
-    starts = Starts()
+    starts = CrashSuspects()
     starts.begin(3, alone=False)
     assert not starts.advanced(3)
     assert not starts.advanced(4)
-    assert starts.marks() == Marks(True, (Mark(3, Begun.BESIDE, 0),))
+    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.BESIDE, 0),))
     assert starts.deaths(3) is None
 
 
 def test_a_process_that_was_only_without_its_partition_for_a_while_did_not_die() -> None:
-    first = Starts(Marks(True, (Mark(3, Begun.BESIDE),)), "me")
+    first = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.BESIDE),)), "me")
     first.begin(3, alone=True)
     for _ in range(5):
-        again = Starts(first.marks(), "me")
+        again = CrashSuspects(first.marks(), "me")
         assert again.deaths(3) == 0
         again.begin(3, alone=True)
         first = again
-    assert Starts(first.marks(), "another").deaths(3) == 1
+    assert CrashSuspects(first.marks(), "another").deaths(3) == 1
 
 
 def test_one_that_kills_late_is_condemned_after_some_more_deaths() -> None:
-    marks = Marks(True, (Mark(3, Begun.BESIDE),))
+    marks = StartMarks(True, (StartMark(3, StartMode.BESIDE),))
     for _ in range(MOST_LATE):
-        starts = Starts(marks)
+        starts = CrashSuspects(marks)
         assert not starts.condemned(3)
         starts.begin(3, alone=True)
         starts.open_up(3)
         marks = starts.marks()
-    assert Starts(marks).condemned(3)
+    assert CrashSuspects(marks).condemned(3)
 
 
 def test_who_came_after_one_that_had_lived_for_long_is_tried_before_it() -> None:
-    starts = Starts(Marks(True, (Mark(3, Begun.BESIDE, 1), Mark(4, Begun.BESIDE))))
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.BESIDE, 1), StartMark(4, StartMode.BESIDE))))
     assert starts.suspicion(3) > starts.suspicion(4)
     starts.begin(3, alone=True)
     starts.open_up(3)
     starts.begin(4, alone=False)
-    following = Starts(starts.marks())
+    following = CrashSuspects(starts.marks())
     assert following.suspicion(4) > following.suspicion(3)
     assert (following.deaths(3), following.condemned(3)) == (1, False)
 
 
 def test_what_hangs_counts_though_its_process_left_in_good_order() -> None:
-    starts = Starts()
+    starts = CrashSuspects()
     starts.begin(3, alone=False)
     starts.begin(4, alone=False)
     starts.hang(4)
     starts.hang(5)
     left = starts.marks(leaving=True)
-    assert left == Marks(False, (Mark(4, Begun.BESIDE),))
+    assert left == StartMarks(False, (StartMark(4, StartMode.BESIDE),))
     starts.finish([4])
     assert starts.marks(leaving=True) == NO_MARKS
     for deaths in range(MOST_DEATHS):
-        starts = Starts(left, f"owner{deaths}")
+        starts = CrashSuspects(left, f"owner{deaths}")
         assert starts.deaths(4) == deaths
         starts.begin(4, alone=True)
         starts.hang(4)
         left = starts.marks(leaving=True)
-    assert Starts(left).condemned(4)
+    assert CrashSuspects(left).condemned(4)
 
 
 def test_what_moves_again_hangs_no_more() -> None:
-    starts = Starts(Marks(True, (Mark(4, Begun.BESIDE),)))
+    starts = CrashSuspects(StartMarks(True, (StartMark(4, StartMode.BESIDE),)))
     starts.begin(4, alone=True)
     starts.hang(4)
     starts.advanced(4)
-    assert starts.marks(leaving=True) == Marks(False, (Mark(4, Begun.NOT),))
+    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(4, StartMode.NOT),))
 
 
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
-    assert not Starts().careful
-    assert Starts(Marks(True)).careful
+    assert not CrashSuspects().careful
+    assert CrashSuspects(StartMarks(True)).careful
 
 
 class Fleet:
@@ -167,7 +175,7 @@ class Fleet:
 
     def live(self) -> None:
         """The life of one process: until it is killed by a record, or has nothing left to do."""
-        starts = Starts(self.committed)
+        starts = CrashSuspects(self.committed)
         self.committed = starts.marks()  # owned, before anything begins
         suspects = sorted((o for o in self.todo if starts.deaths(o) is not None), key=starts.suspicion, reverse=True)
         for offset in suspects:
@@ -182,7 +190,7 @@ class Fleet:
                 return
             self._end(starts, some)
 
-    def _run(self, starts: Starts, offsets: list[int], *, alone: bool) -> bool:
+    def _run(self, starts: CrashSuspects, offsets: list[int], *, alone: bool) -> bool:
         """False when the process dies of it; without care its marks may not have been written by then."""
         for offset in offsets:
             starts.begin(offset, alone=alone)
@@ -191,7 +199,7 @@ class Fleet:
             self.committed = starts.marks()
         return not self.killers & set(offsets)
 
-    def _end(self, starts: Starts, offsets: list[int]) -> None:
+    def _end(self, starts: CrashSuspects, offsets: list[int]) -> None:
         self.committed = starts.marks(offsets)
         starts.finish(offsets)
         self.todo -= set(offsets)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gpu_consumers.core.delivery.error_policy import STICKY, SettlePolicy, classify, slim, smaller, without_value
+from gpu_consumers.core.delivery.error_policy import STICKY, ErrorPolicy, classify, slim, smaller, without_value
 from gpu_consumers.core.delivery.messages import Delivery, Job
 from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, SourceFailed, Transient
 from schemas.events import EnhancementRequest, JobResult, Outcome, event_id
@@ -27,7 +27,7 @@ from schemas.wire.serde import Serde
 from tests.samples import AT, FULL_REQUEST, JOB
 
 GROUP_NAME = "scribe.transcribers"
-POLICY = SettlePolicy(GROUP_NAME, retry=RetryPolicy(GROUP_NAME))
+POLICY = ErrorPolicy(GROUP_NAME, retry=RetryPolicy(GROUP_NAME))
 DELIVERY = Delivery("scribe.jobs", 3, 17, b"key", b"original bytes", {"x-upstream": "7", TRACEPARENT: "00-a-b-01"})
 JOB_IN_WORK = Job(DELIVERY, FULL_REQUEST, FULL_REQUEST)
 

@@ -11,8 +11,8 @@ from gpu_consumers.core.delivery.failure_breaker import (
     TRIAL,
     TRIED,
     WINDOW,
-    Brake,
-    Pause,
+    Cooldown,
+    FailureBreaker,
 )
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -20,8 +20,8 @@ names = st.sampled_from(TENANTS)
 
 
 def ended(
-    brake: Brake, failed: bool | None, now: float = 0.0, tenant: str | None = None, times: int = 1
-) -> Pause | None:
+    brake: FailureBreaker, failed: bool | None, now: float = 0.0, tenant: str | None = None, times: int = 1
+) -> Cooldown | None:
     """So many jobs end the same way, those of all tenants in turns if none is named."""
     pause = None
     for number in range(times):
@@ -31,17 +31,17 @@ def ended(
     return pause
 
 
-def held_for_all() -> Brake:
-    brake = Brake()
-    assert ended(brake, True, times=ENOUGH) == Pause(SHORTEST, None)
+def held_for_all() -> FailureBreaker:
+    brake = FailureBreaker()
+    assert ended(brake, True, times=ENOUGH) == Cooldown(SHORTEST, None)
     return brake
 
 
 def test_a_lone_tenant_waits_when_most_of_its_jobs_fail_and_not_before_there_are_enough() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     assert ended(brake, True, tenant="acme", times=WINDOW - 1) is None
     assert not brake.is_on(0.0)
-    assert ended(brake, True, tenant="acme") == Pause(SHORTEST, "acme")
+    assert ended(brake, True, tenant="acme") == Cooldown(SHORTEST, "acme")
     assert (brake.admits(1.0), brake.waiting(1.0), brake.is_on(1.0)) == (True, {"acme"}, True)
     assert ended(brake, False, 1.0, tenant="globex", times=10 * WINDOW) is None
     assert not brake.is_on(SHORTEST)
@@ -53,9 +53,9 @@ def test_where_everything_fails_everybody_waits_and_newcomers_too() -> None:
 
 
 def test_where_two_tenants_fail_a_third_is_still_tried() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     for name in ("acme", "globex"):
-        assert ended(brake, True, tenant=name, times=WINDOW) == Pause(SHORTEST, name)
+        assert ended(brake, True, tenant=name, times=WINDOW) == Cooldown(SHORTEST, name)
     assert brake.admits(1.0)
     assert brake.waiting(1.0) == {"acme", "globex"}
 
@@ -65,7 +65,7 @@ def test_where_two_tenants_fail_a_third_is_still_tried() -> None:
     st.lists(st.floats(0.1, 400), min_size=30, max_size=30),
 )
 def test_nobody_waits_for_others_while_own_jobs_end_well(bursts: list[tuple[str, int]], steps: list[float]) -> None:
-    brake, now = Brake(), 0.0
+    brake, now = FailureBreaker(), 0.0
     for (name, times), step in zip(bursts, steps, strict=False):
         assert ended(brake, False, now, tenant="good") is None
         for _ in range(times):
@@ -77,7 +77,7 @@ def test_nobody_waits_for_others_while_own_jobs_end_well(bursts: list[tuple[str,
 
 
 def test_some_failures_are_the_jobs_own() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     for _ in range(WINDOW):
         assert ended(brake, True, times=2) is None
         assert ended(brake, False, times=2) is None
@@ -85,7 +85,7 @@ def test_some_failures_are_the_jobs_own() -> None:
 
 
 def test_what_says_nothing_counts_for_nothing() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     assert ended(brake, None, times=10 * WINDOW) is None
     assert not brake.is_on(0.0)
     brake = held_for_all()
@@ -94,7 +94,7 @@ def test_what_says_nothing_counts_for_nothing() -> None:
 
 
 def test_after_a_pause_of_one_tenant_a_few_of_its_jobs_are_tried() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     ended(brake, True, tenant="acme", times=WINDOW)
     for _ in range(TRIED):
         assert not brake.is_on(SHORTEST)
@@ -131,7 +131,7 @@ def test_long_recordings_on_trial_do_not_keep_others_from_being_tried() -> None:
 
 def test_one_tenant_cannot_use_up_what_is_tried() -> None:
     brake = held_for_all()
-    assert ended(brake, True, SHORTEST, tenant="acme") == Pause(SHORTEST, "acme")
+    assert ended(brake, True, SHORTEST, tenant="acme") == Cooldown(SHORTEST, "acme")
     assert brake.admits(SHORTEST)
     assert brake.waiting(SHORTEST) == brake.behind == {"acme"}
     assert ended(brake, False, SHORTEST, tenant="globex") is None
@@ -140,7 +140,7 @@ def test_one_tenant_cannot_use_up_what_is_tried() -> None:
 
 @given(st.integers(1, 12), st.booleans())
 def test_each_pause_is_longer_than_the_one_before(tries: int, lone: bool) -> None:
-    brake, now, last, tenant = Brake(), 0.0, 0.0, TENANTS[0] if lone else None
+    brake, now, last, tenant = FailureBreaker(), 0.0, 0.0, TENANTS[0] if lone else None
     pause = ended(brake, True, tenant=tenant, times=WINDOW if lone else ENOUGH)
     for _ in range(tries):
         assert pause is not None
@@ -157,14 +157,14 @@ def test_jobs_that_began_before_a_pause_do_not_make_it_longer() -> None:
 
 
 def test_a_tenant_that_did_well_long_ago_says_nothing_about_now() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     ended(brake, False, tenant="idle")
-    assert ended(brake, True, 3600.0, times=ENOUGH) == Pause(SHORTEST, None)
+    assert ended(brake, True, 3600.0, times=ENOUGH) == Cooldown(SHORTEST, None)
 
 
 @given(st.lists(st.tuples(names, st.sampled_from((True, True, None)), st.floats(0, 700)), max_size=200))
 def test_it_always_lets_somebody_be_tried_again(steps: list[tuple[str, bool | None, float]]) -> None:
-    brake, now = Brake(), 0.0
+    brake, now = FailureBreaker(), 0.0
     for name, failed, step in steps:
         now += step
         if brake.admits(now) and name not in brake.waiting(now):
@@ -173,7 +173,7 @@ def test_it_always_lets_somebody_be_tried_again(steps: list[tuple[str, bool | No
 
 
 def test_names_without_end_take_no_memory_without_end() -> None:
-    brake = Brake()
+    brake = FailureBreaker()
     for number in range(2 * REMEMBERED):
         ended(brake, False, tenant=f"tenant {number}")
     assert len(brake._tenants) == REMEMBERED

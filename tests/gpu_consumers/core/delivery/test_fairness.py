@@ -12,16 +12,16 @@ from gpu_consumers.core.delivery.fairness import (
     MOST_SECONDS,
     UNKNOWN_SECONDS,
     FairQueue,
-    Ticket,
+    SchedulingInfo,
     most_long,
     ticket_of,
 )
 from schemas.events import JobRequested, Priority, Source
 
-TICKETS = st.builds(Ticket, st.sampled_from("abc"), st.booleans(), st.floats(1, 4_000))
+TICKETS = st.builds(SchedulingInfo, st.sampled_from("abc"), st.booleans(), st.floats(1, 4_000))
 
 
-def taken(queue: FairQueue[int]) -> list[tuple[int, Ticket]]:
+def taken(queue: FairQueue[int]) -> list[tuple[int, SchedulingInfo]]:
     found = []
     while (item := queue.take()) is not None:
         found.append(item)
@@ -29,7 +29,7 @@ def taken(queue: FairQueue[int]) -> list[tuple[int, Ticket]]:
 
 
 @given(st.lists(TICKETS, max_size=60))
-def test_everything_comes_out_once_and_each_tenants_own_in_its_order(tickets: list[Ticket]) -> None:
+def test_everything_comes_out_once_and_each_tenants_own_in_its_order(tickets: list[SchedulingInfo]) -> None:
     queue: FairQueue[int] = FairQueue()
     for number, ticket in enumerate(tickets):
         queue.add(number, ticket)
@@ -42,7 +42,7 @@ def test_everything_comes_out_once_and_each_tenants_own_in_its_order(tickets: li
 
 
 @given(st.lists(TICKETS, max_size=60), st.integers(0, 10))
-def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(tickets: list[Ticket], dropped: int) -> None:
+def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(tickets: list[SchedulingInfo], dropped: int) -> None:
     queue: FairQueue[int] = FairQueue()
     for number, ticket in enumerate(tickets):
         queue.add(number, ticket)
@@ -55,9 +55,9 @@ def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(tickets: list[T
 def test_a_flood_of_one_tenant_does_not_delay_another() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(1_000):
-        queue.add(number, Ticket("flood", seconds=30))
+        queue.add(number, SchedulingInfo("flood", seconds=30))
     for number in range(5):
-        queue.add(1_000 + number, Ticket("small", seconds=30))
+        queue.add(1_000 + number, SchedulingInfo("small", seconds=30))
     first = [ticket.tenant for _, ticket in taken(queue)[:11]]
     assert Counter(first)["small"] == 5
 
@@ -67,7 +67,7 @@ def test_tenants_that_always_have_work_get_equal_audio(jobs: list[tuple[str, flo
     queue: FairQueue[int] = FairQueue()
     for number, (_, seconds) in enumerate(jobs):
         for tenant in "ab":
-            queue.add(number, Ticket(tenant, seconds=seconds))
+            queue.add(number, SchedulingInfo(tenant, seconds=seconds))
     given_: Counter[str] = Counter()
     for _ in range(200):
         taken_now = queue.take()
@@ -79,7 +79,7 @@ def test_tenants_that_always_have_work_get_equal_audio(jobs: list[tuple[str, flo
 def test_express_has_a_share_and_not_all() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(400):
-        queue.add(number, Ticket("a", express=number % 2 == 0, seconds=10))
+        queue.add(number, SchedulingInfo("a", express=number % 2 == 0, seconds=10))
     express = sum(ticket.express for _, ticket in taken(queue)[:100])
     assert 70 <= express <= 80
 
@@ -87,11 +87,11 @@ def test_express_has_a_share_and_not_all() -> None:
 def test_who_had_nothing_to_do_has_no_credit() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(100):
-        queue.add(number, Ticket("busy", seconds=10))
+        queue.add(number, SchedulingInfo("busy", seconds=10))
     for _ in range(50):
         queue.take()
     for number in range(50):
-        queue.add(100 + number, Ticket("late", seconds=10))
+        queue.add(100 + number, SchedulingInfo("late", seconds=10))
     ten = Counter(ticket.tenant for _, ticket in taken(queue)[:10])
     assert ten == {"busy": 5, "late": 5}
 
@@ -99,8 +99,8 @@ def test_who_had_nothing_to_do_has_no_credit() -> None:
 def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(20):
-        queue.add(number, Ticket("liar", seconds=1))
-        queue.add(number, Ticket("honest", seconds=10))
+        queue.add(number, SchedulingInfo("liar", seconds=1))
+        queue.add(number, SchedulingInfo("honest", seconds=10))
     lied = next(ticket for _, ticket in iter(queue.take, None) if ticket.tenant == "liar")
     queue.charge(lied, 100.0 - lied.seconds)
     following = [ticket.tenant for _, ticket in taken(queue)[:10]]
@@ -110,20 +110,20 @@ def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
 def test_a_tenant_may_be_passed_over() -> None:
     queue: FairQueue[int] = FairQueue()
     for number, tenant in enumerate("aab"):
-        queue.add(number, Ticket(tenant))
-    assert queue.take(but={"a"}) == (2, Ticket("b"))
+        queue.add(number, SchedulingInfo(tenant))
+    assert queue.take(but={"a"}) == (2, SchedulingInfo("b"))
     assert queue.take(but={"a"}) is None
-    assert queue.take() == (0, Ticket("a"))
+    assert queue.take() == (0, SchedulingInfo("a"))
 
 
 def test_long_recordings_leave_a_worker_to_short_ones() -> None:
     assert [most_long(workers) for workers in (1, 2, 8)] == [1, 1, 7]
     queue: FairQueue[str] = FairQueue()
-    queue.add("long", Ticket("a", seconds=LONG_SECONDS))
-    queue.add("short", Ticket("a", seconds=5))
-    assert queue.take(long_too=False) == ("short", Ticket("a", seconds=5))
+    queue.add("long", SchedulingInfo("a", seconds=LONG_SECONDS))
+    queue.add("short", SchedulingInfo("a", seconds=5))
+    assert queue.take(long_too=False) == ("short", SchedulingInfo("a", seconds=5))
     assert queue.take(long_too=False) is None
-    assert queue.take() == ("long", Ticket("a", seconds=LONG_SECONDS))
+    assert queue.take() == ("long", SchedulingInfo("a", seconds=LONG_SECONDS))
 
 
 def test_a_ticket_tells_the_length_as_well_as_it_can() -> None:

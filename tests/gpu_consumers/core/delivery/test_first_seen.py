@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.delivery.first_seen import Firsts, Verdict, key_of
+from gpu_consumers.core.delivery.first_seen import DuplicateVerdict, FirstSeen, key_of
 from schemas.events import Options, Priority, Source
 from schemas.wire.headers import Origin
 from tests.samples import BARE_REQUEST
@@ -18,33 +18,33 @@ FIRST, SECOND = Origin("jobs", 0, 1), Origin("jobs", 0, 2)
 
 
 def test_the_second_waits_for_the_first_and_is_skipped_after_its_end() -> None:
-    firsts: Firsts[str] = Firsts()
-    assert firsts.claim(KEY, FIRST, "a") is Verdict.RUN
-    assert firsts.claim(KEY, SECOND, "b") is Verdict.WAIT
+    firsts: FirstSeen[str] = FirstSeen()
+    assert firsts.claim(KEY, FIRST, "a") is DuplicateVerdict.RUN
+    assert firsts.claim(KEY, SECOND, "b") is DuplicateVerdict.WAIT
     assert firsts.end(KEY, "a", final=True) == ["b"]
-    assert firsts.claim(KEY, SECOND, "b") is Verdict.SKIP
+    assert firsts.claim(KEY, SECOND, "b") is DuplicateVerdict.SKIP
 
 
 def test_the_second_runs_when_the_first_was_dropped_or_put_off() -> None:
-    firsts: Firsts[str] = Firsts()
+    firsts: FirstSeen[str] = FirstSeen()
     firsts.claim(KEY, FIRST, "a")
     firsts.claim(KEY, SECOND, "b")
     assert firsts.end(KEY, "a", final=False) == ["b"]
-    assert firsts.claim(KEY, SECOND, "b") is Verdict.RUN
+    assert firsts.claim(KEY, SECOND, "b") is DuplicateVerdict.RUN
 
 
 def test_a_retry_of_the_first_is_no_duplicate() -> None:
-    firsts: Firsts[str] = Firsts()
+    firsts: FirstSeen[str] = FirstSeen()
     for attempt in "abc":
-        assert firsts.claim(KEY, FIRST, attempt) is Verdict.RUN
+        assert firsts.claim(KEY, FIRST, attempt) is DuplicateVerdict.RUN
         firsts.end(KEY, attempt, final=attempt == "b")
 
 
 def test_a_re_read_takes_over_from_what_can_no_longer_commit() -> None:
-    firsts: Firsts[str] = Firsts()
+    firsts: FirstSeen[str] = FirstSeen()
     firsts.claim(KEY, FIRST, "before the rebalance")
-    assert firsts.claim(KEY, FIRST, "after it") is Verdict.RUN
-    assert firsts.claim(KEY, SECOND, "b") is Verdict.WAIT
+    assert firsts.claim(KEY, FIRST, "after it") is DuplicateVerdict.RUN
+    assert firsts.claim(KEY, SECOND, "b") is DuplicateVerdict.WAIT
     assert firsts.end(KEY, "before the rebalance", final=False) == []
     assert firsts.end(KEY, "after it", final=True) == ["b"]
 
@@ -61,10 +61,10 @@ def test_a_re_read_takes_over_from_what_can_no_longer_commit() -> None:
     ids=lambda changes: str(*changes),
 )
 def test_another_run_tenant_or_request_is_work_of_its_own(changes: dict[str, Any]) -> None:
-    firsts: Firsts[str] = Firsts()
+    firsts: FirstSeen[str] = FirstSeen()
     firsts.claim(KEY, FIRST, "a")
     firsts.end(KEY, "a", final=True)
-    assert firsts.claim(key_of(replace(BARE_REQUEST, **changes)), SECOND, "b") is Verdict.RUN
+    assert firsts.claim(key_of(replace(BARE_REQUEST, **changes)), SECOND, "b") is DuplicateVerdict.RUN
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_what_is_beside_a_request_makes_it_no_other_one(changes: dict[str, Any])
 
 
 def test_memory_is_bounded_and_keeps_what_was_asked_for_last() -> None:
-    firsts: Firsts[int] = Firsts(remembered=2)
+    firsts: FirstSeen[int] = FirstSeen(remembered=2)
     keys = [(f"t{number}", *KEY[1:]) for number in range(3)]
     for number, key in enumerate(keys):
         firsts.claim(key, FIRST, number)
         firsts.end(key, number, final=True)
         firsts.claim(keys[0], SECOND, 9)
     found = [firsts.claim(key, SECOND, number) for number, key in enumerate(keys)]
-    assert found == [Verdict.SKIP, Verdict.RUN, Verdict.SKIP]
+    assert found == [DuplicateVerdict.SKIP, DuplicateVerdict.RUN, DuplicateVerdict.SKIP]
 
 
 @dataclass(eq=False)
@@ -104,7 +104,7 @@ ENDS = st.sampled_from(["committed", "dropped", "retried"])
 @given(st.integers(1, 6), st.data())
 def test_no_order_of_things_loses_a_job_or_runs_it_twice_at_a_time(count: int, data: st.DataObject) -> None:
     """Twins start and end in any order; a dropped one comes back later, as after a rebalance."""
-    firsts: Firsts[Twin] = Firsts()
+    firsts: FirstSeen[Twin] = FirstSeen()
     twins = [Twin(number, data.draw(st.integers(0, 2))) for number in range(count)]
     committed = 0
     while active := [twin for twin in twins if twin.state in ("queued", "running")]:

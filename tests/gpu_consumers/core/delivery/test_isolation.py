@@ -1,12 +1,12 @@
 """The room of a process: a suspect is alone in it, for a while, and nobody waits for ever."""
 
-from gpu_consumers.core.delivery.crash_suspects import Begun
-from gpu_consumers.core.delivery.isolation import ALONE_SECONDS, ASKING_SECONDS, PATIENCE_SECONDS, Room
+from gpu_consumers.core.delivery.crash_suspects import StartMode
+from gpu_consumers.core.delivery.isolation import ALONE_SECONDS, ASKING_SECONDS, PATIENCE_SECONDS, Isolation
 
 
 def test_a_suspect_enters_an_empty_room_alone_and_nobody_after_it() -> None:
-    room: Room[str] = Room()
-    assert room.enter_suspect("suspect", 0.0) is Begun.ALONE
+    room: Isolation[str] = Isolation()
+    assert room.enter_suspect("suspect", 0.0) is StartMode.ALONE
     assert not room.admits(1.0)
     assert room.enter_suspect("another", 1.0) is None
     room.leave("suspect")
@@ -14,7 +14,7 @@ def test_a_suspect_enters_an_empty_room_alone_and_nobody_after_it() -> None:
 
 
 def test_a_suspect_waits_while_others_run_and_they_for_it_when_it_has_waited_long() -> None:
-    room: Room[str] = Room()
+    room: Isolation[str] = Isolation()
     room.enter("job", 0.0)
     assert room.enter_suspect("suspect", 1.0) is None
     assert room.admits(1.0)
@@ -22,11 +22,11 @@ def test_a_suspect_waits_while_others_run_and_they_for_it_when_it_has_waited_lon
     assert room.enter_suspect("suspect", late) is None
     assert not room.admits(late)
     room.leave("job")
-    assert room.enter_suspect("suspect", late) is Begun.ALONE
+    assert room.enter_suspect("suspect", late) is StartMode.ALONE
 
 
 def test_a_suspect_that_is_gone_holds_nobody_up() -> None:
-    room: Room[str] = Room()
+    room: Isolation[str] = Isolation()
     room.enter("job", 0.0)
     room.enter_suspect("suspect", 0.0)
     room.enter_suspect("suspect", PATIENCE_SECONDS + 1)
@@ -36,7 +36,7 @@ def test_a_suspect_that_is_gone_holds_nobody_up() -> None:
 
 def test_a_suspect_whose_workers_are_busy_between_its_looks_comes_to_its_turn() -> None:
     """Two groups of one worker each in one process: the other one asks all the time whether its jobs may begin."""
-    room: Room[str] = Room()
+    room: Isolation[str] = Isolation()
     ends = {"mine": 10.0, "other": 9.0}
     lengths = dict(ends)
     for job in ends:
@@ -57,15 +57,15 @@ def test_a_suspect_whose_workers_are_busy_between_its_looks_comes_to_its_turn() 
 
 
 def test_a_suspect_does_not_wait_for_a_job_of_hours_but_its_death_would_not_count() -> None:
-    room: Room[str] = Room()
+    room: Isolation[str] = Isolation()
     room.enter("long", 0.0)
     room.enter_suspect("suspect", ALONE_SECONDS)
-    assert room.enter_suspect("suspect", ALONE_SECONDS + PATIENCE_SECONDS) is Begun.BESIDE
+    assert room.enter_suspect("suspect", ALONE_SECONDS + PATIENCE_SECONDS) is StartMode.BESIDE
     assert room.admits(ALONE_SECONDS + PATIENCE_SECONDS)
 
 
 def test_a_suspect_that_lives_long_gets_company() -> None:
-    room: Room[str] = Room()
+    room: Isolation[str] = Isolation()
     room.enter_suspect("suspect", 0.0)
     assert room.open_up(ALONE_SECONDS - 1) is None
     assert room.open_up(ALONE_SECONDS) == "suspect"

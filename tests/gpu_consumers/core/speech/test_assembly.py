@@ -2,14 +2,14 @@
 
 import pytest
 
-from gpu_consumers.core.speech.assembly import NO_SPEECH, Heard, assemble, needs_turns
+from gpu_consumers.core.speech.assembly import NO_SPEECH, ChannelTranscript, assemble, needs_turns
 from schemas.events import Options
 from schemas.transcript import Word
 
 
-def heard(*starts: float, language: str = "en", warnings: tuple[str, ...] = ()) -> Heard:
+def heard(*starts: float, language: str = "en", warnings: tuple[str, ...] = ()) -> ChannelTranscript:
     words = tuple(Word(start=start, end=start + 0.5, text=f"at{start}") for start in starts)
-    return Heard(language, 0.9, words, warnings)
+    return ChannelTranscript(language, 0.9, words, warnings)
 
 
 def test_two_channels_are_two_speakers_in_order_of_time() -> None:

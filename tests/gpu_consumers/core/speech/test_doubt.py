@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.speech.doubt import DOUBTFUL, REPEATING, SURE, UNLIKELY, Impression, Verdict, verdict
+from gpu_consumers.core.speech.doubt import DOUBTFUL, REPEATING, SURE, UNLIKELY, WindowSigns, WindowVerdict, verdict
 
-KEEP, OTHER, PARTS = Verdict.KEEP, Verdict.OTHER_LANGUAGE, Verdict.PARTS
+KEEP, OTHER, PARTS = WindowVerdict.KEEP, WindowVerdict.OTHER_LANGUAGE, WindowVerdict.PARTS
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,14 @@ KEEP, OTHER, PARTS = Verdict.KEEP, Verdict.OTHER_LANGUAGE, Verdict.PARTS
     ],
 )
 def test_a_text_is_believed_or_heard_otherwise(
-    language: str | None, probability: float, logprob: float, compression: float, whole: Verdict, brief: Verdict
+    language: str | None,
+    probability: float,
+    logprob: float,
+    compression: float,
+    whole: WindowVerdict,
+    brief: WindowVerdict,
 ) -> None:
-    impression = Impression(language, probability, logprob, compression)
+    impression = WindowSigns(language, probability, logprob, compression)
     assert verdict(impression, "en", brief=False) is whole
     assert verdict(impression, "en", brief=True) is brief
 
@@ -43,11 +48,11 @@ def test_only_what_is_in_doubt_is_heard_again(
     heard: str | None, probability: float, logprob: float, compression: float, told: str, brief: bool
 ) -> None:
     """A sure language that was told, and a text without signs of failure: never twice, which is what most recordings are."""
-    impression = Impression(heard, probability, logprob, compression)
+    impression = WindowSigns(heard, probability, logprob, compression)
     found = verdict(impression, told, brief=brief)
     if (heard is None or (heard == told and probability >= SURE)) and logprob >= UNLIKELY and compression <= REPEATING:
-        assert found is Verdict.KEEP
-    if found is Verdict.OTHER_LANGUAGE:
+        assert found is WindowVerdict.KEEP
+    if found is WindowVerdict.OTHER_LANGUAGE:
         assert heard not in (None, told)
         assert probability >= SURE
         assert not brief or logprob <= DOUBTFUL

