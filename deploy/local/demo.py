@@ -25,7 +25,7 @@ from standardwebhooks import WebhookVerificationError
 
 from deploy.local.errors import StackError
 from deploy.local.receiver import Receiver
-from deploy.local.service import TENANT, ServiceProcess, pss
+from deploy.local.service import TENANT, ServiceProcesses, pss
 from deploy.local.stack import Stack
 from schemas.models.registry import DEFAULT_FILE
 
@@ -115,7 +115,7 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bo
         _fetch(shown)
     stack = cleanup.enter_context(Stack(place / "stack", registry=registry, say=console))
     console.print(f"  [green]✓[/] Kafka, PostgreSQL and S3  [dim]{time.monotonic() - began:.1f} s")
-    service = ServiceProcess({**stack.environment(), **shown.environment()}, place / "service")
+    service = ServiceProcesses({**stack.environment(), **shown.environment()}, place / "service")
     cleanup.callback(service.stop)
     receiver = cleanup.enter_context(Receiver())
     _start(service, registry)
@@ -145,7 +145,7 @@ def _fetch(shown: Shown) -> None:
         raise StackError("the models could not be fetched; --stand-ins needs none")
 
 
-def _start(service: ServiceProcess, registry: bool) -> None:
+def _start(service: ServiceProcesses, registry: bool) -> None:
     # loading the models takes longest and needs neither topics nor tables
     service.start("gpu")
     with console.status("creating topics, tables and an API key"):
@@ -161,12 +161,12 @@ def _start(service: ServiceProcess, registry: bool) -> None:
     service.wait_for_consent()
 
 
-def _submit(service: ServiceProcess, title: str, *arguments: str) -> None:
+def _submit(service: ServiceProcesses, title: str, *arguments: str) -> None:
     console.print(Rule(title, style="cyan"))
     _show(service, "submit", *arguments, "--watch")
 
 
-def _show(service: ServiceProcess, *arguments: str) -> None:
+def _show(service: ServiceProcesses, *arguments: str) -> None:
     """Run a command as a user would."""
     console.print(f"$ scribe {' '.join(_short(a) for a in arguments)}", style="bold", soft_wrap=True)
     command = [sys.executable, "-m", "producers", *arguments]
@@ -179,7 +179,7 @@ def _short(argument: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else argument
 
 
-def _show_webhooks(service: ServiceProcess, receiver: Receiver, ends: int) -> None:
+def _show_webhooks(service: ServiceProcesses, receiver: Receiver, ends: int) -> None:
     """Those of the ends of jobs and enhancements, each verified as a receiver would."""
     console.print(Rule("webhooks", style="cyan"))
     with console.status("waiting for the webhooks"):
@@ -201,7 +201,7 @@ def _show_memory(used: Mapping[str, int]) -> None:
     console.print(f"{sum(used.values()) / 1e6:.0f} MB in all: {parts}")
 
 
-def _stay(service: ServiceProcess, stack: Stack, place: Path) -> None:
+def _stay(service: ServiceProcesses, stack: Stack, place: Path) -> None:
     console.print(Rule("the service stays up; Ctrl-C ends it", style="cyan"))
     script = place / "env.sh"
     variables = {

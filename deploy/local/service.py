@@ -41,13 +41,17 @@ STOP_SECONDS = 40  # the GPU process may finish what runs
 
 
 @dataclass
-class ServiceProcess:
-    """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files."""
+class ServiceProcesses:
+    """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files.
+
+    `worker` begins the names of its workers: two sets of processes on one stack need two.
+    """
 
     environment: Mapping[str, str]
     folder: Path
     names: tuple[str, ...] = tuple(COMMANDS)
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: COMMANDS)
+    worker: str = "local"
     running: dict[str, ProcessId] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
 
@@ -109,7 +113,7 @@ class ServiceProcess:
     def start(self, *names: str) -> None:
         """Start processes (all when none is named) and return at once."""
         for name in names or self.names:
-            own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"local-{name}"}
+            own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"{self.worker}-{name}"}
             self.running[name] = process.start(
                 [sys.executable, "-m", *self.commands[name]], self.log(name), environment={**self.environment, **own}
             )

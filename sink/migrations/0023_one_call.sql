@@ -26,7 +26,7 @@ BEGIN
         acceptance := 'stale';
         RETURN;
     END IF;
-    -- the lock of sink/postgres/job_lock.py
+    -- the lock of sink/job_lock.py
     PERFORM pg_advisory_xact_lock(hashtextextended(new_id::text, 0));
     IF most_waiting IS NOT NULL AND NOT EXISTS (SELECT FROM jobs WHERE job_id = new_id) THEN
         -- nobody else counts the tenant's jobs until the transaction ends; taken after the lock of a job, never before
@@ -49,7 +49,7 @@ BEGIN
     END IF;
     INSERT INTO job_events (job_id, run, state, at) VALUES (new_id, new_run, 'queued', new_requested_at);
     INSERT INTO outbox (topic, key, value, headers) VALUES (record_topic, record_key, record_value, record_headers);
-    -- as sink/jobs/outbox.py does it
+    -- as sink/outbox.py does it
     PERFORM pg_notify('scribe_outbox', '');
     acceptance := 'accepted';
 END $$;

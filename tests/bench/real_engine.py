@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.local.models.training.speech import SAMPLE_RATE, Samples
-from deploy.local.service import COMMANDS, ServiceProcess
+from deploy.local.service import COMMANDS, ServiceProcesses
 from deploy.local.stack import Stack
 from schemas.events import JobResult, Outcome
 from tests.heldout import held_out
@@ -87,7 +87,7 @@ def measure(stack: Stack, files: Sequence[Path], kills: int, seed: int, folder: 
     """Submit all of them, kill, wait; then all of them again."""
     counted = folder / "counted"
     environment = {**stack.environment(), "COUNTED": str(counted), "SCRIBE_TIME_SCALE": "0.1"}
-    service = ServiceProcess(
+    service = ServiceProcesses(
         environment, folder / "service", NAMES, commands=COMMANDS | {"gpu": _counting(COMMANDS["gpu"])}
     )
     try:
@@ -125,7 +125,7 @@ def _counting(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _kill(
-    service: ServiceProcess, client: Client, jobs: Sequence[UUID], kills: int, rng: random.Random, say: Console
+    service: ServiceProcesses, client: Client, jobs: Sequence[UUID], kills: int, rng: random.Random, say: Console
 ) -> tuple[int, int]:
     """Kill the GPU process while there is work; how often, and how often before the first job ended."""
     done = of_long = 0

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from deploy.local import process
 from deploy.local.receiver import Receiver
-from deploy.local.service import ServiceProcess
+from deploy.local.service import ServiceProcesses
 from deploy.local.stack import Stack
 from sink.process.termination import EXIT_CODE
 from tests.bench.sigterm_load import Load
@@ -105,7 +105,7 @@ class Report:
 class Run:
     """Starts processes and has them end, each so often as `numbers` says."""
 
-    service: ServiceProcess
+    service: ServiceProcesses
     numbers: Mapping[str, int]
     seed: int
     ends: list[End] = field(default_factory=list)
@@ -152,11 +152,11 @@ class Run:
 
 
 @contextmanager
-def serving(folder: Path, say: Console) -> Iterator[tuple[ServiceProcess, str]]:
+def serving(folder: Path, say: Console) -> Iterator[tuple[ServiceProcesses, str]]:
     """The service without GPU processes on a stack of its own; and an API key."""
     with ExitStack() as cleanup:
         stack = cleanup.enter_context(Stack(folder / "stack", durable=False, say=say))
-        service = ServiceProcess({**stack.environment(), **SMALL}, folder / "service", names=(*TARGETS, "ai"))
+        service = ServiceProcesses({**stack.environment(), **SMALL}, folder / "service", names=(*TARGETS, "ai"))
         cleanup.callback(service.stop)
         key = service.prepare()
         service.start()

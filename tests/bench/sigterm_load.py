@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.local.service import TENANT, ServiceProcess
+from deploy.local.service import TENANT, ServiceProcesses
 from producers.kafka.publisher import Publisher
 from schemas.events import EnhancementRequest, Event
 from schemas.settings import KafkaSettings, PostgresSettings
@@ -32,7 +32,7 @@ JOIN_SECONDS = 60.0
 class Load:
     """Threads that make work; `jobs` counts what was taken."""
 
-    def __init__(self, service: ServiceProcess, key: str, webhook_url: str) -> None:
+    def __init__(self, service: ServiceProcesses, key: str, webhook_url: str) -> None:
         self.jobs = 0
         self._service = service
         self._key = key

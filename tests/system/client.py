@@ -10,7 +10,7 @@ import httpx
 import psycopg
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from deploy.local.service import ServiceProcess
+from deploy.local.service import ServiceProcesses
 from schemas.events import ENDED, JobRequested, JobResult
 from schemas.topics import JOBS, RESULTS
 from schemas.wire.headers import RawHeaders, read_headers
@@ -23,7 +23,7 @@ SERDE = Serde()
 class Client:
     """A REST client of tenant `demo`, and a reader of everything behind it."""
 
-    def __init__(self, service: ServiceProcess, key: str) -> None:
+    def __init__(self, service: ServiceProcesses, key: str) -> None:
         self.service = service
         self.http = httpx.Client(base_url=service.api_url, headers={"X-API-Key": key}, timeout=30, trust_env=False)
 

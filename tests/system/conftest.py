@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.receiver import Receiver
-from deploy.local.service import ServiceProcess
+from deploy.local.service import ServiceProcesses
 from deploy.local.stack import Stack
 from tests.system.client import Client
 
@@ -29,7 +29,7 @@ def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def client(system_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A running service and a client with a key."""
     environment = system_stack.environment() | SMALL
-    service = ServiceProcess(environment, tmp_path_factory.mktemp("service"))
+    service = ServiceProcesses(environment, tmp_path_factory.mktemp("service"))
     try:
         key = service.prepare()
         service.start()

@@ -2,16 +2,15 @@
 
 import time
 from collections import Counter
-from uuid import UUID
 
 import pytest
 
 from deploy.local.receiver import Receiver
 from deploy.local.service import OURS
 from deploy.local.stack import Stack
-from schemas.events import Outcome
 from tests.recordings import MONO
 from tests.system.client import Client
+from tests.system.promises import check_once_each
 
 JOBS = 10
 COMPONENTS = ("kafka", "postgres", "s3")
@@ -42,27 +41,3 @@ def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: S
     assert Counter(job["state"] for job in ended.values()) == {"completed": JOBS}
     assert receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= 2 * JOBS, 120)
     check_once_each(client, receiver, jobs)
-
-
-def check_once_each(client: Client, receiver: Receiver, jobs: list[UUID]) -> None:
-    """The promises of one visible result, one row, one enhancement and one webhook id for each end."""
-    results = client.results(*jobs)
-    assert Counter(result.job_id for result in results) == dict.fromkeys(jobs, 1)
-    assert {result.outcome for result in results} == {Outcome.COMPLETED}
-    rows = client.query("SELECT job_id, result_event_id FROM jobs WHERE job_id = ANY(%s) AND state = 'completed'", jobs)
-    assert dict(rows) == {result.job_id: result.event_id for result in results}
-    deliveries = client.query(
-        "SELECT job_id, count(*) FROM webhook_deliveries WHERE job_id = ANY(%s) GROUP BY job_id", jobs
-    )
-    assert dict(deliveries) == dict.fromkeys(jobs, 2)
-    assert len({call.webhook_id for call in receiver.calls}) == 2 * JOBS
-    enhanced = client.query(
-        "SELECT job_id, count(*) FROM enhancements WHERE job_id = ANY(%s) AND outcome = 'completed' GROUP BY job_id",
-        jobs,
-    )
-    assert dict(enhanced) == dict.fromkeys(jobs, 1)
-    counts = client.query(
-        "SELECT job_id, count(*), max(position) FROM segments WHERE job_id = ANY(%s) GROUP BY job_id", jobs
-    )
-    assert all(count == last + 1 for _, count, last in counts)
-    assert len(counts) == JOBS

@@ -21,6 +21,9 @@ BUILDING = (
     "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%INDEX CONCURRENTLY%'"
     " AND wait_event_type = 'Lock'"
 )
+RELEASED = Path(__file__).with_name(
+    "released_migrations.txt"
+)  # as sha256sum writes them; a new file gets its line here
 APPLIED = {FIRST.name: FIRST.sha256, SECOND.name: SECOND.sha256}
 
 
@@ -43,6 +46,12 @@ def test_only_what_is_missing_is_pending_in_order() -> None:
     assert pending((FIRST, SECOND, THIRD), {}) == (FIRST, SECOND, THIRD)
     assert pending((FIRST, SECOND, THIRD), APPLIED) == (THIRD,)
     assert pending((FIRST, SECOND), APPLIED) == ()
+
+
+def test_a_migration_stays_as_it_was_released() -> None:
+    """Databases know the text that they were made with, comments included: another one stops every process at its start."""
+    released = dict(reversed(line.split()) for line in RELEASED.read_text().splitlines())
+    assert {migration.name: migration.sha256 for migration in read(FOLDER)} == released
 
 
 def test_a_version_works_beside_a_newer_one() -> None:
