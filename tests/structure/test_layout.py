@@ -60,6 +60,26 @@ def test_packages_hold_only_their_sentence(path: Path) -> None:
     assert len(ast.parse(path.read_text()).body) == 1
 
 
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES}), ids=str
+)
+def test_a_folder_is_taken_in_at_a_glance(folder: Path) -> None:
+    """At most a dozen modules and sub-packages; a few more among the events, which everything else is made of."""
+    modules = {path.stem for path in OURS if path.parent == folder and path.stem not in ("__init__", "py")}
+    packages = {path.relative_to(folder).parts[0] for path in OURS if folder in path.parent.parents}
+    assert len(modules | packages) <= (14 if folder == ROOT / "schemas" else 12), sorted(modules | packages)
+
+
+def test_no_class_is_defined_twice() -> None:
+    """A name in a traceback or a search leads to one place."""
+    places: dict[str, set[str]] = {}
+    for path in OURS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_no_other_distribution_owns_our_names() -> None:
     """Flat packages are fine as long as nobody else has them."""
     owners = importlib.metadata.packages_distributions()
