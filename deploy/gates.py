@@ -18,7 +18,7 @@ import ctranslate2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.environment import ROOT, VENV
+from deploy.environment import CACHE, ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
@@ -28,15 +28,24 @@ RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a 
 HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
-PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure or
-start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
+PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure one
+after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
 
 What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the stacks of
 all threads and asyncio tasks."""
 INTERRUPTED = 130
 PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
-ALONE = ("tests/deploy/local", "tests/bench", "tests/chaos", "tests/system")  # they measure, or start a whole service
+WORKERS_A_PROCESSOR = 2  # tests wait most of their time: for processes that start, for sessions and pauses that end
+# begun first, for they take longest: short ones fill up what is left at the end
+FIRST = ("tests/system", "tests/integration", "tests/bench", "tests/chaos", "tests/deploy")
+# they promise something within a time: beside others, they would judge those
+ALONE = (
+    "tests/bench/test_cli_start.py",
+    "tests/bench/test_outage.py",
+    "tests/bench/test_persist.py",
+    "tests/chaos/test_chaos.py",
+)
 WIDTH = 120  # columns where there is no terminal, such as in a CI log
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
@@ -91,7 +100,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     started = time.monotonic()
     command = [str(program), *gate.command[1:]]
     # in a group of its own, so that it gets one SIGINT from us and not a second one from the terminal
-    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
+    child = subprocess.Popen(command, cwd=ROOT, env={**_with_bytecode(os.environ), **environment}, process_group=0)
     try:
         code = child.wait()
     except OutOfTime:
@@ -102,6 +111,12 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
         end_group(child, INTERRUPT)
         raise
     return Result(gate.title, code == 0, time.monotonic() - started)
+
+
+def _with_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
+    """Compiled once, kept out of the tree: where none is written, each of hundreds of processes compiles all it imports."""
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
 
 
 @contextmanager
@@ -142,9 +157,22 @@ def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ..
     """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
-    ignored = (f"--ignore={folder}" for folder in ALONE)
-    side_by_side = ("-n", str(min(MOST_WORKERS, processors)), "--dist", "loadfile")
-    return Gate("Tests", (*PYTEST, *side_by_side, *ignored)), Gate("Tests alone", (*PYTEST, *ALONE))
+    ignored = (f"--ignore={path}" for path in ALONE)
+    together = (*PYTEST, *side_by_side(processors), *in_order(), *ignored)
+    return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
+
+
+def side_by_side(processors: int) -> tuple[str, ...]:
+    """Arguments for tests side by side, those of a file on one worker, in the order in which files are named."""
+    workers = min(MOST_WORKERS, WORKERS_A_PROCESSOR * processors)
+    return "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"
+
+
+def in_order() -> list[str]:
+    """All that lies in tests/, those that take longest first."""
+    found = (path for path in (ROOT / "tests").iterdir() if (path / "__init__.py").exists() or path.match("test_*.py"))
+    rest = {str(path.relative_to(ROOT)) for path in found} - set(FIRST)
+    return [*FIRST, *sorted(rest)]
 
 
 def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
