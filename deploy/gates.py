@@ -18,6 +18,7 @@ import ctranslate2
 from rich.console import Console
 from rich.table import Table
 
+from deploy import changed
 from deploy.environment import CACHE, ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
@@ -25,14 +26,21 @@ from deploy.local.stack import Stack
 from deploy.time_limit import INTERRUPT, OUT_OF_TIME, REPORT, OutOfTime, end_group, limit_run
 
 RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a word of where it hung
-HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
+HELP = """Usage: deploy/test [--changed] [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure one
 after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
 
+--changed  Only what belongs to what differs from where this branch left main, uncommitted files too, within about a minute:
+           the tests that import it, directly or through others, the nearest first, but for those that start the whole
+           service (unless they differ themselves); lint, format and import contracts, no types. What no test had time
+           for is counted at the end. Processes that a test starts by their command line are not seen: see CI for the rest.
+
 What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the stacks of
 all threads and asyncio tasks."""
+CHANGED = "--changed"
+CHANGE_SECONDS = 30  # from the first test of a change on; checks, stack and imports take what is left of a minute
 INTERRUPTED = 130
 PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
@@ -67,12 +75,12 @@ class Result:
     seconds: float
 
 
-CHECKS = (
+QUICK_CHECKS = (
     Gate("Lint", ("ruff", "check")),
     Gate("Format", ("ruff", "format", "--check")),
-    Gate("Types", ("mypy",)),
     Gate("Import contracts", ("lint-imports", "--no-cache")),
 )
+CHECKS = (*QUICK_CHECKS, Gate("Types", ("mypy",)))
 NAMESPACES = (("unshare", "--net", "--mount"), ("unshare", "--user", "--map-root-user", "--net", "--mount"))
 # what the machine may lack: a name, the question, and what cannot be checked without it
 PROBES: tuple[tuple[str, Callable[[], bool], str], ...] = (
@@ -141,11 +149,11 @@ def skip_reasons(report: Path) -> Counter[str]:
     return Counter(element.get("message", "no reason given") for element in skipped)
 
 
-def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list[Result]:
-    """All tests on one stack, most of them side by side; those that are asked for one after the other."""
+def tests(folder: Path, calls: Sequence[Gate], missing: Counter[str]) -> list[Result]:
+    """All calls of pytest on one stack."""
     with started_stack(folder / "stack") as stack:
         results = []
-        for number, gate in enumerate(calls_of_pytest(arguments, os.cpu_count() or 1)):
+        for number, gate in enumerate(calls):
             report = folder / f"report-{number}.xml"
             command = (*gate.command, f"--junitxml={report}", "-o", "junit_family=xunit2")
             results.append(run(Gate(gate.title, command), {"SCRIBE_TEST_STACK": str(stack.folder)}))
@@ -160,6 +168,22 @@ def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ..
     ignored = (f"--ignore={path}" for path in ALONE)
     together = (*PYTEST, *side_by_side(processors), *in_order(), *ignored)
     return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
+
+
+def calls_for_a_change(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
+    """The call for what belongs to what has changed, none when nothing does."""
+    paths = changed.paths_of_tests(changed.changed_files())
+    if not paths:
+        return ()
+    call = (
+        *PYTEST,
+        *side_by_side(min(processors, len(paths))),
+        "-o",
+        f"begin_within={CHANGE_SECONDS}",
+        *paths,
+        *arguments,
+    )
+    return (Gate("Tests", call),)
 
 
 def side_by_side(processors: int) -> tuple[str, ...]:
@@ -192,8 +216,23 @@ def summary(results: Sequence[Result], missing: Mapping[str, int]) -> None:
         out.print(f"{mark}  {result.title:<18} {result.seconds:6.1f} s")
 
 
+def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[Result]:
+    """The results of all checks and tests, as they come."""
+    yield from (run(gate, {}) for gate in CHECKS)
+    yield from tests(folder, calls_of_pytest(arguments, os.cpu_count() or 1), missing)
+
+
+def of_a_change(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[Result]:
+    """The results of what belongs to a change."""
+    yield from (run(gate, {}) for gate in QUICK_CHECKS)
+    if calls := calls_for_a_change([word for word in arguments if word != CHANGED], os.cpu_count() or 1):
+        yield from tests(folder, calls, missing)
+    else:
+        out.print("No test belongs to what differs from main.")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run everything to the end; 0 when all passed."""
+    """Run what is asked for to the end; 0 when all passed."""
     if {"-h", "--help"} & set(arguments):
         out.print(HELP, markup=False)
         return 0
@@ -204,9 +243,8 @@ def main(arguments: Sequence[str]) -> int:
     missing: Counter[str] = Counter()
     results: list[Result] = []
     try:
-        results += [run(gate, {}) for gate in CHECKS]
         with tempfile.TemporaryDirectory(prefix="scribe-test-") as folder:
-            results += tests(Path(folder), arguments, missing)
+            results.extend((of_a_change if CHANGED in arguments else everything)(arguments, Path(folder), missing))
     except KeyboardInterrupt:
         return INTERRUPTED
     except OutOfTime:
