@@ -108,7 +108,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     started = time.monotonic()
     command = [str(program), *gate.command[1:]]
     # in a group of its own, so that it gets one SIGINT from us and not a second one from the terminal
-    child = subprocess.Popen(command, cwd=ROOT, env={**_with_bytecode(os.environ), **environment}, process_group=0)
+    child = subprocess.Popen(command, cwd=ROOT, env={**_economical(os.environ), **environment}, process_group=0)
     try:
         code = child.wait()
     except OutOfTime:
@@ -121,10 +121,13 @@ def run(gate: Gate, environment: Mapping[str, str]) -> Result:
     return Result(gate.title, code == 0, time.monotonic() - started)
 
 
-def _with_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
-    """Compiled once, kept out of the tree: where none is written, each of hundreds of processes compiles all it imports."""
+def _economical(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same, for many processes on few processors."""
     kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
+    # compiled once, outside of the tree: where none is written, each of hundreds of processes compiles all it imports
+    kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
+    # threads of a model that wait for each other leave the processor to other workers
+    return {"OMP_WAIT_POLICY": "PASSIVE", **kept}
 
 
 @contextmanager
