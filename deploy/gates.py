@@ -29,16 +29,16 @@ RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a 
 HELP = """Usage: deploy/test [--changed] [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
-PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure one
-after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
+PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure
+one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
 
---changed  Only what belongs to what differs from where this branch left main, uncommitted files too, within about a minute:
-           the tests that import it, directly or through others, the nearest first, but for those that start the whole
-           service (unless they differ themselves); lint, format and import contracts, no types. What no test had time
-           for is counted at the end. Processes that a test starts by their command line are not seen: see CI for the rest.
+--changed  Within about a minute, and only for what differs from where this branch left main, uncommitted files too:
+           lint, format, import contracts, no types, and the tests that import it, directly or through others, the
+           nearest first. Tests that start the whole service run only when they differ themselves. What had no time
+           is counted at the end. Imports tell nothing of processes that a test starts by their command line.
 
-What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the stacks of
-all threads and asyncio tasks."""
+What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the
+stacks of all threads and asyncio tasks."""
 CHANGED = "--changed"
 CHANGE_SECONDS = 30  # from the first test of a change on; checks, stack and imports take what is left of a minute
 INTERRUPTED = 130

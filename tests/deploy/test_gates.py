@@ -7,8 +7,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy import changed
 from deploy.environment import ROOT
-from deploy.gates import ALONE, FIRST, PYTEST, Gate, calls_of_pytest, in_order, run, skip_reasons
+from deploy.gates import (
+    ALONE,
+    CHANGE_SECONDS,
+    FIRST,
+    PYTEST,
+    Gate,
+    calls_for_a_change,
+    calls_of_pytest,
+    in_order,
+    run,
+    skip_reasons,
+)
 from deploy.time_limit import OUT_OF_TIME
 
 REPORT = """<testsuites><testsuite>
@@ -104,3 +116,15 @@ def test_arguments_are_pytests_own() -> None:
     assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), processors=2)] == [
         (*PYTEST, "-x", "tests/sink")
     ]
+
+
+def test_a_change_runs_its_own_tests_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed, "changed_files", lambda: ["deploy/locks.py"])
+    (call,) = calls_for_a_change(("-x",), processors=2)
+    assert call.command[-2:] == ("tests/deploy/test_locks.py", "-x")
+    assert f"begin_within={CHANGE_SECONDS}" in call.command
+
+
+def test_nothing_is_run_for_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed, "changed_files", list)
+    assert calls_for_a_change((), processors=2) == ()
