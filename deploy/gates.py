@@ -18,25 +18,42 @@ import ctranslate2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.environment import ROOT, VENV
+from deploy import changed
+from deploy.environment import CACHE, ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from deploy.time_limit import INTERRUPT, OUT_OF_TIME, REPORT, OutOfTime, end_group, limit_run
 
 RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a word of where it hung
-HELP = """Usage: deploy/test [PYTEST ARGUMENT]...
+HELP = """Usage: deploy/test [--changed] [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
-PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure or
-start a whole service one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
+PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure
+one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
 
-What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the stacks of
-all threads and asyncio tasks."""
+--changed  Within about a minute, and only for what differs from where this branch left main, uncommitted files too:
+           lint, format, import contracts, no types, and the tests that import it, directly or through others, the
+           nearest first. Tests that start the whole service run only when they differ themselves. What had no time
+           is counted at the end. Imports tell nothing of processes that a test starts by their command line.
+
+What hangs ends by itself: a test after its timeout (pyproject.toml), everything after 80 minutes, each with the
+stacks of all threads and asyncio tasks."""
+CHANGED = "--changed"
+CHANGE_SECONDS = 30  # from the first test of a change on; checks, stack and imports take what is left of a minute
 INTERRUPTED = 130
 PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
-ALONE = ("tests/deploy/local", "tests/bench", "tests/chaos", "tests/system")  # they measure, or start a whole service
+WORKERS_A_PROCESSOR = 2  # tests wait most of their time: for processes that start, for sessions and pauses that end
+# begun first, for they take longest: short ones fill up what is left at the end
+FIRST = ("tests/system", "tests/integration", "tests/bench", "tests/chaos", "tests/deploy")
+# they promise something within a time: beside others, they would judge those
+ALONE = (
+    "tests/bench/test_cli_start.py",
+    "tests/bench/test_outage.py",
+    "tests/bench/test_persist.py",
+    "tests/chaos/test_chaos.py",
+)
 WIDTH = 120  # columns where there is no terminal, such as in a CI log
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
@@ -58,12 +75,12 @@ class GateResult:
     seconds: float
 
 
-CHECKS = (
+QUICK_CHECKS = (
     Gate("Lint", ("ruff", "check")),
     Gate("Format", ("ruff", "format", "--check")),
-    Gate("Types", ("mypy",)),
     Gate("Import contracts", ("lint-imports", "--no-cache")),
 )
+CHECKS = (*QUICK_CHECKS, Gate("Types", ("mypy",)))
 NAMESPACES = (("unshare", "--net", "--mount"), ("unshare", "--user", "--map-root-user", "--net", "--mount"))
 # what the machine may lack: a name, the question, and what cannot be checked without it
 PROBES: tuple[tuple[str, Callable[[], bool], str], ...] = (
@@ -91,7 +108,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
     started = time.monotonic()
     command = [str(program), *gate.command[1:]]
     # in a group of its own, so that it gets one SIGINT from us and not a second one from the terminal
-    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
+    child = subprocess.Popen(command, cwd=ROOT, env={**_economical(os.environ), **environment}, process_group=0)
     try:
         code = child.wait()
     except OutOfTime:
@@ -102,6 +119,15 @@ def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
         end_group(child, INTERRUPT)
         raise
     return GateResult(gate.title, code == 0, time.monotonic() - started)
+
+
+def _economical(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same, for many processes on few processors."""
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # compiled once, outside of the tree: where none is written, each of hundreds of processes compiles all it imports
+    kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
+    # threads of a model that wait for each other leave the processor to other workers
+    return {"OMP_WAIT_POLICY": "PASSIVE", **kept}
 
 
 @contextmanager
@@ -126,11 +152,11 @@ def skip_reasons(report: Path) -> Counter[str]:
     return Counter(element.get("message", "no reason given") for element in skipped)
 
 
-def tests(folder: Path, arguments: Sequence[str], missing: Counter[str]) -> list[GateResult]:
-    """All tests on one stack, most of them side by side; those that are asked for one after the other."""
+def tests(folder: Path, calls: Sequence[Gate], missing: Counter[str]) -> list[GateResult]:
+    """All calls of pytest on one stack."""
     with started_stack(folder / "stack") as stack:
         results = []
-        for number, gate in enumerate(calls_of_pytest(arguments, os.cpu_count() or 1)):
+        for number, gate in enumerate(calls):
             report = folder / f"report-{number}.xml"
             command = (*gate.command, f"--junitxml={report}", "-o", "junit_family=xunit2")
             results.append(run(Gate(gate.title, command), {"SCRIBE_TEST_STACK": str(stack.folder)}))
@@ -142,9 +168,38 @@ def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ..
     """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
-    ignored = (f"--ignore={folder}" for folder in ALONE)
-    side_by_side = ("-n", str(min(MOST_WORKERS, processors)), "--dist", "loadfile")
-    return Gate("Tests", (*PYTEST, *side_by_side, *ignored)), Gate("Tests alone", (*PYTEST, *ALONE))
+    ignored = (f"--ignore={path}" for path in ALONE)
+    together = (*PYTEST, *side_by_side(processors), *in_order(), *ignored)
+    return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
+
+
+def calls_for_a_change(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
+    """The call for what belongs to what has changed, none when nothing does."""
+    paths = changed.paths_of_tests(changed.changed_files())
+    if not paths:
+        return ()
+    call = (
+        *PYTEST,
+        *side_by_side(min(processors, len(paths))),
+        "-o",
+        f"begin_within={CHANGE_SECONDS}",
+        *paths,
+        *arguments,
+    )
+    return (Gate("Tests", call),)
+
+
+def side_by_side(processors: int) -> tuple[str, ...]:
+    """Arguments for tests side by side, those of a file on one worker, in the order in which files are named."""
+    workers = min(MOST_WORKERS, WORKERS_A_PROCESSOR * processors)
+    return "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"
+
+
+def in_order() -> list[str]:
+    """All that lies in tests/, those that take longest first."""
+    found = (path for path in (ROOT / "tests").iterdir() if (path / "__init__.py").exists() or path.match("test_*.py"))
+    rest = {str(path.relative_to(ROOT)) for path in found} - set(FIRST)
+    return [*FIRST, *sorted(rest)]
 
 
 def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
@@ -164,8 +219,23 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
         out.print(f"{mark}  {result.title:<18} {result.seconds:6.1f} s")
 
 
+def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
+    """The results of all checks and tests, as they come."""
+    yield from (run(gate, {}) for gate in CHECKS)
+    yield from tests(folder, calls_of_pytest(arguments, os.cpu_count() or 1), missing)
+
+
+def of_a_change(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
+    """The results of what belongs to a change."""
+    yield from (run(gate, {}) for gate in QUICK_CHECKS)
+    if calls := calls_for_a_change([word for word in arguments if word != CHANGED], os.cpu_count() or 1):
+        yield from tests(folder, calls, missing)
+    else:
+        out.print("No test belongs to what differs from main.")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run everything to the end; 0 when all passed."""
+    """Run what is asked for to the end; 0 when all passed."""
     if {"-h", "--help"} & set(arguments):
         out.print(HELP, markup=False)
         return 0
@@ -176,9 +246,8 @@ def main(arguments: Sequence[str]) -> int:
     missing: Counter[str] = Counter()
     results: list[GateResult] = []
     try:
-        results += [run(gate, {}) for gate in CHECKS]
         with tempfile.TemporaryDirectory(prefix="scribe-test-") as folder:
-            results += tests(Path(folder), arguments, missing)
+            results.extend((of_a_change if CHANGED in arguments else everything)(arguments, Path(folder), missing))
     except KeyboardInterrupt:
         return INTERRUPTED
     except OutOfTime:

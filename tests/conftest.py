@@ -30,7 +30,7 @@ hypothesis.settings.register_profile(
     "repeatable", hypothesis.settings.get_profile("random"), derandomize=True, database=None
 )
 hypothesis.settings.load_profile("random")
-pytest_plugins = ("tests.hanging",)
+pytest_plugins = ("tests.hanging", "tests.distribution", "tests.minute")
 MARKERS = {"kafka": "kafka", "postgres_server": "postgres", "s3_server": "s3", "registry_url": "registry"}
 
 

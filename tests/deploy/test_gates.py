@@ -5,9 +5,22 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
+from deploy import changed
 from deploy.environment import ROOT
-from deploy.gates import ALONE, PYTEST, Gate, calls_of_pytest, run, skip_reasons
+from deploy.gates import (
+    ALONE,
+    CHANGE_SECONDS,
+    FIRST,
+    PYTEST,
+    Gate,
+    calls_for_a_change,
+    calls_of_pytest,
+    in_order,
+    run,
+    skip_reasons,
+)
 from deploy.time_limit import OUT_OF_TIME
 
 REPORT = """<testsuites><testsuite>
@@ -82,10 +95,36 @@ def test_every_test_is_run_once_and_what_measures_is_alone() -> None:
     together, alone = calls_of_pytest((), processors=2)
     assert [word for word in together.command if word.startswith("--ignore=")] == [f"--ignore={f}" for f in ALONE]
     assert alone.command == (*PYTEST, *ALONE)
-    assert all((ROOT / folder).is_dir() for folder in ALONE)
+    assert all((ROOT / path).exists() for path in (*ALONE, *FIRST))
+
+
+def test_nothing_in_the_tree_of_tests_is_left_out_and_what_takes_longest_begins() -> None:
+    named = in_order()
+    assert named[: len(FIRST)] == list(FIRST)
+    assert len(set(named)) == len(named)
+    files = (ROOT / "tests").rglob("test_*.py")
+    assert [file for file in files if not any(file.is_relative_to(ROOT / path) for path in named)] == []
+
+
+def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    code = "import sys; raise SystemExit(sys.dont_write_bytecode or not sys.pycache_prefix.endswith('bytecode'))"
+    assert run(Gate("Compiled", ("python", "-c", code)), {}).passed
 
 
 def test_arguments_are_pytests_own() -> None:
     assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), processors=2)] == [
         (*PYTEST, "-x", "tests/sink")
     ]
+
+
+def test_a_change_runs_its_own_tests_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed, "changed_files", lambda: ["deploy/locks.py"])
+    (call,) = calls_for_a_change(("-x",), processors=2)
+    assert call.command[-2:] == ("tests/deploy/test_locks.py", "-x")
+    assert f"begin_within={CHANGE_SECONDS}" in call.command
+
+
+def test_nothing_is_run_for_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changed, "changed_files", list)
+    assert calls_for_a_change((), processors=2) == ()
