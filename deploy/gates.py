@@ -169,7 +169,7 @@ def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ..
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
     ignored = (f"--ignore={path}" for path in ALONE)
-    together = (*PYTEST, *side_by_side(processors), *in_order(), *ignored)
+    together = (*PYTEST, *side_by_side(WORKERS_A_PROCESSOR * processors), *in_order(), *ignored)
     return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
 
 
@@ -189,10 +189,9 @@ def calls_for_a_change(arguments: Sequence[str], processors: int) -> tuple[Gate,
     return (Gate("Tests", call),)
 
 
-def side_by_side(processors: int) -> tuple[str, ...]:
+def side_by_side(workers: int) -> tuple[str, ...]:
     """Arguments for tests side by side, those of a file on one worker, in the order in which files are named."""
-    workers = min(MOST_WORKERS, WORKERS_A_PROCESSOR * processors)
-    return "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"
+    return "-n", str(min(MOST_WORKERS, workers)), "--dist", "loadfile", "--no-loadscope-reorder"
 
 
 def in_order() -> list[str]:
