@@ -49,13 +49,13 @@ class Runtime:
     kafka: KafkaSettings
     serde: Serde
     progress: ProgressReporter
-    drain: Shutdown
+    shutdown: Shutdown
     worker: str
     results: str = RESULTS
     time_scale: float = field(default=1.0, kw_only=True)
-    room: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
+    isolation: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
     cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
-    informed: Callable[[], bool] = field(default=lambda: True, kw_only=True)
+    caught_up: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Whether it is known by now what was cancelled before the start, and what tenants may do."""
 
 
@@ -71,18 +71,18 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
     policy = ErrorPolicy(runner.group, runtime.results, retry=retry)
     duplicates: Deduplicator[JobTask] = Deduplicator()
     admin = cache(lambda: TopicAdmin(runtime.kafka))
-    destinations = ResultRouting(lambda topic: topic in admin().partitions([topic]))
-    pulse: StallDetector[JobTask] = StallDetector()
+    routing = ResultRouting(lambda topic: topic in admin().partitions([topic]))
+    stall_detector: StallDetector[JobTask] = StallDetector()
     executor = JobExecutor(
         runner,
         policy,
         runtime.serde,
         runtime.progress,
-        runtime.drain,
+        runtime.shutdown,
         duplicates,
-        destinations=destinations,
+        routing=routing,
         cancelled=runtime.cancelled,
-        pulse=pulse,
+        stall_detector=stall_detector,
     )
     consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
     producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
@@ -105,15 +105,20 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
             deny=executor.deny,
         ),
         pool=WorkerPool(
-            runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse
+            runner.group,
+            runner.workers,
+            executor.execute,
+            scheduling_info=executor.scheduling_info,
+            isolation=runtime.isolation,
+            stall_detector=stall_detector,
         ),
         gate=GroupGate(),
         duplicates=duplicates,
         retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
-        drain=runtime.drain,
+        shutdown=runtime.shutdown,
         unreadable=UnreadableBatches(runtime.kafka, client_id),
         set_aside=executor.set_aside,
-        informed=runtime.informed,
+        caught_up=runtime.caught_up,
         topic_ids=lambda names: admin().ids(names),
     )
 
@@ -121,8 +126,8 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
 class GpuService:
     """Runs the groups until a signal or an error ends all of them."""
 
-    def __init__(self, drain: Shutdown) -> None:
-        self._drain = drain
+    def __init__(self, shutdown: Shutdown) -> None:
+        self._shutdown = shutdown
         self._groups: Sequence[GroupConsumer] = ()
         self._ended = Flag()
         self._error: BaseException | None = None
@@ -139,7 +144,7 @@ class GpuService:
         for thread in threads:
             thread.start()
         # short waits: signals are handled between them
-        while not (self._drain.requested.is_set() or self._ended.wait(0.2)):
+        while not (self._shutdown.requested.is_set() or self._ended.wait(0.2)):
             pass
         self._join(threads)
         return FAILED if self._error is not None else 0
@@ -152,13 +157,13 @@ class GpuService:
 
     def ready(self) -> str | None:
         """What is missing before the process works, or that it ends."""
-        if self._drain.requested.is_set():
+        if self._shutdown.requested.is_set():
             return "draining"
         if not self._groups:
             return "loading models"
-        absent = [f"{group.group} {missing}" for group in self._groups if (missing := group.missing)]
+        absent = [f"{group.group} {reason}" for group in self._groups if (reason := group.not_ready_reason)]
         uninformed = [
-            f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.informed
+            f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.caught_up
         ]
         return ", ".join((*absent, *uninformed)) or None
 
@@ -169,15 +174,15 @@ class GpuService:
         except BaseException as error:
             log.critical("%s ends the process: %s", group.group, error, exc_info=error)
             self._error = error
-            self._drain.abandon()
+            self._shutdown.abort()
         finally:
             self._ended.set()
 
     def _join(self, threads: Sequence[Thread]) -> None:
         """Wait for the time to drain, then for the goodbyes; the process ends even if one of them hangs."""
-        while not self._drain.over and any(thread.is_alive() for thread in threads):
+        while not self._shutdown.deadline_passed and any(thread.is_alive() for thread in threads):
             time.sleep(0.05)
-        deadline = time.monotonic() + (2.0 if self._drain.abandoned else CLOSING_SECONDS)
+        deadline = time.monotonic() + (2.0 if self._shutdown.aborted else CLOSING_SECONDS)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
@@ -187,4 +192,4 @@ class GpuService:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
-        self._drain.request()
+        self._shutdown.request()

@@ -39,8 +39,8 @@ class OwnedPartition:
     offsets: PartitionOffsets
     metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
     committed: Position | None
-    starts: CrashSuspects = field(default_factory=CrashSuspects)
-    announcements: CommitBarrier = field(default_factory=CommitBarrier)
+    suspects: CrashSuspects = field(default_factory=CrashSuspects)
+    commit_barrier: CommitBarrier = field(default_factory=CommitBarrier)
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
     topic_id: str = ""
     bytes_in_flight: int = 0
@@ -70,14 +70,14 @@ class OwnedPartition:
         """Note that these are committed."""
         offsets = [delivery.offset for delivery in deliveries]
         self.offsets.finish(offsets)
-        self.starts.finish(offsets)
+        self.suspects.finish(offsets)
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     def position(self, finishing: Sequence[Delivery] = ()) -> Position:
         """What may be committed once these deliveries have taken effect, with the marks of what was begun."""
         offsets = [delivery.offset for delivery in finishing]
         reached = self.offsets.position(offsets)
-        marks = self.starts.marks(offsets, leaving=self.leaving)
+        marks = self.suspects.marks(offsets, leaving=self.leaving)
         # the record of a mark may be gone from the topic
         begun = tuple(mark for mark in marks.begun if mark.offset >= reached.base)
         return Position(reached.base, reached.done, replace(marks, begun=begun), self.topic_id)
@@ -86,7 +86,7 @@ class OwnedPartition:
         """What is committed, as one leaves it who leaves in good order; None when that is nothing."""
         if self.committed is None:
             return None
-        marks = self.starts.marks(leaving=True)
+        marks = self.suspects.marks(leaving=True)
         begun = tuple(mark for mark in marks.begun if mark.offset >= self.committed.base)
         return replace(self.committed, marks=replace(marks, begun=begun))
 
@@ -123,7 +123,7 @@ class Assignment:
         """The current assignment of a partition."""
         return self._owned.get((topic, partition))
 
-    def of(self, toppars: Iterable[TopicPartition]) -> list[OwnedPartition]:
+    def owned(self, toppars: Iterable[TopicPartition]) -> list[OwnedPartition]:
         """The current assignments among these partitions."""
         found = (self.find(toppar.topic, toppar.partition) for toppar in toppars)
         return [partition for partition in found if partition is not None]

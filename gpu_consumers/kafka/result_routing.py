@@ -21,7 +21,7 @@ class ResultRouting:
         self._exists = exists
         self._known: dict[str, float] = {}
 
-    def refusal(self, headers: Headers) -> Permanent | None:
+    def rejection(self, headers: Headers) -> Permanent | None:
         """Why the job of a record can have no result, None when it can: a topic that is missing would stop all others."""
         name = headers.get(RESULTS_TO)
         if name is None or self._is_there(name):
@@ -48,7 +48,7 @@ def unwritable(name: str) -> Permanent:
     return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
 
 
-def directed(record: Record, event: object, headers: Headers) -> Record:
+def routed(record: Record, event: object, headers: Headers) -> Record:
     """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
     topic = headers.get(RESULTS_TO)
     if topic is None:

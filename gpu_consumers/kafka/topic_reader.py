@@ -50,14 +50,14 @@ class BootstrappedTopicReader(Generic[E]):
         self._behind: set[int] = set()  # partitions whose end at the start has not been reached
         self._known: set[int] = set()
         self._breaks: Counter[str] = Counter()  # of the reader, by the record at which it broke
-        self._informed = Flag()
+        self._caught_up = Flag()
         self._ended = Flag()
         self._thread = Thread(target=self._follow, name=topic, daemon=True)
 
     @property
-    def informed(self) -> bool:
+    def caught_up(self) -> bool:
         """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
-        return self._informed.is_set()
+        return self._caught_up.is_set()
 
     def __enter__(self) -> "BootstrappedTopicReader[E]":
         self._thread.start()
@@ -73,7 +73,7 @@ class BootstrappedTopicReader(Generic[E]):
                 self._read()
             except Exception:  # whatever it is, the process works on without: what is ordered meanwhile is seen later
                 log.exception("%s is not followed; it is read again in %g s", self._topic, AGAIN_SECONDS)
-                self._informed.clear()
+                self._caught_up.clear()
                 self._ended.wait(AGAIN_SECONDS)
 
     def _read(self) -> None:
@@ -103,7 +103,7 @@ class BootstrappedTopicReader(Generic[E]):
             self._ended.wait(PAUSE_SECONDS)
             return
         if new:
-            self._behind |= set() if self.informed else new
+            self._behind |= set() if self.caught_up else new
             self._known |= new
             consumer.incremental_assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in new])
 
@@ -116,9 +116,9 @@ class BootstrappedTopicReader(Generic[E]):
         if error.code() != KafkaError._PARTITION_EOF:
             return log.warning("%s: %s", self._topic, error.str())
         self._behind.discard(message.partition() or 0)
-        if not self._behind and not self.informed:
+        if not self._behind and not self.caught_up:
             log.info("%s is known to its end", self._topic)
-            self._informed.set()
+            self._caught_up.set()
         return None
 
     def _pass_over(self, consumer: Consumer, message: "Message[Any, Any]") -> None:

@@ -119,7 +119,7 @@ class Committer:
     def _flush(self, now: float) -> None:
         self._drop_lost()
         idle = now >= self._idle_at
-        announcing = [partition for partition in self._assignment if partition.announcements.due]
+        announcing = [partition for partition in self._assignment if partition.commit_barrier.due]
         if not (self._pending or idle or self._unsettled or announcing):
             return
         self._settle_unsettled()
@@ -127,12 +127,12 @@ class Committer:
             # librdkafka waits for a topic that is gone as for a broker, with all that is in the same transaction
             self._pending = self._redirect(self._pending)
         batch = self._batch()
-        told = {partition: partition.announcements.asked for partition in announcing}
+        told = {partition: partition.commit_barrier.requested for partition in announcing}
         positions = self._positions(batch, tuple(self._assignment) if idle else announcing)
         if positions:
             self._write(batch, positions)
         for partition, number in told.items():
-            partition.announcements.tell(number)
+            partition.commit_barrier.complete(number)
         if idle:
             self._idle_at = now + IDLE_INTERVAL
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TypeVar
 
 from gpu_consumers.core.delivery.crash_suspects import MOST_DEATHS
-from gpu_consumers.core.delivery.error_policy import ErrorPolicy, Settlement, classify, smaller
-from gpu_consumers.core.delivery.fairness import SchedulingInfo, ticket_of
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy, Settlement, classify, shrunk
+from gpu_consumers.core.delivery.fairness import SchedulingInfo, scheduling_info_of
 from gpu_consumers.core.delivery.first_seen import DuplicateVerdict
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner
 from gpu_consumers.kafka.partitions import OwnedPartition
 from gpu_consumers.kafka.progress import JobProgressReporter, ProgressReporter
-from gpu_consumers.kafka.result_routing import ResultRouting, directed, unwritable
+from gpu_consumers.kafka.result_routing import ResultRouting, routed, unwritable
 from gpu_consumers.runtime.deduplicator import Deduplicator
 from gpu_consumers.runtime.shutdown import Shutdown
 from gpu_consumers.runtime.stall_detector import StallDetector
@@ -82,12 +82,12 @@ class JobExecutor:
         policy: ErrorPolicy,
         serde: Serde,
         progress: ProgressReporter,
-        drain: Shutdown,
+        shutdown: Shutdown,
         duplicates: Deduplicator[JobTask] | None = None,
         *,
-        destinations: ResultRouting | None = None,
+        routing: ResultRouting | None = None,
         cancelled: Callable[[JobRequested], bool] = lambda _: False,
-        pulse: StallDetector[JobTask] | None = None,
+        stall_detector: StallDetector[JobTask] | None = None,
         outage_wait: float = 15.0,
     ) -> None:
         """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
@@ -95,15 +95,15 @@ class JobExecutor:
         self._policy = policy
         self._serde = serde
         self._progress = progress
-        self._drain = drain
+        self._shutdown = shutdown
         self._duplicates = duplicates or Deduplicator()
-        self._destinations = destinations or ResultRouting()
+        self._routing = routing or ResultRouting()
         self._cancelled = cancelled
-        self._pulse = pulse or StallDetector()
+        self._stall_detector = stall_detector or StallDetector()
         self._outage_wait = outage_wait
 
     def execute(self, task: JobTask) -> Finished | None:
-        """The end of a delivery, or None when it is left to another owner, a later start or the end of its twin.
+        """The end of a delivery, or None when it is left to another owner, a later start or the end of its duplicate.
 
         Raises Fatal.
         """
@@ -134,7 +134,7 @@ class JobExecutor:
                 raise
             return Job(delivery, error.answer.request, error.answer.request, error.reason)
 
-    def ticket(self, task: JobTask) -> SchedulingInfo:
+    def scheduling_info(self, task: JobTask) -> SchedulingInfo:
         """What is to be known of a delivery before its turn; what cannot be decoded now waits like anything else.
 
         It asks no other system: all that comes waits for it.
@@ -143,10 +143,10 @@ class JobExecutor:
             return SchedulingInfo()
         try:
             job = self._runner.decode(task.delivery)
-            return ticket_of(job.event, job.request)
+            return scheduling_info_of(job.event, job.request)
         # it will be met again, and settled, when it is executed
         except Exception as error:  # noqa: BLE001
-            log.debug("without a ticket: %s", error)
+            log.debug("scheduled as unknown: %s", error)
             return SchedulingInfo()
 
     def set_aside(self, task: JobTask, reason: str) -> Finished:
@@ -155,12 +155,12 @@ class JobExecutor:
 
     def redirect(self, finished: Sequence[Finished]) -> list[Finished]:
         """The same deliveries; those end otherwise whose results were to go to a topic that is gone. Raises Outage."""
-        self._destinations.forget()
+        self._routing.forget()
         return [self._redirected(each) for each in finished]
 
     def _redirected(self, finished: Finished) -> Finished:
-        refusal = self._destinations.refusal(finished.task.delivery.headers) if finished.elsewhere else None
-        return finished if refusal is None else self._astray(finished, refusal)
+        rejection = self._routing.rejection(finished.task.delivery.headers) if finished.elsewhere else None
+        return finished if rejection is None else self._astray(finished, rejection)
 
     def deny(self, finished: Finished) -> Finished:
         """Another end for a delivery whose results were to go to a topic that the broker does not let us write."""
@@ -183,9 +183,9 @@ class JobExecutor:
 
     def _claimed(self, task: JobTask, job: Job) -> Finished | None:
         """The work, unless another record of the same job is in work or has been brought to its end."""
-        refusal = self._patiently(task, lambda: self._destinations.refusal(task.delivery.headers))
-        if refusal is not None:
-            return self._ended(task, job, self._policy.dead_letter(task.delivery, refusal))
+        rejection = self._patiently(task, lambda: self._routing.rejection(task.delivery.headers))
+        if rejection is not None:
+            return self._ended(task, job, self._policy.dead_letter(task.delivery, rejection))
         match self._duplicates.claim(job, task):
             case DuplicateVerdict.WAIT:
                 return None
@@ -198,11 +198,11 @@ class JobExecutor:
         """The work of the stage; an outage is waited for, and then the work is tried again in place."""
         if job.invalid is not None:
             raise job.invalid
-        if task.partition.starts.condemned(task.delivery.offset):
+        if task.partition.suspects.quarantined(task.delivery.offset):
             log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
             return self._ended(task, job, self._policy.quarantine(task.delivery, job, datetime.now(UTC)))
         reporter = self._progress.start(job.request, task.delivery.attempt)
-        work = _TaskWork(task, job.request, reporter, self._drain, self._cancelled, self._pulse)
+        work = _TaskWork(task, job.request, reporter, self._shutdown, self._cancelled, self._stall_detector)
         work.check_wanted()
         _check_expiry(job, datetime.now(UTC))
 
@@ -220,12 +220,12 @@ class JobExecutor:
             try:
                 return call()
             except Outage as error:
-                if self._drain.requested.is_set() or not task.partition.owned:
+                if self._shutdown.requested.is_set() or not task.partition.owned:
                     raise
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
-                self._pulse.beat(task)
-                self._drain.requested.wait(_pause(attempt, self._outage_wait))
+                self._stall_detector.heartbeat(task)
+                self._shutdown.requested.wait(_pause(attempt, self._outage_wait))
 
     def _failed(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
         """What an error means for the delivery, even if that cannot be found out; raises Fatal."""
@@ -244,7 +244,7 @@ class JobExecutor:
         if isinstance(ours, Fatal):
             raise ours from error
         if isinstance(ours, (NotOwner, Outage)):
-            if self._drain.requested.is_set() or not task.partition.owned:
+            if self._shutdown.requested.is_set() or not task.partition.owned:
                 log.info("left to the next owner: %s", ours)
                 return None
             ours = Transient(f"given up by its stage: {ours}")
@@ -271,7 +271,7 @@ class JobExecutor:
         """The next best end when a record of `settlement` is too large; raises Fatal when there is none."""
         if settlement.outcome == "completed":
             return self._settled(task, job, error)
-        if (less := smaller(settlement)) is not None:
+        if (less := shrunk(settlement)) is not None:
             return self._ended(task, job, less)
         if settlement.outcome == "retried":
             return self._settled(task, job, Permanent("request_too_large", "it leaves no room for another attempt"))
@@ -289,7 +289,7 @@ class JobExecutor:
         parent = delivery.headers.get(TRACEPARENT)
         group, now = self._policy.group, datetime.now(UTC)
         record = record_of(self._serde, emission.topic, emission.event, group, now, parent)
-        return directed(record, emission.event, delivery.headers)
+        return routed(record, emission.event, delivery.headers)
 
 
 class _TaskWork:
@@ -300,19 +300,19 @@ class _TaskWork:
         task: JobTask,
         request: JobRequested,
         reporter: JobProgressReporter,
-        drain: Shutdown,
+        shutdown: Shutdown,
         cancelled: Callable[[JobRequested], bool],
-        pulse: StallDetector[JobTask],
+        stall_detector: StallDetector[JobTask],
     ) -> None:
         self._task = task
-        self._pulse = pulse
+        self._stall_detector = stall_detector
         self._partition = task.partition
         self._offset = task.delivery.offset
-        self.suspect = task.partition.starts.deaths(self._offset) is not None
+        self.suspect = task.partition.suspects.deaths(self._offset) is not None
         self._request = request
         self._cancelled = cancelled
         self._reporter = reporter
-        self._drain = drain
+        self._shutdown = shutdown
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
         """See Work."""
@@ -320,17 +320,17 @@ class _TaskWork:
 
     def check(self) -> None:
         """See Work."""
-        self._pulse.beat(self._task)
+        self._stall_detector.heartbeat(self._task)
         if not self._partition.owned:
             raise NotOwner(f"{self._partition.topic} [{self._partition.partition}] went to another process")
-        if self._drain.over:
+        if self._shutdown.deadline_passed:
             raise NotOwner("the process ends before the job does")
         self.check_wanted()
 
     def advanced(self) -> None:
         """See Work."""
-        if self._partition.starts.advanced(self._offset):
-            self._partition.announcements.ask()
+        if self._partition.suspects.advanced(self._offset):
+            self._partition.commit_barrier.request()
 
     def check_wanted(self) -> None:
         """Raise Cancelled when nobody wants the job any more."""

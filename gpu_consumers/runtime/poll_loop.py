@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BUSY_POLL = 0.003  # seconds: what finishes meanwhile waits so long
 IDLE_POLL = 0.1
 BURST = 100  # records taken in one turn
-ABANDONED_SECONDS = 1.0  # for what is finished when another group has ended the process
+ABORTED_SECONDS = 1.0  # for what is finished when another group has ended the process
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck
 
 
@@ -73,13 +73,13 @@ class GroupConsumer:
         gate: GroupGate,
         duplicates: Deduplicator[JobTask],
         retry_delays: Mapping[str, float],
-        drain: Shutdown,
+        shutdown: Shutdown,
         unreadable: UnreadableBatches,
         set_aside: Callable[[JobTask, str], Finished],
-        informed: Callable[[], bool] = lambda: True,
+        caught_up: Callable[[], bool] = lambda: True,
         topic_ids: TopicIds = lambda _: {},
     ) -> None:
-        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `set_aside`: the end of what cannot be read, and why not. `informed`: whether what was cancelled, and what tenants may do, is known."""
+        """`retry_delays`: the group's retry topics and the longest wait (seconds) of a record in each. `set_aside`: the end of what cannot be read, and why not. `caught_up`: whether what was cancelled, and what tenants may do, is known."""
         self.group = group
         self._topics = [*topics, *retry_delays]
         self._consumer = consumer
@@ -90,10 +90,10 @@ class GroupConsumer:
         self._gate = gate
         self._duplicates = duplicates
         self._retry_delays = retry_delays
-        self._drain = drain
+        self._shutdown = shutdown
         self._unreadable = unreadable
         self._set_aside = set_aside
-        self._informed = informed
+        self._caught_up = caught_up
         self._topic_ids = topic_ids
         self._owner = secrets.token_hex(3)
         self._failure: BaseException | None = None
@@ -103,16 +103,16 @@ class GroupConsumer:
         self._last_error = ("", 0.0)
 
     @property
-    def missing(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What it waits for before it can do its part; None when nothing."""
         if not (self._joined and self._producer.is_open):
             return "has not joined"
         return "cannot commit" if self._committer.failing else None
 
     @property
-    def informed(self) -> bool:
+    def caught_up(self) -> bool:
         """Whether it knows what was cancelled and what tenants may do."""
-        return self._informed()
+        return self._caught_up()
 
     @property
     def stuck(self) -> bool:
@@ -135,7 +135,7 @@ class GroupConsumer:
                 self._turn()
         except BaseException as error:  # whatever ends this group ends the process
             self._failure = error
-            self._drain.abandon()
+            self._shutdown.abort()
             raise
         finally:
             self._pool.stop()
@@ -144,19 +144,19 @@ class GroupConsumer:
 
     def _open(self) -> None:
         """Take the transactional.id before any partition: that ends what a former holder left open."""
-        while not (self._producer.is_open or self._drain.requested.is_set()):
+        while not (self._producer.is_open or self._shutdown.requested.is_set()):
             self._turned_at = time.monotonic()
             try:
                 self._producer.open()
             except Outage as error:
                 log.warning("%s: waiting for Kafka: %s", self.group, error)
-                self._drain.requested.wait(0.5)
+                self._shutdown.requested.wait(0.5)
 
     def _await_orders(self) -> None:
         """No work before it is known what was cancelled and what tenants may do."""
-        while not (self._informed() or self._drain.requested.is_set()):
+        while not (self._caught_up() or self._shutdown.requested.is_set()):
             self._turned_at = time.monotonic()
-            self._drain.requested.wait(0.05)
+            self._shutdown.requested.wait(0.05)
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(
@@ -165,7 +165,7 @@ class GroupConsumer:
 
     def _turn(self) -> None:
         self._turned_at = time.monotonic()
-        if self._drain.requested.is_set() and not self._draining:
+        if self._shutdown.requested.is_set() and not self._draining:
             self._begin_drain()
         self._receive()
         self._release()
@@ -176,14 +176,14 @@ class GroupConsumer:
     def _ended(self) -> bool:
         if (failure := self._pool.failure or self._failure) is not None:
             raise failure
-        if self._drain.abandoned or not self._draining:
-            return self._drain.abandoned
+        if self._shutdown.aborted or not self._draining:
+            return self._shutdown.aborted
         # in this order: a worker hands over what it finished before it counts as free
         at_rest = self._pool.busy == 0 and self._pool.finished.empty() and not self._committer.waiting
-        return at_rest or self._drain.over
+        return at_rest or self._shutdown.deadline_passed
 
     def _begin_drain(self) -> None:
-        log.info("%s: draining for at most %g s", self.group, self._drain.seconds)
+        log.info("%s: draining for at most %g s", self.group, self._shutdown.seconds)
         self._draining = True
         self._pool.discard()
 
@@ -293,7 +293,7 @@ class GroupConsumer:
     def _on_revoke(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
         """Commit what is finished while we own it; what still runs is dropped when it ends."""
         if not self._record_is_to_blame:
-            self._leave(self._assignment.of(toppars))
+            self._leave(self._assignment.owned(toppars))
         self._on_lost(consumer, toppars)
 
     @property
@@ -313,14 +313,14 @@ class GroupConsumer:
         except Fatal as error:
             # the next turn would meet it too, and there is none when the consumer closes
             self._failure = error
-            self._drain.abandon()
+            self._shutdown.abort()
             self._committer.take_marks_back(partitions)
 
     def _flush_all(self) -> None:
         """Also what ends meanwhile, once: what ends later is done again by the next owner."""
         for _ in range(2):
             self._collect()
-            self._committer.flush_all(ABANDONED_SECONDS if self._drain.abandoned else REVOKE_SECONDS)
+            self._committer.flush_all(ABORTED_SECONDS if self._shutdown.aborted else REVOKE_SECONDS)
             if self._pool.finished.empty():
                 return
 

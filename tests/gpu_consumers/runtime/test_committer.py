@@ -28,17 +28,17 @@ def consumer() -> Iterator[Consumer]:
 
 
 @pytest.mark.parametrize("owned", [True, False])
-def test_a_finished_delivery_of_a_lost_partition_lets_its_twin_run(consumer: Consumer, owned: bool) -> None:
-    """Nothing of it is written, so the twin must not wait for it, and must not be skipped."""
+def test_a_finished_delivery_of_a_lost_partition_lets_its_duplicate_run(consumer: Consumer, owned: bool) -> None:
+    """Nothing of it is written, so the duplicate must not wait for it, and must not be skipped."""
     duplicates: Deduplicator[JobTask] = Deduplicator()
     producer = TransactionalProducer(KafkaSettings(kafka_bootstrap=NOWHERE), "id")
     committer = Committer("g", consumer, producer, Assignment(), lambda finished: finished, duplicates)
     partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None)
-    first, twin = (JobTask(Delivery("jobs", 0, offset, None, None), partition) for offset in (1, 2))
-    job, same = (Job(task.delivery, BARE_REQUEST, BARE_REQUEST) for task in (first, twin))
+    first, duplicate = (JobTask(Delivery("jobs", 0, offset, None, None), partition) for offset in (1, 2))
+    job, same = (Job(task.delivery, BARE_REQUEST, BARE_REQUEST) for task in (first, duplicate))
     duplicates.claim(job, first)
-    assert duplicates.claim(same, twin) is DuplicateVerdict.WAIT
+    assert duplicates.claim(same, duplicate) is DuplicateVerdict.WAIT
     partition.owned = owned
     committer.add(Finished(first, job, Settlement("completed"), ()))
     assert committer.waiting == int(owned)
-    assert duplicates.released() == ([] if owned else [twin])
+    assert duplicates.released() == ([] if owned else [duplicate])
