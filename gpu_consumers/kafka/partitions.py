@@ -1,4 +1,4 @@
-"""The partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
+"""Partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ REFRESH_SECONDS = 10.0  # between two questions of the client what partitions it
 NEWS_SECONDS = 3 * REFRESH_SECONDS
 ANY_OFFSET = 2**62  # above every offset
 TopicIds = Callable[[Collection[str]], Mapping[str, str]]
-"""The ids of topics by their names, as far as they can be told."""
+"""The ids of topics by their names, as far as they are known."""
 _NOT_YET = (KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -74,7 +74,7 @@ class OwnedPartition:
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     def position(self, finishing: Sequence[Delivery] = ()) -> Position:
-        """What may be committed once these deliveries have taken effect, with the marks of what was begun."""
+        """What may be committed once these deliveries have taken effect, with the marks of started records."""
         offsets = [delivery.offset for delivery in finishing]
         reached = self.offsets.position(offsets)
         marks = self.suspects.marks(offsets, leaving=self.leaving)
@@ -83,7 +83,7 @@ class OwnedPartition:
         return Position(reached.base, reached.done, replace(marks, begun=begun), self.topic_id)
 
     def without_marks(self) -> Position | None:
-        """What is committed, as one leaves it who leaves in good order; None when that is nothing."""
+        """What is committed, without the marks that leaving in good order takes back; None when nothing is."""
         if self.committed is None:
             return None
         marks = self.suspects.marks(leaving=True)
@@ -154,10 +154,15 @@ def take(
     metadata = consumer.consumer_group_metadata()
     return [
         OwnedPartition(
-            *(t.topic, t.partition, PartitionOffsets(start), metadata, known, CrashSuspects(start.marks, owner)),
+            topic=toppar.topic,
+            partition=toppar.partition,
+            offsets=PartitionOffsets(start),
+            metadata=metadata,
+            committed=known,
+            suspects=CrashSuspects(start.marks, owner),
             topic_id=start.topic_id,
         )
-        for t, start, known in starts
+        for toppar, start, known in starts
     ]
 
 

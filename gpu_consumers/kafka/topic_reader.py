@@ -1,4 +1,4 @@
-"""Follows a topic of orders: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
+"""Bootstrapped topic reader: reads all of a topic of orders before any work starts, then what comes, in a thread and in no group."""
 
 import logging
 import time

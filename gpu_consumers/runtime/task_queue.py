@@ -11,7 +11,7 @@ from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
 from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long
 from gpu_consumers.core.delivery.isolation import Isolation
-from gpu_consumers.runtime.executor import JobTask
+from gpu_consumers.runtime.tasks import JobTask
 from schemas.metrics import BRAKE
 from schemas.process.logs import bound
 

@@ -7,9 +7,9 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 
 from gpu_consumers.core.delivery.fairness import SchedulingInfo
-from gpu_consumers.runtime.executor import Finished, JobTask
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
+from gpu_consumers.runtime.tasks import Finished, JobTask
 
 log = logging.getLogger(__name__)
 

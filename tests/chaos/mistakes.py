@@ -90,10 +90,10 @@ def _dies_inside() -> None:
 
 def _narrow() -> None:
     """No mistake: after its first life the process takes one record at a time, which bares what is wrong with bitmaps."""
-    from gpu_consumers.runtime.poll_loop import GroupConsumer
+    from gpu_consumers.runtime.intake import Intake
 
     if os.environ.get("CHAOS_LIFE") != FIRST_LIFE:
-        put(GroupConsumer, "_full", lambda self: self._assignment.in_flight >= 1)
+        put(Intake, "_full", lambda self: self._assignment.in_flight >= 1)
 
 
 def _pruned() -> None:

@@ -14,8 +14,8 @@ from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.commit_barrier import CommitBarrier
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import JobTask
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
+from gpu_consumers.runtime.tasks import JobTask
 
 
 def partition(*marks: StartMark) -> OwnedPartition:

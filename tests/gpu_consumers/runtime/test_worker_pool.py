@@ -10,8 +10,8 @@ from gpu_consumers.core.delivery.error_policy import Settlement
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import Finished, JobTask
 from gpu_consumers.runtime.stall_detector import STALL_SECONDS, StallDetector
+from gpu_consumers.runtime.tasks import Finished, JobTask
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from schemas.errors import Fatal
 

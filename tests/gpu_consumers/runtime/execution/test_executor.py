@@ -16,8 +16,10 @@ from gpu_consumers.engines.fake import FakeStage
 from gpu_consumers.kafka.partitions import OwnedPartition
 from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.runtime.deduplicator import Deduplicator
-from gpu_consumers.runtime.executor import Finished, JobExecutor, JobTask
+from gpu_consumers.runtime.execution.executor import create_executor
+from gpu_consumers.runtime.execution.work import WorkParts
 from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
@@ -52,9 +54,8 @@ class Bench:
         policy = policy or ErrorPolicy(GROUP, retry=RetryPolicy(GROUP))
         runner = stage or FakeStage(serde)
         self.duplicates: Deduplicator[JobTask] = Deduplicator()
-        self.executor = JobExecutor(
-            runner, policy, serde, progress, self.shutdown, self.duplicates, outage_wait=outage_wait
-        )
+        work = WorkParts(progress, self.shutdown)
+        self.executor = create_executor(runner, policy, serde, work, self.duplicates, outage_wait=outage_wait)
 
     def _offer(self, record: Record) -> bool:
         self.offered.append(record)
@@ -299,7 +300,7 @@ def test_a_job_that_no_retry_can_carry_fails() -> None:
     finished = bench.order(fake_outcome="transient")
     assert finished is not None
     assert finished.outcome == "retried"
-    failed = bench.executor.refuse(finished)
+    failed = bench.executor.ends.refuse(finished)
     assert failed.outcome == "failed"
     error = result_of(failed).error
     assert error is not None
@@ -348,17 +349,17 @@ def test_records_that_the_broker_refuses_end_differently_each_time() -> None:
     bench = Bench()
     finished = bench.order(note="x")
     assert finished is not None
-    failed = bench.executor.refuse(finished)
+    failed = bench.executor.ends.refuse(finished)
     assert result_of(failed).request.metadata == {"note": "x"}
-    slimmed = bench.executor.refuse(failed)
+    slimmed = bench.executor.ends.refuse(failed)
     assert (slimmed.outcome, result_of(slimmed).request.metadata) == ("failed", {})
     assert result_of(slimmed).error == result_of(failed).error
-    whole = bench.executor.refuse(slimmed)
+    whole = bench.executor.ends.refuse(slimmed)
     assert [record.value for record in whole.records] == [ordered(note="x")]
-    dead = bench.executor.refuse(whole)
+    dead = bench.executor.ends.refuse(whole)
     assert [record.value for record in dead.records] == [None]
     with pytest.raises(Fatal, match="refuses even"):
-        bench.executor.refuse(dead)
+        bench.executor.ends.refuse(dead)
 
 
 class Registry(ManifestStore):
@@ -401,7 +402,7 @@ def test_another_end_is_found_without_asking_the_registry() -> None:
     assert finished.outcome == "retried"
     registry.away = True
     bench.shutdown.request()  # else it would wait for ever
-    assert result_of(bench.executor.refuse(finished)).outcome is Outcome.FAILED
+    assert result_of(bench.executor.ends.refuse(finished)).outcome is Outcome.FAILED
 
 
 def test_for_scheduling_nobody_is_asked() -> None:
@@ -409,9 +410,9 @@ def test_for_scheduling_nobody_is_asked() -> None:
     registry = Registry()
     bench = Bench(serde=Serde(registry))
     task = JobTask(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
-    assert (bench.executor.scheduling_info(task), registry.asked) == (SchedulingInfo(), [])
+    assert (bench.executor.decoder.scheduling_info(task), registry.asked) == (SchedulingInfo(), [])
     bench.executor.execute(task)
-    assert bench.executor.scheduling_info(task).tenant == BARE_REQUEST.tenant
+    assert bench.executor.decoder.scheduling_info(task).tenant == BARE_REQUEST.tenant
 
 
 class MeetsItsDuplicate(FakeStage):
