@@ -167,7 +167,7 @@ def take(
 
 
 def short_id(topic_id: str) -> str:
-    """So much of a topic's id as tells it from the one before; offset metadata has little room."""
+    """A topic's id, shortened so that it still differs from the one before; offset metadata has little room."""
     return re.sub("[^0-9A-Za-z]", "", topic_id)[:10]
 
 
@@ -180,7 +180,9 @@ def _start(
     if anew:
         log.warning(
             "%s [%d] was made anew since offset %d was committed: it is read from its beginning",
-            *(committed.topic, committed.partition, committed.offset),
+            committed.topic,
+            committed.partition,
+            committed.offset,
         )
     return committed, start, start if committed.offset == start.base and not anew else None
 

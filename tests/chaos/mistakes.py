@@ -131,7 +131,7 @@ def _past_in_flight() -> None:
 def _foreign_trusted() -> None:
     from gpu_consumers.core.delivery import offsets
 
-    put(offsets, "_parts", lambda metadata: (metadata.split(":", 1)[-1], "", "") if metadata else ("", "", ""))
+    put(offsets, "parts_of", lambda metadata: (metadata.split(":", 1)[-1], "", "") if metadata else ("", "", ""))
 
 
 def _marks_stay() -> None:

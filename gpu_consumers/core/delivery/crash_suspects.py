@@ -16,7 +16,7 @@ MOST_MARKS = 500  # a process has as many as workers; more were not written by o
 
 
 class StartMode(StrEnum):
-    """How a record with a mark was run; the values are what commits carry."""
+    """Mode in which a record with a mark was run; the values are what commits carry."""
 
     NOT_STARTED = "n"  # a suspect that this owner has not started
     SHARED = "b"  # others ran at the same time

@@ -145,7 +145,7 @@ class ErrorPolicy:
 
 
 def cancelled_result(job: Job, now: datetime) -> JobResult:
-    """The end of a job that nobody wants any more."""
+    """The end of a cancelled job."""
     return replace(failed_result(job, Permanent("cancelled"), now), outcome=Outcome.CANCELLED, error=None)
 
 

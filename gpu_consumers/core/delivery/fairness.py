@@ -38,7 +38,7 @@ class SchedulingInfo:
 
 
 def scheduling_info_of(event: Event, request: JobRequested) -> SchedulingInfo:
-    """What is known of a job before its turn, by what led to it."""
+    """Scheduling info of a job, by the event that led to it."""
     size = request.source.size_bytes
     seconds = size / BYTES_PER_SECOND if size is not None else UNKNOWN_SECONDS
     if isinstance(event, TranscriptReady):
@@ -57,7 +57,7 @@ def charge_of(info: SchedulingInfo, held: float, audio: float | None) -> float:
 
 
 def most_long(workers: int) -> int:
-    """How many workers long recordings may have at once: one is kept for short ones, where there are two."""
+    """Number of workers that long recordings may have at once: one is kept for short ones, where there are two."""
     return max(1, workers - 1)
 
 

@@ -14,7 +14,7 @@ FORGOTTEN_SECONDS = 600.0  # it does not wait any more at all
 
 @dataclass(slots=True)
 class Isolation(Generic[T]):
-    """Which jobs run, and whether one of them is exclusive. Times are monotonic seconds; a `T` is a job, known by identity."""
+    """Running jobs, one of which may be exclusive. Times are monotonic seconds; a `T` is a job, known by identity."""
 
     _since: dict[int, float] = field(default_factory=dict)
     _exclusive: T | None = None
