@@ -53,8 +53,8 @@ def run(stages: str, fake: bool) -> None:
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
     """Run the stages until a signal or a fatal error; the exit status of the process."""
     worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    serde, drain = serde_for(settings), Shutdown(settings.drain_seconds)
-    service = GpuService(drain)
+    serde, shutdown = serde_for(settings), Shutdown(settings.drain_seconds)
+    service = GpuService(shutdown)
     # probes answer from the start: loading models may take minutes
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
     with (
@@ -67,11 +67,11 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
             settings,
             serde,
             ProgressReporter(publisher.offer, serde, worker),
-            drain,
+            shutdown,
             worker,
             time_scale=settings.time_scale,
             cancelled=cancellations.covers,
-            informed=lambda: control.informed and tenants.informed,
+            caught_up=lambda: control.caught_up and tenants.caught_up,
         )
         _learn(serde)
         groups = [create_group(runner, runtime) for runner in create(names, serde, settings, policies)]

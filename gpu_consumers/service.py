@@ -1,11 +1,10 @@
-"""The GPU process: one group consumer per stage on its own thread, ended together."""
+"""GPU process: one consumer group per stage, each on its own thread, started and ended together."""
 
 import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Event as Flag
 from threading import Thread
 from types import FrameType
@@ -18,16 +17,18 @@ from gpu_consumers.core.delivery.messages import StageRunner
 from gpu_consumers.kafka.partitions import Assignment
 from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.kafka.result_routing import ResultRouting
+from gpu_consumers.kafka.topic_lookup import TopicLookup
 from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.runtime.committer import Committer
 from gpu_consumers.runtime.deduplicator import Deduplicator
-from gpu_consumers.runtime.executor import JobExecutor, JobTask
-from gpu_consumers.runtime.poll_loop import GroupConsumer, consumer_config
+from gpu_consumers.runtime.execution.executor import JobExecutor, create_executor
+from gpu_consumers.runtime.execution.work import WorkParts, never_cancelled
+from gpu_consumers.runtime.intake import Intake, IntakeParts
+from gpu_consumers.runtime.poll_loop import GroupConsumer, GroupParts, always_caught_up, consumer_config
+from gpu_consumers.runtime.rebalance import Rebalance, RebalanceParts
 from gpu_consumers.runtime.shutdown import Shutdown
-from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation
 from gpu_consumers.runtime.worker_pool import WorkerPool
-from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
@@ -44,85 +45,91 @@ CLOSING_SECONDS = 20.0  # for the last transaction and the goodbye to the group,
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What all groups of a process share."""
+    """Collaborators that all groups of a process share."""
 
     kafka: KafkaSettings
     serde: Serde
     progress: ProgressReporter
-    drain: Shutdown
+    shutdown: Shutdown
     worker: str
     results: str = RESULTS
     time_scale: float = field(default=1.0, kw_only=True)
-    room: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
-    cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
-    informed: Callable[[], bool] = field(default=lambda: True, kw_only=True)
+    isolation: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
+    cancelled: Callable[[JobRequested], bool] = field(default=never_cancelled, kw_only=True)
+    caught_up: Callable[[], bool] = field(default=always_caught_up, kw_only=True)
     """Whether it is known by now what was cancelled before the start, and what tenants may do."""
 
 
 def transactional_id(group: str, worker: str) -> str:
-    """One for each group of each process, the same after a restart when the worker's name is."""
+    """The id of one group of one process, the same after a restart when the worker's name is."""
     return f"scribe-gpu.{group}.{worker}"
 
 
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
     """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
-    client_id = f"{runner.group}.{runtime.worker}"
-    retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
-    policy = ErrorPolicy(runner.group, runtime.results, retry=retry)
-    duplicates: Deduplicator[JobTask] = Deduplicator()
-    admin = cache(lambda: TopicAdmin(runtime.kafka))
-    destinations = ResultRouting(lambda topic: topic in admin().partitions([topic]))
-    pulse: StallDetector[JobTask] = StallDetector()
-    executor = JobExecutor(
-        runner,
-        policy,
-        runtime.serde,
-        runtime.progress,
-        runtime.drain,
-        duplicates,
-        destinations=destinations,
-        cancelled=runtime.cancelled,
-        pulse=pulse,
+    group, client_id = runner.group, f"{runner.group}.{runtime.worker}"
+    retry, topics = RetryPolicy(group, time_scale=runtime.time_scale), TopicLookup(runtime.kafka)
+    executor = _executor(runner, runtime, retry, topics)
+    pool = _worker_pool(runner, runtime, executor)
+    consumer = Consumer(consumer_config(runtime.kafka, group, client_id), logger=client_log)
+    producer = producer or TransactionalProducer(runtime.kafka, transactional_id(group, runtime.worker))
+    assignment, epochs = Assignment(), runtime.kafka.kafka_partition_epochs
+    committer = Committer(
+        group, consumer, producer, assignment, executor.ends, executor.duplicates, partition_epochs=epochs
     )
-    consumer = Consumer(consumer_config(runtime.kafka, runner.group, client_id), logger=client_log)
-    producer = producer or TransactionalProducer(runtime.kafka, transactional_id(runner.group, runtime.worker))
-    assignment = Assignment()
-    return GroupConsumer(
-        runner.group,
-        runner.topics,
+    rebalance = RebalanceParts(group, assignment, committer, pool, runtime.shutdown, topics.ids)
+    intake = IntakeParts(
+        group=group,
+        consumer=consumer,
+        assignment=assignment,
+        gate=GroupGate(),
+        pool=pool,
+        duplicates=executor.duplicates,
+        unreadable=UnreadableBatches(runtime.kafka, client_id),
+        ends=executor.ends,
+        committer=committer,
+        retry_delays={retry_topic(group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
+    )
+    loop = GroupParts(
         consumer=consumer,
         producer=producer,
-        assignment=assignment,
-        committer=Committer(
-            runner.group,
-            consumer,
-            producer,
-            assignment,
-            executor.refuse,
-            duplicates,
-            partition_epochs=runtime.kafka.kafka_partition_epochs,
-            redirect=executor.redirect,
-            deny=executor.deny,
-        ),
-        pool=WorkerPool(
-            runner.group, runner.workers, executor.execute, ticket=executor.ticket, room=runtime.room, pulse=pulse
-        ),
-        gate=GroupGate(),
-        duplicates=duplicates,
-        retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
-        drain=runtime.drain,
-        unreadable=UnreadableBatches(runtime.kafka, client_id),
-        set_aside=executor.set_aside,
-        informed=runtime.informed,
-        topic_ids=lambda names: admin().ids(names),
+        intake=Intake(intake),
+        rebalance=Rebalance(rebalance),
+        pool=pool,
+        committer=committer,
+        shutdown=runtime.shutdown,
+        caught_up=runtime.caught_up,
+    )
+    return GroupConsumer(group, (*runner.topics, *intake.retry_delays), loop)
+
+
+def _executor(runner: StageRunner, runtime: Runtime, retry: RetryPolicy, topics: TopicLookup) -> JobExecutor:
+    return create_executor(
+        runner,
+        ErrorPolicy(runner.group, runtime.results, retry=retry),
+        runtime.serde,
+        WorkParts(runtime.progress, runtime.shutdown, cancelled=runtime.cancelled),
+        Deduplicator(),
+        routing=ResultRouting(topics.exists),
+    )
+
+
+def _worker_pool(runner: StageRunner, runtime: Runtime, executor: JobExecutor) -> WorkerPool:
+    return WorkerPool(
+        runner.group,
+        runner.workers,
+        executor.execute,
+        scheduling_info=executor.decoder.scheduling_info,
+        isolation=runtime.isolation,
+        stall_detector=executor.work.stall_detector,
     )
 
 
 class GpuService:
     """Runs the groups until a signal or an error ends all of them."""
 
-    def __init__(self, drain: Shutdown) -> None:
-        self._drain = drain
+    def __init__(self, shutdown: Shutdown) -> None:
+        self._shutdown = shutdown
         self._groups: Sequence[GroupConsumer] = ()
         self._ended = Flag()
         self._error: BaseException | None = None
@@ -139,7 +146,7 @@ class GpuService:
         for thread in threads:
             thread.start()
         # short waits: signals are handled between them
-        while not (self._drain.requested.is_set() or self._ended.wait(0.2)):
+        while not (self._shutdown.requested.is_set() or self._ended.wait(0.2)):
             pass
         self._join(threads)
         return FAILED if self._error is not None else 0
@@ -152,13 +159,13 @@ class GpuService:
 
     def ready(self) -> str | None:
         """What is missing before the process works, or that it ends."""
-        if self._drain.requested.is_set():
+        if self._shutdown.requested.is_set():
             return "draining"
         if not self._groups:
             return "loading models"
-        absent = [f"{group.group} {missing}" for group in self._groups if (missing := group.missing)]
+        absent = [f"{group.group} {reason}" for group in self._groups if (reason := group.not_ready_reason)]
         uninformed = [
-            f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.informed
+            f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.caught_up
         ]
         return ", ".join((*absent, *uninformed)) or None
 
@@ -169,15 +176,15 @@ class GpuService:
         except BaseException as error:
             log.critical("%s ends the process: %s", group.group, error, exc_info=error)
             self._error = error
-            self._drain.abandon()
+            self._shutdown.abort()
         finally:
             self._ended.set()
 
     def _join(self, threads: Sequence[Thread]) -> None:
         """Wait for the time to drain, then for the goodbyes; the process ends even if one of them hangs."""
-        while not self._drain.over and any(thread.is_alive() for thread in threads):
+        while not self._shutdown.deadline_passed and any(thread.is_alive() for thread in threads):
             time.sleep(0.05)
-        deadline = time.monotonic() + (2.0 if self._drain.abandoned else CLOSING_SECONDS)
+        deadline = time.monotonic() + (2.0 if self._shutdown.aborted else CLOSING_SECONDS)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
@@ -187,4 +194,4 @@ class GpuService:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
-        self._drain.request()
+        self._shutdown.request()

@@ -1,45 +1,45 @@
-"""What workers wait for before they begin: that the marks of their partition are committed."""
+"""Commit barrier: workers wait at it until the start marks of their partition are committed."""
 
 from collections.abc import Callable
 from threading import Condition
 
-LOOK_SECONDS = 0.1  # between two looks at whether waiting still makes sense
+LOOK_SECONDS = 0.1  # between two checks whether waiting still makes sense
 
 
 class CommitBarrier:
-    """Numbered states of the marks of one partition; the first says that somebody owns it."""
+    """Numbered states of the start marks of one partition; the first says that the partition has an owner."""
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._asked = 1
-        self._told = 0
+        self._requested = 1
+        self._completed = 0
 
     @property
-    def asked(self) -> int:
-        """The newest state; to be read before the marks that are committed."""
-        return self._asked
+    def requested(self) -> int:
+        """The newest state; read it before the marks that are to be committed."""
+        return self._requested
 
     @property
     def due(self) -> bool:
-        """Whether somebody may wait."""
-        return self._told < self._asked
+        """Whether a state is requested that is not committed yet."""
+        return self._completed < self._requested
 
-    def ask(self) -> int:
-        """The marks have changed: the number of their state."""
+    def request(self) -> int:
+        """Request a commit of changed marks; returns the number of their state."""
         with self._changed:
-            self._asked += 1
-            return self._asked
+            self._requested += 1
+            return self._requested
 
-    def tell(self, number: int) -> None:
-        """The marks of that state are committed."""
+    def complete(self, number: int) -> None:
+        """Note that the marks of a state are committed."""
         with self._changed:
-            self._told = max(self._told, number)
+            self._completed = max(self._completed, number)
             self._changed.notify_all()
 
     def wait(self, number: int, wanted: Callable[[], bool]) -> bool:
-        """Until that state is committed; False when it is not wanted any more."""
+        """Wait until a state is committed; False when it is not `wanted` any more."""
         with self._changed:
-            while self._told < number:
+            while self._completed < number:
                 if not wanted():
                     return False
                 self._changed.wait(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""The partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
+"""Partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ REFRESH_SECONDS = 10.0  # between two questions of the client what partitions it
 NEWS_SECONDS = 3 * REFRESH_SECONDS
 ANY_OFFSET = 2**62  # above every offset
 TopicIds = Callable[[Collection[str]], Mapping[str, str]]
-"""The ids of topics by their names, as far as they can be told."""
+"""The ids of topics by their names, as far as they are known."""
 _NOT_YET = (KafkaError._UNKNOWN_PARTITION, KafkaError._TIMED_OUT, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -39,8 +39,8 @@ class OwnedPartition:
     offsets: PartitionOffsets
     metadata: Any  # of the group, as it was when the partition was assigned: brokers check ownership by it
     committed: Position | None
-    starts: CrashSuspects = field(default_factory=CrashSuspects)
-    announcements: CommitBarrier = field(default_factory=CommitBarrier)
+    suspects: CrashSuspects = field(default_factory=CrashSuspects)
+    commit_barrier: CommitBarrier = field(default_factory=CommitBarrier)
     gate: PartitionGate[Delivery] = field(default_factory=PartitionGate)
     topic_id: str = ""
     bytes_in_flight: int = 0
@@ -70,23 +70,23 @@ class OwnedPartition:
         """Note that these are committed."""
         offsets = [delivery.offset for delivery in deliveries]
         self.offsets.finish(offsets)
-        self.starts.finish(offsets)
+        self.suspects.finish(offsets)
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     def position(self, finishing: Sequence[Delivery] = ()) -> Position:
-        """What may be committed once these deliveries have taken effect, with the marks of what was begun."""
+        """What may be committed once these deliveries have taken effect, with the marks of started records."""
         offsets = [delivery.offset for delivery in finishing]
         reached = self.offsets.position(offsets)
-        marks = self.starts.marks(offsets, leaving=self.leaving)
+        marks = self.suspects.marks(offsets, leaving=self.leaving)
         # the record of a mark may be gone from the topic
         begun = tuple(mark for mark in marks.begun if mark.offset >= reached.base)
         return Position(reached.base, reached.done, replace(marks, begun=begun), self.topic_id)
 
     def without_marks(self) -> Position | None:
-        """What is committed, as one leaves it who leaves in good order; None when that is nothing."""
+        """What is committed, without the marks that leaving in good order takes back; None when nothing is."""
         if self.committed is None:
             return None
-        marks = self.starts.marks(leaving=True)
+        marks = self.suspects.marks(leaving=True)
         begun = tuple(mark for mark in marks.begun if mark.offset >= self.committed.base)
         return replace(self.committed, marks=replace(marks, begun=begun))
 
@@ -123,7 +123,7 @@ class Assignment:
         """The current assignment of a partition."""
         return self._owned.get((topic, partition))
 
-    def of(self, toppars: Iterable[TopicPartition]) -> list[OwnedPartition]:
+    def owned(self, toppars: Iterable[TopicPartition]) -> list[OwnedPartition]:
         """The current assignments among these partitions."""
         found = (self.find(toppar.topic, toppar.partition) for toppar in toppars)
         return [partition for partition in found if partition is not None]
@@ -154,15 +154,20 @@ def take(
     metadata = consumer.consumer_group_metadata()
     return [
         OwnedPartition(
-            *(t.topic, t.partition, PartitionOffsets(start), metadata, known, CrashSuspects(start.marks, owner)),
+            topic=toppar.topic,
+            partition=toppar.partition,
+            offsets=PartitionOffsets(start),
+            metadata=metadata,
+            committed=known,
+            suspects=CrashSuspects(start.marks, owner),
             topic_id=start.topic_id,
         )
-        for t, start, known in starts
+        for toppar, start, known in starts
     ]
 
 
 def short_id(topic_id: str) -> str:
-    """So much of a topic's id as tells it from the one before; offset metadata has little room."""
+    """A topic's id, shortened so that it still differs from the one before; offset metadata has little room."""
     return re.sub("[^0-9A-Za-z]", "", topic_id)[:10]
 
 
@@ -175,7 +180,9 @@ def _start(
     if anew:
         log.warning(
             "%s [%d] was made anew since offset %d was committed: it is read from its beginning",
-            *(committed.topic, committed.partition, committed.offset),
+            committed.topic,
+            committed.partition,
+            committed.offset,
         )
     return committed, start, start if committed.offset == start.base and not anew else None
 

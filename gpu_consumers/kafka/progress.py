@@ -1,4 +1,4 @@
-"""Progress events: at once when a stage begins, then at most one a second per job, and never in a job's way."""
+"""Progress events: one when a stage begins, then at most one a second per job, without ever delaying the job."""
 
 import logging
 import time
@@ -34,7 +34,7 @@ class ProgressReporter:
         interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval` is in seconds, as is what `clock` tells."""
+        """`interval` is in seconds, as is what `clock` returns."""
         self._offer = offer
         self._serde = serde
         self._topic = topic
@@ -63,7 +63,7 @@ class JobProgressReporter:
         self._sent_at = 0.0
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
-        """Tell how far the job is; seconds of audio."""
+        """Report how far the job is, in seconds of audio."""
         now = self._reporter.clock()
         finished = total_seconds is not None and done_seconds >= total_seconds
         if stage is self._stage and not finished and now - self._sent_at < self._reporter.interval:

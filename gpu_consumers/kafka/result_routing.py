@@ -1,4 +1,4 @@
-"""Where the result of a job goes: to the topic of all results, or to another one that a replay names in a header."""
+"""Result routing: results go to the topic of all results, or to another one that a replay names in a header."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,19 @@ REMEMBERED_SECONDS = 60.0
 REPLAY_ID_CHARS = 36
 
 
-class ResultRouting:
-    """May be used from several threads; `exists` says whether the broker has a topic and raises Outage."""
+def _no_topic(_: str) -> bool:
+    """No replay topic exists, where no broker can be asked."""
+    return False
 
-    def __init__(self, exists: Callable[[str], bool] = lambda _: False) -> None:
+
+class ResultRouting:
+    """Decides where results go; may be used from several threads. `exists` says whether the broker has a topic and raises Outage."""
+
+    def __init__(self, exists: Callable[[str], bool] = _no_topic) -> None:
         self._exists = exists
         self._known: dict[str, float] = {}
 
-    def refusal(self, headers: Headers) -> Permanent | None:
+    def rejection(self, headers: Headers) -> Permanent | None:
         """Why the job of a record can have no result, None when it can: a topic that is missing would stop all others."""
         name = headers.get(RESULTS_TO)
         if name is None or self._is_there(name):
@@ -48,11 +53,11 @@ def unwritable(name: str) -> Permanent:
     return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
 
 
-def directed(record: Record, event: object, headers: Headers) -> Record:
+def routed(record: Record, event: object, headers: Headers) -> Record:
     """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
     topic = headers.get(RESULTS_TO)
     if topic is None:
         return record
-    told = {RESULTS_TO: topic, REPLAY_ID: headers.get(REPLAY_ID, "")[:REPLAY_ID_CHARS]}
+    own = {RESULTS_TO: topic, REPLAY_ID: headers.get(REPLAY_ID, "")[:REPLAY_ID_CHARS]}
     target = topic if isinstance(event, JobResult) else record.topic
-    return replace(record, topic=target, headers={**record.headers, **told})
+    return replace(record, topic=target, headers={**record.headers, **own})

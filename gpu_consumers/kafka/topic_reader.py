@@ -1,4 +1,4 @@
-"""Follows a topic of orders: all of it before any work starts, then whatever comes, in a thread of its own and in no group."""
+"""Bootstrapped topic reader: reads all of a topic of orders before any work starts, then what comes, in a thread and in no group."""
 
 import logging
 import time
@@ -21,12 +21,12 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # between two looks for new partitions
 PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
-AGAIN_SECONDS = 5.0  # after an error that nobody thought of
+AGAIN_SECONDS = 5.0  # after an unexpected error
 MOST_BREAKS = 10  # of the reader at one record, until that is left out
 
 
 class BootstrappedTopicReader(Generic[E]):
-    """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, stops nobody."""
+    """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, is left out."""
 
     def __init__(
         self,
@@ -47,17 +47,17 @@ class BootstrappedTopicReader(Generic[E]):
         self._look_seconds = look_seconds
         self._client_id = f"{worker}.{topic}"
         self._unreadable = UnreadableBatches(settings, self._client_id)
-        self._behind: set[int] = set()  # partitions whose end at the start has not been reached
+        self._catching_up: set[int] = set()  # partitions whose end at the start has not been reached
         self._known: set[int] = set()
         self._breaks: Counter[str] = Counter()  # of the reader, by the record at which it broke
-        self._informed = Flag()
+        self._caught_up = Flag()
         self._ended = Flag()
         self._thread = Thread(target=self._follow, name=topic, daemon=True)
 
     @property
-    def informed(self) -> bool:
+    def caught_up(self) -> bool:
         """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
-        return self._informed.is_set()
+        return self._caught_up.is_set()
 
     def __enter__(self) -> "BootstrappedTopicReader[E]":
         self._thread.start()
@@ -73,25 +73,25 @@ class BootstrappedTopicReader(Generic[E]):
                 self._read()
             except Exception:  # whatever it is, the process works on without: what is ordered meanwhile is seen later
                 log.exception("%s is not followed; it is read again in %g s", self._topic, AGAIN_SECONDS)
-                self._informed.clear()
+                self._caught_up.clear()
                 self._ended.wait(AGAIN_SECONDS)
 
     def _read(self) -> None:
-        """All from the beginning, then what comes, until the end."""
-        self._behind, self._known = set(), set()
+        """Read all from the beginning, then what comes, until the end."""
+        self._catching_up, self._known = set(), set()
         consumer = Consumer(reading_config(self._settings, self._client_id, wait_ms=200), logger=client_log)
         try:
             looked_at = -self._look_seconds
             while not self._ended.is_set():
                 if time.monotonic() - looked_at >= self._look_seconds or not self._known:
                     looked_at = time.monotonic()
-                    self._look(consumer)
+                    self._find_partitions(consumer)
                 if self._known and (message := consumer.poll(0.1)) is not None:
                     self._take(consumer, message)
         finally:
             consumer.close()
 
-    def _look(self, consumer: Consumer) -> None:
+    def _find_partitions(self, consumer: Consumer) -> None:
         """Begin to read partitions that are new, from their beginning."""
         try:
             found = consumer.list_topics(self._topic, timeout=5.0).topics[self._topic]
@@ -103,33 +103,33 @@ class BootstrappedTopicReader(Generic[E]):
             self._ended.wait(PAUSE_SECONDS)
             return
         if new:
-            self._behind |= set() if self.informed else new
+            self._catching_up |= set() if self.caught_up else new
             self._known |= new
             consumer.incremental_assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in new])
 
     def _take(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
         error = message.error()
         if error is None:
-            return self._order(message)
+            return self._decode(message)
         if is_unreadable(message):
-            return self._pass_over(consumer, message)
+            return self._skip_unreadable(consumer, message)
         if error.code() != KafkaError._PARTITION_EOF:
             return log.warning("%s: %s", self._topic, error.str())
-        self._behind.discard(message.partition() or 0)
-        if not self._behind and not self.informed:
+        self._catching_up.discard(message.partition() or 0)
+        if not self._catching_up and not self.caught_up:
             log.info("%s is known to its end", self._topic)
-            self._informed.set()
+            self._caught_up.set()
         return None
 
-    def _pass_over(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
-        """Go on behind a batch that cannot be opened: nobody could ever read the orders in it."""
+    def _skip_unreadable(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
+        """Go on after a batch that cannot be opened: the orders in it cannot be read by any process."""
         try:
             if (batch := self._unreadable.detect(message)) is not None:
                 consumer.seek(batch.behind)
         except Outage as error:
             log.warning("waiting for %s: %s", self._topic, error)
 
-    def _order(self, message: "Message[Any, Any]") -> None:
+    def _decode(self, message: "Message[Any, Any]") -> None:
         place = f"{message.topic()} [{message.partition()}] at {message.offset()}"
         while (value := message.value()) is not None and not self._ended.is_set():
             try:
@@ -140,14 +140,14 @@ class BootstrappedTopicReader(Generic[E]):
                 log.warning("waiting: %s", error)
                 self._ended.wait(PAUSE_SECONDS)
                 continue
-            # a stranger's bytes: whoever reads all again meets them again, and nothing behind them would ever be known
+            # foreign bytes: they come again whenever all is read again, and nothing after them would ever be known
             except Exception:  # noqa: BLE001 - whatever a library says about them
                 return log.exception("%s is left out", place)
-            return self._given(event, place)
+            return self._hand_on(event, place)
         return None
 
-    def _given(self, event: E, place: str) -> None:
-        """Hand an order on; one at which the reader broke again and again is left out, for those behind it."""
+    def _hand_on(self, event: E, place: str) -> None:
+        """Hand an order on; one at which the reader broke again and again is left out, for the sake of those after it."""
         try:
             self._give(event)
         except Permanent as error:

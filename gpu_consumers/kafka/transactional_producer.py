@@ -1,4 +1,4 @@
-"""The transactional producer: records and offsets together, and what each way of failing means."""
+"""Transactional producer: records and offsets together, and what each way of failing means."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,16 +21,24 @@ STEP = 2.0  # seconds a single call may block the poll thread
 FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 
-class Aborted(Exception):
-    """The transaction left nothing behind and may be repeated; `too_large` are the records the broker refused."""
+class TransactionFailed(Exception):
+    """A transaction that is not known to be committed; `code` is that of librdkafka's error, if one is the cause."""
 
-    def __init__(self, reason: str, too_large: Sequence[int] = ()) -> None:
-        self.too_large = tuple(too_large)
+    def __init__(self, reason: str, code: int | None = None) -> None:
+        self.code = code
         super().__init__(reason)
 
 
-class Indefinite(Exception):
-    """Nobody knows how the transaction ended: open the producer again, then ask the group what is committed."""
+class Aborted(TransactionFailed):
+    """The transaction left nothing behind and may be repeated; `too_large` are the records the broker refused."""
+
+    def __init__(self, reason: str, code: int | None = None, too_large: Sequence[int] = ()) -> None:
+        self.too_large = tuple(too_large)
+        super().__init__(reason, code)
+
+
+class Indefinite(TransactionFailed):
+    """It is not known how the transaction ended: open the producer again, then ask the group what is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class OffsetGroup:
 
 
 class TransactionalProducer:
-    """One transactional.id; belongs to the poll thread. Blocks for little more than TRANSACTION_TIMEOUT in one call."""
+    """Producer of one transactional.id; belongs to the poll thread. One call blocks for little more than TRANSACTION_TIMEOUT."""
 
     def __init__(self, settings: KafkaSettings, transactional_id: str) -> None:
         self._config = {
@@ -52,12 +60,12 @@ class TransactionalProducer:
         }
         self._id = transactional_id
         self._producer: Producer | None = None
-        self._anothers = False
+        self._fenced = False
         self.is_open = False
 
     def open(self) -> None:
-        """Take the transactional.id, which ends whatever its last holder left open; raises Outage: call again."""
-        if self._anothers:
+        """Take the transactional.id, which ends what its last holder left open; raises Outage: call again."""
+        if self._fenced:
             raise self._fatal()
         if self.is_open:
             return
@@ -95,15 +103,15 @@ class TransactionalProducer:
             self._give_up(transaction, _cause(failed))
         if isinstance(refused := translate(cause), Fatal):
             raise refused
-        raise Aborted(f"{cause.name()}: {cause.str()}", transaction.too_large)
+        raise Aborted(f"{cause.name()}: {cause.str()}", cause.code(), transaction.too_large)
 
     def _give_up(self, transaction: "_Transaction", cause: KafkaError) -> None:
         self._discard()
         # the broker also fences the owner of a transaction that it timed out, but never so early
         if cause.code() in FENCED and transaction.age < TRANSACTION_TIMEOUT:
-            self._anothers = True  # to take it back would end the other one
+            self._fenced = True  # to take it back would end the other one
             raise self._fatal() from None
-        raise Indefinite(f"{cause.name()}: {cause.str()}")
+        raise Indefinite(f"{cause.name()}: {cause.str()}", cause.code())
 
     def _fatal(self) -> Fatal:
         return Fatal(f"another process uses the id '{self._id}': give each its own SCRIBE_WORKER_ID")

@@ -77,7 +77,7 @@ class StageParts:
 
     def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> PackedTranscript:
         """How a transcript travels in the event `ident` of a job, as its tenant wants it."""
-        inline = self.policies.of(request.tenant).inline
+        inline = self.policies.in_force(request.tenant).inline
         # another request under the same job id has the same event ids, and must not be told this one's words
         name = uuid5(ident, request_digest(request).hex())
         return self.claims.enclose(transcript, request.tenant, request.job_id, name, inline=inline)

@@ -1,22 +1,30 @@
-"""What is finished waits here until one transaction writes its records and offsets; trouble is repeated or waited for."""
+"""Committer: commits finished deliveries, records and offsets in one Kafka transaction, and repeats aborted ones."""
 
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import Position, decode
 from gpu_consumers.kafka.partitions import Assignment, OwnedPartition
-from gpu_consumers.kafka.transactional_producer import Aborted, Indefinite, OffsetGroup, TransactionalProducer
+from gpu_consumers.kafka.transactional_producer import (
+    Aborted,
+    Indefinite,
+    OffsetGroup,
+    TransactionalProducer,
+    TransactionFailed,
+)
 from gpu_consumers.runtime.deduplicator import Deduplicator
-from gpu_consumers.runtime.executor import Finished, JobTask
+from gpu_consumers.runtime.execution.ends import JobEnds
+from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.moved_leaders import committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal, Outage
-from schemas.metrics import OUTCOMES, TRANSACTIONS
+from schemas.metrics import INFLIGHT, OUTCOMES, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.01  # seconds between transactions: closer ones wait for the markers of the one before
@@ -25,12 +33,11 @@ MOST_RECORDS = 500
 MOST_BYTES = 8_000_000
 LONGEST_BACKOFF = 5.0
 MANY_FAILURES = 5
-_STALE = KafkaError(KafkaError.ILLEGAL_GENERATION).name()
 REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
 
 
 class Committer:
-    """Owned by the poll thread; never raises for trouble that passes, only Fatal."""
+    """Commits for one group; belongs to the poll thread. Never raises for trouble that passes, only Fatal."""
 
     def __init__(
         self,
@@ -38,23 +45,19 @@ class Committer:
         consumer: Consumer,
         producer: TransactionalProducer,
         assignment: Assignment,
-        refuse: Callable[[Finished], Finished],
+        ends: JobEnds,
         duplicates: Deduplicator[JobTask],
         *,
         partition_epochs: bool = True,
-        redirect: Callable[[Sequence[Finished]], list[Finished]] = list,
-        deny: Callable[[Finished], Finished] = lambda finished: finished,
     ) -> None:
-        """`redirect`: lets what waits for a topic that is gone end otherwise; `deny`: what goes to one we may not write. `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
+        """`ends` gives other ends to what the broker does not take; `partition_epochs`: the broker checks ownership by captured metadata (4.3 and newer)."""
         self._group = group
         self._consumer = consumer
         self._producer = producer
         self._assignment = assignment
-        self._refuse = refuse
+        self._ends = ends
         self._duplicates = duplicates
         self._partition_epochs = partition_epochs
-        self._redirect = redirect
-        self._deny = deny
         self._pending: list[Finished] = []
         self._unsettled = False  # the last transaction may have been committed
         self._singly = 0  # so many of what waits go alone, because one of them is too large
@@ -79,18 +82,20 @@ class Committer:
         else:
             self._drop(finished)
 
+    def collect(self, finished: SimpleQueue[Finished]) -> None:
+        """Take all that the workers have finished."""
+        while not finished.empty():
+            self.add(finished.get())
+        INFLIGHT.labels(self._group).set(self._assignment.in_flight)
+
     def flush(self, now: float) -> None:
         """Commit what is due at `now` (monotonic seconds)."""
         if now < self._next_at:
             return
         try:
             self._flush(now)
-        except (Aborted, Indefinite, Outage) as error:
-            self._failures += 1
-            if self._failures == MANY_FAILURES and self._partition_epochs and _STALE in str(error):
-                log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
-            self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
-            log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
+        except (TransactionFailed, Outage) as error:
+            self._back_off(error)
         else:
             self._failures, self._next_at = 0, time.monotonic() + INTERVAL
 
@@ -107,32 +112,40 @@ class Committer:
                 return done
 
     def take_marks_back(self, partitions: Sequence[OwnedPartition]) -> None:
-        """Without the producer, which is another's: tell that nothing was begun, where what is committed is what we know."""
+        """Commit, without the fenced producer, that nothing was started, where the committed position is the one we know."""
         try:
             found = self._committed([partition.toppar for partition in partitions])
-            commits = [partition.commit_of(left) for partition in partitions if (left := _left(partition, found))]
+            commits = [partition.commit_of(own) for partition in partitions if (own := _unmarked(partition, found))]
             if commits:
                 self._consumer.commit(offsets=commits, asynchronous=False)
         except (KafkaException, Outage) as error:
             log.warning("%s: what was begun stays marked: %s", self._group, error)
 
+    def _back_off(self, error: TransactionFailed | Outage) -> None:
+        self._failures += 1
+        stale = isinstance(error, TransactionFailed) and error.code == KafkaError.ILLEGAL_GENERATION
+        if stale and self._failures == MANY_FAILURES and self._partition_epochs:
+            log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
+        self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+        log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
+
     def _flush(self, now: float) -> None:
         self._drop_lost()
         idle = now >= self._idle_at
-        announcing = [partition for partition in self._assignment if partition.announcements.due]
-        if not (self._pending or idle or self._unsettled or announcing):
+        awaited = [partition for partition in self._assignment if partition.commit_barrier.due]
+        if not (self._pending or idle or self._unsettled or awaited):
             return
         self._settle_unsettled()
         if self._failures:
             # librdkafka waits for a topic that is gone as for a broker, with all that is in the same transaction
-            self._pending = self._redirect(self._pending)
+            self._pending = self._ends.redirect(self._pending)
         batch = self._batch()
-        told = {partition: partition.announcements.asked for partition in announcing}
-        positions = self._positions(batch, tuple(self._assignment) if idle else announcing)
+        requested = {partition: partition.commit_barrier.requested for partition in awaited}
+        positions = self._positions(batch, tuple(self._assignment) if idle else awaited)
         if positions:
             self._write(batch, positions)
-        for partition, number in told.items():
-            partition.announcements.tell(number)
+        for partition, number in requested.items():
+            partition.commit_barrier.complete(number)
         if idle:
             self._idle_at = now + IDLE_INTERVAL
 
@@ -147,7 +160,7 @@ class Committer:
             self._duplicates.ended(finished.job, finished.task, final=False)
 
     def _settle_unsettled(self) -> None:
-        """After an unknown end: take the id again, which ends the transaction, then see whether it had won."""
+        """After an unknown end: take the id again, which ends the transaction, then see whether it was committed."""
         if not self._producer.is_open:
             self._producer.open()
         if not self._unsettled:
@@ -190,20 +203,20 @@ class Committer:
         return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
 
     def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
-        """Effects and offsets in one transaction; the tracker moves only after it."""
+        """Write records and offsets in one transaction; the tracked position moves only after it."""
         records = [record for finished in batch for record in finished.records]
         try:
             self._producer.commit(records, self._offset_groups(positions))
         except Aborted as error:
             if error.too_large:
-                self._refused(batch, self._refuse)
+                self._replace_end(batch, self._ends.refuse)
             TRANSACTIONS.labels(self._group, "aborted").inc()
             raise
         except Fatal as error:
-            # no topic of a stranger's choice ends the process; one of ours does, when its turn comes
-            if not any(finished.elsewhere for finished in batch):
+            # no topic that a replay chose ends the process; one of ours does, when its turn comes
+            if not any(finished.foreign_topic for finished in batch):
                 raise
-            self._refused(batch, self._deny)
+            self._replace_end(batch, self._ends.deny)
             TRANSACTIONS.labels(self._group, "aborted").inc()
             raise Aborted(str(error)) from error
         except Indefinite:
@@ -236,10 +249,10 @@ class Committer:
         del self._pending[: len(batch)]
         self._singly = max(0, self._singly - len(batch))
 
-    def _refused(self, batch: Sequence[Finished], ended: Callable[[Finished], Finished]) -> None:
-        """Let what the broker never takes end differently, so that it does not stop all others."""
+    def _replace_end(self, batch: Sequence[Finished], other_end: Callable[[Finished], Finished]) -> None:
+        """Give another end to what the broker never takes, so that it does not stop all others."""
         if len(batch) == 1:
-            self._pending[0] = ended(batch[0])
+            self._pending[0] = other_end(batch[0])
         else:
             # the broker refuses whole batches, so the guilty one is not known yet
             self._singly = len(batch)
@@ -250,8 +263,8 @@ class Committer:
             self._duplicates.ended(finished.job, finished.task, finished.settlement.final)
 
 
-def _left(partition: OwnedPartition, found: Mapping[tuple[str, int], Position]) -> Position | None:
-    """What is committed of a partition, without marks; None when it is not what we know: to write that would undo it."""
+def _unmarked(partition: OwnedPartition, found: Mapping[tuple[str, int], Position]) -> Position | None:
+    """The committed position without marks; None when it is not the one we know: a commit would undo that of another."""
     position, known = found.get((partition.topic, partition.partition)), partition.committed
     if position is None or known is None or (position.base, position.done) != (known.base, known.done):
         return None

@@ -1,4 +1,4 @@
-"""The memory of one group's jobs, shared by its workers and its poll thread."""
+"""Deduplicator: which jobs of one group run or have ended, shared by its workers and its poll thread."""
 
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -11,26 +11,26 @@ T = TypeVar("T")
 
 
 class Deduplicator(Generic[T]):
-    """`Firsts` for many threads; whoever waited and may be tried again is fetched by the poll thread."""
+    """`FirstSeen` for many threads; the poll thread fetches the duplicates that may be tried again."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._firsts: FirstSeen[T] = FirstSeen()
+        self._first_seen: FirstSeen[T] = FirstSeen()
         self._released: SimpleQueue[T] = SimpleQueue()
 
     def claim(self, job: Job, task: T) -> DuplicateVerdict:
         """Whether work on a job may begin."""
         with self._lock:
-            return self._firsts.claim(key_of(job.request), job.delivery.origin, task)
+            return self._first_seen.claim(key_of(job.request), job.delivery.origin, task)
 
     def ended(self, job: Job, task: T, final: bool) -> None:
-        """A task is over; `final`: the end of its job was committed."""
+        """Note that a task has ended; `final`: the end of its job was committed."""
         with self._lock:
-            for waiting in self._firsts.end(key_of(job.request), task, final):
+            for waiting in self._first_seen.end(key_of(job.request), task, final):
                 self._released.put(waiting)
 
     def released(self) -> list[T]:
-        """Those that waited and may be tried again, each once."""
+        """The duplicates that waited and may be tried again, each once."""
         found: list[T] = []
         while True:
             try:

@@ -1,4 +1,4 @@
-"""When each job in work moved last: one that hangs in a library's code is not seen by anything else."""
+"""Stall detector: when each running job gave its last sign of life; nothing else sees one that hangs in a library's code."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,34 +6,33 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-SILENT_SECONDS = (
-    3_600.0  # without a look up for so long: only hours of voices to cluster, or a model to fetch, come near it
-)
+# without a heartbeat for so long: only hours of voices to cluster, or a model to fetch, come near it
+STALL_SECONDS = 3_600.0
 
 
 class StallDetector(Generic[T]):
-    """Of the workers of one group; any thread may ask. A `T` is what is worked on, known by identity."""
+    """Heartbeats of the tasks of one group; any thread may ask. A `T` is a task, known by identity."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells monotonic seconds."""
+        """`clock` gives monotonic seconds."""
         self._clock = clock
-        self._moved: dict[int, tuple[T, float]] = {}
+        self._heartbeats: dict[int, tuple[T, float]] = {}
 
     @contextmanager
-    def of(self, task: T) -> Iterator[None]:
-        """Around the work on a task."""
-        self._moved[id(task)] = task, self._clock()
+    def track(self, task: T) -> Iterator[None]:
+        """Watch a task while the block runs."""
+        self._heartbeats[id(task)] = task, self._clock()
         try:
             yield
         finally:
-            del self._moved[id(task)]
+            del self._heartbeats[id(task)]
 
-    def beat(self, task: T) -> None:
-        """It moves, if it is worked on."""
-        if id(task) in self._moved:
-            self._moved[id(task)] = task, self._clock()
+    def heartbeat(self, task: T) -> None:
+        """Note a sign of life of a task that is watched."""
+        if id(task) in self._heartbeats:
+            self._heartbeats[id(task)] = task, self._clock()
 
-    def silent(self) -> list[T]:
-        """Those that have not moved for too long."""
+    def stalled(self) -> list[T]:
+        """The watched tasks without a heartbeat for too long."""
         now = self._clock()
-        return [task for task, moved in tuple(self._moved.values()) if now - moved > SILENT_SECONDS]
+        return [task for task, last in tuple(self._heartbeats.values()) if now - last > STALL_SECONDS]

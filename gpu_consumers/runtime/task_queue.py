@@ -1,4 +1,4 @@
-"""Where deliveries wait for a worker: suspects first and alone, then fairly; shared by the threads of one group."""
+"""Task queue of one group: suspects first and isolated, then tasks in fair order; shared by the group's threads."""
 
 import logging
 import time
@@ -11,40 +11,40 @@ from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
 from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long
 from gpu_consumers.core.delivery.isolation import Isolation
-from gpu_consumers.runtime.executor import JobTask
+from gpu_consumers.runtime.tasks import JobTask
 from schemas.metrics import BRAKE
 from schemas.process.logs import bound
 
 log = logging.getLogger(__name__)
-LOOK_SECONDS = 0.05  # between two looks at whether the room of the process is free
+LOOK_SECONDS = 0.05  # between two checks whether the process is free for the next task
 
 
 @dataclass(frozen=True, slots=True)
 class SharedIsolation:
-    """The room of the process, for the threads of all its groups."""
+    """Isolation of the whole process, with the lock for the threads of all its groups."""
 
-    room: Isolation[JobTask] = field(default_factory=Isolation)
+    isolation: Isolation[JobTask] = field(default_factory=Isolation)
     lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A task that a worker has since `at`; its tenant was `charged` so many seconds of audio for it."""
+    """A task that a worker took `at` a time; its tenant was `charged` so many seconds of audio for it."""
 
-    ticket: SchedulingInfo
+    info: SchedulingInfo
     at: float
     charged: float
 
 
 class TaskQueue:
-    """Tasks in; each worker takes one, runs it and says so."""
+    """Hands each waiting task to one worker, who reports its end."""
 
     def __init__(
         self, workers: int, shared: SharedIsolation, clock: Callable[[], float] = time.monotonic, name: str = "jobs"
     ) -> None:
-        """`clock` tells monotonic seconds; `name` is what the log calls the queue."""
+        """`clock` gives monotonic seconds; `name` is what the log calls the queue."""
         self._name = name
-        self._brake = FailureBreaker()
+        self._breaker = FailureBreaker()
         self._most_long = most_long(workers)
         self._shared = shared
         self._clock = clock
@@ -58,20 +58,20 @@ class TaskQueue:
         with self._changed:
             return len(self._fair) + len(self._suspects)
 
-    def put(self, task: JobTask, ticket: SchedulingInfo) -> None:
-        """Never waits."""
+    def put(self, task: JobTask, info: SchedulingInfo) -> None:
+        """Queue a task; never waits."""
         with self._changed:
             if self._refusing:
                 return
-            if task.partition.starts.deaths(task.delivery.offset) is None:
-                self._fair.add(task, ticket)
+            if task.partition.suspects.deaths(task.delivery.offset) is None:
+                self._fair.add(task, info)
             else:
-                self._suspects.append((task, ticket))
-                self._suspects.sort(key=lambda each: each[0].partition.starts.suspicion(each[0].delivery.offset))
+                self._suspects.append((task, info))
+                self._suspects.sort(key=lambda each: each[0].partition.suspects.suspicion(each[0].delivery.offset))
             self._changed.notify()
 
     def take(self) -> JobTask | None:
-        """Wait for the next task, which has begun then; None when the queue is closed."""
+        """Wait for the next task and mark it as started; None when the queue is closed."""
         with self._changed:
             while not self._closed:
                 if (task := self._next()) is not None:
@@ -83,16 +83,16 @@ class TaskQueue:
     def done(self, task: JobTask, audio: float | None = None, failed: bool | None = None) -> None:
         """A worker has ended a task: seconds of audio worked on, and whether it failed by no fault of its own, if known."""
         with self._shared.lock:
-            self._shared.room.leave(task)
+            self._shared.isolation.leave(task)
         with self._changed:
             if (taken := self._taken.pop(id(task), None)) is not None:
-                due = charge_of(taken.ticket, self._clock() - taken.at, audio)
-                self._fair.charge(taken.ticket, due - taken.charged)
-                self._judge(taken.ticket, failed)
+                due = charge_of(taken.info, self._clock() - taken.at, audio)
+                self._fair.charge(taken.info, due - taken.charged)
+                self._judge(taken.info, failed)
             self._changed.notify()
 
     def discard(self) -> None:
-        """Forget what has not begun, and whatever still comes."""
+        """Forget all tasks that have not started, and all that still come."""
         with self._changed:
             self._refusing = True
             self._fair.keep(lambda _: False)
@@ -104,59 +104,59 @@ class TaskQueue:
             self._closed = True
             self._changed.notify_all()
 
-    def _judge(self, ticket: SchedulingInfo, failed: bool | None) -> None:
+    def _judge(self, info: SchedulingInfo, failed: bool | None) -> None:
         now = self._clock()
-        if pause := self._brake.end(ticket.tenant, failed, now):
-            whose = "all jobs" if pause.tenant is None else "those of one tenant"
-            with bound(tenant=pause.tenant):
-                log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, pause.seconds)
-        BRAKE.labels(self._name).set(self._brake.is_on(now))
+        if cooldown := self._breaker.end(info.tenant, failed, now):
+            whose = "all jobs" if cooldown.tenant is None else "those of one tenant"
+            with bound(tenant=cooldown.tenant):
+                log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, cooldown.seconds)
+        BRAKE.labels(self._name).set(self._breaker.is_open(now))
 
     def _next(self) -> JobTask | None:
         now = self._clock()
-        if not self._brake.admits(now):
+        if not self._breaker.admits(now):
             return None
         with self._shared.lock:
-            room = self._shared.room
-            if (alone := room.open_up(now)) is not None:
-                alone.partition.starts.open_up(alone.delivery.offset)
-            but = self._brake.waiting(now)
-            return self._next_suspect(room, now, but) or self._next_fair(room, now, but)
+            isolation = self._shared.isolation
+            if (lifted := isolation.lift(now)) is not None:
+                lifted.partition.suspects.relax(lifted.delivery.offset)
+            exclude = self._breaker.waiting(now)
+            return self._next_suspect(isolation, now, exclude) or self._next_fair(isolation, now, exclude)
 
-    def _next_suspect(self, room: Isolation[JobTask], now: float, but: Collection[str]) -> JobTask | None:
+    def _next_suspect(self, isolation: Isolation[JobTask], now: float, exclude: Collection[str]) -> JobTask | None:
         # a partition may be lost while its deliveries wait
         self._suspects = [each for each in self._suspects if each[0].partition.owned]
-        allowed = [place for place, (_, ticket) in enumerate(self._suspects) if ticket.tenant not in but]
+        allowed = [place for place, (_, info) in enumerate(self._suspects) if info.tenant not in exclude]
         if not allowed:
             return None
         place = allowed[-1]
-        task, ticket = self._suspects[place]
-        starts, offset = task.partition.starts, task.delivery.offset
-        if starts.condemned(offset):  # it is not run
-            room.enter(task, now)
-        elif (how := room.enter_suspect(task, now)) is not None:
-            starts.begin(offset, alone=how is StartMode.ALONE)
+        task, info = self._suspects[place]
+        suspects, offset = task.partition.suspects, task.delivery.offset
+        if suspects.quarantined(offset):  # it is not run
+            isolation.enter(task, now)
+        elif (mode := isolation.enter_suspect(task, now)) is not None:
+            suspects.begin(offset, exclusive=mode is StartMode.EXCLUSIVE)
         else:
             return None
         del self._suspects[place]
-        return self._taken_by(task, ticket, charged=0.0)
+        return self._taken_by(task, info, charged=0.0)
 
-    def _next_fair(self, room: Isolation[JobTask], now: float, but: set[str]) -> JobTask | None:
-        if not room.admits(now):
+    def _next_fair(self, isolation: Isolation[JobTask], now: float, exclude: set[str]) -> JobTask | None:
+        if not isolation.admits(now):
             return None
-        running_long = sum(taken.ticket.long for taken in self._taken.values())
-        take = partial(self._fair.take, long_too=running_long < self._most_long)
-        while (found := take(but=but | self._brake.behind) or take(but=but)) is not None:
-            task, ticket = found
+        running_long = sum(taken.info.long for taken in self._taken.values())
+        take = partial(self._fair.take, allow_long=running_long < self._most_long)
+        while (found := take(exclude=exclude | self._breaker.deprioritized) or take(exclude=exclude)) is not None:
+            task, info = found
             if task.partition.owned:
-                room.enter(task, now)
-                task.partition.starts.begin(task.delivery.offset, alone=False)
-                return self._taken_by(task, ticket, charged=ticket.seconds)
+                isolation.enter(task, now)
+                task.partition.suspects.begin(task.delivery.offset, exclusive=False)
+                return self._taken_by(task, info, charged=info.seconds)
             # its tenant was charged when it was chosen, and had nothing for it
-            self._fair.charge(ticket, -ticket.seconds)
+            self._fair.charge(info, -info.seconds)
         return None
 
-    def _taken_by(self, task: JobTask, ticket: SchedulingInfo, *, charged: float) -> JobTask:
-        self._taken[id(task)] = _Taken(ticket, self._clock(), charged)
-        self._brake.begin(ticket.tenant, self._clock())
+    def _taken_by(self, task: JobTask, info: SchedulingInfo, *, charged: float) -> JobTask:
+        self._taken[id(task)] = _Taken(info, self._clock(), charged)
+        self._breaker.begin(info.tenant, self._clock())
         return task

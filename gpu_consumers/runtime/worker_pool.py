@@ -1,4 +1,4 @@
-"""The worker threads of one stage: deliveries wait in a queue, and every one comes back finished or dropped."""
+"""Worker threads of one stage: each queued delivery comes back finished or is dropped."""
 
 import contextvars
 import logging
@@ -7,19 +7,19 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 
 from gpu_consumers.core.delivery.fairness import SchedulingInfo
-from gpu_consumers.runtime.executor import Finished, JobTask
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
+from gpu_consumers.runtime.tasks import Finished, JobTask
 
 log = logging.getLogger(__name__)
 
 
-def _no_ticket(_: JobTask) -> SchedulingInfo:
+def _unknown(_: JobTask) -> SchedulingInfo:
     return SchedulingInfo()
 
 
 class WorkerPool:
-    """So many threads that execute tasks; `finished` holds what the poll thread has to write."""
+    """Executes tasks in a fixed number of threads; `finished` holds what the poll thread has to write."""
 
     def __init__(
         self,
@@ -27,16 +27,16 @@ class WorkerPool:
         workers: int,
         execute: Callable[[JobTask], Finished | None],
         *,
-        ticket: Callable[[JobTask], SchedulingInfo] = _no_ticket,
-        room: SharedIsolation | None = None,
-        pulse: StallDetector[JobTask] | None = None,
+        scheduling_info: Callable[[JobTask], SchedulingInfo] = _unknown,
+        isolation: SharedIsolation | None = None,
+        stall_detector: StallDetector[JobTask] | None = None,
     ) -> None:
-        """`ticket` is called in a thread of its own, for it decodes; `room` is that of the process."""
+        """`scheduling_info` is called in a thread of its own, for it decodes; `isolation` is shared by the whole process."""
         self._execute = execute
-        self._ticket = ticket
-        self._pulse: StallDetector[JobTask] = pulse or StallDetector()
+        self._scheduling_info = scheduling_info
+        self._stall_detector: StallDetector[JobTask] = stall_detector or StallDetector()
         self._arriving: SimpleQueue[JobTask | None] = SimpleQueue()
-        self._queue = TaskQueue(workers, room or SharedIsolation(), name=name)
+        self._queue = TaskQueue(workers, isolation or SharedIsolation(), name=name)
         self._lock = Lock()
         self._busy = 0
         self._threads = [self._thread(self._work, f"{name}-{number}") for number in range(workers)]
@@ -46,16 +46,16 @@ class WorkerPool:
 
     @property
     def busy(self) -> int:
-        """Workers that are at a task."""
+        """How many workers have a task."""
         return self._busy
 
     @property
     def hanging(self) -> list[JobTask]:
-        """What does not move any more; it counts against the record even when the process leaves in good order."""
-        silent = self._pulse.silent()
-        for task in silent:
-            task.partition.starts.hang(task.delivery.offset)
-        return silent
+        """Tasks without a sign of life; they count against their records even when the process ends in good order."""
+        stalled = self._stall_detector.stalled()
+        for task in stalled:
+            task.partition.suspects.hang(task.delivery.offset)
+        return stalled
 
     def start(self) -> None:
         """Start the threads; they end with the process at the latest."""
@@ -83,30 +83,30 @@ class WorkerPool:
 
     def _admit(self) -> None:
         while (task := self._arriving.get()) is not None:
-            self._queue.put(task, self._ticket(task))
+            self._queue.put(task, self._scheduling_info(task))
 
     def _work(self) -> None:
         while (task := self._queue.take()) is not None:
             with self._lock:
                 self._busy += 1
             try:
-                finished = self._executed(task) if _announced(task) else None
+                finished = self._executed(task) if _marks_committed(task) else None
             # it is Fatal or a bug of ours: the poll thread ends the process, and nothing of this task is written
             except BaseException as error:  # noqa: BLE001
                 self.failure = error
                 self._queue.close()
                 return
             if finished is None:
-                task.partition.starts.abandon(task.delivery.offset)
+                task.partition.suspects.abandon(task.delivery.offset)
                 self._queue.done(task)
             else:
                 self.finished.put(finished)
-                self._queue.done(task, finished.audio_seconds, finished.settlement.troubled)
+                self._queue.done(task, finished.audio_seconds, finished.settlement.service_fault)
             with self._lock:
                 self._busy -= 1
 
     def _executed(self, task: JobTask) -> Finished | None:
-        with self._pulse.of(task):
+        with self._stall_detector.track(task):
             return self._execute(task)
 
     @staticmethod
@@ -116,11 +116,11 @@ class WorkerPool:
         return Thread(target=lambda: context.run(work), name=name, daemon=True)
 
 
-def _announced(task: JobTask) -> bool:
-    """Wait until the marks say so much that the next owner can judge; False when the partition is lost meanwhile.
+def _marks_committed(task: JobTask) -> bool:
+    """Wait until the committed marks tell the next owner enough; False when the partition is lost meanwhile.
 
-    That it has an owner is told before anything runs. Where one died before, each start is told before it.
+    That the partition has an owner is committed before anything runs. Where an owner died before, so is each start.
     """
     partition = task.partition
-    number = partition.announcements.ask() if partition.starts.careful else 1
-    return partition.announcements.wait(number, lambda: partition.owned)
+    number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1
+    return partition.commit_barrier.wait(number, lambda: partition.owned)

@@ -90,10 +90,10 @@ def _dies_inside() -> None:
 
 def _narrow() -> None:
     """No mistake: after its first life the process takes one record at a time, which bares what is wrong with bitmaps."""
-    from gpu_consumers.runtime.poll_loop import GroupConsumer
+    from gpu_consumers.runtime.intake import Intake
 
     if os.environ.get("CHAOS_LIFE") != FIRST_LIFE:
-        put(GroupConsumer, "_full", lambda self: self._assignment.in_flight >= 1)
+        put(Intake, "_full", lambda self: self._assignment.in_flight >= 1)
 
 
 def _pruned() -> None:
@@ -131,7 +131,7 @@ def _past_in_flight() -> None:
 def _foreign_trusted() -> None:
     from gpu_consumers.core.delivery import offsets
 
-    put(offsets, "_parts", lambda metadata: (metadata.split(":", 1)[-1], "", "") if metadata else ("", "", ""))
+    put(offsets, "parts_of", lambda metadata: (metadata.split(":", 1)[-1], "", "") if metadata else ("", "", ""))
 
 
 def _marks_stay() -> None:

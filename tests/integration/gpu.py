@@ -194,25 +194,25 @@ class Member:
     ) -> None:
         """`executions`: the file in which every execution is written down; `at_once`: see CountingStage."""
         cancellations = Cancellations() if cancellations is None else cancellations
-        self.drain = Shutdown(drain_seconds)
+        self.shutdown = Shutdown(drain_seconds)
         self.publisher = Publisher(group.settings)
         progress = ProgressReporter(self.publisher.offer, SERDE, worker, topic=group.progress)
         runtime = Runtime(
             group.settings,
             SERDE,
             progress,
-            self.drain,
+            self.shutdown,
             worker,
             results=group.results,
             time_scale=TIME_SCALE,
             cancelled=cancellations.covers,
-            informed=lambda: control is None or control.informed,
+            caught_up=lambda: control is None or control.caught_up,
         )
         self.stage = CountingStage(
             SERDE, group=group.name, topics=(group.jobs,), results=group.results, workers=workers
         )
         self.stage.at_once = at_once
-        self.service = GpuService(self.drain)
+        self.service = GpuService(self.shutdown)
         self.status: int | None = None
         runner = Logged(self.stage, executions, worker, "fake") if executions else self.stage
         self._group = create_group(runner, runtime, producer)
@@ -230,7 +230,7 @@ class Member:
         return self._thread.is_alive()
 
     def stop(self) -> int | None:
-        self.drain.request()
+        self.shutdown.request()
         return self.join()
 
     def join(self, seconds: float = 90) -> int | None:

@@ -163,4 +163,4 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(kafka: str, caplog: pytest.
     missing, take = f"missing.{uuid4().hex[:8]}", Cancellations().add
     with BootstrappedTopicReader(group.settings, SERDE, missing, JobControl, take, "test") as reader:
         wait_for(lambda: "scribe topics apply" in caplog.text)
-        assert not reader.informed
+        assert not reader.caught_up

@@ -32,10 +32,10 @@ def test_policies_are_known_before_the_work_and_follow_their_changes(
     send(SERDE.encode(first), b"nonsense", SERDE.encode(future))
     policies = Policies()
     with BootstrappedTopicReader(group.settings, SERDE, topic, TenantPolicy, policies.add, "test") as follower:
-        wait_for(lambda: follower.informed)
-        assert policies.of("acme") == first
+        wait_for(lambda: follower.caught_up)
+        assert policies.in_force("acme") == first
         send(SERDE.encode(later))
-        wait_for(lambda: policies.of("acme") == later)
+        wait_for(lambda: policies.in_force("acme") == later)
     assert caplog.text.count("is left out") == 2
 
 
@@ -55,5 +55,5 @@ def test_an_order_that_breaks_its_reader_does_not_keep_those_behind_it_from_bein
 
     group.publish_records(*(Record(topic, order.tenant.encode(), SERDE.encode(order)) for order in orders))
     with BootstrappedTopicReader(group.settings, SERDE, topic, TenantPolicy, take, "test") as follower:
-        wait_for(lambda: follower.informed)
+        wait_for(lambda: follower.caught_up)
     assert taken == ["breaks"] * topic_reader.MOST_BREAKS + ["acme"]

@@ -74,7 +74,7 @@ def suspected(group: Group, request: JobRequested) -> int:
     group.publish(request)
     [number] = [message.partition() for message in group.read(group.jobs)]
     assert number is not None
-    marks = StartMarks(True, (StartMark(0, StartMode.BESIDE),))
+    marks = StartMarks(True, (StartMark(0, StartMode.SHARED),))
     operator = Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
     operator.commit(offsets=[TopicPartition(group.jobs, number, 0, encode(0, (), marks))], asynchronous=False)
     operator.close()
@@ -85,7 +85,7 @@ def test_two_processes_that_fight_for_one_id_condemn_no_record(group: Group) -> 
     """The one that loses ends, and what it ran alone is as innocent as before."""
     number = suspected(group, job(fake_seconds="600"))
     loser = Member(group, "worker").start()
-    until("the suspect runs alone", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
+    until("the suspect runs alone", lambda: StartMark(0, StartMode.EXCLUSIVE) in marks_of(group)[number].begun)
     with member(group, "worker", at_once=True):
         assert loser.join() == FAILED
         [result] = group.await_results(1)
@@ -98,14 +98,14 @@ def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: Group)
     number = suspected(group, job(fake_seconds="600"))
     process = spawn(group, "worker")
     try:
-        until("the suspect runs alone", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
+        until("the suspect runs alone", lambda: StartMark(0, StartMode.EXCLUSIVE) in marks_of(group)[number].begun)
         os.kill(process.pid, signal.SIGSTOP)
         until("its partitions are taken from it", lambda: not members(group))
         os.kill(process.pid, signal.SIGCONT)
         until("it is back", lambda: bool(members(group)))
-        until("it runs alone again", lambda: StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun)
+        until("it runs alone again", lambda: StartMark(0, StartMode.EXCLUSIVE) in marks_of(group)[number].begun)
         time.sleep(1.5)  # in which a death would be told
-        assert StartMark(0, StartMode.ALONE) in marks_of(group)[number].begun
+        assert StartMark(0, StartMode.EXCLUSIVE) in marks_of(group)[number].begun
     finally:
         process.kill()
         process.communicate()

@@ -68,7 +68,7 @@ def test_a_follower_knows_the_orders_behind_them(kafka: str, orders: str) -> Non
 
     settings = KafkaSettings(kafka_bootstrap=kafka)
     with BootstrappedTopicReader(settings, SERDE, orders, TenantPolicy, take, "test") as follower:
-        wait_for(lambda: follower.informed)
+        wait_for(lambda: follower.caught_up)
     assert taken == ["acme0", "acme1", "acme2"]
 
 

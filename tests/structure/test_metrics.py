@@ -88,7 +88,7 @@ def test_what_a_process_alone_can_count_it_is_said_to_count(process: str) -> Non
 # Whatever becomes a label, and why its values are few. One that comes from a record, a request or a row that copies one
 # must be brought down to names of our own before.
 BOUNDED = {
-    **dict.fromkeys(("app", "self._app.conf.id", "self._group", "self.group"), "the process's own group"),
+    **dict.fromkeys(("app", "self._app.conf.id", "self._group"), "the process's own group"),
     **dict.fromkeys(("self._name", "name", "task.name", "LABEL", "part"), "a constant of the code that makes it"),
     **dict.fromkeys(("Stage.DIARIZING", "Stage.TRANSCRIBING", "State.DISABLED"), "an enum"),
     **dict.fromkeys(("recorded.state", "recorded.disabled.kind", "state"), "an enum, in the database too"),

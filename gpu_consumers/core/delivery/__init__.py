@@ -1,1 +1,1 @@
-"""Which record is worked on when, what became of it, and what may be committed: pure decisions."""
+"""Delivery decisions, pure: which record is worked on when, how it ends, and what may be committed."""

@@ -1,4 +1,4 @@
-"""When a partition may be read: back-pressure with hysteresis, and the due times of retried records."""
+"""Admission: when a partition may be read, by back-pressure with hysteresis and the due times of retried records."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Watermarks:
 
 @dataclass(slots=True)
 class Valve:
-    """Remembers on which side of the watermarks a level is."""
+    """Switch with hysteresis: closes at the high watermark, opens at the low one."""
 
     marks: Watermarks
     closed: bool = False
@@ -45,7 +45,7 @@ METADATA_CHARACTERS = Watermarks(high=3_000, low=1_500)  # a commit may carry 4,
 
 @dataclass(slots=True)
 class GroupGate:
-    """Whether the whole group rests, because enough is in flight by number or by bytes."""
+    """Gate of a whole group, closed while enough is in flight by number or by bytes."""
 
     records: Valve = field(default_factory=lambda: Valve(RECORDS))
     bytes: Valve = field(default_factory=lambda: Valve(RECORD_BYTES))
@@ -57,7 +57,7 @@ class GroupGate:
 
 @dataclass(slots=True)
 class PartitionGate(Generic[T]):
-    """Why one partition rests; the two reasons are separate, so that lifting one never lifts the other."""
+    """Gate of one partition; its reasons are separate, so that lifting one never lifts another."""
 
     metadata: Valve = field(default_factory=lambda: Valve(METADATA_CHARACTERS))
     done: Valve = field(default_factory=lambda: Valve(DONE_AHEAD))
@@ -68,7 +68,7 @@ class PartitionGate(Generic[T]):
         return group_full or self.metadata.closed or self.done.closed or bool(self.held)
 
     def committed(self, characters: int, done: int) -> None:
-        """So long was the metadata of a commit, with so many records finished above its base."""
+        """Note the length of the metadata of a commit, and how many records were finished above its base."""
         self.metadata.update(characters)
         self.done.update(done)
 
@@ -77,7 +77,7 @@ class PartitionGate(Generic[T]):
         self.held.append((due, item))
 
     def release(self, now: float) -> Iterator[T]:
-        """What has fallen due at `now` (Unix seconds)."""
+        """The records that have fallen due at `now` (Unix seconds)."""
         while self.held and self.held[0][0] <= now:
             yield self.held.popleft()[1]
 

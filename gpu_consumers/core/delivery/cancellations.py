@@ -1,4 +1,4 @@
-"""Which jobs are not wanted any more: what the control topic says, bounded, and apart by tenant."""
+"""Cancelled jobs by the orders of the control topic, bounded, and apart by tenant."""
 
 from collections import OrderedDict
 from threading import Lock

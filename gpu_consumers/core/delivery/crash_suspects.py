@@ -1,8 +1,8 @@
-"""What of a partition was begun without an outcome, so that whoever finds it so knows which record may kill its process.
+"""Crash suspects of a partition: records that were started and have no outcome, so that one that kills processes is found.
 
-A record that was begun and has no outcome when its owner is gone is a suspect: it runs alone. One whose process died twice
-while it ran alone, without having come any further, is condemned. An owner that leaves in good order takes its marks along, so preemption condemns nobody;
-neither do marks that a process finds of itself, for it lives.
+A record without an outcome when its owner is gone is a suspect: it runs exclusively. One whose process died twice while it
+ran so, without having come any further, is quarantined. An owner that leaves in good order takes its marks back, so
+preemption quarantines no record; neither do marks that a process finds of itself, for it lives.
 """
 
 import re
@@ -10,37 +10,37 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-MOST_DEATHS = 2  # while it ran alone: then a record is not run any more
-MOST_LATE = 5  # deaths with company, after it had been alone for long: somebody else may have been the cause
+MOST_DEATHS = 2  # while it ran exclusively: then a record is not run any more
+MOST_LATE = 5  # deaths after its isolation was relaxed: another record may have been the cause
 MOST_MARKS = 500  # a process has as many as workers; more were not written by one of ours
 
 
 class StartMode(StrEnum):
-    """How a record with a mark was run."""
+    """Mode in which a record with a mark was run; the values are what commits carry."""
 
-    NOT = "n"  # a suspect that this owner has not begun
-    BESIDE = "b"  # others ran at the same time
-    ALONE = "a"
-    OPENED = "l"  # alone for long, so that others were let in
+    NOT_STARTED = "n"  # a suspect that this owner has not started
+    SHARED = "b"  # others ran at the same time
+    EXCLUSIVE = "a"
+    RELAXED = "l"  # exclusive for long, so that others may run beside it
 
 
 @dataclass(frozen=True, slots=True)
 class StartMark:
-    """One record; `deaths` counts the processes that died while it ran alone, `late` those after it was let have company."""
+    """Mark of one record; `deaths` counts processes that died while it ran exclusively, `late` those that died after that was relaxed."""
 
     offset: int
-    begun: StartMode
+    mode: StartMode
     deaths: int = 0
     late: int = 0
 
     def encode(self, base: int) -> str:
         """As text, without `late` where it is 0."""
-        return f"{self.offset - base}{self.begun}{self.deaths}{self.late or ''}"
+        return f"{self.offset - base}{self.mode}{self.deaths}{self.late or ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class StartMarks:
-    """All marks of a partition in the order in which they were begun; `owned`: somebody has it, or died having it.
+    """All marks of a partition in the order of the starts; `owned`: the partition has an owner, or one that died.
 
     `owner` tells processes apart; empty when it is not known.
     """
@@ -53,7 +53,7 @@ class StartMarks:
         return self.owned or bool(self.begun)
 
     def encode(self, base: int) -> str:
-        """As text, offsets relative to `base`; empty when there is nothing to tell."""
+        """As text, offsets relative to `base`; empty without marks and owner."""
         if not self:
             return ""
         owner = OWNER + self.owner if self.owner else ""
@@ -67,7 +67,7 @@ _OWNER = re.compile(r"[0-9a-z]{0,16}")
 
 
 def decode(base: int, text: str) -> StartMarks:
-    """What `encode` wrote; nothing for whatever else, never an error."""
+    """The marks that `encode` wrote; none for any other text, never an error."""
     if not text or text[0] not in "o-":
         return NO_MARKS
     listed, _, owner = text[1:].partition(OWNER)
@@ -82,100 +82,104 @@ def decode(base: int, text: str) -> StartMarks:
 
 @dataclass(slots=True)
 class _Past:
-    """What is known of a suspect; `place` among those that were begun, `opened`: it had lived for long."""
+    """History of a suspect; `place` in the order of the starts, `relaxed`: it had run for long."""
 
     deaths: int
     late: int
     place: int
-    opened: bool
+    relaxed: bool
 
     @classmethod
-    def of(cls, mark: StartMark, place: int, *, died: bool) -> "_Past":
+    def from_mark(cls, mark: StartMark, place: int, *, died: bool) -> "_Past":
         """After the process that left the mark has `died`, or was only without its partition for a while."""
-        alone, opened = mark.begun is StartMode.ALONE, mark.begun is StartMode.OPENED
-        return cls(mark.deaths + (died and alone), min(9, mark.late + (died and opened)), place, opened)
+        exclusive, relaxed = mark.mode is StartMode.EXCLUSIVE, mark.mode is StartMode.RELAXED
+        return cls(mark.deaths + (died and exclusive), min(9, mark.late + (died and relaxed)), place, relaxed)
 
 
 class CrashSuspects:
-    """The marks of one assignment of one partition."""
+    """Marks of one assignment of one partition."""
 
     def __init__(self, found: StartMarks = NO_MARKS, owner: str = "") -> None:
-        """`found` is what the owner before left behind, `owner` what this one is called."""
-        # whoever died may have begun more than it could tell: from now on nothing begins before its mark is committed
-        self.careful = bool(found)
+        """`found` are the marks of the owner before, `owner` the name of this one."""
+        # an owner that died may have started more than it could commit: from now on a mark is committed before its start
+        self.write_ahead = bool(found)
         died = not owner or owner != found.owner
         self._owner = owner
-        self._suspects = {mark.offset: _Past.of(mark, place, died=died) for place, mark in enumerate(found.begun)}
+        self._suspects = {
+            mark.offset: _Past.from_mark(mark, place, died=died) for place, mark in enumerate(found.begun)
+        }
         self._running: dict[int, StartMode] = {}
         self._hanging: set[int] = set()
 
     def deaths(self, offset: int) -> int | None:
-        """Of a suspect, how many processes died while it ran alone; None when it is none."""
+        """How many processes died while a suspect ran exclusively; None for a record that is no suspect."""
         past = self._suspects.get(offset)
         return None if past is None else past.deaths
 
-    def condemned(self, offset: int) -> bool:
-        """Whether it must not be run any more."""
+    def quarantined(self, offset: int) -> bool:
+        """Whether a record must not be run any more."""
         past = self._suspects.get(offset)
         return past is not None and (past.deaths >= MOST_DEATHS or past.late >= MOST_LATE)
 
     def suspicion(self, offset: int) -> tuple[bool, int, int]:
-        """Greater for those to be run first: it is the one begun last that most likely killed, not one that lived long."""
+        """Sort key, greater for those to be run first: the record started last is the most likely cause, not one that ran for long."""
         past = self._suspects.get(offset)
-        return (False, 0, -1) if past is None else (not past.opened, past.deaths, past.place)
+        return (False, 0, -1) if past is None else (not past.relaxed, past.deaths, past.place)
 
-    def begin(self, offset: int, *, alone: bool) -> None:
-        """It is being run; again, when it is not alone any more."""
-        self._running[offset] = StartMode.ALONE if alone else StartMode.BESIDE
+    def begin(self, offset: int, *, exclusive: bool) -> None:
+        """Note that a record is being run."""
+        self._running[offset] = StartMode.EXCLUSIVE if exclusive else StartMode.SHARED
 
-    def open_up(self, offset: int) -> None:
-        """It has been alone for so long that others may begin beside it."""
-        self._running[offset] = StartMode.OPENED
+    def relax(self, offset: int) -> None:
+        """Note that a record has run exclusively for so long that others may start beside it."""
+        self._running[offset] = StartMode.RELAXED
 
     def hang(self, offset: int) -> None:
-        """It does not move any more, so its process must end. Of a suspect that counts as a death, whatever ran beside it.
+        """Note that a record hangs, so its process must end. For a suspect that counts as a death, whatever ran beside it.
 
-        Any other becomes one: it may only have waited for what another one hangs in.
+        Any other record becomes a suspect: it may only have waited for what another one hangs in.
         """
         if offset in self._running:
-            self._running[offset] = StartMode.ALONE if offset in self._suspects else StartMode.BESIDE
+            self._running[offset] = StartMode.EXCLUSIVE if offset in self._suspects else StartMode.SHARED
             self._hanging.add(offset)
 
     def abandon(self, offset: int) -> None:
-        """It was not run to its end, and nobody died of that."""
+        """Note that a record was not run to its end, and no process died."""
         self._running.pop(offset, None)
         self._hanging.discard(offset)
 
     def advanced(self, offset: int) -> bool:
-        """What is done of it will not be done again: whatever killed it before is behind it, and it goes on as if new.
+        """Note that work on a record was kept and is not repeated: what killed it before is behind it, and it counts as new.
 
-        So a long recording on machines that are taken away without notice ends, and one that kills at a certain place is
-        found when it comes to it. Returns whether that changes its mark.
+        So a long recording ends on machines that are taken away without notice, and one that kills at a certain place is
+        found when it comes to it. Returns whether its mark has changed.
         """
         if offset not in self._suspects:
             return False
         self._hanging.discard(offset)
         past = self._suspects[offset]
-        self._suspects[offset] = _Past(0, 0, past.place, past.opened)
-        self._running[offset] = StartMode.BESIDE
+        self._suspects[offset] = _Past(0, 0, past.place, past.relaxed)
+        self._running[offset] = StartMode.SHARED
         return True
 
     def finish(self, offsets: Iterable[int]) -> None:
-        """They have an outcome, which is committed."""
+        """Note that these records have an outcome that is committed."""
         for offset in offsets:
             self._running.pop(offset, None)
             self._hanging.discard(offset)
             self._suspects.pop(offset, None)
 
     def marks(self, finishing: Collection[int] = (), *, leaving: bool = False) -> StartMarks:
-        """What to commit beside an outcome of those in `finishing`; `leaving`: in good order, as if nothing was begun but what hangs."""
-        running = {o: how for o, how in tuple(self._running.items()) if not leaving or o in self._hanging}
+        """Marks to commit beside the outcomes of `finishing`; `leaving`: in good order, so only what hangs counts as started."""
+        running = {o: mode for o, mode in tuple(self._running.items()) if not leaving or o in self._hanging}
         waiting = [offset for offset in tuple(self._suspects) if offset not in running]
-        begun = {**dict.fromkeys(waiting, StartMode.NOT), **running}
+        started = {**dict.fromkeys(waiting, StartMode.NOT_STARTED), **running}
         suspects = dict(self._suspects)
-        told = (_mark(offset, how, suspects.get(offset)) for offset, how in begun.items() if offset not in finishing)
-        return StartMarks(not leaving, tuple(told), "" if leaving else self._owner)
+        marks = (
+            _mark(offset, mode, suspects.get(offset)) for offset, mode in started.items() if offset not in finishing
+        )
+        return StartMarks(not leaving, tuple(marks), "" if leaving else self._owner)
 
 
-def _mark(offset: int, how: StartMode, past: _Past | None) -> StartMark:
-    return StartMark(offset, how) if past is None else StartMark(offset, how, past.deaths, past.late)
+def _mark(offset: int, mode: StartMode, past: _Past | None) -> StartMark:
+    return StartMark(offset, mode) if past is None else StartMark(offset, mode, past.deaths, past.late)

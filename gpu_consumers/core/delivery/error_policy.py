@@ -1,4 +1,4 @@
-"""What becomes of an error: a failed result, a later attempt, a dead letter, or the end of the process."""
+"""Error policy: an error becomes a failed result, a later attempt, a dead letter, or the end of the process."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,20 +41,20 @@ class DeviceLost(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What to write instead of the job's own events; `outcome` is a label for metrics.
+    """End of a delivery: what to write for it; `outcome` is a label for metrics.
 
-    `its_own`: it ended so by what the client or the record brought, whatever the outcome is.
+    `client_fault`: it ended so by what the client or the record brought, whatever the outcome is.
     """
 
     outcome: str
     emissions: tuple[Emission, ...] = ()
     forwards: tuple[Record, ...] = ()
-    its_own: bool = False
+    client_fault: bool = False
 
     @property
-    def troubled(self) -> bool | None:
-        """Whether it failed by no fault of its own; None when it says nothing about those who worked on it."""
-        if self.its_own:
+    def service_fault(self) -> bool | None:
+        """Whether it failed by the service's fault; None when it says nothing about the service."""
+        if self.client_fault:
             return None
         if self.outcome == "completed":
             return False
@@ -103,14 +103,14 @@ class ErrorPolicy:
             case Poison():
                 internal = Permanent("internal", str(error))
                 dead = self._dead(delivery, "poison", "undecodable", str(error), self._failed(job, internal, now))
-                return replace(dead, its_own=True)
+                return replace(dead, client_fault=True)
             case Permanent():
                 if job is None:
                     return self._dead(delivery, error.kind, error.code, error.message)
                 return Settlement("failed", emissions=self._failed(job, error, now))
             case Transient():
                 again = self._again(error, delivery, job, now)
-                return replace(again, its_own=isinstance(error, SourceFailed | NotAllowedYet))
+                return replace(again, client_fault=isinstance(error, SourceFailed | NotAllowedYet))
         raise ValueError(f"{type(error).__name__} settles no record") from error
 
     def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:
@@ -131,7 +131,7 @@ class ErrorPolicy:
         """The end of a record that ended every process that worked on it."""
         killed = Permanent("quarantined")
         dead = self._dead(delivery, "poison", killed.code, killed.message, self._failed(job, killed, now))
-        return replace(dead, outcome="quarantined", its_own=True)
+        return replace(dead, outcome="quarantined", client_fault=True)
 
     def _dead(
         self, delivery: Delivery, kind: str, code: str, message: str, emissions: tuple[Emission, ...] = ()
@@ -145,7 +145,7 @@ class ErrorPolicy:
 
 
 def cancelled_result(job: Job, now: datetime) -> JobResult:
-    """The end of a job that nobody wants any more."""
+    """The end of a cancelled job."""
     return replace(failed_result(job, Permanent("cancelled"), now), outcome=Outcome.CANCELLED, error=None)
 
 
@@ -158,7 +158,7 @@ def _audio(job: Job) -> Audio | None:
     return job.event.audio if isinstance(job.event, TranscriptReady) else None
 
 
-def smaller(settlement: Settlement) -> Settlement | None:
+def shrunk(settlement: Settlement) -> Settlement | None:
     """The same end in fewer bytes, or None when it has no more to lose.
 
     First what strangers wrote into results and headers goes, then the value of a dead letter; that of a retry stays.
@@ -172,10 +172,14 @@ def smaller(settlement: Settlement) -> Settlement | None:
 
 
 def _slim_emission(emission: Emission) -> Emission:
-    return replace(emission, event=slim(emission.event)) if isinstance(emission.event, JobResult) else emission
+    return (
+        replace(emission, event=without_free_text(emission.event))
+        if isinstance(emission.event, JobResult)
+        else emission
+    )
 
 
-def slim(result: JobResult) -> JobResult:
+def without_free_text(result: JobResult) -> JobResult:
     """The same result without the free texts of its request, and with a limit to every other text in it."""
     request = slim_request(result.request)
     return replace(result, tenant=request.tenant, request=request, audio=cut(result.audio))

@@ -1,7 +1,7 @@
-"""Which of the waiting jobs is next: lanes and tenants by the audio they were given, long recordings never on all workers.
+"""Fair queue: the next job by the audio that lanes and tenants were given, long recordings never on all workers.
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996) in two levels: the lane that was given least in relation to its weight
-is next, in it the tenant that was given least. Whoever had nothing to do gets no credit for that.
+is next, in it the tenant that was given least. Idle tenants and lanes get no credit.
 """
 
 import math
@@ -25,7 +25,7 @@ LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
 
 @dataclass(frozen=True, slots=True)
 class SchedulingInfo:
-    """What is to be known of a job in order to choose; `seconds` of audio, as far as it can be told."""
+    """Facts about a job by which the next one is chosen; `seconds` of audio, as far as they are known."""
 
     tenant: str = ""
     express: bool = False
@@ -37,8 +37,8 @@ class SchedulingInfo:
         return self.seconds >= LONG_SECONDS
 
 
-def ticket_of(event: Event, request: JobRequested) -> SchedulingInfo:
-    """The ticket of a job, by what led to it."""
+def scheduling_info_of(event: Event, request: JobRequested) -> SchedulingInfo:
+    """Scheduling info of a job, by the event that led to it."""
     size = request.source.size_bytes
     seconds = size / BYTES_PER_SECOND if size is not None else UNKNOWN_SECONDS
     if isinstance(event, TranscriptReady):
@@ -47,31 +47,31 @@ def ticket_of(event: Event, request: JobRequested) -> SchedulingInfo:
     return SchedulingInfo(request.tenant, request.priority is Priority.EXPRESS, seconds)
 
 
-def charge_of(ticket: SchedulingInfo, held: float, audio: float | None) -> float:
+def charge_of(info: SchedulingInfo, held: float, audio: float | None) -> float:
     """Seconds of audio that a job is charged with, which `held` a worker for so many seconds.
 
     `audio` is what was worked on, None if that is not known, as of a job that failed: then what it said of itself counts,
     but no more than a worker can do in that time. So nothing done costs nothing, and no failure is cheaper than success.
     """
-    return max(held, audio if audio is not None else min(ticket.seconds, held * FASTEST))
+    return max(held, audio if audio is not None else min(info.seconds, held * FASTEST))
 
 
 def most_long(workers: int) -> int:
-    """How many workers long recordings may have at once: one is kept for short ones, where there are two."""
+    """Number of workers that long recordings may have at once: one is kept for short ones, where there are two."""
     return max(1, workers - 1)
 
 
 @dataclass(slots=True)
 class _Tenant(Generic[T]):
-    """What of one tenant waits in a lane, in the order in which it came; long ones apart."""
+    """Waiting jobs of one tenant in a lane, in the order in which they came; long ones apart."""
 
     given: float
     short: deque[tuple[int, SchedulingInfo, T]] = field(default_factory=deque)
     long: deque[tuple[int, SchedulingInfo, T]] = field(default_factory=deque)
 
-    def next(self, long_too: bool) -> deque[tuple[int, SchedulingInfo, T]] | None:
+    def next(self, allow_long: bool) -> deque[tuple[int, SchedulingInfo, T]] | None:
         """Where its next job waits."""
-        if not (long_too and self.long):
+        if not (allow_long and self.long):
             return self.short or None
         return self.short if self.short and self.short[0][0] < self.long[0][0] else self.long
 
@@ -99,45 +99,45 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
-    def add(self, item: T, ticket: SchedulingInfo) -> None:
-        """A job comes."""
-        lane = self._lanes[ticket.express]
+    def add(self, item: T, info: SchedulingInfo) -> None:
+        """Queue a job."""
+        lane = self._lanes[info.express]
         if not any(self._waiting(lane)):
             lane.given = max(lane.given, self._reached)
-        tenant = lane.tenants.setdefault(ticket.tenant, _Tenant(lane.reached))
+        tenant = lane.tenants.setdefault(info.tenant, _Tenant(lane.reached))
         if not any(tenant):
             tenant.given = max(tenant.given, lane.reached)
         self._sequence += 1
         self._size += 1
-        (tenant.long if ticket.long else tenant.short).append((self._sequence, ticket, item))
+        (tenant.long if info.long else tenant.short).append((self._sequence, info, item))
 
-    def take(self, *, long_too: bool = True, but: Collection[str] = ()) -> tuple[T, SchedulingInfo] | None:
-        """The next job; `long_too`: a worker may be given to a long one; `but`: tenants that must wait."""
+    def take(self, *, allow_long: bool = True, exclude: Collection[str] = ()) -> tuple[T, SchedulingInfo] | None:
+        """The next job; `allow_long`: a worker may be given to a long one; `exclude`: tenants that must wait."""
 
         def candidates(lane: _Lane[T]) -> list[_Tenant[T]]:
-            return [tenant for name, tenant in lane.tenants.items() if name not in but and tenant.next(long_too)]
+            return [tenant for name, tenant in lane.tenants.items() if name not in exclude and tenant.next(allow_long)]
 
         found = [(lane, tenants) for lane in self._lanes.values() if (tenants := candidates(lane))]
         if not found:
             return None
         lane, tenants = min(found, key=lambda each: each[0].given)
         tenant = min(tenants, key=lambda tenant: tenant.given)
-        queue = tenant.next(long_too)
+        queue = tenant.next(allow_long)
         if queue is None:  # a candidate has one
             return None
-        _, ticket, item = queue.popleft()
+        _, info, item = queue.popleft()
         self._size -= 1
         self._reached, lane.reached = lane.given, tenant.given
-        lane.given += ticket.seconds / lane.weight
-        tenant.given += ticket.seconds
+        lane.given += info.seconds / lane.weight
+        tenant.given += info.seconds
         self._forget_idle(lane)
-        return item, ticket
+        return item, info
 
-    def charge(self, ticket: SchedulingInfo, seconds: float) -> None:
+    def charge(self, info: SchedulingInfo, seconds: float) -> None:
         """So many seconds of audio more, or less, than were charged when the job was taken."""
-        lane = self._lanes[ticket.express]
+        lane = self._lanes[info.express]
         lane.given += seconds / lane.weight
-        if (tenant := lane.tenants.get(ticket.tenant)) is not None:
+        if (tenant := lane.tenants.get(info.tenant)) is not None:
             tenant.given += seconds
 
     def keep(self, wanted: Callable[[T], bool]) -> list[T]:

@@ -1,4 +1,4 @@
-"""Which record of a request counts when it comes twice: the first, as long as its end is not lost."""
+"""First-seen rule: of several records of one request the first counts, as long as its end is not lost."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ REMEMBERED = 10_000  # ended jobs; about 5 MB
 
 
 class DuplicateVerdict(StrEnum):
-    """What becomes of a record."""
+    """Decision about a record of a request."""
 
     RUN = "run"
     WAIT = "wait"  # for the end of another record of the same job
@@ -24,7 +24,7 @@ class DuplicateVerdict(StrEnum):
 
 
 def key_of(request: JobRequested) -> Key:
-    """What makes two records the same work: tenant, job, run, and what is asked for.
+    """Key by which two records are the same work: tenant, job, run, and what is asked for.
 
     Another request under the same id is work of its own: which of the two the job is, the database decides, and the job
     of a client that was accepted must not go without a result for a stranger's sake.

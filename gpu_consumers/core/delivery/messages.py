@@ -1,4 +1,4 @@
-"""What passes between the poll loop, the workers and the stages: deliveries in, events out."""
+"""Messages between the poll loop, the workers and the stages: deliveries in, events out."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,19 +22,19 @@ class Delivery:
 
     @property
     def size_bytes(self) -> int:
-        """Of all that it holds in memory: a batch of little size may unfold into headers of any size."""
+        """Size of all that it holds in memory: a small batch may unfold into headers of any size."""
         headers = sum(len(name) + len(value) for name, value in self.headers.items())
         return len(self.key or b"") + len(self.value or b"") + headers
 
     @property
     def origin(self) -> Origin:
-        """Where the record first came from; only retries tell of it, for headers of all others are strangers'."""
+        """The place where the record first came from; only retries name one, the headers of all others are not ours."""
         here = Origin(self.topic, self.partition, self.offset)
         return origin_of(self.headers, here) if is_retry_topic(self.topic) else here
 
     @property
     def attempt(self) -> int:
-        """1 at first."""
+        """Number of the attempt, 1 at first."""
         return attempt_of(self.headers)
 
 
@@ -60,13 +60,13 @@ class Emission:
 
 
 class Work(Protocol):
-    """What a stage may ask of the runtime while it works; called from the worker's thread."""
+    """Services of the runtime for a stage while it works; called from the worker's thread."""
 
     suspect: bool
-    """Whether a process may have died of it before: it had better keep what it does at once."""
+    """Whether a process may have died of the job before: progress should then be kept at once."""
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
-        """Tell how far the job is; cheap, may be called often."""
+        """Report how far the job is; cheap, may be called often."""
 
     def check(self) -> None:
         """Raise NotOwner when the partition was lost or the time to drain is over, Cancelled when the job is not wanted.
@@ -75,7 +75,7 @@ class Work(Protocol):
         """
 
     def advanced(self) -> None:
-        """What is done so far was kept: whoever works on the job next goes on there."""
+        """Note that all work so far was kept: the next attempt goes on there."""
 
 
 class StageRunner(Protocol):

@@ -1,8 +1,8 @@
-"""Which offsets of a partition are received, in flight and finished, and what may be committed of them.
+"""Offsets of a partition: received, in flight and finished ones, and the position that may be committed.
 
 A commit is a base (everything below is finished) and a bitmap of the finished offsets above it, which travels in the
-offset's metadata: work that ended out of order is not repeated by the next owner. Behind it stand the marks of what was
-begun (core/starts.py), and which topic it is about: one that was deleted and made anew has the same name.
+offset's metadata: work that ended out of order is not repeated by the next owner. After it come the marks of
+started records (crash_suspects.py), and the id of the topic: one that was deleted and made anew has the same name.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ from schemas.wire.offset_metadata import MAX_METADATA, bitmap_of, done_of, joine
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What is committed of a partition: `base` is the next offset to read, `done` are finished ones above it."""
+    """Committed position of a partition: `base` is the next offset to read, `done` are finished ones above it."""
 
     base: int
     done: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""What every tenant may do by now: the latest policy of each."""
+"""Policies of all tenants: the latest of each."""
 
 from datetime import UTC, datetime
 from threading import Lock
@@ -34,6 +34,6 @@ class Policies:
         """What is in force for a job that begins; raises NotAllowed(unknown_tenant)."""
         return policy_for(tenant, self._latest.get(tenant), self._unknown)
 
-    def of(self, tenant: str) -> TenantPolicy:
+    def in_force(self, tenant: str) -> TenantPolicy:
         """What is in force for a job that was let in."""
         return self._latest.get(tenant) or free_policy(tenant)

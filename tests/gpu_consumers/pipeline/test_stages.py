@@ -168,7 +168,7 @@ def test_a_harmless_file_that_a_library_stumbles_over_is_no_trouble_of_ours(
         rig.transcribe.run(job, Reports())
     policy = ErrorPolicy(TRANSCRIBERS, retry=RetryPolicy(TRANSCRIBERS))
     settled = policy.settle(classify(caught.value), job.delivery, job, AT)
-    assert (caught.value.code, settled.outcome, settled.troubled) == ("not_media", "failed", None)
+    assert (caught.value.code, settled.outcome, settled.service_fault) == ("not_media", "failed", None)
 
 
 def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: Rig) -> None:

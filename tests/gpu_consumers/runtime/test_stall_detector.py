@@ -1,23 +1,23 @@
 """A job that does not move for long is seen; one that moves, or has ended, is not."""
 
-from gpu_consumers.runtime.stall_detector import SILENT_SECONDS, StallDetector
+from gpu_consumers.runtime.stall_detector import STALL_SECONDS, StallDetector
 
 
 def test_only_what_has_not_moved_for_long_is_silent() -> None:
     now = [0.0]
-    pulse: StallDetector[str] = StallDetector(lambda: now[0])
-    with pulse.of("moving"), pulse.of("hanging"):
-        now[0] = SILENT_SECONDS
-        pulse.beat("moving")
-        assert pulse.silent() == []
+    stall_detector: StallDetector[str] = StallDetector(lambda: now[0])
+    with stall_detector.track("moving"), stall_detector.track("hanging"):
+        now[0] = STALL_SECONDS
+        stall_detector.heartbeat("moving")
+        assert stall_detector.stalled() == []
         now[0] += 1
-        assert pulse.silent() == ["hanging"]
-    assert pulse.silent() == []
+        assert stall_detector.stalled() == ["hanging"]
+    assert stall_detector.stalled() == []
 
 
 def test_what_is_not_worked_on_cannot_move() -> None:
     now = [0.0]
-    pulse: StallDetector[str] = StallDetector(lambda: now[0])
-    pulse.beat("ended")
-    now[0] = 2 * SILENT_SECONDS
-    assert pulse.silent() == []
+    stall_detector: StallDetector[str] = StallDetector(lambda: now[0])
+    stall_detector.heartbeat("ended")
+    now[0] = 2 * STALL_SECONDS
+    assert stall_detector.stalled() == []

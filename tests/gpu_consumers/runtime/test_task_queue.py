@@ -9,13 +9,13 @@ import pytest
 
 from gpu_consumers.core.delivery.crash_suspects import CrashSuspects, StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.fairness import LONG_SECONDS, SchedulingInfo
-from gpu_consumers.core.delivery.isolation import ALONE_SECONDS
+from gpu_consumers.core.delivery.isolation import EXCLUSIVE_SECONDS
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.commit_barrier import CommitBarrier
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import JobTask
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
+from gpu_consumers.runtime.tasks import JobTask
 
 
 def partition(*marks: StartMark) -> OwnedPartition:
@@ -24,28 +24,28 @@ def partition(*marks: StartMark) -> OwnedPartition:
     )
 
 
-def task(of: OwnedPartition, offset: int) -> JobTask:
-    return JobTask(Delivery("jobs", 0, offset, None, None), of)
+def task(owner: OwnedPartition, offset: int) -> JobTask:
+    return JobTask(Delivery("jobs", 0, offset, None, None), owner)
 
 
-def filled(queue: TaskQueue, of: OwnedPartition, *offsets: int) -> list[JobTask]:
-    tasks = [task(of, offset) for offset in offsets]
+def filled(queue: TaskQueue, owner: OwnedPartition, *offsets: int) -> list[JobTask]:
+    tasks = [task(owner, offset) for offset in offsets]
     for each in tasks:
         queue.put(each, SchedulingInfo())
     return tasks
 
 
-def begun(of: OwnedPartition) -> dict[int, StartMode]:
-    return {mark.offset: mark.begun for mark in of.starts.marks().begun}
+def begun(owner: OwnedPartition) -> dict[int, StartMode]:
+    return {mark.offset: mark.mode for mark in owner.suspects.marks().begun}
 
 
 def test_a_suspect_goes_first_and_alone_in_the_whole_process() -> None:
-    shared, owned = SharedIsolation(), partition(StartMark(7, StartMode.BESIDE))
+    shared, owned = SharedIsolation(), partition(StartMark(7, StartMode.SHARED))
     mine, other = TaskQueue(2, shared), TaskQueue(2, shared)
     innocent, suspect = filled(mine, owned, 3, 7)
     [neighbour] = filled(other, partition(), 1)
     assert mine.take() is suspect
-    assert begun(owned) == {7: StartMode.ALONE}
+    assert begun(owned) == {7: StartMode.EXCLUSIVE}
     waiting = Thread(target=lambda: found.append(other.take()))
     found: list[JobTask | None] = []
     waiting.start()
@@ -81,7 +81,7 @@ def test_work_that_was_never_done_is_not_charged() -> None:
 
 
 def test_a_suspect_that_ends_without_work_earns_its_tenant_nothing() -> None:
-    queue, owned = TaskQueue(1, SharedIsolation(), clock=lambda: 0.0), partition(StartMark(0, StartMode.ALONE, 1))
+    queue, owned = TaskQueue(1, SharedIsolation(), clock=lambda: 0.0), partition(StartMark(0, StartMode.EXCLUSIVE, 1))
     queue.put(task(owned, 0), SchedulingInfo("acme", seconds=36_000.0))
     condemned = queue.take()
     for offset in range(1, 9):
@@ -119,32 +119,32 @@ def worked(queue: TaskQueue, count: int, audio: float | None = None) -> list[int
 
 
 def test_a_condemned_record_is_handed_out_at_once_and_not_begun() -> None:
-    queue, owned = TaskQueue(2, SharedIsolation()), partition(StartMark(7, StartMode.ALONE, 1))
+    queue, owned = TaskQueue(2, SharedIsolation()), partition(StartMark(7, StartMode.EXCLUSIVE, 1))
     running, condemned = task(partition(), 1), task(owned, 7)
     queue.put(running, SchedulingInfo())
     assert queue.take() is running
     queue.put(condemned, SchedulingInfo())
     assert queue.take() is condemned
-    assert begun(owned) == {7: StartMode.NOT}
+    assert begun(owned) == {7: StartMode.NOT_STARTED}
 
 
 def test_a_suspect_that_lives_long_lets_others_begin_and_its_death_would_count_little() -> None:
     now = [0.0]
-    queue, owned = TaskQueue(2, SharedIsolation(), clock=lambda: now[0]), partition(StartMark(7, StartMode.BESIDE))
+    queue, owned = TaskQueue(2, SharedIsolation(), clock=lambda: now[0]), partition(StartMark(7, StartMode.SHARED))
     innocent, suspect = filled(queue, owned, 3, 7)
     assert queue.take() is suspect
-    now[0] = ALONE_SECONDS
+    now[0] = EXCLUSIVE_SECONDS
     assert queue.take() is innocent
-    assert begun(owned) == {7: StartMode.OPENED, 3: StartMode.BESIDE}
+    assert begun(owned) == {7: StartMode.RELAXED, 3: StartMode.SHARED}
 
 
 def test_what_belongs_to_a_lost_partition_is_never_begun() -> None:
-    queue, lost, kept = TaskQueue(2, SharedIsolation()), partition(StartMark(2, StartMode.BESIDE)), partition()
+    queue, lost, kept = TaskQueue(2, SharedIsolation()), partition(StartMark(2, StartMode.SHARED)), partition()
     filled(queue, lost, 1, 2)
     [own] = filled(queue, kept, 5)
     lost.owned = False
     assert queue.take() is own
-    assert begun(lost) == {2: StartMode.NOT}
+    assert begun(lost) == {2: StartMode.NOT_STARTED}
 
 
 def test_long_recordings_leave_a_worker_free() -> None:
@@ -161,7 +161,7 @@ def test_long_recordings_leave_a_worker_free() -> None:
 
 def test_nothing_comes_after_it_was_discarded_and_a_closed_queue_lets_everybody_go() -> None:
     queue = TaskQueue(1, SharedIsolation())
-    filled(queue, partition(StartMark(2, StartMode.BESIDE)), 1, 2)
+    filled(queue, partition(StartMark(2, StartMode.SHARED)), 1, 2)
     queue.discard()
     filled(queue, partition(), 3)
     assert len(queue) == 0
@@ -170,14 +170,14 @@ def test_nothing_comes_after_it_was_discarded_and_a_closed_queue_lets_everybody_
 
 
 def test_who_waits_for_an_announcement_goes_on_when_it_is_made_or_not_wanted() -> None:
-    announcements = CommitBarrier()
-    assert [announcements.due] == [True]
-    announcements.tell(announcements.asked)
-    assert [announcements.due] == [False]
-    number = announcements.ask()
-    assert not announcements.wait(number, lambda: False)
-    announcements.tell(number)
-    assert announcements.wait(number, lambda: False)
+    commit_barrier = CommitBarrier()
+    assert [commit_barrier.due] == [True]
+    commit_barrier.complete(commit_barrier.requested)
+    assert [commit_barrier.due] == [False]
+    number = commit_barrier.request()
+    assert not commit_barrier.wait(number, lambda: False)
+    commit_barrier.complete(number)
+    assert commit_barrier.wait(number, lambda: False)
 
 
 def jobs_in_an_hour(*tenants: str) -> Counter[str]:

@@ -10,8 +10,8 @@ from gpu_consumers.core.delivery.error_policy import Settlement
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
 from gpu_consumers.kafka.partitions import OwnedPartition
-from gpu_consumers.runtime.executor import Finished, JobTask
-from gpu_consumers.runtime.stall_detector import SILENT_SECONDS, StallDetector
+from gpu_consumers.runtime.stall_detector import STALL_SECONDS, StallDetector
+from gpu_consumers.runtime.tasks import Finished, JobTask
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from schemas.errors import Fatal
 
@@ -20,7 +20,7 @@ PATIENCE = 60.0  # seconds; a machine may stand still for some
 
 def task(offset: int, owned: bool = True) -> JobTask:
     partition = OwnedPartition("jobs", 0, PartitionOffsets(Position(0)), None, None, owned=owned)
-    partition.announcements.tell(1)
+    partition.commit_barrier.complete(1)
     return JobTask(Delivery("jobs", 0, offset, None, None), partition)
 
 
@@ -59,15 +59,15 @@ def test_a_task_that_hangs_is_told_and_counts_against_its_record() -> None:
         over.wait(PATIENCE)
         return finish(given)
 
-    workers = WorkerPool("test", 1, execute, pulse=StallDetector(lambda: now[0]))
+    workers = WorkerPool("test", 1, execute, stall_detector=StallDetector(lambda: now[0]))
     workers.start()
     hanging = task(7)
     workers.submit(hanging)
     assert begun.wait(PATIENCE)
     assert workers.hanging == []
-    now[0] = 2 * SILENT_SECONDS
+    now[0] = 2 * STALL_SECONDS
     assert workers.hanging == [hanging]
-    assert hanging.partition.starts.marks(leaving=True).begun == (StartMark(7, StartMode.BESIDE),)
+    assert hanging.partition.suspects.marks(leaving=True).begun == (StartMark(7, StartMode.SHARED),)
     over.set()
     workers.stop()
 

@@ -76,7 +76,7 @@ offsets = st.integers(0, 300)
 def test_the_group_begins_as_before_but_for_that_record(base: int, above: set[int], offset: int, marked: bool) -> None:
     """Its marks and what it had finished stay, whatever the metadata was."""
     done = {base + each for each in above}
-    marks = StartMarks(True, (StartMark(base + 301, StartMode.ALONE, 1),), "x") if marked else StartMarks()
+    marks = StartMarks(True, (StartMark(base + 301, StartMode.EXCLUSIVE, 1),), "x") if marked else StartMarks()
     skipped = base + offset
     metadata = encode(base, done, marks, "topicid")
     order = replace(ORDER, place=Origin(JOBS, 0, skipped))

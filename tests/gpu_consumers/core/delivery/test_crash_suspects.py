@@ -51,114 +51,119 @@ def test_what_we_did_not_write_means_no_marks(text: str) -> None:
 def test_what_an_owner_left_begun_is_a_suspect_and_only_deaths_alone_count() -> None:
     starts = CrashSuspects(
         StartMarks(
-            True, (StartMark(3, StartMode.BESIDE), StartMark(5, StartMode.ALONE, 1), StartMark(7, StartMode.NOT, 1))
+            True,
+            (
+                StartMark(3, StartMode.SHARED),
+                StartMark(5, StartMode.EXCLUSIVE, 1),
+                StartMark(7, StartMode.NOT_STARTED, 1),
+            ),
         )
     )
     assert [starts.deaths(offset) for offset in (3, 5, 7, 8)] == [0, 2, 1, None]
-    assert [offset for offset in (3, 5, 7, 8) if starts.condemned(offset)] == [5]
+    assert [offset for offset in (3, 5, 7, 8) if starts.quarantined(offset)] == [5]
 
 
 def test_the_one_begun_last_is_tried_first() -> None:
     starts = CrashSuspects(
         StartMarks(
-            True, (StartMark(9, StartMode.BESIDE), StartMark(3, StartMode.BESIDE), StartMark(4, StartMode.ALONE))
+            True, (StartMark(9, StartMode.SHARED), StartMark(3, StartMode.SHARED), StartMark(4, StartMode.EXCLUSIVE))
         )
     )
     assert sorted((9, 3, 4), key=starts.suspicion) == [9, 3, 4]
 
 
 def test_leaving_in_order_takes_the_marks_along_but_no_suspicion() -> None:
-    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.ALONE),)))
-    starts.begin(3, alone=True)
-    starts.begin(4, alone=False)
-    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(3, StartMode.NOT, 1),))
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.EXCLUSIVE),)))
+    starts.begin(3, exclusive=True)
+    starts.begin(4, exclusive=False)
+    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(3, StartMode.NOT_STARTED, 1),))
 
 
 def test_what_came_further_is_like_new_and_what_dies_at_one_place_is_found_there() -> None:
-    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.ALONE, 0),)))
-    starts.begin(3, alone=True)
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.EXCLUSIVE, 0),)))
+    starts.begin(3, exclusive=True)
     assert starts.advanced(3)
-    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.BESIDE, 0),))
+    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.SHARED, 0),))
     for deaths in range(MOST_DEATHS):
         following = CrashSuspects(starts.marks())
-        assert (following.deaths(3), following.condemned(3)) == (deaths, False)
-        following.begin(3, alone=True)
+        assert (following.deaths(3), following.quarantined(3)) == (deaths, False)
+        following.begin(3, exclusive=True)
         starts = following
-    assert CrashSuspects(starts.marks()).condemned(3)
+    assert CrashSuspects(starts.marks()).quarantined(3)
 
 
 def test_coming_further_makes_nobody_a_suspect() -> None:
     starts = CrashSuspects()
-    starts.begin(3, alone=False)
+    starts.begin(3, exclusive=False)
     assert not starts.advanced(3)
     assert not starts.advanced(4)
-    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.BESIDE, 0),))
+    assert starts.marks() == StartMarks(True, (StartMark(3, StartMode.SHARED, 0),))
     assert starts.deaths(3) is None
 
 
 def test_a_process_that_was_only_without_its_partition_for_a_while_did_not_die() -> None:
-    first = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.BESIDE),)), "me")
-    first.begin(3, alone=True)
+    first = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.SHARED),)), "me")
+    first.begin(3, exclusive=True)
     for _ in range(5):
         again = CrashSuspects(first.marks(), "me")
         assert again.deaths(3) == 0
-        again.begin(3, alone=True)
+        again.begin(3, exclusive=True)
         first = again
     assert CrashSuspects(first.marks(), "another").deaths(3) == 1
 
 
 def test_one_that_kills_late_is_condemned_after_some_more_deaths() -> None:
-    marks = StartMarks(True, (StartMark(3, StartMode.BESIDE),))
+    marks = StartMarks(True, (StartMark(3, StartMode.SHARED),))
     for _ in range(MOST_LATE):
         starts = CrashSuspects(marks)
-        assert not starts.condemned(3)
-        starts.begin(3, alone=True)
-        starts.open_up(3)
+        assert not starts.quarantined(3)
+        starts.begin(3, exclusive=True)
+        starts.relax(3)
         marks = starts.marks()
-    assert CrashSuspects(marks).condemned(3)
+    assert CrashSuspects(marks).quarantined(3)
 
 
 def test_who_came_after_one_that_had_lived_for_long_is_tried_before_it() -> None:
-    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.BESIDE, 1), StartMark(4, StartMode.BESIDE))))
+    starts = CrashSuspects(StartMarks(True, (StartMark(3, StartMode.SHARED, 1), StartMark(4, StartMode.SHARED))))
     assert starts.suspicion(3) > starts.suspicion(4)
-    starts.begin(3, alone=True)
-    starts.open_up(3)
-    starts.begin(4, alone=False)
+    starts.begin(3, exclusive=True)
+    starts.relax(3)
+    starts.begin(4, exclusive=False)
     following = CrashSuspects(starts.marks())
     assert following.suspicion(4) > following.suspicion(3)
-    assert (following.deaths(3), following.condemned(3)) == (1, False)
+    assert (following.deaths(3), following.quarantined(3)) == (1, False)
 
 
 def test_what_hangs_counts_though_its_process_left_in_good_order() -> None:
     starts = CrashSuspects()
-    starts.begin(3, alone=False)
-    starts.begin(4, alone=False)
+    starts.begin(3, exclusive=False)
+    starts.begin(4, exclusive=False)
     starts.hang(4)
     starts.hang(5)
     left = starts.marks(leaving=True)
-    assert left == StartMarks(False, (StartMark(4, StartMode.BESIDE),))
+    assert left == StartMarks(False, (StartMark(4, StartMode.SHARED),))
     starts.finish([4])
     assert starts.marks(leaving=True) == NO_MARKS
     for deaths in range(MOST_DEATHS):
         starts = CrashSuspects(left, f"owner{deaths}")
         assert starts.deaths(4) == deaths
-        starts.begin(4, alone=True)
+        starts.begin(4, exclusive=True)
         starts.hang(4)
         left = starts.marks(leaving=True)
-    assert CrashSuspects(left).condemned(4)
+    assert CrashSuspects(left).quarantined(4)
 
 
 def test_what_moves_again_hangs_no_more() -> None:
-    starts = CrashSuspects(StartMarks(True, (StartMark(4, StartMode.BESIDE),)))
-    starts.begin(4, alone=True)
+    starts = CrashSuspects(StartMarks(True, (StartMark(4, StartMode.SHARED),)))
+    starts.begin(4, exclusive=True)
     starts.hang(4)
     starts.advanced(4)
-    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(4, StartMode.NOT),))
+    assert starts.marks(leaving=True) == StartMarks(False, (StartMark(4, StartMode.NOT_STARTED),))
 
 
 def test_where_nobody_died_nothing_waits_for_its_mark() -> None:
-    assert not CrashSuspects().careful
-    assert CrashSuspects(StartMarks(True)).careful
+    assert not CrashSuspects().write_ahead
+    assert CrashSuspects(StartMarks(True)).write_ahead
 
 
 class Fleet:
@@ -179,23 +184,23 @@ class Fleet:
         self.committed = starts.marks()  # owned, before anything begins
         suspects = sorted((o for o in self.todo if starts.deaths(o) is not None), key=starts.suspicion, reverse=True)
         for offset in suspects:
-            if starts.condemned(offset):
+            if starts.quarantined(offset):
                 self.quarantined.add(offset)
-            elif not self._run(starts, [offset], alone=True):
+            elif not self._run(starts, [offset], exclusive=True):
                 return
             self._end(starts, [offset])
         while self.todo:
             some = self.chance.sample(sorted(self.todo), min(len(self.todo), self.workers))
-            if not self._run(starts, some, alone=False):
+            if not self._run(starts, some, exclusive=False):
                 return
             self._end(starts, some)
 
-    def _run(self, starts: CrashSuspects, offsets: list[int], *, alone: bool) -> bool:
+    def _run(self, starts: CrashSuspects, offsets: list[int], *, exclusive: bool) -> bool:
         """False when the process dies of it; without care its marks may not have been written by then."""
         for offset in offsets:
-            starts.begin(offset, alone=alone)
+            starts.begin(offset, exclusive=exclusive)
             self.runs[offset] += 1
-        if starts.careful or self.chance.random() < 0.5:
+        if starts.write_ahead or self.chance.random() < 0.5:
             self.committed = starts.marks()
         return not self.killers & set(offsets)
 

@@ -5,7 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from gpu_consumers.core.delivery.error_policy import STICKY, ErrorPolicy, classify, slim, smaller, without_value
+from gpu_consumers.core.delivery.error_policy import (
+    STICKY,
+    ErrorPolicy,
+    classify,
+    shrunk,
+    without_free_text,
+    without_value,
+)
 from gpu_consumers.core.delivery.messages import Delivery, Job
 from schemas.errors import ERRORS, Fatal, NotOwner, Outage, Permanent, Poison, ScribeError, SourceFailed, Transient
 from schemas.events import EnhancementRequest, JobResult, Outcome, event_id
@@ -62,12 +69,12 @@ def test_trouble_where_the_client_keeps_the_recording_says_nothing_about_who_wor
     theirs = POLICY.settle(SourceFailed("answered 503"), attempt(number), JOB_IN_WORK, AT)
     ours = POLICY.settle(Transient("unexpected KeyError"), attempt(number), JOB_IN_WORK, AT)
     assert theirs.outcome == ours.outcome
-    assert (theirs.troubled, ours.troubled) == (None, True)
+    assert (theirs.service_fault, ours.service_fault) == (None, True)
 
 
 def test_records_that_cannot_be_read_or_killed_their_process_say_nothing_about_who_settled_them() -> None:
-    assert POLICY.settle(Poison("claim check"), DELIVERY, JOB_IN_WORK, AT).troubled is None
-    assert POLICY.quarantine(DELIVERY, JOB_IN_WORK, AT).troubled is None
+    assert POLICY.settle(Poison("claim check"), DELIVERY, JOB_IN_WORK, AT).service_fault is None
+    assert POLICY.quarantine(DELIVERY, JOB_IN_WORK, AT).service_fault is None
 
 
 @pytest.mark.parametrize("code", ERRORS)
@@ -157,7 +164,7 @@ def test_errors_of_ours_stay_what_they_are() -> None:
 def test_a_result_without_room_loses_what_has_no_limit() -> None:
     [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions
     assert isinstance(emission.event, JobResult)
-    slimmed = slim(emission.event)
+    slimmed = without_free_text(emission.event)
     assert slimmed.request.metadata == {}
     assert slimmed.request.options.prompt is None
     assert (slimmed.error, slimmed.event_id) == (emission.event.error, emission.event.event_id)
@@ -178,16 +185,16 @@ def test_a_slim_result_has_no_text_without_a_limit() -> None:
     job = Job(DELIVERY, request, request)
     [emission] = POLICY.settle(Permanent("unknown_model", text), DELIVERY, job, AT).emissions
     assert isinstance(emission.event, JobResult)
-    slimmed = slim(emission.event)
+    slimmed = without_free_text(emission.event)
     assert len(Serde().encode(slimmed)) < 20_000
     assert slimmed.request.webhook_url is None
-    assert slim(slimmed) == slimmed
+    assert without_free_text(slimmed) == slimmed
 
 
 def test_what_a_job_may_say_survives_slimming_but_for_its_free_texts() -> None:
     [emission] = POLICY.settle(Permanent("not_media"), DELIVERY, JOB_IN_WORK, AT).emissions
     assert isinstance(emission.event, JobResult)
-    request = slim(emission.event).request
+    request = without_free_text(emission.event).request
     changed = {f.name for f in fields(request) if getattr(request, f.name) != getattr(FULL_REQUEST, f.name)}
     assert changed == {"metadata", "options"}
 
@@ -199,20 +206,20 @@ def test_a_settlement_gets_smaller_in_steps_and_never_loses_a_retried_value() ->
     """Foreign headers go first, then a dead letter's value; a retry without its value would be poison."""
     crowded = replace(DELIVERY, headers={**DELIVERY.headers, **FOREIGN})
     dead = POLICY.settle(Poison("odd"), crowded, None, AT)
-    first = smaller(dead)
+    first = shrunk(dead)
     assert first is not None
     [record] = first.forwards
     assert record.value == DELIVERY.value
     assert {ORIGINAL_OFFSET, ERROR_CODE, TRACEPARENT, "__dlq.errors.topic"} <= record.headers.keys()
     assert not FOREIGN.keys() & record.headers.keys()
-    second = smaller(first)
+    second = shrunk(first)
     assert second is not None
     assert [r.value for r in second.forwards] == [None]
-    assert smaller(second) is None
-    retried = smaller(POLICY.settle(Transient("odd"), crowded, JOB_IN_WORK, AT))
+    assert shrunk(second) is None
+    retried = shrunk(POLICY.settle(Transient("odd"), crowded, JOB_IN_WORK, AT))
     assert retried is not None
     assert [(r.value, r.headers[ATTEMPT]) for r in retried.forwards] == [(DELIVERY.value, "2")]
-    assert smaller(retried) is None
+    assert shrunk(retried) is None
 
 
 def test_an_endless_key_does_not_stay_with_a_record_without_room() -> None:
@@ -220,7 +227,7 @@ def test_an_endless_key_does_not_stay_with_a_record_without_room() -> None:
     assert without_value(Record("dlq", b"k" * 2_000_000, None)) == Record("dlq", None, None)
     settled = POLICY.settle(Poison("odd"), replace(DELIVERY, key=b"k" * 2_000_000, headers={}), None, AT)
     ends = [settled]
-    while (less := smaller(ends[-1])) is not None:
+    while (less := shrunk(ends[-1])) is not None:
         ends.append(less)
     assert [record.key for record in ends[-1].forwards] == [None]
 

@@ -14,7 +14,7 @@ from gpu_consumers.core.delivery.fairness import (
     FairQueue,
     SchedulingInfo,
     most_long,
-    ticket_of,
+    scheduling_info_of,
 )
 from schemas.events import JobRequested, Priority, Source
 
@@ -29,27 +29,27 @@ def taken(queue: FairQueue[int]) -> list[tuple[int, SchedulingInfo]]:
 
 
 @given(st.lists(TICKETS, max_size=60))
-def test_everything_comes_out_once_and_each_tenants_own_in_its_order(tickets: list[SchedulingInfo]) -> None:
+def test_everything_comes_out_once_and_each_tenants_own_in_its_order(infos: list[SchedulingInfo]) -> None:
     queue: FairQueue[int] = FairQueue()
-    for number, ticket in enumerate(tickets):
-        queue.add(number, ticket)
-    assert len(queue) == len(tickets)
+    for number, info in enumerate(infos):
+        queue.add(number, info)
+    assert len(queue) == len(infos)
     found = taken(queue)
-    assert sorted(found, key=lambda each: each[0]) == list(enumerate(tickets))
-    for tenant, express in {(ticket.tenant, ticket.express) for ticket in tickets}:
+    assert sorted(found, key=lambda each: each[0]) == list(enumerate(infos))
+    for tenant, express in {(info.tenant, info.express) for info in infos}:
         own = [number for number, t in found if (t.tenant, t.express) == (tenant, express)]
         assert own == sorted(own)
 
 
 @given(st.lists(TICKETS, max_size=60), st.integers(0, 10))
-def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(tickets: list[SchedulingInfo], dropped: int) -> None:
+def test_what_is_kept_stays_in_order_and_the_rest_is_handed_back(infos: list[SchedulingInfo], dropped: int) -> None:
     queue: FairQueue[int] = FairQueue()
-    for number, ticket in enumerate(tickets):
-        queue.add(number, ticket)
+    for number, info in enumerate(infos):
+        queue.add(number, info)
     gone = queue.keep(lambda number: number % 11 != dropped)
-    assert sorted(gone) == [number for number in range(len(tickets)) if number % 11 == dropped]
-    assert len(queue) == len(tickets) - len(gone)
-    assert len(taken(queue)) == len(tickets) - len(gone)
+    assert sorted(gone) == [number for number in range(len(infos)) if number % 11 == dropped]
+    assert len(queue) == len(infos) - len(gone)
+    assert len(taken(queue)) == len(infos) - len(gone)
 
 
 def test_a_flood_of_one_tenant_does_not_delay_another() -> None:
@@ -58,7 +58,7 @@ def test_a_flood_of_one_tenant_does_not_delay_another() -> None:
         queue.add(number, SchedulingInfo("flood", seconds=30))
     for number in range(5):
         queue.add(1_000 + number, SchedulingInfo("small", seconds=30))
-    first = [ticket.tenant for _, ticket in taken(queue)[:11]]
+    first = [info.tenant for _, info in taken(queue)[:11]]
     assert Counter(first)["small"] == 5
 
 
@@ -80,7 +80,7 @@ def test_express_has_a_share_and_not_all() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(400):
         queue.add(number, SchedulingInfo("a", express=number % 2 == 0, seconds=10))
-    express = sum(ticket.express for _, ticket in taken(queue)[:100])
+    express = sum(info.express for _, info in taken(queue)[:100])
     assert 70 <= express <= 80
 
 
@@ -92,7 +92,7 @@ def test_who_had_nothing_to_do_has_no_credit() -> None:
         queue.take()
     for number in range(50):
         queue.add(100 + number, SchedulingInfo("late", seconds=10))
-    ten = Counter(ticket.tenant for _, ticket in taken(queue)[:10])
+    ten = Counter(info.tenant for _, info in taken(queue)[:10])
     assert ten == {"busy": 5, "late": 5}
 
 
@@ -101,9 +101,9 @@ def test_a_recording_that_was_longer_than_it_said_is_paid_for() -> None:
     for number in range(20):
         queue.add(number, SchedulingInfo("liar", seconds=1))
         queue.add(number, SchedulingInfo("honest", seconds=10))
-    lied = next(ticket for _, ticket in iter(queue.take, None) if ticket.tenant == "liar")
+    lied = next(info for _, info in iter(queue.take, None) if info.tenant == "liar")
     queue.charge(lied, 100.0 - lied.seconds)
-    following = [ticket.tenant for _, ticket in taken(queue)[:10]]
+    following = [info.tenant for _, info in taken(queue)[:10]]
     assert following == ["honest"] * 10
 
 
@@ -111,8 +111,8 @@ def test_a_tenant_may_be_passed_over() -> None:
     queue: FairQueue[int] = FairQueue()
     for number, tenant in enumerate("aab"):
         queue.add(number, SchedulingInfo(tenant))
-    assert queue.take(but={"a"}) == (2, SchedulingInfo("b"))
-    assert queue.take(but={"a"}) is None
+    assert queue.take(exclude={"a"}) == (2, SchedulingInfo("b"))
+    assert queue.take(exclude={"a"}) is None
     assert queue.take() == (0, SchedulingInfo("a"))
 
 
@@ -121,19 +121,19 @@ def test_long_recordings_leave_a_worker_to_short_ones() -> None:
     queue: FairQueue[str] = FairQueue()
     queue.add("long", SchedulingInfo("a", seconds=LONG_SECONDS))
     queue.add("short", SchedulingInfo("a", seconds=5))
-    assert queue.take(long_too=False) == ("short", SchedulingInfo("a", seconds=5))
-    assert queue.take(long_too=False) is None
+    assert queue.take(allow_long=False) == ("short", SchedulingInfo("a", seconds=5))
+    assert queue.take(allow_long=False) is None
     assert queue.take() == ("long", SchedulingInfo("a", seconds=LONG_SECONDS))
 
 
-def test_a_ticket_tells_the_length_as_well_as_it_can() -> None:
+def test_scheduling_info_tells_the_length_as_well_as_it_can() -> None:
     def seconds(size: int | None) -> float:
         source = Source(uri="https://example.org/a", size_bytes=size)
         request = JobRequested(
             job_id=uuid4(), tenant="t", source=source, requested_at=datetime.now(UTC), priority=Priority.EXPRESS
         )
-        ticket = ticket_of(request, request)
-        assert (ticket.tenant, ticket.express) == ("t", True)
-        return ticket.seconds
+        info = scheduling_info_of(request, request)
+        assert (info.tenant, info.express) == ("t", True)
+        return info.seconds
 
     assert [seconds(size) for size in (None, 0, 1_600_000, 10**15)] == [UNKNOWN_SECONDS, 1.0, 100.0, MOST_SECONDS]

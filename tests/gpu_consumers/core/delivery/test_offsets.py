@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_consumers.core.delivery.crash_suspects import StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position, decode, encode, restore
 from schemas.wire.offset_metadata import MAX_BITMAP, MAX_METADATA, PREFIX
 
@@ -105,6 +106,36 @@ def test_foreign_metadata_never_raises(metadata: str) -> None:
 )
 def test_whatever_we_did_not_write_means_nothing_finished(metadata: str | None) -> None:
     assert decode(0, metadata) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("position", "golden"),
+    [
+        (
+            Position(
+                100,
+                frozenset({101, 102, 105}),
+                StartMarks(
+                    True,
+                    (
+                        StartMark(100, StartMode.NOT_STARTED, 1),
+                        StartMark(103, StartMode.SHARED),
+                        StartMark(107, StartMode.EXCLUSIVE, 2, 3),
+                        StartMark(112, StartMode.RELAXED, 0, 1),
+                    ),
+                    "a1b2c3",
+                ),
+                "Topic12345",
+            ),
+            "sr1:ciY=;o0n1,3b0,7a23,12l01@a1b2c3;Topic12345",
+        ),
+        (Position(7, marks=StartMarks(False, (StartMark(9, StartMode.SHARED),))), "sr1:;-2b0"),
+    ],
+)
+def test_the_text_of_a_commit_stays_as_other_versions_know_it(position: Position, golden: str) -> None:
+    """Processes of two versions take partitions from each other."""
+    assert position.metadata == golden
+    assert restore(position.base, golden, 0, 200, position.topic_id) == position
 
 
 def test_metadata_too_long_for_a_commit_becomes_empty() -> None:

@@ -21,7 +21,7 @@ def test_the_latest_counts(order: list[int]) -> None:
     policies = Policies()
     for hour in order:
         policies.add(replace(POLICY, at=AT + timedelta(hours=hour)))
-    assert policies.of("acme").at == policies.admit("acme").at == AT + timedelta(hours=max(order))
+    assert policies.in_force("acme").at == policies.admit("acme").at == AT + timedelta(hours=max(order))
     assert len(policies) == 1
 
 
@@ -30,6 +30,6 @@ def test_who_is_not_known_may_be_denied_and_jobs_that_were_let_in_go_on() -> Non
     with pytest.raises(Permanent) as caught:
         denying.admit("acme")
     assert caught.value.code == "unknown_tenant"
-    assert denying.of("acme") == Policies().admit("acme") == free_policy("acme")
+    assert denying.in_force("acme") == Policies().admit("acme") == free_policy("acme")
     denying.add(POLICY)
     assert denying.admit("acme") == POLICY

@@ -16,8 +16,10 @@ from gpu_consumers.engines.fake import FakeStage
 from gpu_consumers.kafka.partitions import OwnedPartition
 from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.runtime.deduplicator import Deduplicator
-from gpu_consumers.runtime.executor import Finished, JobExecutor, JobTask
+from gpu_consumers.runtime.execution.executor import create_executor
+from gpu_consumers.runtime.execution.work import WorkParts
 from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
@@ -45,16 +47,15 @@ class Bench:
         policy: ErrorPolicy | None = None,
         serde: Serde = SERDE,
     ) -> None:
-        self.drain = Shutdown(60)
+        self.shutdown = Shutdown(60)
         self.offered: list[Record] = []
         self.partition = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None)
         progress = ProgressReporter(self._offer, SERDE, "worker")
         policy = policy or ErrorPolicy(GROUP, retry=RetryPolicy(GROUP))
         runner = stage or FakeStage(serde)
         self.duplicates: Deduplicator[JobTask] = Deduplicator()
-        self.executor = JobExecutor(
-            runner, policy, serde, progress, self.drain, self.duplicates, outage_wait=outage_wait
-        )
+        work = WorkParts(progress, self.shutdown)
+        self.executor = create_executor(runner, policy, serde, work, self.duplicates, outage_wait=outage_wait)
 
     def _offer(self, record: Record) -> bool:
         self.offered.append(record)
@@ -128,7 +129,7 @@ def test_a_record_with_a_wrong_value_is_a_failed_result_and_no_dead_letter(field
     finished = Bench().deliver(raw(FULL_REQUEST, {field: value}), {TRACEPARENT: parent})
     assert finished is not None
     assert finished.outcome == "failed"
-    assert finished.settlement.troubled is None
+    assert finished.settlement.service_fault is None
     [record] = finished.records
     assert (record.topic, trace_id(record.headers[TRACEPARENT])) == ("scribe.results", trace_id(parent))
     result = result_of(finished)
@@ -212,7 +213,7 @@ def test_an_outage_is_waited_for_in_place() -> None:
 
 def test_an_outage_ends_with_the_drain_and_writes_nothing() -> None:
     bench = Bench(outage_wait=60)
-    timer = Timer(0.05, bench.drain.request)
+    timer = Timer(0.05, bench.shutdown.request)
     timer.start()
     assert bench.order(fake_outcome="outage", fake_until="99") is None
     timer.join()
@@ -232,7 +233,7 @@ def test_a_job_of_a_lost_partition_is_dropped() -> None:
 
 def test_a_job_stops_when_the_time_to_drain_is_over() -> None:
     bench = Bench()
-    bench.drain.abandon()
+    bench.shutdown.abort()
     assert bench.order(fake_seconds="60") is None
 
 
@@ -299,7 +300,7 @@ def test_a_job_that_no_retry_can_carry_fails() -> None:
     finished = bench.order(fake_outcome="transient")
     assert finished is not None
     assert finished.outcome == "retried"
-    failed = bench.executor.refuse(finished)
+    failed = bench.executor.ends.refuse(finished)
     assert failed.outcome == "failed"
     error = result_of(failed).error
     assert error is not None
@@ -348,17 +349,17 @@ def test_records_that_the_broker_refuses_end_differently_each_time() -> None:
     bench = Bench()
     finished = bench.order(note="x")
     assert finished is not None
-    failed = bench.executor.refuse(finished)
+    failed = bench.executor.ends.refuse(finished)
     assert result_of(failed).request.metadata == {"note": "x"}
-    slimmed = bench.executor.refuse(failed)
+    slimmed = bench.executor.ends.refuse(failed)
     assert (slimmed.outcome, result_of(slimmed).request.metadata) == ("failed", {})
     assert result_of(slimmed).error == result_of(failed).error
-    whole = bench.executor.refuse(slimmed)
+    whole = bench.executor.ends.refuse(slimmed)
     assert [record.value for record in whole.records] == [ordered(note="x")]
-    dead = bench.executor.refuse(whole)
+    dead = bench.executor.ends.refuse(whole)
     assert [record.value for record in dead.records] == [None]
     with pytest.raises(Fatal, match="refuses even"):
-        bench.executor.refuse(dead)
+        bench.executor.ends.refuse(dead)
 
 
 class Registry(ManifestStore):
@@ -400,63 +401,63 @@ def test_another_end_is_found_without_asking_the_registry() -> None:
     assert finished is not None
     assert finished.outcome == "retried"
     registry.away = True
-    bench.drain.request()  # else it would wait for ever
-    assert result_of(bench.executor.refuse(finished)).outcome is Outcome.FAILED
+    bench.shutdown.request()  # else it would wait for ever
+    assert result_of(bench.executor.ends.refuse(finished)).outcome is Outcome.FAILED
 
 
-def test_for_a_ticket_nobody_is_asked() -> None:
+def test_for_scheduling_nobody_is_asked() -> None:
     """All that comes waits for it: what is not known here gets an ordinary one."""
     registry = Registry()
     bench = Bench(serde=Serde(registry))
     task = JobTask(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
-    assert (bench.executor.ticket(task), registry.asked) == (SchedulingInfo(), [])
+    assert (bench.executor.decoder.scheduling_info(task), registry.asked) == (SchedulingInfo(), [])
     bench.executor.execute(task)
-    assert bench.executor.ticket(task).tenant == BARE_REQUEST.tenant
+    assert bench.executor.decoder.scheduling_info(task).tenant == BARE_REQUEST.tenant
 
 
-class MeetsItsTwin(FakeStage):
+class MeetsItsDuplicate(FakeStage):
     """Another record of the same job comes to another worker while this one is at work."""
 
-    twin: Callable[[], Finished | None]
+    duplicate: Callable[[], Finished | None]
 
     def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
-        assert self.twin() is None
+        assert self.duplicate() is None
         return super().run(job, work)
 
 
 @pytest.mark.parametrize("fate", ["committed", "retried", "dropped"])
-def test_a_twin_waits_for_the_end_of_the_first(fate: str) -> None:
+def test_a_duplicate_waits_for_the_end_of_the_first(fate: str) -> None:
     """It is skipped only when that is written; else it is worked on itself."""
-    stage = MeetsItsTwin(SERDE)
+    stage = MeetsItsDuplicate(SERDE)
     bench = Bench(stage)
     value = ordered(fake_outcome="transient" if fate == "retried" else "completed")
-    first, twin = (JobTask(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
-    stage.twin = lambda: bench.executor.execute(twin)
+    first, duplicate = (JobTask(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
+    stage.duplicate = lambda: bench.executor.execute(duplicate)
     finished = bench.executor.execute(first)
     assert finished is not None
     assert finished.job is not None
     assert bench.duplicates.released() == []
     bench.duplicates.ended(finished.job, first, fate != "dropped" and finished.settlement.final)
-    assert bench.duplicates.released() == [twin]
-    stage.twin = lambda: None
-    second = bench.executor.execute(twin)
+    assert bench.duplicates.released() == [duplicate]
+    stage.duplicate = lambda: None
+    second = bench.executor.execute(duplicate)
     assert second is not None
     expected = {"committed": "duplicate", "retried": "retried", "dropped": "completed"}
     assert second.outcome == expected[fate]
     assert bool(second.records) is (fate != "committed")
 
 
-def test_a_twin_is_released_when_the_first_writes_nothing() -> None:
-    stage = MeetsItsTwin(SERDE)
+def test_a_duplicate_is_released_when_the_first_writes_nothing() -> None:
+    stage = MeetsItsDuplicate(SERDE)
     bench = Bench(stage)
     lost = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None, owned=False)
-    first, twin = (
+    first, duplicate = (
         JobTask(Delivery("a", 0, 5, None, ordered()), lost),
         JobTask(Delivery("b", 0, 5, None, ordered()), lost),
     )
-    stage.twin = lambda: bench.executor.execute(twin)
+    stage.duplicate = lambda: bench.executor.execute(duplicate)
     assert bench.executor.execute(first) is None
-    assert bench.duplicates.released() == [twin]
+    assert bench.duplicates.released() == [duplicate]
 
 
 def test_progress_is_offered_while_the_job_runs() -> None:

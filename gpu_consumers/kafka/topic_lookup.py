@@ -1,0 +1,26 @@
+"""Topic lookup: whether topics exist, and their ids; the admin client is made for the first question."""
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+
+from producers.kafka.admin import TopicAdmin
+from schemas.settings import KafkaSettings
+
+
+class TopicLookup:
+    """Questions about topics; may be asked by any thread."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    def exists(self, topic: str) -> bool:
+        """Whether the broker has a topic; raises Outage."""
+        return topic in self._admin.partitions([topic])
+
+    def ids(self, names: Collection[str]) -> Mapping[str, str]:
+        """The ids of topics by their names; raises ScribeError."""
+        return self._admin.ids(names)
+
+    @cached_property
+    def _admin(self) -> TopicAdmin:
+        return TopicAdmin(self._settings)

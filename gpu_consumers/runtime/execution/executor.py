@@ -1,0 +1,90 @@
+"""Executor: one delivery from its bytes to the records that end it: decode, claim, run, end."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from gpu_consumers.core.delivery.error_policy import ErrorPolicy
+from gpu_consumers.core.delivery.first_seen import DuplicateVerdict
+from gpu_consumers.core.delivery.messages import Job, StageRunner
+from gpu_consumers.kafka.result_routing import ResultRouting
+from gpu_consumers.runtime.deduplicator import Deduplicator
+from gpu_consumers.runtime.execution.decoder import JobDecoder
+from gpu_consumers.runtime.execution.ends import JobEnds
+from gpu_consumers.runtime.execution.outages import OutageRetry
+from gpu_consumers.runtime.execution.work import TaskWork, WorkParts
+from gpu_consumers.runtime.tasks import Finished, JobTask
+from schemas.process.logs import bound
+from schemas.wire.headers import TRACEPARENT, is_for, trace_id
+from schemas.wire.serde import Serde
+
+
+@dataclass(frozen=True, slots=True)
+class JobExecutor:
+    """Runs one stage on deliveries, in any number of threads at once."""
+
+    runner: StageRunner
+    decoder: JobDecoder
+    routing: ResultRouting
+    duplicates: Deduplicator[JobTask]
+    """The committer tells it which ends were written."""
+    work: WorkParts
+    outages: OutageRetry
+    ends: JobEnds
+
+    def execute(self, task: JobTask) -> Finished | None:
+        """The end of a delivery; None when it is left to another owner, a later start or the end of its duplicate.
+
+        Raises Fatal.
+        """
+        delivery = task.delivery
+        if not is_for(delivery.headers, self.ends.policy.group):
+            return self.ends.not_ours(task)
+        fields = {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset}
+        with bound(**fields, attempt=delivery.attempt, trace_id=trace_id(delivery.headers.get(TRACEPARENT))):
+            job: Job | None = None
+            try:
+                job = self.outages.retry(task, partial(self.decoder.decode, delivery))
+                with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
+                    return self._process(task, job)
+            # whatever a stage or its libraries raise becomes an outcome: a worker thread must not die
+            except Exception as error:  # noqa: BLE001
+                finished = self.ends.failed(task, job, error)
+            if finished is None and job is not None:
+                self.duplicates.ended(job, task, final=False)
+            return finished
+
+    def _process(self, task: JobTask, job: Job) -> Finished | None:
+        """Claim the job, run the stage and end it; after an outage the work is tried again in place."""
+        rejection = self.outages.retry(task, partial(self.routing.rejection, task.delivery.headers))
+        if rejection is not None:
+            return self.ends.unroutable(task, job, rejection)
+        match self.duplicates.claim(job, task):
+            case DuplicateVerdict.WAIT:
+                return None
+            case DuplicateVerdict.SKIP:
+                return self.ends.duplicate(task, job)
+        if job.invalid is not None:
+            raise job.invalid
+        if task.partition.suspects.quarantined(task.delivery.offset):
+            return self.ends.quarantined(task, job)
+        work = TaskWork(task, job, self.work)
+        work.check_start()
+        emissions = self.outages.retry(task, partial(work.run, self.runner))
+        return self.ends.completed(task, job, emissions)
+
+
+def create_executor(
+    runner: StageRunner,
+    policy: ErrorPolicy,
+    serde: Serde,
+    work: WorkParts,
+    duplicates: Deduplicator[JobTask],
+    *,
+    routing: ResultRouting | None = None,
+    outage_wait: float = 15.0,
+) -> JobExecutor:
+    """The executor of a stage; `outage_wait` is the longest pause between two tries during an outage, in seconds."""
+    routing = routing or ResultRouting()
+    outages = OutageRetry(work.shutdown, work.stall_detector, outage_wait)
+    ends = JobEnds(policy, serde, routing, outages)
+    return JobExecutor(runner, JobDecoder(runner, serde), routing, duplicates, work, outages, ends)

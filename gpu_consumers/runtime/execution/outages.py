@@ -1,0 +1,49 @@
+"""Outage retry: a worker repeats a call in place while an outside system is away."""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.stall_detector import StallDetector
+from gpu_consumers.runtime.tasks import JobTask
+from schemas.errors import Outage
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRetry:
+    """Repeats calls for a task until the process shuts down or the task's partition is lost."""
+
+    shutdown: Shutdown
+    stall_detector: StallDetector[JobTask]
+    longest_wait: float = 15.0
+    """Longest pause between two tries, in seconds."""
+
+    def retry(self, task: JobTask, call: Callable[[], T]) -> T:
+        """What `call` returns, called again after every Outage; raises the last Outage when the retries end."""
+        attempt = 0
+        while True:
+            try:
+                return call()
+            except Outage as error:
+                if self.ends_for(task):
+                    raise
+                attempt += 1
+                log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
+                self.stall_detector.heartbeat(task)
+                self.shutdown.requested.wait(_pause(attempt, self.longest_wait))
+
+    def ends_for(self, task: JobTask) -> bool:
+        """Whether a task is left to the next owner of its partition."""
+        return self.shutdown.requested.is_set() or not task.partition.owned
+
+
+def _pause(attempt: int, longest: float) -> float:
+    """Seconds before the next try: growing, and random, so that not all workers come back at once."""
+    growing = 0.5 * 2.0 ** min(attempt - 1, 10)
+    return min(longest, growing + random.random())  # noqa: S311 - no secret
