@@ -11,10 +11,8 @@ from schemas.events import ClaimCheck, TranscriptReady
 from schemas.ports import ObjectStore
 from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
-from schemas.wire.object_keys import claim_key, claims_prefix
+from schemas.wire.object_keys import MAX_CLAIM_BYTES, claim_key, claims_prefix
 from schemas.wire.serde import decode_transcript, encode_transcript
-
-MAX_BYTES = 32_000_000  # ten hours of two channels of fast speech, each word with its speaker, are 15.5 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,12 @@ class ClaimCheckStore:
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:
             return PackedTranscript(transcript, transcript, None)
-        if len(body) > MAX_BYTES:
+        if len(body) > MAX_CLAIM_BYTES:
             raise Permanent("result_too_large", f"{len(body)} bytes")
         key = claim_key(tenant, job_id, name)
         if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
             with _own():
-                body = self.store.get(key, max_bytes=MAX_BYTES)
+                body = self.store.get(key, max_bytes=MAX_CLAIM_BYTES)
             transcript = decode_transcript(body)
         failpoint("gpu.after_claim_put")
         claim = ClaimCheck(uri=self.store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
@@ -66,7 +64,7 @@ class ClaimCheckStore:
             # what else lies below a tenant, uploads and recordings, are bytes of its choice
             if not key.startswith(claims_prefix(event.tenant, event.job_id)):
                 raise Permanent("internal", "its key is not one of the job's claims")
-            body = self.store.get(key, max_bytes=min(event.claim_check.size_bytes, MAX_BYTES))
+            body = self.store.get(key, max_bytes=min(event.claim_check.size_bytes, MAX_CLAIM_BYTES))
         if hashlib.sha256(body).hexdigest() != event.claim_check.sha256:
             raise Permanent("internal", "the transcript in the object store is not the one that was announced")
         return decode_transcript(body)

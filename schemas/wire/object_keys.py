@@ -7,6 +7,8 @@ from schemas.errors import Permanent
 
 JOB_FOLDERS = frozenset({"audio", "checkpoints", "claims", "transcripts"})
 """What lies below tenant/job/."""
+# of a transcript that travels by claim check: ten hours of two channels of fast speech, each word with its speaker, are 15.5 MB
+MAX_CLAIM_BYTES = 32_000_000
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 

@@ -13,7 +13,7 @@ from schemas.events import ClaimCheck, JobResult, Outcome
 from schemas.ports import ObjectStore
 from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
-from schemas.wire.object_keys import check_tenant, transcript_key
+from schemas.wire.object_keys import MAX_CLAIM_BYTES, check_tenant, claims_prefix, transcript_key
 from schemas.wire.serde import decode_transcript, to_json, to_json_text, transcript_from_json
 from sink.jobs.results import StoredTranscript
 from sink.postgres.sanitize import storable
@@ -97,9 +97,10 @@ class Transcripts:
     def _claimed(self, result: JobResult, claim: ClaimCheck) -> Transcript:
         with _as_ours():
             key = self._store.key(claim.uri)
-            if not key.startswith(f"{check_tenant(result.tenant)}/{result.job_id}/"):
-                raise Permanent("internal", f"{claim.uri} does not belong to the job")
-            body = self._store.get(key, max_bytes=claim.size_bytes)
+            # what else lies below a tenant, uploads and recordings, are bytes of its choice
+            if not key.startswith(claims_prefix(result.tenant, result.job_id)):
+                raise Permanent("internal", f"{claim.uri} is not one of the job's claims")
+            body = self._store.get(key, max_bytes=min(claim.size_bytes, MAX_CLAIM_BYTES))
         if (found := hashlib.sha256(body).hexdigest()) != claim.sha256.lower():
             raise Permanent("internal", f"{claim.uri} has SHA-256 {found}, not {claim.sha256}")
         return decode_transcript(body)

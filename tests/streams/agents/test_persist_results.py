@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, Outcome
 from schemas.transcript import Word
-from schemas.wire.object_keys import claim_key, transcript_key
+from schemas.wire.object_keys import MAX_CLAIM_BYTES, audio_key, claim_key, transcript_key, upload_key
 from schemas.wire.serde import encode_transcript, to_json, transcript_from_json
 from sink.jobs import queries
 from sink.objects.s3 import S3ObjectStore
@@ -137,13 +137,33 @@ async def test_an_object_in_the_place_of_a_transcript_that_is_none_is_our_own_fa
     assert raised.value.code == "internal"
 
 
-async def test_a_claim_check_of_another_job_is_refused(persist: Persist, object_store: S3ObjectStore) -> None:
+@pytest.mark.parametrize("where", ["another job's", "an upload", "a recording"])
+async def test_a_claim_check_is_read_only_where_nobody_but_the_service_writes(
+    where: str, persist: Persist, object_store: S3ObjectStore
+) -> None:
     other, job = new_job(tenant="globex"), new_job()
     body = encode_transcript(TRANSCRIPT)
-    key = claim_key(other.tenant, other.job_id, other.result().event_id)
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = {
+        "another job's": claim_key(other.tenant, other.job_id, other.result().event_id),
+        "an upload": upload_key(job.tenant, job.job_id),
+        "a recording": audio_key(job.tenant, job.job_id, sha256),
+    }[where]
     object_store.put(key, body, content_type="application/avro")
-    claim = ClaimCheck(uri=object_store.uri(key), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
-    with pytest.raises(Permanent, match="does not belong to the job"):
+    claim = ClaimCheck(uri=object_store.uri(key), size_bytes=len(body), sha256=sha256)
+    with pytest.raises(Permanent, match="not one of the job's claims"):
+        await persist.ended(job.result(transcript=None, claim_check=claim))
+
+
+async def test_an_object_larger_than_any_transcript_is_not_read_whatever_its_claim_check_says(
+    persist: Persist, object_store: S3ObjectStore
+) -> None:
+    job = new_job()
+    body = bytes(MAX_CLAIM_BYTES + 1)
+    key = claim_key(job.tenant, job.job_id, job.result().event_id)
+    object_store.put(key, body, content_type="application/avro")
+    claim = ClaimCheck(uri=object_store.uri(key), size_bytes=2**40, sha256=hashlib.sha256(body).hexdigest())
+    with pytest.raises(Permanent, match=f"at most {MAX_CLAIM_BYTES}"):
         await persist.ended(job.result(transcript=None, claim_check=claim))
 
 
