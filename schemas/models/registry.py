@@ -3,6 +3,7 @@
 A registry is a TOML file; folders in it are relative to the file. See models.toml beside this module.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from schemas.vocabulary.languages import likely_code
 from schemas.vocabulary.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
+COMMIT = re.compile("[0-9a-f]{40}")  # of the hub; a branch or a tag moves
 ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}
 
 
@@ -62,6 +64,11 @@ class ModelEntry(BaseModel):
         if self.wheels and (not self.sha256 or (self.converter is None and self.sha256.keys() != self.members.keys())):
             raise ValueError(f"model {self.name}: a model from wheels has the sha256 of each of its files")
         return self
+
+    @property
+    def pinned(self) -> bool:
+        """Whether every machine loads the same files under its name, or none: they have digests, those of the hub a commit."""
+        return bool(self.sha256) and (self.hub is None or COMMIT.fullmatch(self.revision or "") is not None)
 
     @property
     def folder_name(self) -> str:

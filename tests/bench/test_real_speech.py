@@ -22,7 +22,14 @@ from tests.bench.real_speech.__main__ import app
 from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
 from tests.bench.real_speech.product import decoded
 from tests.bench.real_speech.references import Spoken, UnusableFolder, recordings
-from tests.bench.real_speech.speaker_scores import RightSpeakers, diarization_errors, right_speakers
+from tests.bench.real_speech.speaker_scores import (
+    RightSpeakers,
+    attributed,
+    diarization_errors,
+    right_speakers,
+    spans_of,
+    words_of,
+)
 from tests.bench.real_speech.word_scores import Fidelity, WordErrors, fidelity, normalized, word_errors
 from tests.recordings import MONO
 from tests.system.sound import write_wav
@@ -132,7 +139,15 @@ def test_words_are_right_with_whoever_speaks_in_their_middle() -> None:
     )
     turns = (*segments[:1], replace(segments[0], start=0.0, end=4.0), *segments[1:])
     made = Transcript(language="en", duration=10.0, segments=turns)
-    assert right_speakers(TRUTH, made) == RightSpeakers(right=3, judged=4)
+    assert right_speakers(TRUTH, spans_of(made), words_of(made)) == RightSpeakers(right=3, judged=4)
+
+
+def test_stock_words_go_to_the_turns_that_overlap_them_most() -> None:
+    """And to nobody where no turn is: nothing is mended that the libraries leave open."""
+    words = [Word(start=start, end=end, text="w") for start, end in ((0.5, 1.0), (1.8, 2.4), (7.0, 7.2))]
+    turns = [Turn(0.0, 2.0, "1"), Turn(2.0, 5.0, "2")]
+    assert [word.speaker for word in attributed(words, turns)] == ["1", "2", None]
+    assert [word.speaker for word in attributed(words, [])] == [None] * 3
 
 
 def test_the_worst_cue_counts() -> None:
@@ -212,10 +227,14 @@ def test_the_short_way(tmp_path: Path) -> None:
     assert run["faults"] == []
     assert talk["fidelity"]["segments"] > 1
     speakers = talk["speakers"]
-    assert (speakers["true"], speakers["found"]) == (2, 2)
-    assert speakers["words"]["right"] >= 0.9 * speakers["words"]["judged"] > 10
+    assert speakers["true"] == 2
     for found in (speakers["product"], speakers["stock"]):
-        assert found["missed"] + found["invented"] + found["confused"] < 0.3 * found["seconds"]
+        assert found["count"] == 2
+        assert found["words"]["judged"] > 10
+        assert (
+            sum(found["errors"][part] for part in ("missed", "invented", "confused")) < 0.3 * found["errors"]["seconds"]
+        )
+    assert speakers["product"]["words"]["right"] >= 0.9 * speakers["product"]["words"]["judged"]
     assert talk["cues"]["count"] > 1
     assert all(talk[part]["seconds"] > 0 for part in ("diarizing", "whole"))
 

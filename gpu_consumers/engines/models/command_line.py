@@ -8,6 +8,7 @@ import typer
 
 from gpu_consumers.engines.models import fetching, hub
 from gpu_consumers.engines.models.errors import FetchFailed, NotGenuine
+from gpu_consumers.engines.models.pins import unpinned
 from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in, models_folder
 from schemas.errors import ScribeError, SettingsError
 from schemas.models.registry import ModelEntry, ModelRegistry, known_as, load_registry
@@ -65,9 +66,12 @@ def _fetched(entry: ModelEntry, cache: Path | None) -> Path:
     folder = entry.path if entry.path is not None else _from_hub(entry, cache)
     if not folder.is_dir():
         raise FetchFailed(f"model '{entry.name}': there is no folder {folder}, and the registry names no other source")
-    if mistakes := mistakes_in(entry, files_of(folder)):
+    found = files_of(folder)
+    if mistakes := mistakes_in(entry, found):
         raise NotGenuine(f"model '{entry.name}': {'; '.join(mistakes)}")
     _say(f"{entry.name} is in {folder}")
+    if not entry.pinned:
+        _say(unpinned(entry, folder, found))
     return folder
 
 
@@ -95,7 +99,14 @@ def _list() -> None:
     for name, entry in sorted(_registry(settings).models.items()):
         size = f"{entry.size / 1e6:.0f} MB" if entry.size else "size unknown"
         here = "here" if is_here(entry, settings.models_cache) else "not here"
-        typer.echo(f"{name}\n  {entry.engine}, {entry.license or 'licence unknown'}, {size}, {here}: {entry.source}")
+        known = [
+            entry.engine,
+            entry.license or "licence unknown",
+            size,
+            here,
+            *(() if entry.pinned else ("not pinned",)),
+        ]
+        typer.echo(f"{name}\n  {', '.join(known)}: {entry.source}")
 
 
 def is_here(entry: ModelEntry, cache: Path | None) -> bool:

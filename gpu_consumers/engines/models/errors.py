@@ -15,5 +15,9 @@ class NotGenuine(FetchFailed):
     """What came is not what the registry pins."""
 
 
+class Unwritable(FetchFailed):
+    """The folder of models cannot be made or written."""
+
+
 class ModelDiskFull(FetchFailed):
     """The model does not fit on the disk."""

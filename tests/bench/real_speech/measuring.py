@@ -4,21 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines.loader import folder_of
 from producers.transcripts.subtitles import cues
 from schemas.events import Options
 from schemas.models.registry import ModelEntry, ModelRegistry
+from schemas.settings import ModelSettings
+from schemas.transcript import Transcript, Word
 from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
 from tests.bench.real_speech.listening import Duration, overheard
-from tests.bench.real_speech.product import Done, Product, decoded, engines_of
+from tests.bench.real_speech.product import Product, decoded, engines_of
 from tests.bench.real_speech.references import Recording, Spoken
 from tests.bench.real_speech.speaker_scores import (
     DiarizationErrors,
     RightSpeakers,
+    attributed,
     diarization_errors,
     right_speakers,
     spans_of,
+    words_of,
 )
 from tests.bench.real_speech.stock import StockPyannote, StockWhisper, Text
 from tests.bench.real_speech.word_scores import Fidelity, WordErrors, fidelity, word_errors
@@ -36,14 +41,21 @@ class HeardBy:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundSpeakers:
+    """What one of the two found: how many speakers, their turns and who says each word against the reference."""
+
+    count: int
+    errors: DiarizationErrors
+    words: RightSpeakers
+
+
+@dataclass(frozen=True, slots=True)
 class Speakers:
-    """Who speaks: numbers of speakers, words with the right one, and the turns of the product and of stock pyannote."""
+    """Who speaks: how many, as the product and as stock pyannote find them; stock's words are those of sequential."""
 
     true: int
-    found: int
-    words: RightSpeakers
-    product: DiarizationErrors
-    stock: DiarizationErrors
+    product: FoundSpeakers
+    stock: FoundSpeakers
     stock_duration: Duration
 
 
@@ -90,14 +102,14 @@ class Bench:
     pyannote: StockPyannote | None = field(init=False)
 
     def __post_init__(self) -> None:
-        engines = engines_of(self.registry, self.device)
+        engines, cache = engines_of(self.registry, self.device), ModelSettings().models_cache
         engines.transcriber(self.model.name)
         self.product = Product(self.registry, engines, self.folder / "cache")
-        self.whisper = StockWhisper(self.model, folder_of(self.model, None), self.device)
+        self.whisper = StockWhisper(self.model, folder_of(self.model, cache), self.device)
         self.pyannote = None
         if self.diarizes:
             engines.diarizer()
-            self.pyannote = StockPyannote(folder_of(self.registry.models[self.registry.diarizer], None), self.device)
+            self.pyannote = StockPyannote(folder_of(self.registry.models[self.registry.diarizer], cache), self.device)
 
     def measure(self, recording: Recording) -> Measured:
         """One recording; nothing else should be at work on the machine."""
@@ -128,7 +140,7 @@ class Bench:
             diarizing=done.diarizing,
             whole=done.whole,
             warnings=done.transcript.warnings,
-            speakers=_speakers(truth, done, *self.pyannote.turns(samples), seconds)
+            speakers=_speakers(truth, done.transcript, texts["sequential"].words, self.pyannote, samples)
             if self.pyannote and diarizes
             else None,
         )
@@ -151,13 +163,21 @@ def _scored(text: Text, recording: Recording) -> HeardBy:
 
 
 def _speakers(
-    truth: Sequence[Spoken], done: Done, stock: Sequence[Turn], stock_duration: Duration, seconds: float
+    truth: Sequence[Spoken], made: Transcript, words: Sequence[Word], pyannote: StockPyannote, samples: Samples
 ) -> Speakers:
+    turns, duration = pyannote.turns(samples)
+    seconds = len(samples) / SAMPLE_RATE
     return Speakers(
         true=len({turn.speaker for turn in truth}),
-        found=len(done.transcript.speakers),
-        words=right_speakers(truth, done.transcript),
-        product=diarization_errors(truth, spans_of(done.transcript), seconds),
-        stock=diarization_errors(truth, stock, seconds),
-        stock_duration=stock_duration,
+        product=_found(truth, spans_of(made), words_of(made), seconds),
+        stock=_found(truth, turns, attributed(words, turns), seconds),
+        stock_duration=duration,
+    )
+
+
+def _found(truth: Sequence[Spoken], turns: Sequence[Turn], words: Sequence[Word], seconds: float) -> FoundSpeakers:
+    return FoundSpeakers(
+        len({turn.speaker for turn in turns}),
+        diarization_errors(truth, turns, seconds),
+        right_speakers(truth, turns, words),
     )

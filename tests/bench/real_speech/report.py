@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from tests.bench.real_speech.cue_scores import CueLimits
-from tests.bench.real_speech.measuring import HEARERS, Measured
+from tests.bench.real_speech.measuring import HEARERS, FoundSpeakers, Measured
 from tests.bench.real_speech.speaker_scores import COLLAR, DiarizationErrors, RightSpeakers
 from tests.bench.real_speech.word_scores import WordErrors
 
@@ -14,6 +14,7 @@ LEGEND = f"""\
 product: the stages of scribe-gpu; once: its transcriber without the second hearing; sequential, batched: faster-whisper itself.
 WER: words substituted, deleted and inserted per word of the reference, in lower case and without signs; deleted alone after /.
 without words: seconds of speech that no word covers. torn, foreign: words and segments that the model did not write so.
+stock: pyannote.audio itself, on the same weights; its words are those of sequential, given to the turns that overlap them most.
 DER: missed, invented and confused seconds per second of speech, overlaps counted, without a collar (with {COLLAR} s).
 s, cpu: seconds by the clock, and of the processor."""
 
@@ -54,20 +55,19 @@ def words_table(measured: Sequence[Measured]) -> Table:
 
 
 def speakers_table(measured: Sequence[Measured]) -> Table:
-    """Who spoke, where the reference says so."""
-    table = Table("recording", "found / true", "right words", "DER", "stock DER", title="Speakers")
+    """Who spoke, where the reference says so: the product beside stock pyannote with the words of sequential."""
+    headings = ("recording", "speakers", "found", "right words", "DER", "stock found", "right words", "DER")
+    table = Table(*headings, title="Speakers")
     rows = [(item.name, item.speakers) for item in measured if item.speakers is not None]
     for name, found in rows:
-        table.add_row(name, f"{found.found} / {found.true}", *_who(found.words, found.product, found.stock))
+        table.add_row(name, str(found.true), *_who([found.product]), *_who([found.stock]))
     table.add_section()
+    every = [found for _, found in rows]
     table.add_row(
         "in total",
-        f"{sum(found.found for _, found in rows)} / {sum(found.true for _, found in rows)}",
-        *_who(
-            sum((found.words for _, found in rows), RightSpeakers()),
-            sum((found.product for _, found in rows), DiarizationErrors()),
-            sum((found.stock for _, found in rows), DiarizationErrors()),
-        ),
+        str(sum(found.true for found in every)),
+        *_who([found.product for found in every]),
+        *_who([found.stock for found in every]),
     )
     return table
 
@@ -144,9 +144,14 @@ def _text(item: Measured) -> list[str]:
     ]
 
 
-def _who(words: RightSpeakers, product: DiarizationErrors, stock: DiarizationErrors) -> list[str]:
+def _who(found: Sequence[FoundSpeakers]) -> list[str]:
+    words = sum((each.words for each in found), RightSpeakers())
     share = "" if words.rate is None else f"{100 * words.rate:.1f} % of {words.judged}"
-    return [share, _der(product), _der(stock)]
+    return [
+        str(sum(each.count for each in found)),
+        share,
+        _der(sum((each.errors for each in found), DiarizationErrors())),
+    ]
 
 
 def _der(errors: DiarizationErrors) -> str:

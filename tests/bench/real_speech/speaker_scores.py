@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from gpu_consumers.core.speech.merge import Turn
-from schemas.transcript import Transcript
+from schemas.transcript import Transcript, Word
 from tests.bench.real_speech.references import Spoken
 from tests.summing import Summed
 
@@ -76,11 +76,27 @@ def diarization_errors(truth: Sequence[Spoken], found: Iterable[Turn], seconds: 
     )
 
 
-def right_speakers(truth: Sequence[Spoken], transcript: Transcript) -> RightSpeakers:
-    """Words whose speaker, named as suits the whole recording best, speaks in their middle."""
-    names = DiarizationErrorRate().optimal_mapping(_annotation(truth), _annotation(spans_of(transcript)))
+def words_of(transcript: Transcript) -> tuple[Word, ...]:
+    """All its words."""
+    return tuple(word for segment in transcript.segments for word in segment.words)
+
+
+def attributed(words: Iterable[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
+    """Words given to the turns that overlap them most, as users of the two stock libraries put both together."""
+    return tuple(replace(word, speaker=_most_overlapping(word, turns)) for word in words)
+
+
+def _most_overlapping(word: Word, turns: Sequence[Turn]) -> str | None:
+    shared = [(min(word.end, turn.end) - max(word.start, turn.start), turn.speaker) for turn in turns]
+    overlap, speaker = max(shared, default=(0.0, ""), key=lambda pair: pair[0])
+    return speaker if overlap > 0 else None
+
+
+def right_speakers(truth: Sequence[Spoken], turns: Sequence[Turn], words: Iterable[Word]) -> RightSpeakers:
+    """Words whose speaker, named as suits the turns of the whole recording best, speaks in their middle."""
+    names = DiarizationErrorRate().optimal_mapping(_annotation(truth), _annotation(turns))
     right = judged = 0
-    for word in (word for segment in transcript.segments for word in segment.words):
+    for word in words:
         middle = (word.start + word.end) / 2
         speaking = {turn.speaker for turn in truth if turn.start - EDGE <= middle <= turn.end + EDGE}
         judged += bool(speaking)

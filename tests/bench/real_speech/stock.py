@@ -15,7 +15,7 @@ from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber
 from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry
-from schemas.transcript import joined
+from schemas.transcript import Word, joined
 from tests.bench.real_speech.listening import Duration
 
 with warnings.catch_warnings():
@@ -32,6 +32,7 @@ class Text:
 
     text: str = ""
     duration: Duration = field(default_factory=Duration)
+    words: tuple[Word, ...] = ()
 
 
 class StockWhisper:
@@ -59,7 +60,10 @@ class StockWhisper:
             segments, _ = self._model.transcribe(
                 samples, language=language, beam_size=BEAM, word_timestamps=True, vad_filter=True
             )
-            heard.text = "".join(segment.text for segment in segments).strip()
+            found = list(segments)
+        heard.text = "".join(segment.text for segment in found).strip()
+        spoken = (word for segment in found for word in segment.words)
+        heard.words = tuple(Word(start=float(word.start), end=float(word.end), text=word.word) for word in spoken)
         return heard
 
     def batched(self, samples: Samples, language: str | None) -> Text:

