@@ -17,6 +17,7 @@ from psycopg.types.json import Json
 
 from schemas.wire.headers import Origin
 from sink.jobs.runs import standings
+from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock_all
 from sink.postgres.sanitize import storable_text
@@ -95,8 +96,7 @@ JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" big
     AND r.at >= least(asked.at, now()) - interval '5 minutes'
 ORDER BY r.topic, r.partition, r.record_offset, r.replay_id IS NOT DISTINCT FROM %s DESC, r.number DESC"""  # noqa: S608 - our own column names
 
-_UNFINISHED = """
-SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN ('queued', 'transcribing', 'diarizing')"""
+_UNFINISHED = f"SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN {UNFINISHED_STATES}"  # noqa: S608 - our own words
 
 _RUNS = """
 SELECT asked.job_id, greatest(

@@ -17,10 +17,11 @@ from producers.cli.terminal.tables import add_row, make_table, show_table
 from producers.inputs.id_prefix import IdPrefix
 from producers.messages.plain_text import printable
 from schemas.errors import Outage
-from schemas.events import ENDED
+from schemas.events import Outcome
 from schemas.settings import ClientSettings, load
 
 PATIENCE_SECONDS = 600.0
+_ENDED: frozenset[str] = frozenset(Outcome)
 
 
 def enhance(
@@ -56,7 +57,7 @@ def enhance(
         print_enhancement(ended, Console())
     else:
         sys.stdout.write(f"{ended['enhancement_id']}\n")
-    if ended["state"] == "failed":
+    if ended["state"] == Outcome.FAILED:
         raise typer.Exit(1)
 
 
@@ -74,7 +75,7 @@ def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
     with Console(stderr=True).status("asking the enhanced-AI service"):
         while time.monotonic() < end:
             found = client.enhancement(enhancement_id)
-            if found["state"] in ENDED:
+            if found["state"] in _ENDED:
                 return found
             time.sleep(pause)
             pause = next_pause(pause, changed=False)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from producers.cli.clients.rest import Answered, RestClient
 from schemas.errors import Outage
-from schemas.events import ENDED
+from schemas.vocabulary.job_states import ENDED, JobState
 
 SHORTEST, LONGEST, GROWTH = 0.2, 2.0, 1.3
 PATIENCE_SECONDS = 60.0  # for a shim that is away, and for a job that is on its way there over Kafka
@@ -87,7 +87,7 @@ class Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("queued", total=None, amount="")
+        self._task = progress.add_task(JobState.QUEUED, total=None, amount="")
 
     def show(self, job: Job) -> None:
         """See Display."""
