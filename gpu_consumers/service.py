@@ -32,9 +32,10 @@ from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
+from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.settings import KafkaSettings
-from schemas.topics import RESULTS, RETRY_DELAYS, retry_topic
+from schemas.topics import RESULTS
 from schemas.wire.serde import Serde
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Runtime:
     drain: Shutdown
     worker: str
     results: str = RESULTS
+    ladder: TopicLadder = field(default=LADDER, kw_only=True)
     time_scale: float = field(default=1.0, kw_only=True)
     room: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
     cancelled: Callable[[JobRequested], bool] = field(default=lambda _: False, kw_only=True)
@@ -67,7 +69,7 @@ def transactional_id(group: str, worker: str) -> str:
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
     """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
     client_id = f"{runner.group}.{runtime.worker}"
-    retry = RetryPolicy(runner.group, time_scale=runtime.time_scale)
+    retry = RetryPolicy(runner.group, runtime.ladder, time_scale=runtime.time_scale)
     policy = ErrorPolicy(runner.group, runtime.results, retry=retry)
     duplicates: Deduplicator[JobTask] = Deduplicator()
     admin = cache(lambda: TopicAdmin(runtime.kafka))
@@ -109,7 +111,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         ),
         gate=GroupGate(),
         duplicates=duplicates,
-        retry_delays={retry_topic(runner.group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
+        retry_delays=retry.longest_waits,
         drain=runtime.drain,
         unreadable=UnreadableBatches(runtime.kafka, client_id),
         set_aside=executor.set_aside,

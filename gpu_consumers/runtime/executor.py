@@ -23,6 +23,8 @@ from producers.kafka.publisher import fits, record_bytes
 from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.process.logs import bound
+from schemas.retries.backoff import Backoff
+from schemas.retries.schedules import GPU_OUTAGES
 from schemas.wire.headers import RESULTS_TO, TRACEPARENT, is_for, trace_id
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import MAX_RECORD_BYTES, Serde
@@ -88,9 +90,9 @@ class JobExecutor:
         destinations: ResultRouting | None = None,
         cancelled: Callable[[JobRequested], bool] = lambda _: False,
         pulse: StallDetector[JobTask] | None = None,
-        outage_wait: float = 15.0,
+        outages: Backoff = GPU_OUTAGES,
     ) -> None:
-        """`duplicates` is told by the committer what was written; `outage_wait` is the longest pause between two tries while an outside system is away, in seconds."""
+        """`duplicates` is told by the committer what was written; `outages`: the pauses between two tries while an outside system is away."""
         self._runner = runner
         self._policy = policy
         self._serde = serde
@@ -100,7 +102,7 @@ class JobExecutor:
         self._destinations = destinations or ResultRouting()
         self._cancelled = cancelled
         self._pulse = pulse or StallDetector()
-        self._outage_wait = outage_wait
+        self._outages = outages
 
     def execute(self, task: JobTask) -> Finished | None:
         """The end of a delivery, or None when it is left to another owner, a later start or the end of its twin.
@@ -225,7 +227,8 @@ class JobExecutor:
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
                 self._pulse.beat(task)
-                self._drain.requested.wait(_pause(attempt, self._outage_wait))
+                pause = self._outages.wait(attempt, random.random())  # noqa: S311 - no secret
+                self._drain.requested.wait(pause)
 
     def _failed(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
         """What an error means for the delivery, even if that cannot be found out; raises Fatal."""
@@ -348,9 +351,3 @@ def _check_expiry(job: Job, now: datetime) -> None:
 def _readable(record: Record) -> bool:
     """Whether the broker takes a record of ours and its readers decode it."""
     return fits((record,)) and len(record.value or b"") <= MAX_RECORD_BYTES
-
-
-def _pause(attempt: int, longest: float) -> float:
-    """Seconds before the next try: growing, and each worker's own, so that they do not all come back at once."""
-    growing = 0.5 * 2.0 ** min(attempt - 1, 10)
-    return min(longest, growing + random.random())  # noqa: S311 - no secret

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.ports import KeptAnswer
+from schemas.retries.schedules import OUTAGES
 from schemas.wire.records import Record
 from sink.jobs import outbox
 from sink.jobs.states import ENDED_STATES
@@ -14,7 +15,7 @@ from sink.postgres.job_lock import lock
 from sink.postgres.sanitize import storable_text
 from sink.webhooks.deliveries import MOST_COUNTED
 
-PAUSE_SECONDS = 1.0  # before an answer is tried to be kept again
+PAUSE_SECONDS = OUTAGES.first  # before an answer is tried to be kept again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

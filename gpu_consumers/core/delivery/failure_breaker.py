@@ -7,6 +7,8 @@ A tenant that sends what breaks is one among others, however many of its jobs en
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from schemas.retries.schedules import GPU_FAILURES
+
 WINDOW = 20  # jobs of one tenant that are looked at
 MOST = 0.8  # of them may fail
 ENOUGH = 40  # failures that make everybody wait
@@ -16,7 +18,6 @@ IN_A_ROW = 2  # failures after which a tenant counts as one that fails
 RECENT = 600.0  # seconds for which the ends of a tenant tell how others will fare
 TRIED = 4  # jobs that are tried after a pause; the first that ends well ends the trial
 TRIAL = 60.0  # seconds after which a job that is tried keeps no other one from being tried
-SHORTEST, LONGEST = 30.0, 600.0  # seconds of a pause; each is twice as long as the one before
 REMEMBERED = 1_000  # tenants, the latest
 
 
@@ -155,4 +156,4 @@ class FailureBreaker:
 
 
 def _length(pauses: int) -> float:
-    return min(LONGEST, SHORTEST * 2.0 ** min(pauses, 10))
+    return GPU_FAILURES.wait(pauses + 1)

@@ -21,6 +21,7 @@ from gpu_consumers.runtime.shutdown import Shutdown
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
+from schemas.retries.backoff import Backoff
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.avro_reading import Schema, current_schema
 from schemas.wire.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
@@ -53,7 +54,13 @@ class Bench:
         runner = stage or FakeStage(serde)
         self.duplicates: Deduplicator[JobTask] = Deduplicator()
         self.executor = JobExecutor(
-            runner, policy, serde, progress, self.drain, self.duplicates, outage_wait=outage_wait
+            runner,
+            policy,
+            serde,
+            progress,
+            self.drain,
+            self.duplicates,
+            outages=Backoff(first=outage_wait, cap=outage_wait),
         )
 
     def _offer(self, record: Record) -> bool:

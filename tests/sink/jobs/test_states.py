@@ -52,7 +52,8 @@ async def standing(connection: Connection, state: JobState) -> Job:
 
 async def test_every_event_moves_a_job_as_the_table_says(db: Database) -> None:
     """Each state, met by what brings a job to each other one: in its run, and in a later one."""
-    found, expected = {}, {}
+    found: dict[tuple[str, str], str] = {}
+    expected: dict[tuple[str, str], str] = {}
     async with db.transaction() as connection:
         for before in JobState:
             for after in JobState:

@@ -5,15 +5,14 @@ from hypothesis import strategies as st
 
 from gpu_consumers.core.delivery.failure_breaker import (
     ENOUGH,
-    LONGEST,
     REMEMBERED,
-    SHORTEST,
     TRIAL,
     TRIED,
     WINDOW,
     Cooldown,
     FailureBreaker,
 )
+from schemas.retries.schedules import GPU_FAILURES
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
 names = st.sampled_from(TENANTS)
@@ -33,7 +32,7 @@ def ended(
 
 def held_for_all() -> FailureBreaker:
     brake = FailureBreaker()
-    assert ended(brake, True, times=ENOUGH) == Cooldown(SHORTEST, None)
+    assert ended(brake, True, times=ENOUGH) == Cooldown(GPU_FAILURES.first, None)
     return brake
 
 
@@ -41,21 +40,21 @@ def test_a_lone_tenant_waits_when_most_of_its_jobs_fail_and_not_before_there_are
     brake = FailureBreaker()
     assert ended(brake, True, tenant="acme", times=WINDOW - 1) is None
     assert not brake.is_on(0.0)
-    assert ended(brake, True, tenant="acme") == Cooldown(SHORTEST, "acme")
+    assert ended(brake, True, tenant="acme") == Cooldown(GPU_FAILURES.first, "acme")
     assert (brake.admits(1.0), brake.waiting(1.0), brake.is_on(1.0)) == (True, {"acme"}, True)
     assert ended(brake, False, 1.0, tenant="globex", times=10 * WINDOW) is None
-    assert not brake.is_on(SHORTEST)
+    assert not brake.is_on(GPU_FAILURES.first)
 
 
 def test_where_everything_fails_everybody_waits_and_newcomers_too() -> None:
     brake = held_for_all()
-    assert (brake.admits(SHORTEST - 1), brake.is_on(1.0)) == (False, True)
+    assert (brake.admits(GPU_FAILURES.first - 1), brake.is_on(1.0)) == (False, True)
 
 
 def test_where_two_tenants_fail_a_third_is_still_tried() -> None:
     brake = FailureBreaker()
     for name in ("acme", "globex"):
-        assert ended(brake, True, tenant=name, times=WINDOW) == Cooldown(SHORTEST, name)
+        assert ended(brake, True, tenant=name, times=WINDOW) == Cooldown(GPU_FAILURES.first, name)
     assert brake.admits(1.0)
     assert brake.waiting(1.0) == {"acme", "globex"}
 
@@ -89,53 +88,53 @@ def test_what_says_nothing_counts_for_nothing() -> None:
     assert ended(brake, None, times=10 * WINDOW) is None
     assert not brake.is_on(0.0)
     brake = held_for_all()
-    assert ended(brake, None, SHORTEST, times=10 * WINDOW) is None
-    assert brake.admits(SHORTEST)
+    assert ended(brake, None, GPU_FAILURES.first, times=10 * WINDOW) is None
+    assert brake.admits(GPU_FAILURES.first)
 
 
 def test_after_a_pause_of_one_tenant_a_few_of_its_jobs_are_tried() -> None:
     brake = FailureBreaker()
     ended(brake, True, tenant="acme", times=WINDOW)
     for _ in range(TRIED):
-        assert not brake.is_on(SHORTEST)
-        brake.begin("acme", SHORTEST)
-    assert brake.waiting(SHORTEST) == {"acme"}
-    assert brake.end("acme", False, SHORTEST) is None
-    assert not brake.is_on(SHORTEST)
+        assert not brake.is_on(GPU_FAILURES.first)
+        brake.begin("acme", GPU_FAILURES.first)
+    assert brake.waiting(GPU_FAILURES.first) == {"acme"}
+    assert brake.end("acme", False, GPU_FAILURES.first) is None
+    assert not brake.is_on(GPU_FAILURES.first)
 
 
 def test_after_a_pause_of_all_a_few_are_tried_each_of_another_tenant() -> None:
     brake = held_for_all()
     for number, name in enumerate(TENANTS):
-        assert brake.admits(SHORTEST)
-        assert brake.waiting(SHORTEST) == set(TENANTS[:number])
-        brake.begin(name, SHORTEST)
-    assert not brake.admits(SHORTEST)
+        assert brake.admits(GPU_FAILURES.first)
+        assert brake.waiting(GPU_FAILURES.first) == set(TENANTS[:number])
+        brake.begin(name, GPU_FAILURES.first)
+    assert not brake.admits(GPU_FAILURES.first)
 
 
 def test_the_first_that_ends_well_ends_the_trial_while_others_still_run() -> None:
     brake = held_for_all()
     for name in TENANTS:
-        brake.begin(name, SHORTEST)
-    assert brake.end("acme", False, SHORTEST) is None
-    assert not brake.is_on(SHORTEST)
+        brake.begin(name, GPU_FAILURES.first)
+    assert brake.end("acme", False, GPU_FAILURES.first) is None
+    assert not brake.is_on(GPU_FAILURES.first)
 
 
 def test_long_recordings_on_trial_do_not_keep_others_from_being_tried() -> None:
     brake = held_for_all()
     for name in TENANTS:
-        brake.begin(name, SHORTEST)
-    assert not brake.admits(SHORTEST + TRIAL - 1)
-    assert not brake.is_on(SHORTEST + TRIAL)
+        brake.begin(name, GPU_FAILURES.first)
+    assert not brake.admits(GPU_FAILURES.first + TRIAL - 1)
+    assert not brake.is_on(GPU_FAILURES.first + TRIAL)
 
 
 def test_one_tenant_cannot_use_up_what_is_tried() -> None:
     brake = held_for_all()
-    assert ended(brake, True, SHORTEST, tenant="acme") == Cooldown(SHORTEST, "acme")
-    assert brake.admits(SHORTEST)
-    assert brake.waiting(SHORTEST) == brake.behind == {"acme"}
-    assert ended(brake, False, SHORTEST, tenant="globex") is None
-    assert not brake.is_on(SHORTEST)
+    assert ended(brake, True, GPU_FAILURES.first, tenant="acme") == Cooldown(GPU_FAILURES.first, "acme")
+    assert brake.admits(GPU_FAILURES.first)
+    assert brake.waiting(GPU_FAILURES.first) == brake.behind == {"acme"}
+    assert ended(brake, False, GPU_FAILURES.first, tenant="globex") is None
+    assert not brake.is_on(GPU_FAILURES.first)
 
 
 @given(st.integers(1, 12), st.booleans())
@@ -145,7 +144,7 @@ def test_each_pause_is_longer_than_the_one_before(tries: int, lone: bool) -> Non
     for _ in range(tries):
         assert pause is not None
         assert pause.tenant == tenant
-        assert last < pause.seconds or pause.seconds == LONGEST
+        assert last < pause.seconds or pause.seconds == GPU_FAILURES.cap
         last, now = pause.seconds, now + pause.seconds
         pause = ended(brake, True, now, tenant=tenant, times=TRIED)
 
@@ -153,13 +152,13 @@ def test_each_pause_is_longer_than_the_one_before(tries: int, lone: bool) -> Non
 def test_jobs_that_began_before_a_pause_do_not_make_it_longer() -> None:
     brake = held_for_all()
     assert brake.end("acme", True, 1.0) is None
-    assert not brake.is_on(SHORTEST)
+    assert not brake.is_on(GPU_FAILURES.first)
 
 
 def test_a_tenant_that_did_well_long_ago_says_nothing_about_now() -> None:
     brake = FailureBreaker()
     ended(brake, False, tenant="idle")
-    assert ended(brake, True, 3600.0, times=ENOUGH) == Cooldown(SHORTEST, None)
+    assert ended(brake, True, 3600.0, times=ENOUGH) == Cooldown(GPU_FAILURES.first, None)
 
 
 @given(st.lists(st.tuples(names, st.sampled_from((True, True, None)), st.floats(0, 700)), max_size=200))
@@ -169,7 +168,7 @@ def test_it_always_lets_somebody_be_tried_again(steps: list[tuple[str, bool | No
         now += step
         if brake.admits(now) and name not in brake.waiting(now):
             ended(brake, failed, now, tenant=name)
-    assert not brake.is_on(now + LONGEST)
+    assert not brake.is_on(now + GPU_FAILURES.cap)
 
 
 def test_names_without_end_take_no_memory_without_end() -> None:
