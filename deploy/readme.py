@@ -18,6 +18,8 @@ from pydantic import BaseModel
 from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
+from schemas.retries.backoff import NO_JITTER, Backoff, FixedWaits, Jitter
+from schemas.retries.schedules import LADDER, SCHEDULES
 from schemas.settings import SETTINGS, variable_of
 from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
@@ -133,6 +135,42 @@ def _kind(schema: dict[str, Any]) -> str:
     return kind
 
 
+def retries() -> str:
+    """Every schedule of retries."""
+    rows = ((s.retried, _waits(s.waits), _jitter(s.waits.jitter), s.limit, s.kept_in) for s in SCHEDULES.values())
+    return table(("what is tried again", "waits", "drawn from", "limit", "kept meanwhile"), rows)
+
+
+def removed_steps() -> str:
+    """The steps of the ladder of topics that get no more records and are read on."""
+    retired = ", ".join(f"`{step}`" for step in LADDER.retired) or "none at the moment"
+    return (
+        "A record of a job waits in the topic of its step. A step that is removed is moved to `TopicLadder.retired`"
+        f" (`schemas/retries/schedules.py`; {retired}): nothing more is written to its topics, the groups go on reading"
+        " them, and its records keep their due times. It is taken from there once those topics have been empty for as"
+        " long as they keep records, and the topics are deleted then. Schedules that are kept in tables take a changed"
+        " one from the next attempt on."
+    )
+
+
+def _waits(waits: Backoff | FixedWaits) -> str:
+    if isinstance(waits, FixedWaits):
+        return ", ".join(map(_duration, waits.seconds))
+    first, cap = _duration(waits.first), _duration(waits.cap)
+    return first if waits.first == waits.cap else f"{first}, then ×{waits.factor:g} up to {cap}"
+
+
+def _jitter(jitter: Jitter) -> str:
+    return "" if jitter == NO_JITTER else f"{jitter[0]:.0%} to {jitter[1]:.0%}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def retention() -> str:
     """Every class of data."""
     rows = (
@@ -158,6 +196,8 @@ def webhook_example(kind: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
+    "retries": retries,
+    "removed-steps": removed_steps,
     "retention": retention,
     "webhooks": webhooks,
     "webhook-example": partial(webhook_example, "enhancement.completed"),

@@ -33,9 +33,10 @@ from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
+from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.settings import KafkaSettings
-from schemas.topics import RESULTS, RETRY_DELAYS, retry_topic
+from schemas.topics import RESULTS
 from schemas.wire.serde import Serde
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Runtime:
     shutdown: Shutdown
     worker: str
     results: str = RESULTS
+    ladder: TopicLadder = field(default=LADDER, kw_only=True)
     time_scale: float = field(default=1.0, kw_only=True)
     isolation: SharedIsolation = field(default_factory=SharedIsolation, kw_only=True)
     cancelled: Callable[[JobRequested], bool] = field(default=never_cancelled, kw_only=True)
@@ -68,7 +70,7 @@ def transactional_id(group: str, worker: str) -> str:
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
     """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
     group, client_id = runner.group, f"{runner.group}.{runtime.worker}"
-    retry, topics = RetryPolicy(group, time_scale=runtime.time_scale), TopicLookup(runtime.kafka)
+    retry, topics = RetryPolicy(group, runtime.ladder, time_scale=runtime.time_scale), TopicLookup(runtime.kafka)
     executor = _executor(runner, runtime, retry, topics)
     pool = _worker_pool(runner, runtime, executor)
     consumer = Consumer(consumer_config(runtime.kafka, group, client_id), logger=client_log)
@@ -88,7 +90,7 @@ def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalP
         unreadable=UnreadableBatches(runtime.kafka, client_id),
         ends=executor.ends,
         committer=committer,
-        retry_delays={retry_topic(group, step): RETRY_DELAYS[step] * runtime.time_scale for step in retry.steps},
+        retry_delays=retry.longest_waits,
     )
     loop = GroupParts(
         consumer=consumer,

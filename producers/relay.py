@@ -16,6 +16,7 @@ from schemas.errors import Outage
 from schemas.ports import RecordPublisher, Refused
 from schemas.process.failpoints import failpoint
 from schemas.process.logs import configure
+from schemas.retries.schedules import OUTAGES
 from schemas.settings import RelayProcess, load
 from schemas.tenants.retention import FOREVER, RetentionRules
 from sink.jobs.outbox import OutboxRow, OutboxSession
@@ -40,7 +41,7 @@ class Relay:
         publisher: RecordPublisher,
         *,
         poll: float = 1.0,
-        pause: float = 1.0,
+        pause: float = OUTAGES.first,
         keep: timedelta | None = timedelta(days=1),
     ) -> None:
         """`poll` and `pause` in seconds: the fallback of LISTEN, and the wait after an outage. `keep`: published rows, None: all."""
@@ -137,7 +138,7 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
                     await until_stopped(stop, relay.run(stop), GRACE_SECONDS)
             except Outage as error:
                 log.warning("waiting for PostgreSQL: %s", error)
-            await set_within(stop, 1)
+            await set_within(stop, OUTAGES.first)
 
 
 def run_relay() -> None:

@@ -42,19 +42,11 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED: frozenset[str] = frozenset(Outcome)
-"""The states in which a job stays."""
-
-
 class Stage(StrEnum):
     """What a GPU consumer is doing with a job."""
 
     TRANSCRIBING = "transcribing"
     DIARIZING = "diarizing"
-
-
-JOB_STATES: tuple[str, ...] = ("queued", *(str(state) for state in (*Stage, *Outcome)))
-"""Every state of a job, in the order in which it has them."""
 
 
 def event_id(job_id: UUID, kind: str, run: int, subject: str = "") -> UUID:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.retries.schedules import LADDER
+
 DAY_MS = 86_400_000
 SEGMENT_DAYS = 1  # a record goes with its segment, when the youngest record in that is old enough
 GPU_PARTITIONS = 12  # the unit of GPU parallelism
@@ -24,7 +26,7 @@ PERSIST = "scribe.persist"
 ENHANCE = "scribe.enhance"
 WEBHOOKS = "scribe.webhooks"
 GROUPS = (TRANSCRIBERS, DIARIZERS, PERSIST, ENHANCE, WEBHOOKS)
-RETRY_DELAYS = {"1m": 60, "10m": 600, "1h": 3600}  # seconds; one fixed delay a topic keeps each topic in due order
+RETRY_DELAYS = LADDER.steps  # seconds; one fixed delay a topic keeps each topic in due order
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ READS: dict[str, tuple[str, ...]] = {
     WEBHOOKS: (RESULTS, ENHANCEMENTS),
 }
 """What each group reads beside its own retries."""
-_RETRY = re.compile(rf".+\.retry\.({'|'.join(RETRY_DELAYS)})")
+_RETRY = re.compile(rf".+\.retry\.({'|'.join(LADDER.read)})")
 
 
 def is_retry_topic(name: str) -> bool:
@@ -85,8 +87,9 @@ def may_take_results(name: str) -> bool:
 
 
 def _ladder(group: str) -> Iterable[Topic]:
-    for step in RETRY_DELAYS:
-        yield Topic(retry_topic(group, step), None, group, group, GPU_PARTITIONS, "delete", 7, transactional=True)
+    for step in LADDER.read:
+        writer = group if step in LADDER.steps else "nobody any more"
+        yield Topic(retry_topic(group, step), None, writer, group, GPU_PARTITIONS, "delete", 7, transactional=True)
 
 
 # fmt: off

@@ -14,13 +14,14 @@ from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches, is_unreadable, reading_config
 from schemas.errors import Outage, Permanent, Poison
 from schemas.events import Event
+from schemas.retries.schedules import OUTAGES
 from schemas.settings import KafkaSettings
 from schemas.wire.serde import Serde
 
 E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # between two looks for new partitions
-PAUSE_SECONDS = 1.0  # between two tries to reach a topic or a registry
+PAUSE_SECONDS = OUTAGES.first  # between two tries to reach a topic or a registry
 AGAIN_SECONDS = 5.0  # after an unexpected error
 MOST_BREAKS = 10  # of the reader at one record, until that is left out
 

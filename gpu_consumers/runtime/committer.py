@@ -25,13 +25,13 @@ from producers.kafka.moved_leaders import committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal, Outage
 from schemas.metrics import INFLIGHT, OUTCOMES, TRANSACTIONS
+from schemas.retries.schedules import GPU_COMMITS
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.01  # seconds between transactions: closer ones wait for the markers of the one before
 IDLE_INTERVAL = 1.0  # seconds between commits of positions that moved without a result
 MOST_RECORDS = 500
 MOST_BYTES = 8_000_000
-LONGEST_BACKOFF = 5.0
 MANY_FAILURES = 5
 REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
 
@@ -126,7 +126,7 @@ class Committer:
         stale = isinstance(error, TransactionFailed) and error.code == KafkaError.ILLEGAL_GENERATION
         if stale and self._failures == MANY_FAILURES and self._partition_epochs:
             log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
-        self._next_at = time.monotonic() + min(LONGEST_BACKOFF, 0.05 * 2 ** min(self._failures, 10))
+        self._next_at = time.monotonic() + GPU_COMMITS.wait(self._failures)
         log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
 
     def _flush(self, now: float) -> None:

@@ -15,7 +15,7 @@ from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.models.registry import ModelRegistry
 from schemas.requests.limits import check_request, mistakes
 from schemas.tenants.permissions import check_host, check_model, may_read, own_key
-from schemas.tenants.quotas import QUEUED
+from schemas.tenants.quotas import MOST_QUEUED
 from schemas.topics import JOBS, JOBS_EXPRESS
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.records import Record, record_of
@@ -135,7 +135,7 @@ async def accept(
     Outage when the database is away.
     """
     digest = fingerprint(to_json(request))
-    most, at = (policy.quotas.get(QUEUED), policy.at) if policy else (None, None)
+    most, at = (policy.quotas.get(MOST_QUEUED), policy.at) if policy else (None, None)
     acceptance, job = await queries.accept(database, request, digest, record, most_waiting=most, policy_at=at)
     if acceptance is Acceptance.STALE:
         return None

@@ -16,11 +16,11 @@ from producers.replay.dead_letters import group_of
 from schemas.errors import Permanent, Poison, Rejected
 from schemas.events import JobError, JobRequested, JobResult, Outcome, TranscriptReady, event_id
 from schemas.ports import RecordPublisher, Refused
+from schemas.retries.schedules import LADDER
 from schemas.topics import (
     DIARIZERS,
     READS,
     RESULTS,
-    RETRY_DELAYS,
     TRANSCRIBERS,
     dlq_topic,
     may_take_results,
@@ -34,7 +34,7 @@ from schemas.wire.serde import Serde
 GPU_GROUPS = (TRANSCRIBERS, DIARIZERS)
 Topics = Mapping[str, Collection[str]]
 READ_BY: Topics = {
-    group: (*topics, *(retry_topic(group, step) for step in RETRY_DELAYS if group in GPU_GROUPS))
+    group: (*topics, *(retry_topic(group, step) for step in LADDER.read if group in GPU_GROUPS))
     for group, topics in READS.items()
 }
 """The topics in which each group may be stopped by a record."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.topics import RETRY_DELAYS, retry_topic
+from schemas.retries.schedules import LADDER, TopicLadder
+from schemas.topics import retry_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,19 @@ class RetryPolicy:
     """The ladder of one consumer group; `time_scale` shortens every delay in tests and demos."""
 
     group: str
-    steps: tuple[str, ...] = tuple(RETRY_DELAYS)
+    ladder: TopicLadder = LADDER
     time_scale: float = 1.0
 
     def after(self, attempt: int, now: datetime) -> Retry | Exhausted:
         """What follows when `attempt` (1 at first) has failed at `now`."""
-        if attempt > len(self.steps):
+        steps = tuple(self.ladder.steps.items())
+        if attempt > len(steps):
             return Exhausted(attempt)
-        step = self.steps[attempt - 1]
-        delay = timedelta(seconds=RETRY_DELAYS[step] * self.time_scale)
+        step, seconds = steps[attempt - 1]
+        delay = timedelta(seconds=seconds * self.time_scale)
         return Retry(retry_topic(self.group, step), now + delay, attempt + 1)
+
+    @property
+    def longest_waits(self) -> dict[str, float]:
+        """The topics that the group reads for its retries, and the longest wait (seconds) of a record in each."""
+        return {retry_topic(self.group, step): delay * self.time_scale for step, delay in self.ladder.read.items()}

@@ -1,9 +1,9 @@
 """The quotas that a tenant's policy may name."""
 
-QUEUED = "queued"
+MOST_QUEUED = "queued"
 TOKENS_PER_DAY = "llm_tokens_per_day"
 QUOTAS: dict[str, str] = {
-    QUEUED: "jobs that may wait for their turn at once",
+    MOST_QUEUED: "jobs that may wait for their turn at once",
     TOKENS_PER_DAY: "tokens that the enhanced-AI service may charge a day",
 }
 """What each limits."""

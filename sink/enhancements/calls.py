@@ -6,14 +6,16 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.ports import KeptAnswer
+from schemas.retries.schedules import OUTAGES
 from schemas.wire.records import Record
 from sink.jobs import outbox
+from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock
 from sink.postgres.sanitize import storable_text
 from sink.webhooks.deliveries import MOST_COUNTED
 
-PAUSE_SECONDS = 1.0  # before an answer is tried to be kept again
+PAUSE_SECONDS = OUTAGES.first  # before an answer is tried to be kept again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Call:
 # One probe of the index a tenant: the first of its calls, then the first of the tenant after it. Of each tenant that has
 # some that are due as many are looked at as may run for it, behind what runs already in any process. The job is looked
 # at once more: it may have begun anew while the call was leased.
-_LEASE = """
+_LEASE = f"""
 WITH RECURSIVE heads AS (
     (SELECT tenant, next_attempt_at FROM enhancement_calls
     WHERE state = 'pending' ORDER BY tenant, next_attempt_at LIMIT 1)
@@ -51,7 +53,7 @@ WITH RECURSIVE heads AS (
     SELECT first.* FROM heads LEFT JOIN running USING (tenant) CROSS JOIN LATERAL (
         SELECT c.enhancement_id, c.next_attempt_at, job.run, job.state FROM enhancement_calls c CROSS JOIN LATERAL (
             SELECT j.run, j.state FROM jobs j WHERE j.job_id = c.job_id AND j.tenant = c.tenant AND j.run >= c.run
-                AND j.state IN ('completed', 'failed', 'cancelled')
+                AND j.state IN {ENDED_STATES}
             OFFSET 0  -- one by one: a plan for unknown numbers would read all jobs first
         ) job
         WHERE c.tenant = heads.tenant AND c.state = 'pending' AND c.next_attempt_at <= now()
@@ -70,7 +72,7 @@ UPDATE enhancement_calls c SET attempt = attempt + 1, run = due.run,
     lease_token = gen_random_uuid(), lease_until = now() + make_interval(secs => %(seconds)s)
 FROM due WHERE c.enhancement_id = ANY(ARRAY(SELECT enhancement_id FROM chosen)) AND due.enhancement_id = c.enhancement_id
 RETURNING c.enhancement_id, job_id, tenant, c.run, summarization, entity_extraction, llm_model, attempt, lease_token,
-    due.state AS job_state"""
+    due.state AS job_state"""  # noqa: S608 - our own words
 
 
 async def lease(connection: Connection, *, free: int, per_tenant: int, seconds: float) -> list[Call]:

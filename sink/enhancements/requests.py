@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult
 from sink.jobs.runs import Effect
+from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
 from sink.postgres.sanitize import storable
@@ -38,20 +39,20 @@ class EnhancementRow:
     completed_at: datetime | None
 
 
-_ASK = """
+_ASK = f"""
 INSERT INTO enhancement_calls AS c
     (enhancement_id, job_id, tenant, run, summarization, entity_extraction, llm_model, next_attempt_at)
 SELECT %(enhancement_id)s, %(job_id)s, %(tenant)s, %(run)s, %(summarization)s, %(entity_extraction)s, %(llm_model)s,
     -- what is asked of a job that runs gets its time with the job's end
     (SELECT now() FROM jobs WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND run >= %(run)s
-        AND state IN ('completed', 'failed', 'cancelled'))
+        AND state IN {ENDED_STATES})
 WHERE NOT scribe_is_erased(%(job_id)s)
 ON CONFLICT (enhancement_id) DO UPDATE SET
     run = EXCLUDED.run, state = 'pending', attempt = 0, next_attempt_at = EXCLUDED.next_attempt_at, created_at = now(),
     ended_at = NULL,
     cleared_at = NULL, lease_token = NULL, lease_until = NULL  -- whoever works on the earlier run has lost it
     WHERE c.run < EXCLUDED.run AND c.job_id = EXCLUDED.job_id AND c.tenant = EXCLUDED.tenant
-RETURNING enhancement_id"""
+RETURNING enhancement_id"""  # noqa: S608 - our own words
 _SAME = """
 SELECT FROM enhancement_calls WHERE enhancement_id = %(enhancement_id)s AND job_id = %(job_id)s AND tenant = %(tenant)s
     AND summarization = %(summarization)s AND entity_extraction = %(entity_extraction)s

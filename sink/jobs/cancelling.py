@@ -5,13 +5,14 @@ from uuid import UUID
 
 from schemas.wire.records import Record
 from sink.jobs import outbox
+from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
 
-_MARK = """
+_MARK = f"""
 UPDATE jobs SET cancelled_run = %(run)s, cancel_requested_at = %(now)s
 WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND cancelled_run < %(run)s
-    AND state NOT IN ('completed', 'failed', 'cancelled')"""
+    AND state NOT IN {ENDED_STATES}"""  # noqa: S608 - our own words
 
 
 async def cancel(connection: Connection, tenant: str, job_id: UUID, run: int, order: Record, now: datetime) -> bool:

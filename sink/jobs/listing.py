@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from schemas.events import JOB_STATES
+from schemas.vocabulary.job_states import JOB_STATES
 from sink.jobs.queries import JobRow
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable

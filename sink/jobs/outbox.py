@@ -7,6 +7,7 @@ from datetime import timedelta
 from psycopg.types.json import Jsonb
 
 from schemas.wire.records import Record
+from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import Connection
 from sink.postgres.leader_election import LeaderSession
 
@@ -54,7 +55,7 @@ class OutboxSession(LeaderSession):
     """The relay's own connection: leadership, reading and marking end together when it is lost."""
 
     channel = CHANNEL
-    leader_lock = 0x5C12BE_0B  # its holder is the relay
+    leader_lock = SingleLock.RELAY
 
     async def pending(self, limit: int) -> list[OutboxRow]:
         """The oldest rows that are neither published nor failed, in the order of their ids."""

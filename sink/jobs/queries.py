@@ -11,11 +11,10 @@ from psycopg.types.json import Jsonb
 
 from schemas.events import JobRequested
 from schemas.transcript import Transcript
+from schemas.vocabulary.job_states import JobState
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json, transcript_from_json
 from sink.postgres.database import Connection, Database
-
-QUEUED = "queued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,5 +167,7 @@ async def transcript(connection: Connection, job: JobRow) -> Transcript:
 
 async def queue_depth(connection: Connection) -> int:
     """How many jobs wait for their turn."""
-    row = await (await connection.execute("SELECT count(*) AS queued FROM jobs WHERE state = %s", [QUEUED])).fetchone()
+    row = await (
+        await connection.execute("SELECT count(*) AS queued FROM jobs WHERE state = %s", [JobState.QUEUED])
+    ).fetchone()
     return int(row["queued"]) if row else 0

@@ -17,6 +17,8 @@ from psycopg.types.json import Json
 
 from schemas.wire.headers import Origin
 from sink.jobs.runs import standings
+from sink.jobs.states import UNFINISHED_STATES
+from sink.postgres.advisory_locks import REPLAY_BEFORE, KeyedLock
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock_all
 from sink.postgres.sanitize import storable_text
@@ -31,6 +33,7 @@ class ReplayAction(StrEnum):
 
 
 LAST_RUN = 2**31 - 1  # as the events and the table have it
+_AT_WORK = (REPLAY_BEFORE, KeyedLock.REPLAY)
 
 
 class ReplayRejection(StrEnum):
@@ -95,8 +98,7 @@ JOIN json_to_recordset(%s) AS asked (topic text, partition integer, "offset" big
     AND r.at >= least(asked.at, now()) - interval '5 minutes'
 ORDER BY r.topic, r.partition, r.record_offset, r.replay_id IS NOT DISTINCT FROM %s DESC, r.number DESC"""  # noqa: S608 - our own column names
 
-_UNFINISHED = """
-SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN ('queued', 'transcribing', 'diarizing')"""
+_UNFINISHED = f"SELECT job_id FROM jobs WHERE job_id = ANY(%s) AND state IN {UNFINISHED_STATES}"  # noqa: S608 - our own words
 
 _RUNS = """
 SELECT asked.job_id, greatest(
@@ -189,7 +191,8 @@ async def forsake(connection: Connection, entries: Sequence[ReplayEntry]) -> Non
 async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
     """While inside, everybody sees that the command works; that ends with the process, however it ends."""
     async with database.session() as session:
-        await session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [str(replay_id)])
+        for lock in _AT_WORK:
+            await session.execute(f"SELECT pg_advisory_lock({lock.key('%s')})", [str(replay_id)])
         yield
 
 
@@ -251,13 +254,16 @@ async def _unfinished(connection: Connection, command: ReplayCommand, job_ids: S
 async def _working(connection: Connection, command: ReplayCommand, last: Iterable[ReplayEntry]) -> set[UUID]:
     """Other commands that have not ended and whose process lives, see `at_work`."""
     open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
-    free = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free"
-    working = set()
-    for replay_id in open_ones:
-        row = await (await connection.execute(free, [str(replay_id)])).fetchone()
+    return {replay_id for replay_id in open_ones if not await _is_free(connection, replay_id)}
+
+
+async def _is_free(connection: Connection, replay_id: UUID) -> bool:
+    for lock in _AT_WORK:
+        query = f"SELECT pg_try_advisory_xact_lock({lock.key('%s')}) AS free"
+        row = await (await connection.execute(query, [str(replay_id)])).fetchone()
         if not (row and row["free"]):
-            working.add(replay_id)
-    return working
+            return False
+    return True
 
 
 async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:

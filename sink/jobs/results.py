@@ -17,6 +17,7 @@ from psycopg.types.json import Json, Jsonb
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
 from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
+from schemas.vocabulary.job_states import UNFINISHED
 from schemas.wire.serde import to_json
 from sink.jobs.runs import (
     Change,
@@ -32,6 +33,7 @@ from sink.jobs.runs import (
     standings,
 )
 from sink.jobs.segments import replace_segments
+from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock_all
 from sink.postgres.sanitize import storable, storable_text
@@ -78,7 +80,7 @@ WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND run = %(run)s
     )
 RETURNING before.state <> jobs.state AS moved"""
 
-_END = """
+_END = f"""
 UPDATE jobs SET
     state = told.state, language = told.language, language_probability = told.language_probability,
     speech = told.speech, uncovered = told.uncovered,
@@ -95,14 +97,12 @@ FROM json_to_recordset(%s) AS told (
     recording_id text, request jsonb, requested_at timestamptz
 )
 WHERE jobs.job_id = told.job_id AND jobs.tenant = told.tenant AND jobs.run = told.run
-    AND jobs.state IN ('queued', 'transcribing', 'diarizing')
-RETURNING jobs.job_id"""
+    AND jobs.state IN {UNFINISHED_STATES}
+RETURNING jobs.job_id"""  # noqa: S608 - our own words
 
 _REMEMBER = """
 INSERT INTO applied_events (event_id, job_id, asked, error)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bytea[], %s::jsonb[]) ON CONFLICT DO NOTHING"""
-
-_STAGES = ["queued", "transcribing", "diarizing"]
 
 
 async def apply_request(connection: Connection, request: JobRequested) -> Effect:
@@ -125,7 +125,7 @@ async def apply_requests(connection: Connection, requests: Sequence[JobRequested
 
 async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
     """Note how far a running job is; a change of its stage goes into the history."""
-    values = {**_fields(progress, "job_id", "tenant", "run", "attempt", "sequence"), "stages": _STAGES}
+    values = {**_fields(progress, "job_id", "tenant", "run", "attempt", "sequence"), "stages": list(UNFINISHED)}
     values |= storable(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
     row = await (await connection.execute(_PROGRESS, values)).fetchone()
     if row is None:

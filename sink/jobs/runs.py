@@ -10,9 +10,10 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Json
 
 from schemas.errors import Permanent, Poison
-from schemas.events import ENDED, JobRequested
+from schemas.events import JobRequested
 from schemas.requests.identity import digest_of
 from schemas.requests.limits import MAX_ID_CHARS, slim_request
+from schemas.vocabulary.job_states import ENDED, JobState
 from schemas.wire.serde import event_from_json, to_json
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable
@@ -84,7 +85,9 @@ async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -
     if begun:
         await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(begun)])
         fresh = (r for r in requests if r.job_id in begun)
-        await note(connection, [Change(r.job_id, r.run, "queued", r.requested_at.isoformat(), {}) for r in fresh])
+        await note(
+            connection, [Change(r.job_id, r.run, JobState.QUEUED, r.requested_at.isoformat(), {}) for r in fresh]
+        )
     return begun
 
 

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 
 from schemas.errors import Rejected
 from schemas.requests.recording_names import recording_name
+from schemas.vocabulary.job_states import JobState
 from sink.postgres.database import Connection, Database
 from sink.postgres.sanitize import storable_text
 from sink.postgres.statement_timeout import SECONDS, limited
@@ -94,8 +95,8 @@ SELECT scribe_search_asked(%(text)s, %(language)s) IS NULL AS for_nothing, ARRAY
     ORDER BY places[1]) AS too_common"""
 
 # a job's row is locked before its segments are read: its result may arrive meanwhile
-_LOCK_JOBS = """
-SELECT job_id FROM jobs WHERE job_id > %s AND state = 'completed' ORDER BY job_id LIMIT %s FOR NO KEY UPDATE"""
+_LOCK_JOBS = f"""
+SELECT job_id FROM jobs WHERE job_id > %s AND state = '{JobState.COMPLETED}' ORDER BY job_id LIMIT %s FOR NO KEY UPDATE"""  # noqa: S608 - our own words
 
 # before 0028 every segment was taken to be in the language of its job
 _TAKE_OUT = """

@@ -14,17 +14,16 @@ from schemas.errors import Permanent, Poison
 from schemas.events import JobRequested
 from schemas.settings import StallSettings
 from schemas.topics import RESULTS
+from schemas.vocabulary.job_states import RUNNING, UNFINISHED, JobState
 from schemas.wire.records import record_of
 from schemas.wire.rejected_events import failed_result
 from schemas.wire.serde import Serde, event_from_json
 from sink.jobs import outbox
+from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock_all
 
 MOST_COUNTED = 10_000  # so many are many, and the rest is not counted
-RUNNING = ("transcribing", "diarizing")
-WAITING = ("queued",)
-STATES = (*WAITING, *RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +54,16 @@ class StalledJob:
 
 
 # one probe of the index of unfinished jobs a state
-_STALLED = """
+_STALLED = f"""
 SELECT job_id, tenant, run, state, attempt, updated_at FROM jobs
-WHERE state IN ('queued', 'transcribing', 'diarizing') AND state = ANY(%(states)s) AND updated_at < now() - %(limit)s"""
+WHERE state IN {UNFINISHED_STATES} AND state = ANY(%(states)s) AND updated_at < now() - %(limit)s"""  # noqa: S608 - our own words
 _COUNT = f"SELECT state, count(*) AS found FROM ({_STALLED} LIMIT %(most)s) AS stalled GROUP BY state"  # noqa: S608
 _FIRST = f"{_STALLED} ORDER BY updated_at, job_id LIMIT %(most)s"
 
 
 async def count_stalled(connection: Connection, limits: StallLimits) -> dict[str, int]:
     """How many jobs stand still, by state; counted up to MOST_COUNTED of those that wait, and of those in work."""
-    found = dict.fromkeys(STATES, 0)
+    found = dict.fromkeys(map(str, UNFINISHED), 0)
     for values in _both(limits, MOST_COUNTED):
         rows = await (await connection.execute(_COUNT, values)).fetchall()
         found |= {row["state"]: row["found"] for row in rows}
@@ -87,7 +86,7 @@ async def fail_stalled(connection: Connection, serde: Serde, job_ids: Sequence[U
     """
     await lock_all(connection, job_ids)
     query = "SELECT request FROM jobs WHERE job_id = ANY(%s) AND state = ANY(%s) ORDER BY job_id"
-    rows = await (await connection.execute(query, [list(job_ids), list(STATES)])).fetchall()
+    rows = await (await connection.execute(query, [list(job_ids), list(UNFINISHED)])).fetchall()
     ended = []
     for row in rows:
         request = _request(row["request"])
@@ -109,5 +108,5 @@ def _request(plain: dict[str, Any]) -> JobRequested | None:
 def _both(limits: StallLimits, most: int) -> tuple[dict[str, object], ...]:
     return tuple(
         {"states": list(states), "limit": limit, "most": most}
-        for states, limit in ((RUNNING, limits.running), (WAITING, limits.queued))
+        for states, limit in ((RUNNING, limits.running), ((JobState.QUEUED,), limits.queued))
     )

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection
 
 # the inner query sorts before the outer one locks
-_LOCK = """
+_LOCK = f"""
 SELECT pg_advisory_xact_lock(key) FROM (
-    SELECT DISTINCT hashtextextended(job_id, 0) AS key FROM unnest(%s::text[]) AS asked (job_id) ORDER BY key
-) AS keys"""
+    SELECT DISTINCT {KeyedLock.JOB.key("job_id")} AS key FROM unnest(%s::text[]) AS asked (job_id) ORDER BY key
+) AS keys"""  # noqa: S608 - our own words
 
 
 async def lock(connection: Connection, job_id: UUID) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar, Self
 
+from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import Connection, Database
 
 
@@ -14,8 +15,8 @@ class LeaderSession:
     """
 
     channel: ClassVar[str]
-    leader_lock: ClassVar[int]
-    """Any constant of its own; whoever holds it leads."""
+    leader_lock: ClassVar[SingleLock]
+    """Whoever holds it leads."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -17,10 +17,10 @@ from psycopg import sql
 
 from schemas.errors import Fatal, ScribeError
 from schemas.settings import PostgresSettings, load
+from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import translated, with_defaults
 
 FOLDER = Path(__file__).parents[1] / "migrations"
-_LOCK = 0x5C12BE  # any constant; it keeps two starting instances apart
 _LOCK_PAUSE = 0.2  # seconds between two looks
 LOCK_SECONDS = 5  # for the tables that a migration changes; then it is an Outage, and tried again
 _INDEX = re.compile(r"CREATE (UNIQUE )?INDEX CONCURRENTLY (?P<name>\w+) ")
@@ -101,7 +101,7 @@ def _take_lock(connection: psycopg.Connection) -> None:
 
     Looked for again and again: an index that is built concurrently would wait for whoever waits for the lock.
     """
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() != (True,):
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", [SingleLock.MIGRATIONS]).fetchone() != (True,):
         time.sleep(_LOCK_PAUSE)
 
 

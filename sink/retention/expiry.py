@@ -16,6 +16,7 @@ from schemas.errors import Poison
 from schemas.events import TenantPolicy
 from schemas.tenants.retention import abandoned
 from schemas.wire.serde import event_from_json
+from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection
 from sink.retention.erasure import forget
 from sink.tenants.legal_holds import HELD, respect
@@ -99,8 +100,8 @@ async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now
     # whoever holds a job's lock decides about it, and waiting while holding others' locks could be for ever
     free = await _ids(
         connection,
-        "SELECT job_id FROM unnest(%(ids)s::uuid[]) AS asked (job_id)"
-        " WHERE pg_try_advisory_xact_lock(hashtextextended(job_id::text, 0))",
+        "SELECT job_id FROM unnest(%(ids)s::uuid[]) AS asked (job_id)"  # noqa: S608 - our own words
+        f" WHERE pg_try_advisory_xact_lock({KeyedLock.JOB.key('job_id::text')})",
         {"ids": found},
     )
     still = await _still(connection, free, cutoff)

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
+from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.leader_election import LeaderSession
 from sink.retention.erasure import CHANNEL
 from sink.tenants.legal_holds import respected
@@ -11,7 +12,7 @@ class RetentionSession(LeaderSession):
     """Its leader is the one that deletes."""
 
     channel = CHANNEL
-    leader_lock = 0x5C12BE_5EE9
+    leader_lock = SingleLock.RETENTION
 
     def respected(self) -> AbstractAsyncContextManager[None]:
         """No hold is set while this is entered."""

@@ -9,9 +9,9 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from schemas.errors import Permanent
+from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import Connection, translated
 
-_LOCK = 0x5C12BE_401D  # whoever deletes shares it, whoever sets a hold has it alone
 HELD = """EXISTS (
     SELECT FROM legal_holds h WHERE h.tenant = {0}.tenant AND (h.job_id IS NULL OR h.job_id = {0}.job_id))"""
 """Whether a row with tenant and job_id is held."""
@@ -29,20 +29,20 @@ class Hold:
 
 async def respect(connection: Connection) -> None:
     """Let no hold be set until the end of this transaction, which deletes something that was not held."""
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [SingleLock.HOLDS])
 
 
 @asynccontextmanager
 async def respected(session: Connection) -> AsyncIterator[None]:
     """The same around work that is no transaction, on a connection of its own."""
     with translated():
-        await session.execute("SELECT pg_advisory_lock_shared(%s)", [_LOCK])
+        await session.execute("SELECT pg_advisory_lock_shared(%s)", [SingleLock.HOLDS])
     try:
         yield
     finally:
         if not session.closed:  # else the server has let go of it
             with translated():
-                await session.execute("SELECT pg_advisory_unlock_shared(%s)", [_LOCK])
+                await session.execute("SELECT pg_advisory_unlock_shared(%s)", [SingleLock.HOLDS])
 
 
 _KNOWN = " UNION ALL ".join(
@@ -59,7 +59,7 @@ async def set_hold(
     Raises Permanent(not_found) for a job that is not the tenant's, and for a tenant of whom nothing is known unless
     `unknown_too`: it is a misspelt one more often than one that has yet to come.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SingleLock.HOLDS])
     if job_id is None and not unknown_too and (await connection.execute(_KNOWN, {"tenant": tenant})).rowcount == 0:
         raise Permanent("not_found", f"nothing is known of a tenant {tenant}")
     if job_id is not None:

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from schemas.errors import Permanent
 from schemas.requests.webhooks import OVERLAP_SECONDS
+from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection, Database
 from sink.tenants.legal_holds import respect
 from sink.webhooks.deliveries import endpoint_id, register_endpoint
@@ -104,7 +105,7 @@ async def ensure_endpoint(
 
 async def _check_room(connection: Connection, tenant: str, most: int) -> None:
     # one registers at a time, else two would both find the last place free
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('endpoints of ' || %s, 0))", [tenant])
+    await connection.execute(f"SELECT pg_advisory_xact_lock({KeyedLock.ENDPOINTS_OF_TENANT.key('%s')})", [tenant])
     cursor = await connection.execute(
         "SELECT count(*) AS there FROM (SELECT FROM webhook_endpoints WHERE tenant = %s LIMIT %s) AS theirs",
         [tenant, most],

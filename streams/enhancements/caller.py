@@ -19,6 +19,7 @@ from schemas.tenants.enhancement_consent import allowed_model, check_allowed, ch
 from schemas.tenants.quotas import TOKENS_PER_DAY
 from schemas.topics import ENHANCEMENTS
 from schemas.transcript import Transcript
+from schemas.vocabulary.job_states import JobState
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
 from sink.enhancements import calls
@@ -161,7 +162,7 @@ class Enhancements:
 
     async def _admitted(self, call: Call) -> str | Deferred | None:
         """The model to ask; a day's limit that is reached puts the call off; raises Permanent when it may not be made."""
-        if call.job_state != "completed":
+        if call.job_state != JobState.COMPLETED:
             raise Permanent("no_transcript", f"the job's state is {call.job_state}")
         if call.attempt > LEASES:
             raise Permanent("retries_exhausted", f"{call.attempt} attempts were begun")

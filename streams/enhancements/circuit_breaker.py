@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from schemas.retries.backoff import Backoff
+from schemas.retries.schedules import ENHANCED_AI_AWAY
+
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
@@ -10,8 +13,7 @@ class CircuitBreaker:
     failures: int = 0
     open_until: float = 0.0
     threshold: int = 3
-    shortest: float = 5.0
-    longest: float = 300.0
+    backoff: Backoff = ENHANCED_AI_AWAY
 
     @property
     def is_closed(self) -> bool:
@@ -33,5 +35,5 @@ class CircuitBreaker:
         failures = self.failures + 1
         if failures < self.threshold:
             return replace(self, failures=failures)
-        pause = min(self.longest, self.shortest * 2 ** min(failures - self.threshold, 32))
+        pause = self.backoff.wait(failures - self.threshold + 1)
         return replace(self, failures=failures, open_until=now + pause)

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-DELAYS = (10, 60, 300, 1800, 7200)
-"""Seconds after each attempt that counts."""
-ATTEMPTS = len(DELAYS) + 1
-JITTER = 0.2  # share by which a delay varies either way
+from schemas.retries.backoff import jittered
+from schemas.retries.schedules import ENHANCEMENTS
+
+ATTEMPTS = ENHANCEMENTS.attempts
 AWAY_SECONDS = 15  # after an attempt that does not count: the breaker keeps the real pace
 
 
@@ -16,7 +16,7 @@ def retried_at(attempt: int, now: datetime, *, spread: float, time_scale: float)
     """
     if attempt >= ATTEMPTS:
         return None
-    return now + timedelta(seconds=_jittered(DELAYS[attempt - 1], spread) * time_scale)
+    return now + timedelta(seconds=ENHANCEMENTS.wait(attempt, spread) * time_scale)
 
 
 def throttled_until(wished: float | None, now: datetime, *, spread: float, time_scale: float) -> datetime:
@@ -24,8 +24,5 @@ def throttled_until(wished: float | None, now: datetime, *, spread: float, time_
 
     Being many is no call's fault, so it costs none of its attempts.
     """
-    return now + timedelta(seconds=max(_jittered(AWAY_SECONDS, spread), wished or 0.0) * time_scale)
-
-
-def _jittered(seconds: float, spread: float) -> float:
-    return seconds * (1 + JITTER * (2 * spread - 1))
+    wait = max(jittered(AWAY_SECONDS, ENHANCEMENTS, spread), wished or 0.0)
+    return now + timedelta(seconds=wait * time_scale)

@@ -25,6 +25,7 @@ from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Trans
 from schemas.events import Event, TenantPolicy
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
+from schemas.retries.schedules import RECORD_TRIES, RECORDS
 from schemas.topics import dlq_topic
 from schemas.wire.headers import (
     RESULTS_TO,
@@ -54,8 +55,6 @@ Handler = Callable[[E], Awaitable[str]]
 Unapplied = Callable[[E, "DeadLetterReason"], Awaitable[None]]
 """What else is done for an event once its dead letter is written; raises Outage to be called again."""
 
-TRANSIENT_TRIES = 4
-WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)  # seconds; the last one repeats
 IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
 HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
 
@@ -97,7 +96,7 @@ class DeadLetterReason:
 
 def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
     """What follows the `tries`-th failure (1 at first) of a record: None stands for another try after a wait."""
-    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < TRANSIENT_TRIES):
+    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < RECORD_TRIES):
         return None
     if isinstance(error, Permanent):
         return DeadLetterReason(error.kind, error.code, error.message)
@@ -347,8 +346,7 @@ class EventLoop:
 
     async def _pause(self, waits: int) -> bool:
         """Back off; False when the record is no longer ours to wait for."""
-        seconds = WAITS[min(waits, len(WAITS) - 1)]
-        await self._app.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311
+        await self._app.sleep(RECORDS.wait(waits + 1, random.random()))  # noqa: S311 - spreads load, no secret
         return not self._is_over()
 
     async def _send(self, inbound: InboundRecord, letter: DeadLetterReason) -> None:

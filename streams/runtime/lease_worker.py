@@ -12,6 +12,7 @@ from uuid import UUID
 
 from schemas.errors import Outage
 from schemas.process.failpoints import failpoint
+from schemas.retries.schedules import OUTAGES
 from sink.postgres.database import Connection, Database
 from sink.process.cancellation import cancel_until_done, set_within, until_stopped
 from sink.webhooks.deliveries import LEASE_SECONDS
@@ -58,7 +59,7 @@ class LeaseTiming:
     lease_seconds: float = LEASE_SECONDS
     poll_seconds: float = 1
     sweep_seconds: float = 30
-    pause_seconds: float = 1  # after an outage
+    pause_seconds: float = OUTAGES.first  # after an outage
 
 
 class Leaser(Generic[J]):

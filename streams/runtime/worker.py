@@ -18,6 +18,7 @@ from mode.utils.logging import get_logger
 from mode.utils.loops import get_event_loop
 
 from schemas.errors import Outage
+from schemas.retries.schedules import OUTAGES
 from schemas.settings import PostgresSettings, ServiceSettings
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
@@ -29,7 +30,7 @@ from streams.runtime.watchdog import Watchdog, WatchdogLimits
 
 log = logging.getLogger(__name__)
 
-START_PAUSE = 1.0  # seconds between tries to reach the database at start
+START_PAUSE = OUTAGES.first  # seconds between tries to reach the database at start
 STOP_SECONDS = WatchdogLimits().stopping
 
 

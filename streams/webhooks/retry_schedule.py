@@ -5,14 +5,11 @@ from datetime import datetime, timedelta
 
 from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
+from schemas.retries.schedules import HOUR, WEBHOOKS
 from sink.webhooks.deliveries import TEST
 
-HOUR = 3600
-SCHEDULE = (0, 5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
-"""Seconds before each attempt, counted from the end of the one before it."""
-LEASES = 2 * len(SCHEDULE)
+LEASES = 2 * WEBHOOKS.attempts
 """How often a delivery may be leased: an attempt without an outcome, as a killed process leaves, is made again."""
-JITTER = 0.1  # share by which a delay varies either way, so that a receiver's recovery meets no wave
 GONE = 410
 UNAVAILABLE = 503
 OVERLOADED = frozenset({429, 502, 504})  # where the standard recommends to throttle
@@ -37,7 +34,7 @@ def after_attempt(
     *,
     spread: float,
     time_scale: float,
-    attempts: int = len(SCHEDULE),
+    attempts: int = WEBHOOKS.attempts,
 ) -> RetryDecision:
     """What follows when number `attempt` of `attempts` (1 at first) was answered with `status`, None without an answer.
 
@@ -49,14 +46,14 @@ def after_attempt(
         return RetryDecision(DeliveryState.DISABLED)
     if attempt >= attempts:
         return RetryDecision(DeliveryState.EXHAUSTED)
-    delay = SCHEDULE[attempt] * (1 + JITTER * (2 * spread - 1))
+    delay = WEBHOOKS.wait(attempt, spread)
     wished = min(max(retry_after or 0.0, 0.0), RETRY_AFTER_MAX)
     return RetryDecision(DeliveryState.PENDING, now + timedelta(seconds=max(delay, wished) * time_scale))
 
 
 def attempts_of(kind: str) -> int:
     """How often a delivery of a type is sent at most: a test once, for whoever waits for its outcome."""
-    return 1 if kind == TEST else len(SCHEDULE)
+    return 1 if kind == TEST else WEBHOOKS.attempts
 
 
 def blocked_until(status: int | None, retry_after: float | None, now: datetime, time_scale: float) -> datetime | None:

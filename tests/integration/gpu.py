@@ -30,6 +30,7 @@ from gpu_consumers.service import GpuService, Runtime, create_group
 from producers.kafka.moved_leaders import committed, watermarks
 from producers.kafka.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
+from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.settings import KafkaSettings
 from schemas.topics import RETRY_DELAYS, dlq_topic, retry_topic
 from schemas.wire.headers import read_headers
@@ -191,6 +192,7 @@ class Member:
         cancellations: Cancellations | None = None,
         executions: Path | None = None,
         at_once: bool = False,
+        ladder: TopicLadder = LADDER,
     ) -> None:
         """`executions`: the file in which every execution is written down; `at_once`: see CountingStage."""
         cancellations = Cancellations() if cancellations is None else cancellations
@@ -205,6 +207,7 @@ class Member:
             worker,
             results=group.results,
             time_scale=TIME_SCALE,
+            ladder=ladder,
             cancelled=cancellations.covers,
             caught_up=lambda: control is None or control.caught_up,
         )

@@ -14,6 +14,7 @@ from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from gpu_consumers.service import FAILED, transactional_id
 from producers.kafka.publisher import headers_of
 from schemas.events import JobProgress, JobRequested, Outcome, Priority, event_id
+from schemas.retries.schedules import TopicLadder
 from schemas.wire.headers import ERROR_CODE, new_traceparent, trace_id
 from schemas.wire.records import Record, record_of
 from tests.conftest import TopicFactory
@@ -201,6 +202,20 @@ def test_a_retried_record_waits_for_its_time_and_others_do_not(group: Group) -> 
         ended = {result.job_id: result.completed_at.timestamp() * 1000 for result in group.await_results(2)}
     assert ended.keys() == {new.job_id, waiting.job_id}
     assert ended[waiting.job_id] >= due
+
+
+def test_records_of_a_step_that_was_removed_are_read_to_their_end(group: Group) -> None:
+    """One lies in its topic when the version that has the step no more starts; what fails then skips the step."""
+    left, failing = job(), job(fake_outcome="transient", fake_until="3")
+    [record] = _records(group, left)
+    due = str(int((time.time() + 1) * 1000))
+    headers_left = {**record.headers, "scribe-not-before": due, "scribe-attempt": "3"}
+    group.publish_records(replace(record, topic=group.retry("10m"), headers=headers_left))
+    with member(group, ladder=TopicLadder({"1m": 60, "1h": 100}, retired={"10m": 600})):
+        assert {result.job_id for result in group.await_results(1)} == {left.job_id}
+        group.publish(failing)
+        assert {result.job_id for result in group.await_results(2)} == {left.job_id, failing.job_id}
+    assert [len(group.read(group.retry(step))) for step in ("1m", "10m", "1h")] == [1, 1, 1]
 
 
 def test_a_result_continues_the_trace_and_progress_is_told(group: Group) -> None:

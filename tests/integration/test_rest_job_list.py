@@ -10,7 +10,7 @@ import pytest
 
 from producers.api.jobs.listing import _EXAMPLE, MAX_LISTED, JobList
 from producers.api.places import TenantConcurrencyLimiter
-from schemas.events import JOB_STATES
+from schemas.vocabulary.job_states import JOB_STATES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, request_of
 from tests.integration.shim import Shim, serving

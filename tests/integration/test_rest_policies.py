@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events import TenantPolicy
 from schemas.tenants.permissions import free_policy
-from schemas.tenants.quotas import QUEUED
+from schemas.tenants.quotas import MOST_QUEUED
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Connection
 from sink.tenants.policies import apply_policy
@@ -80,7 +80,7 @@ def test_what_was_accepted_once_is_answered_again(shim: Shim, client: httpx.Clie
 
 def test_no_more_jobs_wait_than_the_quota_allows(shim: Shim, client: httpx.Client) -> None:
     """Asked for at the same moment; a job that began waits no more."""
-    rule(shim, quotas={QUEUED: 3})
+    rule(shim, quotas={MOST_QUEUED: 3})
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: submit(client), range(8)))
     accepted = [answer for answer in answers if answer.status_code == 202]

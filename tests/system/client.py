@@ -11,8 +11,9 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from deploy.local.service import ServiceProcesses
-from schemas.events import ENDED, JobRequested, JobResult
+from schemas.events import JobRequested, JobResult
 from schemas.topics import JOBS, RESULTS
+from schemas.vocabulary.job_states import ENDED
 from schemas.wire.headers import RawHeaders, read_headers
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde

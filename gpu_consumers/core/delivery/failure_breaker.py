@@ -8,6 +8,8 @@ theirs fail as well.
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from schemas.retries.schedules import GPU_FAILURES
+
 WINDOW = 20  # jobs of one tenant that are judged
 MOST = 0.8  # of them may fail
 ENOUGH = 40  # failures that make all tenants wait
@@ -17,7 +19,6 @@ IN_A_ROW = 2  # failures after which a tenant counts as one that fails
 RECENT = 600.0  # seconds for which the ends of a tenant's jobs say how those of others will end
 PROBES = 4  # jobs that are tried after a cooldown; the first that ends well closes the breaker
 PROBE_SECONDS = 60.0  # seconds after which a probing job keeps no other one from probing
-SHORTEST, LONGEST = 30.0, 600.0  # seconds of a cooldown; each is twice as long as the one before
 REMEMBERED = 1_000  # tenants, the latest
 
 
@@ -156,4 +157,4 @@ class FailureBreaker:
 
 
 def _cooldown_seconds(cooldowns: int) -> float:
-    return min(LONGEST, SHORTEST * 2.0 ** min(cooldowns, 10))
+    return GPU_FAILURES.wait(cooldowns + 1)

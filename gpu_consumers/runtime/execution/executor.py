@@ -14,6 +14,8 @@ from gpu_consumers.runtime.execution.outages import OutageRetry
 from gpu_consumers.runtime.execution.work import TaskWork, WorkParts
 from gpu_consumers.runtime.tasks import Finished, JobTask
 from schemas.process.logs import bound
+from schemas.retries.backoff import Backoff
+from schemas.retries.schedules import GPU_OUTAGES
 from schemas.wire.headers import TRACEPARENT, is_for, trace_id
 from schemas.wire.serde import Serde
 
@@ -81,10 +83,10 @@ def create_executor(
     duplicates: Deduplicator[JobTask],
     *,
     routing: ResultRouting | None = None,
-    outage_wait: float = 15.0,
+    waits: Backoff = GPU_OUTAGES,
 ) -> JobExecutor:
-    """The executor of a stage; `outage_wait` is the longest pause between two tries during an outage, in seconds."""
+    """The executor of a stage; `waits` are those between two tries during an outage."""
     routing = routing or ResultRouting()
-    outages = OutageRetry(work.shutdown, work.stall_detector, outage_wait)
+    outages = OutageRetry(work.shutdown, work.stall_detector, waits)
     ends = JobEnds(policy, serde, routing, outages)
     return JobExecutor(runner, JobDecoder(runner, serde), routing, duplicates, work, outages, ends)

@@ -10,6 +10,8 @@ from gpu_consumers.runtime.shutdown import Shutdown
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.tasks import JobTask
 from schemas.errors import Outage
+from schemas.retries.backoff import Backoff
+from schemas.retries.schedules import GPU_OUTAGES
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -21,8 +23,7 @@ class OutageRetry:
 
     shutdown: Shutdown
     stall_detector: StallDetector[JobTask]
-    longest_wait: float = 15.0
-    """Longest pause between two tries, in seconds."""
+    waits: Backoff = GPU_OUTAGES
 
     def retry(self, task: JobTask, call: Callable[[], T]) -> T:
         """What `call` returns, called again after every Outage; raises the last Outage when the retries end."""
@@ -36,14 +37,8 @@ class OutageRetry:
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
                 self.stall_detector.heartbeat(task)
-                self.shutdown.requested.wait(_pause(attempt, self.longest_wait))
+                self.shutdown.requested.wait(self.waits.wait(attempt, random.random()))  # noqa: S311 - no secret
 
     def ends_for(self, task: JobTask) -> bool:
         """Whether a task is left to the next owner of its partition."""
         return self.shutdown.requested.is_set() or not task.partition.owned
-
-
-def _pause(attempt: int, longest: float) -> float:
-    """Seconds before the next try: growing, and random, so that not all workers come back at once."""
-    growing = 0.5 * 2.0 ** min(attempt - 1, 10)
-    return min(longest, growing + random.random())  # noqa: S311 - no secret

@@ -16,6 +16,7 @@ from producers.api.services import KeyDep, Services, ServicesDep
 from schemas.errors import Rejected
 from schemas.events import EnhancementRequest, TenantPolicy
 from schemas.tenants.enhancement_consent import check_allowed, check_model, check_wishes
+from schemas.vocabulary.job_states import ENDED, JobState
 from sink.enhancements import requests
 from sink.enhancements.requests import EnhancementRow
 from sink.jobs import queries
@@ -103,7 +104,7 @@ async def _asked(services: Services, tenant: str, body: EnhanceBody, wishes: Enh
         job = await queries.find(connection, body.transcription_job_id, tenant)
         if job is None:
             raise Rejected("not_found", f"job {body.transcription_job_id}")
-        if job.state in ("failed", "cancelled"):
+        if job.state in ENDED and job.state != JobState.COMPLETED:
             raise Rejected("no_transcript", f"the job's state is {job.state}")
         check_ask(services, await policy_of(connection, tenant), wishes)
         await requests.ask(connection, tenant, job.job_id, job.run, wishes)

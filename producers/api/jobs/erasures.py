@@ -16,8 +16,8 @@ from producers.api.requests.query import Flag
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.jobs.cancelling import cancel_record
 from schemas.errors import Rejected
-from schemas.events import ENDED
 from schemas.process.failpoints import failpoint
+from schemas.vocabulary.job_states import ENDED
 from schemas.wire.records import Record
 from sink.jobs import outbox, queries
 from sink.jobs.cancelling import cancel

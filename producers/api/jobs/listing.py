@@ -15,8 +15,9 @@ from producers.api.requests.query import Number, Time, known_language
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.inputs.id_prefix import DIGITS, IdPrefix
 from schemas.errors import Rejected
-from schemas.events import JOB_STATES, Priority
+from schemas.events import Priority
 from schemas.requests import limits as limits
+from schemas.vocabulary.job_states import JOB_STATES, JobState
 from schemas.vocabulary.nearest import hint
 from sink.jobs.listing import JobFilter, list_jobs
 from sink.postgres.statement_timeout import limited
@@ -31,7 +32,7 @@ _EXAMPLE: dict[str, Any] = {
     "jobs": [
         {
             "job_id": "0b7e1d0a-6b1f-4d0e-9a53-2f6f2c8f4a11",
-            "state": "failed",
+            "state": JobState.FAILED.value,
             "recording_id": "call-17",
             "name": "call-17.opus",
             "run": 1,
@@ -103,7 +104,7 @@ async def list_(
         BeforeValidator(_states),
         Query(
             description=f"Only those in one of these states, more than one with commas or given again: {', '.join(JOB_STATES)}.",
-            examples=["queued,transcribing"],
+            examples=[f"{JobState.QUEUED},{JobState.TRANSCRIBING}"],
         ),
     ] = [],  # noqa: B006 - FastAPI copies defaults
     recording_id: Annotated[

@@ -18,10 +18,11 @@ from producers.jobs.submit import Trace, accept, check, job_record, known
 from producers.transcripts.rendering import CONTENT_TYPES, Format, render
 from schemas import metrics
 from schemas.errors import NotAllowed, Permanent, Rejected
-from schemas.events import ENDED, JobRequested, Source, TenantPolicy
+from schemas.events import JobRequested, Source, TenantPolicy
 from schemas.process.failpoints import failpoint
 from schemas.tenants.permissions import policy_for
 from schemas.transcript import Transcript
+from schemas.vocabulary.job_states import ENDED, JobState
 from sink.jobs import queries
 from sink.jobs.queries import JobRow
 from sink.postgres.database import Connection
@@ -108,7 +109,7 @@ async def read_transcript(
 
     async def read(connection: Connection) -> tuple[JobRow | None, Transcript | None]:
         job = await queries.find(connection, job_id, key.tenant)
-        return job, await queries.transcript(connection, job) if job and job.state == "completed" else None
+        return job, await queries.transcript(connection, job) if job and job.state == JobState.COMPLETED else None
 
     # a replica may not have the job or its end yet
     job, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
@@ -185,9 +186,9 @@ def _unknown(job_id: UUID) -> Rejected:
 
 def _without_transcript(job: JobRow) -> Rejected:
     match job.state:
-        case "cancelled":
+        case JobState.CANCELLED:
             return Rejected("cancelled")
-        case "failed":
+        case JobState.FAILED:
             return JobFailed(*failure_of(job))
         case state:
             return Rejected("not_ready", f"its state is {state}")

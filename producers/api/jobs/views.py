@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 from producers.api.requests.disposition import attachment
 from producers.transcripts.rendering import Format
 from schemas.errors import ERRORS
+from schemas.events import Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.requests.recording_names import recording_name
+from schemas.vocabulary.job_states import JobState
 from sink.jobs.queries import JobDetail, JobRow
 
 POLL_SECONDS = 2
@@ -61,7 +63,7 @@ class JobSummary(BaseModel):
     """A job as it stands."""
 
     job_id: UUID
-    state: str = Field(examples=["queued"])
+    state: str = Field(examples=[JobState.QUEUED.value])
     recording_id: str | None
     name: str | None = Field(
         description="What the file was called that was uploaded, else the last part of the address.",
@@ -89,7 +91,7 @@ class EnhancementLink(BaseModel):
     """That an enhancement was asked for, and where it is read."""
 
     enhancement_id: UUID
-    state: str = Field(examples=["completed"])
+    state: str = Field(examples=[Outcome.COMPLETED.value])
     links: dict[str, str]
 
 
@@ -147,7 +149,7 @@ def models(registry: ModelRegistry) -> list[ModelView]:
 
 def _fields(job: JobRow) -> dict[str, Any]:
     request, path = job.request, job_path(job.job_id)
-    completed = job.state == "completed"
+    completed = job.state == JobState.COMPLETED
     return {
         "job_id": job.job_id,
         "state": job.state,
@@ -186,7 +188,7 @@ def download_of(job: JobRow, form: Format) -> str:
 
 
 def _progress(job: JobRow) -> ProgressView:
-    if job.state == "completed":
+    if job.state == JobState.COMPLETED:
         return ProgressView(done_seconds=job.duration or 0.0, total_seconds=job.duration, fraction=1.0)
     done, total = job.done_seconds or 0.0, job.total_seconds
     return ProgressView(

@@ -19,9 +19,9 @@ from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import Publisher
 from producers.messages.exit_codes import exit_code
 from schemas.errors import Outage, Permanent, Rejected
-from schemas.events import ENDED
 from schemas.settings import ClientSettings, KafkaSettings, load
 from schemas.topics import CONTROL
+from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import check_tenant
 from sink.records.serdes import serde_for
 

@@ -10,17 +10,18 @@ from rich.console import Console
 
 from producers.cli.clients.ids import job_of
 from producers.cli.clients.rest import RestClient
-from producers.cli.jobs.watching import SHORTEST, next_pause
 from producers.cli.terminal.interruption import telling
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from producers.inputs.id_prefix import IdPrefix
 from producers.messages.plain_text import printable
 from schemas.errors import Outage
-from schemas.events import ENDED
+from schemas.events import Outcome
+from schemas.retries.schedules import LOOKS
 from schemas.settings import ClientSettings, load
 
 PATIENCE_SECONDS = 600.0
+_ENDED: frozenset[str] = frozenset(Outcome)
 
 
 def enhance(
@@ -56,7 +57,7 @@ def enhance(
         print_enhancement(ended, Console())
     else:
         sys.stdout.write(f"{ended['enhancement_id']}\n")
-    if ended["state"] == "failed":
+    if ended["state"] == Outcome.FAILED:
         raise typer.Exit(1)
 
 
@@ -70,14 +71,14 @@ def _again(job: UUID, asked: dict[str, Any]) -> str:
 
 def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
     """The enhancement when it has ended; raises Outage when it takes too long."""
-    pause, end = SHORTEST, time.monotonic() + PATIENCE_SECONDS
+    looks, end = 0, time.monotonic() + PATIENCE_SECONDS
     with Console(stderr=True).status("asking the enhanced-AI service"):
         while time.monotonic() < end:
             found = client.enhancement(enhancement_id)
-            if found["state"] in ENDED:
+            if found["state"] in _ENDED:
                 return found
-            time.sleep(pause)
-            pause = next_pause(pause, changed=False)
+            looks += 1
+            time.sleep(LOOKS.wait(looks))
     raise Outage(f"enhancement {enhancement_id} has not ended within {PATIENCE_SECONDS:g} s")
 
 

@@ -13,8 +13,9 @@ from producers.cli.jobs.watching import done_part
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_table
-from schemas.events import JOB_STATES, Priority
+from schemas.events import Priority
 from schemas.settings import ClientSettings, load
+from schemas.vocabulary.job_states import JOB_STATES
 from schemas.vocabulary.nearest import unknown
 
 PAGE = 100

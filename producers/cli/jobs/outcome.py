@@ -17,6 +17,7 @@ from producers.messages.plain_text import one_line
 from producers.transcripts.rendering import to_txt
 from schemas.errors import ErrorKind, Outage
 from schemas.transcript import Transcript
+from schemas.vocabulary.job_states import JobState
 
 
 def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_absent: bool = False) -> None:
@@ -28,9 +29,9 @@ def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_abse
             raise Outage(f"{error}; {goes_on(job_id)}") from error
     if as_json:
         print_json(job)
-    elif job["state"] == "completed":
+    elif job["state"] == JobState.COMPLETED:
         print_transcript(client.transcript(job_id))
-    if job["state"] != "completed":
+    if job["state"] != JobState.COMPLETED:
         sys.stderr.write("" if as_json else f"{ending(job)}\n")
         raise typer.Exit(code_of(job))
 

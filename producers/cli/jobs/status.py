@@ -12,6 +12,7 @@ from producers.cli.terminal.tables import add_row, make_table, print_pairs, show
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import ERRORS
 from schemas.settings import ClientSettings, load
+from schemas.vocabulary.job_states import JobState
 
 Job = dict[str, Any]
 
@@ -20,7 +21,7 @@ def status(job: IdPrefix, as_json: bool) -> None:
     """Does `scribe status`."""
     with RestClient.open(load(ClientSettings)) as client:
         found = client.job(job_of(client, job))
-        waiting = _ahead(client, found) if found["state"] == "queued" and not as_json else ""
+        waiting = _ahead(client, found) if found["state"] == JobState.QUEUED and not as_json else ""
     if as_json:
         print_json(found)
         return
@@ -48,7 +49,7 @@ def _lines(job: Job, waiting: str) -> Iterator[tuple[str, object]]:
     yield from (("note", f"{name}={value}") for name, value in job["metadata"].items())
     yield from (("warning", warning) for warning in result.get("warnings", ()))
     yield from _trouble(job["error"])
-    yield "transcript", f"scribe result {job['job_id']}" if job["state"] == "completed" else ""
+    yield "transcript", f"scribe result {job['job_id']}" if job["state"] == JobState.COMPLETED else ""
     yield from (
         ("enhancement", f"{each['enhancement_id']} {each['state']} {each['links']['self']}")
         for each in job["enhancements"]
@@ -67,7 +68,7 @@ def _trouble(error: dict[str, str] | None) -> Iterator[tuple[str, object]]:
 
 def _ahead(client: RestClient, job: Job) -> str:
     """How many of the tenant's own jobs wait that were requested before; the turn is not theirs alone to decide."""
-    page = client.jobs(state="queued", priority=job["priority"], until=job["requested_at"], limit=PAGE)
+    page = client.jobs(state=JobState.QUEUED, priority=job["priority"], until=job["requested_at"], limit=PAGE)
     number = len(page["jobs"])
     most = "at least " if page["next_cursor"] else ""
     return f"{most}{number} of your {job['priority']} jobs were requested before it and wait too"

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from producers.cli.clients.rest import Answered, RestClient
 from schemas.errors import Outage
-from schemas.events import ENDED
+from schemas.retries.schedules import LOOKS
+from schemas.vocabulary.job_states import ENDED, JobState
 
-SHORTEST, LONGEST, GROWTH = 0.2, 2.0, 1.3
 PATIENCE_SECONDS = 60.0  # for a shim that is away, and for a job that is on its way there over Kafka
 Job = dict[str, Any]
 
@@ -26,11 +26,6 @@ class Display(Protocol):
 
     def note(self, text: str) -> None:
         """Something that keeps us waiting."""
-
-
-def next_pause(pause: float, changed: bool) -> float:
-    """Seconds until the next look: short after a change, then longer and longer."""
-    return SHORTEST if changed else min(LONGEST, pause * GROWTH)
 
 
 def follow(
@@ -46,7 +41,7 @@ def follow(
 
     `may_be_absent`: it was published to Kafka and may not have arrived yet.
     """
-    seen, pause, last_sight = "", SHORTEST, now()
+    seen, looks, last_sight = "", 1, now()
     while True:
         try:
             job = client.job(job_id)
@@ -60,8 +55,9 @@ def follow(
             display.show(job)
             if job["state"] in ENDED:
                 return job
-            pause, seen = next_pause(pause, seen != str(job["updated_at"])), str(job["updated_at"])
-        sleep(pause)
+            # short after a change, then longer and longer
+            looks, seen = looks + 1 if seen == str(job["updated_at"]) else 1, str(job["updated_at"])
+        sleep(LOOKS.wait(looks))
 
 
 class Lines:
@@ -87,7 +83,7 @@ class Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("queued", total=None, amount="")
+        self._task = progress.add_task(JobState.QUEUED, total=None, amount="")
 
     def show(self, job: Job) -> None:
         """See Display."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from uuid import UUID
 
 from schemas.requests.webhooks import DeliveryState
-from streams.webhooks.retry_schedule import SCHEDULE
+from schemas.retries.schedules import WEBHOOKS
 from tests.bench.webhooks.plan import Kind, Message
 from tests.bench.webhooks.receivers import Call
 
@@ -168,7 +168,7 @@ def _wrong_end(facts: Facts) -> Iterator[str]:
         successes = [a.number for a in delivery.attempts if a.outcome == "delivered"]
         if successes != ([delivery.counted] if delivery.state == DeliveryState.DELIVERED else []):
             yield f"{name} is {delivery.state}, its attempts {successes} of {delivery.counted} succeeded"
-        if delivery.state == DeliveryState.EXHAUSTED and delivery.counted < len(SCHEDULE):
+        if delivery.state == DeliveryState.EXHAUSTED and delivery.counted < WEBHOOKS.attempts:
             yield f"{name} is exhausted after {delivery.counted} attempts"
         if delivery.state == DeliveryState.DISABLED and delivery.endpoint not in facts.disabled:
             yield f"{name} is disabled, its endpoint {delivery.endpoint} is not"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.retries.topic_ladder import Exhausted, Retry, RetryPolicy
 from schemas.topics import GROUPS, RETRY_DELAYS, TOPICS
 from tests.samples import AT
@@ -27,3 +28,20 @@ def test_every_rung_is_a_topic_and_attempts_grow(attempt: int, group: str) -> No
         assert step.attempt == attempt + 1
     else:
         assert attempt > len(RETRY_DELAYS)
+
+
+def test_a_retired_step_gets_nothing_more_and_is_read_on() -> None:
+    """Its records wait as long as before; attempts go on with the steps that are left."""
+    policy = RetryPolicy("g", TopicLadder({"1m": 60, "1h": 3600}, retired={"10m": 600}), time_scale=0.5)
+    steps = [policy.after(attempt, AT) for attempt in (1, 2, 3)]
+    assert [step.topic for step in steps if isinstance(step, Retry)] == ["g.retry.1m", "g.retry.1h"]
+    assert steps[2] == Exhausted(3)
+    assert policy.longest_waits == {"g.retry.1m": 30, "g.retry.10m": 300, "g.retry.1h": 1800}
+
+
+def test_no_step_of_a_release_is_forgotten() -> None:
+    """The topics of a step that is in no table are read by nobody: whoever removes one moves it to `retired`."""
+    released = {"1m", "10m", "1h"}
+    assert released <= set(LADDER.read), "move removed steps to TopicLadder.retired, see schemas/retries/schedules.py"
+    assert not set(LADDER.steps) & set(LADDER.retired)
+    assert list(LADDER.steps.values()) == sorted(LADDER.steps.values())

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from schemas.events import JOB_STATES, JobRequested, Options, Priority, Source
+from schemas.events import JobRequested, Options, Priority, Source
 from schemas.settings import PostgresSettings
+from schemas.vocabulary.job_states import JOB_STATES
 from schemas.wire.serde import to_json
 from sink.jobs.listing import JobFilter, list_jobs, statement
 from sink.postgres.database import Connection, Database

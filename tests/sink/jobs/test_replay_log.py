@@ -25,6 +25,7 @@ from sink.jobs.replay_log import (
     refusals,
 )
 from sink.jobs.results import apply_request
+from sink.postgres.advisory_locks import REPLAY_BEFORE, KeyedLock
 from sink.postgres.database import Database
 from sink.retention.erasure import erase
 from tests.samples import AT
@@ -82,6 +83,16 @@ async def test_an_intent_without_its_end_is_brought_to_it_by_the_next_command(db
     second, refused = answer
     assert (second, refused) == (first, {})
     assert second[PLACE].replay_id == died.replay_id
+
+
+@pytest.mark.parametrize("lock", [REPLAY_BEFORE, KeyedLock.REPLAY])
+async def test_a_command_of_either_version_is_seen_at_work(db: Database, lock: KeyedLock) -> None:
+    """During a rolling upgrade one of the version before has the lock of before."""
+    asked, working = wish(), command()
+    await ask(db, working, asked)
+    async with db.session() as session:
+        await session.execute(f"SELECT pg_advisory_lock({lock.key('%s')})".encode(), [str(working.replay_id)])
+        assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.BUSY})
 
 
 async def test_what_the_broker_refuses_was_not_done(db: Database) -> None:

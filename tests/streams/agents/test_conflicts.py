@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.jobs.submit import fingerprint
-from schemas.events import ENDED, JobProgress, JobRequested, JobResult, Options, Outcome, Stage
+from schemas.events import JobProgress, JobRequested, JobResult, Options, Outcome, Stage
 from schemas.settings import PostgresSettings
+from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json

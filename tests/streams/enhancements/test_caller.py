@@ -13,6 +13,7 @@ import pytest
 from deploy.local.extractive_ai import MODEL, ExtractiveService, Fault
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult, Outcome, TenantPolicy
+from schemas.retries.backoff import Backoff
 from schemas.tenants.quotas import TOKENS_PER_DAY
 from schemas.wire.serde import Serde
 from sink.enhancements import requests
@@ -274,7 +275,7 @@ async def test_an_outage_costs_no_attempts_and_opens_the_breaker(world: World) -
     await world.asked(new_job())
     world.service.faults = [Fault(status=401)] * 5
     async with world.dispatching() as work:
-        work._breaker = CircuitBreaker(shortest=0.01, longest=0.02)
+        work._breaker = CircuitBreaker(backoff=Backoff(first=0.01, cap=0.02))
         result = await world.ended()
         assert work._breaker.is_closed
     assert result.outcome is Outcome.COMPLETED

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.retries.backoff import Backoff
 from streams.enhancements.circuit_breaker import CircuitBreaker
 
 
@@ -17,14 +18,14 @@ def test_it_is_open_only_after_failures_in_a_row_and_for_a_bounded_time(ends: li
             assert breaker.places(free, 0, now) == free
         else:
             assert breaker.places(free, 0, now) == 0
-            assert breaker.open_until - now <= breaker.longest
+            assert breaker.open_until - now <= breaker.backoff.cap
             assert breaker.places(free, 0, breaker.open_until) == 1
             assert breaker.places(free, 1, breaker.open_until) == 0, "one probe at a time"
         now += 1
 
 
 def test_each_failed_probe_doubles_the_wait() -> None:
-    breaker, waits = CircuitBreaker(threshold=1, shortest=5, longest=30), []
+    breaker, waits = CircuitBreaker(threshold=1, backoff=Backoff(first=5, cap=30)), []
     for _ in range(5):
         breaker = breaker.failed(100)
         waits.append(breaker.open_until - 100)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.enhancements.retry_schedule import ATTEMPTS, AWAY_SECONDS, DELAYS, retried_at, throttled_until
+from schemas.retries.schedules import ENHANCEMENTS
+from streams.enhancements.retry_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -18,8 +19,8 @@ def test_a_wait_lies_within_jitter(attempt: int, spread: float, scale: float) ->
     at = retried_at(attempt, NOW, spread=spread, time_scale=scale)
     assert at is not None
     wait = (at - NOW).total_seconds() / scale
-    assert 0.8 * DELAYS[attempt - 1] <= wait + 0.01
-    assert wait - 0.01 <= 1.2 * DELAYS[attempt - 1]
+    assert 0.8 * ENHANCEMENTS.seconds[attempt - 1] <= wait + 0.01
+    assert wait - 0.01 <= 1.2 * ENHANCEMENTS.seconds[attempt - 1]
 
 
 @given(wished=st.one_of(st.none(), st.floats(0, 86_400)), spread=SPREADS, scale=SCALES)

@@ -6,9 +6,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from schemas.events import JobResult, Outcome, Stage
+from schemas.vocabulary.job_states import UNFINISHED
 from schemas.wire.serde import Serde
 from sink.jobs.outbox import OutboxSession
-from sink.jobs.stalled import STATES, StallLimits, count_stalled, fail_stalled, find_stalled
+from sink.jobs.stalled import StallLimits, count_stalled, fail_stalled, find_stalled
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
@@ -53,13 +54,13 @@ async def test_a_job_that_does_not_move_is_found_by_its_state_and_no_other_is(
         found = await find_stalled(connection, LIMITS, 10)
         counts = await count_stalled(connection, LIMITS)
         first = await find_stalled(connection, LIMITS, 1)
-    assert {job.state: job.job_id for job in found} == {state: stalled[state].job_id for state in STATES}
-    assert counts == dict.fromkeys(STATES, 1)
+    assert {job.state: job.job_id for job in found} == {state: stalled[state].job_id for state in UNFINISHED}
+    assert counts == dict.fromkeys(UNFINISHED, 1)
     assert first[0].state in ("transcribing", "diarizing")
     await StallWatch(db, LIMITS).look()
-    shown = [REGISTRY.get_sample_value("scribe_rabbit_jobs_stalled", {"state": state}) for state in STATES]
+    shown = [REGISTRY.get_sample_value("scribe_rabbit_jobs_stalled", {"state": state}) for state in UNFINISHED]
     assert shown == [1, 1, 1]
-    assert all(str(stalled[state].job_id) in caplog.text for state in STATES)
+    assert all(str(stalled[state].job_id) in caplog.text for state in UNFINISHED)
     assert str(stalled["completed"].job_id) not in caplog.text
 
 

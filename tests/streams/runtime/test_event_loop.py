@@ -14,6 +14,7 @@ from faust.exceptions import ProducerSendError
 
 from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
+from schemas.retries.schedules import RECORD_TRIES, RECORDS
 from schemas.settings import PostgresSettings
 from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
 from schemas.wire.serde import Serde
@@ -24,8 +25,6 @@ from streams.kafka.transport import ScribeApp
 from streams.runtime.app import REBALANCE_SECONDS
 from streams.runtime.event_loop import (
     HANDLER_SECONDS,
-    TRANSIENT_TRIES,
-    WAITS,
     DeadLetterReason,
     EventLoop,
     InboundRecord,
@@ -44,8 +43,8 @@ def test_an_outage_is_waited_out_however_long_it_lasts(error: Exception, tries: 
 
 
 def test_a_transient_error_is_tried_again_and_then_set_aside() -> None:
-    letters = [after_error(Transient("hm"), tries) for tries in range(1, TRANSIENT_TRIES + 1)]
-    assert letters == [None] * (TRANSIENT_TRIES - 1) + [DeadLetterReason("internal", "internal", "Transient: hm")]
+    letters = [after_error(Transient("hm"), tries) for tries in range(1, RECORD_TRIES + 1)]
+    assert letters == [None] * (RECORD_TRIES - 1) + [DeadLetterReason("internal", "internal", "Transient: hm")]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_what_can_never_work_is_set_aside_at_once(error: Exception, kind: str, c
 
 def test_no_record_holds_up_a_rebalance() -> None:
     """One handler and one wait end before the rebalance gives its member up."""
-    assert HANDLER_SECONDS + max(WAITS) < REBALANCE_SECONDS
+    assert HANDLER_SECONDS + RECORDS.cap < REBALANCE_SECONDS
 
 
 def test_a_record_comes_from_where_it_lies_whatever_its_headers_say() -> None:

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from schemas.requests.webhooks import DeliveryState
+from schemas.retries.schedules import WEBHOOKS
 from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery, LeaseGrant, lease
 from streams.webhooks.attempt import Attempted
 from streams.webhooks.record_attempt import Recorded, record
-from streams.webhooks.retry_schedule import JITTER, SCHEDULE
 from tests.streams.world import World
 
 pytestmark = pytest.mark.anyio
@@ -47,18 +47,18 @@ async def test_every_attempt_comes_within_the_schedule(world: World) -> None:
     receiver = world.receiver()
     await world.ended_job(receiver)
     endpoint = await world.endpoint(receiver)
-    for number, seconds in enumerate(SCHEDULE[1:], start=1):
+    for number, seconds in enumerate(WEBHOOKS.seconds, start=1):
         call = await leased(world, endpoint)
         assert call.attempt == number
         _, before, after, following = await told(world, call, answered(500))
-        assert following - after <= timedelta(seconds=seconds * (1 + JITTER) * SCALE)
-        assert following - before >= timedelta(seconds=seconds * (1 - JITTER) * SCALE)
+        assert following - after <= timedelta(seconds=seconds * WEBHOOKS.jitter[1] * SCALE)
+        assert following - before >= timedelta(seconds=seconds * WEBHOOKS.jitter[0] * SCALE)
     await told(world, await leased(world, endpoint), answered(500))
     assert await world.states() == ["exhausted"]
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-@pytest.mark.parametrize(("wish", "honoured"), [(7200.0, 7200.0), (90 * DAY, DAY), (0.0, SCHEDULE[1])])
+@pytest.mark.parametrize(("wish", "honoured"), [(7200.0, 7200.0), (90 * DAY, DAY), (0.0, WEBHOOKS.seconds[0])])
 async def test_a_wish_for_later_is_honoured_up_to_a_day(world: World, form: str, wish: float, honoured: float) -> None:
     receiver = world.receiver()
     await world.ended_job(receiver)
@@ -66,7 +66,7 @@ async def test_a_wish_for_later_is_honoured_up_to_a_day(world: World, form: str,
     at = datetime.now(UTC) + timedelta(seconds=wish)
     header = f"{wish:.0f}" if form == "seconds" else format_datetime(at, usegmt=True)
     _, before, after, following = await told(world, await leased(world, endpoint), answered(503, header))
-    slack = timedelta(seconds=(JITTER * honoured + 2) * SCALE)  # a date has whole seconds
+    slack = timedelta(seconds=(0.1 * honoured + 2) * SCALE)  # a date has whole seconds
     assert following - after <= timedelta(seconds=honoured * SCALE) + slack
     assert following - before >= timedelta(seconds=honoured * SCALE) - slack
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
+from schemas.retries.schedules import WEBHOOKS
 from sink.webhooks.deliveries import TEST
 from streams.webhooks.retry_schedule import (
     FAILING_SECONDS,
     PAUSE_MAX,
     PAUSE_SECONDS,
-    SCHEDULE,
     RetryDecision,
     after_attempt,
     attempts_of,
@@ -39,23 +39,23 @@ def test_gone_disables_at_any_attempt(attempt: int) -> None:
     assert after(attempt, 410) == RetryDecision(DeliveryState.DISABLED)
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), list(enumerate(SCHEDULE))[1:])
+@pytest.mark.parametrize(("attempt", "seconds"), list(enumerate(WEBHOOKS.seconds, start=1)))
 def test_without_spread_the_schedule_is_kept(attempt: int, seconds: int) -> None:
     assert after(attempt, 500).next_attempt_at == NOW + timedelta(seconds=seconds)
 
 
 def test_the_schedule_is_the_standards_example() -> None:
-    assert len(SCHEDULE) == 10
-    assert timedelta(seconds=sum(SCHEDULE)) == timedelta(hours=75, minutes=35, seconds=5)
+    assert WEBHOOKS.attempts == 10
+    assert timedelta(seconds=sum(WEBHOOKS.seconds)) == timedelta(hours=75, minutes=35, seconds=5)
 
 
-@given(attempt=st.integers(len(SCHEDULE), 100), status=FAILURES)
+@given(attempt=st.integers(WEBHOOKS.attempts, 100), status=FAILURES)
 def test_after_the_last_attempt_nothing_follows(attempt: int, status: int | None) -> None:
     assert after(attempt, status) == RetryDecision(DeliveryState.EXHAUSTED)
 
 
 @given(
-    attempt=st.integers(1, len(SCHEDULE) - 1),
+    attempt=st.integers(1, WEBHOOKS.attempts - 1),
     status=FAILURES,
     spread=st.floats(0, 1, exclude_max=True),
     wish=st.one_of(st.none(), st.floats(-1e9, 1e9)),
@@ -69,12 +69,12 @@ def test_a_wait_lies_within_jitter_or_is_the_receivers_wish(
     assert verdict.next_attempt_at is not None
     wait = (verdict.next_attempt_at - NOW).total_seconds() / scale
     wished = min(max(wish or 0.0, 0.0), RETRY_AFTER_MAX)
-    assert max(0.9 * SCHEDULE[attempt], wished) <= wait + 0.01
-    assert wait - 0.01 <= max(1.1 * SCHEDULE[attempt], wished)
+    assert max(0.9 * WEBHOOKS.seconds[attempt - 1], wished) <= wait + 0.01
+    assert wait - 0.01 <= max(1.1 * WEBHOOKS.seconds[attempt - 1], wished)
 
 
 def test_a_test_is_sent_once_and_all_else_by_the_schedule() -> None:
-    assert (attempts_of(TEST), attempts_of("job.completed")) == (1, len(SCHEDULE))
+    assert (attempts_of(TEST), attempts_of("job.completed")) == (1, WEBHOOKS.attempts)
     once = after_attempt(1, 500, None, NOW, spread=0.5, time_scale=1, attempts=attempts_of(TEST))
     assert once == RetryDecision(DeliveryState.EXHAUSTED)
 

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from producers.cli.commands.options import LANGUAGES, JobId, after_comma, model_names, time_option, words
-from schemas.events import JOB_STATES, Priority
+from schemas.events import Priority
 from schemas.process.command_line import deferred_to
+from schemas.vocabulary.job_states import JOB_STATES
 
 
 @deferred_to("producers.cli.jobs.listing")

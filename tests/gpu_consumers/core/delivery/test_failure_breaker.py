@@ -5,15 +5,14 @@ from hypothesis import strategies as st
 
 from gpu_consumers.core.delivery.failure_breaker import (
     ENOUGH,
-    LONGEST,
     PROBE_SECONDS,
     PROBES,
     REMEMBERED,
-    SHORTEST,
     WINDOW,
     Cooldown,
     FailureBreaker,
 )
+from schemas.retries.schedules import GPU_FAILURES
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
 names = st.sampled_from(TENANTS)
@@ -33,7 +32,7 @@ def ended(
 
 def held_for_all() -> FailureBreaker:
     breaker = FailureBreaker()
-    assert ended(breaker, True, times=ENOUGH) == Cooldown(SHORTEST, None)
+    assert ended(breaker, True, times=ENOUGH) == Cooldown(GPU_FAILURES.first, None)
     return breaker
 
 
@@ -41,21 +40,21 @@ def test_a_lone_tenant_waits_when_most_of_its_jobs_fail_and_not_before_there_are
     breaker = FailureBreaker()
     assert ended(breaker, True, tenant="acme", times=WINDOW - 1) is None
     assert not breaker.is_open(0.0)
-    assert ended(breaker, True, tenant="acme") == Cooldown(SHORTEST, "acme")
+    assert ended(breaker, True, tenant="acme") == Cooldown(GPU_FAILURES.first, "acme")
     assert (breaker.admits(1.0), breaker.waiting(1.0), breaker.is_open(1.0)) == (True, {"acme"}, True)
     assert ended(breaker, False, 1.0, tenant="globex", times=10 * WINDOW) is None
-    assert not breaker.is_open(SHORTEST)
+    assert not breaker.is_open(GPU_FAILURES.first)
 
 
 def test_where_everything_fails_everybody_waits_and_newcomers_too() -> None:
     breaker = held_for_all()
-    assert (breaker.admits(SHORTEST - 1), breaker.is_open(1.0)) == (False, True)
+    assert (breaker.admits(GPU_FAILURES.first - 1), breaker.is_open(1.0)) == (False, True)
 
 
 def test_where_two_tenants_fail_a_third_is_still_tried() -> None:
     breaker = FailureBreaker()
     for name in ("acme", "globex"):
-        assert ended(breaker, True, tenant=name, times=WINDOW) == Cooldown(SHORTEST, name)
+        assert ended(breaker, True, tenant=name, times=WINDOW) == Cooldown(GPU_FAILURES.first, name)
     assert breaker.admits(1.0)
     assert breaker.waiting(1.0) == {"acme", "globex"}
 
@@ -89,53 +88,53 @@ def test_what_says_nothing_counts_for_nothing() -> None:
     assert ended(breaker, None, times=10 * WINDOW) is None
     assert not breaker.is_open(0.0)
     breaker = held_for_all()
-    assert ended(breaker, None, SHORTEST, times=10 * WINDOW) is None
-    assert breaker.admits(SHORTEST)
+    assert ended(breaker, None, GPU_FAILURES.first, times=10 * WINDOW) is None
+    assert breaker.admits(GPU_FAILURES.first)
 
 
 def test_after_a_pause_of_one_tenant_a_few_of_its_jobs_are_tried() -> None:
     breaker = FailureBreaker()
     ended(breaker, True, tenant="acme", times=WINDOW)
     for _ in range(PROBES):
-        assert not breaker.is_open(SHORTEST)
-        breaker.begin("acme", SHORTEST)
-    assert breaker.waiting(SHORTEST) == {"acme"}
-    assert breaker.end("acme", False, SHORTEST) is None
-    assert not breaker.is_open(SHORTEST)
+        assert not breaker.is_open(GPU_FAILURES.first)
+        breaker.begin("acme", GPU_FAILURES.first)
+    assert breaker.waiting(GPU_FAILURES.first) == {"acme"}
+    assert breaker.end("acme", False, GPU_FAILURES.first) is None
+    assert not breaker.is_open(GPU_FAILURES.first)
 
 
 def test_after_a_pause_of_all_a_few_are_tried_each_of_another_tenant() -> None:
     breaker = held_for_all()
     for number, name in enumerate(TENANTS):
-        assert breaker.admits(SHORTEST)
-        assert breaker.waiting(SHORTEST) == set(TENANTS[:number])
-        breaker.begin(name, SHORTEST)
-    assert not breaker.admits(SHORTEST)
+        assert breaker.admits(GPU_FAILURES.first)
+        assert breaker.waiting(GPU_FAILURES.first) == set(TENANTS[:number])
+        breaker.begin(name, GPU_FAILURES.first)
+    assert not breaker.admits(GPU_FAILURES.first)
 
 
 def test_the_first_that_ends_well_ends_the_trial_while_others_still_run() -> None:
     breaker = held_for_all()
     for name in TENANTS:
-        breaker.begin(name, SHORTEST)
-    assert breaker.end("acme", False, SHORTEST) is None
-    assert not breaker.is_open(SHORTEST)
+        breaker.begin(name, GPU_FAILURES.first)
+    assert breaker.end("acme", False, GPU_FAILURES.first) is None
+    assert not breaker.is_open(GPU_FAILURES.first)
 
 
 def test_long_recordings_probed_tenants_do_not_keep_others_from_being_tried() -> None:
     breaker = held_for_all()
     for name in TENANTS:
-        breaker.begin(name, SHORTEST)
-    assert not breaker.admits(SHORTEST + PROBE_SECONDS - 1)
-    assert not breaker.is_open(SHORTEST + PROBE_SECONDS)
+        breaker.begin(name, GPU_FAILURES.first)
+    assert not breaker.admits(GPU_FAILURES.first + PROBE_SECONDS - 1)
+    assert not breaker.is_open(GPU_FAILURES.first + PROBE_SECONDS)
 
 
 def test_one_tenant_cannot_use_up_what_is_tried() -> None:
     breaker = held_for_all()
-    assert ended(breaker, True, SHORTEST, tenant="acme") == Cooldown(SHORTEST, "acme")
-    assert breaker.admits(SHORTEST)
-    assert breaker.waiting(SHORTEST) == breaker.deprioritized == {"acme"}
-    assert ended(breaker, False, SHORTEST, tenant="globex") is None
-    assert not breaker.is_open(SHORTEST)
+    assert ended(breaker, True, GPU_FAILURES.first, tenant="acme") == Cooldown(GPU_FAILURES.first, "acme")
+    assert breaker.admits(GPU_FAILURES.first)
+    assert breaker.waiting(GPU_FAILURES.first) == breaker.deprioritized == {"acme"}
+    assert ended(breaker, False, GPU_FAILURES.first, tenant="globex") is None
+    assert not breaker.is_open(GPU_FAILURES.first)
 
 
 @given(st.integers(1, 12), st.booleans())
@@ -145,7 +144,7 @@ def test_each_pause_is_longer_than_the_one_before(tries: int, lone: bool) -> Non
     for _ in range(tries):
         assert pause is not None
         assert pause.tenant == tenant
-        assert last < pause.seconds or pause.seconds == LONGEST
+        assert last < pause.seconds or pause.seconds == GPU_FAILURES.cap
         last, now = pause.seconds, now + pause.seconds
         pause = ended(breaker, True, now, tenant=tenant, times=PROBES)
 
@@ -153,13 +152,13 @@ def test_each_pause_is_longer_than_the_one_before(tries: int, lone: bool) -> Non
 def test_jobs_that_began_before_a_pause_do_not_make_it_longer() -> None:
     breaker = held_for_all()
     assert breaker.end("acme", True, 1.0) is None
-    assert not breaker.is_open(SHORTEST)
+    assert not breaker.is_open(GPU_FAILURES.first)
 
 
 def test_a_tenant_that_did_well_long_ago_says_nothing_about_now() -> None:
     breaker = FailureBreaker()
     ended(breaker, False, tenant="idle")
-    assert ended(breaker, True, 3600.0, times=ENOUGH) == Cooldown(SHORTEST, None)
+    assert ended(breaker, True, 3600.0, times=ENOUGH) == Cooldown(GPU_FAILURES.first, None)
 
 
 @given(st.lists(st.tuples(names, st.sampled_from((True, True, None)), st.floats(0, 700)), max_size=200))
@@ -169,7 +168,7 @@ def test_it_always_lets_somebody_be_tried_again(steps: list[tuple[str, bool | No
         now += step
         if breaker.admits(now) and name not in breaker.waiting(now):
             ended(breaker, failed, now, tenant=name)
-    assert not breaker.is_open(now + LONGEST)
+    assert not breaker.is_open(now + GPU_FAILURES.cap)
 
 
 def test_names_without_end_take_no_memory_without_end() -> None:

@@ -23,6 +23,7 @@ from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
+from schemas.retries.backoff import Backoff
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.avro_reading import Schema, current_schema
 from schemas.wire.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
@@ -55,7 +56,8 @@ class Bench:
         runner = stage or FakeStage(serde)
         self.duplicates: Deduplicator[JobTask] = Deduplicator()
         work = WorkParts(progress, self.shutdown)
-        self.executor = create_executor(runner, policy, serde, work, self.duplicates, outage_wait=outage_wait)
+        waits = Backoff(first=outage_wait, cap=outage_wait)
+        self.executor = create_executor(runner, policy, serde, work, self.duplicates, waits=waits)
 
     def _offer(self, record: Record) -> bool:
         self.offered.append(record)

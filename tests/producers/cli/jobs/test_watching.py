@@ -4,13 +4,12 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from producers.cli.clients.rest import Answered, RestClient
-from producers.cli.jobs.watching import LONGEST, PATIENCE_SECONDS, SHORTEST, Lines, amount, display, follow, next_pause
+from producers.cli.jobs.watching import PATIENCE_SECONDS, Lines, amount, display, follow
 from schemas.errors import Outage, ScribeError
+from schemas.retries.schedules import LOOKS
 
 JOB = UUID(int=1)
 
@@ -25,6 +24,7 @@ class Script:
     def __init__(self, *answers: dict[str, Any] | ScribeError) -> None:
         self.answers = list(answers)
         self.time = 0.0
+        self.pauses: list[float] = []
         self.shown: list[str] = []
 
     def job(self, job_id: UUID) -> dict[str, Any]:
@@ -35,6 +35,7 @@ class Script:
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
+        self.pauses.append(seconds)
 
     def show(self, job: dict[str, Any]) -> None:
         self.shown.append(job["state"])
@@ -63,7 +64,7 @@ def test_a_long_outage_is_reported() -> None:
     script = Script(job("queued"), Outage("away"))
     with pytest.raises(Outage):
         script.follow()
-    assert PATIENCE_SECONDS < script.time < PATIENCE_SECONDS + 2 * LONGEST
+    assert PATIENCE_SECONDS < script.time < PATIENCE_SECONDS + 2 * LOOKS.cap
 
 
 def test_a_job_on_its_way_over_kafka_may_be_absent_for_a_while() -> None:
@@ -82,13 +83,12 @@ def test_a_refusal_is_reported_at_once() -> None:
     assert script.time == 0
 
 
-@given(st.lists(st.booleans(), max_size=50))
-def test_pauses_stay_within_their_bounds(changes: list[bool]) -> None:
-    pause = SHORTEST
-    for changed in changes:
-        before, pause = pause, next_pause(pause, changed)
-        assert SHORTEST <= pause <= LONGEST
-        assert pause == SHORTEST if changed else pause >= before
+def test_looks_become_rarer_until_something_changes() -> None:
+    script = Script(
+        *(job("queued") for _ in range(12)), job("transcribing", 1), job("transcribing", 1), job("completed", 2)
+    )
+    script.follow()
+    assert script.pauses == [LOOKS.wait(n) for n in (*range(1, 13), 1, 2)]
 
 
 def test_amounts_are_seconds_of_audio() -> None:
