@@ -41,7 +41,7 @@ from schemas.wire.serde import Serde
 
 log = logging.getLogger(__name__)
 FAILED = 70  # the exit status of a process that must be started anew
-CLOSING_SECONDS = 20.0  # for the last transaction and the goodbye to the group, after the time to drain
+CLOSING_SECONDS = 20.0  # to end the last transaction and leave the group, after the time to drain
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class GpuService:
             signal.signal(number, self._on_signal)
 
     def run(self, groups: Sequence[GroupConsumer]) -> int:
-        """Work until the end; the exit status of the process."""
+        """Run the groups until the end; returns the exit status of the process."""
         self._groups = groups
         threads = [Thread(target=self._run, args=(group,), name=group.group, daemon=True) for group in groups]
         for thread in threads:
@@ -154,13 +154,13 @@ class GpuService:
         return FAILED if self._error is not None else 0
 
     def live(self) -> str | None:
-        """Which groups make no progress."""
+        """Groups that make no progress, as text; None when all do."""
         stuck = [f"{group.group} does not poll" for group in self._groups if group.stuck]
         hanging = [f"{group.group}: {count} jobs hang" for group in self._groups if (count := group.hanging)]
         return ", ".join((*stuck, *hanging)) or None
 
     def ready(self) -> str | None:
-        """What is missing before the process works, or that it ends."""
+        """Reason why the process does not work yet, or not any more; None when it is ready."""
         if self._shutdown.requested.is_set():
             return "draining"
         if not self._groups:
@@ -183,7 +183,7 @@ class GpuService:
             self._ended.set()
 
     def _join(self, threads: Sequence[Thread]) -> None:
-        """Wait for the time to drain, then for the goodbyes; the process ends even if one of them hangs."""
+        """Wait for the groups to drain, then to leave; the process ends even if one of them hangs."""
         while not self._shutdown.deadline_passed and any(thread.is_alive() for thread in threads):
             time.sleep(0.05)
         deadline = time.monotonic() + (2.0 if self._shutdown.aborted else CLOSING_SECONDS)

@@ -119,7 +119,7 @@ class Committer:
             if commits:
                 self._consumer.commit(offsets=commits, asynchronous=False)
         except (KafkaException, Outage) as error:
-            log.warning("%s: what was begun stays marked: %s", self._group, error)
+            log.warning("%s: marks of started records stay: %s", self._group, error)
 
     def _back_off(self, error: TransactionFailed | Outage) -> None:
         self._failures += 1
