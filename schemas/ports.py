@@ -1,6 +1,7 @@
 """The seams between logic and outside systems; adapters in `sink` and `producers` implement them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,40 @@ class StoredObject:
     modified_at: datetime
 
 
+class ObjectError(Permanent):
+    """An object cannot be read; its code is what that means to a client whose source it is, see `own_object`."""
+
+
+class ObjectRefused(ObjectError):
+    """An address is none of an object of this store."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("source_refused", detail)
+
+
+class ObjectNotFound(ObjectError):
+    """There is no such object, or none that this service may read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("source_not_found", detail)
+
+
+class ObjectTooLarge(ObjectError):
+    """An object has more bytes than were asked for at most."""
+
+    def __init__(self, size_bytes: int, max_bytes: int) -> None:
+        super().__init__("media_too_large", f"{size_bytes} bytes, at most {max_bytes}")
+
+
+@contextmanager
+def own_object(saying: str = "") -> Iterator[None]:
+    """While an object is read that this service keeps: what is wrong with it is internal, and no client's fault."""
+    try:
+        yield
+    except ObjectError as error:
+        raise Permanent("internal", f"{saying}{error.detail}") from error
+
+
 class ObjectStore(Protocol):
     """An S3-like store. Keys are relative to its bucket; every method raises Outage when the store is away."""
 
@@ -37,13 +72,13 @@ class ObjectStore(Protocol):
         """The s3:// address of a key."""
 
     def key(self, uri: str) -> str:
-        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+        """The key of an s3:// address; raises ObjectRefused outside this bucket."""
 
     def elsewhere(self, uri: str) -> tuple["ObjectStore", str]:
         """The bucket of an s3:// address under the same credentials, and its key, to be read only.
 
-        What such a bucket refuses is no outage but Permanent, and trouble in it SourceFailed; raises
-        Permanent(source_refused) for keys that are not plain.
+        What such a bucket refuses is no outage but an ObjectError, and trouble in it SourceFailed; raises
+        ObjectRefused for keys that are not plain.
         """
 
     def put(self, key: str, body: bytes, *, content_type: str, if_absent: bool = False) -> bool:
@@ -53,7 +88,7 @@ class ObjectStore(Protocol):
         """Write an object of unknown size in parts; nothing remains when `body` raises."""
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole object; raises Permanent: source_not_found, source_unreachable, media_too_large."""
+        """The whole object; raises ObjectNotFound, ObjectTooLarge, ObjectError(source_unreachable)."""
 
     def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
         """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file.

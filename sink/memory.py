@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from schemas.errors import Permanent
-from schemas.ports import ObjectInfo, Refused, StoredObject
+from schemas.ports import ObjectInfo, ObjectNotFound, ObjectTooLarge, Refused, StoredObject
 from schemas.wire.records import Record
 from sink.objects.uri import key_of, make_uri, split_uri
 
@@ -27,11 +26,11 @@ class MemoryObjectStore:
         return make_uri(self.bucket, key)
 
     def key(self, uri: str) -> str:
-        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+        """The key of an s3:// address; raises ObjectRefused outside this bucket."""
         return key_of(self.bucket, uri)
 
     def elsewhere(self, uri: str) -> tuple["MemoryObjectStore", str]:
-        """Another bucket, empty at first, and the key in it of an s3:// address; raises Permanent(source_refused)."""
+        """Another bucket, empty at first, and the key in it of an s3:// address; raises ObjectRefused."""
         bucket, key = split_uri(uri)
         return self._others.setdefault(bucket, MemoryObjectStore(bucket)), key
 
@@ -51,13 +50,13 @@ class MemoryObjectStore:
         return ObjectInfo(self.uri(key), len(data), content_type)
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole object; raises Permanent(source_not_found), Permanent(media_too_large)."""
+        """The whole object; raises ObjectNotFound, ObjectTooLarge."""
         try:
             data, _ = self._objects[key]
         except KeyError:
-            raise Permanent("source_not_found", self.uri(key)) from None
+            raise ObjectNotFound(self.uri(key)) from None
         if max_bytes is not None and len(data) > max_bytes:
-            raise Permanent("media_too_large", f"{len(data)} bytes, at most {max_bytes}")
+            raise ObjectTooLarge(len(data), max_bytes)
         return data
 
     def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:

@@ -1,18 +1,18 @@
 """Transcripts too large for a record: kept in the object store, and read back only if they are what was kept."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, TranscriptReady
-from schemas.ports import ObjectStore
+from schemas.ports import ObjectStore, own_object
 from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
 from schemas.wire.object_keys import MAX_CLAIM_BYTES, claim_key, claims_prefix
 from schemas.wire.serde import decode_transcript, encode_transcript
+
+_UNREADABLE = "a transcript that was kept cannot be read back: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ClaimCheckStore:
             raise Permanent("result_too_large", f"{len(body)} bytes")
         key = claim_key(tenant, job_id, name)
         if not self.store.put(key, body, content_type="avro/binary", if_absent=True):
-            with _own():
+            with own_object(_UNREADABLE):
                 body = self.store.get(key, max_bytes=MAX_CLAIM_BYTES)
             transcript = decode_transcript(body)
         failpoint("gpu.after_claim_put")
@@ -59,21 +59,12 @@ class ClaimCheckStore:
             return event.transcript
         if event.claim_check is None:
             raise Poison("a TranscriptReady without transcript and claim check")
-        with _own():
+        with own_object(_UNREADABLE):
             key = self.store.key(event.claim_check.uri)
             # what else lies below a tenant, uploads and recordings, are bytes of its choice
             if not key.startswith(claims_prefix(event.tenant, event.job_id)):
-                raise Permanent("internal", "its key is not one of the job's claims")
+                raise Permanent("internal", f"{_UNREADABLE}its key is not one of the job's claims")
             body = self.store.get(key, max_bytes=min(event.claim_check.size_bytes, MAX_CLAIM_BYTES))
         if hashlib.sha256(body).hexdigest() != event.claim_check.sha256:
             raise Permanent("internal", "the transcript in the object store is not the one that was announced")
         return decode_transcript(body)
-
-
-@contextmanager
-def _own() -> Iterator[None]:
-    """What is wrong with an object of ours is no fault of the client, whose address it is not."""
-    try:
-        yield
-    except Permanent as error:
-        raise Permanent("internal", f"a transcript that was kept cannot be read back: {error.detail}") from error

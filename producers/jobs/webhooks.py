@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from schemas.errors import Permanent, Rejected
 from schemas.requests.limits import webhook_mistakes
 from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.payloads import TestWebhook, time_text
 from sink.postgres.database import Connection
 from sink.webhooks.deliveries import TEST, NewDelivery, add, delivery_id
 from sink.webhooks.endpoints import Endpoint, ensure_endpoint, find_endpoint
@@ -94,11 +95,11 @@ async def send_test(
             event_id=uuid4(),
             job_id=None,
             type=TEST,
-            payload={
-                "type": TEST,
-                "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-                "data": {"tenant": tenant, "endpoint_id": str(endpoint.endpoint_id)},
-            },
+            payload=TestWebhook(
+                type=TEST,
+                timestamp=time_text(now),
+                data={"tenant": tenant, "endpoint_id": str(endpoint.endpoint_id)},
+            ),
             asked=None,
         )
         await add(connection, endpoint.endpoint_id, new)

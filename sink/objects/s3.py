@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from schemas.errors import Outage, Permanent, SourceFailed
-from schemas.ports import ObjectInfo, StoredObject
+from schemas.ports import ObjectError, ObjectInfo, ObjectNotFound, ObjectTooLarge, StoredObject
 from schemas.settings import ObjectStoreSettings
 from sink.objects.disk import reserve
 from sink.objects.uri import key_of, make_uri, split_uri
@@ -65,14 +65,14 @@ class S3ObjectStore:
         return make_uri(self.bucket, key)
 
     def key(self, uri: str) -> str:
-        """The key of an s3:// address; raises Permanent(source_refused) outside this bucket."""
+        """The key of an s3:// address; raises ObjectRefused outside this bucket."""
         return key_of(self.bucket, uri)
 
     def elsewhere(self, uri: str) -> tuple["S3ObjectStore", str]:
         """The bucket of an s3:// address and its key, for reading.
 
-        It shares the connections of this store. While our own bucket answers, what that one refuses is Permanent, and
-        trouble in it SourceFailed, no outage. Raises Permanent(source_refused) for keys that are not plain.
+        It shares the connections of this store. While our own bucket answers, what that one refuses is an ObjectError,
+        and trouble in it SourceFailed, no outage. Raises ObjectRefused for keys that are not plain.
         """
         bucket, key = split_uri(uri)
         other = copy(self)
@@ -112,7 +112,7 @@ class S3ObjectStore:
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object.
 
-        Raises Permanent: source_not_found, source_unreachable (archived, its encryption key is away), media_too_large.
+        Raises ObjectNotFound, ObjectTooLarge, ObjectError(source_unreachable): archived, or its encryption key is away.
         """
         return b"".join(self._chunks(key, max_bytes))
 
@@ -136,9 +136,7 @@ class S3ObjectStore:
         try:
             with self._translated(key), self._judged(key):
                 head = self._client.head_object(Bucket=self.bucket, Key=key)
-        except Permanent as error:
-            if error.code != "source_not_found":
-                raise
+        except ObjectNotFound:
             return None
         return ObjectInfo(self.uri(key), head["ContentLength"], head.get("ContentType"))
 
@@ -250,7 +248,7 @@ class S3ObjectStore:
                 answer = self._client.get_object(Bucket=self.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 if max_bytes is not None and answer["ContentLength"] > max_bytes:
-                    raise Permanent("media_too_large", f"{answer['ContentLength']} bytes, at most {max_bytes}")
+                    raise ObjectTooLarge(answer["ContentLength"], max_bytes)
                 announce(answer["ContentLength"])
                 yield from body.iter_chunks(CHUNK_BYTES)
 
@@ -267,8 +265,8 @@ class S3ObjectStore:
                 raise
             if later:
                 raise SourceFailed(f"{self.uri(key)}: the object store answers {code}") from error
-            meant = "source_not_found" if code in _DENIED else "source_unreachable"
-            raise Permanent(meant, f"{self.uri(key)}: {_READ.get(code, f'the object store answers {code}')}") from error
+            detail = f"{self.uri(key)}: {_READ.get(code, f'the object store answers {code}')}"
+            raise (ObjectNotFound(detail) if code in _DENIED else ObjectError("source_unreachable", detail)) from error
 
     def _answers(self) -> bool:
         """Whether the service's own bucket can be used: then neither the store is away nor are the credentials wrong."""
@@ -306,7 +304,7 @@ def _status(error: ClientError) -> int:
 def _translation(error: ClientError, where: str) -> Exception:
     code = _code(error)
     if code in _NOT_FOUND:
-        return Permanent("source_not_found", where)
+        return ObjectNotFound(where)
     if code in _EXISTS:
         return _Exists(where)
     if _status(error) == 400 and code in ("KeyTooLongError", "InvalidURI", "InvalidArgument", "EntityTooLarge"):

@@ -1,6 +1,6 @@
 """Addresses of objects in one bucket, s3://bucket/key, taken apart with suspicion: keys may come from strangers."""
 
-from schemas.errors import Permanent
+from schemas.ports import ObjectRefused
 from schemas.wire.object_keys import BUCKET
 
 MAX_KEY_BYTES = 1024
@@ -12,26 +12,24 @@ def make_uri(bucket: str, key: str) -> str:
 
 
 def key_of(bucket: str, uri: str) -> str:
-    """The key of an address; raises Permanent(source_refused) outside of the bucket and for keys that are not plain."""
+    """The key of an address; raises ObjectRefused outside of the bucket and for keys that are not plain."""
     prefix = make_uri(bucket, "")
     if not uri.startswith(prefix):
-        raise Permanent("source_refused", f"s3 addresses must begin with {prefix}")
+        raise ObjectRefused(f"s3 addresses must begin with {prefix}")
     return _plain(uri.removeprefix(prefix))
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address; raises Permanent(source_refused) for other names and keys that are not plain."""
+    """Bucket and key of an s3:// address; raises ObjectRefused for other names and keys that are not plain."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not BUCKET.fullmatch(bucket):
-        raise Permanent("source_refused", "an s3 address names no bucket")
+        raise ObjectRefused("an s3 address names no bucket")
     return bucket, _plain(key)
 
 
 def _plain(key: str) -> str:
     if not is_plain(key):
-        raise Permanent(
-            "source_refused", "the key of an s3 address must have no empty, '.' or '..' parts and no control characters"
-        )
+        raise ObjectRefused("the key of an s3 address must have no empty, '.' or '..' parts and no control characters")
     return key
 
 

@@ -4,9 +4,9 @@ A delivery is born gated, without a time of its next attempt. It is released in 
 into `applied_events`, or in its own when the event stands there already; both hold the lock of its job, so none is missed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Final
 from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
@@ -21,7 +21,7 @@ from sink.postgres.job_lock import lock
 CHANNEL = "scribe_webhooks"
 LEASE_SECONDS = 15.0
 MOST_COUNTED = 10_000  # of what waits: so many are many, and the rest is not counted
-TEST = "webhook.test"  # the type of a delivery that tells of no job
+TEST: Final = "webhook.test"  # the type of a delivery that tells of no job
 _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoint ids
 
 
@@ -32,7 +32,7 @@ class NewDelivery:
     event_id: UUID
     job_id: UUID | None
     type: str
-    payload: dict[str, Any]
+    payload: Mapping[str, object]
     asked: bytes | None
     """Digest of the request whose end it tells, sink.jobs.runs.asked_for."""
 

@@ -4,13 +4,11 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from schemas.errors import Permanent, Poison
 from schemas.events import ClaimCheck, JobResult, Outcome
-from schemas.ports import ObjectStore
+from schemas.ports import ObjectStore, own_object
 from schemas.process.failpoints import failpoint
 from schemas.transcript import Transcript
 from schemas.wire.object_keys import MAX_CLAIM_BYTES, check_tenant, claims_prefix, transcript_key
@@ -87,7 +85,7 @@ class Transcripts:
 
     def _kept_before(self, key: str) -> Transcript:
         """What another try wrote; it may differ where the job was transcribed twice."""
-        with _as_ours():
+        with own_object():
             body = self._store.get(key)
         try:
             return transcript_from_json(json.loads(body))
@@ -95,7 +93,7 @@ class Transcripts:
             raise Permanent("internal", f"{self._store.uri(key)} holds no transcript: {error}") from error
 
     def _claimed(self, result: JobResult, claim: ClaimCheck) -> Transcript:
-        with _as_ours():
+        with own_object():
             key = self._store.key(claim.uri)
             # what else lies below a tenant, uploads and recordings, are bytes of its choice
             if not key.startswith(claims_prefix(result.tenant, result.job_id)):
@@ -104,12 +102,3 @@ class Transcripts:
         if (found := hashlib.sha256(body).hexdigest()) != claim.sha256.lower():
             raise Permanent("internal", f"{claim.uri} has SHA-256 {found}, not {claim.sha256}")
         return decode_transcript(body)
-
-
-@contextmanager
-def _as_ours() -> Iterator[None]:
-    """The store words its errors for sources of strangers; an object of ours that is not as it should be is internal."""
-    try:
-        yield
-    except Permanent as error:
-        raise Permanent("internal", error.detail) from error

@@ -63,7 +63,7 @@ class Webhooks:
         new = NewDelivery(
             event_id=event.event_id,
             job_id=event.job_id,
-            type=enhancement_payload.TYPE + str(event.outcome),
+            type=enhancement_payload.type_of(event),
             payload=enhancement_payload.payload_of(event, self._public_url),
             asked=None,
         )

@@ -1,32 +1,38 @@
 """What a webhook says about an enhancement: all of it while that is small, else the summary, else the link alone."""
 
-from dataclasses import asdict
-from typing import Any
-
-from schemas.events import EnhancementResult
+from schemas.events import EnhancementResult, Outcome
+from schemas.webhooks.payloads import EnhancementData, EnhancementType, EnhancementWebhook, FoundEntity, time_text
 from sink.postgres.sanitize import storable
-from streams.webhooks.job_payload import envelope, fits
-
-TYPE = "enhancement."
-"""What the types begin with; the outcome follows."""
+from streams.webhooks.job_payload import failure_of, fits
 
 
-def payload_of(result: EnhancementResult, public_url: str) -> dict[str, Any]:
+def type_of(result: EnhancementResult) -> EnhancementType:
+    """The type of an enhancement's webhook."""
+    return "enhancement.completed" if result.outcome is Outcome.COMPLETED else "enhancement.failed"
+
+
+def payload_of(result: EnhancementResult, public_url: str) -> EnhancementWebhook:
     """The webhook of an enhancement; links start with `public_url`."""
-    data: dict[str, Any] = {
+    data: EnhancementData = {
         "enhancement_id": str(result.enhancement_id),
         "job_id": str(result.job_id),
         "run": result.run,
         "tenant": result.tenant,
-        "outcome": str(result.outcome),
-        "error": asdict(result.error) if result.error else None,
+        "outcome": "completed" if result.outcome is Outcome.COMPLETED else "failed",
+        "error": failure_of(result.error),
         "model": result.model,
         "tokens": result.tokens,
         "enhancement_url": f"{public_url.rstrip('/')}/api/v1/enhanced-ai/{result.enhancement_id}",
     }
-    summary = {"summary": result.summary}
-    fullest = (data | summary | {"entities": [asdict(entity) for entity in result.entities]}, data | summary, data)
-    candidates = [
-        envelope(TYPE + str(result.outcome), result.completed_at, storable(candidate)) for candidate in fullest
-    ]
+    with_summary: EnhancementData = {**data, "summary": result.summary}
+    with_all: EnhancementData = {**with_summary, "entities": _entities(result)}
+    candidates = [_payload(result, candidate) for candidate in (with_all, with_summary, data)]
     return next((payload for payload in candidates if fits(payload)), candidates[-1])
+
+
+def _payload(result: EnhancementResult, data: EnhancementData) -> EnhancementWebhook:
+    return {"type": type_of(result), "timestamp": time_text(result.completed_at), "data": storable(data)}
+
+
+def _entities(result: EnhancementResult) -> list[FoundEntity]:
+    return [{"text": e.text, "kind": e.kind, "start": e.start, "end": e.end} for e in result.entities]

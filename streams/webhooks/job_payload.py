@@ -1,86 +1,103 @@
 """What a webhook says about the end of a job: small, with the transcript inside only while it stays so."""
 
 import json
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
-from schemas.events import JobResult, Outcome
+from schemas.events import JobError, JobResult, Outcome
 from schemas.requests.limits import MAX_ID_CHARS
 from schemas.requests.recording_names import recording_name
+from schemas.transcript import Transcript
+from schemas.webhooks.payloads import JobData, JobFailure, JobOutcome, JobType, JobWebhook, SaidSegment, time_text
 from sink.postgres.sanitize import storable
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
 _NUMBER_BYTES = len(',"sequence":') + len(str(2**63))
-TYPES = {
+TYPES: Mapping[Outcome, JobType] = {
     Outcome.COMPLETED: "job.completed",
     Outcome.FAILED: "job.failed",
     Outcome.CANCELLED: "job.cancelled",
 }
+_OUTCOMES: Mapping[Outcome, JobOutcome] = {
+    Outcome.COMPLETED: "completed",
+    Outcome.FAILED: "failed",
+    Outcome.CANCELLED: "cancelled",
+}
 
 
-def body_of(payload: dict[str, Any]) -> bytes:
+def body_of(payload: Mapping[str, object]) -> bytes:
     """The bytes that are signed and sent; the same for equal payloads."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def payload_of(result: JobResult, public_url: str) -> dict[str, Any]:
+def payload_of(result: JobResult, public_url: str) -> JobWebhook:
     """The webhook of a result; links start with `public_url`."""
     data = _data(result, public_url)
-    fullest = (_with(data, result, "text", "segments"), _with(data, result, "text"), data)
-    for candidate in fullest:
-        payload = _payload(result, candidate)
-        if fits(payload):
-            return payload
-    return _payload(result, data)
+    smallest = _payload(result, data)
+    if result.transcript is None:
+        return smallest
+    with_text: JobData = {**data, "text": storable(result.transcript.text)}
+    with_all: JobData = {**with_text, "segments": _segments(result.transcript)}
+    fullest = (_payload(result, candidate) for candidate in (with_all, with_text))
+    return next((payload for payload in fullest if fits(payload)), smallest)
 
 
-def envelope(kind: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
-    """What every webhook is: its type, the time of what it tells, and the data."""
-    return {"type": kind, "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), "data": data}
-
-
-def fits(payload: dict[str, Any]) -> bool:
+def fits(payload: Mapping[str, object]) -> bool:
     """Whether a payload is as small as the standard asks, with its order number."""
     return len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES
 
 
-def numbered(payload: dict[str, Any], sequence: int | None) -> dict[str, Any]:
+def numbered(payload: Mapping[str, object], sequence: int | None) -> Mapping[str, object]:
     """The webhook with its order number among those of its endpoint, which is given after the payload was made."""
     return payload if sequence is None else {**payload, "sequence": sequence}
 
 
-def as_failed(payload: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+def as_failed(payload: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
     """The webhook of a result that could not be applied: the job has failed with `error`, a JobError as JSON."""
     data = {name: value for name, value in payload["data"].items() if name not in ("text", "segments")}
-    changes: dict[str, Any] = {"outcome": str(Outcome.FAILED), "error": error, "speakers": [], "transcript_url": None}
+    changes: dict[str, Any] = {
+        "outcome": _OUTCOMES[Outcome.FAILED],
+        "error": error,
+        "speakers": [],
+        "transcript_url": None,
+    }
     return {**payload, "type": TYPES[Outcome.FAILED], "data": data | changes}
 
 
-def _payload(result: JobResult, data: dict[str, Any]) -> dict[str, Any]:
-    return envelope(TYPES[result.outcome], result.completed_at, data)
+def failure_of(error: JobError | None) -> JobFailure | None:
+    """An error as webhooks have it."""
+    return None if error is None else {"kind": error.kind, "code": error.code, "message": error.message}
 
 
-def _data(result: JobResult, public_url: str) -> dict[str, Any]:
+def _payload(result: JobResult, data: JobData) -> JobWebhook:
+    return {"type": TYPES[result.outcome], "timestamp": time_text(result.completed_at), "data": data}
+
+
+def _data(result: JobResult, public_url: str) -> JobData:
     transcript = result.transcript
     link = f"{public_url.rstrip('/')}/api/v1/jobs/{result.job_id}/transcript"
     source = result.request.source
-    data: dict[str, Any] = storable(
-        {
-            "job_id": str(result.job_id),
-            "run": result.run,
-            "tenant": result.tenant[:MAX_ID_CHARS],
-            "recording_id": _short(result.request.recording_id),
-            "name": _short(recording_name(source.uri, source.name)),
-            "outcome": str(result.outcome),
-            "error": asdict(result.error) if result.error else None,
-            "language": transcript.language if transcript else _short(result.request.options.language),
-            "duration": transcript.duration if transcript else result.audio and result.audio.duration,
-            "speakers": list(result.speakers),
-            "transcript_url": link if result.outcome is Outcome.COMPLETED else None,
-        }
-    )
-    return data
+    data: JobData = {
+        "job_id": str(result.job_id),
+        "run": result.run,
+        "tenant": result.tenant[:MAX_ID_CHARS],
+        "recording_id": _short(result.request.recording_id),
+        "name": _short(recording_name(source.uri, source.name)),
+        "outcome": _OUTCOMES[result.outcome],
+        "error": failure_of(result.error),
+        "language": transcript.language if transcript else _short(result.request.options.language),
+        "duration": _duration(result),
+        "speakers": list(result.speakers),
+        "transcript_url": link if result.outcome is Outcome.COMPLETED else None,
+    }
+    kept: JobData = storable(data)
+    return kept
+
+
+def _duration(result: JobResult) -> float | None:
+    if result.transcript is not None:
+        return result.transcript.duration
+    return None if result.audio is None else result.audio.duration
 
 
 def _short(text: str | None) -> str | None:
@@ -88,15 +105,11 @@ def _short(text: str | None) -> str | None:
     return text and text[:MAX_ID_CHARS]
 
 
-def _with(data: dict[str, Any], result: JobResult, *names: str) -> dict[str, Any]:
-    """The data with parts of the transcript; segments without their words."""
-    if result.transcript is None:
-        return data
-    parts = {
-        "text": result.transcript.text,
-        "segments": [
-            {"start": s.start, "end": s.end, "speaker": s.speaker, "channel": s.channel, "text": s.text}
-            for s in result.transcript.segments
-        ],
-    }
-    return data | {name: storable(parts[name]) for name in names}
+def _segments(transcript: Transcript) -> list[SaidSegment]:
+    """What was said, without its words."""
+    said: list[SaidSegment] = [
+        {"start": s.start, "end": s.end, "speaker": s.speaker, "channel": s.channel, "text": s.text}
+        for s in transcript.segments
+    ]
+    kept: list[SaidSegment] = storable(said)
+    return kept

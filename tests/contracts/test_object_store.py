@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from schemas.errors import Cancelled, Permanent
-from schemas.ports import ObjectStore
+from schemas.ports import ObjectNotFound, ObjectStore, ObjectTooLarge, own_object
 from sink.memory import MemoryObjectStore
 
 KEY = "acme/0f/audio/recording.opus"
@@ -89,8 +89,11 @@ def test_another_bucket_is_read_by_its_address(store: ObjectStore) -> None:
 
 
 def test_a_missing_object_is_source_not_found(store: ObjectStore, tmp_path: Path) -> None:
-    assert error_of(lambda: store.get(KEY)).code == "source_not_found"
-    assert error_of(lambda: store.download(KEY, tmp_path / "x", max_bytes=9)).code == "source_not_found"
+    for error in (
+        error_of(lambda: store.get(KEY)),
+        error_of(lambda: store.download(KEY, tmp_path / "x", max_bytes=9)),
+    ):
+        assert (type(error), error.code) == (ObjectNotFound, "source_not_found")
     assert store.info(KEY) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -98,8 +101,14 @@ def test_a_missing_object_is_source_not_found(store: ObjectStore, tmp_path: Path
 def test_a_limit_is_kept_to_the_byte(store: ObjectStore, tmp_path: Path) -> None:
     store.put(KEY, b"12345", content_type="text/plain")
     assert store.get(KEY, max_bytes=5) == b"12345"
-    assert error_of(lambda: store.get(KEY, max_bytes=4)).code == "media_too_large"
-    assert error_of(lambda: store.download(KEY, tmp_path / "x", max_bytes=4)).code == "media_too_large"
+    for error in (
+        error_of(lambda: store.get(KEY, max_bytes=4)),
+        error_of(lambda: store.download(KEY, tmp_path / "x", max_bytes=4)),
+    ):
+        assert (type(error), error.code) == (ObjectTooLarge, "media_too_large")
+        with pytest.raises(Permanent) as ours, own_object("kept: "):
+            raise error
+        assert (ours.value.code, ours.value.detail) == ("internal", "kept: 5 bytes, at most 4")
     assert list(tmp_path.iterdir()) == []
 
 

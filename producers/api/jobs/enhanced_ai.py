@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from producers.api.jobs.bodies import Body, Id, Name
-from producers.api.jobs.views import POLL_SECONDS, EnhancementLink, JobFailure, enhancement_path, job_path
+from producers.api.jobs.views import POLL_SECONDS, EnhancementLink, enhancement_path, job_path
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import ENHANCEMENT, IdempotencyKey, chosen_id, reuse_told
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
@@ -17,6 +17,7 @@ from schemas.errors import Rejected
 from schemas.events import EnhancementRequest, TenantPolicy
 from schemas.tenants.enhancement_consent import check_allowed, check_model, check_wishes
 from schemas.vocabulary.job_states import ENDED, JobState
+from schemas.webhooks.payloads import JobFailure
 from sink.enhancements import requests
 from sink.enhancements.requests import EnhancementRow
 from sink.jobs import queries
@@ -150,7 +151,7 @@ def enhancement_view(row: EnhancementRow) -> EnhancementView:
     return EnhancementView(
         **values
         | {
-            "error": JobFailure(**row.error) if row.error else None,
+            "error": row.error or None,
             "enable_summarization": row.summarization,
             "enable_entity_extraction": row.entity_extraction,
             "requested_at": row.created_at,

@@ -13,6 +13,7 @@ from schemas.events import Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.requests.recording_names import recording_name
 from schemas.vocabulary.job_states import JobState
+from schemas.webhooks.payloads import JobFailure
 from sink.jobs.queries import JobDetail, JobRow
 
 POLL_SECONDS = 2
@@ -40,14 +41,6 @@ class TranscriptResult(BaseModel):
     models: list[dict[str, Any]]
     timings: dict[str, float]
     warnings: list[str]
-
-
-class JobFailure(BaseModel):
-    """Why a job failed; `kind` says whose move it is."""
-
-    kind: str
-    code: str
-    message: str
 
 
 class HistoryLine(BaseModel):
@@ -171,7 +164,7 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "result": TranscriptResult(**{name: getattr(job, name) for name in TranscriptResult.model_fields})
         if completed
         else None,
-        "error": JobFailure(**job.error) if job.error else None,
+        "error": job.error or None,
         "links": {"self": path, "transcript": f"{path}/transcript"} if completed else {"self": path},
     }
 

@@ -1,4 +1,4 @@
-"""Where a list goes on: the place of the last thing that was seen, as text that clients hand back unread. Pure."""
+"""Where a list goes on: the place of the last thing that was seen, as text that clients hand back. Pure."""
 
 import base64
 import hashlib
@@ -27,7 +27,10 @@ def to_cursor(which: int, at: datetime, identity: UUID, *position: int) -> str:
 
 
 def from_cursor(text: str | None, which: int) -> tuple[datetime, UUID] | None:
-    """The place that a text names; raises Rejected(invalid_request) for one that was not made here, or for another list."""
+    """The place that a text names; raises Rejected(invalid_request) for a text of another form, or of another list.
+
+    Nothing is signed: a client may make up a place, and gets what follows it in its own list.
+    """
     place = _read(text, which, positions=0)
     return place and place[:2]
 

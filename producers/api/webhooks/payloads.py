@@ -1,118 +1,21 @@
-"""What webhooks say: every type with its fields, when it is sent, and an example, for the document and for the README.
+"""What webhooks say, described: every type with its shape, when it is sent, and an example, for the document and the README.
 
-They are made elsewhere (streams); a test compares what is sent with what is described here. What has a default may be
-missing.
+A test compares what is sent with what is described here.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import TypeAdapter
 
-from producers.api.jobs.views import JobFailure
-
-
-class SaidSegment(BaseModel):
-    """Something said without a pause; seconds from the beginning of the recording."""
-
-    start: float
-    end: float
-    speaker: str | None = Field(description="A label such as `SPEAKER_00`; null without diarization.")
-    channel: int | None
-    text: str
-
-
-class FoundEntity(BaseModel):
-    """Something named in the recording; seconds from its beginning."""
-
-    text: str
-    kind: str
-    start: float | None
-    end: float | None
-
-
-class JobData(BaseModel):
-    """The end of a job; a transcript that would make the webhook 20 KB or more stays behind `transcript_url`."""
-
-    job_id: UUID
-    run: int = Field(description="1, and one more each time that the job is done again.")
-    tenant: str
-    recording_id: str | None
-    name: str | None = Field(description="Of the file that was uploaded, else the last part of the address.")
-    outcome: Literal["completed", "failed", "cancelled"]
-    error: JobFailure | None = Field(description="Why it failed.")
-    language: str | None
-    duration: float | None = Field(description="Of the recording, in seconds.")
-    speakers: list[str]
-    transcript_url: str | None = Field(description="Of a completed job; needs your X-API-Key.")
-    text: str = Field(default_factory=str, description="The whole transcript, missing when it is long.")
-    segments: list[SaidSegment] = Field(default_factory=list, description="Missing earlier than `text`.")
-
-
-class EnhancementData(BaseModel):
-    """The end of an enhancement; what would make the webhook 20 KB or more stays behind `enhancement_url`."""
-
-    enhancement_id: UUID
-    job_id: UUID
-    run: int = Field(description="That of its job.")
-    tenant: str
-    outcome: Literal["completed", "failed"]
-    error: JobFailure | None = Field(description="Why it failed.")
-    model: str | None = Field(description="The model that did the work.")
-    tokens: int = Field(description="What it cost.")
-    enhancement_url: str = Field(description="Needs your X-API-Key.")
-    summary: str | None = Field(
-        default_factory=str, description="Null when none was asked for; missing when it is long."
-    )
-    entities: list[FoundEntity] = Field(default_factory=list, description="Missing earlier than `summary`.")
-
-
-class TestData(BaseModel):
-    """A test tells of nothing that happened."""
-
-    __test__ = False  # for pytest: it is data, not a test
-
-    tenant: str
-    endpoint_id: UUID
-
-
-class _Webhook(BaseModel):
-    """One envelope for all: look at `type` first."""
-
-    timestamp: datetime = Field(description="When it happened; the header has the time of the attempt.")
-    sequence: int = Field(default_factory=int, description="Its order number among those of the endpoint.")
-
-
-class JobWebhook(_Webhook):
-    """A job has ended, and its result can be read."""
-
-    type: Literal["job.completed", "job.failed", "job.cancelled"]
-    data: JobData
-
-
-class EnhancementWebhook(_Webhook):
-    """An enhancement has ended, and can be read."""
-
-    type: Literal["enhancement.completed", "enhancement.failed"]
-    data: EnhancementData
-
-
-class TestWebhook(_Webhook):
-    """Somebody asked for a test."""
-
-    __test__ = False  # for pytest: it is a body, not a test
-
-    type: Literal["webhook.test"]
-    data: TestData
+from schemas.webhooks.payloads import EnhancementWebhook, JobWebhook, TestWebhook
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
     """A type of webhooks: its form, when it is sent, and an example."""
 
-    form: type[JobWebhook | EnhancementWebhook | TestWebhook]
+    form: type[Any]
     when: str
     example: dict[str, Any]
 
@@ -210,7 +113,7 @@ def schemas(reference: str) -> dict[str, Any]:
     """The schemas of the forms, by name."""
     found: dict[str, Any] = {}
     for form in dict.fromkeys(described.form for described in DESCRIBED.values()):
-        schema = form.model_json_schema(ref_template=reference)
+        schema = TypeAdapter(form).json_schema(ref_template=reference)
         found |= schema.pop("$defs", {}) | {form.__name__: schema}
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import TypeAdapter
 
 from producers.api.app import create_app
 from producers.api.webhooks.payloads import DESCRIBED
@@ -71,7 +72,7 @@ async def test_every_type_that_is_sent_has_the_form_that_is_described(world: Wor
     for kind, payload in found.items():
         described = DESCRIBED[kind]
         for one in (payload, described.example):
-            known = described.form.model_validate(one).model_dump(mode="json", exclude_unset=True)
+            known = TypeAdapter(described.form).validate_python(one)
             assert shape(known) == shape(one), kind
         # a nullable part may be null in one of the two
         assert _nulls_apart(shape(payload), shape(described.example)), (kind, payload)
@@ -103,7 +104,8 @@ async def test_what_is_left_out_of_a_long_one_may_be_missing(world: World) -> No
     parts = [call.payload["data"].keys() & {"text", "segments", "summary", "entities"} for call in receiver.calls]
     assert sorted(map(sorted, parts)) == [[], [], ["summary"], ["text"]]
     for call in receiver.calls:
-        DESCRIBED[call.payload["type"]].form.model_validate(call.payload)
+        form = DESCRIBED[call.payload["type"]].form
+        TypeAdapter(form).validate_python(call.payload)
 
 
 def test_the_document_has_each_with_its_example_and_schema() -> None:

@@ -1,0 +1,1 @@
+"""What webhooks carry: the shapes that code, schema and documentation are made from."""

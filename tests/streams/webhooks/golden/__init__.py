@@ -1,0 +1,1 @@
+"""The bodies of webhooks as releases sent them: receivers keep and compare them."""
