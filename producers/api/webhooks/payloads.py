@@ -1,4 +1,4 @@
-"""What webhooks say: every type with its fields, when it is sent, and an example, for the document and for the README.
+"""What webhooks say: every type with its fields, when it is sent, and an example, for the OpenAPI document and for producers/README.md.
 
 They are made elsewhere (streams); a test compares what is sent with what is described here. What has a default may be
 missing.

@@ -1,4 +1,4 @@
-"""Which offset the safe transport commits, case by case; the numbers are those of the table of known losses."""
+"""Which offset the safe transport commits, case by case: what stock Faust loses is not lost."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
