@@ -194,7 +194,8 @@ def modules(folder: str, *, deep: bool = True) -> str:
         for name, text in WITHOUT_CODE.items()
         if name.startswith(f"{folder}/")
     }
-    own = {path.name: _sentence(path) for path in sorted(inside.glob("*.py")) if path.name != "__init__.py"}
+    here = (path for path in sorted(inside.glob("*.py")) if not path.name.startswith(("__init__", "test_")))
+    own = {path.name: _sentence(path) for path in here}
     shown = (*sorted(rows.items()), *own.items())
     return table(("here", "what it is for"), ((f"`{name}`", text) for name, text in shown))
 
