@@ -1,1 +1,1 @@
-"""Everything that runs the service: the local stack, images, manifests; not part of the installed packages."""
+"""What runs and checks the service: the local stack, the demo, the locks, the gates; not part of the installed packages."""

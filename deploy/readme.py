@@ -1,11 +1,13 @@
-"""Write the README's tables (topics, retention, settings, errors, metrics, forms) from the code that they describe.
+"""Write what the READMEs show of the code: the picture, folders, topics, retention, settings, errors, metrics, forms.
 
-python -m deploy.readme            write them
-python -m deploy.readme --check    say whether they are as they should be
+python -m deploy.readme            write it, each between its marks in whichever page these are
+python -m deploy.readme --check    say whether all is as it should be
 """
 
+import ast
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -15,6 +17,7 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
+from deploy.picture import picture
 from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
@@ -25,7 +28,26 @@ from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+FOLDERS = ("schemas", "sink", "producers", "gpu_consumers", "streams", "deploy", "tests")
+WITHOUT_CODE = {
+    "deploy/local/artifacts": "What the local stack fetches beside wheels: addresses and digests.",
+    "deploy/requirements": "The locked, hashed packages: one file an image role, made by `deploy/lock`.",
+    "producers/api/pages": "The pages /docs and /redoc, which need no internet.",
+    "schemas/avro": "The Avro schemas: the wire truth, their ids in `manifest.json`.",
+    "schemas/avro/released": "Every schema that was ever released, by its id; never changed.",
+    "sink/migrations": "The database, forward only: each file is applied once, in order.",
+}
+"""Folders that hold no module whose first sentence could say what they are for."""
+
+
+def pages() -> list[Path]:
+    """Every page: the Markdown files of the project, README.md first."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = {ROOT / name for name in listed if (ROOT / name).is_file()} - {README}
+    return [README, *sorted(found)]
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -194,7 +216,38 @@ def webhook_example(kind: str) -> str:
     return f"```json\n{json.dumps(DESCRIBED[kind].example, indent=1, ensure_ascii=False)}\n```"
 
 
+def folders() -> str:
+    """The folders of the top level, each with its page and its sentence."""
+    rows = ((f"[{folder}]({folder}/README.md)", _sentence(ROOT / folder / "__init__.py")) for folder in FOLDERS)
+    return table(("folder", "what is in it"), rows)
+
+
+def modules(folder: str, *, deep: bool = True) -> str:
+    """The folders inside one, with those inside them if `deep`, and its own modules."""
+    inside = ROOT / folder
+    packages = sorted(path.parent for path in inside.glob("**/__init__.py" if deep else "*/__init__.py"))
+    rows = {f"{path.relative_to(inside)}/": _sentence(path / "__init__.py") for path in packages if path != inside}
+    rows |= {
+        f"{Path(name).relative_to(folder)}/": text
+        for name, text in WITHOUT_CODE.items()
+        if name.startswith(f"{folder}/")
+    }
+    here = (path for path in sorted(inside.glob("*.py")) if not path.name.startswith(("__init__", "test_")))
+    own = {path.name: _sentence(path) for path in here}
+    shown = (*sorted(rows.items()), *own.items())
+    return table(("here", "what it is for"), ((f"`{name}`", text) for name, text in shown))
+
+
+def _sentence(path: Path) -> str:
+    """The first line of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return next(iter(text.splitlines()), "")
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "picture": picture,
+    "folders": folders,
+    **{f"modules-{folder}": partial(modules, folder, deep=folder != "tests") for folder in FOLDERS},
     "topics": topics,
     "retries": retries,
     "removed-steps": removed_steps,
@@ -207,28 +260,34 @@ TABLES: dict[str, Callable[[], str]] = {
     "enhanced-ai-request": partial(fields, EnhanceRequest),
     "enhanced-ai-answer": partial(fields, EnhanceResponse),
 }
+_MARKS = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
-    """The README with every table between its marks made anew; raises ValueError when a mark is missing."""
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise ValueError(f"README.md has no '<!-- table: {name} -->'")
-        body = make() + "\n"
-        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)  # type: ignore[misc]
-    return text
+    """A page with everything between marks made anew; raises ValueError for a mark that nothing is made for."""
+
+    def made(match: re.Match[str]) -> str:
+        if match[2] not in TABLES:
+            raise ValueError(f"nothing is made for '{match[1].strip()}': one of {', '.join(TABLES)}")
+        return f"{match[1]}{TABLES[match[2]]()}\n{match[3]}"
+
+    return _MARKS.sub(made, text)
+
+
+def marked(text: str) -> list[str]:
+    """The names of what a page shows of the code."""
+    return [match[2] for match in _MARKS.finditer(text)]
 
 
 def main() -> int:
     """Write, or with --check compare."""
-    text = README.read_text()
-    made = rendered(text)
+    differing = [(page, made) for page in pages() if (made := rendered(text := page.read_text())) != text]
     if "--check" in sys.argv:
-        if made != text:
-            print("README.md: tables differ from the code; run: python -m deploy.readme")
-        return int(made != text)
-    README.write_text(made)
+        for page, _ in differing:
+            print(f"{page.relative_to(ROOT)}: differs from the code; run: python -m deploy.readme")
+        return int(bool(differing))
+    for page, made in differing:
+        page.write_text(made)
     return 0
 
 

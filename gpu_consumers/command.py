@@ -36,7 +36,7 @@ def run(stages: Stages = ALL_STAGES, fake: Fake = False) -> None:
 def _root(context: typer.Context, stages: Stages = ALL_STAGES, fake: Fake = False, _version: Version = False) -> None:
     """Transcribe and diarize the jobs of Kafka until SIGTERM.
 
-    Every setting is an environment variable (the README lists them all). The important ones:
+    Every setting is an environment variable (schemas/README.md lists them all). The important ones:
 
     \b
     SCRIBE_KAFKA_BOOTSTRAP     the brokers

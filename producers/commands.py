@@ -30,7 +30,7 @@ def run_api(
 
     Jobs are accepted into PostgreSQL; `scribe-relay` publishes them to Kafka.
 
-    Every setting is an environment variable; the README lists them all. The documentation of the interface is at
+    Every setting is an environment variable; schemas/README.md lists them all. The documentation of the interface is at
     /docs, its health at /readyz.
     """
 

@@ -231,7 +231,7 @@ class EnhancedAiSettings(_Settings):
     enhanced_ai_api_key: SecretStr | None = Field(default=None, validation_alias="ENHANCED_AI_API_KEY")
     """Sent to it as bearer token."""
     enhanced_ai_kind: Literal["json", "openai"] = "json"
-    """How it is spoken to: the JSON form of the README, or OpenAI's chat completions."""
+    """How it is spoken to: the JSON form of producers/README.md, or OpenAI's chat completions."""
     enhanced_ai_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)] = ()
     """Models that may be asked for, separated by commas, the default one first; unset: only the service's own default."""
     enhanced_ai_window_tokens: int = Field(default=8192, ge=1024)

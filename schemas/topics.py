@@ -1,4 +1,4 @@
-"""The topics: what flows where, how it is kept; the README table and the tool that creates them are made from this."""
+"""The topics: what flows where, how it is kept; the table of schemas/README.md and the tool that creates them are made from this."""
 
 import re
 from collections.abc import Iterable

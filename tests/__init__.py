@@ -1,0 +1,1 @@
+"""Every promise with its test, on real Kafka, PostgreSQL, S3 and models."""

@@ -1,6 +1,6 @@
 """Faust's Kafka transport without its known losses: commits stop at unfinished records, aborted ones stay invisible.
 
-It rests on private parts of one Faust version, which `check_version` and the tests of the loss table guard.
+It rests on private parts of one Faust version, which `check_version` and tests/integration/test_faust_losses.py guard.
 """
 
 import asyncio

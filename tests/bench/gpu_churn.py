@@ -27,7 +27,7 @@ from rich.table import Table
 
 from deploy.local.stack import Stack
 from tests.executions import Execution, read
-from tests.integration.gpu import Group, create_topics, job, spawn
+from tests.integration.gpu import GpuGroup, create_topics, job, spawn
 
 EVERY = 10.0  # seconds
 TURNS = ("kill", "join", "leave", "join")
@@ -128,7 +128,7 @@ def _ahead(executions: Sequence[Execution], done_at: dict[UUID, float], deaths: 
 class Members:
     """The members that are alive."""
 
-    def __init__(self, group: Group, executions: Path) -> None:
+    def __init__(self, group: GpuGroup, executions: Path) -> None:
         self._group = group
         self._executions = executions
         self._names = (f"member-{number}" for number in itertools.count())

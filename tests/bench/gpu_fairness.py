@@ -24,7 +24,7 @@ from deploy.local.stack import Stack
 from gpu_consumers.core.delivery.fairness import BYTES_PER_SECOND
 from schemas.events import JobProgress, JobRequested, Source
 from schemas.topics import RETRY_DELAYS
-from tests.integration.gpu import SERDE, Group, member
+from tests.integration.gpu import SERDE, GpuGroup, member
 
 SPEED = 50.0
 WORKERS = 8
@@ -56,10 +56,10 @@ def recording(seconds: float) -> JobRequested:
     return JobRequested(job_id=uuid4(), tenant="acme", source=source, requested_at=datetime.now(UTC), metadata=orders)
 
 
-def one_partition(bootstrap: str) -> Group:
+def one_partition(bootstrap: str) -> GpuGroup:
     """Topics of a group with one partition each."""
     name = f"bench.fair.{uuid4().hex[:8]}"
-    group = Group(bootstrap, name, *(f"{name}.{part}" for part in ("jobs", "results", "progress")))
+    group = GpuGroup(bootstrap, name, *(f"{name}.{part}" for part in ("jobs", "results", "progress")))
     names = [group.jobs, group.results, group.progress, group.dlq, *(group.retry(step) for step in RETRY_DELAYS)]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for made in admin.create_topics([NewTopic(topic, 1, 1) for topic in names]).values():

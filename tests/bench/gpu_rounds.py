@@ -20,10 +20,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from gpu_consumers.engines.fake import fake_result
 from schemas.events import JobRequested
 from schemas.wire.records import record_of
-from tests.integration.gpu import SERDE, Group, create_topics, job, spawn
+from tests.integration.gpu import SERDE, GpuGroup, create_topics, job, spawn
 
 RATE = 50.0  # jobs a second
-Start = Callable[[Group], "subprocess.Popen[bytes]"]
+Start = Callable[[GpuGroup], "subprocess.Popen[bytes]"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Found:
 class Watcher:
     """Reads results as a downstream service does, and notes when each was seen."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: GpuGroup) -> None:
         self.seen: dict[UUID, float] = {}
         self._ended = Flag()
         options = {"group.id": f"{group.name}.watcher", "isolation.level": "read_committed"}
@@ -71,7 +71,7 @@ class Watcher:
 
 
 @contextmanager
-def running(start: Start, group: Group) -> Iterator[Watcher]:
+def running(start: Start, group: GpuGroup) -> Iterator[Watcher]:
     """A process that works, and who sees its results."""
     watcher, process = Watcher(group), start(group)
     try:
@@ -103,7 +103,7 @@ def rate(times: Iterable[float]) -> float:
     return (len(later) - 1) / (later[-1] - later[0])
 
 
-def steady(group: Group, count: int) -> dict[UUID, float]:
+def steady(group: GpuGroup, count: int) -> dict[UUID, float]:
     """Publish so many jobs at RATE; when each was handed over."""
     producer = Producer({"bootstrap.servers": group.bootstrap, "partitioner": "murmur2_random", "linger.ms": 0})
     began, sent = time.monotonic(), {}
@@ -118,12 +118,12 @@ def steady(group: Group, count: int) -> dict[UUID, float]:
     return sent
 
 
-def ours(group: Group) -> "subprocess.Popen[bytes]":
+def ours(group: GpuGroup) -> "subprocess.Popen[bytes]":
     """A GPU process with the fake stage."""
     return spawn(group, "bench", workers=8)
 
 
-def plain(group: Group) -> "subprocess.Popen[bytes]":
+def plain(group: GpuGroup) -> "subprocess.Popen[bytes]":
     """The loop below, as a process."""
     command = [sys.executable, "-m", "tests.bench.gpu_rounds", group.jobs, group.results, group.bootstrap]
     return subprocess.Popen(command)

@@ -35,7 +35,7 @@ from tests.bench.name_server import name_server
 from tests.bench.namespace import Calls, PacketWatch, active_opens, canaries, settle_in
 from tests.samples import BARE_REQUEST
 from tests.sink.connect_proxy import tunnels
-from tests.sink.strangers import Stranger, Visit, answer, server_context, stranger
+from tests.sink.strangers import StrangersServer, Visit, answer, server_context, stranger
 
 NAME_SERVER = "192.0.2.53"
 PROXY = ("192.0.2.80", 3128)
@@ -220,7 +220,7 @@ def rebind(guard: Guard, names: Flipping, insides: list[str], tries: int) -> Ite
 @contextmanager
 def network(
     folder: Path, authority: trustme.CA, names: Flipping, redirects: dict[str, str]
-) -> Iterator[tuple[Calls, list[Stranger]]]:
+) -> Iterator[tuple[Calls, list[StrangersServer]]]:
     """Name service, canaries everywhere, and the two servers that may be called."""
     settle_in(folder, NAME_SERVER)
     with ExitStack() as stack:

@@ -85,7 +85,7 @@ def _segment(n: int) -> Segment:
     return Segment(start=5.0 * n, end=5.0 * n + 5, text=text, speaker=f"SPEAKER_0{n % 2}", channel=0, words=words)
 
 
-class World:
+class PersistHarness:
     """A stack and what a round needs on it."""
 
     def __init__(self, stack: Stack) -> None:
@@ -194,7 +194,7 @@ def _rate(dsn: str, results: int) -> float:
     raise AssertionError(f"{applied} of {results} results were applied within {PATIENCE:g} s")
 
 
-def measure(world: World, store: str, rounds: int, results: int, segments: int) -> list[Round]:
+def measure(world: PersistHarness, store: str, rounds: int, results: int, segments: int) -> list[Round]:
     """The rounds with one kind of object store; who begins alternates."""
     transcript = call_of(segments)
     return [world.round(store, results, transcript, app_first=n % 2 == 0) for n in range(rounds)]
@@ -213,7 +213,7 @@ def main(
     )
     missed = []
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "stack", durable=True) as stack:
-        world = World(stack)
+        world = PersistHarness(stack)
         for store, name in (("s3", "PostgreSQL and S3"), ("memory", "PostgreSQL, objects in memory")):
             found = measure(world, store, rounds, results, segments)
             ratios = [found_.ratio for found_ in found]

@@ -41,7 +41,7 @@ FROM generate_series(%s::integer, %s::integer) n CROSS JOIN generate_series(1, %
 NOW, PAST, LATER = "now", "yesterday", "tomorrow"
 
 
-class World:
+class LeaseHarness:
     """One database: endpoints, a hanging one among them, and a dispatcher's leases."""
 
     def __init__(self, database: Database) -> None:
@@ -113,7 +113,7 @@ async def measure(
 ) -> tuple[list[float], list[float]]:
     """Seconds of each lease without and with the backlog."""
     async with fresh_database(stack) as first, fresh_database(stack) as second:
-        without, having = World(first), World(second)
+        without, having = LeaseHarness(first), LeaseHarness(second)
         await without.fill(healthy, waiting, 0)
         await having.fill(healthy, waiting, backlog)
         pairs = [(await without.round(healthy), await having.round(healthy)) for _ in range(rounds)]

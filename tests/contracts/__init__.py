@@ -1,0 +1,1 @@
+"""One suite a port: the real adapter and its in-memory twin pass the same tests."""

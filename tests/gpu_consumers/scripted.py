@@ -115,7 +115,7 @@ class NoWeb:
 
 
 @dataclass
-class Rig:
+class StageHarness:
     """Two stages over an object store in memory and a cache on disk."""
 
     folder: Path

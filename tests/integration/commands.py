@@ -12,7 +12,7 @@ import psycopg
 
 from schemas.events import JobRequested
 from schemas.wire.serde import Serde
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 
 Done = subprocess.CompletedProcess[str]
 # what the developer has set must not decide a test
@@ -64,7 +64,7 @@ class Started:
         return self._process.returncode, out, err.splitlines()
 
 
-def for_shim(shim: Shim) -> dict[str, str]:
+def for_shim(shim: RunningShim) -> dict[str, str]:
     return {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}
 
 
@@ -73,7 +73,7 @@ def lines(shown: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in shown.splitlines()]
 
 
-def last_job(shim: Shim) -> JobRequested:
+def last_job(shim: RunningShim) -> JobRequested:
     """The job that was submitted last, as the persist app would see it."""
     with psycopg.connect(shim.dsn) as connection:
         row = connection.execute("SELECT value FROM outbox ORDER BY id DESC LIMIT 1").fetchone()
@@ -81,7 +81,7 @@ def last_job(shim: Shim) -> JobRequested:
     return Serde().decode(bytes(row[0]), JobRequested)
 
 
-def outbox_rows(shim: Shim) -> int:
+def outbox_rows(shim: RunningShim) -> int:
     with psycopg.connect(shim.dsn) as connection:
         row = connection.execute("SELECT count(*) FROM outbox").fetchone()
     return int(row[0]) if row else 0

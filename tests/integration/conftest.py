@@ -10,7 +10,7 @@ import pytest
 from producers.__main__ import main
 from sink.objects.s3 import S3ObjectStore
 from tests.integration.commands import Done, Run, environment
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def shim(database: str, object_store: S3ObjectStore) -> Iterator[Shim]:
+def shim(database: str, object_store: S3ObjectStore) -> Iterator[RunningShim]:
     with serving(database, object_store) as running:
         yield running
 
 
 @pytest.fixture
-def client(shim: Shim) -> Iterator[httpx.Client]:
+def client(shim: RunningShim) -> Iterator[httpx.Client]:
     with shim.client() as opened:
         yield opened

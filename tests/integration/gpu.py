@@ -62,7 +62,7 @@ def publish_to(bootstrap: str, *records: Record) -> None:
 
 
 @dataclass(frozen=True)
-class Group:
+class GpuGroup:
     """Fresh names on the shared broker."""
 
     bootstrap: str
@@ -153,10 +153,12 @@ def read_topic(bootstrap: str, topic: str) -> "list[Message[Any, Any]]":
     return found
 
 
-def create_topics(bootstrap: str) -> tuple[Group, list[str]]:
+def create_topics(bootstrap: str) -> tuple[GpuGroup, list[str]]:
     """The topics of a fresh group."""
     suffix = uuid4().hex[:8]
-    group = Group(bootstrap, f"test.gpu.{suffix}", *(f"test.gpu.{suffix}.{n}" for n in ("jobs", "results", "progress")))
+    group = GpuGroup(
+        bootstrap, f"test.gpu.{suffix}", *(f"test.gpu.{suffix}.{n}" for n in ("jobs", "results", "progress"))
+    )
     retries = [group.retry(step) for step in RETRY_DELAYS]
     names = {group.jobs: 4, group.results: 2, group.progress: 1, group.dlq: 1, **dict.fromkeys(retries, 1)}
     admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -177,12 +179,12 @@ class CountingStage(FakeStage):
         return self._emit(job, job.request.metadata) if self.at_once else super().run(job, work)
 
 
-class Member:
+class GroupMember:
     """One member of a group in threads of this process."""
 
     def __init__(
         self,
-        group: Group,
+        group: GpuGroup,
         worker: str,
         *,
         workers: int = 4,
@@ -224,7 +226,7 @@ class Member:
     def _run(self) -> None:
         self.status = self.service.run([self._group])
 
-    def start(self) -> "Member":
+    def start(self) -> "GroupMember":
         self._thread.start()
         return self
 
@@ -243,9 +245,9 @@ class Member:
 
 
 @contextmanager
-def member(group: Group, worker: str = "worker", **options: Any) -> Iterator[Member]:
+def member(group: GpuGroup, worker: str = "worker", **options: Any) -> Iterator[GroupMember]:
     """A member that is drained in the end."""
-    started = Member(group, worker, **options).start()
+    started = GroupMember(group, worker, **options).start()
     try:
         yield started
     finally:
@@ -253,7 +255,7 @@ def member(group: Group, worker: str = "worker", **options: Any) -> Iterator[Mem
 
 
 def spawn(
-    group: Group, worker: str, *, workers: int = 4, drain_seconds: float = 10, executions: Path | None = None
+    group: GpuGroup, worker: str, *, workers: int = 4, drain_seconds: float = 10, executions: Path | None = None
 ) -> "subprocess.Popen[bytes]":
     """A member as a process, to be killed; what it says is in a file beside the `executions`, else in its pipe."""
     arguments = {**group.__dict__, "worker": worker, "workers": workers, "drain_seconds": drain_seconds}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.process.logs import configure
 from schemas.settings import ServiceSettings
-from tests.integration.gpu import Group, Member
+from tests.integration.gpu import GpuGroup, GroupMember
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     executions = arguments.pop("executions", None)
     configure(ServiceSettings(), "scribe-gpu")
     path = Path(executions) if executions else None
-    member = Member(Group(**arguments), worker, workers=workers, drain_seconds=seconds, executions=path)
+    member = GroupMember(GpuGroup(**arguments), worker, workers=workers, drain_seconds=seconds, executions=path)
     member.service.handle_signals()
     return member.service.run([member._group])
 

@@ -53,7 +53,7 @@ def served(app: ASGIApp, patience: ClientLimits = PATIENCE) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class SlowClient:
     """A client that sends `first`, then `drip` again and again, and reads only if `reads`."""
 
     first: bytes = b""
@@ -71,7 +71,7 @@ class Stranger:
         return client
 
 
-def until_closed(stranger: Stranger, client: socket.socket) -> bytes:
+def until_closed(stranger: SlowClient, client: socket.socket) -> bytes:
     """Go on until the server ends the connection; what it said meanwhile."""
     said, deadline = b"", time.monotonic() + WAIT
     ends = select.POLLRDHUP | select.POLLHUP | select.POLLERR

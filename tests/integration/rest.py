@@ -9,13 +9,13 @@ import httpx
 import psycopg
 
 from schemas.events import JobRequested, Source
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 
 URL = "https://media.example/call.opus?signature=s3cret"
 OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json"]
 
 
-def rows(shim: Shim, sql: str, *values: Any) -> list[Any]:
+def rows(shim: RunningShim, sql: str, *values: Any) -> list[Any]:
     """What stands in the database."""
     with psycopg.connect(shim.dsn) as connection:
         return connection.execute(sql, values).fetchall()

@@ -76,7 +76,7 @@ def in_transaction(dsn: str, work: Callable[[Connection], Awaitable[T]]) -> T:
 
 
 @dataclass(frozen=True)
-class Shim:
+class RunningShim:
     """A running shim; `key` is of tenant acme."""
 
     url: str
@@ -136,7 +136,7 @@ def serving(
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
     **values: Any,
-) -> Iterator[Shim]:
+) -> Iterator[RunningShim]:
     """Serve until the end of the block; `values` are more of Services."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
     servers: list[uvicorn.Server] = []
@@ -171,7 +171,7 @@ def serving(
         assert ready.wait(90)
         try:
             key = in_database(dsn, lambda database: create_key(database, "acme"))
-            yield Shim(f"http://127.0.0.1:{port}", dsn, key)
+            yield RunningShim(f"http://127.0.0.1:{port}", dsn, key)
         finally:
             servers[0].should_exit = True
             thread.join(90)

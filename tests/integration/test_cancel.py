@@ -16,7 +16,7 @@ from schemas.events import JobControl, JobRequested, Outcome
 from schemas.topics import RETRY_DELAYS
 from schemas.wire.records import Record
 from tests.conftest import TopicFactory
-from tests.integration.gpu import SERDE, Group, Member, create_topics, job, member
+from tests.integration.gpu import SERDE, GpuGroup, GroupMember, create_topics, job, member
 from tests.integration.waiting import wait_for
 
 
@@ -24,7 +24,7 @@ from tests.integration.waiting import wait_for
 class Control:
     """A control topic of a test's own."""
 
-    group: Group
+    group: GpuGroup
     topic: str
     cancellations: Cancellations = field(default_factory=Cancellations)
 
@@ -43,7 +43,7 @@ class Control:
             yield reader
 
     @contextmanager
-    def member(self, workers: int = 1) -> Iterator[Member]:
+    def member(self, workers: int = 1) -> Iterator[GroupMember]:
         with (
             self.followed() as reader,
             member(

@@ -22,12 +22,12 @@ from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Connection
 from tests.integration.commands import CLEAN, Run, for_shim, last_job, lines, outbox_rows, scribe
 from tests.integration.gpu import headers, read_topic
-from tests.integration.shim import Shim, in_transaction
+from tests.integration.shim import RunningShim, in_transaction
 from tests.integration.waiting import wait_for
 from tests.samples import TRANSCRIPT
 
 
-def work_on(shim: Shim) -> None:
+def work_on(shim: RunningShim) -> None:
     """What the GPU consumers and the persist app do, in short."""
     before = looks()
     wait_for(lambda: outbox_rows(shim) > 0 and looks() > before)
@@ -63,7 +63,7 @@ def looks() -> float:
     return float(HTTP_REQUESTS.labels("GET", "/api/v1/jobs/{job_id}", "200")._value.get())
 
 
-def test_a_file_is_submitted_watched_and_printed(shim: Shim, tmp_path: Path) -> None:
+def test_a_file_is_submitted_watched_and_printed(shim: RunningShim, tmp_path: Path) -> None:
     """Through a pipe: the transcript alone on stdout, states on stderr."""
     recording = tmp_path / "call.opus"
     recording.write_bytes(b"OggS" * 100)
@@ -104,7 +104,7 @@ def in_terminal(*arguments: str, **values: str) -> tuple[int, str]:
     return process.wait(60), shown.decode()
 
 
-def test_on_a_terminal_there_is_a_bar_and_colours(shim: Shim, tmp_path: Path) -> None:
+def test_on_a_terminal_there_is_a_bar_and_colours(shim: RunningShim, tmp_path: Path) -> None:
     recording = tmp_path / "call.opus"
     recording.write_bytes(b"OggS" * 100)
     worker = threading.Thread(target=work_on, args=[shim])
@@ -120,7 +120,7 @@ def test_on_a_terminal_there_is_a_bar_and_colours(shim: Shim, tmp_path: Path) ->
     assert plain.rstrip().splitlines()[-1].strip() == "a warning"
 
 
-def test_an_address_is_submitted_and_read_later(shim: Shim, tmp_path: Path, run_here: Run) -> None:
+def test_an_address_is_submitted_and_read_later(shim: RunningShim, tmp_path: Path, run_here: Run) -> None:
     call = ("submit", "https://media.example/17.mp3", "--recording-id", "r-17", "--track", "2", "--json")
     done = run_here(*call, **for_shim(shim))
     assert done.returncode == 0, done.stderr
@@ -139,7 +139,7 @@ def test_an_address_is_submitted_and_read_later(shim: Shim, tmp_path: Path, run_
     assert (watched.returncode, json.loads(watched.stdout)["state"]) == (0, "completed")
 
 
-def test_a_job_that_failed_or_was_cancelled(shim: Shim, run_here: Run) -> None:
+def test_a_job_that_failed_or_was_cancelled(shim: RunningShim, run_here: Run) -> None:
     """The reason in a sentence; exit code 2 when the submitter can put it right."""
     run_here("submit", "https://media.example/1.mp3", **for_shim(shim))
     failed = last_job(shim)
@@ -155,7 +155,7 @@ def test_a_job_that_failed_or_was_cancelled(shim: Shim, run_here: Run) -> None:
     assert done.stderr.splitlines()[-1] == f"Job {cancelled.job_id} cancelled."
 
 
-def test_mistakes_are_one_message_and_exit_code_2(shim: Shim, tmp_path: Path, run_here: Run) -> None:
+def test_mistakes_are_one_message_and_exit_code_2(shim: RunningShim, tmp_path: Path, run_here: Run) -> None:
     settings = for_shim(shim)
     calls: list[tuple[tuple[str, ...], dict[str, str], str]] = [
         (("submit", "nofile.wav"), settings, "'nofile.wav' is neither a file nor an address"),
@@ -323,7 +323,7 @@ def test_a_file_of_a_refused_request_is_not_sent(
     assert list(object_store.keys("acme/")) == []
 
 
-def test_the_models_are_a_table_whose_names_are_whole(shim: Shim, run_here: Run) -> None:
+def test_the_models_are_a_table_whose_names_are_whole(shim: RunningShim, run_here: Run) -> None:
     done = run_here("models", **for_shim(shim))
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["MODEL", "any", "hebrew"]

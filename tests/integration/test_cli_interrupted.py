@@ -10,14 +10,14 @@ import psycopg
 import pytest
 
 from tests.integration.commands import Started, for_shim, last_job
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 from tests.integration.waiting import wait_for
 
 SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
 
 @SIGNALS
-def test_a_job_that_is_watched_goes_on(shim: Shim, number: signal.Signals, status: int) -> None:
+def test_a_job_that_is_watched_goes_on(shim: RunningShim, number: signal.Signals, status: int) -> None:
     submitted = Started("submit", "https://media.example/1.mp3", "--watch", **for_shim(shim))
     named, seen = submitted.line(), submitted.line()
     job_id = last_job(shim).job_id

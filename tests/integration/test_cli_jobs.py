@@ -15,13 +15,13 @@ from schemas.errors import ERRORS
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, for_shim, last_job
 from tests.integration.rest import URL
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 from tests.integration.test_cli import in_terminal
 from tests.samples import TRANSCRIPT
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
@@ -38,7 +38,7 @@ def alike(client: httpx.Client, number: int) -> tuple[str, list[str]]:
     return begins, [submitted(client, job_id=str(UUID(begins + uuid4().hex[8:]))) for _ in range(number)]
 
 
-def test_jobs_are_listed_by_filters_on_one_line_each(shim: Shim, client: httpx.Client, run_here: Run) -> None:
+def test_jobs_are_listed_by_filters_on_one_line_each(shim: RunningShim, client: httpx.Client, run_here: Run) -> None:
     older, newer = submitted(client, recording_id="call-17"), submitted(client, language="he", metadata={"crm": "42"})
     failed = last_job(shim)
     shim.fail(failed)
@@ -72,7 +72,7 @@ def test_jobs_are_listed_by_filters_on_one_line_each(shim: Shim, client: httpx.C
 
 
 def test_pages_are_put_together(
-    shim: Shim, client: httpx.Client, run_here: Run, monkeypatch: pytest.MonkeyPatch
+    shim: RunningShim, client: httpx.Client, run_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producers.cli.jobs.listing.PAGE", 2)
     jobs = [submitted(client) for _ in range(5)]
@@ -82,7 +82,7 @@ def test_pages_are_put_together(
         assert bool(listed.stderr) == (number == 3)
 
 
-def test_a_job_is_shown_with_all_that_is_known(shim: Shim, client: httpx.Client, run_here: Run) -> None:
+def test_a_job_is_shown_with_all_that_is_known(shim: RunningShim, client: httpx.Client, run_here: Run) -> None:
     done_id = submitted(client, metadata={"crm": "42"})
     done = last_job(shim)
     failed_id, waiting_id = submitted(client), submitted(client, recording_id="call-17", language="he")
@@ -105,7 +105,7 @@ def test_a_job_is_shown_with_all_that_is_known(shim: Shim, client: httpx.Client,
 
 
 def test_the_beginning_of_an_id_is_enough_for_every_command(
-    shim: Shim, client: httpx.Client, run_here: Run, tmp_path: Path
+    shim: RunningShim, client: httpx.Client, run_here: Run, tmp_path: Path
 ) -> None:
     begins, (first, second) = alike(client, 2)
     shim.complete(last_job(shim))
@@ -131,7 +131,9 @@ def test_the_beginning_of_an_id_is_enough_for_every_command(
     assert (direct.returncode, "with --direct ids are whole" in " ".join(direct.stderr.split())) == (2, True)
 
 
-def test_operators_name_jobs_by_the_beginnings_of_their_ids(shim: Shim, client: httpx.Client, run_here: Run) -> None:
+def test_operators_name_jobs_by_the_beginnings_of_their_ids(
+    shim: RunningShim, client: httpx.Client, run_here: Run
+) -> None:
     values = {"SCRIBE_POSTGRES_DSN": shim.dsn}
     begins, (first, second) = alike(client, 2)
     whose = ("--tenant", "acme")
@@ -151,13 +153,13 @@ def test_operators_name_jobs_by_the_beginnings_of_their_ids(shim: Shim, client: 
         assert (erased.returncode, erased.stdout.startswith(second)) == (0, True), erased.stderr
 
 
-def test_ids_are_whole_on_a_narrow_terminal(shim: Shim, client: httpx.Client) -> None:
+def test_ids_are_whole_on_a_narrow_terminal(shim: RunningShim, client: httpx.Client) -> None:
     job = submitted(client, recording_id="a recording with a very long name of its own")
     code, shown = in_terminal("jobs", **{**for_shim(shim), "COLUMNS": "40"})
     assert (code, job in shown) == (0, True), shown
 
 
-def test_a_file_whose_name_is_no_text_is_submitted(shim: Shim, run_here: Run, tmp_path: Path) -> None:
+def test_a_file_whose_name_is_no_text_is_submitted(shim: RunningShim, run_here: Run, tmp_path: Path) -> None:
     for name, kept in ((b"caf\xe9 \x1b[31m.wav", "caf [31m.wav"), ("שיחה \u202e17.wav".encode(), "שיחה 17.wav")):
         path = os.fsencode(tmp_path) + b"/" + name
         Path(os.fsdecode(path)).write_bytes(b"RIFF")

@@ -24,7 +24,7 @@ from sink.webhooks.secrets import new_key
 from tests.integration.commands import Run, for_shim, last_job, lines
 from tests.integration.gpu import job as new_request
 from tests.integration.gpu import publish_to
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 from tests.integration.test_dead_letters import SERDE, dead_letter
 from tests.structure.test_command_lines import declared
 
@@ -65,7 +65,7 @@ class Lines:
 
 
 def test_every_command_with_json_has_the_same_form(
-    shim: Shim, stack: Stack, topic_admin: AdminClient, kafka: str, bucket: str, run_here: Run
+    shim: RunningShim, stack: Stack, topic_admin: AdminClient, kafka: str, bucket: str, run_here: Run
 ) -> None:
     values = {
         **stack.environment(),

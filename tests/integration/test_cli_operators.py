@@ -17,13 +17,13 @@ from schemas.topics import DAY_MS, JOBS, TOPICS
 from schemas.wire.serde import to_json
 from tests.integration.commands import Run, lines, scribe
 from tests.integration.faust_process import until
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 from tests.integration.waiting import wait_for
 from tests.samples import BARE_REQUEST
 from tests.sink.bulk import fill
 
 
-def test_keys_are_made_listed_and_ended(shim: Shim, run_here: Run) -> None:
+def test_keys_are_made_listed_and_ended(shim: RunningShim, run_here: Run) -> None:
     values = {"SCRIBE_POSTGRES_DSN": shim.dsn}
     made = run_here("keys", "create", "--tenant", "globex", "--label", "nightly import", **values)
     assert (made.returncode, made.stderr) == (0, "")

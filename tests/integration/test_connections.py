@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from producers.api.http import connections
-from tests.integration.hostile import PATIENCE, Stranger, answered, served, until_closed
+from tests.integration.hostile import PATIENCE, SlowClient, answered, served, until_closed
 from tests.integration.waiting import wait_for
 
 LARGE = b"x" * 50_000_000
@@ -22,24 +22,24 @@ HEAD = b"POST /read HTTP/1.1\r\nHost: x\r\n"
 READ = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 GET = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 PARTIAL = {
-    "nothing": Stranger(),
-    "half a request line": Stranger(b"GET /api/v1"),
-    "a head without end": Stranger(b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "),
-    "a head that drips": Stranger(b"GET / HTTP/1.1\r\n", drip=b"A"),
-    "empty lines that drip": Stranger(drip=b"\r\n"),
-    "a body that never comes": Stranger(HEAD + b"Content-Length: 1000\r\n\r\n"),
-    "half a body": Stranger(HEAD + b"Content-Length: 1000\r\n\r\n" + b"a" * 500),
-    "a body that nobody reads": Stranger(
+    "nothing": SlowClient(),
+    "half a request line": SlowClient(b"GET /api/v1"),
+    "a head without end": SlowClient(b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "),
+    "a head that drips": SlowClient(b"GET / HTTP/1.1\r\n", drip=b"A"),
+    "empty lines that drip": SlowClient(drip=b"\r\n"),
+    "a body that never comes": SlowClient(HEAD + b"Content-Length: 1000\r\n\r\n"),
+    "half a body": SlowClient(HEAD + b"Content-Length: 1000\r\n\r\n" + b"a" * 500),
+    "a body that nobody reads": SlowClient(
         HEAD.replace(b"/read", b"/early") + b"Content-Length: 1000\r\n\r\n", drip=b"a"
     ),
-    "a chunked body that drips": Stranger(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", drip=b"1\r\na\r\n"),
-    "a kept connection": Stranger(READ),
-    "a kept connection and half a request": Stranger(READ + b"GET / HT"),
-    "a kept connection and empty lines that drip": Stranger(READ, drip=b"\r\n"),
-    "an answer that is not read": Stranger(GET, reads=False),
-    "answers that are not read": Stranger(GET * 5, reads=False),
-    "TLS": Stranger(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)),
-    "no HTTP": Stranger(b"EHLO x\r\n\r\n"),
+    "a chunked body that drips": SlowClient(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", drip=b"1\r\na\r\n"),
+    "a kept connection": SlowClient(READ),
+    "a kept connection and half a request": SlowClient(READ + b"GET / HT"),
+    "a kept connection and empty lines that drip": SlowClient(READ, drip=b"\r\n"),
+    "an answer that is not read": SlowClient(GET, reads=False),
+    "answers that are not read": SlowClient(GET * 5, reads=False),
+    "TLS": SlowClient(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)),
+    "no HTTP": SlowClient(b"EHLO x\r\n\r\n"),
 }
 ANSWERS = {
     "a head without end": b"HTTP/1.1 408 ",
@@ -76,13 +76,13 @@ def test_a_client_that_is_waited_for_is_given_up(name: str) -> None:
 def test_a_slow_body_and_a_slow_reader_are_served() -> None:
     """For much longer than they would be waited for, if only something moves."""
     with served(app, replace(PATIENCE, bytes_per_second=500, unread_seconds=2)) as port:
-        slow = Stranger(HEAD + b"Content-Length: 20000\r\n\r\n")
+        slow = SlowClient(HEAD + b"Content-Length: 20000\r\n\r\n")
         with slow.call(port) as client:
             for _ in range(20):
                 client.sendall(b"a" * 1000)
                 time.sleep(0.1)
             assert client.recv(1000).endswith(b"read 20000")
-        with Stranger(GET).call(port) as client:
+        with SlowClient(GET).call(port) as client:
             taken = 0
             while taken < len(LARGE):
                 piece = client.recv(1_000_000)
@@ -99,7 +99,7 @@ def test_a_handler_that_is_at_work_is_waited_for() -> None:
         await to_thread(release.wait)
         await PlainTextResponse("done")(scope, receive, send)
 
-    with served(busy) as port, Stranger(READ).call(port) as client:
+    with served(busy) as port, SlowClient(READ).call(port) as client:
         client.settimeout(4 * PATIENCE.head_seconds)
         with pytest.raises(TimeoutError):
             client.recv(1)
@@ -110,7 +110,7 @@ def test_a_handler_that_is_at_work_is_waited_for() -> None:
 
 def test_a_head_without_bounds_is_refused() -> None:
     with served(app, replace(PATIENCE, head_seconds=60)) as port:
-        endless = Stranger(b"GET / HTTP/1.1\r\n", drip=b"X-Y: " + b"z" * 8000 + b"\r\n")
+        endless = SlowClient(b"GET / HTTP/1.1\r\n", drip=b"X-Y: " + b"z" * 8000 + b"\r\n")
         assert b"431" in until_closed(endless, endless.call(port))[:20]
 
 
@@ -121,7 +121,7 @@ def test_trailers_are_no_headers() -> None:
         await PlainTextResponse(" ".join(names))(scope, receive, send)
 
     body = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\nX-API-Key: stolen\r\n\r\n"
-    with served(keyed) as port, Stranger(HEAD + body).call(port) as client:
+    with served(keyed) as port, SlowClient(HEAD + body).call(port) as client:
         said = b""
         while piece := client.recv(1000):
             said += piece
@@ -130,7 +130,7 @@ def test_trailers_are_no_headers() -> None:
 
 def test_requests_that_are_sent_ahead_are_answered_in_their_order() -> None:
     sent = READ + HEAD + b"Content-Length: 3\r\n\r\nabc" + READ.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    with served(app) as port, Stranger(sent).call(port) as client:
+    with served(app) as port, SlowClient(sent).call(port) as client:
         said = b""
         while piece := client.recv(1000):
             said += piece
@@ -142,7 +142,7 @@ def test_a_client_that_asks_first_may_send() -> None:
     """It is waited for from the moment on at which it is told to go on."""
     with (
         served(app) as port,
-        Stranger(HEAD + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n").call(port) as client,
+        SlowClient(HEAD + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n").call(port) as client,
     ):
         assert client.recv(1000).startswith(b"HTTP/1.1 100 Continue")
         client.sendall(b"abc")
@@ -165,7 +165,7 @@ UNWANTED = {
 def test_a_body_that_comes_after_its_answer_is_not_taken_for_ever(name: str) -> None:
     """However fast: the answer says that the connection ends, can be read to its end, and then it does."""
     frame, drip = UNWANTED[name]
-    endless = Stranger(HEAD.replace(b"/read", b"/early") + frame, drip=drip)
+    endless = SlowClient(HEAD.replace(b"/read", b"/early") + frame, drip=drip)
     with served(app, replace(PATIENCE, body_seconds=900, idle_seconds=900)) as port, endless.call(port) as client:
         said = b""
         while piece := client.recv(65_536):
@@ -179,7 +179,7 @@ def test_a_body_that_comes_after_its_answer_is_not_taken_for_ever(name: str) -> 
 
 def test_what_is_sent_behind_an_unwanted_body_is_no_request() -> None:
     first = HEAD.replace(b"/read", b"/early") + b"Content-Length: 10\r\n\r\nabc"
-    with served(app) as port, Stranger(first).call(port) as client:
+    with served(app) as port, SlowClient(first).call(port) as client:
         said = client.recv(1000)
         client.sendall(b"defghij" + READ)
         while piece := client.recv(1000):
@@ -215,13 +215,13 @@ def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(
     """Its request may be on its way, and those who sent half of theirs are many; some of them are served only after it came."""
     monkeypatch.setattr(connections, "_MOMENT_SECONDS", 900.0)  # as long as a busy machine may take for all of this
     patient = replace(PATIENCE, most=8, spare=8, head_seconds=900, body_seconds=900)
-    half = Stranger(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    half = SlowClient(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
     before = cut("room")
     with served(app, patient) as port, ExitStack() as clients:
         for _ in range(24):
             clients.enter_context(half.call(port))
         wait_for(lambda: cut("room") >= before + at_first)
-        first, *_ = [clients.enter_context(Stranger().call(port)) for _ in range(3)]
+        first, *_ = [clients.enter_context(SlowClient().call(port)) for _ in range(3)]
         for _ in range(3):
             clients.enter_context(half.call(port))
         wait_for(lambda: cut("room") >= before + in_all)
@@ -238,7 +238,7 @@ def test_where_nobody_waits_new_clients_are_told_and_health_is_answered() -> Non
             await to_thread(release.wait)
         await PlainTextResponse("done")(scope, receive, send)
 
-    work = Stranger(READ.replace(b"/ ", b"/work "))
+    work = SlowClient(READ.replace(b"/ ", b"/work "))
     with served(busy, replace(PATIENCE, most=8, spare=8)) as port, ExitStack() as clients:
         working = [clients.enter_context(work.call(port)) for _ in range(8)]
         assert all(begun.acquire(timeout=90) for _ in range(8))

@@ -52,7 +52,7 @@ from streams.agents.webhooks import Webhooks
 from streams.runtime.event_loop import DeadLetterReason as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, Started, environment, scribe
-from tests.integration.gpu import Group, create_topics, job, member, publish_to, read_topic
+from tests.integration.gpu import GpuGroup, create_topics, job, member, publish_to, read_topic
 from tests.integration.shim import in_database
 from tests.integration.waiting import wait_for
 from tests.samples import AT, SAMPLES
@@ -293,7 +293,7 @@ def test_a_job_that_was_given_up_is_done_in_its_second_run(
         deletion.result()
 
 
-def _fail(group: Group, request: JobRequested) -> None:
+def _fail(group: GpuGroup, request: JobRequested) -> None:
     """What the group leaves of a job that it has given up."""
     origin = Origin(group.jobs, 0, 0)
     publish_to(

@@ -21,7 +21,7 @@ from schemas.wire.records import Record, record_of
 from tests.conftest import create
 from tests.foreign import raw
 from tests.integration.faust_process import until
-from tests.integration.gpu import SERDE, Group, create_topics, duplicates, headers, job, member
+from tests.integration.gpu import SERDE, GpuGroup, create_topics, duplicates, headers, job, member
 
 NOT_OURS = (
     '{"owner":"another program","position":17}',
@@ -32,14 +32,14 @@ NOT_OURS = (
 
 
 @pytest.fixture
-def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[GpuGroup]:
     made, names = create_topics(kafka)
     yield made
     for deletion in topic_admin.delete_topics(names).values():
         deletion.result()
 
 
-def publish_into(group: Group, *placed: tuple[int, JobRequested]) -> None:
+def publish_into(group: GpuGroup, *placed: tuple[int, JobRequested]) -> None:
     """Write jobs into partitions of choice."""
     producer = Producer({"bootstrap.servers": group.bootstrap})
     for partition, request in placed:
@@ -48,12 +48,12 @@ def publish_into(group: Group, *placed: tuple[int, JobRequested]) -> None:
     assert producer.flush(30) == 0
 
 
-def offsets_of(group: Group) -> Consumer:
+def offsets_of(group: GpuGroup) -> Consumer:
     """Of an operator who reads and writes a group's offsets while nobody is in it."""
     return Consumer({"bootstrap.servers": group.bootstrap, "group.id": group.name, "enable.auto.commit": False})
 
 
-def test_partitions_that_come_later_are_read_from_their_beginning(group: Group, topic_admin: AdminClient) -> None:
+def test_partitions_that_come_later_are_read_from_their_beginning(group: GpuGroup, topic_admin: AdminClient) -> None:
     """The group is told of them before its members are, which ends none."""
     with member(group, "first") as first, member(group, "second") as second:
         publish_into(group, *((number, job()) for number in range(4)))
@@ -68,7 +68,7 @@ def test_partitions_that_come_later_are_read_from_their_beginning(group: Group, 
 
 
 def test_a_topic_made_anew_under_a_running_member_is_read_from_its_beginning(
-    group: Group, topic_admin: AdminClient
+    group: GpuGroup, topic_admin: AdminClient
 ) -> None:
     """Though its offsets are still those of the old one, and lie within the new one."""
     publish_into(group, *((number, job()) for number in (0, 0, 1, 2, 3, 3)))
@@ -84,7 +84,7 @@ def test_a_topic_made_anew_under_a_running_member_is_read_from_its_beginning(
         assert running.alive
 
 
-def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -> None:
+def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: GpuGroup) -> None:
     """Another program's, a later version's, a cut one, and one as long as a broker takes."""
     publish_into(group, *((number, job()) for number in range(4) for _ in range(10)))
     operator = offsets_of(group)
@@ -100,7 +100,7 @@ def test_metadata_that_is_not_ours_hides_nothing_and_is_replaced(group: Group) -
     operator.close()
 
 
-def test_the_first_content_of_a_job_counts_and_another_tenants_is_another_job(group: Group) -> None:
+def test_the_first_content_of_a_job_counts_and_another_tenants_is_another_job(group: GpuGroup) -> None:
     """What is sent later under the same id neither changes what is at work nor what has ended."""
     slow, quick = job(fake_seconds="0.5"), job()
     other = partial(replace, metadata={"fake-outcome": "permanent"})
@@ -120,7 +120,7 @@ def test_the_first_content_of_a_job_counts_and_another_tenants_is_another_job(gr
     assert ends == Counter([(each.job_id, *end) for each in (slow, quick) for end in (good, bad)])
 
 
-def test_two_processes_that_each_get_one_of_two_contents_tell_the_same_event(group: Group) -> None:
+def test_two_processes_that_each_get_one_of_two_contents_tell_the_same_event(group: GpuGroup) -> None:
     """Neither knows of the other's, so both are visible; whoever reads them takes the first for both."""
     first = job(fake_seconds="0.3")
     with member(group, "first"), member(group, "second"):
@@ -131,7 +131,7 @@ def test_two_processes_that_each_get_one_of_two_contents_tell_the_same_event(gro
     assert len({result.event_id for result in results}) == 1
 
 
-def test_two_requests_under_one_id_have_a_result_each(group: Group) -> None:
+def test_two_requests_under_one_id_have_a_result_each(group: GpuGroup) -> None:
     """Which of them the job is, the database decides: the one that was accepted must not go without."""
     first = job(fake_seconds="0.2")
     other = replace(first, options=replace(first.options, language="he"))
@@ -144,7 +144,7 @@ def test_two_requests_under_one_id_have_a_result_each(group: Group) -> None:
     assert (len(results), len({result.event_id for result in results})) == (2, 1)
 
 
-def test_a_wrong_value_is_a_failed_result_that_names_its_field(group: Group) -> None:
+def test_a_wrong_value_is_a_failed_result_that_names_its_field(group: GpuGroup) -> None:
     """Beside good jobs, which nothing holds up; only the record that does not say whose it is, is set aside."""
     wrong = {"priority": "URGENT", "expires_at": 2**63 - 1, "run": 2**31, "options.task": "shout"}
     asked = {field: job() for field in wrong}
@@ -164,7 +164,7 @@ def test_a_wrong_value_is_a_failed_result_that_names_its_field(group: Group) -> 
     assert headers(letter)["scribe-error-code"] == "invalid_request"
 
 
-def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: Group) -> None:
+def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: GpuGroup) -> None:
     """Nor do those behind them, whatever the header holds."""
     now = datetime.now(UTC)
     made = [record_of(SERDE, group.retry("1m"), job(), "test", now) for _ in range(5)]
@@ -176,7 +176,7 @@ def test_records_from_the_future_rest_no_longer_than_their_topic_says(group: Gro
     assert [result.outcome for result in results] == [Outcome.COMPLETED] * 5
 
 
-def test_a_result_topic_that_goes_away_stops_no_other_results(group: Group, topic_admin: AdminClient) -> None:
+def test_a_result_topic_that_goes_away_stops_no_other_results(group: GpuGroup, topic_admin: AdminClient) -> None:
     """What was to go there is a dead letter; all that would have shared its transaction is written."""
     trial = f"scribe.results.{group.name.replace('.', '-')}"
     create(topic_admin, NewTopic(trial, 1, 1))

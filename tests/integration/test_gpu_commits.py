@@ -16,11 +16,21 @@ from schemas.topics import may_take_results
 from schemas.wire.headers import RESULTS_TO
 from schemas.wire.records import Record, record_of
 from tests.conftest import TopicFactory, create
-from tests.integration.gpu import SERDE, Group, Member, create_topics, duplicates, headers, job, member, read_topic
+from tests.integration.gpu import (
+    SERDE,
+    GpuGroup,
+    GroupMember,
+    create_topics,
+    duplicates,
+    headers,
+    job,
+    member,
+    read_topic,
+)
 
 
 @pytest.fixture
-def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[GpuGroup]:
     """Fresh topics for one group."""
     made, names = create_topics(kafka)
     yield made
@@ -103,7 +113,7 @@ class MayNotWriteElsewhere(TransactionalProducer):
 
 
 def test_a_result_topic_that_may_not_be_written_ends_its_job_and_no_process(
-    group: Group, topic_admin: AdminClient
+    group: GpuGroup, topic_admin: AdminClient
 ) -> None:
     trial = f"scribe.results.{group.name.replace('.', '-')}"
     create(topic_admin, NewTopic(trial, 1, 1))
@@ -123,10 +133,12 @@ def test_a_result_topic_that_may_not_be_written_ends_its_job_and_no_process(
 
 
 @pytest.mark.parametrize("kind", [LosesTheAnswer, LosesTheTransaction, IsAborted, CannotOpen])
-def test_each_result_is_there_once(group: Group, kind: Callable[[KafkaSettings, str], TransactionalProducer]) -> None:
+def test_each_result_is_there_once(
+    group: GpuGroup, kind: Callable[[KafkaSettings, str], TransactionalProducer]
+) -> None:
     """No GPU work is repeated either: a result waits in memory until it is known to be written."""
     producer = kind(group.settings, f"id.{group.name}")
-    started = Member(group, "worker", producer=producer).start()
+    started = GroupMember(group, "worker", producer=producer).start()
     for _ in range(5):
         # one transaction each
         before = len(group.job_results())
@@ -140,12 +152,12 @@ def test_each_result_is_there_once(group: Group, kind: Callable[[KafkaSettings, 
     assert started.stop() == 0
 
 
-def test_a_result_that_its_topic_refuses_ends_as_a_failure(group: Group, fresh_topic: TopicFactory) -> None:
+def test_a_result_that_its_topic_refuses_ends_as_a_failure(group: GpuGroup, fresh_topic: TopicFactory) -> None:
     """The broker's own limit is smaller than ours: the job fails, those in the same transaction do not."""
     small = replace(group, results=fresh_topic(partitions=1, config={"max.message.bytes": "1500"}))
     heavy, light = job(fake_outcome="noise"), [job() for _ in range(10)]
     small.publish(*light[:5], heavy, *light[5:])
-    started = Member(small, "worker", workers=11).start()
+    started = GroupMember(small, "worker", workers=11).start()
     errors = {result.job_id: result.error.code if result.error else None for result in small.await_results(11)}
     assert started.stop() == 0
     assert errors == {heavy.job_id: "result_too_large", **{request.job_id: None for request in light}}
@@ -194,17 +206,17 @@ def test_opening_without_a_broker_is_an_outage() -> None:
     producer.close()
 
 
-def test_a_topic_made_anew_is_read_from_its_beginning(group: Group, topic_admin: AdminClient) -> None:
+def test_a_topic_made_anew_is_read_from_its_beginning(group: GpuGroup, topic_admin: AdminClient) -> None:
     """Offsets of the deleted topic hide none of the new one's records."""
     group.publish(*(job() for _ in range(40)))
-    first = Member(group, "worker").start()
+    first = GroupMember(group, "worker").start()
     group.await_results(40)
     assert group.await_no_lag() == 0
     first.stop()
     topic_admin.delete_topics([group.jobs])[group.jobs].result()
     topic_admin.create_topics([NewTopic(group.jobs, 4, 1)])[group.jobs].result()
     group.publish(*(job() for _ in range(8)))
-    second = Member(group, "worker").start()
+    second = GroupMember(group, "worker").start()
     assert len(group.await_results(48)) == 48
     second.stop()
 

@@ -11,7 +11,7 @@ from deploy.local.errors import DownloadFailed
 from deploy.local.kafka import Kafka
 from tests.integration import test_gpu_commits, test_gpu_runtime, test_gpu_suspects
 from tests.integration.faust_process import until
-from tests.integration.gpu import Group, create_topics, job, member
+from tests.integration.gpu import GpuGroup, create_topics, job, member
 from tests.integration.test_gpu_suspects import members
 
 ALIKE = (
@@ -37,18 +37,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 
 
 @pytest.fixture
-def group(broker: Kafka) -> Group:
+def group(broker: Kafka) -> GpuGroup:
     made, _ = create_topics(broker.address)
     return replace(made, partition_epochs=False)
 
 
 @pytest.mark.parametrize("holds", ALIKE, ids=lambda each: each.__name__.removeprefix("test_"))
-def test_what_holds_on_the_newest_broker_holds_here(holds: Callable[[Group], None], group: Group) -> None:
+def test_what_holds_on_the_newest_broker_holds_here(holds: Callable[[GpuGroup], None], group: GpuGroup) -> None:
     holds(group)
 
 
 def test_without_the_setting_for_it_a_member_says_which_one_is_missing(
-    group: Group, caplog: pytest.LogCaptureFixture
+    group: GpuGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is not ready any more, and nothing is lost: the next one finds the jobs."""
     with member(replace(group, partition_epochs=True), "first", drain_seconds=0.1) as first:
@@ -63,5 +63,5 @@ def test_without_the_setting_for_it_a_member_says_which_one_is_missing(
         assert len(group.await_results(21)) == 21
 
 
-def test_a_commit_that_nobody_confirmed_is_not_repeated(group: Group) -> None:
+def test_a_commit_that_nobody_confirmed_is_not_repeated(group: GpuGroup) -> None:
     test_gpu_commits.test_each_result_is_there_once(group, test_gpu_commits.LosesTheAnswer)

@@ -21,8 +21,8 @@ from tests.conftest import TopicFactory
 from tests.integration.broken_headers import produce_with_broken_header
 from tests.integration.gpu import (
     SERDE,
-    Group,
-    Member,
+    GpuGroup,
+    GroupMember,
     create_topics,
     duplicates,
     headers,
@@ -37,7 +37,7 @@ JOBS = 40  # of 1.5 s, two at a time: more than any delay of a busy machine
 
 
 @pytest.fixture
-def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[GpuGroup]:
     """Fresh topics for one group."""
     made, names = create_topics(kafka)
     yield made
@@ -45,7 +45,7 @@ def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
         deletion.result()
 
 
-def test_every_job_has_one_visible_result_and_no_lag_remains(group: Group) -> None:
+def test_every_job_has_one_visible_result_and_no_lag_remains(group: GpuGroup) -> None:
     """200 jobs in, 200 results out, and the group's offsets reach the end."""
     jobs = [job(fake_seconds="0.01") for _ in range(200)]
     group.publish(*jobs)
@@ -56,7 +56,7 @@ def test_every_job_has_one_visible_result_and_no_lag_remains(group: Group) -> No
         assert group.await_no_lag() == 0
 
 
-def test_a_second_member_joins_and_leaves_without_loss_or_duplicate(group: Group) -> None:
+def test_a_second_member_joins_and_leaves_without_loss_or_duplicate(group: GpuGroup) -> None:
     """Two rebalances while 300 jobs run."""
     jobs = [job(fake_seconds="0.05") for _ in range(300)]
     group.publish(*jobs)
@@ -70,7 +70,7 @@ def test_a_second_member_joins_and_leaves_without_loss_or_duplicate(group: Group
     assert not duplicates(group.job_results())
 
 
-def test_kill_and_restart_lose_nothing_and_repeat_nothing_visible(group: Group) -> None:
+def test_kill_and_restart_lose_nothing_and_repeat_nothing_visible(group: GpuGroup) -> None:
     """SIGKILL in the middle, twice, and a restart under the same id."""
     jobs = [job(fake_seconds=str(0.01 + 0.002 * (number % 40))) for number in range(300)]
     group.publish(*jobs)
@@ -86,7 +86,7 @@ def test_kill_and_restart_lose_nothing_and_repeat_nothing_visible(group: Group) 
     assert not duplicates(group.job_results())
 
 
-def test_every_kind_of_error_finds_its_end_and_the_next_job_goes_on(group: Group) -> None:
+def test_every_kind_of_error_finds_its_end_and_the_next_job_goes_on(group: GpuGroup) -> None:
     """Undecodable, permanent, transient, exhausted, unexpected, too large, expired, outage, and good jobs among them."""
     poison = Record(group.jobs, b"key", b"\x00\x00\x00\x00\x99nonsense", {"x-upstream": "7"})
     group.publish_records(poison)
@@ -113,13 +113,13 @@ def test_every_kind_of_error_finds_its_end_and_the_next_job_goes_on(group: Group
     assert len(group.read(group.retry("1m"))) == 2
 
 
-def test_a_job_that_was_published_twice_runs_once(group: Group) -> None:
+def test_a_job_that_was_published_twice_runs_once(group: GpuGroup) -> None:
     """Twins of a job in work, of one that ended, and of one that will be tried again; other runs are other jobs."""
     slow, quick = job(fake_seconds="0.5"), job()
     transient = job(fake_outcome="transient", fake_until="2")
     again = replace(quick, run=2)
     group.publish(slow, slow, quick, slow, again, transient, quick)
-    started = Member(group, "worker", workers=8).start()
+    started = GroupMember(group, "worker", workers=8).start()
     assert len(group.await_results(4)) == 4
     group.publish(slow, quick, transient)
     assert group.await_no_lag() == 0
@@ -140,7 +140,7 @@ def test_headers_that_cannot_be_read_are_none_every_time(kafka: str, fresh_topic
     assert all(headers_of(message) == {} for message in messages)
 
 
-def test_headers_of_strangers_stop_nobody(group: Group) -> None:
+def test_headers_of_strangers_stop_nobody(group: GpuGroup) -> None:
     """Names that are not UTF-8, and more bytes than any record of ours may have."""
     first, second = job(), job()
     produce_with_broken_header(group.bootstrap, group.jobs, SERDE.encode(first))
@@ -161,7 +161,7 @@ def test_headers_of_strangers_stop_nobody(group: Group) -> None:
     assert headers(dead)[ERROR_CODE] == "undecodable"
 
 
-def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: Group) -> None:
+def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: GpuGroup) -> None:
     """The last attempt of a record that never succeeds."""
     request = job(fake_outcome="transient", fake_until="99")
     [original] = _records(group, request)
@@ -175,7 +175,7 @@ def test_an_exhausted_ladder_is_a_failed_result_and_a_dead_letter(group: Group) 
     assert dead.value() == original.value
 
 
-def test_a_flood_of_one_tenant_delays_nobody_else(group: Group) -> None:
+def test_a_flood_of_one_tenant_delays_nobody_else(group: GpuGroup) -> None:
     flood = [job(fake_seconds="0.05") for _ in range(40)]
     late, express = replace(job(), tenant="globex"), replace(job(), tenant="initech", priority=Priority.EXPRESS)
     group.publish(*flood, late, express)
@@ -185,7 +185,7 @@ def test_a_flood_of_one_tenant_delays_nobody_else(group: Group) -> None:
     assert max(order.index(late.job_id), order.index(express.job_id)) < 20
 
 
-def test_a_retried_record_waits_for_its_time_and_others_do_not(group: Group) -> None:
+def test_a_retried_record_waits_for_its_time_and_others_do_not(group: GpuGroup) -> None:
     """One that is due later rests in its topic while new jobs are done, and its offset is not passed."""
     waiting, new = job(), job()
     [record] = _records(group, waiting)
@@ -204,7 +204,7 @@ def test_a_retried_record_waits_for_its_time_and_others_do_not(group: Group) -> 
     assert ended[waiting.job_id] >= due
 
 
-def test_records_of_a_step_that_was_removed_are_read_to_their_end(group: Group) -> None:
+def test_records_of_a_step_that_was_removed_are_read_to_their_end(group: GpuGroup) -> None:
     """One lies in its topic when the version that has the step no more starts; what fails then skips the step."""
     left, failing = job(), job(fake_outcome="transient", fake_until="3")
     [record] = _records(group, left)
@@ -218,7 +218,7 @@ def test_records_of_a_step_that_was_removed_are_read_to_their_end(group: Group) 
     assert [len(group.read(group.retry(step))) for step in ("1m", "10m", "1h")] == [1, 1, 1]
 
 
-def test_a_result_continues_the_trace_and_progress_is_told(group: Group) -> None:
+def test_a_result_continues_the_trace_and_progress_is_told(group: GpuGroup) -> None:
     """The traceparent of the job goes on in its result; progress has the job's numbers."""
     parent, request = new_traceparent(), job(fake_seconds="0.1")
     group.publish(request, parent=parent)
@@ -232,7 +232,7 @@ def test_a_result_continues_the_trace_and_progress_is_told(group: Group) -> None
     assert [event.sequence for event in progress] == list(range(1, len(progress) + 1))
 
 
-def test_sigterm_finishes_running_jobs_and_exits_with_0(group: Group) -> None:
+def test_sigterm_finishes_running_jobs_and_exits_with_0(group: GpuGroup) -> None:
     """Jobs in work end with results, those that wait are left to the next member."""
     group.publish(*(job(fake_seconds="1.5") for _ in range(JOBS)))
     process = spawn(group, "worker", workers=2)
@@ -248,7 +248,7 @@ def test_sigterm_finishes_running_jobs_and_exits_with_0(group: Group) -> None:
     assert not duplicates(group.job_results())
 
 
-def test_running_jobs_are_left_when_the_time_to_drain_is_over(group: Group) -> None:
+def test_running_jobs_are_left_when_the_time_to_drain_is_over(group: GpuGroup) -> None:
     """Nothing is lost: the next member does them."""
     request = job(fake_seconds="600")
     group.publish(request)
@@ -260,18 +260,18 @@ def test_running_jobs_are_left_when_the_time_to_drain_is_over(group: Group) -> N
         assert [result.job_id for result in group.await_results(1)] == [request.job_id]
 
 
-def test_a_lost_gpu_ends_the_process_without_a_result(group: Group) -> None:
+def test_a_lost_gpu_ends_the_process_without_a_result(group: GpuGroup) -> None:
     """A sticky CUDA error is no record's fault: exit 70, offset not moved."""
     group.publish(job(fake_outcome="cuda"))
-    assert Member(group, "worker").start().join() == FAILED
+    assert GroupMember(group, "worker").start().join() == FAILED
     assert not group.job_results()
     assert not group.read(group.dlq)
     assert group.lag() == 1
 
 
-def test_a_process_whose_id_was_taken_ends(group: Group) -> None:
+def test_a_process_whose_id_was_taken_ends(group: GpuGroup) -> None:
     """It does not fight back, and what it could not write is written by the next one."""
-    first = Member(group, "same").start()
+    first = GroupMember(group, "same").start()
     group.publish(job())
     assert len(group.await_results(1)) == 1
     taker = TransactionalProducer(group.settings, transactional_id(group.name, "same"))
@@ -284,5 +284,5 @@ def test_a_process_whose_id_was_taken_ends(group: Group) -> None:
     assert not duplicates(group.job_results())
 
 
-def _records(group: Group, *requests: JobRequested) -> list[Record]:
+def _records(group: GpuGroup, *requests: JobRequested) -> list[Record]:
     return [record_of(SERDE, group.jobs, request, "test", datetime.now(UTC)) for request in requests]

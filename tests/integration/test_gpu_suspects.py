@@ -16,18 +16,18 @@ from producers.kafka.moved_leaders import committed
 from schemas.events import JobRequested, Outcome
 from schemas.wire.headers import ERROR_CODE, ORIGINAL_TOPIC
 from tests.integration.faust_process import group_members, until
-from tests.integration.gpu import SERDE, Group, Member, create_topics, headers, job, member, spawn
+from tests.integration.gpu import SERDE, GpuGroup, GroupMember, create_topics, headers, job, member, spawn
 
 LIVES = 8
 
 
 @pytest.fixture
-def group(kafka: str) -> Group:
+def group(kafka: str) -> GpuGroup:
     made, _ = create_topics(kafka)
     return made
 
 
-def marks_of(group: Group) -> list[StartMarks]:
+def marks_of(group: GpuGroup) -> list[StartMarks]:
     """What is committed of every partition of the jobs."""
     consumer = Consumer(
         {"bootstrap.servers": group.bootstrap, "group.id": group.name, "isolation.level": "read_uncommitted"}
@@ -38,13 +38,13 @@ def marks_of(group: Group) -> list[StartMarks]:
     return found
 
 
-def test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_not(group: Group) -> None:
+def test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_not(group: GpuGroup) -> None:
     """An error that takes the GPU from the process stands for whatever ends it: here nothing is told to the group."""
     killer, good = job(fake_outcome="cuda"), [job(fake_seconds=str(0.02 * number)) for number in range(12)]
     group.publish(*good[:6], killer, *good[6:])
     ends: list[int | None] = []
     while group.lag() and len(ends) < LIVES:
-        life = Member(group, "worker").start()
+        life = GroupMember(group, "worker").start()
         while life.alive and len(group.job_results()) < 13:
             time.sleep(0.1)
         ends.append(life.stop())
@@ -60,7 +60,7 @@ def test_a_record_that_ends_every_process_is_quarantined_and_its_neighbours_are_
     assert (headers(letter)[ERROR_CODE], headers(letter)[ORIGINAL_TOPIC]) == ("quarantined", group.jobs)
 
 
-def test_preemption_leaves_no_mark(group: Group) -> None:
+def test_preemption_leaves_no_mark(group: GpuGroup) -> None:
     """The time to drain is over before the jobs are: they are run again, and under no suspicion."""
     group.publish(*(job(fake_seconds="600") for _ in range(3)))
     with member(group, drain_seconds=0.1) as first:
@@ -69,7 +69,7 @@ def test_preemption_leaves_no_mark(group: Group) -> None:
     assert marks_of(group) == [NO_MARKS] * 4
 
 
-def suspected(group: Group, request: JobRequested) -> int:
+def suspected(group: GpuGroup, request: JobRequested) -> int:
     """Publish a job as if an owner had died while it ran beside others; returns its partition."""
     group.publish(request)
     [number] = [message.partition() for message in group.read(group.jobs)]
@@ -81,10 +81,10 @@ def suspected(group: Group, request: JobRequested) -> int:
     return number
 
 
-def test_two_processes_that_fight_for_one_id_condemn_no_record(group: Group) -> None:
+def test_two_processes_that_fight_for_one_id_condemn_no_record(group: GpuGroup) -> None:
     """The one that loses ends, and what it ran alone is as innocent as before."""
     number = suspected(group, job(fake_seconds="600"))
-    loser = Member(group, "worker").start()
+    loser = GroupMember(group, "worker").start()
     until("the suspect runs alone", lambda: StartMark(0, StartMode.EXCLUSIVE) in marks_of(group)[number].begun)
     with member(group, "worker", at_once=True):
         assert loser.join() == FAILED
@@ -93,7 +93,7 @@ def test_two_processes_that_fight_for_one_id_condemn_no_record(group: Group) -> 
     loser.publisher.close()
 
 
-def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: Group) -> None:
+def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: GpuGroup) -> None:
     """Its partitions are given away and come back to it; the record that it ran alone killed nobody."""
     number = suspected(group, job(fake_seconds="600"))
     process = spawn(group, "worker")
@@ -111,6 +111,6 @@ def test_a_process_that_was_frozen_is_not_taken_for_dead_by_itself(group: Group)
         process.communicate()
 
 
-def members(group: Group) -> int:
+def members(group: GpuGroup) -> int:
     """How many the broker knows."""
     return group_members(AdminClient({"bootstrap.servers": group.bootstrap}), group.name)

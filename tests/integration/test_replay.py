@@ -34,7 +34,7 @@ from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from tests.integration.commands import Run, scribe
 from tests.integration.faust_process import until
-from tests.integration.gpu import SERDE, Group, create_topics, headers, job, member
+from tests.integration.gpu import SERDE, GpuGroup, create_topics, headers, job, member
 from tests.integration.shim import in_database
 from tests.samples import AT
 
@@ -44,7 +44,7 @@ AS_BEFORE = ReplayTarget()
 
 
 @pytest.fixture
-def group(kafka: str, topic_admin: AdminClient) -> Iterator[Group]:
+def group(kafka: str, topic_admin: AdminClient) -> Iterator[GpuGroup]:
     made, names = create_topics(kafka)
     yield made
     for deletion in topic_admin.delete_topics(names).values():
@@ -59,10 +59,10 @@ def trial(topic_admin: AdminClient) -> Iterator[str]:
     topic_admin.delete_topics([name])[name].result()
 
 
-class World:
+class ReplayHarness:
     """One group of fake GPU workers, and what persist and webhooks make of its topics."""
 
-    def __init__(self, group: Group, dsn: str, store: S3ObjectStore) -> None:
+    def __init__(self, group: GpuGroup, dsn: str, store: S3ObjectStore) -> None:
         self.group, self.dsn, self.store = group, dsn, store
 
     def replay(self, target: ReplayTarget = AS_BEFORE, **wanted: Any) -> tuple[list[SelectedRequest], Report]:
@@ -104,12 +104,12 @@ def _ours(messages: Sequence[Any]) -> list[Any]:
 
 
 @pytest.fixture
-def world(group: Group, database: str, object_store: S3ObjectStore) -> World:
-    return World(group, database, object_store)
+def world(group: GpuGroup, database: str, object_store: S3ObjectStore) -> ReplayHarness:
+    return ReplayHarness(group, database, object_store)
 
 
 def test_a_finished_job_ends_again_as_run_2_with_one_visible_result_and_one_more_webhook(
-    world: World, trial: str
+    world: ReplayHarness, trial: str
 ) -> None:
     """First elsewhere, which changes nothing, then in its place; the late result of the first run changes nothing."""
     group, model = world.group, load_registry().default
@@ -150,12 +150,14 @@ def test_a_finished_job_ends_again_as_run_2_with_one_visible_result_and_one_more
     assert world.rows(state) == after
 
 
-def _await(group: Group, topic: str) -> list[Any]:
+def _await(group: GpuGroup, topic: str) -> list[Any]:
     until(f"a record in {topic}", lambda: bool(group.read(topic)))
     return group.read(topic)
 
 
-def test_a_failure_goes_elsewhere_too_and_a_topic_that_is_missing_stops_nobody(world: World, trial: str) -> None:
+def test_a_failure_goes_elsewhere_too_and_a_topic_that_is_missing_stops_nobody(
+    world: ReplayHarness, trial: str
+) -> None:
     """Whoever named it: the record is set aside, and the jobs behind it are done."""
     group = world.group
     failing, good = job(fake_outcome="permanent"), job()
@@ -173,7 +175,7 @@ def test_a_failure_goes_elsewhere_too_and_a_topic_that_is_missing_stops_nobody(w
     assert all("no result can be written to the topic" in message for message in dead)
 
 
-def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(world: World) -> None:
+def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(world: ReplayHarness) -> None:
     """A model without the language that is asked for, and an upload that nobody has any more."""
     upload = replace(job(), source=replace(job().source, uri=f"upload://{uuid4()}"))
     world.group.publish(upload, job())
@@ -185,7 +187,7 @@ def test_what_does_not_fit_and_what_is_over_is_told_before_anything_is_sent(worl
     assert (report.sent, report.reasons) == ([], {ReplayRejection.INVALID: 2})
 
 
-def test_an_outage_in_the_middle_is_gone_on_from(world: World) -> None:
+def test_an_outage_in_the_middle_is_gone_on_from(world: ReplayHarness) -> None:
     """Under the same id, and each job in the run that it was given at first."""
 
     class Away:
@@ -231,7 +233,7 @@ def test_the_command_counts_replays_and_misses(
         assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
     tenant, absent = f"t{uuid4().hex}", str(uuid4())
     requests = [replace(job(), tenant=tenant) for _ in range(3)]
-    with Publisher(Group(stack.kafka_bootstrap, "", "", "", "").settings) as publisher:
+    with Publisher(GpuGroup(stack.kafka_bootstrap, "", "", "", "").settings) as publisher:
         publisher.publish(*(record_of(SERDE, JOBS, request, "test", AT) for request in requests))
     counted = run_here("replay", "--tenant", tenant, "--dry-run", "--json", **values)
     assert json.loads(counted.stdout) == {"tenant": tenant, "topic": JOBS, "model": "", "refused": "", "count": 3}

@@ -17,11 +17,11 @@ from sink.objects.s3 import S3ObjectStore
 from sink.tenants.api_keys import revoke_key
 from tests.integration.faust_process import until
 from tests.integration.rest import OPEN, URL, check_problem, request_of, rows
-from tests.integration.shim import Shim, in_database, serving
+from tests.integration.shim import RunningShim, in_database, serving
 from tests.samples import TRANSCRIPT
 
 
-def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: Shim, client: httpx.Client) -> None:
+def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: RunningShim, client: httpx.Client) -> None:
     """The event says what was asked for; the row keeps no signature; the trace goes on."""
     parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     body = {"url": URL, "language": "he", "num_speakers": 2, "metadata": {"crm": "42"}, "priority": "express"}
@@ -48,7 +48,7 @@ def test_an_accepted_job_is_a_row_and_an_outbox_row(shim: Shim, client: httpx.Cl
     assert "s3cret" not in json.dumps(rows(shim, "SELECT request FROM jobs"))
 
 
-def test_the_same_job_id_again(shim: Shim, client: httpx.Client) -> None:
+def test_the_same_job_id_again(shim: RunningShim, client: httpx.Client) -> None:
     """An identical request is answered with the same job, any other one is refused, also another tenant's."""
     body = {"url": URL, "job_id": str(uuid4())}
     first, again = (client.post("/api/v1/transcribe", json=body) for _ in range(2))
@@ -61,7 +61,7 @@ def test_the_same_job_id_again(shim: Shim, client: httpx.Client) -> None:
     assert rows(shim, "SELECT count(*) FROM outbox") == [(1,)]
 
 
-def test_a_track_is_a_number_or_a_language(shim: Shim, client: httpx.Client) -> None:
+def test_a_track_is_a_number_or_a_language(shim: RunningShim, client: httpx.Client) -> None:
     """A number may be written as one; either way it is the same wish."""
     body = {"url": URL, "job_id": str(uuid4()), "track": 2}
     first, again = (client.post("/api/v1/transcribe", json={**body, "track": track}) for track in (2, "2"))
@@ -72,14 +72,14 @@ def test_a_track_is_a_number_or_a_language(shim: Shim, client: httpx.Client) -> 
     assert upload.json()["options"]["track"] == "heb"
 
 
-def test_an_erased_job_does_not_come_back(shim: Shim, client: httpx.Client) -> None:
+def test_an_erased_job_does_not_come_back(shim: RunningShim, client: httpx.Client) -> None:
     job_id = uuid4()
     with psycopg.connect(shim.dsn) as connection:
         connection.execute("INSERT INTO erased_jobs (job_id) VALUES (%s)", [job_id])
     check_problem(client.post("/api/v1/transcribe", json={"url": URL, "job_id": str(job_id)}), 409, "conflict")
 
 
-def test_a_job_that_came_over_kafka_is_recognised(shim: Shim, client: httpx.Client) -> None:
+def test_a_job_that_came_over_kafka_is_recognised(shim: RunningShim, client: httpx.Client) -> None:
     job_id = uuid4()
     request = JobRequested(
         job_id=job_id, tenant="acme", source=Source(uri=URL), requested_at=datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_a_job_that_came_over_kafka_is_recognised(shim: Shim, client: httpx.Clie
     check_problem(other, 409, "conflict")
 
 
-def test_many_at_the_same_time_make_one_job(shim: Shim, client: httpx.Client) -> None:
+def test_many_at_the_same_time_make_one_job(shim: RunningShim, client: httpx.Client) -> None:
     body = {"url": URL, "job_id": str(uuid4())}
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: client.post("/api/v1/transcribe", json=body), range(24)))
@@ -138,7 +138,7 @@ REFUSED: list[tuple[Any, int, str, list[str]]] = [
 ]
 
 
-def test_what_is_wrong_is_said_at_the_door(shim: Shim, client: httpx.Client) -> None:
+def test_what_is_wrong_is_said_at_the_door(shim: RunningShim, client: httpx.Client) -> None:
     """Status, code and fields; nothing of it reaches the database."""
     for body, status, code, fields in REFUSED:
         problem = check_problem(client.post("/api/v1/transcribe", json=body), status, code)
@@ -193,7 +193,7 @@ def test_a_bug_is_a_problem_that_tells_no_secrets(database: str, object_store: S
         assert client.get("/livez").status_code == 200
 
 
-def test_keys(shim: Shim) -> None:
+def test_keys(shim: RunningShim) -> None:
     """Without a key that works there is nothing but health, metrics and documentation."""
     mistyped = shim.key[:-1] + ("y" if shim.key.endswith("x") else "x")
     with httpx.Client(base_url=shim.url, timeout=90, trust_env=False) as nobody:
@@ -213,7 +213,7 @@ def test_keys(shim: Shim) -> None:
                 assert answer.headers["www-authenticate"].startswith("ApiKey")
 
 
-def test_a_revoked_key_ends_within_seconds(shim: Shim, client: httpx.Client) -> None:
+def test_a_revoked_key_ends_within_seconds(shim: RunningShim, client: httpx.Client) -> None:
     """The README says how many; to the process it comes sooner or later."""
     assert client.get("/api/v1/models").status_code == 200
     assert in_database(shim.dsn, lambda database: revoke_key(database, shim.key.split("_")[2]))
@@ -221,7 +221,7 @@ def test_a_revoked_key_ends_within_seconds(shim: Shim, client: httpx.Client) -> 
     check_problem(client.get("/api/v1/models"), 401, "unauthorized")
 
 
-def test_a_foreign_job_looks_like_none(shim: Shim, client: httpx.Client) -> None:
+def test_a_foreign_job_looks_like_none(shim: RunningShim, client: httpx.Client) -> None:
     job_id = client.post("/api/v1/transcribe", json={"url": URL}).json()["job_id"]
     with shim.client(shim.key_of("globex")) as other:
         for path in ("", "/transcript"):
@@ -232,7 +232,7 @@ def test_a_foreign_job_looks_like_none(shim: Shim, client: httpx.Client) -> None
             assert json.loads(json.dumps(foreign).replace(job_id, absent_id)) == absent
 
 
-def test_the_transcript_in_every_form(shim: Shim, client: httpx.Client) -> None:
+def test_the_transcript_in_every_form(shim: RunningShim, client: httpx.Client) -> None:
     request = request_of(client)
     shim.complete(request)
     path = f"/api/v1/jobs/{request.job_id}"
@@ -255,7 +255,7 @@ def test_the_transcript_in_every_form(shim: Shim, client: httpx.Client) -> None:
     assert kinds == {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
-def test_a_transcript_that_is_not_there(shim: Shim, client: httpx.Client) -> None:
+def test_a_transcript_that_is_not_there(shim: RunningShim, client: httpx.Client) -> None:
     """Not yet, never because the job failed, never because it was cancelled: each says so."""
     waiting, failed, cancelled = (request_of(client) for _ in range(3))
     shim.fail(failed)
@@ -277,7 +277,7 @@ def test_the_models_are_those_of_the_registry(client: httpx.Client) -> None:
     ]
 
 
-def test_of_two_keys_or_traces_none_is_taken(shim: Shim) -> None:
+def test_of_two_keys_or_traces_none_is_taken(shim: RunningShim) -> None:
     """A proxy that adds its own and a client that has one would each be taken for the other."""
     parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     key = ("x-api-key", shim.key)

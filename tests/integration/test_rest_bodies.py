@@ -12,14 +12,14 @@ import pytest
 
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, rows
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 TRANSCRIBE, UPLOAD = "/api/v1/transcribe", "/api/v1/transcribe/upload"
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
@@ -106,21 +106,21 @@ TEXTS: list[tuple[bytes, list[str]]] = [
 ]
 
 
-def test_json_that_readers_take_differently(shim: Shim, client: httpx.Client) -> None:
+def test_json_that_readers_take_differently(shim: RunningShim, client: httpx.Client) -> None:
     for text, fields in TEXTS:
         problem = check_problem(client.post(TRANSCRIBE, content=text, headers=JSON), 422, "invalid_request")
         assert [item["field"] for item in problem["errors"]] == fields, text[:60]
     assert rows(shim, "SELECT count(*) FROM jobs") == [(0,)]
 
 
-def test_the_key_is_checked_before_the_body(shim: Shim) -> None:
+def test_the_key_is_checked_before_the_body(shim: RunningShim) -> None:
     with httpx.Client(base_url=shim.url, timeout=90, trust_env=False) as nobody:
         for content, kind in ((b"{", "application/json"), (b"{}", "text/plain"), (b"\xff", "application/json")):
             answer = nobody.post(TRANSCRIBE, content=content, headers={"content-type": kind})
             check_problem(answer, 401, "unauthorized")
 
 
-def test_a_body_is_not_even_read_for_a_stranger_or_of_another_kind(client: httpx.Client, shim: Shim) -> None:
+def test_a_body_is_not_even_read_for_a_stranger_or_of_another_kind(client: httpx.Client, shim: RunningShim) -> None:
     """It is announced and never comes: whoever waited for it would not answer."""
     for method, path, operation in operations(client):
         taken = next(iter(operation.get("requestBody", {}).get("content", {"none": {}})))
@@ -275,7 +275,7 @@ FORM_FIELDS: list[tuple[dict[str, str], list[str]]] = [
 ]
 
 
-def test_forms_are_text_and_as_strict_in_what_it_says(shim: Shim, client: httpx.Client) -> None:
+def test_forms_are_text_and_as_strict_in_what_it_says(shim: RunningShim, client: httpx.Client) -> None:
     file = {"file": ("a.wav", b"RIFF")}
     for fields, named in FORM_FIELDS:
         problem = check_problem(client.post(UPLOAD, files=file, data=fields), 422, "invalid_request")

@@ -8,19 +8,19 @@ from schemas.events import JobControl
 from schemas.topics import CONTROL
 from schemas.wire.serde import Serde
 from tests.integration.commands import Run, for_shim, lines
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 
 BODY = {"url": "https://media.example/call.mp3", "language": "en"}
 
 
-def orders(shim: Shim) -> list[JobControl]:
+def orders(shim: RunningShim) -> list[JobControl]:
     """What the relay will write to the control topic."""
     with psycopg.connect(shim.dsn) as connection:
         rows = connection.execute("SELECT value FROM outbox WHERE topic = %s ORDER BY id", [CONTROL]).fetchall()
     return [Serde().decode(bytes(value), JobControl) for (value,) in rows]
 
 
-def test_a_job_is_asked_to_stop_once(shim: Shim) -> None:
+def test_a_job_is_asked_to_stop_once(shim: RunningShim) -> None:
     with shim.client() as client:
         job = client.post("/api/v1/transcribe", json=BODY).json()
         path = f"/api/v1/jobs/{job['job_id']}"
@@ -36,7 +36,7 @@ def test_a_job_is_asked_to_stop_once(shim: Shim) -> None:
         assert client.delete(f"/api/v1/jobs/{uuid4()}").status_code == 404
 
 
-def test_an_ended_job_stays_and_an_erased_one_is_stopped(shim: Shim) -> None:
+def test_an_ended_job_stays_and_an_erased_one_is_stopped(shim: RunningShim) -> None:
     with shim.client() as client:
         ended, erased = (client.post("/api/v1/transcribe", json=BODY).json()["job_id"] for _ in "ab")
         with psycopg.connect(shim.dsn) as connection:
@@ -48,7 +48,7 @@ def test_an_ended_job_stays_and_an_erased_one_is_stopped(shim: Shim) -> None:
         assert [str(order.job_id) for order in orders(shim)[known:]] == [erased]
 
 
-def test_an_operators_erasure_stops_a_job_too(shim: Shim, run_here: Run) -> None:
+def test_an_operators_erasure_stops_a_job_too(shim: RunningShim, run_here: Run) -> None:
     with shim.client() as client:
         job_id = client.post("/api/v1/transcribe", json=BODY).json()["job_id"]
     known = len(orders(shim))
@@ -57,7 +57,7 @@ def test_an_operators_erasure_stops_a_job_too(shim: Shim, run_here: Run) -> None
     assert [str(order.job_id) for order in orders(shim)[known:]] == [job_id]
 
 
-def test_the_command_stops_jobs_and_says_what_it_could_not(shim: Shim, run_here: Run) -> None:
+def test_the_command_stops_jobs_and_says_what_it_could_not(shim: RunningShim, run_here: Run) -> None:
     with shim.client() as client:
         job_id = client.post("/api/v1/transcribe", json=BODY).json()["job_id"]
     done = run_here("cancel", job_id, **for_shim(shim))

@@ -13,7 +13,7 @@ from producers.api.webhooks import payloads
 from sink.memory import MemoryObjectStore
 from sink.tenants.api_keys import create_key
 from tests.integration.rest import URL
-from tests.integration.shim import Shim, in_database, serving
+from tests.integration.shim import RunningShim, in_database, serving
 from tests.sink.counting_proxy import CountingProxy, counting
 
 
@@ -25,13 +25,15 @@ def proxy(database: str) -> Iterator[CountingProxy]:
 
 
 @pytest.fixture
-def shim(database: str, proxy: CountingProxy) -> Iterator[Shim]:
+def shim(database: str, proxy: CountingProxy) -> Iterator[RunningShim]:
     """A shim whose every word to the database is counted."""
     with serving(make_conninfo(database, host="127.0.0.1", port=proxy.port), MemoryObjectStore()) as running:
         yield running
 
 
-def test_round_trips_of_each_request(shim: Shim, client: httpx.Client, proxy: CountingProxy, database: str) -> None:
+def test_round_trips_of_each_request(
+    shim: RunningShim, client: httpx.Client, proxy: CountingProxy, database: str
+) -> None:
     """The key is looked up once in a while, the policy until the first job; from then on one question a request."""
 
     def trips(call: Callable[[], httpx.Response], status: int) -> int:

@@ -10,14 +10,14 @@ import pytest
 
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 PAGES = ("/docs", "/redoc")
 KINDS = {".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".json": "application/json"}
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 

@@ -15,7 +15,7 @@ from schemas.wire.serde import Serde
 from sink.enhancements import requests
 from sink.memory import MemoryObjectStore
 from sink.tenants.policies import apply_policy
-from tests.integration.shim import Shim, in_transaction, serving
+from tests.integration.shim import RunningShim, in_transaction, serving
 from tests.samples import AT, BARE_REQUEST
 
 pytestmark = pytest.mark.postgres
@@ -23,13 +23,13 @@ POLICY = TenantPolicy(tenant="acme", enhanced_ai=True, llm_models=("small", "lar
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore(), llm_models=("small", "large", "huge")) as running:
         in_transaction(database, lambda connection: apply_policy(connection, POLICY))
         yield running
 
 
-def job(shim: Shim, end: str = "complete", tenant: str = "acme") -> JobRequested:
+def job(shim: RunningShim, end: str = "complete", tenant: str = "acme") -> JobRequested:
     request = replace(BARE_REQUEST, job_id=uuid4(), tenant=tenant)
     getattr(shim, end)(request)
     return request
@@ -44,7 +44,7 @@ def code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json().get("code", "")
 
 
-def test_the_same_key_is_the_same_enhancement(shim: Shim, client: httpx.Client) -> None:
+def test_the_same_key_is_the_same_enhancement(shim: RunningShim, client: httpx.Client) -> None:
     """Another wish under it is refused; a key of a job is another key."""
     request = job(shim)
     key = {"Idempotency-Key": "one"}
@@ -58,7 +58,7 @@ def test_the_same_key_is_the_same_enhancement(shim: Shim, client: httpx.Client) 
     assert code(client.post("/api/v1/enhanced-ai", json=elsewhere, headers=key)) == (422, "idempotency_key_reused")
 
 
-def test_an_enhancement_is_accepted_read_and_listed_with_its_job(shim: Shim, client: httpx.Client) -> None:
+def test_an_enhancement_is_accepted_read_and_listed_with_its_job(shim: RunningShim, client: httpx.Client) -> None:
     request = job(shim)
     asked = ask(client, request.job_id, llm_model="small", enable_entity_extraction=True)
     assert asked.status_code == 202
@@ -86,7 +86,7 @@ def test_an_enhancement_is_accepted_read_and_listed_with_its_job(shim: Shim, cli
     assert (listed["state"], listed["links"]["self"]) == ("completed", asked.headers["location"])
 
 
-def test_the_same_request_again_is_harmless_and_another_one_a_conflict(shim: Shim, client: httpx.Client) -> None:
+def test_the_same_request_again_is_harmless_and_another_one_a_conflict(shim: RunningShim, client: httpx.Client) -> None:
     request, identity = job(shim), str(uuid4())
     first, again = (ask(client, request.job_id, enhancement_id=identity) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
@@ -109,12 +109,12 @@ def test_the_same_request_again_is_harmless_and_another_one_a_conflict(shim: Shi
     ],
 )
 def test_what_can_only_fail_is_refused(
-    shim: Shim, client: httpx.Client, fields: dict[str, Any], answer: tuple[int, str]
+    shim: RunningShim, client: httpx.Client, fields: dict[str, Any], answer: tuple[int, str]
 ) -> None:
     assert code(ask(client, job(shim).job_id, **fields)) == answer
 
 
-def test_without_consent_nothing_is_accepted(shim: Shim, client: httpx.Client) -> None:
+def test_without_consent_nothing_is_accepted(shim: RunningShim, client: httpx.Client) -> None:
     withdrawn = replace(POLICY, enhanced_ai=False, at=datetime.now(UTC))
     in_transaction(shim.dsn, lambda connection: apply_policy(connection, withdrawn))
     refused = ask(client, job(shim).job_id)
@@ -125,18 +125,20 @@ def test_without_consent_nothing_is_accepted(shim: Shim, client: httpx.Client) -
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
-def test_a_job_that_ended_without_a_transcript_has_none_to_enhance(shim: Shim, client: httpx.Client, end: str) -> None:
+def test_a_job_that_ended_without_a_transcript_has_none_to_enhance(
+    shim: RunningShim, client: httpx.Client, end: str
+) -> None:
     assert code(ask(client, job(shim, end).job_id)) == (409, "no_transcript")
 
 
-def test_another_tenants_jobs_and_enhancements_do_not_exist(shim: Shim, client: httpx.Client) -> None:
+def test_another_tenants_jobs_and_enhancements_do_not_exist(shim: RunningShim, client: httpx.Client) -> None:
     assert code(ask(client, job(shim, tenant="globex").job_id)) == (404, "not_found")
     asked = ask(client, job(shim).job_id)
     with shim.client(shim.key_of("globex")) as other:
         assert code(other.get(asked.headers["location"])) == (404, "not_found")
 
 
-def test_a_job_asks_at_its_submission_and_the_wish_travels_with_it(shim: Shim, client: httpx.Client) -> None:
+def test_a_job_asks_at_its_submission_and_the_wish_travels_with_it(shim: RunningShim, client: httpx.Client) -> None:
     identity = uuid4()
     body = {"url": "https://media.example/a.mp3", "job_id": str(identity), "enable_summarization": True}
     answers = [client.post("/api/v1/transcribe", json={**body, "llm_model": "small"}) for _ in range(2)]

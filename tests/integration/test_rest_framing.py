@@ -11,13 +11,13 @@ import pytest
 from producers.api.http.protocol import MAX_HEAD_BYTES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, rows
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 BODY = json.dumps({"url": URL}).encode()
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
@@ -25,7 +25,7 @@ def shim(database: str) -> Iterator[Shim]:
 PIECE_SECONDS = 0.02  # so that the server most often reads each piece by itself; either way the answers are the same
 
 
-def exchange(shim: Shim, *pieces: bytes) -> bytes:
+def exchange(shim: RunningShim, *pieces: bytes) -> bytes:
     """All that the server says to some bytes, until it closes the connection."""
     url = httpx.URL(shim.url)
     said = b""
@@ -59,7 +59,7 @@ def head(*headers: bytes, line: bytes = b"GET /livez HTTP/1.1") -> bytes:
     return b"\r\n".join([line, b"Host: x", *headers, b"", b""])
 
 
-def post(shim: Shim, *headers: bytes) -> bytes:
+def post(shim: RunningShim, *headers: bytes) -> bytes:
     key = f"X-API-Key: {shim.key}".encode()
     return head(key, b"Content-Type: application/json", *headers, line=b"POST /api/v1/transcribe HTTP/1.1")
 
@@ -94,7 +94,7 @@ NO_REQUESTS = [
 ]
 
 
-def test_what_is_no_request_is_told_so_and_the_connection_ends(shim: Shim) -> None:
+def test_what_is_no_request_is_told_so_and_the_connection_ends(shim: RunningShim) -> None:
     for data in NO_REQUESTS:
         ((status, headers, body),) = answers(exchange(shim, data))
         assert (status, headers["content-type"]) == (400, "application/problem+json"), data
@@ -105,7 +105,7 @@ def test_what_is_no_request_is_told_so_and_the_connection_ends(shim: Shim) -> No
     assert httpx.get(f"{shim.url}/livez", trust_env=False, timeout=60).status_code == 200
 
 
-def test_a_body_that_breaks_its_frame_makes_no_job(shim: Shim) -> None:
+def test_a_body_that_breaks_its_frame_makes_no_job(shim: RunningShim) -> None:
     """The head was fine, and the handler waits for the body."""
     chunked = post(shim, b"Transfer-Encoding: chunked")
     for body in (b"zz\r\n", b"-1\r\n", b"5\r\nabcdefgh\r\n", b"ffffffffffffffffff\r\n"):
@@ -114,7 +114,7 @@ def test_a_body_that_breaks_its_frame_makes_no_job(shim: Shim) -> None:
     assert rows(shim, "SELECT count(*) FROM jobs") == [(0,)]
 
 
-def test_a_head_has_a_limit(shim: Shim) -> None:
+def test_a_head_has_a_limit(shim: RunningShim) -> None:
     """In one line or many, whole or never ending; one below it is taken."""
     many = b"".join(b"x-%d: y\r\n" % number for number in range(MAX_HEAD_BYTES // 8))
     for data in (
@@ -130,14 +130,14 @@ def test_a_head_has_a_limit(shim: Shim) -> None:
     assert [status for status, _, _ in taken] == [200]
 
 
-def test_the_answer_before_nonsense_stands_alone(shim: Shim) -> None:
+def test_the_answer_before_nonsense_stands_alone(shim: RunningShim) -> None:
     """What is wrong with the next request is not told in the place of the answer to this one."""
     told = answers(exchange(shim, head(line=b"GET /readyz HTTP/1.1") + b"NONSENSE\r\n\r\n"))
     assert [(status, "problem" in headers["content-type"]) for status, headers, _ in told] == [(200, False)]
 
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.3"])
-def test_a_wish_for_another_protocol_is_passed_over(shim: Shim, protocol: bytes) -> None:
+def test_a_wish_for_another_protocol_is_passed_over(shim: RunningShim, protocol: bytes) -> None:
     """Java's client has it in the first request of each connection; the body and the next request are read as ever."""
     wish = [b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA"]
     length, last = b"Content-Length: %d" % len(BODY), b"Connection: close"

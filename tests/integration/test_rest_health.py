@@ -7,7 +7,7 @@ import psycopg
 
 from tests.integration.faust_process import until
 from tests.integration.rest import OPEN, URL, check_problem, request_of
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 
 WEBHOOKS = [
     "endpoints",
@@ -21,7 +21,7 @@ WEBHOOKS = [
 ]
 
 
-def test_health_and_metrics(shim: Shim, client: httpx.Client) -> None:
+def test_health_and_metrics(shim: RunningShim, client: httpx.Client) -> None:
     """A late outbox is shown and refuses nothing."""
     before = _value(client, 'scribe_rabbit_jobs_submitted_total{door="rest"}')
     request_of(client)
@@ -47,7 +47,7 @@ def _value(client: httpx.Client, series: str) -> float:
     return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
 
 
-def test_a_database_without_tables_is_told_and_measured(shim: Shim, client: httpx.Client) -> None:
+def test_a_database_without_tables_is_told_and_measured(shim: RunningShim, client: httpx.Client) -> None:
     with psycopg.connect(shim.dsn) as connection:
         connection.execute("ALTER TABLE outbox RENAME TO outbox_old")
         connection.execute("ALTER TABLE jobs RENAME TO jobs_old")
@@ -58,7 +58,7 @@ def test_a_database_without_tables_is_told_and_measured(shim: Shim, client: http
 
 
 def test_without_its_database_the_shim_says_so_and_comes_back(
-    shim: Shim, client: httpx.Client, postgres_server: Any
+    shim: RunningShim, client: httpx.Client, postgres_server: Any
 ) -> None:
     """503 with Retry-After, alive all the time, no restart needed."""
     name = shim.dsn.rsplit("/", 1)[1]
@@ -75,7 +75,7 @@ def test_without_its_database_the_shim_says_so_and_comes_back(
     assert client.post("/api/v1/transcribe", json={"url": URL}).status_code == 202
 
 
-def test_probes_do_not_wait_for_a_database_that_does_not_answer(shim: Shim, client: httpx.Client) -> None:
+def test_probes_do_not_wait_for_a_database_that_does_not_answer(shim: RunningShim, client: httpx.Client) -> None:
     """They would wait here as long as the tables are locked."""
     assert client.get("/readyz").status_code == 200
     with psycopg.connect(shim.dsn) as connection:

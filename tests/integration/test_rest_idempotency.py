@@ -9,7 +9,7 @@ import pytest
 
 from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
-from tests.integration.shim import Shim
+from tests.integration.shim import RunningShim
 
 TRANSCRIBE, UPLOAD = "/api/v1/transcribe", "/api/v1/transcribe/upload"
 
@@ -18,7 +18,7 @@ def keyed(key: str | bytes) -> dict[str, Any]:
     return {"headers": {"Idempotency-Key": key}}
 
 
-def test_the_same_key_is_the_same_job(shim: Shim, client: httpx.Client) -> None:
+def test_the_same_key_is_the_same_job(shim: RunningShim, client: httpx.Client) -> None:
     """However often, also beside each other, quoted or bare; another tenant's key is another key."""
     key, body = str(uuid4()), {"url": URL, "language": "he", "enable_summarization": False}
     with ThreadPoolExecutor(8) as pool:
@@ -33,7 +33,7 @@ def test_the_same_key_is_the_same_job(shim: Shim, client: httpx.Client) -> None:
     assert client.post(TRANSCRIBE, json=body, **keyed(str(uuid4()))).json()["job_id"] != quoted.json()["job_id"]
 
 
-def test_the_same_key_with_another_wish_is_refused(shim: Shim, client: httpx.Client) -> None:
+def test_the_same_key_with_another_wish_is_refused(shim: RunningShim, client: httpx.Client) -> None:
     """At either door, and also when the job was erased."""
     key = str(uuid4())
     job_id = client.post(TRANSCRIBE, json={"url": URL}, **keyed(key)).json()["job_id"]
@@ -47,7 +47,9 @@ def test_the_same_key_with_another_wish_is_refused(shim: Shim, client: httpx.Cli
     assert "was erased" in check_problem(erased, 422, "idempotency_key_reused")["detail"]
 
 
-def test_the_same_upload_again_leaves_one_object(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
+def test_the_same_upload_again_leaves_one_object(
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
+) -> None:
     """Beside each other too; the content is part of the wish."""
     key = str(uuid4())
 
@@ -76,7 +78,7 @@ def test_a_key_that_is_none_is_named(client: httpx.Client, key: str | bytes) -> 
 
 
 def test_a_key_is_given_once_and_instead_of_an_id(
-    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
 ) -> None:
     twice = httpx.Headers([("Idempotency-Key", "one"), ("Idempotency-Key", "one")])
     job = {"url": URL, "job_id": str(uuid4())}

@@ -13,13 +13,13 @@ from producers.api.places import TenantConcurrencyLimiter
 from schemas.vocabulary.job_states import JOB_STATES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, request_of
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 PATH = "/api/v1/jobs"
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
@@ -36,7 +36,7 @@ def ids(client: httpx.Client, **params: Any) -> list[str]:
     return [job["job_id"] for job in answer.json()["jobs"]]
 
 
-def test_a_list_is_the_summaries_of_the_jobs(shim: Shim, client: httpx.Client) -> None:
+def test_a_list_is_the_summaries_of_the_jobs(shim: RunningShim, client: httpx.Client) -> None:
     waiting, done, failed = (request_of(client) for _ in range(3))
     shim.complete(done)
     shim.fail(failed)
@@ -59,7 +59,7 @@ def test_notes_are_looked_for_by_key_and_value(client: httpx.Client) -> None:
     assert ids(client, metadata=["crm=4=2", "crm2="]) == ids(client, metadata=["crm=4"]) == []
 
 
-def test_filters_are_those_of_the_document(shim: Shim, client: httpx.Client) -> None:
+def test_filters_are_those_of_the_document(shim: RunningShim, client: httpx.Client) -> None:
     plain, hebrew = request_of(client), request_of(client, language="he", model="hebrew", priority="express")
     both = [str(hebrew.job_id), str(plain.job_id)]
     shim.fail(plain)
@@ -122,7 +122,7 @@ def test_a_cursor_is_that_of_its_filters(client: httpx.Client) -> None:
         assert "another list" in problem["errors"][0]["message"], path
 
 
-def test_nobody_sees_what_others_have(shim: Shim, client: httpx.Client) -> None:
+def test_nobody_sees_what_others_have(shim: RunningShim, client: httpx.Client) -> None:
     (job,) = submitted(client, 1)
     with shim.client(shim.key_of("globex")) as other:
         assert ids(other) == ids(other, prefix=job) == ids(other, state="queued") == []

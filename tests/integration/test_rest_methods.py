@@ -10,13 +10,13 @@ import pytest
 
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import OPEN, URL, check_problem
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
@@ -46,7 +46,7 @@ def test_an_address_tells_all_of_its_methods(client: httpx.Client) -> None:
     check_problem(client.options("/nothing/here"), 404, "not_found")
 
 
-def test_head_is_get_without_the_body(shim: Shim, client: httpx.Client) -> None:
+def test_head_is_get_without_the_body(shim: RunningShim, client: httpx.Client) -> None:
     """The same status and headers, for errors too; and the same key is asked for."""
     client.post("/api/v1/transcribe", json={"url": URL})
     for path, methods in addresses(client):

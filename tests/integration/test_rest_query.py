@@ -15,18 +15,18 @@ from schemas.errors import Rejected
 from schemas.vocabulary.nearest import unknown
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 DELIVERIES = "/api/v1/webhooks/deliveries"
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
 
-def test_a_parameter_that_an_operation_does_not_know_is_named(shim: Shim, client: httpx.Client) -> None:
+def test_a_parameter_that_an_operation_does_not_know_is_named(shim: RunningShim, client: httpx.Client) -> None:
     """By every operation, to those who have a key; the path decides, whatever else is wrong."""
     paths = client.get("/openapi.json").json()["paths"]
     operations = [(path, method) for path, item in paths.items() for method in item if path.startswith("/api/v1")]

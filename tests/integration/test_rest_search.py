@@ -16,19 +16,19 @@ from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, lines
 from tests.integration.rest import check_problem
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 from tests.samples import AT, FULL_REQUEST
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore()) as running:
         yield running
 
 
-def said(shim: Shim, *texts: str, language: str = "en", tenant: str = "acme", hours: int = 0) -> str:
+def said(shim: RunningShim, *texts: str, language: str = "en", tenant: str = "acme", hours: int = 0) -> str:
     """A job whose speaker said these things."""
     request = replace(
         FULL_REQUEST, job_id=uuid4(), tenant=tenant, run=1, requested_at=AT + timedelta(hours=hours), enhancement=None
@@ -42,7 +42,7 @@ def code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
-def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: httpx.Client) -> None:
+def test_a_hit_says_where_and_by_whom_something_was_said(shim: RunningShim, client: httpx.Client) -> None:
     job_id = said(shim, "hello", "<b>our</b> refund policy")
     answer = client.get("/api/v1/search", params={"q": "refunds policy"}).json()
     assert answer["next_cursor"] is None
@@ -61,7 +61,7 @@ def test_a_hit_says_where_and_by_whom_something_was_said(shim: Shim, client: htt
 
 
 def test_what_was_said_in_another_language_than_the_recording_is_found_as_that(
-    shim: Shim, client: httpx.Client, run_here: Run
+    shim: RunningShim, client: httpx.Client, run_here: Run
 ) -> None:
     segments = tuple(
         Segment(start=float(n), end=n + 1.0, text=text, language=language)
@@ -77,7 +77,7 @@ def test_what_was_said_in_another_language_than_the_recording_is_found_as_that(
     assert done.stdout.splitlines() == [f"{request.job_id} call-17", "  [00:00:02] policies"]
 
 
-def test_pages_follow_each_other_from_new_to_old(shim: Shim, client: httpx.Client) -> None:
+def test_pages_follow_each_other_from_new_to_old(shim: RunningShim, client: httpx.Client) -> None:
     jobs = [said(shim, "refund", "refund again", hours=n) for n in range(3)]
     seen: list[tuple[str, int]] = []
     params: dict[str, str | int] = {"q": "refund", "limit": 4}
@@ -90,7 +90,7 @@ def test_pages_follow_each_other_from_new_to_old(shim: Shim, client: httpx.Clien
     assert seen == [(job, position) for job in reversed(jobs) for position in (0, 1)]
 
 
-def test_nobody_finds_what_others_said(shim: Shim, client: httpx.Client) -> None:
+def test_nobody_finds_what_others_said(shim: RunningShim, client: httpx.Client) -> None:
     said(shim, "refund", tenant="globex")
     assert client.get("/api/v1/search", params={"q": "refund"}).json()["hits"] == []
     with shim.client(shim.key_of("globex")) as theirs:
@@ -136,7 +136,7 @@ def test_bytes_of_any_kind_are_no_error_of_ours(client: httpx.Client) -> None:
         check_problem(client.get(f"/api/v1/search?q=x+{raw}"), 422, "invalid_request")
 
 
-def test_the_command_prints_each_job_with_its_hits(shim: Shim, run_here: Run) -> None:
+def test_the_command_prints_each_job_with_its_hits(shim: RunningShim, run_here: Run) -> None:
     older = said(shim, "the refund\x1b[31m", "hello", "refund twice")
     newer = said(shim, "קיבלתי את ההחזר", language="he", hours=1)
     where = {"SCRIBE_API_URL": shim.url, "SCRIBE_API_KEY": shim.key}

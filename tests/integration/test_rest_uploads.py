@@ -12,7 +12,7 @@ from schemas.events import JobRequested
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
-from tests.integration.shim import Shim, serving
+from tests.integration.shim import RunningShim, serving
 
 
 def upload(client: httpx.Client, content: bytes, **fields: str) -> httpx.Response:
@@ -20,7 +20,7 @@ def upload(client: httpx.Client, content: bytes, **fields: str) -> httpx.Respons
 
 
 def test_an_upload_lies_in_the_store_byte_for_byte(
-    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
 ) -> None:
     """20 MB: more than one part of the store's multipart upload."""
     content = bytes(range(256)) * 80_000
@@ -65,7 +65,9 @@ def test_a_refused_upload_leaves_nothing(database: str, object_store: S3ObjectSt
         assert list(object_store.keys("")) == []
 
 
-def test_the_same_upload_again_under_its_job_id(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
+def test_the_same_upload_again_under_its_job_id(
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
+) -> None:
     """The content decides; the second copy is not kept."""
     job_id = str(uuid4())
     first, again = (upload(client, b"RIFF", job_id=job_id) for _ in range(2))
@@ -75,7 +77,7 @@ def test_the_same_upload_again_under_its_job_id(shim: Shim, client: httpx.Client
 
 
 def test_the_name_of_the_file_is_kept_and_decides_nothing(
-    shim: Shim, client: httpx.Client, object_store: S3ObjectStore
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
 ) -> None:
     """Shown wherever the job is; another name for the same recording is the same request."""
     job_id = str(uuid4())
@@ -109,7 +111,9 @@ def test_a_file_may_be_named_by_the_extended_form_alone(client: httpx.Client) ->
     assert (answer.status_code, answer.json().get("name")) == (202, "ש.wav"), answer.text
 
 
-def test_a_client_that_hangs_up_leaves_nothing(shim: Shim, client: httpx.Client, object_store: S3ObjectStore) -> None:
+def test_a_client_that_hangs_up_leaves_nothing(
+    shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore
+) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     left = threading.Event()
 

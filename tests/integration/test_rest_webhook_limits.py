@@ -15,7 +15,7 @@ from sink.webhooks.deliveries import NewDelivery, add, delivery_id, endpoint_id,
 from tests.integration.dispatching import BOX
 from tests.integration.faust_process import until
 from tests.integration.rest import check_problem
-from tests.integration.shim import Shim, in_transaction, serving
+from tests.integration.shim import RunningShim, in_transaction, serving
 
 ENDPOINTS, DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries"
 TEST = "/api/v1/webhook/test"
@@ -23,7 +23,7 @@ SINCE = {"since": "2020-01-01T00:00:00Z"}
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     with serving(database, MemoryObjectStore(), secrets=BOX, webhook_max_endpoints=3) as running:
         yield running
 
@@ -32,7 +32,7 @@ def url(number: int) -> str:
     return f"https://acme.example/{number}"
 
 
-def schedule(shim: Shim, number: int, to: str = url(0), **columns: Any) -> list[UUID]:
+def schedule(shim: RunningShim, number: int, to: str = url(0), **columns: Any) -> list[UUID]:
     """Deliveries to an address as the webhooks app writes them, some of their columns changed."""
 
     async def work(connection: Connection) -> list[UUID]:
@@ -51,7 +51,7 @@ def schedule(shim: Shim, number: int, to: str = url(0), **columns: Any) -> list[
 
 
 def test_a_tenant_registers_so_many_endpoints_and_no_more_while_jobs_register_theirs(
-    shim: Shim, client: httpx.Client
+    shim: RunningShim, client: httpx.Client
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: client.post(ENDPOINTS, json={"url": url(n)}), range(8)))
@@ -72,7 +72,7 @@ def test_a_tenant_registers_so_many_endpoints_and_no_more_while_jobs_register_th
     assert client.post(ENDPOINTS, json={"url": url(11)}).status_code == 201
 
 
-def test_endpoints_are_listed_page_by_page(shim: Shim, client: httpx.Client) -> None:
+def test_endpoints_are_listed_page_by_page(shim: RunningShim, client: httpx.Client) -> None:
     for number in range(7):
         schedule(shim, 1, url(number))
     with psycopg.connect(shim.dsn) as connection:  # several of the same time: their ids decide
@@ -92,7 +92,7 @@ def test_endpoints_are_listed_page_by_page(shim: Shim, client: httpx.Client) -> 
 
 
 def test_redelivery_goes_on_where_a_call_ended(
-    shim: Shim, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    shim: RunningShim, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producers.jobs.webhooks.MAX_REDELIVERED", 2)
     schedule(shim, 5, state="'delivered'", ended_at="now()")
@@ -106,7 +106,7 @@ def test_redelivery_goes_on_where_a_call_ended(
     check_problem(client.post(path, json={**SINCE, "cursor": "nonsense"}), 422, "invalid_request")
 
 
-def test_what_cannot_be_sent_again_says_why(shim: Shim, client: httpx.Client) -> None:
+def test_what_cannot_be_sent_again_says_why(shim: RunningShim, client: httpx.Client) -> None:
     (over,) = schedule(shim, 1, state="'exhausted'", ended_at="now()", cleared_at="now()", payload="'{}'")
     gone = check_problem(client.post(f"{DELIVERIES}/{over}/redeliver"), 410, "payload_gone")
     assert "its time was over" in gone["detail"]
@@ -120,7 +120,7 @@ def test_what_cannot_be_sent_again_says_why(shim: Shim, client: httpx.Client) ->
     check_problem(client.post(f"{DELIVERIES}/{running}/redeliver"), 409, "endpoint_disabled")
 
 
-def test_one_that_waits_for_its_next_attempt_waits_no_longer(shim: Shim, client: httpx.Client) -> None:
+def test_one_that_waits_for_its_next_attempt_waits_no_longer(shim: RunningShim, client: httpx.Client) -> None:
     (waiting,) = schedule(shim, 1, next_attempt_at="now() + interval '10 hours'", attempt="5")
     before = client.get(f"{DELIVERIES}/{waiting}").json()["next_attempt_at"]
     again = client.post(f"{DELIVERIES}/{waiting}/redeliver")

@@ -19,7 +19,7 @@ from sink.tenants.legal_holds import set_hold
 from sink.webhooks.deliveries import NewDelivery, add
 from tests.integration.dispatching import BOX, OUTBOUND, dispatching
 from tests.integration.rest import check_problem
-from tests.integration.shim import Shim, in_transaction, serving
+from tests.integration.shim import RunningShim, in_transaction, serving
 
 URL = "https://acme.example/hook"
 ENDPOINTS, DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries"
@@ -27,7 +27,7 @@ TEST = "/api/v1/webhook/test"
 
 
 @pytest.fixture
-def shim(database: str) -> Iterator[Shim]:
+def shim(database: str) -> Iterator[RunningShim]:
     check = partial(check_url, settings=OUTBOUND, environment="development")
     with serving(database, MemoryObjectStore(), check_address=check, secrets=BOX) as running:
         yield running
@@ -81,7 +81,7 @@ def test_a_secret_is_shown_to_its_owner_and_rotated(client: httpx.Client) -> Non
     assert len({first.json()["secret"], rotated.json()["secret"], at_once["secret"]}) == 3
 
 
-def test_a_test_is_sent_signed_and_its_outcome_answered(client: httpx.Client, shim: Shim) -> None:
+def test_a_test_is_sent_signed_and_its_outcome_answered(client: httpx.Client, shim: RunningShim) -> None:
     with ExitStack() as stack:
         taking = stack.enter_context(Receiver())
         refusing = stack.enter_context(Receiver(lambda _: 418))
@@ -107,7 +107,7 @@ def test_a_test_that_nobody_sends_is_there_to_look_at(client: httpx.Client) -> N
     assert client.get(waiting.headers["location"]).json() == waiting.json()
 
 
-def write(shim: Shim, endpoint: str, number: int, state: str = "exhausted", job: UUID | None = None) -> None:
+def write(shim: RunningShim, endpoint: str, number: int, state: str = "exhausted", job: UUID | None = None) -> None:
     """Deliveries as they stand after a while."""
 
     async def work(connection: Connection) -> None:
@@ -122,7 +122,7 @@ def write(shim: Shim, endpoint: str, number: int, state: str = "exhausted", job:
     in_transaction(shim.dsn, work)
 
 
-def test_the_ledger_is_read_page_by_page_and_by_what_is_wanted(client: httpx.Client, shim: Shim) -> None:
+def test_the_ledger_is_read_page_by_page_and_by_what_is_wanted(client: httpx.Client, shim: RunningShim) -> None:
     endpoint, job = registered(client)["endpoint_id"], uuid4()
     write(shim, endpoint, 5)
     write(shim, endpoint, 2, "delivered", job)
@@ -157,7 +157,7 @@ def test_the_ledger_is_read_page_by_page_and_by_what_is_wanted(client: httpx.Cli
     assert sorted(delivery["sequence"] for delivery in found()) == list(range(1, 8))
 
 
-def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: Shim) -> None:
+def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: RunningShim) -> None:
     with Receiver() as receiver:
         endpoint = registered(client, receiver.url)
         write(shim, endpoint["endpoint_id"], 20)
@@ -177,7 +177,7 @@ def test_deliveries_are_sent_again_one_or_all_since(client: httpx.Client, shim: 
         assert client.post(path, json=everything).json()["redelivered"] == 20
 
 
-def test_an_endpoint_with_held_deliveries_is_not_forgotten(client: httpx.Client, shim: Shim) -> None:
+def test_an_endpoint_with_held_deliveries_is_not_forgotten(client: httpx.Client, shim: RunningShim) -> None:
     path = registered(client)["links"]["self"]
 
     async def hold(connection: Any) -> None:
@@ -189,7 +189,7 @@ def test_an_endpoint_with_held_deliveries_is_not_forgotten(client: httpx.Client,
     assert client.get(path).status_code == 200
 
 
-def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: httpx.Client, shim: Shim) -> None:
+def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: httpx.Client, shim: RunningShim) -> None:
     gone = [True]
 
     def answer(_: Received) -> int:
@@ -210,7 +210,7 @@ def test_a_disabled_endpoint_gets_its_deliveries_when_it_is_enabled(client: http
     assert len({call.webhook_id for call in receiver.calls}) == 1
 
 
-def test_nobody_sees_or_touches_another_tenants_webhooks(client: httpx.Client, shim: Shim) -> None:
+def test_nobody_sees_or_touches_another_tenants_webhooks(client: httpx.Client, shim: RunningShim) -> None:
     endpoint = registered(client)["links"]["self"]
     delivery = client.post(TEST, json={"url": URL, "wait_seconds": 0}).json()["links"]["self"]
     with shim.client(shim.key_of("globex")) as other:
@@ -284,7 +284,7 @@ def test_without_a_key_the_operator_is_told(database: str) -> None:
         assert client.get(ENDPOINTS).json()["endpoints"] == []
 
 
-def test_secrets_lie_encrypted(client: httpx.Client, shim: Shim) -> None:
+def test_secrets_lie_encrypted(client: httpx.Client, shim: RunningShim) -> None:
     path = registered(client)["links"]["self"]
     shown = [client.get(f"{path}/secret").json()["secret"], client.post(f"{path}/rotate-secret").json()["secret"]]
     with psycopg.connect(shim.dsn) as connection:

@@ -1,0 +1,1 @@
+"""The doors, the relay and the commands, module by module."""

@@ -1,0 +1,1 @@
+"""What two processes agree on: golden bytes, compatibility, limits, settings."""

@@ -157,7 +157,7 @@ def test_secrets_do_not_print() -> None:
 
 @pytest.mark.parametrize("cls", SETTINGS, ids=lambda cls: cls.__name__)
 def test_every_setting_is_explained(cls: type[KafkaSettings]) -> None:
-    """The README's table is made of these sentences."""
+    """The table of settings is made of these sentences."""
     assert all(field.description for field in cls.model_fields.values())
 
 

@@ -66,7 +66,7 @@ HERE = ["127.0.0.1"]
 
 
 @dataclass
-class Stranger:
+class StrangersServer:
     """A running server: where it listens, how many connected, and every request that was read."""
 
     host: str
@@ -90,7 +90,7 @@ def answer(status: int = 200, body: bytes = b"", **headers: str) -> Script:
 @contextmanager
 def stranger(
     script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0, shared: bool = False
-) -> Iterator[Stranger]:
+) -> Iterator[StrangersServer]:
     """Run a server in threads until the block ends; `shared` with one that listens on the port of every address."""
     over = threading.Event()
 
@@ -121,7 +121,7 @@ def stranger(
         daemon_threads = True
 
     with Server((host, port), Handler) as server:
-        state = Stranger(host, server.server_address[1])
+        state = StrangersServer(host, server.server_address[1])
         if tls is not None:
             tls.sni_callback = lambda _socket, name, _context: state.server_names.append(name)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -169,5 +169,7 @@ def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
-def url_of(server: Stranger, path: str = "/a.mp3?token=kanari", *, scheme: str = "http", host: str = NAME) -> str:
+def url_of(
+    server: StrangersServer, path: str = "/a.mp3?token=kanari", *, scheme: str = "http", host: str = NAME
+) -> str:
     return f"{scheme}://{host}:{server.port}{path}"

@@ -1,0 +1,1 @@
+"""The Faust apps, the dispatcher and retention, module by module."""

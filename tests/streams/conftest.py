@@ -9,7 +9,7 @@ from schemas.settings import PostgresSettings
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
-from tests.streams.world import World
+from tests.streams.webhook_harness import WebhookHarness
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ async def db(database: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def world(db: Database, object_store: S3ObjectStore) -> Iterator[World]:
+def world(db: Database, object_store: S3ObjectStore) -> Iterator[WebhookHarness]:
     with ExitStack() as stack:
-        yield World(db, object_store, stack)
+        yield WebhookHarness(db, object_store, stack)
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
-"""README, .env.example and code say the same."""
+"""Settings, metrics and error codes that the tables name are used by the code, and none is missing."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from deploy.readme import README, exported_metrics, rendered
+from deploy.readme import ROOT, exported_metrics
 from schemas import metrics
 from schemas.errors import ERRORS
 from schemas.settings import SETTINGS, variable_of
 
-ROOT = Path(__file__).parents[2]
 VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
-
+EXAMPLE = ROOT / ".env.example"
 SOURCES = [
     path.read_text()
     for folder in ("sink", "producers", "gpu_consumers", "streams")
@@ -20,26 +18,11 @@ SOURCES = [
 ]
 
 
-def test_the_tables_are_the_code() -> None:
-    """Topics, settings, errors and metrics of the README are made from the code."""
-    text = README.read_text()
-    assert rendered(text) == text, "run: python -m deploy.readme"
-
-
 def test_the_example_environment_names_only_settings() -> None:
     """No variable that nobody reads, commented or not."""
-    named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", EXAMPLE.read_text(), re.MULTILINE))
     assert named
     assert named <= VARIABLES
-
-
-def test_paths_in_the_readme_exist() -> None:
-    """A reader who follows a name finds the file."""
-    named = set(
-        re.findall(r"`((?:schemas|sink|producers|gpu_consumers|streams|deploy|tests)/[\w./-]+)`", README.read_text())
-    )
-    assert named
-    assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
 def test_the_first_editions_metrics_stay() -> None:

@@ -1,4 +1,4 @@
-"""What webhooks say, described: every type with its shape, when it is sent, and an example, for the document and the README.
+"""What webhooks say: every type with its fields, when it is sent, and an example, for the OpenAPI document and for producers/README.md.
 
 A test compares what is sent with what is described here.
 """

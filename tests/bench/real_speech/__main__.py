@@ -16,7 +16,7 @@ from gpu_consumers.engines.loader import choose_device
 from gpu_consumers.engines.whisper import cuda_devices
 from schemas.errors import ScribeError
 from schemas.models.registry import ModelRegistry, known_as, load_registry
-from tests.bench.real_speech.measuring import Bench, Measured
+from tests.bench.real_speech.measuring import Measured, SpeechHarness
 from tests.bench.real_speech.references import Recording, UnusableFolder, recordings
 from tests.bench.real_speech.report import (
     LEGEND,
@@ -101,7 +101,7 @@ def _measured(
 ) -> list[Measured]:
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="real-speech-") as folder:
-        bench = Bench(registry, registry.models[model], device, diarizes, Path(folder))
+        bench = SpeechHarness(registry, registry.models[model], device, diarizes, Path(folder))
         found = []
         for recording in chosen:
             if not bench.knows(recording):

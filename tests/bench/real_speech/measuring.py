@@ -89,7 +89,7 @@ class Measured:
 
 
 @dataclass(slots=True)
-class Bench:
+class SpeechHarness:
     """Everything loaded and tried out, so that no recording pays for that."""
 
     registry: ModelRegistry

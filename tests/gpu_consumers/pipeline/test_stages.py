@@ -36,7 +36,7 @@ from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS,
 from schemas.wire.object_keys import audio_key, claim_key, upload_key
 from schemas.wire.serde import decode_transcript
 from sink.memory import MemoryObjectStore
-from tests.gpu_consumers.scripted import Reports, Rig
+from tests.gpu_consumers.scripted import Reports, StageHarness
 from tests.media_files import Sound, encoded, in_turn, muxed, tone, voice, wave
 from tests.samples import AT, BARE_REQUEST
 
@@ -46,8 +46,8 @@ CALL = encoded(in_turn(tone(2.0, 300), tone(2.0, 700), turn=1.0))
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    made = Rig(tmp_path)
+def rig(tmp_path: Path) -> StageHarness:
+    made = StageHarness(tmp_path)
     made.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
     return made
 
@@ -57,7 +57,7 @@ def request(**options: Any) -> JobRequested:
 
 
 def transcribed(
-    rig: Rig, wanted: JobRequested, work: Reports | None = None, attempt: int = 1
+    rig: StageHarness, wanted: JobRequested, work: Reports | None = None, attempt: int = 1
 ) -> TranscriptReady | JobResult:
     job = rig.transcribe.decode(rig.delivery(JOBS, wanted, attempt))
     ((emission),) = rig.transcribe.run(job, work or Reports())
@@ -66,7 +66,7 @@ def transcribed(
     return emission.event
 
 
-def diarized(rig: Rig, event: TranscriptReady, attempt: int = 1, work: Reports | None = None) -> JobResult:
+def diarized(rig: StageHarness, event: TranscriptReady, attempt: int = 1, work: Reports | None = None) -> JobResult:
     job = rig.diarize.decode(rig.delivery(TRANSCRIPTS, event, attempt))
     ((emission),) = rig.diarize.run(job, work or Reports())
     assert emission.topic == RESULTS
@@ -74,13 +74,13 @@ def diarized(rig: Rig, event: TranscriptReady, attempt: int = 1, work: Reports |
     return emission.event
 
 
-def ready(rig: Rig, **options: Any) -> TranscriptReady:
+def ready(rig: StageHarness, **options: Any) -> TranscriptReady:
     event = transcribed(rig, request(**options))
     assert isinstance(event, TranscriptReady)
     return event
 
 
-def test_long_recordings_and_suspects_leave_checkpoints(rig: Rig) -> None:
+def test_long_recordings_and_suspects_leave_checkpoints(rig: StageHarness) -> None:
     """A suspect of any length does so soon: what comes further shows that it kills nobody."""
     made = rig.diarize.parts.checkpoints
     short, suspect = (made(Reports(suspect=each), BARE_REQUEST, 90.0) for each in (False, True))
@@ -95,7 +95,7 @@ def test_long_recordings_and_suspects_leave_checkpoints(rig: Rig) -> None:
     assert parts.checkpoints(Reports(suspect=True), BARE_REQUEST, 600.0) is None
 
 
-def test_a_recording_becomes_words_and_then_speakers(rig: Rig) -> None:
+def test_a_recording_becomes_words_and_then_speakers(rig: StageHarness) -> None:
     """The whole way; both models, all timings, and the same ids whenever it is done again."""
     assert (rig.transcribe.group, rig.transcribe.topics) == (TRANSCRIBERS, (JOBS, JOBS_EXPRESS))
     assert (rig.diarize.group, rig.diarize.topics) == (DIARIZERS, (TRANSCRIPTS,))
@@ -123,7 +123,7 @@ def test_a_recording_becomes_words_and_then_speakers(rig: Rig) -> None:
     assert rig.serde.decode(rig.serde.encode(result), JobResult) == result
 
 
-def test_the_next_stage_may_run_elsewhere(rig: Rig, tmp_path: Path) -> None:
+def test_the_next_stage_may_run_elsewhere(rig: StageHarness, tmp_path: Path) -> None:
     """With an empty cache it fetches and decodes the recording itself."""
     event = ready(rig)
     for path in tmp_path.glob("*.npy"):
@@ -132,14 +132,14 @@ def test_the_next_stage_may_run_elsewhere(rig: Rig, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"diarize": False}, {"num_speakers": 1}])
-def test_what_needs_no_turns_is_a_result_at_once(rig: Rig, options: dict[str, Any]) -> None:
+def test_what_needs_no_turns_is_a_result_at_once(rig: StageHarness, options: dict[str, Any]) -> None:
     event = transcribed(rig, request(**options))
     assert isinstance(event, JobResult)
     assert event.speakers == (() if "diarize" in options else ("SPEAKER_00",))
     assert [model.name for model in event.models] == ["scripted"]
 
 
-def test_a_call_has_one_speaker_a_channel(rig: Rig) -> None:
+def test_a_call_has_one_speaker_a_channel(rig: StageHarness) -> None:
     """No diarization; progress counts both channels as one recording."""
     rig.store.put(upload_key("acme", UPLOAD), CALL, content_type="audio/wav")
     work = Reports()
@@ -155,7 +155,7 @@ def test_a_call_has_one_speaker_a_channel(rig: Rig) -> None:
 
 
 def test_a_harmless_file_that_a_library_stumbles_over_is_no_trouble_of_ours(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: StageHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails at once with a code, without another attempt, and counts against nobody's tenant."""
 
@@ -171,7 +171,7 @@ def test_a_harmless_file_that_a_library_stumbles_over_is_no_trouble_of_ours(
     assert (caught.value.code, settled.outcome, settled.service_fault) == ("not_media", "failed", None)
 
 
-def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: Rig) -> None:
+def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: StageHarness) -> None:
     body = encoded(voice(6.0), "ogg")
     rig.store.put(upload_key("acme", UPLOAD), body[:20_000] + bytes(8_000) + body[28_000:], content_type="audio/ogg")
     event = transcribed(rig, request())
@@ -180,7 +180,7 @@ def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: Rig) -> None
     assert "seconds of the recording are damaged and were not heard" in warning
 
 
-def test_as_many_channels_as_a_job_wants_are_as_many_speakers(rig: Rig) -> None:
+def test_as_many_channels_as_a_job_wants_are_as_many_speakers(rig: StageHarness) -> None:
     people = in_turn(*(voice(6.0, hertz) for hertz in (110, 140, 180)))
     rig.store.put(upload_key("acme", UPLOAD), wave(people), content_type="audio/wav")
     event = transcribed(rig, request(channels=Channels.SPLIT))
@@ -192,7 +192,7 @@ def test_as_many_channels_as_a_job_wants_are_as_many_speakers(rig: Rig) -> None:
     assert len(event.speakers) == 3
 
 
-def test_the_track_that_a_job_wants_is_heard_by_both_stages(rig: Rig) -> None:
+def test_the_track_that_a_job_wants_is_heard_by_both_stages(rig: StageHarness) -> None:
     """Nor does the cache hand one job's track to another job of the same file."""
     film = muxed("mp4", Sound(voice(2.0), language="eng"), Sound(voice(3.0), language="heb"))
     rig.store.put(upload_key("acme", UPLOAD), film, content_type="video/mp4")
@@ -206,7 +206,7 @@ def test_the_track_that_a_job_wants_is_heard_by_both_stages(rig: Rig) -> None:
     assert caught.value.code == "media_no_track"
 
 
-def test_silence_is_a_result_with_a_warning(rig: Rig) -> None:
+def test_silence_is_a_result_with_a_warning(rig: StageHarness) -> None:
     rig.store.put(upload_key("acme", UPLOAD), encoded(0 * tone(2.0)), content_type="audio/wav")
     event = transcribed(rig, request())
     assert isinstance(event, JobResult)
@@ -218,7 +218,7 @@ def test_silence_is_a_result_with_a_warning(rig: Rig) -> None:
     )
 
 
-def test_word_times_are_left_out_when_not_wanted(rig: Rig) -> None:
+def test_word_times_are_left_out_when_not_wanted(rig: StageHarness) -> None:
     """The diarizer needs them all the same."""
     event = ready(rig, word_timestamps=False)
     result = diarized(rig, event)
@@ -230,7 +230,7 @@ def test_word_times_are_left_out_when_not_wanted(rig: Rig) -> None:
     assert all(not segment.words for segment in alone.transcript.segments)
 
 
-def test_the_models_default_language_counts(rig: Rig) -> None:
+def test_the_models_default_language_counts(rig: StageHarness) -> None:
     """The default model may not detect languages."""
     ready(rig)
     assert rig.engines.heard.asked[0].language == "he"
@@ -258,7 +258,7 @@ def test_the_models_default_language_counts(rig: Rig) -> None:
         ({"source": Source(uri=f"upload://{UPLOAD}", size_bytes=1)}, "source_changed"),
     ],
 )
-def test_bad_requests_end_before_any_model(rig: Rig, changes: dict[str, Any], code: str) -> None:
+def test_bad_requests_end_before_any_model(rig: StageHarness, changes: dict[str, Any], code: str) -> None:
     """Whatever came through a topic is checked as at the door."""
     with pytest.raises(Permanent) as caught:
         transcribed(rig, replace(request(), **changes))
@@ -279,7 +279,7 @@ def test_a_policy_is_kept_by_jobs_that_came_past_the_door(
     tmp_path: Path, policy: dict[str, Any] | None, uri: str, code: str
 ) -> None:
     """At the second attempt: a policy that lets them in may be on its way at the first."""
-    rig = Rig(tmp_path, policies=Policies("deny"))
+    rig = StageHarness(tmp_path, policies=Policies("deny"))
     if policy is not None:
         rig.policies.add(TenantPolicy(tenant="acme", at=AT, **policy))
     wanted = replace(request(), source=Source(uri=uri))
@@ -291,7 +291,7 @@ def test_a_policy_is_kept_by_jobs_that_came_past_the_door(
     assert rig.engines.heard.asked == []
 
 
-def test_a_recording_below_an_allowed_prefix_is_copied_for_the_next_stage(rig: Rig) -> None:
+def test_a_recording_below_an_allowed_prefix_is_copied_for_the_next_stage(rig: StageHarness) -> None:
     """Its owner may delete it, and what we delete later is not its."""
     archive, key = rig.store.elsewhere("s3://archive/calls/x.ogg")
     archive.put(key, MONO, content_type="audio/ogg")
@@ -303,7 +303,7 @@ def test_a_recording_below_an_allowed_prefix_is_copied_for_the_next_stage(rig: R
     assert diarized(rig, event).outcome is Outcome.COMPLETED
 
 
-def test_no_transcript_of_a_tenant_that_wants_none_there_travels_in_an_event(rig: Rig) -> None:
+def test_no_transcript_of_a_tenant_that_wants_none_there_travels_in_an_event(rig: StageHarness) -> None:
     rig.policies.add(TenantPolicy(tenant="acme", inline=False, at=AT))
     event = ready(rig)
     result = diarized(rig, event)
@@ -313,7 +313,7 @@ def test_no_transcript_of_a_tenant_that_wants_none_there_travels_in_an_event(rig
 
 def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:
     """Both events; the object says the same, and a second attempt takes what the first one kept."""
-    rig = Rig(tmp_path, inline=10)
+    rig = StageHarness(tmp_path, inline=10)
     rig.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
     event = ready(rig)
     assert event.transcript is None
@@ -328,7 +328,7 @@ def test_large_transcripts_travel_by_claim_check(tmp_path: Path) -> None:
     assert again.speakers == result.speakers
 
 
-def moved(rig: Rig, claim: ClaimCheck, job_id: UUID, where: str) -> str:
+def moved(rig: StageHarness, claim: ClaimCheck, job_id: UUID, where: str) -> str:
     """The address of the same bytes where a tenant may put any."""
     key = {
         "an upload": upload_key("acme", UPLOAD),
@@ -344,7 +344,7 @@ def moved(rig: Rig, claim: ClaimCheck, job_id: UUID, where: str) -> str:
 )
 def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil: str) -> None:
     """The client named no such address: nothing tells it to check one."""
-    rig = Rig(tmp_path, inline=10)
+    rig = StageHarness(tmp_path, inline=10)
     rig.store.put(upload_key("acme", UPLOAD), MONO, content_type="audio/ogg")
     event = ready(rig)
     claim = event.claim_check
@@ -368,18 +368,18 @@ def test_a_claim_that_is_not_as_announced_is_ours_to_mend(tmp_path: Path, spoil:
 
 
 @pytest.mark.parametrize("duration", [float("nan"), float("inf"), -1.0])
-def test_a_recording_of_no_length_that_can_be_fails_its_job(rig: Rig, duration: float) -> None:
+def test_a_recording_of_no_length_that_can_be_fails_its_job(rig: StageHarness, duration: float) -> None:
     event = ready(rig)
     with pytest.raises(Permanent, match=r"audio\.duration"):
         diarized(rig, replace(event, audio=replace(event.audio, duration=duration)))
 
 
-def test_an_event_without_transcript_and_claim_is_poison(rig: Rig) -> None:
+def test_an_event_without_transcript_and_claim_is_poison(rig: StageHarness) -> None:
     with pytest.raises(Poison):
         diarized(rig, replace(ready(rig), transcript=None))
 
 
-def test_the_words_of_one_tenant_are_not_told_to_another_one(rig: Rig) -> None:
+def test_the_words_of_one_tenant_are_not_told_to_another_one(rig: StageHarness) -> None:
     """A record may say whose words are to be read, and inside it whose result they shall be."""
     event = ready(rig)
     stolen = replace(event, request=replace(event.request, tenant="globex"))
@@ -388,7 +388,7 @@ def test_the_words_of_one_tenant_are_not_told_to_another_one(rig: Rig) -> None:
     assert caught.value.code == "invalid_request"
 
 
-def test_lost_audio_costs_the_speakers_not_the_words(rig: Rig, tmp_path: Path) -> None:
+def test_lost_audio_costs_the_speakers_not_the_words(rig: StageHarness, tmp_path: Path) -> None:
     """The recording was deleted or replaced before its second stage."""
     event = ready(rig)
     for path in tmp_path.glob("*.npy"):
@@ -402,7 +402,7 @@ def test_lost_audio_costs_the_speakers_not_the_words(rig: Rig, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("error", [Transient("no memory"), ValueError("pyannote is confused")])
-def test_a_failing_diarizer_has_a_second_try(rig: Rig, error: Exception) -> None:
+def test_a_failing_diarizer_has_a_second_try(rig: StageHarness, error: Exception) -> None:
     """Then the words are delivered without speakers."""
     event = ready(rig)
     rig.engines.found.error = error
@@ -414,7 +414,7 @@ def test_a_failing_diarizer_has_a_second_try(rig: Rig, error: Exception) -> None
 
 
 @pytest.mark.parametrize("error", [Outage("away"), NotOwner("gone"), RuntimeError("CUDA: illegal memory access")])
-def test_what_is_not_the_recordings_fault_passes(rig: Rig, error: Exception) -> None:
+def test_what_is_not_the_recordings_fault_passes(rig: StageHarness, error: Exception) -> None:
     """However often it was tried: another process will do it."""
     event = ready(rig)
     rig.engines.found.error = error
@@ -423,7 +423,7 @@ def test_what_is_not_the_recordings_fault_passes(rig: Rig, error: Exception) -> 
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2])
-def test_work_stops_when_the_job_is_lost(rig: Rig, looks: int) -> None:
+def test_work_stops_when_the_job_is_lost(rig: StageHarness, looks: int) -> None:
     """Between fetching, decoding and batches; nothing is left on disk."""
     with pytest.raises(NotOwner):
         transcribed(rig, request(), Reports(looks=looks))
@@ -437,10 +437,10 @@ class FullDisk(MemoryObjectStore):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
-def test_a_full_disk_costs_no_job_its_attempts(rig: Rig, tmp_path: Path) -> None:
+def test_a_full_disk_costs_no_job_its_attempts(rig: StageHarness, tmp_path: Path) -> None:
     """In both stages; not even the speakers, however often it was tried."""
     event = ready(rig)
-    full = Rig(tmp_path / "full", store=FullDisk("scribe"))
+    full = StageHarness(tmp_path / "full", store=FullDisk("scribe"))
     with pytest.raises(Outage, match="disk"):
         transcribed(full, request())
     with pytest.raises(Outage, match="disk"):
@@ -448,7 +448,7 @@ def test_a_full_disk_costs_no_job_its_attempts(rig: Rig, tmp_path: Path) -> None
     assert not list((tmp_path / "full").glob("work-*/*"))
 
 
-def test_undecodable_records_are_poison(rig: Rig) -> None:
+def test_undecodable_records_are_poison(rig: StageHarness) -> None:
     delivery = rig.delivery(JOBS, request())
     with pytest.raises(Poison):
         rig.transcribe.decode(replace(delivery, value=b"\x00\x00\x00\x00\x63nonsense"))

@@ -23,7 +23,7 @@ from tests.sink.strangers import (
     SHORT,
     Names,
     Script,
-    Stranger,
+    StrangersServer,
     Visit,
     answer,
     server_context,
@@ -204,7 +204,7 @@ def test_hostile_receivers_take_neither_memory_nor_places() -> None:
     """Each of them eight times at once: freed a second after the deadline, and nothing of what they send is kept."""
     deadline_seconds, process = 2.0, psutil.Process()
 
-    async def calls(servers: list[Stranger]) -> list[float]:
+    async def calls(servers: list[StrangersServer]) -> list[float]:
         """The seconds that each took, by a clock that stands still whenever the whole process does."""
         client, beats = AsyncOutboundClient(LOOPBACK, "development", resolve=Names(HERE)), list[float]()
 
@@ -213,7 +213,7 @@ def test_hostile_receivers_take_neither_memory_nor_places() -> None:
                 await asyncio.sleep(0.05)
                 beats.append(0.05)
 
-        async def call(server: Stranger) -> float:
+        async def call(server: StrangersServer) -> float:
             with suppress(DeliveryError):
                 await client.post(url_of(server), b"{}", {}, deadline_seconds=deadline_seconds)
             return sum(beats)

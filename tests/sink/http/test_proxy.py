@@ -23,7 +23,7 @@ from tests.sink.strangers import (
     SHORT,
     Names,
     Script,
-    Stranger,
+    StrangersServer,
     Visit,
     answer,
     server_context,
@@ -33,7 +33,7 @@ from tests.sink.strangers import (
 
 
 def through(
-    proxy: Stranger | int, *, scheme: str = "http", login: str = "", allowed: str = "127.0.0.0/8"
+    proxy: StrangersServer | int, *, scheme: str = "http", login: str = "", allowed: str = "127.0.0.0/8"
 ) -> OutboundSettings:
     port = proxy if isinstance(proxy, int) else proxy.port
     return OutboundSettings.model_validate(
@@ -68,7 +68,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "recording"
 
 
-def asked(proxy: Stranger) -> list[str]:
+def asked(proxy: StrangersServer) -> list[str]:
     return [visit.head.decode().partition("\r\n")[0] for visit in proxy.visits]
 
 

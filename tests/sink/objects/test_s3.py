@@ -16,7 +16,7 @@ from schemas.errors import Outage, Permanent, SourceFailed
 from schemas.settings import ObjectStoreSettings
 from sink.objects.disk import is_full
 from sink.objects.s3 import S3ObjectStore
-from tests.sink.strangers import Script, Stranger, Visit, answer, stranger
+from tests.sink.strangers import Script, StrangersServer, Visit, answer, stranger
 
 
 def store_at(endpoint: str, *, bucket: str = "bucket", secret: str = "secret") -> S3ObjectStore:
@@ -38,7 +38,7 @@ CALLS: dict[str, Callable[[S3ObjectStore], object]] = {
 }
 
 
-def talk(server: Stranger, call: Callable[[S3ObjectStore], object]) -> object:
+def talk(server: StrangersServer, call: Callable[[S3ObjectStore], object]) -> object:
     with closing(store_at(f"http://127.0.0.1:{server.port}")) as store:
         return call(store)
 

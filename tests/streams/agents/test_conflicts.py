@@ -27,7 +27,7 @@ from sink.webhooks.endpoint_health import end_superseded
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
 from tests.streams.jobs import Job, new_job, saying
-from tests.streams.world import SECRETS
+from tests.streams.webhook_harness import SECRETS
 
 ONE_HOOK, OTHER_HOOK = "https://hooks.example/one", "https://hooks.example/other"
 

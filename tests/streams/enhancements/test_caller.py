@@ -31,7 +31,7 @@ from streams.enhancements.retry_schedule import ATTEMPTS
 from streams.runtime.lease_worker import Leaser
 from tests.sink.enhanced_ai.asking import SAID, enhancer, transcript
 from tests.streams.jobs import Job, new_job
-from tests.streams.world import SECRETS, until
+from tests.streams.webhook_harness import SECRETS, until
 
 pytestmark = pytest.mark.anyio
 LIMITS = EnhancingLimits(
@@ -41,7 +41,7 @@ BOTH = EnhancementRequest(enhancement_id=uuid4(), summarization=True, entity_ext
 SMALL: dict[str, Any] = {"enhanced_ai_window_tokens": 1300, "enhanced_ai_answer_tokens": 160}
 
 
-class World:
+class EnhancementHarness:
     """Persist, enhance and webhooks before the database, a real service behind it."""
 
     def __init__(self, db: Database, store: S3ObjectStore, service: ExtractiveService) -> None:
@@ -119,14 +119,14 @@ def service() -> Iterator[ExtractiveService]:
 
 
 @pytest.fixture
-async def world(db: Database, object_store: S3ObjectStore, service: ExtractiveService) -> World:
-    world = World(db, object_store, service)
+async def world(db: Database, object_store: S3ObjectStore, service: ExtractiveService) -> EnhancementHarness:
+    world = EnhancementHarness(db, object_store, service)
     await world.policy()
     return world
 
 
 @pytest.mark.parametrize("kind", ["json", "openai"])
-async def test_what_was_asked_for_is_told_applied_and_read(world: World, kind: str) -> None:
+async def test_what_was_asked_for_is_told_applied_and_read(world: EnhancementHarness, kind: str) -> None:
     job = new_job(webhook_url="https://acme.example/hook")
     wishes = await world.asked(job)
     assert (await world.found(wishes)).state == "queued"
@@ -159,7 +159,7 @@ async def test_what_was_asked_for_is_told_applied_and_read(world: World, kind: s
     ],
 )
 async def test_nothing_leaves_that_the_policy_does_not_let_go(
-    world: World, policy: dict[str, Any], model: str | None, code: str
+    world: EnhancementHarness, policy: dict[str, Any], model: str | None, code: str
 ) -> None:
     await world.policy(**policy)
     await world.asked(new_job(), replace(BOTH, enhancement_id=uuid4(), llm_model=model))
@@ -169,7 +169,7 @@ async def test_nothing_leaves_that_the_policy_does_not_let_go(
     assert world.service.questions == []
 
 
-async def test_no_policy_is_no_consent(world: World) -> None:
+async def test_no_policy_is_no_consent(world: EnhancementHarness) -> None:
     await world.rows("DELETE FROM tenant_policies RETURNING 1")
     await world.asked(new_job())
     async with world.dispatching():
@@ -178,7 +178,7 @@ async def test_no_policy_is_no_consent(world: World) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED])
-async def test_a_job_without_a_transcript_has_nothing_to_enhance(world: World, outcome: Outcome) -> None:
+async def test_a_job_without_a_transcript_has_nothing_to_enhance(world: EnhancementHarness, outcome: Outcome) -> None:
     await world.asked(new_job(), outcome=outcome)
     async with world.dispatching():
         result = await world.ended()
@@ -186,7 +186,7 @@ async def test_a_job_without_a_transcript_has_nothing_to_enhance(world: World, o
     assert result.error.code == "no_transcript"
 
 
-async def test_a_call_waits_for_the_end_of_its_job(world: World) -> None:
+async def test_a_call_waits_for_the_end_of_its_job(world: EnhancementHarness) -> None:
     job, wishes = new_job(), replace(BOTH, enhancement_id=uuid4())
     assert await world.persist.requested(job.request()) == "applied"
     async with world.db.transaction() as connection:
@@ -198,7 +198,7 @@ async def test_a_call_waits_for_the_end_of_its_job(world: World) -> None:
         assert (await world.ended()).enhancement_id == wishes.enhancement_id
 
 
-async def test_the_same_id_is_asked_once_and_never_for_something_else(world: World) -> None:
+async def test_the_same_id_is_asked_once_and_never_for_something_else(world: EnhancementHarness) -> None:
     wishes, job = replace(BOTH, enhancement_id=uuid4()), new_job()
     async with world.db.transaction() as connection:
         assert await requests.ask(connection, "acme", job.job_id, 1, wishes)
@@ -212,7 +212,7 @@ async def test_the_same_id_is_asked_once_and_never_for_something_else(world: Wor
                 await requests.ask(connection, other[0], other[1], 1, other[2])
 
 
-async def test_a_later_run_is_enhanced_again(world: World) -> None:
+async def test_a_later_run_is_enhanced_again(world: EnhancementHarness) -> None:
     job = new_job()
     wishes = await world.asked(job)
     async with world.dispatching():
@@ -226,7 +226,7 @@ async def test_a_later_run_is_enhanced_again(world: World) -> None:
     assert await world.persist.enhanced(first) == "stale"
 
 
-async def test_a_killed_dispatcher_pays_for_no_answer_twice(world: World) -> None:
+async def test_a_killed_dispatcher_pays_for_no_answer_twice(world: EnhancementHarness) -> None:
     """Its lease runs out in the middle of a long transcript; the next one asks only what was not answered."""
     await world.asked(new_job(), lines=160)
     crashed = asyncio.Event()
@@ -253,7 +253,7 @@ async def test_a_killed_dispatcher_pays_for_no_answer_twice(world: World) -> Non
     assert spent["tokens"] == result.tokens
 
 
-async def test_what_may_pass_is_tried_again_and_at_last_given_up(world: World) -> None:
+async def test_what_may_pass_is_tried_again_and_at_last_given_up(world: EnhancementHarness) -> None:
     await world.asked(new_job())
     world.service.faults = [Fault(status=429, headers={"retry-after": "3"}), Fault(body=b"<html>"), Fault(status=500)]
     async with world.dispatching():
@@ -262,7 +262,9 @@ async def test_what_may_pass_is_tried_again_and_at_last_given_up(world: World) -
     assert (call["attempt"], call["state"]) == (3, "completed")
 
 
-async def test_a_service_that_never_answers_well_fails_the_enhancement_with_the_reason(world: World) -> None:
+async def test_a_service_that_never_answers_well_fails_the_enhancement_with_the_reason(
+    world: EnhancementHarness,
+) -> None:
     await world.asked(new_job())
     world.service.faults = [Fault(status=500)] * ATTEMPTS
     async with world.dispatching():
@@ -271,7 +273,7 @@ async def test_a_service_that_never_answers_well_fails_the_enhancement_with_the_
     assert (result.error.code, "500" in result.error.message) == ("retries_exhausted", True)
 
 
-async def test_an_outage_costs_no_attempts_and_opens_the_breaker(world: World) -> None:
+async def test_an_outage_costs_no_attempts_and_opens_the_breaker(world: EnhancementHarness) -> None:
     await world.asked(new_job())
     world.service.faults = [Fault(status=401)] * 5
     async with world.dispatching() as work:
@@ -284,7 +286,7 @@ async def test_an_outage_costs_no_attempts_and_opens_the_breaker(world: World) -
 
 
 @pytest.mark.parametrize("whose", ["tenant", "all"])
-async def test_a_spent_day_puts_calls_off_until_the_next(world: World, whose: str) -> None:
+async def test_a_spent_day_puts_calls_off_until_the_next(world: EnhancementHarness, whose: str) -> None:
     await world.rows(
         "INSERT INTO enhanced_ai_spending SELECT 'acme', (now() AT TIME ZONE 'UTC')::date + n, 100"
         " FROM generate_series(0, 1) n RETURNING 1"  # the day may end meanwhile
@@ -303,7 +305,7 @@ async def test_a_spent_day_puts_calls_off_until_the_next(world: World, whose: st
     assert world.service.questions == []
 
 
-async def test_nothing_leaves_or_is_told_after_an_erasure(world: World) -> None:
+async def test_nothing_leaves_or_is_told_after_an_erasure(world: EnhancementHarness) -> None:
     job = new_job()
     await world.asked(job, lines=160)
     erased = asyncio.Event()
@@ -327,7 +329,7 @@ async def test_nothing_leaves_or_is_told_after_an_erasure(world: World) -> None:
     assert await world.told() == []
 
 
-async def test_a_result_of_an_erased_or_foreign_job_is_not_kept(world: World) -> None:
+async def test_a_result_of_an_erased_or_foreign_job_is_not_kept(world: EnhancementHarness) -> None:
     job = new_job()
     await world.asked(job)
     async with world.dispatching():
@@ -338,7 +340,7 @@ async def test_a_result_of_an_erased_or_foreign_job_is_not_kept(world: World) ->
     assert await world.rows("SELECT FROM enhancements") == []
 
 
-async def test_a_result_before_its_job_is_kept(world: World) -> None:
+async def test_a_result_before_its_job_is_kept(world: EnhancementHarness) -> None:
     wishes, job = replace(BOTH, enhancement_id=uuid4()), new_job()
     async with world.db.transaction() as connection:
         assert await requests.ask(connection, "acme", job.job_id, 1, wishes)

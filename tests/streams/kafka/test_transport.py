@@ -1,4 +1,4 @@
-"""Which offset the safe transport commits, case by case; the numbers are those of the table of known losses."""
+"""Which offset the safe transport commits, case by case: what stock Faust loses is not lost."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,7 +18,7 @@ from streams.runtime.app import create_app
 TP0 = TP("t", 0)
 
 
-class Bench:
+class ConsumerHarness:
     """A consumer without a broker: records are delivered and acked by hand."""
 
     def __init__(self, app: ScribeApp) -> None:
@@ -59,7 +59,7 @@ class Bench:
         return self.consumer._new_offset(TP0)
 
 
-Case = Callable[[Bench], Coroutine[Any, Any, None]]
+Case = Callable[[ConsumerHarness], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
@@ -67,7 +67,9 @@ def run(tmp_path: Path) -> Callable[[Case], None]:
     """Run a case in a loop of its own, with an app that was made inside."""
 
     async def main(case: Case) -> None:
-        bench = Bench(create_app("g", KafkaSettings(kafka_bootstrap="127.0.0.1:1"), tmp_path / "made" / "here"))
+        bench = ConsumerHarness(
+            create_app("g", KafkaSettings(kafka_bootstrap="127.0.0.1:1"), tmp_path / "made" / "here")
+        )
         try:
             await case(bench)
         finally:
@@ -80,8 +82,8 @@ def run(tmp_path: Path) -> Callable[[Case], None]:
 Run = Callable[[Case], None]
 
 
-def test_u1_nothing_is_committed_beyond_a_record_in_work(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_nothing_is_committed_beyond_a_record_in_work(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         bench.consumer._committed_offset[TP0] = 2585
         _, *later = await bench.deliver(2585, 2586, 2587, 2588, 2589)
         assert bench.ack(*later) == 2585
@@ -90,16 +92,16 @@ def test_u1_nothing_is_committed_beyond_a_record_in_work(run: Run) -> None:
     run(case)
 
 
-def test_u2_without_any_commit_the_first_unfinished_record_is_the_position(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_without_any_commit_the_first_unfinished_record_is_the_position(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         _, _, seven, eight = await bench.deliver(5, 6, 7, 8)
         assert bench.ack(seven, eight) == 5
 
     run(case)
 
 
-def test_u3_a_control_marker_finishes_no_record_behind_it(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_a_control_marker_finishes_no_record_behind_it(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         bench.consumer._committed_offset[TP0] = 10
         (ten,) = await bench.deliver(10)
         await bench.consumer._add_gap(TP0, 11, 12)
@@ -110,8 +112,8 @@ def test_u3_a_control_marker_finishes_no_record_behind_it(run: Run) -> None:
     run(case)
 
 
-def test_u4_an_ack_from_before_a_seek_moves_nothing(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_an_ack_from_before_a_seek_moves_nothing(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         *_, old = await bench.deliver(5, 6, 7)
         await bench.consumer.perform_seek()
         assert bench.ack(old) is None
@@ -121,8 +123,8 @@ def test_u4_an_ack_from_before_a_seek_moves_nothing(run: Run) -> None:
     run(case)
 
 
-def test_u5_only_acks_of_the_newest_delivery_count(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_only_acks_of_the_newest_delivery_count(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         old5, old6, _ = await bench.deliver(5, 6, 7)
         await bench.consumer.perform_seek()
         new5, new6, new7 = await bench.deliver(5, 6, 7)
@@ -131,8 +133,8 @@ def test_u5_only_acks_of_the_newest_delivery_count(run: Run) -> None:
     run(case)
 
 
-def test_u6_records_finished_during_a_revocation_are_committed_and_later_acks_are_not(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+def test_records_finished_during_a_revocation_are_committed_and_later_acks_are_not(run: Run) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         five, six, _, eight = await bench.deliver(5, 6, 7, 8)
         seen: list[int | None] = []
         bench.during_revocation = lambda: seen.extend([bench.ack(six), bench.ack(five)])
@@ -146,7 +148,7 @@ def test_u6_records_finished_during_a_revocation_are_committed_and_later_acks_ar
 def test_acks_that_go_past_the_consumer_are_seen_too(run: Run) -> None:
     """The compiled stream iterator appends to `_acked` itself."""
 
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         await bench.deliver(5, 6)
         bench.consumer._acked[TP0].append(5)
         assert bench.consumer._new_offset(TP0) == 6
@@ -155,7 +157,7 @@ def test_acks_that_go_past_the_consumer_are_seen_too(run: Run) -> None:
 
 
 def test_seeking_one_partition_forgets_its_deliveries(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         (five,) = await bench.deliver(5)
         bench.consumer._seek = bench._committed  # type: ignore[assignment, method-assign]
         with pytest.raises(TypeError):  # the stub takes no arguments: only what happens before it matters
@@ -166,7 +168,7 @@ def test_seeking_one_partition_forgets_its_deliveries(run: Run) -> None:
 
 
 def test_an_abandoned_record_is_not_waited_for_and_not_committed(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         five, six = await bench.deliver(5, 6)
         bench.consumer.abandon(five)
         assert five not in bench.consumer.unacked
@@ -178,7 +180,7 @@ def test_an_abandoned_record_is_not_waited_for_and_not_committed(run: Run) -> No
 def test_a_dropped_record_keeps_the_position_before_it(run: Run) -> None:
     """A record that nobody holds any more was lost by an agent, not finished."""
 
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         messages = await bench.deliver(5, 6)
         bench.taken.clear()
         six = messages.pop()
@@ -189,7 +191,7 @@ def test_a_dropped_record_keeps_the_position_before_it(run: Run) -> None:
 
 
 def test_the_app_runs_on_the_safe_transport(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         assert isinstance(bench.app.transport, SafeTransport)
         assert bench.app.transport.Consumer is WatermarkConsumer
 
@@ -213,7 +215,7 @@ def test_full_buffers_of_some_partitions_shorten_the_wait_for_the_others(
 
     monkeypatch.setattr(Consumer, "_getmany", getmany)
 
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         await bench.consumer._getmany({TP0}, 1.0)
         bench.consumer.on_buffer_full(TP0)
         await bench.consumer._getmany(set(), 1.0)
@@ -239,7 +241,7 @@ def test_a_topic_with_too_many_bytes_in_work_is_not_asked_for_more_and_others_ar
 
     monkeypatch.setattr(Consumer, "_getmany", getmany)
 
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         messages = []
         for offset in range(transport.MOST_HELD_BYTES // len(whole)):
             assert await bench.consumer._getmany({TP0, TP("t", 1)}, 1.0) == {}

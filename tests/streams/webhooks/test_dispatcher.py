@@ -29,13 +29,13 @@ from streams.webhooks.dispatcher import Deliveries, Dispatcher
 from streams.webhooks.retry_schedule import LEASES
 from tests.samples import AT
 from tests.streams.jobs import Job, new_job
-from tests.streams.world import (
+from tests.streams.webhook_harness import (
     DEADLINE,
     LIMITS,
     ONCE,
     OUTBOUND,
     SECRETS,
-    World,
+    WebhookHarness,
     called,
     counted,
     has_states,
@@ -46,7 +46,7 @@ from tests.streams.world import (
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_result_is_delivered_signed(world: World) -> None:
+async def test_a_result_is_delivered_signed(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     async with world.dispatching():
@@ -59,7 +59,7 @@ async def test_a_result_is_delivered_signed(world: World) -> None:
     assert await world.attempts(job) == [(1, "delivered", 200)]
 
 
-async def test_a_result_that_is_not_applied_yet_is_not_delivered(world: World) -> None:
+async def test_a_result_that_is_not_applied_yet_is_not_delivered(world: WebhookHarness) -> None:
     receiver = world.receiver()
     early, ready = await world.job(receiver), await world.ended_job(receiver)
     async with world.dispatching():
@@ -69,7 +69,7 @@ async def test_a_result_that_is_not_applied_yet_is_not_delivered(world: World) -
         await until(lambda: has_states(world, "delivered", "delivered"))
 
 
-async def test_a_receiver_that_fails_is_tried_again_with_the_same_id(world: World) -> None:
+async def test_a_receiver_that_fails_is_tried_again_with_the_same_id(world: WebhookHarness) -> None:
     receiver = world.receiver(plan=lambda n: (500, {}) if n < 2 else (200, {}))
     job = await world.ended_job(receiver)
     async with world.dispatching():
@@ -79,7 +79,7 @@ async def test_a_receiver_that_fails_is_tried_again_with_the_same_id(world: Worl
     assert await world.attempts(job) == [(1, "answered", 500), (2, "answered", 500), (3, "delivered", 200)]
 
 
-async def test_a_receiver_that_never_takes_it_exhausts_the_schedule(world: World) -> None:
+async def test_a_receiver_that_never_takes_it_exhausts_the_schedule(world: WebhookHarness) -> None:
     receiver = world.receiver(plan=lambda _: (503, {}))
     await world.ended_job(receiver)
     async with world.dispatching():
@@ -87,7 +87,7 @@ async def test_a_receiver_that_never_takes_it_exhausts_the_schedule(world: World
     assert len(receiver.calls) == 10
 
 
-async def test_a_redirect_is_a_failure_and_not_followed(world: World) -> None:
+async def test_a_redirect_is_a_failure_and_not_followed(world: WebhookHarness) -> None:
     elsewhere = world.receiver()
     receiver = world.receiver(plan=lambda n: (307, {"location": elsewhere.url}) if n == 0 else (204, {}))
     job = await world.ended_job(receiver)
@@ -97,7 +97,7 @@ async def test_a_redirect_is_a_failure_and_not_followed(world: World) -> None:
     assert await world.attempts(job) == [(1, "answered", 307), (2, "delivered", 204)]
 
 
-async def test_retry_after_puts_the_next_attempt_off(world: World) -> None:
+async def test_retry_after_puts_the_next_attempt_off(world: WebhookHarness) -> None:
     receiver = world.receiver(plan=lambda _: (429, {"retry-after": "3600"}))
     job = await world.ended_job(receiver)
     async with world.dispatching(replace(LIMITS, time_scale=1)):
@@ -106,7 +106,7 @@ async def test_retry_after_puts_the_next_attempt_off(world: World) -> None:
     assert timedelta(minutes=55) < row["wait"] <= timedelta(hours=1)
 
 
-async def test_a_receiver_that_does_not_answer_in_time_has_failed(world: World) -> None:
+async def test_a_receiver_that_does_not_answer_in_time_has_failed(world: WebhookHarness) -> None:
     receiver = world.receiver(hang=True)
     job = await world.ended_job(receiver)
     async with world.dispatching(replace(ONCE, call_seconds=0.2)):
@@ -114,7 +114,7 @@ async def test_a_receiver_that_does_not_answer_in_time_has_failed(world: World) 
     assert await world.attempts(job) == [(1, "timeout", None)]
 
 
-async def test_an_address_that_may_not_be_called_is_not_called(world: World) -> None:
+async def test_an_address_that_may_not_be_called_is_not_called(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     strict = AsyncOutboundClient(OutboundSettings(), "production")
@@ -124,7 +124,7 @@ async def test_an_address_that_may_not_be_called_is_not_called(world: World) -> 
     assert await world.attempts(job) == [(1, "refused", None)]
 
 
-async def test_a_secret_under_another_key_sends_nothing(world: World) -> None:
+async def test_a_secret_under_another_key_sends_nothing(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
@@ -134,7 +134,7 @@ async def test_a_secret_under_another_key_sends_nothing(world: World) -> None:
     assert await world.attempts(job) == [(1, "unsigned", None)]
 
 
-async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_nothing(world: World) -> None:
+async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_nothing(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
@@ -151,7 +151,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     assert await world.states() == ["delivered"]
 
 
-async def test_a_long_call_keeps_its_lease(world: World) -> None:
+async def test_a_long_call_keeps_its_lease(world: WebhookHarness) -> None:
     """A heartbeat every tenth of a second lengthens it, each time by more than a machine may stand still."""
     receiver = world.receiver(hang=True)
     await world.ended_job(receiver)
@@ -178,7 +178,7 @@ async def test_a_long_call_keeps_its_lease(world: World) -> None:
     assert len(receiver.calls) == 1
 
 
-async def test_a_stop_lets_the_call_in_flight_end(world: World) -> None:
+async def test_a_stop_lets_the_call_in_flight_end(world: WebhookHarness) -> None:
     receiver = world.receiver(hang=True)
     await world.ended_job(receiver)
     async with world.dispatching():
@@ -187,7 +187,7 @@ async def test_a_stop_lets_the_call_in_flight_end(world: World) -> None:
     assert await world.states() == ["delivered"]
 
 
-async def test_a_delivery_of_an_older_run_ends_unsent(world: World) -> None:
+async def test_a_delivery_of_an_older_run_ends_unsent(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
     await world.begin_run(job, 2)
@@ -196,7 +196,7 @@ async def test_a_delivery_of_an_older_run_ends_unsent(world: World) -> None:
     assert receiver.calls == []
 
 
-async def test_two_dispatchers_send_each_delivery_once(world: World) -> None:
+async def test_two_dispatchers_send_each_delivery_once(world: WebhookHarness) -> None:
     receiver = world.receiver()
     for _ in range(20):
         await world.ended_job(receiver)
@@ -206,7 +206,7 @@ async def test_two_dispatchers_send_each_delivery_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 503])
-async def test_a_retry_after_beyond_the_calendar_is_no_wish(status: int, world: World) -> None:
+async def test_a_retry_after_beyond_the_calendar_is_no_wish(status: int, world: WebhookHarness) -> None:
     header = {"retry-after": "Mon, 20 Nov 1995 19:12:08 +99999999999999"}
     receiver = world.receiver(plan=lambda n: (status, header) if n == 0 else (200, header))
     job = await world.ended_job(receiver)
@@ -215,7 +215,7 @@ async def test_a_retry_after_beyond_the_calendar_is_no_wish(status: int, world: 
     assert (await world.attempts(job))[0][2] == status
 
 
-async def test_what_never_gets_an_outcome_is_not_sent_for_ever(world: World) -> None:
+async def test_what_never_gets_an_outcome_is_not_sent_for_ever(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     dead = (
@@ -228,7 +228,7 @@ async def test_what_never_gets_an_outcome_is_not_sent_for_ever(world: World) -> 
     assert await world.attempts(job) == []
 
 
-async def test_a_stop_ends_although_no_outcome_can_be_written(world: World) -> None:
+async def test_a_stop_ends_although_no_outcome_can_be_written(world: WebhookHarness) -> None:
     """The database goes away under a call: the drain has its deadline, and the delivery is sent again later."""
     receiver = world.receiver(hang=True)
     await world.ended_job(receiver)
@@ -252,7 +252,9 @@ async def test_a_stop_ends_although_no_outcome_can_be_written(world: World) -> N
     assert await world.states() == ["pending"]
 
 
-async def test_a_helper_goes_on_after_an_error_of_any_kind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_helper_goes_on_after_an_error_of_any_kind(
+    world: WebhookHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failures = iter([ValueError("on purpose"), Outage("on purpose")])
 
     async def failing(connection: Connection) -> int:
@@ -267,7 +269,7 @@ async def test_a_helper_goes_on_after_an_error_of_any_kind(world: World, monkeyp
         await until(lambda: has_states(world, "disabled"))
 
 
-async def test_another_requests_result_is_delivered_as_a_conflict(world: World) -> None:
+async def test_another_requests_result_is_delivered_as_a_conflict(world: WebhookHarness) -> None:
     """Two requests under one job id have the same event ids: only the one whose result was applied is told of it."""
     mine, others = world.receiver(), world.receiver()
     job = await world.job(mine)
@@ -285,7 +287,7 @@ async def test_another_requests_result_is_delivered_as_a_conflict(world: World) 
     assert (data["transcript_url"], data.get("text")) == (None, None)
 
 
-async def test_another_tenants_job_under_the_same_id_is_told_of_the_conflict(world: World) -> None:
+async def test_another_tenants_job_under_the_same_id_is_told_of_the_conflict(world: WebhookHarness) -> None:
     """Even where it asks for the same: the id is taken, and what was heard for one tenant is not another's."""
     mine, others = world.receiver(), world.receiver()
     job = await world.job(mine)
@@ -300,7 +302,7 @@ async def test_another_tenants_job_under_the_same_id_is_told_of_the_conflict(wor
     assert refused.payload["data"]["error"]["code"] == "conflict"
 
 
-async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(world: World) -> None:
+async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(world: WebhookHarness) -> None:
     """Its result is stale where the job has a row; whoever wrote it hears that it was no good."""
     receiver = world.receiver()
     job = await world.ended_job(receiver)
@@ -312,7 +314,7 @@ async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(
     assert {call.payload["type"] for call in receiver.calls} == {"job.completed", "job.failed"}
 
 
-async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: World) -> None:
+async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
     await world.persist.unapplied(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
@@ -323,7 +325,7 @@ async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(worl
     assert (call.payload["type"], call.payload["data"]["error"]["code"]) == ("job.failed", "internal")
 
 
-async def test_deliveries_are_numbered_by_endpoint_and_keep_their_number(world: World) -> None:
+async def test_deliveries_are_numbered_by_endpoint_and_keep_their_number(world: WebhookHarness) -> None:
     one, other = world.receiver(plan=lambda n: (500, {}) if n == 0 else (200, {})), world.receiver()
     for receiver in (one, one, other):
         await world.ended_job(receiver)
@@ -335,7 +337,7 @@ async def test_deliveries_are_numbered_by_endpoint_and_keep_their_number(world: 
     assert all(call.verified for call in (*one.calls, *other.calls))
 
 
-async def test_an_event_read_twice_takes_no_second_number(world: World) -> None:
+async def test_an_event_read_twice_takes_no_second_number(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
     assert await world.webhooks.ended(job.result()) == "duplicate"
@@ -344,7 +346,7 @@ async def test_an_event_read_twice_takes_no_second_number(world: World) -> None:
     assert [(row["job_id"], row["sequence"]) for row in rows] == [(job.job_id, 1), (later.job_id, 2)]
 
 
-async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_applied(world: World) -> None:
+async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_applied(world: WebhookHarness) -> None:
     """Both at the same moment, a hundred times: whichever comes second lets it go, without the sweep."""
     receiver = world.receiver()
     jobs = [new_job(webhook_url=receiver.url) for _ in range(100)]
@@ -355,7 +357,7 @@ async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_app
     assert all(row["next_attempt_at"] is not None for row in rows)
 
 
-async def test_an_enhancement_waits_for_its_own_last_run_and_not_for_its_jobs(world: World) -> None:
+async def test_an_enhancement_waits_for_its_own_last_run_and_not_for_its_jobs(world: WebhookHarness) -> None:
     """Persist takes the enhancement of an earlier run of the job, unless the enhancement itself came again."""
     receiver = world.receiver()
     job = await world.ended_job(receiver)

@@ -13,7 +13,7 @@ from producers.api.webhooks.payloads import DESCRIBED
 from producers.jobs.webhooks import send_test
 from schemas.events import EnhancementResult, Entity, JobError, Outcome
 from tests.streams.jobs import Job, new_job, saying
-from tests.streams.world import SECRETS, World, all_delivered, until
+from tests.streams.webhook_harness import SECRETS, WebhookHarness, all_delivered, until
 
 pytestmark = pytest.mark.anyio
 ERROR = JobError(kind="internal", code="enhancement_failed", message="The enhanced-AI service did not do it.")
@@ -37,7 +37,7 @@ def enhanced(job: Job, outcome: Outcome) -> EnhancementResult:
     )
 
 
-async def sent(world: World) -> dict[str, dict[str, Any]]:
+async def sent(world: WebhookHarness) -> dict[str, dict[str, Any]]:
     """One webhook of every type, as its receiver got it."""
     receiver = world.receiver()
     jobs = {outcome: new_job(webhook_url=receiver.url) for outcome in Outcome}
@@ -66,7 +66,7 @@ def shape(value: Any) -> Any:
             return None if not isinstance(value, list) else []
 
 
-async def test_every_type_that_is_sent_has_the_form_that_is_described(world: World) -> None:
+async def test_every_type_that_is_sent_has_the_form_that_is_described(world: WebhookHarness) -> None:
     found = await sent(world)
     assert found.keys() == DESCRIBED.keys()
     for kind, payload in found.items():
@@ -86,7 +86,7 @@ def _nulls_apart(one: Any, other: Any) -> bool:
     return True
 
 
-async def test_what_is_left_out_of_a_long_one_may_be_missing(world: World) -> None:
+async def test_what_is_left_out_of_a_long_one_may_be_missing(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = new_job(webhook_url=receiver.url)
     for length in (12_000, 30_000):

@@ -6,12 +6,22 @@ import pytest
 
 from sink.http.client import AsyncOutboundClient
 from streams.webhooks.dispatcher import Deliveries
-from tests.streams.world import LIMITS, OUTBOUND, SECRETS, World, called, calls, counted, tried, until
+from tests.streams.webhook_harness import (
+    LIMITS,
+    OUTBOUND,
+    SECRETS,
+    WebhookHarness,
+    called,
+    calls,
+    counted,
+    tried,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_receiver_that_hangs_delays_no_other(world: World) -> None:
+async def test_a_receiver_that_hangs_delays_no_other(world: WebhookHarness) -> None:
     hanging, healthy = world.receiver(hang=True), world.receiver()
     for _ in range(6):
         await world.ended_job(hanging)
@@ -25,7 +35,7 @@ async def test_a_receiver_that_hangs_delays_no_other(world: World) -> None:
         await until(lambda: counted(world, "delivered", 12))
 
 
-async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: World) -> None:
+async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: WebhookHarness) -> None:
     """Each of its endpoints is within its own share; together they take half of the places."""
     hanging, healthy = [world.receiver(hang=True) for _ in range(6)], world.receiver()
     for receiver in hanging:
@@ -41,7 +51,7 @@ async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: World
         await until(lambda: counted(world, "delivered", 12))
 
 
-async def test_a_receiver_that_asks_for_a_pause_gets_nothing_at_all(world: World) -> None:
+async def test_a_receiver_that_asks_for_a_pause_gets_nothing_at_all(world: WebhookHarness) -> None:
     busy, other = world.receiver(plan=lambda _: (429, {"retry-after": "3600"})), world.receiver()
     first = await world.ended_job(busy)
     async with world.dispatching(replace(LIMITS, time_scale=1)):
@@ -54,7 +64,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_nothing_at_all(world: World
         await until(lambda: calls([busy], 2))
 
 
-async def test_an_endpoint_is_sent_to_no_faster_than_it_may(world: World) -> None:
+async def test_an_endpoint_is_sent_to_no_faster_than_it_may(world: WebhookHarness) -> None:
     slow = world.receiver()
     for _ in range(3):
         await world.ended_job(slow)
@@ -68,7 +78,7 @@ async def test_an_endpoint_is_sent_to_no_faster_than_it_may(world: World) -> Non
         await until(lambda: counted(world, "delivered", 4))
 
 
-async def test_two_dispatchers_together_keep_an_endpoints_limit(world: World) -> None:
+async def test_two_dispatchers_together_keep_an_endpoints_limit(world: WebhookHarness) -> None:
     hanging = world.receiver(hang=True)
     for _ in range(12):
         await world.ended_job(hanging)
@@ -81,7 +91,7 @@ async def test_two_dispatchers_together_keep_an_endpoints_limit(world: World) ->
         await until(lambda: counted(world, "delivered", 13))
 
 
-async def test_a_lease_reads_no_more_rows_because_of_a_backlog(world: World) -> None:
+async def test_a_lease_reads_no_more_rows_because_of_a_backlog(world: WebhookHarness) -> None:
     """Fifty thousand due deliveries of an endpoint that hangs: the others' are found without looking at them."""
     hanging, healthy = world.receiver(), world.receiver()
     await world.ended_job(hanging)

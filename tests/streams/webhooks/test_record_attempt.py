@@ -11,14 +11,14 @@ from schemas.retries.schedules import WEBHOOKS
 from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery, LeaseGrant, lease
 from streams.webhooks.attempt import Attempted
 from streams.webhooks.record_attempt import Recorded, record
-from tests.streams.world import World
+from tests.streams.webhook_harness import WebhookHarness
 
 pytestmark = pytest.mark.anyio
 SCALE = 0.01
 DAY = 24 * 3600.0
 
 
-async def leased(world: World, endpoint: UUID) -> LeasedDelivery:
+async def leased(world: WebhookHarness, endpoint: UUID) -> LeasedDelivery:
     """The only delivery, whenever it is due."""
     async with world.db.transaction() as connection:
         await connection.execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
@@ -27,7 +27,7 @@ async def leased(world: World, endpoint: UUID) -> LeasedDelivery:
 
 
 async def told(
-    world: World, call: LeasedDelivery, attempted: Attempted, failing_seconds: float = 1e12
+    world: WebhookHarness, call: LeasedDelivery, attempted: Attempted, failing_seconds: float = 1e12
 ) -> tuple[Recorded, datetime, datetime, datetime]:
     """What became of an attempt: the record, the moments before and after it, and the time of the next one."""
     before = datetime.now(UTC)
@@ -42,7 +42,7 @@ def answered(status: int, retry_after: str | None = None) -> Attempted:
     return Attempted(DeliveryOutcome(outcome="answered", status=status, answer="", latency_ms=1), retry_after)
 
 
-async def test_every_attempt_comes_within_the_schedule(world: World) -> None:
+async def test_every_attempt_comes_within_the_schedule(world: WebhookHarness) -> None:
     """Nine times put off, each by its part of the schedule more or less the jitter; the tenth is the last one."""
     receiver = world.receiver()
     await world.ended_job(receiver)
@@ -59,7 +59,9 @@ async def test_every_attempt_comes_within_the_schedule(world: World) -> None:
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize(("wish", "honoured"), [(7200.0, 7200.0), (90 * DAY, DAY), (0.0, WEBHOOKS.seconds[0])])
-async def test_a_wish_for_later_is_honoured_up_to_a_day(world: World, form: str, wish: float, honoured: float) -> None:
+async def test_a_wish_for_later_is_honoured_up_to_a_day(
+    world: WebhookHarness, form: str, wish: float, honoured: float
+) -> None:
     receiver = world.receiver()
     await world.ended_job(receiver)
     endpoint = await world.endpoint(receiver)
@@ -71,7 +73,7 @@ async def test_a_wish_for_later_is_honoured_up_to_a_day(world: World, form: str,
     assert following - before >= timedelta(seconds=honoured * SCALE) - slack
 
 
-async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not_before(world: World) -> None:
+async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not_before(world: WebhookHarness) -> None:
     """Days are moved, not waited for: the clock starts with the first failure after the last success."""
     receiver = world.receiver()
     await world.ended_job(receiver)
@@ -98,7 +100,7 @@ async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not
     assert await world.states() == ["disabled"]
 
 
-async def test_an_outcome_that_comes_too_late_says_nothing_of_the_endpoint(world: World) -> None:
+async def test_an_outcome_that_comes_too_late_says_nothing_of_the_endpoint(world: WebhookHarness) -> None:
     receiver = world.receiver()
     await world.ended_job(receiver)
     call = await leased(world, await world.endpoint(receiver))

@@ -8,17 +8,17 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from sink.webhooks.endpoints import Rotated, read_secret, rotate_secret
 from sink.webhooks.history import redeliver
 from tests.streams.receiver import Call, Receiver
-from tests.streams.world import SECRETS, World, counted, until
+from tests.streams.webhook_harness import SECRETS, WebhookHarness, counted, until
 
 pytestmark = pytest.mark.anyio
 
 
-async def secret(world: World, endpoint: UUID) -> str:
+async def secret(world: WebhookHarness, endpoint: UUID) -> str:
     async with world.db.transaction() as connection:
         return await read_secret(connection, SECRETS, endpoint) or ""
 
 
-async def rotated(world: World, endpoint: UUID, overlap_seconds: float) -> Rotated:
+async def rotated(world: WebhookHarness, endpoint: UUID, overlap_seconds: float) -> Rotated:
     async with world.db.transaction() as connection:
         changed = await rotate_secret(connection, SECRETS, endpoint, overlap_seconds)
     assert changed is not None
@@ -33,7 +33,7 @@ def accepts(secret: str, call: Call) -> bool:
     return True
 
 
-async def sent(world: World, receiver: Receiver, number: int) -> Call:
+async def sent(world: WebhookHarness, receiver: Receiver, number: int) -> Call:
     """The next webhook, as it arrives; the receiver itself looks at no signature."""
     await world.ended_job(receiver)
     receiver.secret = lambda: None
@@ -41,7 +41,7 @@ async def sent(world: World, receiver: Receiver, number: int) -> Call:
     return receiver.calls[-1]
 
 
-async def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_after_it(world: World) -> None:
+async def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_after_it(world: WebhookHarness) -> None:
     receiver = world.receiver()
     async with world.dispatching():
         first = await sent(world, receiver, 1)
@@ -56,11 +56,11 @@ async def test_both_secrets_verify_during_the_overlap_and_only_the_new_one_after
     assert [accepts(new, call) for call in (first, second, third)] == [False, True, True]
 
 
-async def forgotten(world: World) -> bool:
+async def forgotten(world: WebhookHarness) -> bool:
     return await world.rows("SELECT 1 FROM webhook_old_secrets") == []
 
 
-async def test_every_secret_of_several_rotations_signs_along_until_one_without_overlap(world: World) -> None:
+async def test_every_secret_of_several_rotations_signs_along_until_one_without_overlap(world: WebhookHarness) -> None:
     receiver = world.receiver()
     async with world.dispatching():
         await sent(world, receiver, 1)
@@ -75,7 +75,7 @@ async def test_every_secret_of_several_rotations_signs_along_until_one_without_o
     assert [accepts(known, after) for known in (*secrets, last)] == [False, False, False, True]
 
 
-async def test_a_webhook_that_is_sent_again_has_its_id_and_number_and_a_fresh_signature(world: World) -> None:
+async def test_a_webhook_that_is_sent_again_has_its_id_and_number_and_a_fresh_signature(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     async with world.dispatching():
@@ -91,7 +91,7 @@ async def test_a_webhook_that_is_sent_again_has_its_id_and_number_and_a_fresh_si
     assert await world.attempts(job) == [(1, "delivered", 200), (2, "delivered", 200)]
 
 
-async def test_a_webhook_that_is_sent_again_is_tried_by_the_whole_schedule(world: World) -> None:
+async def test_a_webhook_that_is_sent_again_is_tried_by_the_whole_schedule(world: WebhookHarness) -> None:
     receiver = world.receiver(plan=lambda _: (503, {}))
     job = await world.ended_job(receiver)
     async with world.dispatching():

@@ -9,12 +9,12 @@ from schemas.settings import OutboundSettings
 from sink.http.client import AsyncOutboundClient
 from sink.webhooks.endpoint_health import backlog, disable, end_disabled
 from sink.webhooks.secrets import SecretBox, new_key
-from tests.streams.world import LIMITS, ONCE, World, all_delivered, counted, has_states, tried, until
+from tests.streams.webhook_harness import LIMITS, ONCE, WebhookHarness, all_delivered, counted, has_states, tried, until
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_gone_disables_the_endpoint_and_what_waits_for_it(world: World) -> None:
+async def test_gone_disables_the_endpoint_and_what_waits_for_it(world: WebhookHarness) -> None:
     receiver = world.receiver(plan=lambda _: (410, {}))
     gone = await world.ended_job(receiver)
     waiting = await world.job(receiver)
@@ -31,7 +31,7 @@ async def test_gone_disables_the_endpoint_and_what_waits_for_it(world: World) ->
 
 
 async def test_an_endpoint_that_only_fails_is_disabled_and_says_so(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: WebhookHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Five days of failures after the last success, here as many seconds; what it gets later is written down."""
     failing = world.receiver(plan=lambda _: (500, {}))
@@ -49,7 +49,7 @@ async def test_an_endpoint_that_only_fails_is_disabled_and_says_so(
     assert f"webhook endpoint {endpoint} is disabled: {row['reason']}" in caplog.text
 
 
-async def test_a_success_between_failures_starts_the_clock_anew(world: World) -> None:
+async def test_a_success_between_failures_starts_the_clock_anew(world: WebhookHarness) -> None:
     sporadic = world.receiver(plan=lambda n: (200 if n % 2 else 500, {}))
     for _ in range(4):
         await world.ended_job(sporadic)
@@ -59,7 +59,7 @@ async def test_a_success_between_failures_starts_the_clock_anew(world: World) ->
     assert row == {"state": "enabled", "failing_since": None}
 
 
-async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
+async def test_our_own_missing_key_condemns_no_endpoint(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
@@ -69,7 +69,7 @@ async def test_our_own_missing_key_condemns_no_endpoint(world: World) -> None:
     assert row == {"state": "enabled", "failing_since": None}
 
 
-async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, deaf_port: int) -> None:
+async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: WebhookHarness, deaf_port: int) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
     settings = {"allowed_networks": "127.0.0.0/8", "egress_proxy": f"http://127.0.0.1:{deaf_port}"}
@@ -81,7 +81,7 @@ async def test_an_egress_proxy_that_is_away_condemns_no_endpoint(world: World, d
     assert row == {"state": "enabled", "failing_since": None}
 
 
-async def test_what_waits_for_a_disabled_endpoint_ends_bit_by_bit(world: World) -> None:
+async def test_what_waits_for_a_disabled_endpoint_ends_bit_by_bit(world: WebhookHarness) -> None:
     receiver = world.receiver()
     for _ in range(5):
         await world.ended_job(receiver)
@@ -100,7 +100,7 @@ def ended(state: str) -> float:
     return REGISTRY.get_sample_value("scribe_rabbit_webhooks_ended_total", {"state": state}) or 0.0
 
 
-async def test_what_waits_is_shown_and_what_has_ended_is_counted(world: World) -> None:
+async def test_what_waits_is_shown_and_what_has_ended_is_counted(world: WebhookHarness) -> None:
     before = {state: ended(state) for state in ("delivered", "exhausted", "disabled")}
     receiver = world.receiver()
     await world.job(receiver)

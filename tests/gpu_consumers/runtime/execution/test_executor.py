@@ -38,7 +38,7 @@ READY = SAMPLES["TranscriptReady-full"]
 READY_REQUEST = FULL_REQUEST  # which travels in it
 
 
-class Bench:
+class ExecutorHarness:
     """An executor with the fake stage, and what it told about progress."""
 
     def __init__(
@@ -91,7 +91,7 @@ def result_of(finished: Finished | None) -> JobResult:
 
 
 def test_a_job_becomes_a_result_record() -> None:
-    finished = Bench().order()
+    finished = ExecutorHarness().order()
     result = result_of(finished)
     assert (result.job_id, result.outcome) == (BARE_REQUEST.job_id, Outcome.COMPLETED)
     assert finished is not None
@@ -101,15 +101,15 @@ def test_a_job_becomes_a_result_record() -> None:
 def test_a_record_that_was_sent_again_for_another_group_is_passed_over() -> None:
     """Whatever is in it."""
     for value in (ordered(), b"nonsense", None):
-        finished = Bench().deliver(value, {ONLY_FOR: "scribe.persist"})
+        finished = ExecutorHarness().deliver(value, {ONLY_FOR: "scribe.persist"})
         assert finished is not None
         assert (finished.outcome, finished.records) == ("not_ours", ())
-    assert result_of(Bench().deliver(ordered(), {ONLY_FOR: GROUP})).outcome is Outcome.COMPLETED
+    assert result_of(ExecutorHarness().deliver(ordered(), {ONLY_FOR: GROUP})).outcome is Outcome.COMPLETED
 
 
 def test_the_result_continues_the_trace() -> None:
     parent = new_traceparent()
-    finished = Bench().deliver(SERDE.encode(BARE_REQUEST), {TRACEPARENT: parent})
+    finished = ExecutorHarness().deliver(SERDE.encode(BARE_REQUEST), {TRACEPARENT: parent})
     assert finished is not None
     made = finished.records[0].headers[TRACEPARENT]
     assert trace_id(made) == trace_id(parent)
@@ -128,7 +128,7 @@ def test_the_result_continues_the_trace() -> None:
 )
 def test_a_record_with_a_wrong_value_is_a_failed_result_and_no_dead_letter(field: str, value: object) -> None:
     parent = new_traceparent()
-    finished = Bench().deliver(raw(FULL_REQUEST, {field: value}), {TRACEPARENT: parent})
+    finished = ExecutorHarness().deliver(raw(FULL_REQUEST, {field: value}), {TRACEPARENT: parent})
     assert finished is not None
     assert finished.outcome == "failed"
     assert finished.settlement.service_fault is None
@@ -143,7 +143,7 @@ def test_a_record_with_a_wrong_value_is_a_failed_result_and_no_dead_letter(field
 
 
 def test_a_transcript_with_a_wrong_value_fails_its_job() -> None:
-    finished = Bench(Diarizing(SERDE)).deliver(raw(READY, {"completed_at": 2**63 - 1}))
+    finished = ExecutorHarness(Diarizing(SERDE)).deliver(raw(READY, {"completed_at": 2**63 - 1}))
     result = result_of(finished)
     assert finished is not None
     assert (finished.outcome, len(finished.records)) == ("failed", 1)
@@ -151,7 +151,7 @@ def test_a_transcript_with_a_wrong_value_fails_its_job() -> None:
 
 
 def test_the_failed_result_of_a_record_as_large_as_a_broker_takes_fits_into_one() -> None:
-    result = result_of(Bench().deliver(raw(FULL_REQUEST, {"options.prompt": "p" * 1_040_000})))
+    result = result_of(ExecutorHarness().deliver(raw(FULL_REQUEST, {"options.prompt": "p" * 1_040_000})))
     assert (result.request.webhook_url, result.error and result.error.code) == (
         FULL_REQUEST.webhook_url,
         "request_too_large",
@@ -159,7 +159,7 @@ def test_the_failed_result_of_a_record_as_large_as_a_broker_takes_fits_into_one(
 
 
 def test_a_wrong_value_in_a_record_of_nobody_is_a_dead_letter_with_the_field_named() -> None:
-    finished = Bench().deliver(raw(FULL_REQUEST, {"job_id": "zzz"}))
+    finished = ExecutorHarness().deliver(raw(FULL_REQUEST, {"job_id": "zzz"}))
     assert finished is not None
     [record] = finished.records
     assert (finished.outcome, record.topic) == ("dead_lettered", f"{GROUP}.dlq")
@@ -169,7 +169,7 @@ def test_a_wrong_value_in_a_record_of_nobody_is_a_dead_letter_with_the_field_nam
 
 @pytest.mark.parametrize("value", [None, b"", b"nonsense", b"\x00\x00\x00\x00\x99nonsense"])
 def test_what_cannot_be_decoded_is_a_dead_letter(value: bytes | None) -> None:
-    finished = Bench().deliver(value)
+    finished = ExecutorHarness().deliver(value)
     assert finished is not None
     assert (finished.outcome, finished.job) == ("dead_lettered", None)
     [record] = finished.records
@@ -185,7 +185,7 @@ def test_what_cannot_be_decoded_is_a_dead_letter(value: bytes | None) -> None:
     ],
 )
 def test_ends_that_the_client_is_told(outcome: str, ends: str, code: str) -> None:
-    finished = Bench().order(fake_outcome=outcome)
+    finished = ExecutorHarness().order(fake_outcome=outcome)
     assert finished is not None
     assert finished.outcome == ends
     error = result_of(finished).error
@@ -195,14 +195,14 @@ def test_ends_that_the_client_is_told(outcome: str, ends: str, code: str) -> Non
 
 @pytest.mark.parametrize("outcome", ["transient", "unexpected"])
 def test_what_may_pass_is_tried_again_later(outcome: str) -> None:
-    finished = Bench().order(fake_outcome=outcome)
+    finished = ExecutorHarness().order(fake_outcome=outcome)
     assert finished is not None
     assert (finished.outcome, finished.records[0].topic) == ("retried", f"{GROUP}.retry.1m")
 
 
 def test_an_expired_job_is_not_begun() -> None:
     request = replace(BARE_REQUEST, expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    bench = Bench()
+    bench = ExecutorHarness()
     error = result_of(bench.order(request, fake_outcome="kill")).error
     assert error is not None
     assert error.code == "expired"
@@ -210,11 +210,11 @@ def test_an_expired_job_is_not_begun() -> None:
 
 def test_an_outage_is_waited_for_in_place() -> None:
     """No attempt is spent: the result comes of the first delivery."""
-    assert result_of(Bench().order(fake_outcome="outage", fake_until="4")).outcome is Outcome.COMPLETED
+    assert result_of(ExecutorHarness().order(fake_outcome="outage", fake_until="4")).outcome is Outcome.COMPLETED
 
 
 def test_an_outage_ends_with_the_drain_and_writes_nothing() -> None:
-    bench = Bench(outage_wait=60)
+    bench = ExecutorHarness(outage_wait=60)
     timer = Timer(0.05, bench.shutdown.request)
     timer.start()
     assert bench.order(fake_outcome="outage", fake_until="99") is None
@@ -222,26 +222,26 @@ def test_an_outage_ends_with_the_drain_and_writes_nothing() -> None:
 
 
 def test_an_outage_ends_with_the_partition() -> None:
-    bench = Bench()
+    bench = ExecutorHarness()
     bench.partition.owned = False
     assert bench.order(fake_outcome="outage", fake_until="99") is None
 
 
 def test_a_job_of_a_lost_partition_is_dropped() -> None:
-    bench = Bench()
+    bench = ExecutorHarness()
     bench.partition.owned = False
     assert bench.order() is None
 
 
 def test_a_job_stops_when_the_time_to_drain_is_over() -> None:
-    bench = Bench()
+    bench = ExecutorHarness()
     bench.shutdown.abort()
     assert bench.order(fake_seconds="60") is None
 
 
 def test_a_lost_gpu_is_fatal() -> None:
     with pytest.raises(Fatal, match="illegal memory access"):
-        Bench().order(fake_outcome="cuda")
+        ExecutorHarness().order(fake_outcome="cuda")
 
 
 class GivesUp(FakeStage):
@@ -252,14 +252,14 @@ class GivesUp(FakeStage):
 
 
 def test_a_record_that_its_stage_gives_up_is_not_stuck() -> None:
-    finished = Bench(GivesUp(SERDE)).order()
+    finished = ExecutorHarness(GivesUp(SERDE)).order()
     assert finished is not None
     assert finished.outcome == "retried"
 
 
 def test_a_failed_result_without_room_loses_its_metadata() -> None:
     """The request is within the limit, the failed result that carries it is not."""
-    finished = Bench().order(fake_outcome="permanent", note="x" * 999_780)
+    finished = ExecutorHarness().order(fake_outcome="permanent", note="x" * 999_780)
     result = result_of(finished)
     assert result.error is not None
     assert (result.error.code, result.request.metadata) == ("media_no_audio", {})
@@ -267,7 +267,7 @@ def test_a_failed_result_without_room_loses_its_metadata() -> None:
 
 def test_a_job_whose_failure_has_no_room_fails_with_less_of_its_request() -> None:
     huge = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, uri="https://a.example/" + "x" * 999_700))
-    finished = Bench().order(huge, fake_outcome="permanent")
+    finished = ExecutorHarness().order(huge, fake_outcome="permanent")
     assert finished is not None
     assert finished.outcome == "failed"
     result = result_of(finished)
@@ -281,7 +281,7 @@ CROWD = {f"x-{number}": "a" * 1000 for number in range(2000)}
 @pytest.mark.parametrize("value", [b"nonsense", b"x" * 1_040_000])
 def test_the_headers_of_a_stranger_do_not_keep_a_dead_letter_from_being_written(value: bytes) -> None:
     """The broker's limit is of compressed bytes: so many headers do arrive."""
-    finished = Bench().deliver(value, CROWD)
+    finished = ExecutorHarness().deliver(value, CROWD)
     assert finished is not None
     [record] = finished.records
     assert (record.topic, record.value) == (f"{GROUP}.dlq", value)
@@ -289,7 +289,7 @@ def test_the_headers_of_a_stranger_do_not_keep_a_dead_letter_from_being_written(
 
 
 def test_a_retry_drops_foreign_headers_before_its_value() -> None:
-    finished = Bench().deliver(ordered(fake_outcome="transient"), CROWD)
+    finished = ExecutorHarness().deliver(ordered(fake_outcome="transient"), CROWD)
     assert finished is not None
     [record] = finished.records
     assert (finished.outcome, record.value) == ("retried", ordered(fake_outcome="transient"))
@@ -298,7 +298,7 @@ def test_a_retry_drops_foreign_headers_before_its_value() -> None:
 
 def test_a_job_that_no_retry_can_carry_fails() -> None:
     """Without its value the next attempt would be poison, and the client would never hear of the job."""
-    bench = Bench()
+    bench = ExecutorHarness()
     finished = bench.order(fake_outcome="transient")
     assert finished is not None
     assert finished.outcome == "retried"
@@ -317,7 +317,7 @@ class Unsettled(ErrorPolicy):
 
 
 def test_an_error_while_settling_ends_as_a_dead_letter_with_the_original_bytes() -> None:
-    bench = Bench(policy=Unsettled(GROUP, retry=RetryPolicy(GROUP)))
+    bench = ExecutorHarness(policy=Unsettled(GROUP, retry=RetryPolicy(GROUP)))
     finished = bench.order(fake_outcome="permanent")
     assert finished is not None
     [record] = finished.records
@@ -328,7 +328,7 @@ def test_an_error_while_settling_ends_as_a_dead_letter_with_the_original_bytes()
 @pytest.mark.parametrize("uri", ["https://[", "https://exa\u2100mple/"])
 def test_no_address_ends_the_process(uri: str) -> None:
     request = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, uri=uri))
-    assert result_of(Bench().order(request, fake_outcome="permanent")).request.source.uri == uri
+    assert result_of(ExecutorHarness().order(request, fake_outcome="permanent")).request.source.uri == uri
 
 
 def test_a_transcribed_job_does_not_expire() -> None:
@@ -336,11 +336,11 @@ def test_a_transcribed_job_does_not_expire() -> None:
     expired = replace(BARE_REQUEST, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     assert isinstance(READY, TranscriptReady)
     ready = replace(READY, request=expired)
-    assert result_of(Bench(Diarizing(SERDE)).deliver(SERDE.encode(ready))).outcome is Outcome.COMPLETED
+    assert result_of(ExecutorHarness(Diarizing(SERDE)).deliver(SERDE.encode(ready))).outcome is Outcome.COMPLETED
 
 
 def test_a_poison_record_of_the_largest_size_still_reaches_the_dead_letters() -> None:
-    finished = Bench().deliver(b"x" * 1_047_900)
+    finished = ExecutorHarness().deliver(b"x" * 1_047_900)
     assert finished is not None
     [record] = finished.records
     assert (record.value, record.headers[VALUE_OMITTED]) == (None, "1047900")
@@ -348,7 +348,7 @@ def test_a_poison_record_of_the_largest_size_still_reaches_the_dead_letters() ->
 
 def test_records_that_the_broker_refuses_end_differently_each_time() -> None:
     """A result, its failure, that without free texts, a dead letter, an empty one; then nothing is left to try."""
-    bench = Bench()
+    bench = ExecutorHarness()
     finished = bench.order(note="x")
     assert finished is not None
     failed = bench.executor.ends.refuse(finished)
@@ -398,7 +398,7 @@ class Registry(ManifestStore):
 def test_another_end_is_found_without_asking_the_registry() -> None:
     """For the thread that asks for it must go on polling."""
     registry = Registry()
-    bench = Bench(serde=Serde(registry))
+    bench = ExecutorHarness(serde=Serde(registry))
     finished = bench.order(fake_outcome="transient", attempt=1)
     assert finished is not None
     assert finished.outcome == "retried"
@@ -410,7 +410,7 @@ def test_another_end_is_found_without_asking_the_registry() -> None:
 def test_for_scheduling_nobody_is_asked() -> None:
     """All that comes waits for it: what is not known here gets an ordinary one."""
     registry = Registry()
-    bench = Bench(serde=Serde(registry))
+    bench = ExecutorHarness(serde=Serde(registry))
     task = JobTask(Delivery("scribe.jobs", 0, 5, b"key", ordered()), bench.partition)
     assert (bench.executor.decoder.scheduling_info(task), registry.asked) == (SchedulingInfo(), [])
     bench.executor.execute(task)
@@ -431,7 +431,7 @@ class MeetsItsDuplicate(FakeStage):
 def test_a_duplicate_waits_for_the_end_of_the_first(fate: str) -> None:
     """It is skipped only when that is written; else it is worked on itself."""
     stage = MeetsItsDuplicate(SERDE)
-    bench = Bench(stage)
+    bench = ExecutorHarness(stage)
     value = ordered(fake_outcome="transient" if fate == "retried" else "completed")
     first, duplicate = (JobTask(Delivery("scribe.jobs", 0, n, b"key", value), bench.partition) for n in (5, 6))
     stage.duplicate = lambda: bench.executor.execute(duplicate)
@@ -451,7 +451,7 @@ def test_a_duplicate_waits_for_the_end_of_the_first(fate: str) -> None:
 
 def test_a_duplicate_is_released_when_the_first_writes_nothing() -> None:
     stage = MeetsItsDuplicate(SERDE)
-    bench = Bench(stage)
+    bench = ExecutorHarness(stage)
     lost = OwnedPartition("scribe.jobs", 0, PartitionOffsets(Position(0)), None, None, owned=False)
     first, duplicate = (
         JobTask(Delivery("a", 0, 5, None, ordered()), lost),
@@ -463,6 +463,6 @@ def test_a_duplicate_is_released_when_the_first_writes_nothing() -> None:
 
 
 def test_progress_is_offered_while_the_job_runs() -> None:
-    bench = Bench()
+    bench = ExecutorHarness()
     bench.order(fake_seconds="0.05")
     assert bench.offered[0].topic == "scribe.progress"

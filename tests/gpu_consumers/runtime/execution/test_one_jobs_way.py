@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from tests.gpu_consumers.runtime.execution.test_executor import Bench
+from tests.gpu_consumers.runtime.execution.test_executor import ExecutorHarness
 
 MOST_COMEBACKS = 3
 STAGE = "gpu_consumers.engines.fake"
@@ -55,7 +55,7 @@ def reading() -> Iterator[Reader]:
 
 @pytest.mark.parametrize("outcome", ["completed", "transient", "permanent", "poison", "large"])
 def test_a_reader_seldom_comes_back_to_a_module(outcome: str) -> None:
-    bench = Bench()
+    bench = ExecutorHarness()
     with reading() as reader:
         finished = bench.order(fake_outcome=outcome)
     assert finished is not None

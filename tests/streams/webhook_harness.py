@@ -36,7 +36,7 @@ ONCE = replace(LIMITS, time_scale=1000)
 DEADLINE = 60.0
 
 
-class World:
+class WebhookHarness:
     """The database with persist and webhooks in front of it, and receivers behind."""
 
     def __init__(self, db: Database, store: S3ObjectStore, stack: ExitStack) -> None:
@@ -118,11 +118,11 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def has_states(world: World, *states: str) -> bool:
+async def has_states(world: WebhookHarness, *states: str) -> bool:
     return await world.states() == list(states)
 
 
-async def tried(world: World, job: Job) -> bool:
+async def tried(world: WebhookHarness, job: Job) -> bool:
     return any(outcome for _, outcome, _ in await world.attempts(job))
 
 
@@ -134,9 +134,9 @@ async def calls(receivers: list[Receiver], number: int) -> bool:
     return sum(len(receiver.calls) for receiver in receivers) == number
 
 
-async def counted(world: World, state: str, number: int) -> bool:
+async def counted(world: WebhookHarness, state: str, number: int) -> bool:
     return (await world.states()).count(state) == number
 
 
-async def all_delivered(world: World) -> bool:
+async def all_delivered(world: WebhookHarness) -> bool:
     return set(await world.states()) == {"delivered"}
