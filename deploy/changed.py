@@ -27,9 +27,8 @@ def changed_files() -> list[str]:
 
 def _git(*arguments: str) -> list[str]:
     """The lines that git prints; none where it fails, such as for a branch that is not there."""
-    return subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.splitlines()
+    command = ["git", "-c", "core.quotePath=false", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def paths_of_tests(changed: Iterable[str]) -> list[str]:

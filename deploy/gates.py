@@ -15,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import ctranslate2
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -45,6 +46,7 @@ INTERRUPTED = 130
 PYTEST = ("pytest", "--hypothesis-profile=repeatable")  # the random one is for `pytest` by itself
 MOST_WORKERS = 4  # each has models and clients of its own
 WORKERS_A_PROCESSOR = 2  # tests wait most of their time: for processes that start, for sessions and pauses that end
+BYTES_A_WORKER = 3_000_000_000  # with the services that its tests start
 # begun first, for they take longest: short ones fill up what is left at the end
 FIRST = ("tests/system", "tests/integration", "tests/bench", "tests/chaos", "tests/deploy")
 # they promise something within a time: beside others, they would judge those
@@ -164,23 +166,23 @@ def tests(folder: Path, calls: Sequence[Gate], missing: Counter[str]) -> list[Ga
     return results
 
 
-def calls_of_pytest(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
+def calls_of_pytest(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
     """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
     ignored = (f"--ignore={path}" for path in ALONE)
-    together = (*PYTEST, *side_by_side(WORKERS_A_PROCESSOR * processors), *in_order(), *ignored)
+    together = (*PYTEST, *side_by_side(workers), *in_order(), *ignored)
     return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
 
 
-def calls_for_a_change(arguments: Sequence[str], processors: int) -> tuple[Gate, ...]:
+def calls_for_a_change(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
     """The call for what belongs to what has changed, none when nothing does."""
     paths = changed.paths_of_tests(changed.changed_files())
     if not paths:
         return ()
     call = (
         *PYTEST,
-        *side_by_side(min(processors, len(paths))),
+        *side_by_side(min(workers, len(paths))),
         "-o",
         f"begin_within={CHANGE_SECONDS}",
         *paths,
@@ -189,9 +191,14 @@ def calls_for_a_change(arguments: Sequence[str], processors: int) -> tuple[Gate,
     return (Gate("Tests", call),)
 
 
+def workers_of(processors: int, memory: int) -> int:
+    """How many workers a machine can feed; `memory` in bytes."""
+    return max(1, min(MOST_WORKERS, WORKERS_A_PROCESSOR * processors, memory // BYTES_A_WORKER))
+
+
 def side_by_side(workers: int) -> tuple[str, ...]:
     """Arguments for tests side by side, those of a file on one worker, in the order in which files are named."""
-    return "-n", str(min(MOST_WORKERS, workers)), "--dist", "loadfile", "--no-loadscope-reorder"
+    return "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"
 
 
 def in_order() -> list[str]:
@@ -220,14 +227,16 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
 
 def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
     """The results of all checks and tests, as they come."""
+    workers = workers_of(os.cpu_count() or 1, psutil.virtual_memory().total)
     yield from (run(gate, {}) for gate in CHECKS)
-    yield from tests(folder, calls_of_pytest(arguments, os.cpu_count() or 1), missing)
+    yield from tests(folder, calls_of_pytest(arguments, workers), missing)
 
 
 def of_a_change(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
     """The results of what belongs to a change."""
     yield from (run(gate, {}) for gate in QUICK_CHECKS)
-    if calls := calls_for_a_change([word for word in arguments if word != CHANGED], os.cpu_count() or 1):
+    processors = min(MOST_WORKERS, os.cpu_count() or 1)  # a worker more would import everything once more
+    if calls := calls_for_a_change([word for word in arguments if word != CHANGED], processors):
         yield from tests(folder, calls, missing)
     else:
         out.print("No test belongs to what differs from main.")

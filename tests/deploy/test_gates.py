@@ -20,6 +20,7 @@ from deploy.gates import (
     in_order,
     run,
     skip_reasons,
+    workers_of,
 )
 from deploy.time_limit import OUT_OF_TIME
 
@@ -92,10 +93,17 @@ def test_a_gate_gets_its_environment() -> None:
 
 
 def test_every_test_is_run_once_and_what_measures_is_alone() -> None:
-    together, alone = calls_of_pytest((), processors=2)
+    together, alone = calls_of_pytest((), workers=2)
     assert [word for word in together.command if word.startswith("--ignore=")] == [f"--ignore={f}" for f in ALONE]
     assert alone.command == (*PYTEST, *ALONE)
     assert all((ROOT / path).exists() for path in (*ALONE, *FIRST))
+
+
+@pytest.mark.parametrize(
+    ("processors", "gigabytes", "workers"), [(2, 16, 4), (2, 8, 2), (1, 16, 2), (64, 256, 4), (1, 1, 1)]
+)
+def test_workers_are_as_many_as_processors_and_memory_feed(processors: int, gigabytes: int, workers: int) -> None:
+    assert workers_of(processors, gigabytes * 10**9) == workers
 
 
 def test_nothing_in_the_tree_of_tests_is_left_out_and_what_takes_longest_begins() -> None:
@@ -113,18 +121,18 @@ def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says(monke
 
 
 def test_arguments_are_pytests_own() -> None:
-    assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), processors=2)] == [
+    assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), workers=2)] == [
         (*PYTEST, "-x", "tests/sink")
     ]
 
 
 def test_a_change_runs_its_own_tests_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changed, "changed_files", lambda: ["deploy/locks.py"])
-    (call,) = calls_for_a_change(("-x",), processors=2)
+    (call,) = calls_for_a_change(("-x",), workers=2)
     assert call.command[-2:] == ("tests/deploy/test_locks.py", "-x")
     assert f"begin_within={CHANGE_SECONDS}" in call.command
 
 
 def test_nothing_is_run_for_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changed, "changed_files", list)
-    assert calls_for_a_change((), processors=2) == ()
+    assert calls_for_a_change((), workers=2) == ()

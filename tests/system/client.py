@@ -61,7 +61,7 @@ class Client:
         assert producer.flush(30) == 0
         assert failed == []
 
-    def wait(self, job_id: UUID, seconds: float = 90) -> dict[str, Any]:
+    def wait(self, job_id: UUID, seconds: float = 180) -> dict[str, Any]:
         """The job once it ended, whatever goes up and down meanwhile."""
         deadline = time.monotonic() + seconds
         seen: Any = None
@@ -97,7 +97,7 @@ class Client:
             }
         )
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
             return _read(consumer, topic, set(partitions))
         finally:

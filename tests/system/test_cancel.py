@@ -46,7 +46,7 @@ def test_a_running_job_stops_and_its_webhook_says_so(client: Client, receiver: R
     assert (job["state"], job["result"], job["error"]) == ("cancelled", None, None)
     assert 0 < job["progress"]["done_seconds"] < 0.9 * MINUTES * 60
     assert client.http.get(f"{path}/transcript").json()["code"] == "cancelled"
-    assert receiver.wait(lambda calls: len(calls) == 1, 30)
+    assert receiver.wait(lambda calls: len(calls) == 1, 90)
     results = [SERDE.decode(record.value, JobResult) for record in client.records(RESULTS)]
     assert [result.outcome for result in results if result.job_id == job_id] == [Outcome.CANCELLED]
     assert client.http.delete(path).status_code == 200

@@ -34,7 +34,7 @@ def test_a_recording_through_rest(client: Client, receiver: Receiver) -> None:
     assert client.transcript(job_id, "vtt").text.startswith("WEBVTT")
     assert "SPEAKER_01" in client.transcript(job_id, "txt").text
 
-    assert receiver.wait(lambda calls: bool(calls), 30)
+    assert receiver.wait(lambda calls: bool(calls), 90)
     payload = receiver.calls[0].verified(client.service.webhook_secret("demo", receiver.url))
     assert payload["type"] == "job.completed"
     assert payload["data"]["job_id"] == str(job_id)  # type: ignore[index]

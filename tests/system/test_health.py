@@ -13,7 +13,7 @@ FAUST = ("persist", "enhance", "webhooks")
 @pytest.mark.parametrize("name", OURS)
 def test_a_running_process_is_alive_ready_and_measured(client: Client, name: str) -> None:
     base = f"http://{ports.HOST}:{client.service.chosen[name]}"
-    with httpx.Client(base_url=base, timeout=10, trust_env=False) as http:
+    with httpx.Client(base_url=base, timeout=60, trust_env=False) as http:
         assert http.get("/livez").status_code == 200
         assert http.get("/readyz").status_code == 200
         text = http.get("/metrics").text

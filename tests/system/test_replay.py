@@ -47,7 +47,7 @@ def test_a_job_is_done_aside_and_then_again(client: Client, receiver: Receiver) 
     admin.create_topics([NewTopic(TRIAL, 2, 1, config={"retention.ms": "3600000"})])[TRIAL].result()
     job_id = client.upload(MONO.path, webhook_url=receiver.url, language="en")
     first, words = client.wait(job_id), client.transcript(job_id, "txt").text
-    assert receiver.wait(lambda calls: len(calls) == 1, 30)
+    assert receiver.wait(lambda calls: len(calls) == 1, 90)
 
     assert scribe(client, "replay", "--job", str(job_id), "--results", TRIAL).startswith("1 replayed")
     deadline = time.monotonic() + 60
@@ -62,7 +62,7 @@ def test_a_job_is_done_aside_and_then_again(client: Client, receiver: Receiver) 
     assert scribe(client, "replay", "--job", str(job_id)).startswith("1 replayed")
     assert ended(client, job_id, 3)["state"] == "completed"
     assert client.transcript(job_id, "txt").text == words
-    assert receiver.wait(lambda calls: len(calls) == 2, 30)
+    assert receiver.wait(lambda calls: len(calls) == 2, 90)
     assert sorted(found.run for found in client.results(job_id)) == [1, 3]
 
 

@@ -38,7 +38,7 @@ def test_a_child_ends_with_its_killed_parent(tmp_path: Path) -> None:
     assert child.is_running()
     parent.kill()
     parent.communicate()
-    child.wait(10)
+    child.wait(90)
 
 
 def test_a_detached_child_stays(tmp_path: Path) -> None:
