@@ -1,11 +1,8 @@
 """From a wish to a job: the record that announces it, and acceptance together with its outbox row in one transaction."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from producers.jobs.webhooks import check_url
@@ -13,13 +10,14 @@ from producers.kafka.publisher import record_bytes
 from schemas.errors import Poison, Rejected
 from schemas.events import JobRequested, Priority, TenantPolicy
 from schemas.models.registry import ModelRegistry
+from schemas.requests.identity import RequestScope, request_digest
 from schemas.requests.limits import check_request, mistakes
 from schemas.tenants.permissions import check_host, check_model, may_read, own_key
 from schemas.tenants.quotas import MOST_QUEUED
 from schemas.topics import JOBS, JOBS_EXPRESS
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.records import Record, record_of
-from schemas.wire.serde import Serde, to_json
+from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
 from sink.jobs import queries
 from sink.jobs.queries import Acceptance, JobRow
@@ -28,12 +26,9 @@ from sink.postgres.database import Database
 
 JOB_TOPICS: Mapping[Priority, str] = {Priority.STANDARD: JOBS, Priority.EXPRESS: JOBS_EXPRESS}
 UPLOAD_SCHEME = "upload://"
+SUBMISSION = RequestScope.SUBMISSION
 # a request leaves room for the headers and for the events that it travels in later
 MAX_REQUEST_BYTES = 300_000
-# what may differ between two sendings of one request
-_INCIDENTAL = frozenset({"requested_at", "run"})
-# options that came later: left out where nobody uses them, so that requests from before stay the same ones
-_LATER_OPTIONS = frozenset({"track"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +108,6 @@ def job_record(
     return record
 
 
-def fingerprint(request: Mapping[str, Any]) -> bytes:
-    """The digest of all that was asked for in a JobRequested as JSON; an upload counts by its content, not by its name."""
-    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
-    source = {name: value for name, value in asked["source"].items() if name != "name"}
-    if source["uri"].startswith(UPLOAD_SCHEME) and source["sha256"]:
-        source["uri"] = UPLOAD_SCHEME
-    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name) is None}
-    options = {name: value for name, value in asked["options"].items() if name not in unused}
-    text = json.dumps({**asked, "source": source, "options": options}, sort_keys=True)
-    return hashlib.sha256(text.encode()).digest()
-
-
 async def accept(
     database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
 ) -> Accepted | None:
@@ -134,7 +117,7 @@ async def accept(
     belongs to another request, quota_exceeded when more jobs of the tenant would wait for their turn than it allows; and
     Outage when the database is away.
     """
-    digest = fingerprint(to_json(request))
+    digest = request_digest(request, SUBMISSION)
     most, at = (policy.quotas.get(MOST_QUEUED), policy.at) if policy else (None, None)
     acceptance, job = await queries.accept(database, request, digest, record, most_waiting=most, policy_at=at)
     if acceptance is Acceptance.STALE:
@@ -149,7 +132,7 @@ async def accept(
 
 async def known(database: Database, request: JobRequested) -> JobRow | None:
     """The job that the same request made before, None if there is none."""
-    digest = fingerprint(to_json(request))
+    digest = request_digest(request, SUBMISSION)
     async with database.as_tenant(request.tenant) as connection:
         job = await queries.find(connection, request.job_id, request.tenant)
     return job if job is not None and _is_same(job, request, digest) else None
@@ -159,4 +142,4 @@ def _is_same(job: JobRow, request: JobRequested, digest: bytes) -> bool:
     if job.fingerprint is not None:
         return job.fingerprint == digest
     # it came over Kafka, and its address is kept without the query
-    return fingerprint(job.request) == fingerprint(to_json(request.without_query()))
+    return request_digest(job.request, SUBMISSION) == request_digest(request.without_query(), SUBMISSION)

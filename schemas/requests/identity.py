@@ -1,25 +1,54 @@
-"""What makes two requests under one job id the same: recording and options, not what is beside them."""
+"""What makes two requests under one job id the same: one digest, in each of the two scopes in which that is asked.
+
+Digests are stored, and events of the version before are compared with them: what they are made of stays as it is.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from enum import Enum, auto
 from typing import Any
 
-from schemas.events import JobRequested, Options
+from schemas.events import JobRequested, Options, without_query
 from schemas.wire.serde import to_json
 
 _DEFAULTS = asdict(Options())
+# what may differ between two submissions of one request
+_INCIDENTAL = frozenset({"requested_at", "run"})
+# options that came after digests of submissions were stored: left out where nobody uses them
+_LATER_OPTIONS = frozenset({"track"})
+_UPLOAD = "upload://"
 
 
-def request_digest(request: JobRequested) -> bytes:
-    """The digest of what a job is to be made of; two requests under one id that differ in it are in conflict."""
-    return digest_of(to_json(request.without_query()))
+class RequestScope(Enum):
+    """Whose question it is."""
+
+    WORK = auto()
+    """What a job is to be made of: recording and options. Events under one id that differ in it are in conflict."""
+    SUBMISSION = auto()
+    """All that a client asked for: a submission that is sent again is the same one only if nothing differs."""
 
 
-def digest_of(request: Mapping[str, Any]) -> bytes:
-    """The same of a JobRequested as JSON, its source without query."""
+def request_digest(request: JobRequested | Mapping[str, Any], scope: RequestScope = RequestScope.WORK) -> bytes:
+    """The digest of a request, or of one as JSON; equal for requests that are the same in a scope."""
+    plain = to_json(request) if isinstance(request, JobRequested) else request
+    said = _work(plain) if scope is RequestScope.WORK else _submission(plain)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
+
+
+def _work(request: Mapping[str, Any]) -> list[Any]:
     # what stands at its default is left out, so that a new option makes no old request another one
     options = {name: value for name, value in request["options"].items() if value != _DEFAULTS.get(name)}
-    what = [request["source"]["uri"], request["recording_id"], options]
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).digest()
+    return [without_query(request["source"]["uri"]), request["recording_id"], options]
+
+
+def _submission(request: Mapping[str, Any]) -> dict[str, Any]:
+    """An upload counts by its content, and no file by its name."""
+    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
+    source = {name: value for name, value in asked["source"].items() if name != "name"}
+    if source["uri"].startswith(_UPLOAD) and source["sha256"]:
+        source["uri"] = _UPLOAD
+    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name) is None}
+    options = {name: value for name, value in asked["options"].items() if name not in unused}
+    return {**asked, "source": source, "options": options}

@@ -16,13 +16,13 @@ from psycopg.types.json import Json, Jsonb
 
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
 from schemas.process.failpoints import failpoint
+from schemas.requests.identity import request_digest
 from schemas.transcript import Transcript
 from schemas.vocabulary.job_states import UNFINISHED
 from schemas.wire.serde import to_json
 from sink.jobs.runs import (
     Change,
     Effect,
-    asked_for,
     begin_runs,
     foreign,
     is_of,
@@ -31,6 +31,7 @@ from sink.jobs.runs import (
     refusal,
     row_of,
     standings,
+    stored_request,
 )
 from sink.jobs.segments import replace_segments
 from sink.jobs.states import UNFINISHED_STATES
@@ -213,7 +214,7 @@ def as_failed(result: JobResult, error: JobError) -> JobResult:
 async def _remember(connection: Connection, ends: Sequence[JobCompletion]) -> None:
     results = [end.result for end in ends]
     errors = [Jsonb(storable(asdict(end.unapplied))) if end.unapplied else None for end in ends]
-    asked = [asked_for(result.request) for result in results]
+    asked = [request_digest(stored_request(result.request)) for result in results]
     values = [[result.event_id for result in results], [result.job_id for result in results], asked, errors]
     await connection.execute(_REMEMBER, values)
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Json
 
 from schemas.errors import Permanent, Poison
 from schemas.events import JobRequested
-from schemas.requests.identity import digest_of
+from schemas.requests.identity import request_digest
 from schemas.requests.limits import MAX_ID_CHARS, slim_request
 from schemas.vocabulary.job_states import ENDED, JobState
 from schemas.wire.serde import event_from_json, to_json
@@ -137,13 +137,13 @@ def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID |
 def is_of(standing: Mapping[str, Any], request: JobRequested) -> bool:
     """Whether a job is what a request asks for; a failed result may carry its request without the free texts."""
     known: dict[str, Any] = standing["request"]
-    asked = asked_for(request)
-    return digest_of(known) == asked or _slim_digest(known) == asked
+    asked = request_digest(stored_request(request))
+    return request_digest(known) == asked or _slim_digest(known) == asked
 
 
 def _slim_digest(known: Mapping[str, Any]) -> bytes | None:
     try:
-        return asked_for(slim_request(event_from_json(known, JobRequested)))
+        return request_digest(stored_request(slim_request(event_from_json(known, JobRequested))))
     except Poison:  # an older version's
         return None
 
@@ -157,12 +157,7 @@ def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
     return Effect.FOREIGN if standing["tenant"] != tenant else None
 
 
-def asked_for(request: JobRequested) -> bytes:
-    """A digest of what a job is to be made of: recording and options; two requests under one id differ in it."""
-    return digest_of(kept(request))
-
-
-def kept(request: JobRequested) -> dict[str, Any]:
+def stored_request(request: JobRequested) -> dict[str, Any]:
     """A request as JSON as a job's row keeps it: without query, and cut where no index of the database would take it."""
     request = request.without_query()
     recording_id = request.recording_id and request.recording_id[:MAX_ID_CHARS]
@@ -175,7 +170,7 @@ def kept(request: JobRequested) -> dict[str, Any]:
 
 def row_of(request: JobRequested) -> dict[str, Any]:
     """What a job's row has of its request, as JSON."""
-    plain = kept(request)
+    plain = stored_request(request)
     return {
         "job_id": plain["job_id"],
         "tenant": plain["tenant"],

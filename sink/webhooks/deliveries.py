@@ -34,7 +34,7 @@ class NewDelivery:
     type: str
     payload: Mapping[str, object]
     asked: bytes | None
-    """Digest of the request whose end it tells, sink.jobs.runs.asked_for."""
+    """Digest of the request whose end it tells, the request_digest of sink.jobs.runs.stored_request."""
 
 
 def endpoint_id(tenant: str, url: str) -> UUID:

@@ -7,11 +7,12 @@ from uuid import UUID
 from schemas.errors import Permanent
 from schemas.events import EnhancementResult, JobRequested, JobResult, Outcome
 from schemas.process.failpoints import failpoint
+from schemas.requests.identity import request_digest
 from schemas.requests.limits import mistakes
 from schemas.topics import ENHANCEMENTS, RESULTS
 from schemas.wire.object_keys import TENANT, check_tenant
 from sink.enhancements.requests import webhook_of
-from sink.jobs.runs import asked_for
+from sink.jobs.runs import stored_request
 from sink.postgres.database import Connection, Database
 from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, register_endpoint
 from sink.webhooks.secrets import SecretBox
@@ -48,7 +49,7 @@ class Webhooks:
             type=TYPES[event.outcome],
             # in a thread: a transcript may be large
             payload=await asyncio.to_thread(payload_of, event, self._public_url),
-            asked=asked_for(event.request),
+            asked=request_digest(stored_request(event.request)),
         )
         added = await self._database.run(lambda connection: self._schedule(connection, tenant, url, new))
         return "scheduled" if added else "duplicate"

@@ -15,10 +15,11 @@ from psycopg.types.json import Jsonb
 
 from schemas.events import JobResult
 from schemas.ports import ObjectStore
+from schemas.requests.identity import request_digest
 from schemas.transcript import Word
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.serde import to_json, to_json_text
-from sink.jobs.runs import asked_for
+from sink.jobs.runs import stored_request
 
 JOB = """
 INSERT INTO jobs (job_id, tenant, recording_id, run, state, request, requested_at, language, language_probability,
@@ -60,7 +61,7 @@ def rows_of(result: JobResult, uri: str) -> Rows:
         (result.job_id, 1, "queued", request.requested_at),
         (result.job_id, 1, "completed", result.completed_at),
     ]
-    return Rows(job, segments, history, (result.event_id, result.job_id, asked_for(request)))
+    return Rows(job, segments, history, (result.event_id, result.job_id, request_digest(stored_request(request))))
 
 
 def _plain(word: Word) -> dict[str, Any]:

@@ -5,68 +5,22 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import pytest
-from hypothesis import given
 
-from producers.jobs.submit import Trace, check, fingerprint, job_record
+from producers.jobs.submit import Trace, check, job_record
 from schemas.errors import Permanent, Rejected
-from schemas.events import JobRequested, Options, Priority, Source
+from schemas.events import Options, Priority, Source
 from schemas.models.registry import load_registry
-from schemas.requests.identity import digest_of
 from schemas.tenants.permissions import free_policy
 from schemas.wire.headers import TRACEPARENT, TRACESTATE, trace_id
-from schemas.wire.serde import Serde, to_json
+from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl, UrlRules, parse_target
-from sink.jobs.runs import asked_for
 from sink.objects.uri import key_of
-from tests.samples import AT, BARE_REQUEST, FULL_REQUEST, SHA
-from tests.strategies import requests
+from tests.samples import AT, BARE_REQUEST, FULL_REQUEST
 
 KEY_OF = partial(key_of, "scribe")
 TARGET = partial(parse_target, rules=UrlRules())
 FREE = free_policy("acme")
 PARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
-
-
-@given(requests())
-def test_sending_again_later_is_the_same_request(request: JobRequested) -> None:
-    later = replace(request, requested_at=request.requested_at + timedelta(seconds=1), run=2)
-    assert fingerprint(to_json(request)) == fingerprint(to_json(later))
-
-
-def test_any_other_wish_is_another_request() -> None:
-    others = [
-        replace(BARE_REQUEST, source=Source(uri="https://media.example/call.opus?id=2")),
-        replace(BARE_REQUEST, options=Options(language="he")),
-        replace(BARE_REQUEST, options=Options(track="2")),
-        replace(BARE_REQUEST, metadata={"a": "b"}),
-        replace(BARE_REQUEST, webhook_url="https://hooks.example/in"),
-    ]
-    digests = {fingerprint(to_json(request)) for request in [BARE_REQUEST, *others]}
-    assert len(digests) == 6
-
-
-def test_an_upload_counts_by_its_content() -> None:
-    first = replace(BARE_REQUEST, source=Source(uri="upload://1", sha256=SHA, size_bytes=3))
-    again = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256=SHA, size_bytes=3))
-    other = replace(BARE_REQUEST, source=Source(uri="upload://2", sha256="cd" * 32, size_bytes=3))
-    assert fingerprint(to_json(first)) == fingerprint(to_json(again)) != fingerprint(to_json(other))
-
-
-def test_what_a_file_is_called_makes_no_other_request() -> None:
-    named = replace(BARE_REQUEST, source=replace(BARE_REQUEST.source, name="call.opus"))
-    plain = to_json(BARE_REQUEST)
-    before = {**plain, "source": {name: value for name, value in plain["source"].items() if name != "name"}}
-    assert fingerprint(to_json(named)) == fingerprint(plain) == fingerprint(before)
-    assert asked_for(named) == asked_for(BARE_REQUEST)
-
-
-def test_an_option_that_came_later_makes_no_old_request_another_one() -> None:
-    """A job that the version before accepted is found again; one with the option is another one for both rules."""
-    plain = to_json(BARE_REQUEST)
-    before = {**plain, "options": {name: value for name, value in plain["options"].items() if name != "track"}}
-    wanted = replace(BARE_REQUEST, options=Options(track="he"))
-    assert fingerprint(plain) == fingerprint(before) != fingerprint(to_json(wanted))
-    assert asked_for(BARE_REQUEST) == digest_of(before) != asked_for(wanted)
 
 
 def test_the_record_goes_on_with_the_trace_of_the_request() -> None:

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.jobs.submit import fingerprint
 from schemas.events import JobProgress, JobRequested, JobResult, Options, Outcome, Stage
+from schemas.requests.identity import RequestScope, request_digest
 from schemas.settings import PostgresSettings
 from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json
 from sink.jobs import queries
-from sink.jobs.runs import asked_for
+from sink.jobs.runs import stored_request
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from sink.webhooks.deliveries import release_missed, tell_conflicts
@@ -120,7 +120,7 @@ class Told:
 
     async def _accept(self, request: JobRequested) -> None:
         record = Record("scribe.jobs", b"key", b"value")
-        acceptance, _ = await queries.accept(self.db, request, fingerprint(to_json(request)), record)
+        acceptance, _ = await queries.accept(self.db, request, request_digest(request, RequestScope.SUBMISSION), record)
         assert acceptance is queries.Acceptance.ACCEPTED
 
     async def rows(self, query: str, job: Job) -> list[dict[str, Any]]:
@@ -185,7 +185,9 @@ def test_whatever_the_order_one_of_them_ends_the_job_and_the_others_are_told(
         ]
         assert winner.name == ("a" if story.accepted else owners[0])
         expected = {
-            (party.tenant, party.hook, asked_for(party.request(job))): None if party is winner else "conflict"
+            (party.tenant, party.hook, request_digest(stored_request(party.request(job)))): None
+            if party is winner
+            else "conflict"
             for party in story.parties.values()
             if party.hook is not None
         }
