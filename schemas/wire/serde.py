@@ -204,14 +204,14 @@ def _read(body: bytes, writer: Schema, kind: str, where: str = "") -> tuple[Any,
         raise
     # the library raises whatever the bytes provoke: EOFError, IndexError, UnicodeDecodeError, OverflowError ...
     except Exception as error:  # noqa: BLE001
-        first = error
+        # not the error: its traceback leads to this frame, and what is in a circle with a record stays in memory for long
+        first = f"{type(error).__name__}: {error}"
     try:
         return read_leniently(body, writer, kind)
     except Poison:
         raise
     except Exception:  # noqa: BLE001 - the same, and the first one says more
-        reason = f"not readable as {writer.get('name')}{where}: {type(first).__name__}: {first}"
-        raise Poison(reason) from first
+        raise Poison(f"not readable as {writer.get('name')}{where}: {first}") from None
 
 
 def _too_large(size: int) -> str:

@@ -81,6 +81,7 @@ class WatermarkConsumer(driver.Consumer):
         self._next: dict[TP, int] = {}
         # Faust takes a commit that was refused for one that was made
         self._confirmed: dict[TP, int] = {}
+        self._refused: set[TP] = set()
         self.last_poll = time.monotonic()
 
         async def delivered(message: Message) -> None:
@@ -126,6 +127,7 @@ class WatermarkConsumer(driver.Consumer):
         for tp in list(partitions):
             for table in tables:
                 table.pop(tp, None)
+            self._refused.discard(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let the base class wait for records in work and commit, and only then forget them."""
@@ -147,8 +149,9 @@ class WatermarkConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
-        if not acked or tp not in self._next:
+        if not (acked or tp in self._refused) or tp not in self._next:
             return None
+        self._refused.discard(tp)
         # the compiled stream iterator writes `_acked` directly, past `ack`
         for offset in acked:
             self._unfinished[tp].pop(offset, None)
@@ -177,6 +180,15 @@ class WatermarkConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit_offsets(self, offsets: Any, start_new_transaction: bool = True) -> bool:
+        """Commit, and again the next time where that is refused: nobody may ack anything more, or only the same again."""
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        confirmed = await super()._commit_offsets(offsets, start_new_transaction)
+        if not confirmed:
+            self._committed_offset.update(before)
+            self._refused.update(offsets)
+        return bool(confirmed)
 
     async def _commit(self, offsets: Any) -> bool:
         confirmed = await super()._commit(offsets)

@@ -182,20 +182,25 @@ class EventLoop:
         """
         work = _Work(cls, handler, unapplied, answer)
         async for event in stream.noack().events():
-            inbound = inbound_of(event.message)
-            failpoint("streams.after_receive")
-            # the job of a record whose result goes elsewhere is none of the database's either
-            if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
-                metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
-                event.ack()
-                continue
-            with logs.bound(**_place(inbound)):
-                settled = await self._settle(inbound, work)
-            if not settled:
-                self._app.watermarks.abandon(event.message)
-                continue
+            await self._met(event, work)
+            _empty(event.message)
+
+    async def _met(self, event: Any, work: "_Work[E]") -> None:
+        """Bring a delivery to its end, and ack it unless somebody else will have it."""
+        inbound = inbound_of(event.message)
+        failpoint("streams.after_receive")
+        # the job of a record whose result goes elsewhere is none of the database's either
+        if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
+            metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
             event.ack()
-            failpoint("streams.after_ack")
+            return
+        with logs.bound(**_place(inbound)):
+            settled = await self._settle(inbound, work)
+        if not settled:
+            self._app.watermarks.abandon(event.message)
+            return
+        event.ack()
+        failpoint("streams.after_ack")
 
     async def _settle(self, inbound: InboundRecord, work: "_Work[E]") -> bool:
         """Bring a record to its end; False when its partition goes away or the app stops before that."""
@@ -418,9 +423,16 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> 
                 await unapplied(event, letter)
     except (Outage, Fatal):
         raise
+    except (Permanent, Poison) as error:  # where it came from says nothing: it is the record's own making
+        log.warning("the dead letter stays without its consequence: %s", error)
     except Exception:  # the record is safe in its dead letter; the others must go on
         log.exception("the dead letter stays without its consequence")
     return _End("dead_lettered")
+
+
+def _empty(message: Any) -> None:
+    """Let go of what was in a record: an agent that waits for its next event keeps the last one, and there are many agents."""
+    message.key = message.value = message.headers = None
 
 
 def inbound_of(message: Any) -> InboundRecord:

@@ -1,6 +1,9 @@
 """Jobs of several tenants, without and with a stranger who writes to every topic: who ends, who waits, and how long.
 
 python -m tests.bench.foreign_records --seed 1
+
+What the stranger writes is work, for all processes and servers on the same machine. It is told what a record of his takes of
+the processor, and how busy the machine was: where it has nothing left, jobs wait for that and not for one another.
 """
 
 import json
@@ -15,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 from uuid import UUID
 
@@ -25,6 +29,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from schemas import topics
 from tests.bench.foreign_mutations import Mutation, event_at, mutations
+from tests.bench.machine_load import Load, total
 from tests.integration.foreign.clients import Foreign, Librdkafka
 from tests.integration.foreign.goods import TOPICS, asked, foreign
 from tests.integration.foreign.service import ENDED, PROCESSES, WholeService, whole_service
@@ -36,15 +41,18 @@ KEYED = [topic.name for topic in topics.TOPICS.values() if "compact" in topic.cl
 SLOWER = 1.5  # the p99 of a job's time with the stranger, in relation to that without
 PATIENCE_SECONDS = 60.0  # without any news
 BATCH = 20  # records that the stranger writes at once
-WARM_UP_SECONDS = 3.0
+WARM_UP_SECONDS = 10.0
+WARM_UP_COUNT = 5  # of mutations a topic
 
 
 @dataclass
 class Phase:
-    """Some seconds with or without the stranger; when each good job was sent."""
+    """Some seconds with or without the stranger: when each good job was sent, his records, and what all of it took."""
 
     stranger: bool
     sent: dict[UUID, float] = field(default_factory=dict)
+    records: int = 0
+    load: Load = field(default_factory=lambda: Load(0, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,19 @@ class Report:
     waiting_rows: int
     waiting_hooks: int
     processes: dict[str, int]
+    quiet: Load
+    loud: Load
+    loud_records: int
+
+    @property
+    def job_ms(self) -> float:
+        """The processor's milliseconds for a good job, and what goes on anyway meanwhile."""
+        return 1000 * self.quiet.own / len(self.without)
+
+    @property
+    def record_ms(self) -> float:
+        """The processor's milliseconds for a record of the stranger."""
+        return 1000 * (self.loud.own - self.quiet.own * len(self.beside) / len(self.without)) / self.loud_records
 
     @property
     def slower(self) -> float:
@@ -98,20 +119,24 @@ class Run:
         self._chance = random.Random(seed)
         self._over = threading.Event()
 
-    def warm_up(self, seconds: float) -> None:
-        """Good jobs that are not counted: the first of each process take longer."""
-        self._good(Phase(stranger=False), seconds)
+    def warm_up(self, seconds: float, planned: Sequence[Mutation]) -> None:
+        """Jobs that are not counted, and some of the stranger's: the first of each process take longer."""
+        self.phase(seconds, planned, stranger=True)
+        self.phases.clear()
 
     def phase(self, seconds: float, planned: Sequence[Mutation], *, stranger: bool) -> None:
         """Good jobs for so long, and beside them what the stranger has planned."""
         phase = Phase(stranger)
         self.phases.append(phase)
+        began, records = Load.now(), self.records.total()
         writing = threading.Thread(target=self._write, args=(planned, seconds))
         if stranger:
             writing.start()
         self._good(phase, seconds)
         if stranger:
             writing.join()
+        drained(self._service, phase, planned if stranger else ())
+        phase.load, phase.records = Load.now().since(began), self.records.total() - records
 
     def _good(self, phase: Phase, seconds: float) -> None:
         began = due = time.monotonic()
@@ -132,7 +157,6 @@ class Run:
             batch = planned[first : first + BATCH]
             codec = CODECS[first // BATCH % len(CODECS)]
             self.records.update(mutation.how for mutation in batch)
-            self.records[f"batches in {codec}"] += 1
             empty = [
                 Foreign(topic, None)
                 for topic in {mutation.record.topic for mutation in batch}
@@ -152,12 +176,11 @@ def run(
         work = Run(service, rate=rate, seed=seed)
         planned = plan(service, count, seed)
         say.print(f"{len(planned):,} mutations on {len(TOPICS)} topics, {rounds} × 2 × {seconds:g} s")
-        work.warm_up(min(WARM_UP_SECONDS, seconds))
+        work.warm_up(min(WARM_UP_SECONDS, seconds), plan(service, WARM_UP_COUNT, seed + 1))
         share = -(-len(planned) // rounds)
         for number in range(rounds):
             for stranger in (False, True):
                 work.phase(seconds, planned[number * share : (number + 1) * share], stranger=stranger)
-                drained(service, work.phases[-1])
         return judged(service, work)
 
 
@@ -168,10 +191,19 @@ def plan(service: WholeService, count: int, seed: int) -> list[Mutation]:
     return found
 
 
-def drained(service: WholeService, phase: Phase) -> None:
-    """Wait until the phase's good jobs are told, so that the next one begins with none of them."""
+def drained(service: WholeService, phase: Phase, strangers: Sequence[Mutation]) -> None:
+    """Wait until the phase's good jobs are told, and the stranger's have ended, so that the next one begins with none of them."""
     for _ in still(lambda: len(phase.sent.keys() - service.hooks().keys())):
         time.sleep(0.2)
+    for _ in still(lambda: len(unended(service, strangers))):
+        time.sleep(0.2)
+
+
+def unended(service: WholeService, strangers: Sequence[Mutation]) -> dict[UUID, Mutation]:
+    """The stranger's readable jobs that have no end yet."""
+    rows = service.rows()
+    owed = {m.job[0]: m for m in strangers if m.job is not None}
+    return {job_id: m for job_id, m in owed.items() if job_id not in rows or rows[job_id].state not in ENDED}
 
 
 def still(left: Callable[[], int]) -> Iterator[int]:
@@ -185,18 +217,15 @@ def still(left: Callable[[], int]) -> Iterator[int]:
 
 def judged(service: WholeService, work: Run) -> Report:
     """Wait for all that is owed, and say what did not come."""
-    owed = {m.job[0]: m for m in work.mutations if m.job is not None}
-
-    def unended() -> dict[UUID, Mutation]:
-        rows = service.rows()
-        return {job_id: m for job_id, m in owed.items() if job_id not in rows or rows[job_id].state not in ENDED}
-
-    for _ in still(lambda: len(unended())):
+    for _ in still(lambda: len(unended(service, work.mutations))):
         time.sleep(0.5)
     times = times_of(service)
     waiting = [row for row in service.rows().values() if row.state not in ENDED]
     good = {job_id: sent for phase in work.phases for job_id, sent in phase.sent.items()}
-    lacking = [f"{m.how}: {m.record.topic} {job_id} {m.record.value!r:.120}" for job_id, m in unended().items()]
+    lacking = [
+        f"{m.how}: {m.record.topic} {job_id} {m.record.value!r:.120}"
+        for job_id, m in unended(service, work.mutations).items()
+    ]
     took = {
         stranger: [
             times[job_id] - sent
@@ -207,16 +236,20 @@ def judged(service: WholeService, work: Run) -> Report:
         ]
         for stranger in (False, True)
     }
+    loud = [phase for phase in work.phases if phase.stranger]
     return Report(
         without=took[False],
         beside=took[True],
         unended=[job_id for job_id in good if job_id not in times],
         records=work.records,
-        readable=len(owed),
+        readable=len({m.job[0] for m in work.mutations if m.job is not None}),
         readable_unended=lacking,
         waiting_rows=len(waiting),
         waiting_hooks=len(service.waiting_hooks()),
         processes=service.ended_processes,
+        quiet=total(phase.load for phase in work.phases if not phase.stranger),
+        loud=total(phase.load for phase in loud),
+        loud_records=sum(phase.records for phase in loud),
     )
 
 
@@ -239,6 +272,17 @@ def shown(report: Report) -> Table:
         ("rows, webhooks that wait", f"{report.waiting_rows}, {report.waiting_hooks}"),
         ("p99 of a job without, with the stranger", f"{p99(report.without):.2f} s, {p99(report.beside):.2f} s"),
         ("times as long", f"{report.slower:.2f}"),
+        ("median without, with", f"{median(report.without):.3f} s, {median(report.beside):.3f} s"),
+        (
+            "of the processor: a good job, a record of the stranger",
+            f"{report.job_ms:.0f} ms, {report.record_ms:.1f} ms",
+        ),
+        ("the stranger's records a second", f"{report.loud_records / report.loud.at:.0f}"),
+        ("of the machine: busy without, with", f"{report.quiet.share:.0%}, {report.loud.share:.0%}"),
+        (
+            "of that, others",
+            f"{report.quiet.share_of_others:.0%}, {report.loud.share_of_others:.0%}",
+        ),
     ):
         table.add_row(label, value)
     return table
@@ -246,8 +290,8 @@ def shown(report: Report) -> Table:
 
 def main(
     seed: Annotated[int, typer.Option(help="Of the mutations.")] = 1,
-    seconds: Annotated[float, typer.Option(help="Of each phase.")] = 60,
-    rounds: Annotated[int, typer.Option(help="Pairs of phases, without and with the stranger.")] = 2,
+    seconds: Annotated[float, typer.Option(help="Of each phase.")] = 30,
+    rounds: Annotated[int, typer.Option(help="Pairs of phases, without and with the stranger.")] = 12,
     rate: Annotated[float, typer.Option(help="Good jobs a second.")] = 5,
     count: Annotated[int, typer.Option(help="Mutations a topic.")] = 1000,
 ) -> None:

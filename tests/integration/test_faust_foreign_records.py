@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from subprocess import Popen
 from typing import Any
 from uuid import uuid4
@@ -32,6 +33,7 @@ from tests.streams.jobs import new_job
 
 SERDE = Serde()
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+HEADER = 5  # bytes of an event: the zero, and its schema's id
 READ = ("jobs", "express", "progress", "results", "tenants", "enhanced")
 READS = {"persist": READ, "enhance": ("results",), "webhooks": ("results", "enhanced")}
 NAMES = {"persist": PERSIST, "enhance": ENHANCE, "webhooks": WEBHOOKS}
@@ -77,6 +79,11 @@ RAW: dict[str, bytes] = {
         batch(New(None, None))[:HEAD] + b"\x0e\0\0\0" + varint(-9) + varint(-9) + b"\0\0"
     ),
 }
+
+
+LARGE = 3_900_000  # bytes of a record that is read like any other; the next larger ones are cut
+MANY_LARGE = 100
+MOST_MEMORY = 450  # MB of an app, whose libraries take 150; to keep what is done would be 390 more
 
 
 @dataclass
@@ -232,3 +239,23 @@ def test_no_foreign_record_stops_an_app_or_a_neighbour(strangers: Strangers) -> 
     for app in READS:
         assert strangers.places(app) == strangers.expected(app)
     assert all(contents(letter)["code"] == "undecodable" for letter in strangers.letters())
+
+
+def test_no_app_keeps_large_records_that_are_done(strangers: Strangers) -> None:
+    head = SERDE.encode(new_job().result())[:HEADER]
+    producer = Producer(
+        {"bootstrap.servers": strangers.service.stack.kafka_bootstrap, "compression.type": "zstd"}
+        | {"linger.ms": 0, "message.max.bytes": 2 * LARGE}
+    )
+    for _ in range(MANY_LARGE):
+        strangers.send(producer, "results", foreign=True, value=head + bytes(LARGE))
+        producer.flush()
+    until("all is passed", strangers.all_passed)
+    peaks = {name: peak_of(app) for name, app in strangers.apps.items()}
+    assert max(peaks.values()) < MOST_MEMORY, peaks
+
+
+def peak_of(app: "Popen[bytes]") -> int:
+    """The most memory that a process has had, in MB; not ru_maxrss, which begins with what started it."""
+    (peak,) = (line for line in Path(f"/proc/{app.pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) // 1024

@@ -1,5 +1,7 @@
 """A record that can be read is answered: its submitter hears which value is wrong; only what cannot be decoded is not."""
 
+import contextlib
+import gc
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -204,3 +206,23 @@ def test_an_order_of_any_run_is_taken() -> None:
     assert SERDE.decode(raw(order, {"run": -1}), JobControl).run == -1
     progress = SAMPLES["JobProgress-full"]
     assert SERDE.decode(raw(progress), JobProgress) == progress
+
+
+@pytest.mark.parametrize("damage", ["cut", "longer", "wrong", "no uuid"])
+def test_a_record_that_cannot_be_read_is_in_no_circle(damage: str) -> None:
+    """Processes that look for circles seldom would keep all that strangers send, with copies."""
+    sound = SERDE.encode(SAMPLES["JobResult-completed"])
+    value = {
+        "cut": sound[:40],
+        "longer": sound + b"rest",
+        "wrong": raw(SAMPLES["JobResult-completed"], {"outcome": "unheard of"}),
+        "no uuid": sound[:5] + bytes(1000),
+    }[damage]
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(Poison, InvalidEvent):
+            SERDE.decode(value, JobResult)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

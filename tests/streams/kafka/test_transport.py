@@ -1,7 +1,8 @@
 """Which offset the safe transport commits, case by case: what stock Faust loses is not lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,7 +40,8 @@ class ConsumerHarness:
         self.taken.append(message)
 
     async def _revoked(self, *_: object) -> None:
-        self.during_revocation()
+        if inspect.isawaitable(found := self.during_revocation()):
+            await found
 
     async def _committed(self) -> dict[TP, int]:
         return {}
@@ -57,6 +59,28 @@ class ConsumerHarness:
         for message in messages:
             self.consumer.ack(message)
         return self.consumer._new_offset(TP0)
+
+    def ack_later(self, *messages: ConsumerMessage) -> None:
+        """Ack them, and leave it to the next commit to look."""
+        for message in messages:
+            self.consumer.ack(message)
+
+    def answering(self, *answers: bool) -> list[dict[TP, int]]:
+        """The broker takes commits or refuses them; what it is asked for."""
+        asked: list[dict[TP, int]] = []
+        left = list(answers)
+
+        async def commit(offsets: Mapping[TP, int]) -> bool:
+            asked.append(dict(offsets))
+            return left.pop(0)
+
+        async def flush() -> None:
+            """There is nothing to send."""
+
+        self.consumer._thread.commit = commit  # type: ignore[method-assign]
+        self.consumer.assignment = lambda: {TP0}  # type: ignore[method-assign]
+        self.app.producer.flush = flush  # type: ignore[method-assign]
+        return asked
 
 
 Case = Callable[[ConsumerHarness], Coroutine[Any, Any, None]]
@@ -141,6 +165,37 @@ def test_records_finished_during_a_revocation_are_committed_and_later_acks_are_n
         await bench.consumer.on_partitions_revoked({TP0})
         assert seen == [5, 7]
         assert bench.ack(eight) is None
+
+    run(case)
+
+
+def test_a_commit_that_is_refused_is_made_the_next_time_although_nothing_more_is_acked(run: Run) -> None:
+    async def case(bench: Bench) -> None:
+        asked = bench.answering(False, True)
+        bench.ack_later(*await bench.deliver(5))
+        assert [await bench.consumer.commit() for _ in range(3)] == [False, True, False]
+        assert asked == [{TP0: 6}, {TP0: 6}]
+
+    run(case)
+
+
+def test_what_a_revocation_could_not_commit_is_committed_when_it_is_done_again(run: Run) -> None:
+    """In a group that has committed nothing yet, where no seek tells Faust better."""
+
+    async def case(bench: Bench) -> None:
+        asked = bench.answering(False, True)
+        messages = await bench.deliver(5)
+
+        async def end_in_time() -> None:
+            bench.ack_later(*messages)
+            await bench.consumer.commit()
+
+        bench.during_revocation = end_in_time
+        await bench.consumer.on_partitions_revoked({TP0})
+        await bench.consumer.perform_seek()
+        bench.ack_later(*await bench.deliver(5))
+        assert await bench.consumer.commit()
+        assert asked == [{TP0: 6}, {TP0: 6}]
 
     run(case)
 
