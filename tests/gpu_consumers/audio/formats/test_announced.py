@@ -2,6 +2,7 @@
 
 import struct
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,29 @@ def test_rf64_whose_recorder_never_came_to_its_end_goes_on_to_the_end_of_the_fil
     body[at + 16 : at + 24] = struct.pack("<Q", length)
     found = announced(BytesIO(bytes(body)), WAV, 0, len(body))
     assert (found.size, found.behind, found.missing()) == (None, 128_000, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "chunk", "place", "number"),
+    [
+        ("wav", {"rf64": "always"}, b"ds64", 16, "<Q"),
+        ("w64", {}, b"data", 16, "<Q"),
+        ("caf", {}, b"data", 4, ">Q"),
+    ],
+)
+@pytest.mark.parametrize("length", [2**60, 2**62 - 1, 2**63 - 1, 2**64 - 2])
+def test_a_length_that_no_disk_has_leads_nowhere(
+    tmp_path: Path, name: str, options: dict[str, str], chunk: bytes, place: int, number: str, length: int
+) -> None:
+    """In a file: memory can be read at any place, a disk at none beyond the largest file that it could hold."""
+    body = bytearray(encoded(TONE, name, 16000, options))
+    at = body.index(chunk) + place
+    body[at : at + 8] = struct.pack(number, length)
+    path = tmp_path / "recording"
+    path.write_bytes(body)
+    with path.open("rb") as file:
+        found = announced(file, CONTAINERS[name], 0, len(body))
+    assert found.behind == 0 or found.size is None
 
 
 @pytest.mark.parametrize("between", [b"", b"LIST" + struct.pack("<I", 4) + b"INFO"])

