@@ -170,7 +170,7 @@ def test_records_finished_during_a_revocation_are_committed_and_later_acks_are_n
 
 
 def test_a_commit_that_is_refused_is_made_the_next_time_although_nothing_more_is_acked(run: Run) -> None:
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         asked = bench.answering(False, True)
         bench.ack_later(*await bench.deliver(5))
         assert [await bench.consumer.commit() for _ in range(3)] == [False, True, False]
@@ -182,7 +182,7 @@ def test_a_commit_that_is_refused_is_made_the_next_time_although_nothing_more_is
 def test_what_a_revocation_could_not_commit_is_committed_when_it_is_done_again(run: Run) -> None:
     """In a group that has committed nothing yet, where no seek tells Faust better."""
 
-    async def case(bench: Bench) -> None:
+    async def case(bench: ConsumerHarness) -> None:
         asked = bench.answering(False, True)
         messages = await bench.deliver(5)
 
