@@ -124,7 +124,8 @@ class Committer:
     def _back_off(self, error: TransactionFailed | Outage) -> None:
         self._failures += 1
         stale = isinstance(error, TransactionFailed) and error.code == KafkaError.ILLEGAL_GENERATION
-        if stale and self._failures == MANY_FAILURES and self._partition_epochs:
+        # at every one from then on: the first of many may have had another cause
+        if stale and self._failures >= MANY_FAILURES and self._partition_epochs:
             log.error("brokers before 4.3 need SCRIBE_KAFKA_PARTITION_EPOCHS=false")
         self._next_at = time.monotonic() + GPU_COMMITS.wait(self._failures)
         log.warning("%s: commit is repeated (%d): %s", self._group, self._failures, error)
