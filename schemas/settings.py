@@ -389,11 +389,15 @@ class GpuProcess(
     """All that `scribe-gpu` reads."""
 
 
-class PersistProcess(ServiceSettings, KafkaSettings, PostgresSettings, ObjectStoreSettings):
+class FaustProcess(ServiceSettings, KafkaSettings, PostgresSettings):
+    """What every process of an agent reads."""
+
+
+class PersistProcess(FaustProcess, ObjectStoreSettings):
     """All that `scribe-streams persist` reads."""
 
 
-class WebhooksProcess(ServiceSettings, KafkaSettings, PostgresSettings, OutboundSettings, ApiSettings):
+class WebhooksProcess(FaustProcess, OutboundSettings, ApiSettings):
     """All that `scribe-streams webhooks` reads."""
 
 
@@ -405,7 +409,7 @@ class StalledCommand(KafkaSettings, PostgresSettings, StallSettings):
     """All that `scribe database stalled` reads."""
 
 
-class EnhanceProcess(ServiceSettings, KafkaSettings, PostgresSettings):
+class EnhanceProcess(FaustProcess):
     """All that `scribe-streams enhance` reads."""
 
 

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -12,6 +13,7 @@ from schemas.process import logs
 from schemas.settings import (
     DispatchProcess,
     EnhanceProcess,
+    FaustProcess,
     PersistProcess,
     PostgresSettings,
     RetainProcess,
@@ -39,6 +41,7 @@ from streams.agents import persist as persist_agents
 from streams.agents import webhooks as webhooks_agents
 from streams.command import main
 from streams.enhancements.caller import Enhancements, EnhancingLimits
+from streams.kafka.transport import ScribeApp
 from streams.retention.orphans import Orphans
 from streams.retention.process import Retain
 from streams.retention.process import SweepTiming as RetainPace
@@ -62,32 +65,40 @@ def resort_of(database: Database, group: str) -> LastResort:
     return LastResort(RecordMarks(database, group, secrets.token_hex(8)))
 
 
+Agents = Callable[[ScribeApp, EventLoop, Database], None]
+"""Adds the agents of a process to its app."""
+
+
+def faust_command(group: str, settings: FaustProcess, register: Agents) -> NoReturn:
+    """Run the agents of one consumer group as a process of their own."""
+
+    def compose(database: Database, folder: Path) -> WorkerParts:
+        app = create_app(group, settings, folder, instance_id=settings.worker_id)
+        loop = EventLoop(app, serde_for(settings), group, resort=resort_of(database, group))
+        register(app, loop, database)
+        return WorkerParts(app, loop)
+
+    logs.configure(settings, group)
+    run_worker(settings, settings, compose)
+
+
 def persist() -> None:
     """Does `scribe-streams persist`."""
     settings = load(PersistProcess)
 
-    def compose(database: Database, folder: Path) -> WorkerParts:
-        app = create_app(PERSIST, settings, folder, instance_id=settings.worker_id)
-        recipe = EventLoop(app, serde_for(settings), PERSIST, resort=resort_of(database, PERSIST))
-        persist_agents.register(app, recipe, persist_agents.Persist(database, S3ObjectStore(settings)))
-        return WorkerParts(app, recipe)
+    def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
+        persist_agents.register(app, loop, persist_agents.Persist(database, S3ObjectStore(settings)))
 
-    logs.configure(settings, PERSIST)
-    run_worker(settings, settings, compose)
+    faust_command(PERSIST, settings, register)
 
 
 def enhance() -> None:
     """Does `scribe-streams enhance`."""
-    settings = load(EnhanceProcess)
 
-    def compose(database: Database, folder: Path) -> WorkerParts:
-        app = create_app(ENHANCE, settings, folder, instance_id=settings.worker_id)
-        recipe = EventLoop(app, serde_for(settings), ENHANCE, resort=resort_of(database, ENHANCE))
-        enhance_agents.register(app, recipe, enhance_agents.Enhance(database))
-        return WorkerParts(app, recipe)
+    def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
+        enhance_agents.register(app, loop, enhance_agents.Enhance(database))
 
-    logs.configure(settings, ENHANCE)
-    run_worker(settings, settings, compose)
+    faust_command(ENHANCE, load(EnhanceProcess), register)
 
 
 def webhooks() -> None:
@@ -95,14 +106,10 @@ def webhooks() -> None:
     settings = load(WebhooksProcess)
     box = SecretBox.of(settings)
 
-    def compose(database: Database, folder: Path) -> WorkerParts:
-        app = create_app(WEBHOOKS, settings, folder, instance_id=settings.worker_id)
-        recipe = EventLoop(app, serde_for(settings), WEBHOOKS, resort=resort_of(database, WEBHOOKS))
-        webhooks_agents.register(app, recipe, webhooks_agents.Webhooks(database, box, settings.public_url))
-        return WorkerParts(app, recipe)
+    def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
+        webhooks_agents.register(app, loop, webhooks_agents.Webhooks(database, box, settings.public_url))
 
-    logs.configure(settings, WEBHOOKS)
-    run_worker(settings, settings, compose)
+    faust_command(WEBHOOKS, settings, register)
 
 
 def dispatch() -> None:
