@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from schemas.errors import Permanent, Rejected
 from schemas.requests.limits import webhook_mistakes
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from schemas.webhooks.payloads import TestWebhook, time_text
 from sink.postgres.database import Connection
 from sink.webhooks.deliveries import TEST, NewDelivery, add, delivery_id

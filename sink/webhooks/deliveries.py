@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from schemas import metrics
 from schemas.errors import Permanent
 from schemas.events import JobError
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas import metrics
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection
 from sink.webhooks.deliveries import MOST_COUNTED
 from sink.webhooks.leases import HEADS

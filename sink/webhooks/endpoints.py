@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from schemas.errors import Permanent
-from schemas.requests.webhooks import OVERLAP_SECONDS
+from schemas.webhooks.deliveries import OVERLAP_SECONDS
 from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection, Database
 from sink.tenants.legal_holds import respect

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection
 from sink.webhooks.deliveries import LEASE_SECONDS
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from schemas import metrics
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.webhooks import leases
 from sink.webhooks.deliveries import CHANNEL, release_missed, release_unrunnable, tell_conflicts

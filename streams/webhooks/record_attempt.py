@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import retry_after_seconds
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable_text
 from sink.webhooks.endpoint_health import disable, note_failure, note_success

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
 from schemas.retries.schedules import HOUR, WEBHOOKS
+from schemas.webhooks.deliveries import DeliveryState
 from sink.webhooks.deliveries import TEST
 
 LEASES = 2 * WEBHOOKS.attempts

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.webhooks.deliveries import DeliveryState
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from deploy.local.receiver import Received, Receiver
-from schemas.requests.webhooks import MAX_WAIT_SECONDS
+from schemas.webhooks.deliveries import MAX_WAIT_SECONDS
 from sink.http.client import check_url
 from sink.memory import MemoryObjectStore
 from sink.postgres.database import Connection

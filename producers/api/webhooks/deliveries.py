@@ -25,7 +25,7 @@ from producers.api.webhooks.views import (
     delivery_view,
 )
 from producers.jobs.webhooks import check_url, known_delivery, outcome_of, send_again, send_all_again, send_test
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.statement_timeout import limited
 from sink.webhooks.history import DeliveryFilter, attempts_of, list_deliveries
 

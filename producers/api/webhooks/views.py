@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from producers.api.jobs.bodies import Address, Body, Time
 from producers.api.requests.cursor import MAX_CHARS
-from schemas.requests.webhooks import (
+from schemas.webhooks.deliveries import (
     MAX_OVERLAP_SECONDS,
     MAX_WAIT_SECONDS,
     OVERLAP_SECONDS,

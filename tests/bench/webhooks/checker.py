@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.retries.schedules import WEBHOOKS
+from schemas.webhooks.deliveries import DeliveryState
 from tests.bench.webhooks.plan import Kind, Message
 from tests.bench.webhooks.receivers import Call
 

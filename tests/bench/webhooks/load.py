@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.errors import Outage
-from schemas.requests.webhooks import DeliveryState
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock
 from sink.webhooks.deliveries import NewDelivery, add, register_endpoint, release

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import streams.webhooks.attempt
 import streams.webhooks.record_attempt
-from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings
+from schemas.webhooks.deliveries import DeliveryState
 from sink.http.client import AsyncOutboundClient, ResponseHead
 from sink.postgres.database import Connection, Database
 from sink.webhooks.leases import LeasedDelivery

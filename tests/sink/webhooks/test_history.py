@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.webhooks.deliveries import NewDelivery, add, delivery_id
 from sink.webhooks.endpoints import ensure_endpoint, set_enabled

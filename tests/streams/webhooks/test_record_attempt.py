@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.retries.schedules import WEBHOOKS
+from schemas.webhooks.deliveries import DeliveryState
 from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery, LeaseGrant, lease
 from streams.webhooks.attempt import Attempted
 from streams.webhooks.record_attempt import Recorded, record

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.requests.webhooks import DeliveryState
 from schemas.retries.retry_after import RETRY_AFTER_MAX
 from schemas.retries.schedules import WEBHOOKS
+from schemas.webhooks.deliveries import DeliveryState
 from sink.webhooks.deliveries import TEST
 from streams.webhooks.retry_schedule import (
     FAILING_SECONDS,

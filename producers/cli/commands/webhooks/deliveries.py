@@ -8,7 +8,7 @@ import typer
 from producers.cli.commands.options import Json, id_prefix, time_option
 from producers.inputs.id_prefix import IdPrefix
 from schemas.process.command_line import deferred_to
-from schemas.requests.webhooks import MAX_WAIT_SECONDS, WAIT_SECONDS, DeliveryState
+from schemas.webhooks.deliveries import MAX_WAIT_SECONDS, WAIT_SECONDS, DeliveryState
 
 Only = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's.")]
 Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]

@@ -8,7 +8,7 @@ from producers.cli.commands.options import Json
 from producers.cli.commands.webhooks import deliveries, registration
 from producers.cli.commands.webhooks.registration import Which, Whose
 from schemas.process.command_line import command_line, deferred_to
-from schemas.requests.webhooks import MAX_OVERLAP_SECONDS
+from schemas.webhooks.deliveries import MAX_OVERLAP_SECONDS
 
 HELP = """Webhook endpoints and deliveries; needs SCRIBE_POSTGRES_DSN.
 
