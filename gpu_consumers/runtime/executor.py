@@ -23,6 +23,7 @@ from producers.kafka.publisher import fits, record_bytes
 from schemas.errors import Cancelled, Fatal, InvalidEvent, NotOwner, Outage, Permanent, Poison, ScribeError, Transient
 from schemas.events import JobRequested, JobResult, Stage, TranscriptReady
 from schemas.process.logs import bound
+from schemas.process.wait_reasons import WaitReason
 from schemas.wire.headers import RESULTS_TO, TRACEPARENT, is_for, trace_id
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import MAX_RECORD_BYTES, Serde
@@ -225,7 +226,8 @@ class JobExecutor:
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
                 self._pulse.beat(task)
-                self._drain.requested.wait(_pause(attempt, self._outage_wait))
+                with self._pulse.held(task, WaitReason.OUTAGE):
+                    self._drain.requested.wait(_pause(attempt, self._outage_wait))
 
     def _failed(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
         """What an error means for the delivery, even if that cannot be found out; raises Fatal."""

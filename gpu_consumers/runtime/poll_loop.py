@@ -17,12 +17,15 @@ from gpu_consumers.runtime.committer import REVOKE_SECONDS, Committer
 from gpu_consumers.runtime.deduplicator import Deduplicator
 from gpu_consumers.runtime.executor import Finished, JobTask
 from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.waiting import closed_gates, report_of
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from producers.kafka.publisher import headers_of, translate
 from producers.kafka.unreadable_batches import UnreadableBatches, fetching_config, is_unreadable
 from schemas.errors import Fatal, Outage, ScribeError
 from schemas.metrics import INFLIGHT
 from schemas.process.failpoints import failpoint
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import WaitReport
 from schemas.settings import KafkaSettings
 from schemas.wire.headers import UNREADABLE
 
@@ -123,6 +126,22 @@ class GroupConsumer:
     def hanging(self) -> int:
         """How many jobs do not move any more."""
         return len(self._pool.hanging)
+
+    def waits(self) -> WaitReport:
+        """Which gate holds each of its records; may be asked from any thread."""
+        closed = closed_gates(
+            joined=self._joined and self._producer.is_open,
+            informed=self.informed,
+            draining=self._drain.requested.is_set(),
+            committing=not self._committer.failing,
+        )
+        held = [
+            *self._pool.waiting(),
+            *((task, WaitReason.DUPLICATE) for task in self._duplicates.waiting()),
+            *((task, WaitReason.COMMIT_PENDING) for task in self._committer.unwritten()),
+        ]
+        full = self._gate.closed or self._draining
+        return report_of(self.group, self._assignment, held, self._pool.working(), closed, full=full)
 
     def run(self) -> None:
         """Work until drained; raises Fatal. Leaves the group in every case."""

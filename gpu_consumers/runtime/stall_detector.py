@@ -1,9 +1,11 @@
-"""When each job in work moved last: one that hangs in a library's code is not seen by anything else."""
+"""When each job in work moved last, and what it waits for: one that hangs in a library's code is not seen by anything else."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from schemas.process.wait_reasons import WaitReason
 
 T = TypeVar("T")
 SILENT_SECONDS = (
@@ -18,6 +20,7 @@ class StallDetector(Generic[T]):
         """`clock` tells monotonic seconds."""
         self._clock = clock
         self._moved: dict[int, tuple[T, float]] = {}
+        self._held: dict[int, tuple[T, WaitReason]] = {}
 
     @contextmanager
     def of(self, task: T) -> Iterator[None]:
@@ -27,6 +30,23 @@ class StallDetector(Generic[T]):
             yield
         finally:
             del self._moved[id(task)]
+
+    @contextmanager
+    def held(self, task: T, reason: WaitReason) -> Iterator[None]:
+        """Around what a worker waits for with a task."""
+        self._held[id(task)] = task, reason
+        try:
+            yield
+        finally:
+            del self._held[id(task)]
+
+    def working(self) -> list[T]:
+        """What is worked on, be it that it waits."""
+        return [task for task, _ in tuple(self._moved.values())]
+
+    def waiting(self) -> list[tuple[T, WaitReason]]:
+        """What waits with a worker, and for what."""
+        return list(self._held.values())
 
     def beat(self, task: T) -> None:
         """It moves, if it is worked on."""

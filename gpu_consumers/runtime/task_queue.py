@@ -2,18 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition, Lock
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
-from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long
+from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long, refusal
 from gpu_consumers.core.delivery.isolation import Isolation
 from gpu_consumers.runtime.executor import JobTask
 from schemas.metrics import BRAKE
 from schemas.process.logs import bound
+from schemas.process.wait_reasons import WaitReason
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05  # between two looks at whether the room of the process is free
@@ -91,6 +92,11 @@ class TaskQueue:
                 self._judge(taken.ticket, failed)
             self._changed.notify()
 
+    def waiting(self) -> list[tuple[JobTask, WaitReason]]:
+        """Every task that no worker has, and what holds it."""
+        with self._changed, self._shared.lock:
+            return list(self._held(self._clock()))
+
     def discard(self) -> None:
         """Forget what has not begun, and whatever still comes."""
         with self._changed:
@@ -111,6 +117,18 @@ class TaskQueue:
             with bound(tenant=pause.tenant):
                 log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, pause.seconds)
         BRAKE.labels(self._name).set(self._brake.is_on(now))
+
+    def _held(self, now: float) -> Iterator[tuple[JobTask, WaitReason]]:
+        for task, ticket in self._suspects:
+            yield task, self._brake.refusal(ticket.tenant, now) or WaitReason.SUSPECT
+        alone, long_too = self._shared.room.refusal(now), self._long_too
+        for task, ticket in self._fair:
+            yield task, self._brake.refusal(ticket.tenant, now) or alone or refusal(ticket, long_too)
+
+    @property
+    def _long_too(self) -> bool:
+        """Whether a worker may be given to a long recording."""
+        return sum(taken.ticket.long for taken in self._taken.values()) < self._most_long
 
     def _next(self) -> JobTask | None:
         now = self._clock()
@@ -144,8 +162,7 @@ class TaskQueue:
     def _next_fair(self, room: Isolation[JobTask], now: float, but: set[str]) -> JobTask | None:
         if not room.admits(now):
             return None
-        running_long = sum(taken.ticket.long for taken in self._taken.values())
-        take = partial(self._fair.take, long_too=running_long < self._most_long)
+        take = partial(self._fair.take, long_too=self._long_too)
         while (found := take(but=but | self._brake.behind) or take(but=but)) is not None:
             task, ticket = found
             if task.partition.owned:

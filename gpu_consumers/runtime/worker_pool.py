@@ -10,6 +10,7 @@ from gpu_consumers.core.delivery.fairness import SchedulingInfo
 from gpu_consumers.runtime.executor import Finished, JobTask
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
+from schemas.process.wait_reasons import WaitReason
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,14 @@ class WorkerPool:
             task.partition.starts.hang(task.delivery.offset)
         return silent
 
+    def working(self) -> list[JobTask]:
+        """What workers work on."""
+        return self._pulse.working()
+
+    def waiting(self) -> list[tuple[JobTask, WaitReason]]:
+        """What waits for a worker, or with one, and for what."""
+        return [*self._queue.waiting(), *self._pulse.waiting()]
+
     def start(self) -> None:
         """Start the threads; they end with the process at the latest."""
         for thread in self._threads:
@@ -90,7 +99,7 @@ class WorkerPool:
             with self._lock:
                 self._busy += 1
             try:
-                finished = self._executed(task) if _announced(task) else None
+                finished = self._executed(task) if self._announced(task) else None
             # it is Fatal or a bug of ours: the poll thread ends the process, and nothing of this task is written
             except BaseException as error:  # noqa: BLE001
                 self.failure = error
@@ -109,18 +118,18 @@ class WorkerPool:
         with self._pulse.of(task):
             return self._execute(task)
 
+    def _announced(self, task: JobTask) -> bool:
+        """Wait until the marks say so much that the next owner can judge; False when the partition is lost meanwhile.
+
+        That it has an owner is told before anything runs. Where one died before, each start is told before it.
+        """
+        partition = task.partition
+        number = partition.announcements.ask() if partition.starts.careful else 1
+        with self._pulse.held(task, WaitReason.COMMIT_BARRIER):
+            return partition.announcements.wait(number, lambda: partition.owned)
+
     @staticmethod
     def _thread(work: Callable[[], None], name: str) -> Thread:
         # threads start without the log fields of their process otherwise
         context = contextvars.copy_context()
         return Thread(target=lambda: context.run(work), name=name, daemon=True)
-
-
-def _announced(task: JobTask) -> bool:
-    """Wait until the marks say so much that the next owner can judge; False when the partition is lost meanwhile.
-
-    That it has an owner is told before anything runs. Where one died before, each start is told before it.
-    """
-    partition = task.partition
-    number = partition.announcements.ask() if partition.starts.careful else 1
-    return partition.announcements.wait(number, lambda: partition.owned)

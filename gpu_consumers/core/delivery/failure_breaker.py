@@ -7,6 +7,8 @@ A tenant that sends what breaks is one among others, however many of its jobs en
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from schemas.process.wait_reasons import WaitReason
+
 WINDOW = 20  # jobs of one tenant that are looked at
 MOST = 0.8  # of them may fail
 ENOUGH = 40  # failures that make everybody wait
@@ -77,6 +79,12 @@ class FailureBreaker:
         """The tenants whose jobs may not begin while those of others may."""
         waiting = {name for name, tenant in self._tenants.items() if tenant.waits(now)}
         return waiting | self._on_trial(now)
+
+    def refusal(self, tenant: str, now: float) -> WaitReason | None:
+        """Why no job of a tenant may begin, None when one may."""
+        known = self._tenants.get(tenant)
+        waits = not self.admits(now) or (known is not None and known.waits(now)) or tenant in self._on_trial(now)
+        return WaitReason.FAILURE_BREAKER if waits else None
 
     @property
     def behind(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
+from schemas.process.wait_reasons import WaitReason
 
 T = TypeVar("T")
 ALONE_SECONDS = 300.0  # a suspect that has lived so long may have company
@@ -34,7 +35,11 @@ class Isolation(Generic[T]):
 
     def admits(self, now: float) -> bool:
         """Whether any other job may begin."""
-        return self._alone is None and not self._must_wait(now)
+        return self.refusal(now) is None
+
+    def refusal(self, now: float) -> WaitReason | None:
+        """Why no other job may begin, None when one may."""
+        return WaitReason.ISOLATION if self._alone is not None or self._must_wait(now) else None
 
     def enter(self, job: T, now: float) -> None:
         """It begins."""
