@@ -1,4 +1,4 @@
-"""Write the README's tables (topics, retention, settings, errors, metrics, forms) from the code that they describe.
+"""Write the tables of README.md and deploy/README.md (topics, settings, errors, metrics, wait reasons ...) from the code.
 
 python -m deploy.readme            write them
 python -m deploy.readme --check    say whether they are as they should be
@@ -7,7 +7,7 @@ python -m deploy.readme --check    say whether they are as they should be
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from pydantic import BaseModel
 from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
+from schemas.process.wait_reasons import WAIT_REASONS
 from schemas.settings import SETTINGS, variable_of
 from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
 
 README = Path(__file__).parent.parent / "README.md"
+OPERATIONS = Path(__file__).parent / "README.md"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -156,6 +158,14 @@ def webhook_example(kind: str) -> str:
     return f"```json\n{json.dumps(DESCRIBED[kind].example, indent=1, ensure_ascii=False)}\n```"
 
 
+def wait_reasons() -> str:
+    """Every gate that can hold a job."""
+    rows = (
+        (f"`{spec.reason}`", ", ".join(spec.holders), spec.sentence, spec.runbook) for spec in WAIT_REASONS.values()
+    )
+    return table(("reason", "held by", "what the owner of the job is told", "what to look at"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "retention": retention,
@@ -168,13 +178,17 @@ TABLES: dict[str, Callable[[], str]] = {
     "enhanced-ai-answer": partial(fields, EnhanceResponse),
 }
 
+OPERATIONS_TABLES: dict[str, Callable[[], str]] = {"wait-reasons": wait_reasons}
+FILES = ((README, TABLES), (OPERATIONS, OPERATIONS_TABLES))
+"""Each file with the tables that it has."""
 
-def rendered(text: str) -> str:
-    """The README with every table between its marks made anew; raises ValueError when a mark is missing."""
-    for name, make in TABLES.items():
+
+def rendered(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+    """A README with every table between its marks made anew; raises ValueError when a mark is missing."""
+    for name, make in tables.items():
         pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
-            raise ValueError(f"README.md has no '<!-- table: {name} -->'")
+            raise ValueError(f"there is no '<!-- table: {name} -->'")
         body = make() + "\n"
         text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)  # type: ignore[misc]
     return text
@@ -182,14 +196,18 @@ def rendered(text: str) -> str:
 
 def main() -> int:
     """Write, or with --check compare."""
-    text = README.read_text()
-    made = rendered(text)
-    if "--check" in sys.argv:
-        if made != text:
-            print("README.md: tables differ from the code; run: python -m deploy.readme")
-        return int(made != text)
-    README.write_text(made)
-    return 0
+    differ = 0
+    for path, tables in FILES:
+        text = path.read_text()
+        made = rendered(text, tables)
+        if made == text:
+            continue
+        if "--check" in sys.argv:
+            print(f"{path}: tables differ from the code; run: python -m deploy.readme")
+            differ = 1
+        else:
+            path.write_text(made)
+    return differ
 
 
 if __name__ == "__main__":

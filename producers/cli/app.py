@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit
+from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit, why
 from producers.cli.commands.operators import database, erase, keys, registry, tenants, topics
 from producers.cli.commands.replay import dlq, replay
 from producers.cli.commands.webhooks import endpoints
@@ -25,6 +25,7 @@ def create_cli() -> typer.Typer:
     app.command()(submit.submit)
     app.command()(listing.jobs)
     app.command()(listing.status)
+    app.command()(why.why)
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(cancel.cancel)

@@ -112,7 +112,7 @@ WAIT_REASONS: Mapping[WaitReason, WaitSpec] = {
         WaitSpec(_R.ENHANCEMENT_RETRY, "The enhanced-AI service did not do it; it is asked again later.", "The log of `scribe-streams dispatch` has what the service answered.", _DISPATCH),
         WaitSpec(_R.ENHANCEMENT_DUE, "The enhanced-AI service is about to be asked.", "Is `scribe-streams dispatch` up, with ENHANCED_AI_ENDPOINT? A tenant gets half of SCRIBE_ENHANCED_AI_CALLS at once.", _DISPATCH),
         WaitSpec(_R.TOKENS_SPENT, "The day's limit of the enhanced-AI service is reached; it goes on after midnight (UTC).", "`SCRIBE_ENHANCED_AI_TOKENS_PER_DAY`, or the tenant's quota `llm_tokens_per_day`: `scribe tenants set TENANT --quota llm_tokens_per_day=…`.", _DISPATCH),
-        WaitSpec(_R.ENHANCED_AI_AWAY, "The enhanced-AI service is away; it is asked again by itself.", "`scribe_rabbit_enhanced_ai_breaker_open` is 1: the service does not answer or refuses the key; the log of `scribe-streams dispatch` says which.", _DISPATCH),
+        WaitSpec(_R.ENHANCED_AI_AWAY, "The enhanced-AI service is away or asks for patience; it is asked again by itself.", "`scribe_rabbit_enhanced_ai_breaker_open` is 1 while the service does not answer or refuses the key; else it has asked for patience. The log of `scribe-streams dispatch` says which.", _DISPATCH),
     )
 }
 # fmt: on

@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas import metrics
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, PartitionState, WaitReport
 from sink.process.termination import end_by_force
 from streams.kafka.progress import ConsumerProgress, Place
 from streams.kafka.transport import ScribeApp, WatermarkConsumer
@@ -114,6 +116,7 @@ class Watchdog:
         self._consumer: WatermarkConsumer | None = None
         self._fetching, self._committing = ConsumerProgress[TP](), ConsumerProgress[TP]()
         self._fetch_age = self._commit_age = 0.0
+        self._partitions: tuple[PartitionState, ...] = ()
 
     def start(self) -> None:
         """Begin to watch; called in the app's event loop."""
@@ -151,6 +154,17 @@ class Watchdog:
             return "not yet in the consumer group"
         return self._recipe.waiting
 
+    def waits(self) -> WaitReport:
+        """What waits in the process and why; partitions as they were looked at last."""
+        consumer, group = self._consumer, self._app.conf.id
+        gates = (
+            (WaitReason.STARTING, consumer is None),
+            (WaitReason.REBALANCE, consumer is not None and not consumer.flow_active),
+            (WaitReason.OUTAGE, self._recipe.waiting is not None),
+        )
+        closed = tuple(ClosedGate(group, reason) for reason, shut in gates if shut)
+        return WaitReport(self._recipe.held(time.monotonic()), closed, self._partitions)
+
     async def _tick(self) -> None:
         while not self._app.should_stop:
             self._ticked = time.monotonic()
@@ -181,6 +195,7 @@ class Watchdog:
         self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
         self._commit_age = self._committing.observe(committing, now, excused=unable)
         app = self._app.conf.id
+        self._partitions = tuple(_state(app, tp, committing.get(tp), place) for tp, place in fetching.items())
         lag = sum(
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
@@ -205,3 +220,10 @@ class Watchdog:
         # which of those in work holds the loop is found by the next process, which runs them one by one
         if why is not Cause.LOOP:
             self._recipe.last_words(of_work=why is Cause.RECORD)
+
+
+def _state(group: str, tp: TP, done: Place | None, fetched: Place) -> PartitionState:
+    """A partition with the records that were fetched and are not committed."""
+    reached = fetched.reached if done is None else done.reached
+    in_hand = 0 if reached is None or fetched.reached is None else max(0, fetched.reached - reached)
+    return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

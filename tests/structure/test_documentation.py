@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.readme import README, exported_metrics, rendered
+from deploy.readme import FILES, README, exported_metrics, rendered
 from schemas import metrics
 from schemas.errors import ERRORS
 from schemas.settings import SETTINGS, variable_of
@@ -21,9 +21,10 @@ SOURCES = [
 
 
 def test_the_tables_are_the_code() -> None:
-    """Topics, settings, errors and metrics of the README are made from the code."""
-    text = README.read_text()
-    assert rendered(text) == text, "run: python -m deploy.readme"
+    """Topics, settings, errors, metrics and wait reasons of the READMEs are made from the code."""
+    for path, tables in FILES:
+        text = path.read_text()
+        assert rendered(text, tables) == text, "run: python -m deploy.readme"
 
 
 def test_the_example_environment_names_only_settings() -> None:

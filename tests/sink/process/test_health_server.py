@@ -29,7 +29,7 @@ def test_a_process_that_is_well_says_so() -> None:
 
 def test_each_check_answers_for_itself_with_its_reason() -> None:
     with HealthServer(SETTINGS, ready=lambda: "PostgreSQL is away") as server:
-        answer = get(server, "/readyz?verbose=1")
+        answer = get(server, "/readyz?from=probe")
         assert (answer.status_code, answer.text) == (503, "PostgreSQL is away\n")
         assert get(server, "/livez").status_code == 200
 
