@@ -1,9 +1,10 @@
 """One delivery from bytes to records: every way it can end, without a broker."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.runtime.deduplicator import Deduplicator
 from gpu_consumers.runtime.executor import Finished, JobExecutor, JobTask
 from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.stall_detector import StallDetector
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.avro_reading import Schema, current_schema
 from schemas.wire.headers import ONLY_FOR, TRACEPARENT, VALUE_OMITTED, new_traceparent, trace_id
@@ -52,8 +55,9 @@ class Bench:
         policy = policy or ErrorPolicy(GROUP, retry=RetryPolicy(GROUP))
         runner = stage or FakeStage(serde)
         self.duplicates: Deduplicator[JobTask] = Deduplicator()
+        self.pulse: StallDetector[JobTask] = StallDetector()
         self.executor = JobExecutor(
-            runner, policy, serde, progress, self.drain, self.duplicates, outage_wait=outage_wait
+            runner, policy, serde, progress, self.drain, self.duplicates, pulse=self.pulse, outage_wait=outage_wait
         )
 
     def _offer(self, record: Record) -> bool:
@@ -208,6 +212,24 @@ def test_an_expired_job_is_not_begun() -> None:
 def test_an_outage_is_waited_for_in_place() -> None:
     """No attempt is spent: the result comes of the first delivery."""
     assert result_of(Bench().order(fake_outcome="outage", fake_until="4")).outcome is Outcome.COMPLETED
+
+
+def test_a_job_that_waits_for_an_outage_says_so() -> None:
+    bench = Bench(outage_wait=60)
+    waits: list[WaitReason] = []
+
+    def look() -> None:
+        deadline = time.monotonic() + 60
+        while not waits and time.monotonic() < deadline:
+            waits.extend(reason for _, reason in bench.pulse.waiting())
+        bench.drain.request()
+
+    looking = Thread(target=look)
+    looking.start()
+    assert bench.order(fake_outcome="outage", fake_until="99") is None
+    looking.join(60)
+    assert waits == [WaitReason.OUTAGE]
+    assert bench.pulse.waiting() == []
 
 
 def test_an_outage_ends_with_the_drain_and_writes_nothing() -> None:

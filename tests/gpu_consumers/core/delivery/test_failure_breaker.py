@@ -14,6 +14,7 @@ from gpu_consumers.core.delivery.failure_breaker import (
     Cooldown,
     FailureBreaker,
 )
+from schemas.process.wait_reasons import WaitReason
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
 names = st.sampled_from(TENANTS)
@@ -177,3 +178,20 @@ def test_names_without_end_take_no_memory_without_end() -> None:
     for number in range(2 * REMEMBERED):
         ended(brake, False, tenant=f"tenant {number}")
     assert len(brake._tenants) == REMEMBERED
+
+
+@given(
+    st.lists(st.tuples(names, st.booleans(), st.floats(0.0, 100.0)), max_size=200),
+    names,
+)
+def test_a_tenant_is_refused_exactly_when_it_waits(ends: list[tuple[str, bool, float]], asked: str) -> None:
+    brake, now = FailureBreaker(), 0.0
+    for name, failed, step in ends:
+        now += step
+        ended(brake, failed, now, tenant=name)
+        waits = not brake.admits(now) or asked in brake.waiting(now)
+        assert brake.refusal(asked, now) is (WaitReason.FAILURE_BREAKER if waits else None)
+
+
+def test_everybody_is_refused_while_nobodys_jobs_end_well() -> None:
+    assert held_for_all().refusal("a newcomer", 1.0) is WaitReason.FAILURE_BREAKER

@@ -124,3 +124,12 @@ def test_no_order_of_things_loses_a_job_or_runs_it_twice_at_a_time(count: int, d
         assert Counter(t.state for t in twins)["running"] <= 1
     assert committed == 1
     assert {twin.state for twin in twins} <= {"done", "skipped"}
+
+
+def test_those_that_wait_for_the_first_can_be_seen() -> None:
+    firsts: FirstSeen[str] = FirstSeen()
+    for origin, runner in ((FIRST, "a"), (SECOND, "b"), (Origin("jobs", 1, 1), "c")):
+        firsts.claim(KEY, origin, runner)
+    assert firsts.waiting() == ["b", "c"]
+    firsts.end(KEY, "a", final=True)
+    assert firsts.waiting() == []

@@ -2,6 +2,7 @@
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.isolation import ALONE_SECONDS, ASKING_SECONDS, PATIENCE_SECONDS, Isolation
+from schemas.process.wait_reasons import WaitReason
 
 
 def test_a_suspect_enters_an_empty_room_alone_and_nobody_after_it() -> None:
@@ -71,3 +72,12 @@ def test_a_suspect_that_lives_long_gets_company() -> None:
     assert room.open_up(ALONE_SECONDS) == "suspect"
     assert room.open_up(ALONE_SECONDS) is None
     assert room.admits(ALONE_SECONDS)
+
+
+def test_whoever_may_not_begin_is_told_why() -> None:
+    room: Isolation[str] = Isolation()
+    assert room.refusal(0.0) is None
+    room.enter_suspect("suspect", 0.0)
+    assert room.refusal(1.0) is WaitReason.ISOLATION
+    room.open_up(ALONE_SECONDS)
+    assert room.refusal(ALONE_SECONDS) is None
