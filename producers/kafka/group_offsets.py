@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from producers.kafka.moved_leaders import committed, watermarks
+from producers.kafka.moved_leaders import ask_again, committed, watermarks
 from producers.kafka.publisher import client_config, client_log, options_checked, translate
 from schemas.settings import KafkaSettings
 
@@ -66,7 +66,9 @@ class GroupOffsets:
         with _translated(), options_checked():
             admin = AdminClient({**client_config(self._settings, "scribe-cli"), "log_level": 0})
         with _translated():
-            found = admin.describe_consumer_groups([self._group])[self._group].result(timeout=SECONDS)
+            found = ask_again(
+                lambda left: admin.describe_consumer_groups([self._group])[self._group].result(timeout=left), SECONDS
+            )
         return tuple(
             GroupMember(
                 member.client_id,
