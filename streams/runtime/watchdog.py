@@ -102,6 +102,12 @@ def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] 
     return None
 
 
+def closed_gates(*, joined: bool, flowing: bool, waiting: bool) -> tuple[WaitReason, ...]:
+    """Why an app lets nothing through; none when it does. `flowing`: no rebalance is under way."""
+    gates = ((WaitReason.STARTING, not joined), (WaitReason.REBALANCE, not flowing), (WaitReason.OUTAGE, waiting))
+    return tuple(reason for reason, closed in gates if closed)
+
+
 class Watchdog:
     """Watches one app from a thread of its own; the process ends by force when it stalls."""
 
@@ -156,14 +162,13 @@ class Watchdog:
 
     def waits(self) -> WaitReport:
         """What waits in the process and why; partitions as they were looked at last."""
-        consumer, group = self._consumer, self._app.conf.id
-        gates = (
-            (WaitReason.STARTING, consumer is None),
-            (WaitReason.REBALANCE, consumer is not None and not consumer.flow_active),
-            (WaitReason.OUTAGE, self._recipe.waiting is not None),
+        closed = closed_gates(
+            joined=self._consumer is not None,
+            flowing=self._consumer is None or self._consumer.flow_active,
+            waiting=self._recipe.waiting is not None,
         )
-        closed = tuple(ClosedGate(group, reason) for reason, shut in gates if shut)
-        return WaitReport(self._recipe.held(time.monotonic()), closed, self._partitions)
+        gates = tuple(ClosedGate(self._app.conf.id, reason) for reason in closed)
+        return WaitReport(self._recipe.held(time.monotonic()), gates, self._partitions)
 
     async def _tick(self) -> None:
         while not self._app.should_stop:

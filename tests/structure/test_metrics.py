@@ -95,7 +95,7 @@ def test_what_a_process_alone_can_count_it_is_said_to_count(process: str) -> Non
 BOUNDED = {
     **dict.fromkeys(("app", "self._app.conf.id", "self._group", "self.group"), "the process's own group"),
     **dict.fromkeys(("self._name", "name", "task.name", "LABEL", "part"), "a constant of the code that makes it"),
-    **dict.fromkeys(("Stage.DIARIZING", "Stage.TRANSCRIBING", "State.DISABLED"), "an enum"),
+    **dict.fromkeys(("Stage.DIARIZING", "Stage.TRANSCRIBING", "DeliveryState.DISABLED"), "an enum"),
     **dict.fromkeys(("recorded.state", "recorded.disabled.kind", "state"), "an enum, in the database too"),
     **dict.fromkeys(("effect", "outcome", "finished.outcome", "reason", "group"), "a name that our code chose"),
     "outcome.outcome if recorded.state else 'lease_lost'": "an enum",
