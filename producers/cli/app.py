@@ -12,7 +12,7 @@ HELP = """Recordings in, transcripts with speakers out.
 
 `scribe submit call.opus --watch`  and  `scribe result JOB --format srt`  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
 
-`topics`, `dlq`, `replay`, `database`, `erase`, `hold`, `keys`, `tenants`, `schemas` and `webhooks` are for operators: they need the settings of Kafka, PostgreSQL or the registry.
+`topics`, `dlq`, `replay`, `database`, `erase`, `hold`, `keys`, `tenants`, `schemas` and `webhooks` are for operators: they need the settings of Kafka, PostgreSQL or the registry. So does `why --direct`.
 
 Exit code 2: something to correct in the call or the request; 1: trouble of the service; 130: interrupted.
 """
