@@ -55,7 +55,7 @@ async def alive() -> Alive:
     operation_id="readyz",
     summary="Whether jobs are accepted",
     response_model_exclude_unset=True,
-    responses=problem_responses(),
+    responses=problem_responses("invalid_request"),
 )
 async def ready(
     services: ServicesDep,

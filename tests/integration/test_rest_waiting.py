@@ -1,6 +1,7 @@
 """Why a job is where it is, as its tenant asks: GET /api/v1/jobs/{id}/waiting and `scribe why`."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -18,10 +19,10 @@ def execute(shim: Shim, query: str) -> None:
         connection.execute(query.encode())
 
 
-def waiting(client: httpx.Client, request: JobRequested) -> dict[str, object]:
+def waiting(client: httpx.Client, request: JobRequested) -> dict[str, Any]:
     answer = client.get(f"/api/v1/jobs/{request.job_id}/waiting")
     assert answer.status_code == 200, answer.text
-    found: dict[str, object] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 
@@ -35,16 +36,16 @@ def test_a_tenant_is_told_what_holds_its_job(shim: Shim, client: httpx.Client) -
     # when it is published: others came before it
     execute(shim, "UPDATE outbox SET published_at = now()")
     found = waiting(client, request)
-    [wait] = found["waits"]  # type: ignore[misc]
+    [wait] = found["waits"]
     assert (wait["reason"], wait["ahead"], wait["subject"]) == (WaitReason.BACKLOG, 1, "job")
     # when it is begun, and nothing is heard of it
     execute(shim, "UPDATE jobs SET state = 'transcribing', updated_at = now()")
     assert (waiting(client, request)["held"], waiting(client, request)["waits"]) == (False, [])
     execute(shim, "UPDATE jobs SET updated_at = now() - interval '1 hour'")
-    assert [each["reason"] for each in waiting(client, request)["waits"]] == [WaitReason.UNHEARD]  # type: ignore[attr-defined]
+    assert [each["reason"] for each in waiting(client, request)["waits"]] == [WaitReason.UNHEARD]
     # when it is asked to stop
     assert client.delete(f"/api/v1/jobs/{request.job_id}").status_code == 202
-    reasons = [each["reason"] for each in waiting(client, request)["waits"]]  # type: ignore[attr-defined]
+    reasons = [each["reason"] for each in waiting(client, request)["waits"]]
     assert reasons == [WaitReason.UNHEARD, WaitReason.CANCELLING]
     # when it has ended
     shim.complete(request)
