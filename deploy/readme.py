@@ -21,6 +21,7 @@ from deploy.picture import picture
 from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
+from schemas.process.wait_reasons import WAIT_REASONS
 from schemas.retries.backoff import NO_JITTER, Backoff, FixedWaits, Jitter
 from schemas.retries.schedules import LADDER, SCHEDULES
 from schemas.settings import SETTINGS, variable_of
@@ -244,12 +245,21 @@ def _sentence(path: Path) -> str:
     return next(iter(text.splitlines()), "")
 
 
+def wait_reasons() -> str:
+    """Every gate that can hold a job."""
+    rows = (
+        (f"`{spec.reason}`", ", ".join(spec.holders), spec.sentence, spec.runbook) for spec in WAIT_REASONS.values()
+    )
+    return table(("reason", "held by", "what the owner of the job is told", "what to look at"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "picture": picture,
     "folders": folders,
     **{f"modules-{folder}": partial(modules, folder, deep=folder != "tests") for folder in FOLDERS},
     "topics": topics,
     "retries": retries,
+    "wait-reasons": wait_reasons,
     "removed-steps": removed_steps,
     "retention": retention,
     "webhooks": webhooks,

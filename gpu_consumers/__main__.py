@@ -58,7 +58,7 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
     # probes answer from the start: loading models may take minutes
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
     with (
-        HealthServer(settings, ready=service.ready, live=service.live),
+        HealthServer(settings, ready=service.ready, live=service.live, waits=service.waits),
         Publisher(settings, worker) as publisher,
         BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
         BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,

@@ -33,6 +33,8 @@ from producers.kafka.publisher import client_log
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.errors import Fatal
 from schemas.events import JobRequested
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, WaitReport, merged
 from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.settings import KafkaSettings
@@ -170,6 +172,12 @@ class GpuService:
             f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.caught_up
         ]
         return ", ".join((*absent, *uninformed)) or None
+
+    def waits(self) -> WaitReport:
+        """What waits in the process, and why."""
+        if not self._groups:
+            return WaitReport(closed=(ClosedGate("scribe-gpu", WaitReason.STARTING),))
+        return merged(group.waits() for group in self._groups)
 
     def _run(self, group: GroupConsumer) -> None:
         try:

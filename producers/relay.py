@@ -16,10 +16,12 @@ from schemas.errors import Outage
 from schemas.ports import RecordPublisher, Refused
 from schemas.process.failpoints import failpoint
 from schemas.process.logs import configure
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
 from schemas.retries.schedules import OUTAGES
 from schemas.settings import RelayProcess, load
 from schemas.tenants.retention import FOREVER, RetentionRules
-from sink.jobs.outbox import OutboxRow, OutboxSession
+from sink.jobs.outbox import OutboxBacklog, OutboxRow, OutboxSession
 from sink.postgres.database import Database
 from sink.process.cancellation import run_to_end, set_within, until_stopped
 from sink.process.health_server import HealthServer
@@ -27,6 +29,7 @@ from sink.process.termination import Termination
 
 log = logging.getLogger(__name__)
 BATCH = 500
+GROUP = "relay"  # what metrics and reports call it
 PUBLISH_SECONDS = 10.0  # how long Kafka may take before the relay waits for it
 GRACE_SECONDS = PUBLISH_SECONDS + 5  # for what is being published to be marked, when the end is asked for
 STOP_SECONDS = 30.0  # until the process is ended by force
@@ -52,6 +55,15 @@ class Relay:
         self._keep = keep
         self.leads = False
         self.connected = False
+        self._backlog = OutboxBacklog(0, 0.0)
+        self._kafka_away = False
+
+    def waits(self) -> WaitReport:
+        """What waits for the relay that leads, as it looked last, and whether something is away."""
+        backlog, away = self._backlog, self._kafka_away or not self.connected
+        waiting = (Waiting(GROUP, WaitReason.OUTBOX_UNPUBLISHED, backlog.pending, backlog.oldest_seconds),)
+        closed = (ClosedGate(GROUP, WaitReason.OUTAGE),) if away else ()
+        return WaitReport(waiting if self.leads and backlog.pending else (), closed)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set; an outage of PostgreSQL costs the leadership, an outage of Kafka does not."""
@@ -83,7 +95,8 @@ class Relay:
         if settled < BATCH:
             if self._keep is not None:
                 await session.prune(self._keep)
-            metrics.OUTBOX_PENDING.set((await session.backlog()).pending)
+            self._backlog = await session.backlog()
+            metrics.OUTBOX_PENDING.set(self._backlog.pending)
             await until_stopped(stop, session.wait(self._poll))
 
     async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
@@ -92,6 +105,7 @@ class Relay:
             await asyncio.to_thread(self._publisher.publish, *(row.record for row in rows))
         except Outage as error:
             log.warning("waiting for Kafka: %s", error)
+            self._kafka_away = True
             await asyncio.sleep(self._pause)
             return 0
         except Refused as error:
@@ -113,6 +127,7 @@ class Relay:
         return settled
 
     async def _published(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
+        self._kafka_away = False
         failpoint("relay.after_publish")
         await session.mark_published(rows)
         failpoint("relay.after_mark")
@@ -130,7 +145,10 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
     def ready() -> str | None:
         return None if relay and relay.connected else "PostgreSQL is away"
 
-    with HealthServer(settings, ready=ready):
+    def waits() -> WaitReport:
+        return relay.waits() if relay else WaitReport(closed=(ClosedGate(GROUP, WaitReason.OUTAGE),))
+
+    with HealthServer(settings, ready=ready, waits=waits):
         while not stop.is_set():
             try:
                 async with Database.open(settings) as database:

@@ -31,6 +31,16 @@ INFLIGHT = Gauge(P + "inflight_jobs", "Jobs in work in this process.", ["group"]
 BRAKE = Gauge(
     P + "brake_on", "1 while jobs wait because most of the latest ones failed by no fault of theirs.", ["group"]
 )
+JOBS_WAITING = Gauge(
+    P + "jobs_waiting",
+    "Jobs, webhooks and enhancements that a gate holds, by group and reason (deploy/README.md has the reasons).",
+    ["group", "reason"],
+)
+GATES_CLOSED = Gauge(
+    P + "gates_closed",
+    "Gates that let nothing through: partitions of a group that rest for a reason, or 1 for the whole group.",
+    ["group", "reason"],
+)
 OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
 TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
 RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
@@ -112,16 +122,19 @@ READS = Counter(
     P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
 )
 
+_WAITS = (JOBS_WAITING, GATES_CLOSED)
 _FAUST = (
     *(RECORDS_HANDLED, UNREADABLE, GROUP_EVENTS, GROUP_SECONDS),
     *(CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES),
+    *_WAITS,
 )
 COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     "scribe-api": (
         *(JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, HTTP_CONNECTIONS_CUT, READS, WEBHOOKS_ENDED),
+        *_WAITS,
     ),
-    "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING),
-    "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS),
+    "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING, *_WAITS),
+    "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS, *_WAITS),
     "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, *_FAUST),
     "enhance": _FAUST,
     "webhooks": (WEBHOOKS_ENDED, *_FAUST),
@@ -129,6 +142,7 @@ COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         *(WEBHOOK_ATTEMPTS, WEBHOOKS_GATED, WEBHOOKS_PENDING, WEBHOOKS_ENDED, WEBHOOKS_OLDEST_DUE),
         *(WEBHOOK_ENDPOINTS_DISABLED, WEBHOOK_ENDPOINTS_LOST, ENHANCED_AI_CALLS, ENHANCED_AI_SECONDS, ENHANCED_AI_OPEN),
         *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
+        *_WAITS,
     ),
     "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING, JOBS_STALLED),
 }

@@ -405,6 +405,10 @@ class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, Rete
     """All that `scribe-streams retain` reads."""
 
 
+class WhyCommand(KafkaSettings, PostgresSettings):
+    """All that `scribe why --direct` reads."""
+
+
 class StalledCommand(KafkaSettings, PostgresSettings, StallSettings):
     """All that `scribe database stalled` reads."""
 

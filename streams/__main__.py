@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from schemas.process import logs
+from schemas.process.wait_report import WaitReport, merged
 from schemas.settings import (
     DispatchProcess,
     EnhanceProcess,
@@ -161,7 +162,10 @@ async def run_dispatchers(
     def not_ready() -> str | None:
         return next((d.waiting for d in started if d.waiting), None) if started else "starting"
 
-    with HealthServer(service, ready=not_ready):
+    def waits() -> WaitReport:
+        return merged(dispatcher.waits() for dispatcher in started)
+
+    with HealthServer(service, ready=not_ready, waits=waits):
         migrated(postgres)
         async with opened(postgres) as database:
             stop = termination.event()
@@ -197,7 +201,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
 
     def make(database: Database) -> Dispatchers:
         work = Enhancements(database, enhancer, settings.enhanced_ai_models, serde, asking)
-        return (Dispatcher(database, client, box, limits), Leaser(database, work, asking))
+        return (Dispatcher(database, client, box, limits), Leaser(database, work, asking, lambda: work.held))
 
     return make
 

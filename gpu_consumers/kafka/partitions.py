@@ -45,6 +45,8 @@ class OwnedPartition:
     topic_id: str = ""
     bytes_in_flight: int = 0
     bytes_held: int = 0
+    since: dict[int, float] = field(default_factory=dict)
+    """When each record in flight was received, in monotonic seconds."""
     paused: bool = False
     leaving: bool = False  # it is given back in good order
     owned: bool = True  # read by worker threads
@@ -52,7 +54,9 @@ class OwnedPartition:
     def receive(self, delivery: Delivery) -> bool:
         """Note a polled record; False when it must be skipped."""
         fresh = self.offsets.receive(delivery.offset)
-        self.bytes_in_flight += delivery.size_bytes if fresh else 0
+        if fresh:
+            self.bytes_in_flight += delivery.size_bytes
+            self.since[delivery.offset] = time.monotonic()
         return fresh
 
     def hold(self, delivery: Delivery, due: float) -> None:
@@ -71,6 +75,8 @@ class OwnedPartition:
         offsets = [delivery.offset for delivery in deliveries]
         self.offsets.finish(offsets)
         self.suspects.finish(offsets)
+        for offset in offsets:
+            self.since.pop(offset, None)
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     def position(self, finishing: Sequence[Delivery] = ()) -> Position:

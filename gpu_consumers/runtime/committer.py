@@ -70,6 +70,10 @@ class Committer:
         """Finished deliveries that are not committed yet."""
         return len(self._pending)
 
+    def unwritten(self) -> list[JobTask]:
+        """Finished deliveries that are not committed yet."""
+        return [finished.task for finished in tuple(self._pending)]
+
     @property
     def failing(self) -> bool:
         """Whether several commits in a row did not succeed."""

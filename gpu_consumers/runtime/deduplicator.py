@@ -29,6 +29,11 @@ class Deduplicator(Generic[T]):
             for waiting in self._first_seen.end(key_of(job.request), task, final):
                 self._released.put(waiting)
 
+    def waiting(self) -> list[T]:
+        """Those that wait for the end of another record of their job."""
+        with self._lock:
+            return self._first_seen.waiting()
+
     def released(self) -> list[T]:
         """The duplicates that waited and may be tried again, each once."""
         found: list[T] = []

@@ -90,6 +90,19 @@ class Intake:
             if toppars := [p.toppar for p in changed if p.paused is paused]:
                 call(toppars)
 
+    @property
+    def full(self) -> bool:
+        """Whether as much is in flight as may be, or no more is taken; may be asked from any thread."""
+        return self._parts.gate.closed or self._closed
+
+    def partitions(self) -> list[OwnedPartition]:
+        """The current assignments."""
+        return list(self._assignment)
+
+    def duplicates(self) -> list[JobTask]:
+        """Tasks that wait for the end of another record of their job."""
+        return self._parts.duplicates.waiting()
+
     def close(self) -> None:
         """Take nothing more in, and forget what no worker has begun."""
         self._closed = True

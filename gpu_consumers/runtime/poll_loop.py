@@ -14,9 +14,12 @@ from gpu_consumers.runtime.committer import Committer
 from gpu_consumers.runtime.intake import Intake
 from gpu_consumers.runtime.rebalance import Rebalance
 from gpu_consumers.runtime.shutdown import Shutdown
+from gpu_consumers.runtime.waiting import closed_gates, report_of
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from producers.kafka.unreadable_batches import fetching_config
 from schemas.errors import Outage
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import WaitReport
 from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -97,6 +100,24 @@ class GroupConsumer:
     def hanging(self) -> int:
         """How many jobs give no sign of life any more."""
         return len(self._parts.pool.hanging)
+
+    def waits(self) -> WaitReport:
+        """Which gate holds each of its records; may be asked from any thread."""
+        parts = self._parts
+        closed = closed_gates(
+            joined=parts.rebalance.joined and parts.producer.is_open,
+            caught_up=self.caught_up,
+            draining=parts.shutdown.requested.is_set(),
+            committing=not parts.committer.failing,
+        )
+        held = [
+            *parts.pool.waiting(),
+            *((task, WaitReason.DUPLICATE) for task in parts.intake.duplicates()),
+            *((task, WaitReason.COMMIT_PENDING) for task in parts.committer.unwritten()),
+        ]
+        return report_of(
+            self.group, parts.intake.partitions(), held, parts.pool.working(), closed, full=parts.intake.full
+        )
 
     def run(self) -> None:
         """Work until drained; raises Fatal. Leaves the group in every case."""

@@ -1,9 +1,11 @@
-"""Stall detector: when each running job gave its last sign of life; nothing else sees one that hangs in a library's code."""
+"""Stall detector: when each running job gave its last sign of life, and what it waits for; nothing else sees one that hangs in a library's code."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from schemas.process.wait_reasons import WaitReason
 
 T = TypeVar("T")
 # without a heartbeat for so long: only hours of voices to cluster, or a model to fetch, come near it
@@ -17,6 +19,7 @@ class StallDetector(Generic[T]):
         """`clock` gives monotonic seconds."""
         self._clock = clock
         self._heartbeats: dict[int, tuple[T, float]] = {}
+        self._held: dict[int, tuple[T, WaitReason]] = {}
 
     @contextmanager
     def track(self, task: T) -> Iterator[None]:
@@ -26,6 +29,23 @@ class StallDetector(Generic[T]):
             yield
         finally:
             del self._heartbeats[id(task)]
+
+    @contextmanager
+    def held(self, task: T, reason: WaitReason) -> Iterator[None]:
+        """Note what a worker waits for with a task while the block runs."""
+        self._held[id(task)] = task, reason
+        try:
+            yield
+        finally:
+            del self._held[id(task)]
+
+    def working(self) -> list[T]:
+        """The watched tasks, those that wait with their worker too."""
+        return [task for task, _ in tuple(self._heartbeats.values())]
+
+    def waiting(self) -> list[tuple[T, WaitReason]]:
+        """Tasks that wait with a worker, and for what."""
+        return list(self._held.values())
 
     def heartbeat(self, task: T) -> None:
         """Note a sign of life of a task that is watched."""

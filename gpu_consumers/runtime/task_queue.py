@@ -2,18 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition, Lock
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
-from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long
+from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long, refusal
 from gpu_consumers.core.delivery.isolation import Isolation
 from gpu_consumers.runtime.tasks import JobTask
 from schemas.metrics import BRAKE
 from schemas.process.logs import bound
+from schemas.process.wait_reasons import WaitReason
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05  # between two checks whether the process is free for the next task
@@ -91,6 +92,11 @@ class TaskQueue:
                 self._judge(taken.info, failed)
             self._changed.notify()
 
+    def waiting(self) -> list[tuple[JobTask, WaitReason]]:
+        """Every task that no worker has, and what holds it."""
+        with self._changed, self._shared.lock:
+            return list(self._held(self._clock()))
+
     def discard(self) -> None:
         """Forget all tasks that have not started, and all that still come."""
         with self._changed:
@@ -111,6 +117,18 @@ class TaskQueue:
             with bound(tenant=cooldown.tenant):
                 log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, cooldown.seconds)
         BRAKE.labels(self._name).set(self._breaker.is_open(now))
+
+    def _held(self, now: float) -> Iterator[tuple[JobTask, WaitReason]]:
+        for task, info in self._suspects:
+            yield task, self._breaker.refusal(info.tenant, now) or WaitReason.SUSPECT
+        isolated, allow_long = self._shared.isolation.refusal(now), self._allows_long
+        for task, info in self._fair:
+            yield task, self._breaker.refusal(info.tenant, now) or isolated or refusal(info, allow_long)
+
+    @property
+    def _allows_long(self) -> bool:
+        """Whether a worker may be given to a long recording."""
+        return sum(taken.info.long for taken in self._taken.values()) < self._most_long
 
     def _next(self) -> JobTask | None:
         now = self._clock()
@@ -144,8 +162,7 @@ class TaskQueue:
     def _next_fair(self, isolation: Isolation[JobTask], now: float, exclude: set[str]) -> JobTask | None:
         if not isolation.admits(now):
             return None
-        running_long = sum(taken.info.long for taken in self._taken.values())
-        take = partial(self._fair.take, allow_long=running_long < self._most_long)
+        take = partial(self._fair.take, allow_long=self._allows_long)
         while (found := take(exclude=exclude | self._breaker.deprioritized) or take(exclude=exclude)) is not None:
             task, info = found
             if task.partition.owned:

@@ -10,6 +10,7 @@ from gpu_consumers.core.delivery.fairness import SchedulingInfo
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
 from gpu_consumers.runtime.tasks import Finished, JobTask
+from schemas.process.wait_reasons import WaitReason
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,14 @@ class WorkerPool:
             task.partition.suspects.hang(task.delivery.offset)
         return stalled
 
+    def working(self) -> list[JobTask]:
+        """What workers work on."""
+        return self._stall_detector.working()
+
+    def waiting(self) -> list[tuple[JobTask, WaitReason]]:
+        """What waits for a worker, or with one, and for what."""
+        return [*self._queue.waiting(), *self._stall_detector.waiting()]
+
     def start(self) -> None:
         """Start the threads; they end with the process at the latest."""
         for thread in self._threads:
@@ -90,7 +99,7 @@ class WorkerPool:
             with self._lock:
                 self._busy += 1
             try:
-                finished = self._executed(task) if _marks_committed(task) else None
+                finished = self._executed(task) if self._marks_committed(task) else None
             # it is Fatal or a bug of ours: the poll thread ends the process, and nothing of this task is written
             except BaseException as error:  # noqa: BLE001
                 self.failure = error
@@ -109,18 +118,18 @@ class WorkerPool:
         with self._stall_detector.track(task):
             return self._execute(task)
 
+    def _marks_committed(self, task: JobTask) -> bool:
+        """Wait until the committed marks tell the next owner enough; False when the partition is lost meanwhile.
+
+        That the partition has an owner is committed before anything runs. Where an owner died before, so is each start.
+        """
+        partition = task.partition
+        number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1
+        with self._stall_detector.held(task, WaitReason.COMMIT_BARRIER):
+            return partition.commit_barrier.wait(number, lambda: partition.owned)
+
     @staticmethod
     def _thread(work: Callable[[], None], name: str) -> Thread:
         # threads start without the log fields of their process otherwise
         context = contextvars.copy_context()
         return Thread(target=lambda: context.run(work), name=name, daemon=True)
-
-
-def _marks_committed(task: JobTask) -> bool:
-    """Wait until the committed marks tell the next owner enough; False when the partition is lost meanwhile.
-
-    That the partition has an owner is committed before anything runs. Where an owner died before, so is each start.
-    """
-    partition = task.partition
-    number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1
-    return partition.commit_barrier.wait(number, lambda: partition.owned)

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
@@ -14,8 +14,12 @@ from producers.api.requests.media_types import StrictRoute
 from producers.api.services import ServicesDep
 from schemas import metrics
 from schemas.errors import Outage
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import Waiting, WaitReport, to_json
 from sink.jobs import outbox, queries
+from sink.jobs.outbox import OutboxBacklog
 from sink.postgres.database import Connection, Database
+from sink.process.waiting_metrics import export
 
 log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
@@ -36,6 +40,7 @@ class Ready(BaseModel):
     status: Literal["ok", "late"]
     outbox_pending: int
     outbox_oldest_seconds: float = Field(description=f"`late` above {OUTBOX_LATE_SECONDS:g}: look at relay and Kafka.")
+    waiting: list[dict[str, Any]] | None = Field(None, description="With `verbose`: what waits for which reason.")
 
 
 @router.get("/health", operation_id="health", summary="Whether this process answers")
@@ -45,16 +50,34 @@ async def alive() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", operation_id="readyz", summary="Whether jobs are accepted", responses=problem_responses())
-async def ready(services: ServicesDep) -> Ready:
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Whether jobs are accepted",
+    response_model_exclude_unset=True,
+    responses=problem_responses("invalid_request"),
+)
+async def ready(
+    services: ServicesDep,
+    verbose: Annotated[str | None, Query(description="Tell what waits, too; without a value.")] = None,
+) -> Ready:
     """503 while the database is away, slow or without its tables."""
     backlog = await _soon(services.database, outbox.backlog)
     late = backlog.oldest_seconds > OUTBOX_LATE_SECONDS
+    waiting = {} if verbose is None else {"waiting": to_json(_report(backlog))["waiting"]}
     return Ready(
         status="late" if late else "ok",
         outbox_pending=backlog.pending,
         outbox_oldest_seconds=round(backlog.oldest_seconds, 3),
+        **waiting,
     )
+
+
+def _report(backlog: OutboxBacklog) -> WaitReport:
+    """What the shim knows to wait: it tells of a relay that is not there."""
+    if not backlog.pending:
+        return WaitReport()
+    return WaitReport((Waiting("outbox", WaitReason.OUTBOX_UNPUBLISHED, backlog.pending, backlog.oldest_seconds),))
 
 
 @router.get(
@@ -68,6 +91,7 @@ async def read_metrics(services: ServicesDep) -> Response:
     """The queue's depth is read from the database at every scrape, and is no number while it is away."""
     try:
         metrics.QUEUE_DEPTH.set(await _soon(services.database, queries.queue_depth))
+        export(_report(await _soon(services.database, outbox.backlog)))
     except Outage as error:
         log.warning("queue depth is not known: %s", error)
         metrics.QUEUE_DEPTH.set(float("nan"))

@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit
+from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit, why
 from producers.cli.commands.operators import database, erase, keys, registry, tenants, topics
 from producers.cli.commands.replay import dlq, replay
 from producers.cli.commands.webhooks import endpoints
@@ -12,7 +12,7 @@ HELP = """Recordings in, transcripts with speakers out.
 
 `scribe submit call.opus --watch`  and  `scribe result JOB --format srt`  are for everybody: they need SCRIBE_API_URL and SCRIBE_API_KEY.
 
-`topics`, `dlq`, `replay`, `database`, `erase`, `hold`, `keys`, `tenants`, `schemas` and `webhooks` are for operators: they need the settings of Kafka, PostgreSQL or the registry.
+`topics`, `dlq`, `replay`, `database`, `erase`, `hold`, `keys`, `tenants`, `schemas` and `webhooks` are for operators: they need the settings of Kafka, PostgreSQL or the registry. So does `why --direct`.
 
 Exit code 2: something to correct in the call or the request; 1: trouble of the service; 130: interrupted.
 """
@@ -25,6 +25,7 @@ def create_cli() -> typer.Typer:
     app.command()(submit.submit)
     app.command()(listing.jobs)
     app.command()(listing.status)
+    app.command()(why.why)
     app.command()(read.watch)
     app.command()(read.result)
     app.command()(cancel.cancel)

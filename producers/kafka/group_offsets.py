@@ -1,13 +1,13 @@
 """Committed offsets of a consumer group, looked at and moved from outside while none of its processes runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from producers.kafka.moved_leaders import committed, watermarks
+from producers.kafka.moved_leaders import ask_again, committed, watermarks
 from producers.kafka.publisher import client_config, client_log, options_checked, translate
 from schemas.settings import KafkaSettings
 
@@ -22,6 +22,15 @@ class GroupPosition:
     metadata: str
     low: int
     high: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A process in a group: what it calls itself, where it runs, and the partitions that it has."""
+
+    client_id: str
+    host: str
+    partitions: frozenset[tuple[str, int]]
 
 
 class GroupOffsets:
@@ -50,10 +59,32 @@ class GroupOffsets:
 
     def members(self) -> int:
         """How many processes are in the group at the moment."""
+        return len(self.described())
+
+    def described(self) -> tuple[GroupMember, ...]:
+        """The processes that are in the group at the moment."""
         with _translated(), options_checked():
             admin = AdminClient({**client_config(self._settings, "scribe-cli"), "log_level": 0})
         with _translated():
-            return len(admin.describe_consumer_groups([self._group])[self._group].result(timeout=SECONDS).members)
+            found = ask_again(
+                lambda left: admin.describe_consumer_groups([self._group])[self._group].result(timeout=left), SECONDS
+            )
+        return tuple(
+            GroupMember(
+                member.client_id,
+                member.host,
+                frozenset((each.topic, each.partition) for each in member.assignment.topic_partitions),
+            )
+            for member in found.members
+        )
+
+    def committed(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, str]]:
+        """Offset and metadata that the group has committed of each partition, of those of which it has."""
+        if not places:
+            return {}
+        with _translated():
+            found = committed(self._consumer, [TopicPartition(*place) for place in places], SECONDS)
+        return {(each.topic, each.partition): (each.offset, each.metadata or "") for each in found if each.offset >= 0}
 
     def position(self, topic: str, partition: int) -> GroupPosition:
         """Where the group stands in a partition that there is."""

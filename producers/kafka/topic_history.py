@@ -58,6 +58,15 @@ class TopicHistory:
         found = self._up_to(self._ranges(topics, since))
         yield from (record for record in found if record.unreadable is None)
 
+    def ranges(self, topics: Sequence[str], since: datetime | None = None) -> Mapping[tuple[str, int], tuple[int, int]]:
+        """First offset, that of `since` if it is given, and end of each partition that has something to read."""
+        return self._ranges(topics, since)
+
+    def between(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[StoredRecord]:
+        """Every readable record of parts of partitions, each from its first offset up to its end."""
+        found = self._up_to({place: (low, high) for place, (low, high) in ranges.items() if low < high})
+        yield from (record for record in found if record.unreadable is None)
+
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; 0 when there is no such topic."""
         return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)

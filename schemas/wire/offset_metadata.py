@@ -5,13 +5,26 @@ Behind the bitmap stand the marks of what was begun and the id of the topic, whi
 
 import base64
 import binascii
+import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 PREFIX = "sr1:"
 NEXT = ";"  # between the bitmap, the marks and the topic
 MAX_METADATA = 4095  # characters a broker accepts by default, less the NUL that the client library appends
 MAX_BITMAP = 65_536  # bytes after decompression: half a million offsets, far more than any look-ahead
+
+_MARK = re.compile(r"(\d{1,9})([nbal])(\d)\d?")
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRecord:
+    """A record that was begun and has no outcome yet; `deaths` are the processes that died while it ran alone."""
+
+    deaths: int
+    suspect: bool
+    """It may have ended a process, and its owner of now has not begun it."""
 
 
 def bitmap_of(base: int, done: Iterable[int]) -> str:
@@ -45,6 +58,13 @@ def parts_of(metadata: str | None) -> tuple[str, str, str]:
         return "", "", ""
     bitmap, marks, topic_id, *_ = [*metadata.removeprefix(PREFIX).split(NEXT), "", ""]
     return bitmap, marks, topic_id
+
+
+def begun_of(base: int, metadata: str | None) -> dict[int, BegunRecord]:
+    """The marks of what was begun, by offset, for whoever looks from outside; their owner is gpu_consumers' crash_suspects."""
+    listed = parts_of(metadata)[1][1:].partition("@")[0]
+    found = [_MARK.fullmatch(mark) for mark in listed.split(",")]
+    return {base + int(m[1]): BegunRecord(int(m[3]), m[2] == "n") for m in found if m is not None}
 
 
 def with_done(base: int, metadata: str | None, offset: int) -> str:

@@ -1,5 +1,9 @@
-"""/metrics, /livez and /readyz of processes without REST, answered by a thread of its own."""
+"""/metrics, /livez and /readyz of processes without REST, answered by a thread of its own.
 
+`/readyz?verbose` answers the same status with a JSON object: what is missing, and what waits in the process and why.
+"""
+
+import json
 import logging
 import socket
 import sys
@@ -11,11 +15,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+from urllib.parse import parse_qs
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import SettingsError
+from schemas.process.wait_report import WaitReport, to_json
 from schemas.settings import ServiceSettings
+from sink.process.waiting_metrics import export
 
 log = logging.getLogger(__name__)
 MOST_CALLERS = 16  # at once, each with a thread of its own
@@ -24,6 +31,8 @@ _PAUSE_SECONDS = 0.1
 
 Check = Callable[[], str | None]
 """Why the process is not well, None when it is; called from the server's threads."""
+Waits = Callable[[], WaitReport]
+"""What waits in the process; called from the server's threads."""
 
 
 def well() -> str | None:
@@ -32,10 +41,13 @@ def well() -> str | None:
 
 
 class HealthServer:
-    """Answers while it is entered; `ready` and `live` give the reason for a 503."""
+    """Answers while it is entered; `ready` and `live` give the reason for a 503, `waits` what the process holds."""
 
-    def __init__(self, settings: ServiceSettings, *, ready: Check = well, live: Check = well) -> None:
+    def __init__(
+        self, settings: ServiceSettings, *, ready: Check = well, live: Check = well, waits: Waits = WaitReport
+    ) -> None:
         self._settings = settings
+        self._waits = waits
         self._checks = {"/readyz": ready, "/livez": live, "/health": live}
         self._server: ThreadingHTTPServer | None = None
 
@@ -50,7 +62,7 @@ class HealthServer:
             return self
         address = (self._settings.metrics_host, self._settings.metrics_port)
         try:
-            self._server = _Server(address, self._checks)
+            self._server = _Server(address, self._checks, self._waits)
         except OSError as error:
             raise SettingsError(f"SCRIBE_METRICS_PORT: {address[0]}:{address[1]}: {error}") from error
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
@@ -68,8 +80,9 @@ class HealthServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], checks: dict[str, Check]) -> None:
+    def __init__(self, address: tuple[str, int], checks: dict[str, Check], waits: Waits) -> None:
         self.checks = checks
+        self.waits = waits
         self._calls: dict[socket.socket, float] = {}
         super().__init__(address, _Handler)
 
@@ -120,13 +133,18 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # else the body waits until the head is acknowledged
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         if path == "/metrics":
+            export(self.server.waits())
             return self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
         if (check := self.server.checks.get(path)) is None:
             return self._answer(404, b"see /metrics, /livez, /readyz\n")
         reason = check()
-        return self._answer(200 if reason is None else 503, f"{reason or 'ok'}\n".encode())
+        status = 200 if reason is None else 503
+        if path == "/readyz" and "verbose" in parse_qs(query, keep_blank_values=True):
+            told = {"ready": reason is None, "reason": reason, **to_json(self.server.waits())}
+            return self._answer(status, f"{json.dumps(told)}\n".encode(), "application/json")
+        return self._answer(status, f"{reason or 'ok'}\n".encode())
 
     do_HEAD = do_GET
 

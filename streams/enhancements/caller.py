@@ -15,6 +15,8 @@ from schemas.errors import Outage, Permanent, Transient
 from schemas.events import EnhancementResult, JobError, Outcome, event_id
 from schemas.ports import EnhancementOutput, EnhancementQuery, Enhancer, Throttled
 from schemas.process import logs
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import Waiting
 from schemas.tenants.enhancement_consent import allowed_model, check_allowed, check_model, is_spent, next_day
 from schemas.tenants.quotas import TOKENS_PER_DAY
 from schemas.topics import ENHANCEMENTS
@@ -25,15 +27,17 @@ from schemas.wire.serde import Serde
 from sink.enhancements import calls
 from sink.enhancements.calls import Call, KeptAnswers, LeaseLost
 from sink.enhancements.requests import CHANNEL
+from sink.enhancements.waiting import count_held
 from sink.jobs import queries
 from sink.postgres.database import Connection, Database
 from sink.tenants.policies import policy_of
 from streams.enhancements.circuit_breaker import CircuitBreaker
 from streams.enhancements.retry_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
-from streams.runtime.lease_worker import LeaseTiming
+from streams.runtime.lease_worker import GROUP, LeaseTiming
 
 log = logging.getLogger(__name__)
 
+ENHANCED_AI = f"{GROUP} enhanced-ai"  # what metrics and reports call the calls, beside the webhooks of the same process
 MAX_ENTITIES = 1000  # that a result may carry, each of at most 200 characters: a record has its limit
 LEASES = 2 * ATTEMPTS  # an attempt without an outcome, as a killed process leaves, is made again
 
@@ -73,6 +77,8 @@ class Enhancements:
         self._serde = serde
         self._limits = limits
         self._breaker = CircuitBreaker()
+        self.held: tuple[Waiting, ...] = ()
+        """What waits, as the last sweep has counted it."""
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Call]:
         """Due calls, fewer or none while the service is away."""
@@ -94,6 +100,13 @@ class Enhancements:
     async def sweep(self, connection: Connection) -> None:
         """Count what waits."""
         metrics.ENHANCEMENTS_WAITING.set(await calls.waiting(connection))
+        found = (await count_held(connection)).items()
+        self.held = tuple(Waiting(ENHANCED_AI, self._reason(reason), *held) for reason, held in found)
+
+    def _reason(self, found: WaitReason) -> WaitReason:
+        """What holds a call: one that is due is held by the breaker while the service is away."""
+        held = found is WaitReason.ENHANCEMENT_DUE and not self._breaker.is_closed
+        return WaitReason.ENHANCED_AI_AWAY if held else found
 
     async def do(self, job: Call) -> None:
         """Bring a call to its end, or put it off."""

@@ -25,6 +25,8 @@ from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Trans
 from schemas.events import Event, TenantPolicy
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import Waiting
 from schemas.retries.schedules import RECORD_TRIES, RECORDS
 from schemas.topics import dlq_topic
 from schemas.wire.headers import (
@@ -130,6 +132,7 @@ class EventLoop:
         self._group = group
         self._dlq = dlq or dlq_topic(group)
         self._waits: dict[object, str] = {}
+        self._waits_since: dict[object, float] = {}
         self._begun: dict[object, tuple[float, Subject | None]] = {}
         self._settled_at = time.monotonic()
         self._in_work = MemoryBudget(IN_WORK_BYTES)
@@ -140,6 +143,19 @@ class EventLoop:
     def waiting(self) -> str | None:
         """Why records wait at the moment, None when none does."""
         return next(iter(self._waits.values()), None)
+
+    def held(self, now: float) -> tuple[Waiting, ...]:
+        """How many records wait at `now` (monotonic seconds), and for what."""
+        suspects, others = self._resort.waiting
+        away = len(self._waits)
+        oldest = max((now - since for since in list(self._waits_since.values())), default=0.0)
+        found = (
+            (WaitReason.OUTAGE, away, oldest),
+            (WaitReason.SUSPECT, suspects, 0.0),
+            (WaitReason.ISOLATION, others, 0.0),
+            (WaitReason.MEMORY_BUDGET, self._in_work.waiting, 0.0),
+        )
+        return tuple(Waiting(self._group, reason, number, age) for reason, number, age in found if number)
 
     def handling(self, now: float) -> float:
         """How long the oldest attempt at a record has lasted at `now`, a monotonic time; none lasts long if all is well."""
@@ -280,6 +296,7 @@ class EventLoop:
                     # many records wait for the same thing: one of them says so
                     level = logging.DEBUG if str(error) in self._waits.values() else logging.WARNING
                     self._waits[step] = str(error)
+                    self._waits_since.setdefault(step, time.monotonic())
                     log.log(level, "waiting: %s", error)
                 finally:
                     self._begun.pop(step, None)
@@ -288,6 +305,7 @@ class EventLoop:
                 waits += 1
         finally:
             self._waits.pop(step, None)
+            self._waits_since.pop(step, None)
 
     async def _attempt(self, inbound: InboundRecord, work: "_Work[E]", tries: int) -> "_End[E]":
         """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""

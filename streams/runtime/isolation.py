@@ -17,6 +17,12 @@ class SharedExclusiveLock:
         self._lifted = 0  # of those beside, who were to be alone and took too long
         self._waiting: deque[tuple[bool, asyncio.Future[None]]] = deque()
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many wait for a turn alone, and how many for one beside others."""
+        alone = [each for each, _ in tuple(self._waiting)]
+        return sum(alone), len(alone) - sum(alone)
+
     @asynccontextmanager
     async def turn(self, *, alone: bool, longest: float = LONGEST_ALONE) -> AsyncIterator[bool]:
         """Whether it had to be waited for; when `alone`, nothing else has a turn for the `longest` seconds.

@@ -81,6 +81,11 @@ class LastResort:
         self._proven = False  # since a record was last set aside for deaths
         self._owes_proof = False  # one was, and none has ended well since, in this process or another
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many suspects wait to be alone, and how many records for the turn of one to end."""
+        return self._isolation.waiting
+
     async def claim(self, subject: Subject, committed: int) -> None:
         """Before the first record of a partition: take it, and learn what is suspected there above `committed`."""
         if self._marks is None or subject.partition in self._known:

@@ -12,12 +12,15 @@ from uuid import UUID
 
 from schemas.errors import Outage
 from schemas.process.failpoints import failpoint
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
 from schemas.retries.schedules import OUTAGES
 from sink.postgres.database import Connection, Database
 from sink.process.cancellation import cancel_until_done, set_within, until_stopped
 from sink.webhooks.deliveries import LEASE_SECONDS
 
 log = logging.getLogger(__name__)
+GROUP = "dispatch"  # what metrics and reports call those who lease
 
 
 class LeaseJob(Protocol):
@@ -65,14 +68,27 @@ class LeaseTiming:
 class Leaser(Generic[J]):
     """Does one kind of work until it is told to stop."""
 
-    def __init__(self, database: Database, work: LeasedWork[J], pace: LeaseTiming) -> None:
+    def __init__(
+        self,
+        database: Database,
+        work: LeasedWork[J],
+        pace: LeaseTiming,
+        held: Callable[[], tuple[Waiting, ...]] = tuple,
+    ) -> None:
+        """`held`: what of that work waits, as it was counted last."""
         self._database = database
+        self._held = held
         self._work: LeasedWork[J] = work
         self._pace = pace
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self.waiting: str | None = "starting"
         """Why nothing is leased at the moment, None when all is well."""
+
+    def waits(self) -> WaitReport:
+        """What waits for this process, and why."""
+        away = (ClosedGate(GROUP, WaitReason.OUTAGE),) if self.waiting is not None else ()
+        return WaitReport(self._held(), away)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let what is in work end."""

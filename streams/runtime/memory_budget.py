@@ -14,6 +14,11 @@ class MemoryBudget:
         self._free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
         """Waits until so many bytes are free, behind those who wait already, and holds them."""

@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from schemas import metrics
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, PartitionState, WaitReport
 from sink.process.termination import end_by_force
 from streams.kafka.progress import ConsumerProgress, Place
 from streams.kafka.transport import ScribeApp, WatermarkConsumer
@@ -100,6 +102,12 @@ def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] 
     return None
 
 
+def closed_gates(*, joined: bool, flowing: bool, waiting: bool) -> tuple[WaitReason, ...]:
+    """Why an app lets nothing through; none when it does. `flowing`: no rebalance is under way."""
+    gates = ((WaitReason.STARTING, not joined), (WaitReason.REBALANCE, not flowing), (WaitReason.OUTAGE, waiting))
+    return tuple(reason for reason, closed in gates if closed)
+
+
 class Watchdog:
     """Watches one app from a thread of its own; the process ends by force when it stalls."""
 
@@ -114,6 +122,7 @@ class Watchdog:
         self._consumer: WatermarkConsumer | None = None
         self._fetching, self._committing = ConsumerProgress[TP](), ConsumerProgress[TP]()
         self._fetch_age = self._commit_age = 0.0
+        self._partitions: tuple[PartitionState, ...] = ()
 
     def start(self) -> None:
         """Begin to watch; called in the app's event loop."""
@@ -151,6 +160,16 @@ class Watchdog:
             return "not yet in the consumer group"
         return self._recipe.waiting
 
+    def waits(self) -> WaitReport:
+        """What waits in the process and why; partitions as they were looked at last."""
+        closed = closed_gates(
+            joined=self._consumer is not None,
+            flowing=self._consumer is None or self._consumer.flow_active,
+            waiting=self._recipe.waiting is not None,
+        )
+        gates = tuple(ClosedGate(self._app.conf.id, reason) for reason in closed)
+        return WaitReport(self._recipe.held(time.monotonic()), gates, self._partitions)
+
     async def _tick(self) -> None:
         while not self._app.should_stop:
             self._ticked = time.monotonic()
@@ -181,6 +200,7 @@ class Watchdog:
         self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
         self._commit_age = self._committing.observe(committing, now, excused=unable)
         app = self._app.conf.id
+        self._partitions = tuple(_state(app, tp, committing.get(tp), place) for tp, place in fetching.items())
         lag = sum(
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
@@ -205,3 +225,10 @@ class Watchdog:
         # which of those in work holds the loop is found by the next process, which runs them one by one
         if why is not Cause.LOOP:
             self._recipe.last_words(of_work=why is Cause.RECORD)
+
+
+def _state(group: str, tp: TP, done: Place | None, fetched: Place) -> PartitionState:
+    """A partition with the records that were fetched and are not committed."""
+    reached = fetched.reached if done is None else done.reached
+    in_hand = 0 if reached is None or fetched.reached is None else max(0, fetched.reached - reached)
+    return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

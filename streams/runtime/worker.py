@@ -18,6 +18,7 @@ from mode.utils.logging import get_logger
 from mode.utils.loops import get_event_loop
 
 from schemas.errors import Outage
+from schemas.process.wait_report import WaitReport
 from schemas.retries.schedules import OUTAGES
 from schemas.settings import PostgresSettings, ServiceSettings
 from sink.postgres.database import Database
@@ -56,10 +57,16 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
     def not_ready() -> str | None:
         return started[0].not_ready() if started else "starting"
 
+    def waits() -> WaitReport:
+        return started[0].waits() if started else WaitReport()
+
     def dead() -> str | None:
         return started[0].beyond_help() if started else None
 
-    with tempfile.TemporaryDirectory(prefix="scribe-") as folder, HealthServer(service, ready=not_ready, live=dead):
+    with (
+        tempfile.TemporaryDirectory(prefix="scribe-") as folder,
+        HealthServer(service, ready=not_ready, live=dead, waits=waits),
+    ):
         migrated(postgres)
         # the loop that mode finds, and keeps for whatever it makes outside of a running one
         loop = get_event_loop()

@@ -10,6 +10,7 @@ from uuid import UUID
 from schemas import metrics
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
+from schemas.process.wait_report import Waiting, WaitReport
 from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.webhooks import leases
@@ -24,7 +25,8 @@ from sink.webhooks.endpoint_health import (
 )
 from sink.webhooks.leases import LeasedDelivery, lock_endpoints, queues
 from sink.webhooks.secrets import SecretBox
-from streams.runtime.lease_worker import Leaser, LeaseTiming
+from sink.webhooks.waiting import count_held
+from streams.runtime.lease_worker import GROUP, Leaser, LeaseTiming
 from streams.webhooks.attempt import Attempted, Poster, attempt
 from streams.webhooks.fair_share import ConcurrencyLimits, InFlight, shared
 from streams.webhooks.record_attempt import Recorded, record
@@ -68,12 +70,17 @@ class Dispatcher:
         self, database: Database, client: Poster, secrets: SecretBox, limits: DispatcherLimits | None = None
     ) -> None:
         limits = limits or DispatcherLimits()
-        self._leaser = Leaser(database, Deliveries(database, client, secrets, limits), limits)
+        work = Deliveries(database, client, secrets, limits)
+        self._leaser = Leaser(database, work, limits, lambda: work.held)
 
     @property
     def waiting(self) -> str | None:
         """Why nothing is sent at the moment, None when all is well."""
         return self._leaser.waiting
+
+    def waits(self) -> WaitReport:
+        """Which deliveries wait, and why."""
+        return self._leaser.waits()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let the calls in flight end."""
@@ -91,6 +98,8 @@ class Deliveries:
         self._secrets = secrets
         self._limits = limits
         self._calls: dict[UUID, LeasedDelivery] = {}
+        self.held: tuple[Waiting, ...] = ()
+        """What waits, as the last sweep has counted it."""
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[LeasedDelivery]:
         """Due deliveries, shared among the endpoints; each counts as an attempt from here on."""
@@ -124,6 +133,7 @@ class Deliveries:
             log.info("%d deliveries ended: their endpoints are disabled", ended)
         await forget_old_secrets(connection)
         _show(await backlog(connection))
+        self.held = tuple(Waiting(GROUP, reason, *found) for reason, found in (await count_held(connection)).items())
 
     async def do(self, job: LeasedDelivery) -> None:
         """Send once, then write down the outcome, waiting for the database as long as it takes."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from confluent_kafka import Producer
@@ -23,6 +26,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from deploy.local.stack import Stack
 from schemas.errors import InvalidEvent, Permanent
 from schemas.events import ClaimCheck, Event, JobRequested, JobResult, Outcome, TenantPolicy
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import WaitReport, from_json
 from schemas.settings import OutboundSettings
 from schemas.wire.records import record_of
 from schemas.wire.rejected_events import failed_result
@@ -160,15 +165,39 @@ def proxied(dsn: str) -> Iterator[tuple[str, Callable[[], None], Callable[[], No
         loop.close()
 
 
+def free_port() -> int:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])
+
+
 def test_persist_waits_out_an_outage_of_the_database(service: Service) -> None:
-    """Half of the events come while PostgreSQL is away: nothing is lost, nothing dead-lettered, no restart needed."""
+    """Half of the events come while PostgreSQL is away: nothing is lost, nothing dead-lettered, no restart needed.
+
+    Meanwhile the process says what it waits for, and with how many records.
+    """
     before, during = [new_job() for _ in range(3)], [new_job() for _ in range(3)]
-    with proxied(service.dsn) as (dsn, cut, mend), service.persist(SCRIBE_POSTGRES_DSN=dsn) as process:
+    port = free_port()
+
+    def waits() -> WaitReport:
+        answer = httpx.get(f"http://127.0.0.1:{port}/readyz?verbose", trust_env=False, timeout=60)
+        assert answer.headers["content-type"] == "application/json"
+        return from_json(answer.json())
+
+    metrics = {"SCRIBE_METRICS_PORT": str(port)}
+    with proxied(service.dsn) as (dsn, cut, mend), service.persist(SCRIBE_POSTGRES_DSN=dsn, **metrics) as process:
         tell(service, before)
         until("three jobs completed", lambda: service.states() == {"completed": 3})
+        assert waits().waiting == ()
         cut()
         tell(service, during)
         until("records wait", lambda: "waiting: PostgreSQL" in (service.folder / "processes.log").read_text())
+        until("it says so", lambda: [each.reason for each in waits().waiting] == [WaitReason.OUTAGE])
+        assert WaitReason.OUTAGE in [gate.reason for gate in waits().closed]
+        topics = {service.topics[name] for name in ("results", "jobs", "progress", "tenants")}
+        until("it tells of its partitions", lambda: topics <= {each.topic for each in waits().partitions})
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=60).text
+        assert re.search(r'scribe_rabbit_jobs_waiting\{group="[^"]+",reason="outage"\} [1-9]', shown)
         mend()
         until("six jobs completed", lambda: service.states() == {"completed": 6})
         until("all committed", lambda: results_committed(service) == 6)

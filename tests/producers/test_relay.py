@@ -5,9 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from producers.relay import Relay
+from producers.relay import GROUP, Relay
+from schemas.errors import Outage
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, WaitReport
 from schemas.settings import PostgresSettings
 from schemas.wire.records import Record
+from sink.jobs import outbox
 from sink.jobs.outbox import OutboxSession
 from sink.postgres.database import Database
 
@@ -62,3 +66,30 @@ async def test_one_that_waits_for_its_database_ends(deaf_port: int) -> None:
     async with Database.pooled(f"host=127.0.0.1 port={deaf_port} dbname=scribe", 1, timeout=1) as db:
         relay = Relay(db, Nobody(), poll=NEVER, pause=NEVER)
         assert await ends(relay, lambda: True)
+
+
+class Away:
+    """A publisher whose broker does not answer."""
+
+    def publish(self, *records: Record) -> None:
+        raise Outage("Kafka: no answer")
+
+
+async def test_a_relay_says_what_waits_while_kafka_is_away(database: str) -> None:
+    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as db:
+        async with db.transaction() as connection:
+            await outbox.add(connection, Record("topic", b"key", b"value", {}))
+        relay, stop = Relay(db, Away(), poll=0.01, pause=0.01), asyncio.Event()
+        assert relay.waits() == WaitReport(
+            closed=(ClosedGate(GROUP, WaitReason.OUTAGE),)
+        )  # PostgreSQL is not reached yet
+        running = asyncio.create_task(relay.run(stop))
+        async with asyncio.timeout(PATIENCE):
+            while not relay.waits().waiting:
+                await asyncio.sleep(0.01)
+        report = relay.waits()
+        stop.set()
+        await running
+    [waiting] = report.waiting
+    assert (waiting.group, waiting.reason, waiting.jobs) == (GROUP, WaitReason.OUTBOX_UNPUBLISHED, 1)
+    assert report.closed == (ClosedGate(GROUP, WaitReason.OUTAGE),)

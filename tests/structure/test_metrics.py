@@ -21,7 +21,12 @@ ROOTS = {
     "persist": ("streams.agents.persist", "streams.runtime.worker"),
     "enhance": ("streams.agents.enhance", "streams.runtime.worker"),
     "webhooks": ("streams.agents.webhooks", "streams.runtime.worker"),
-    "dispatch": ("streams.webhooks.dispatcher", "streams.enhancements.caller", "sink.enhanced_ai.service"),
+    "dispatch": (
+        "streams.webhooks.dispatcher",
+        "streams.enhancements.caller",
+        "sink.enhanced_ai.service",
+        "sink.process.health_server",
+    ),
     "retain": (
         "streams.retention.process",
         "streams.retention.orphans",
@@ -92,7 +97,7 @@ BOUNDED = {
     **dict.fromkeys(("self._name", "name", "task.name", "LABEL", "part"), "a constant of the code that makes it"),
     **dict.fromkeys(("Stage.DIARIZING", "Stage.TRANSCRIBING", "DeliveryState.DISABLED"), "an enum"),
     **dict.fromkeys(("recorded.state", "recorded.disabled.kind", "state"), "an enum, in the database too"),
-    **dict.fromkeys(("effect", "outcome", "finished.outcome", "reason"), "a name that our code chose"),
+    **dict.fromkeys(("effect", "outcome", "finished.outcome", "reason", "group"), "a name that our code chose"),
     "outcome.outcome if recorded.state else 'lease_lost'": "an enum",
     "label_of(event.error)": "an enum",
     "self._tp.topic": "a topic that the process subscribes to",

@@ -15,7 +15,10 @@ CALLERS: dict[str, dict[str, str]] = {
         "sink/http/client.py": "the guard: its two clients",
         "sink/http/recording_body.py": "the guard: bodies of answers that it got",
     },
-    "httpx": {"producers/cli/clients/rest.py": "the command line calls the shim that its settings name"},
+    "httpx": {
+        "producers/cli/clients/rest.py": "the command line calls the shim that its settings name",
+        "producers/cli/clients/processes.py": "the command line asks the processes that its operator names",
+    },
     "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
     "boto3": {"sink/objects/s3.py": "the store that the settings name"},

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from schemas.process.wait_reasons import WaitReason
 from schemas.wire.headers import NOT_BEFORE, Headers
 
 T = TypeVar("T")
@@ -54,6 +55,11 @@ class GroupGate:
         """Whether reading must rest with so many records of so many bytes in flight."""
         return any((self.records.update(records), self.bytes.update(size)))
 
+    @property
+    def closed(self) -> bool:
+        """Whether it rested when it was looked at last."""
+        return self.records.closed or self.bytes.closed
+
 
 @dataclass(slots=True)
 class PartitionGate(Generic[T]):
@@ -65,7 +71,16 @@ class PartitionGate(Generic[T]):
 
     def paused(self, group_full: bool) -> bool:
         """Whether the partition must not be read now."""
-        return group_full or self.metadata.closed or self.done.closed or bool(self.held)
+        return bool(self.reasons(group_full))
+
+    def reasons(self, group_full: bool) -> tuple[WaitReason, ...]:
+        """Why the partition must not be read now; none when it may be."""
+        gates = (
+            (WaitReason.LOOKAHEAD_FULL, group_full),
+            (WaitReason.OFFSETS_FULL, self.metadata.closed or self.done.closed),
+            (WaitReason.RETRY_DELAY, bool(self.held)),
+        )
+        return tuple(reason for reason, closed in gates if closed)
 
     def committed(self, characters: int, done: int) -> None:
         """Note the length of the metadata of a commit, and how many records were finished above its base."""

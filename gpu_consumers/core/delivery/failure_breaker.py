@@ -8,6 +8,7 @@ theirs fail as well.
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.schedules import GPU_FAILURES
 
 WINDOW = 20  # jobs of one tenant that are judged
@@ -79,6 +80,12 @@ class FailureBreaker:
         """Tenants whose jobs may not start while those of others may."""
         waiting = {name for name, tenant in self._tenants.items() if tenant.waits(now)}
         return waiting | self._probed_tenants(now)
+
+    def refusal(self, tenant: str, now: float) -> WaitReason | None:
+        """Why no job of a tenant may begin, None when one may."""
+        known = self._tenants.get(tenant)
+        waits = not self.admits(now) or (known is not None and known.waits(now)) or tenant in self._probed_tenants(now)
+        return WaitReason.FAILURE_BREAKER if waits else None
 
     @property
     def deprioritized(self) -> frozenset[str]:

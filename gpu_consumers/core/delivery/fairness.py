@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from schemas.events import Event, JobRequested, Priority, TranscriptReady
+from schemas.process.wait_reasons import WaitReason
 
 T = TypeVar("T")
 EXPRESS_WEIGHT = 3.0  # of four seconds of audio three, while both lanes have work
@@ -61,6 +62,11 @@ def most_long(workers: int) -> int:
     return max(1, workers - 1)
 
 
+def refusal(info: SchedulingInfo, allow_long: bool) -> WaitReason:
+    """Why a job waits that nothing else holds; `allow_long`: a worker may be given to a long one."""
+    return WaitReason.TURN if allow_long or not info.long else WaitReason.LONG_RECORDINGS
+
+
 @dataclass(slots=True)
 class _Tenant(Generic[T]):
     """Waiting jobs of one tenant in a lane, in the order in which they came; long ones apart."""
@@ -98,6 +104,11 @@ class FairQueue(Generic[T]):
 
     def __len__(self) -> int:
         return self._size
+
+    def __iter__(self) -> Iterator[tuple[T, SchedulingInfo]]:
+        for lane in self._lanes.values():
+            for tenant in lane.tenants.values():
+                yield from ((item, info) for queue in tenant for _, info, item in queue)
 
     def add(self, item: T, info: SchedulingInfo) -> None:
         """Queue a job."""

@@ -67,6 +67,10 @@ class FirstSeen(Generic[T]):
         flight.waiting.append(runner)
         return DuplicateVerdict.WAIT
 
+    def waiting(self) -> list[T]:
+        """Those that wait for the end of another record of their job."""
+        return [runner for flight in self._flights.values() for runner in flight.waiting]
+
     def end(self, key: Key, runner: T, final: bool) -> list[T]:
         """Note that `runner` is over; returns those that waited for it.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
+from schemas.process.wait_reasons import WaitReason
 
 T = TypeVar("T")
 EXCLUSIVE_SECONDS = 300.0  # a suspect that has run so long may have company
@@ -34,7 +35,11 @@ class Isolation(Generic[T]):
 
     def admits(self, now: float) -> bool:
         """Whether a job that is no suspect may start."""
-        return self._exclusive is None and not self._must_wait(now)
+        return self.refusal(now) is None
+
+    def refusal(self, now: float) -> WaitReason | None:
+        """Why no job that is no suspect may start, None when one may."""
+        return WaitReason.ISOLATION if self._exclusive is not None or self._must_wait(now) else None
 
     def enter(self, job: T, now: float) -> None:
         """Note that a job starts."""

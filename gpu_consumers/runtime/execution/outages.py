@@ -10,6 +10,7 @@ from gpu_consumers.runtime.shutdown import Shutdown
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.tasks import JobTask
 from schemas.errors import Outage
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.backoff import Backoff
 from schemas.retries.schedules import GPU_OUTAGES
 
@@ -37,7 +38,8 @@ class OutageRetry:
                 attempt += 1
                 log.warning("waiting for an outside system, attempt %d: %s", attempt, error)
                 self.stall_detector.heartbeat(task)
-                self.shutdown.requested.wait(self.waits.wait(attempt, random.random()))  # noqa: S311 - no secret
+                with self.stall_detector.held(task, WaitReason.OUTAGE):
+                    self.shutdown.requested.wait(self.waits.wait(attempt, random.random()))  # noqa: S311 - no secret
 
     def ends_for(self, task: JobTask) -> bool:
         """Whether a task is left to the next owner of its partition."""

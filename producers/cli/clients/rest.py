@@ -79,6 +79,10 @@ class RestClient:
         """A job with its history."""
         return self._json("GET", f"/api/v1/jobs/{job_id}")
 
+    def waiting(self, job_id: UUID) -> dict[str, Any]:
+        """What holds a job, its webhooks and its enhancements."""
+        return self._json("GET", f"/api/v1/jobs/{job_id}/waiting")
+
     def jobs(self, **wanted: Any) -> dict[str, Any]:
         """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, those that are None are left out."""
         params = {name: value for name, value in wanted.items() if value is not None}

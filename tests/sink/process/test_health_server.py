@@ -12,6 +12,8 @@ import pytest
 
 from schemas import metrics
 from schemas.errors import SettingsError
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate, PartitionState, Waiting, WaitReport, from_json
 from schemas.settings import ServiceSettings
 from sink.process.health_server import MOST_CALLERS, HealthServer
 
@@ -29,9 +31,38 @@ def test_a_process_that_is_well_says_so() -> None:
 
 def test_each_check_answers_for_itself_with_its_reason() -> None:
     with HealthServer(SETTINGS, ready=lambda: "PostgreSQL is away") as server:
-        answer = get(server, "/readyz?verbose=1")
+        answer = get(server, "/readyz?from=probe")
         assert (answer.status_code, answer.text) == (503, "PostgreSQL is away\n")
         assert get(server, "/livez").status_code == 200
+
+
+REPORT = WaitReport(
+    (Waiting("g", WaitReason.TURN, 3, 1.5),),
+    (ClosedGate("g", WaitReason.LOOKAHEAD_FULL, 2),),
+    (PartitionState("g", "jobs", 1, 7, 1, (), {8: WaitReason.TURN}),),
+)
+
+
+def test_what_waits_is_told_to_who_asks_for_more() -> None:
+    with HealthServer(SETTINGS, ready=lambda: "draining", waits=lambda: REPORT) as server:
+        for query in ("?verbose", "?verbose=1"):
+            answer = get(server, f"/readyz{query}")
+            assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
+            told = answer.json()
+            assert (told["ready"], told["reason"]) == (False, "draining")
+            assert from_json(told) == REPORT
+        assert get(server, "/readyz").text == "draining\n"
+        assert get(server, "/livez?verbose").text == "ok\n"
+
+
+def test_what_waits_is_a_metric_that_falls_back_to_nothing() -> None:
+    reports = [REPORT, WaitReport()]
+    waiting, closed = 'scribe_rabbit_jobs_waiting{group="g",reason="turn"}', "scribe_rabbit_gates_closed{"
+    with HealthServer(SETTINGS, waits=lambda: reports.pop(0)) as server:
+        shown = get(server, "/metrics").text
+        assert f"{waiting} 3.0\n" in shown
+        assert f'{closed}group="g",reason="lookahead_full"}} 2.0\n' in shown
+        assert f"{waiting} 0.0\n" in get(server, "/metrics").text
 
 
 def test_metrics_are_those_of_the_process() -> None:

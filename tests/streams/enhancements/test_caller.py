@@ -13,6 +13,7 @@ import pytest
 from deploy.local.extractive_ai import MODEL, ExtractiveService, Fault
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult, Outcome, TenantPolicy
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.backoff import Backoff
 from schemas.tenants.quotas import TOKENS_PER_DAY
 from schemas.wire.serde import Serde
@@ -110,6 +111,11 @@ class EnhancementHarness:
         finally:
             stop.set()
             await task
+
+
+async def held_by(work: Enhancements, reason: WaitReason) -> bool:
+    """Whether the last sweep has counted one call, which that gate holds."""
+    return [(each.reason, each.jobs) for each in work.held] == [(reason, 1)]
 
 
 @pytest.fixture
@@ -300,8 +306,9 @@ async def test_a_spent_day_puts_calls_off_until_the_next(world: EnhancementHarne
         (call,) = await world.rows("SELECT next_attempt_at, attempt FROM enhancement_calls")
         return bool(call["next_attempt_at"] > datetime.now(UTC) + timedelta(seconds=1)) and call["attempt"] == 0
 
-    async with world.dispatching(limits=limits):
+    async with world.dispatching(limits=limits) as work:
         await until(put_off)
+        await until(lambda: held_by(work, WaitReason.TOKENS_SPENT))
     assert world.service.questions == []
 
 

@@ -14,6 +14,7 @@ from faust.exceptions import ProducerSendError
 
 from schemas.errors import Outage, Permanent, Poison, Transient
 from schemas.events import JobRequested
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.schedules import RECORD_TRIES, RECORDS
 from schemas.settings import PostgresSettings
 from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
@@ -25,6 +26,7 @@ from streams.kafka.transport import ScribeApp
 from streams.runtime.app import REBALANCE_SECONDS
 from streams.runtime.event_loop import (
     HANDLER_SECONDS,
+    IN_WORK_BYTES,
     DeadLetterReason,
     EventLoop,
     InboundRecord,
@@ -213,3 +215,31 @@ def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(t
 
 async def _never(_: JobRequested) -> str:
     raise AssertionError
+
+
+def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Path) -> None:
+    async def run() -> None:
+        app = ScribeApp("g", datadir=str(tmp_path))
+        recipe = EventLoop(app, Serde(), "g")
+
+        async def beside(alone: bool) -> None:
+            async with recipe._resort._isolation.turn(alone=alone):
+                pass
+
+        async def large() -> None:
+            async with recipe._in_work.taken(IN_WORK_BYTES):
+                pass
+
+        assert recipe.held(0.0) == ()
+        async with recipe._resort._isolation.turn(alone=True), recipe._in_work.taken(1):
+            tasks = [asyncio.create_task(work) for work in (beside(True), beside(False), beside(False), large())]
+            await asyncio.sleep(0)
+            assert {each.reason: each.jobs for each in recipe.held(0.0)} == {
+                WaitReason.SUSPECT: 1,
+                WaitReason.ISOLATION: 2,
+                WaitReason.MEMORY_BUDGET: 1,
+            }
+        await asyncio.gather(*tasks)
+        assert recipe.held(0.0) == ()
+
+    asyncio.run(run())

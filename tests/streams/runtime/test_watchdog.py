@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, cause, stall
+from schemas.process.wait_reasons import WaitReason
+from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, cause, closed_gates, stall
 
 LIMITS = WatchdogLimits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
 WELL = LivenessSample(
@@ -73,3 +74,11 @@ def test_a_process_without_progress_ends_with_a_reason(vitals: LivenessSample, w
 )
 def test_a_record_is_blamed_only_when_nothing_outside_explains_it(changes: dict[str, Any], why: Cause | None) -> None:
     assert cause(replace(WELL, **changes), LIMITS) == why
+
+
+def test_an_app_says_why_it_lets_nothing_through() -> None:
+    well = {"joined": True, "flowing": True, "waiting": False}
+    faults = {"joined": WaitReason.STARTING, "flowing": WaitReason.REBALANCE, "waiting": WaitReason.OUTAGE}
+    assert closed_gates(**well) == ()
+    for name, reason in faults.items():
+        assert closed_gates(**{**well, name: not well[name]}) == (reason,)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.core.delivery.admission import DONE_AHEAD, GroupGate, PartitionGate, Valve, Watermarks, due_at
+from schemas.process.wait_reasons import WaitReason
 from schemas.wire.headers import NOT_BEFORE
 from schemas.wire.offset_metadata import MAX_BITMAP
 
@@ -110,3 +111,21 @@ def test_many_records_from_the_future_hold_up_those_behind_them_no_longer_than_o
 
 def test_a_record_without_due_time_is_due() -> None:
     assert due_at({}, written=1000.0, now=1000.0, longest=600.0) == 1000.0
+
+
+def test_a_partition_says_for_what_it_rests() -> None:
+    gate: PartitionGate[str] = PartitionGate()
+    assert gate.reasons(group_full=False) == ()
+    gate.hold("record", due=10.0)
+    assert gate.reasons(group_full=False) == (WaitReason.RETRY_DELAY,)
+    gate.committed(4_000, 0)
+    everything = (WaitReason.LOOKAHEAD_FULL, WaitReason.OFFSETS_FULL, WaitReason.RETRY_DELAY)
+    assert gate.reasons(group_full=True) == everything
+
+
+def test_a_group_remembers_whether_it_rests() -> None:
+    gate = GroupGate(Valve(Watermarks(10, 5)), Valve(Watermarks(100, 50)))
+    levels = ((9, 0), (10, 0), (6, 0), (5, 0), (0, 100))
+    assert [(gate.update(*level), gate.closed) for level in levels] == [
+        (closed, closed) for closed in (False, True, True, False, True)
+    ]

@@ -12,6 +12,7 @@ from gpu_consumers.core.delivery.failure_breaker import (
     Cooldown,
     FailureBreaker,
 )
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.schedules import GPU_FAILURES
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -176,3 +177,20 @@ def test_names_without_end_take_no_memory_without_end() -> None:
     for number in range(2 * REMEMBERED):
         ended(breaker, False, tenant=f"tenant {number}")
     assert len(breaker._tenants) == REMEMBERED
+
+
+@given(
+    st.lists(st.tuples(names, st.booleans(), st.floats(0.0, 100.0)), max_size=200),
+    names,
+)
+def test_a_tenant_is_refused_exactly_when_it_waits(ends: list[tuple[str, bool, float]], asked: str) -> None:
+    breaker, now = FailureBreaker(), 0.0
+    for name, failed, step in ends:
+        now += step
+        ended(breaker, failed, now, tenant=name)
+        waits = not breaker.admits(now) or asked in breaker.waiting(now)
+        assert breaker.refusal(asked, now) is (WaitReason.FAILURE_BREAKER if waits else None)
+
+
+def test_everybody_is_refused_while_nobodys_jobs_end_well() -> None:
+    assert held_for_all().refusal("a newcomer", 1.0) is WaitReason.FAILURE_BREAKER

@@ -14,9 +14,11 @@ from gpu_consumers.core.delivery.fairness import (
     FairQueue,
     SchedulingInfo,
     most_long,
+    refusal,
     scheduling_info_of,
 )
 from schemas.events import JobRequested, Priority, Source
+from schemas.process.wait_reasons import WaitReason
 
 TICKETS = st.builds(SchedulingInfo, st.sampled_from("abc"), st.booleans(), st.floats(1, 4_000))
 
@@ -137,3 +139,18 @@ def test_scheduling_info_tells_the_length_as_well_as_it_can() -> None:
         return info.seconds
 
     assert [seconds(size) for size in (None, 0, 1_600_000, 10**15)] == [UNKNOWN_SECONDS, 1.0, 100.0, MOST_SECONDS]
+
+
+@given(st.lists(TICKETS, max_size=50))
+def test_what_waits_can_be_seen_without_being_taken(tickets: list[SchedulingInfo]) -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number, ticket in enumerate(tickets):
+        queue.add(number, ticket)
+    assert sorted(queue, key=lambda each: each[0]) == list(enumerate(tickets))
+    assert len(queue) == len(tickets)
+
+
+def test_only_a_long_recording_waits_for_long_ones() -> None:
+    long, short = SchedulingInfo(seconds=LONG_SECONDS), SchedulingInfo()
+    assert [refusal(ticket, True) for ticket in (long, short)] == [WaitReason.TURN] * 2
+    assert [refusal(ticket, False) for ticket in (long, short)] == [WaitReason.LONG_RECORDINGS, WaitReason.TURN]

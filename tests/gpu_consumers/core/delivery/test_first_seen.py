@@ -124,3 +124,12 @@ def test_no_order_of_things_loses_a_job_or_runs_it_twice_at_a_time(count: int, d
         assert Counter(t.state for t in duplicates)["running"] <= 1
     assert committed == 1
     assert {duplicate.state for duplicate in duplicates} <= {"done", "skipped"}
+
+
+def test_those_that_wait_for_the_first_can_be_seen() -> None:
+    first_seen: FirstSeen[str] = FirstSeen()
+    for origin, runner in ((FIRST, "a"), (SECOND, "b"), (Origin("jobs", 1, 1), "c")):
+        first_seen.claim(KEY, origin, runner)
+    assert first_seen.waiting() == ["b", "c"]
+    first_seen.end(KEY, "a", final=True)
+    assert first_seen.waiting() == []

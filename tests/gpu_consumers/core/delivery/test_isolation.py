@@ -2,6 +2,7 @@
 
 from gpu_consumers.core.delivery.crash_suspects import StartMode
 from gpu_consumers.core.delivery.isolation import ASKING_SECONDS, EXCLUSIVE_SECONDS, PATIENCE_SECONDS, Isolation
+from schemas.process.wait_reasons import WaitReason
 
 
 def test_a_suspect_enters_an_empty_room_alone_and_nobody_after_it() -> None:
@@ -71,3 +72,12 @@ def test_a_suspect_that_lives_long_gets_company() -> None:
     assert isolation.lift(EXCLUSIVE_SECONDS) == "suspect"
     assert isolation.lift(EXCLUSIVE_SECONDS) is None
     assert isolation.admits(EXCLUSIVE_SECONDS)
+
+
+def test_whoever_may_not_begin_is_told_why() -> None:
+    isolation: Isolation[str] = Isolation()
+    assert isolation.refusal(0.0) is None
+    isolation.enter_suspect("suspect", 0.0)
+    assert isolation.refusal(1.0) is WaitReason.ISOLATION
+    isolation.lift(EXCLUSIVE_SECONDS)
+    assert isolation.refusal(EXCLUSIVE_SECONDS) is None

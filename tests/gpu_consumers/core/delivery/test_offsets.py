@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gpu_consumers.core.delivery.crash_suspects import StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position, decode, encode, restore
-from schemas.wire.offset_metadata import MAX_BITMAP, MAX_METADATA, PREFIX
+from schemas.wire.offset_metadata import MAX_BITMAP, MAX_METADATA, PREFIX, BegunRecord, begun_of
 
 
 def at(base: int, *done: int) -> PartitionOffsets:
@@ -312,3 +312,29 @@ def test_the_properties_find_planted_bugs(tracker: type[PartitionOffsets]) -> No
 
     with pytest.raises(AssertionError):
         promises()
+
+
+@given(
+    st.integers(0, 10**12),
+    st.lists(
+        st.tuples(st.integers(0, 10**6), st.sampled_from(StartMode), st.integers(0, 9), st.integers(0, 9)),
+        unique_by=lambda mark: mark[0],
+        max_size=20,
+    ),
+    st.sampled_from(["", "a1b2c3"]),
+)
+def test_marks_are_read_from_outside_as_they_were_written(
+    base: int, marks: list[tuple[int, StartMode, int, int]], owner: str
+) -> None:
+    """By `scribe why`, which knows only the metadata."""
+    begun = tuple(StartMark(base + ahead, mode, deaths, late) for ahead, mode, deaths, late in marks)
+    metadata = encode(base, (), StartMarks(True, begun, owner), "topicid")
+    assert begun_of(base, metadata) == {
+        mark.offset: BegunRecord(mark.deaths, mark.mode is StartMode.NOT_STARTED) for mark in begun
+    }
+
+
+@given(st.text(max_size=50) | st.from_regex(r"sr1:;o[0-9nbal,]{0,30}", fullmatch=True))
+def test_no_metadata_of_strangers_breaks_who_looks_from_outside(text: str) -> None:
+    assert all(offset >= 0 for offset in begun_of(0, text))
+    assert begun_of(0, None) == {}

@@ -1,9 +1,10 @@
 """One delivery from bytes to records: every way it can end, without a broker."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.publisher import fits
 from schemas.errors import Fatal, NotOwner, Outage, ScribeError
 from schemas.events import JobRequested, JobResult, Outcome, TranscriptReady
+from schemas.process.wait_reasons import WaitReason
 from schemas.retries.backoff import Backoff
 from schemas.retries.topic_ladder import RetryPolicy
 from schemas.wire.avro_reading import Schema, current_schema
@@ -211,6 +213,24 @@ def test_an_expired_job_is_not_begun() -> None:
 def test_an_outage_is_waited_for_in_place() -> None:
     """No attempt is spent: the result comes of the first delivery."""
     assert result_of(ExecutorHarness().order(fake_outcome="outage", fake_until="4")).outcome is Outcome.COMPLETED
+
+
+def test_a_job_that_waits_for_an_outage_says_so() -> None:
+    bench = ExecutorHarness(outage_wait=60)
+    waits: list[WaitReason] = []
+
+    def look() -> None:
+        deadline = time.monotonic() + 60
+        while not waits and time.monotonic() < deadline:
+            waits.extend(reason for _, reason in bench.executor.work.stall_detector.waiting())
+        bench.shutdown.request()
+
+    looking = Thread(target=look)
+    looking.start()
+    assert bench.order(fake_outcome="outage", fake_until="99") is None
+    looking.join(60)
+    assert waits == [WaitReason.OUTAGE]
+    assert bench.executor.work.stall_detector.waiting() == []
 
 
 def test_an_outage_ends_with_the_drain_and_writes_nothing() -> None:

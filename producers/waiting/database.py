@@ -1,0 +1,67 @@
+"""What the database knows of a job: for its tenant under row security, for operators all of it."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from producers.waiting.facts import RowFacts
+from schemas.errors import Rejected
+from schemas.vocabulary.job_states import ENDED
+from sink.enhancements.waiting import held_calls
+from sink.jobs.queries import JobRow, find
+from sink.jobs.waiting import UnpublishedRecord, erased_at, find_any, holds_of, queued_before, state_since, unpublished
+from sink.postgres.database import Connection, Database
+from sink.postgres.statement_timeout import limited
+from sink.webhooks.waiting import held_deliveries
+
+
+async def facts_for_tenant(database: Database, job_id: UUID, tenant: str, seconds: float) -> RowFacts | None:
+    """What a tenant may know of its own job, None when it has no such job; looking into the outbox may take `seconds`."""
+    async with database.as_tenant(tenant) as connection:
+        job = await find(connection, job_id, tenant)
+        if job is None:
+            return None
+        facts = await _of_job(connection, job)
+    return facts if job.state in ENDED else replace(facts, unpublished=await _soon(database, job_id, seconds))
+
+
+async def facts_for_operator(database: Database, job_id: UUID) -> RowFacts:
+    """All that the database knows, be it nothing."""
+    async with database.connection() as connection:
+        job = await find_any(connection, job_id)
+        records = await unpublished(connection, job_id, refused_too=True)
+        if job is None:
+            erased = await erased_at(connection, job_id)
+            return RowFacts(job_id=job_id, now=await _now(connection), unpublished=records, erased_at=erased)
+        return replace(await _of_job(connection, job), unpublished=records, holds=await holds_of(connection, job))
+
+
+async def _soon(database: Database, job_id: UUID, seconds: float) -> tuple[UnpublishedRecord, ...]:
+    """What of a job waits in the outbox, which is not a tenant's to read: the job was found to be the tenant's before.
+
+    Where so much waits that looking takes too long, nothing is said of it.
+    """
+    try:
+        async with database.connection() as connection, limited(connection, seconds):
+            return await unpublished(connection, job_id, refused_too=False)
+    except Rejected:
+        return ()
+
+
+async def _of_job(connection: Connection, job: JobRow) -> RowFacts:
+    queued = job.state == "queued"
+    return RowFacts(
+        job_id=job.job_id,
+        now=await _now(connection),
+        job=job,
+        state_since=await state_since(connection, job),
+        ahead=await queued_before(connection, job) if queued else None,
+        deliveries=await held_deliveries(connection, job.job_id),
+        calls=await held_calls(connection, job.job_id),
+    )
+
+
+async def _now(connection: Connection) -> datetime:
+    row = await (await connection.execute("SELECT now() AS now")).fetchone()
+    assert row is not None, "it has one row"  # noqa: S101 - for the type checker
+    return row["now"]  # type: ignore[no-any-return]

@@ -1,0 +1,114 @@
+"""What Kafka knows of a job: its records that a group has not finished, the groups, its dead letters."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from producers.inputs.id_prefix import IdPrefix
+from producers.kafka.group_offsets import GroupOffsets
+from producers.kafka.topic_history import StoredRecord, TopicHistory
+from producers.replay.dead_letters import DLQS, DeadLetterFilter, read
+from producers.replay.skip import READ_BY
+from producers.waiting.facts import GroupState, KafkaFacts, PendingRecord
+from schemas.errors import Poison
+from schemas.settings import KafkaSettings
+from schemas.topics import is_retry_topic
+from schemas.wire.headers import NOT_BEFORE, attempt_of
+from schemas.wire.offset_metadata import begun_of, covers
+from schemas.wire.serde import Serde
+
+Topics = Mapping[str, Collection[str]]
+Place = tuple[str, int]
+Committed = Mapping[Place, tuple[int, str]]
+
+
+def read_kafka(
+    settings: KafkaSettings,
+    serde: Serde,
+    job_id: UUID,
+    since: datetime | None,
+    topics: Topics = READ_BY,
+    dlqs: Mapping[str, str] = DLQS,
+) -> KafkaFacts:
+    """Look at what each group of `topics` has not finished; records of before `since` are no records of the job.
+
+    As long as it takes to read what the groups are behind. Raises Outage and Fatal.
+    """
+    pending: list[PendingRecord] = []
+    groups: dict[str, GroupState] = {}
+    with TopicHistory.open(settings) as history:
+        for group, names in topics.items():
+            groups[group], found = _look(settings, history, serde, job_id, since, group, names)
+            pending += found
+        wanted = DeadLetterFilter(job=IdPrefix(job_id.hex), since=since)
+        letters = tuple(read(history, serde, wanted, dlqs, values=False))
+    return KafkaFacts(pending=tuple(pending), groups=groups, letters=letters)
+
+
+def _look(
+    settings: KafkaSettings,
+    history: TopicHistory,
+    serde: Serde,
+    job_id: UUID,
+    since: datetime | None,
+    group: str,
+    topics: Collection[str],
+) -> tuple[GroupState, list[PendingRecord]]:
+    ranges = history.ranges(list(topics), since)
+    with GroupOffsets.open(settings, group) as offsets:
+        committed = offsets.committed(list(ranges))
+        members = offsets.described()
+    left = {
+        place: (max(low, committed[place][0]) if place in committed else low, high)
+        for place, (low, high) in ranges.items()
+    }
+    lag = sum(max(0, high - low) for low, high in left.values())
+    records = history.between(left)
+    return GroupState(members=members, lag=lag), list(_pending(records, serde, job_id, group, committed))
+
+
+def _pending(
+    records: Iterator[StoredRecord], serde: Serde, job_id: UUID, group: str, committed: Committed
+) -> Iterator[PendingRecord]:
+    """Those of the job, each with how many unfinished ones lie before it."""
+    key, before = str(job_id).encode(), Counter[Place]()
+    for record in records:
+        place = record.place.topic, record.place.partition
+        base, metadata = committed.get(place, (0, ""))
+        if covers(base, metadata, record.place.offset):
+            continue
+        if record.key == key:
+            yield _record(record, serde, group, before[place], base, metadata)
+        before[place] += 1
+
+
+def _record(record: StoredRecord, serde: Serde, group: str, before: int, base: int, metadata: str) -> PendingRecord:
+    kind, run = _event(record, serde)
+    return PendingRecord(
+        group=group,
+        place=record.place,
+        at=record.at,
+        event=kind,
+        run=run,
+        attempt=attempt_of(record.headers),
+        not_before=_not_before(record),
+        before=before,
+        begun=begun_of(base, metadata).get(record.place.offset),
+    )
+
+
+def _event(record: StoredRecord, serde: Serde) -> tuple[str, int]:
+    try:
+        event = serde.decode_any(record.value)
+    except Poison:
+        return "", 1
+    return event.KIND, getattr(event, "run", 1)
+
+
+def _not_before(record: StoredRecord) -> datetime | None:
+    """When a retried record falls due; only our own retry topics may ask for delay."""
+    text = record.headers.get(NOT_BEFORE, "")
+    if not (is_retry_topic(record.place.topic) and text.isascii() and text.isdigit() and len(text) < 15):
+        return None
+    return datetime.fromtimestamp(int(text) / 1000, UTC)

@@ -1,0 +1,135 @@
+"""What a process says of the jobs that it holds: `/readyz?verbose` as a value, written by it and read by `scribe why`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
+
+IN_WORK = "in_work"
+"""What is told of a record that nothing holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """So many jobs (or webhooks, or enhancements) are held by one gate, the first of them for so many seconds."""
+
+    group: str
+    reason: WaitReason
+    jobs: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGate:
+    """A gate that lets nothing through: so many partitions that rest for it, or 1 for a whole group."""
+
+    group: str
+    reason: WaitReason
+    gates: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """A partition that a process has: the offset that is committed, how many records are in hand, and why it rests.
+
+    `records` has the reason that holds each record in hand, or IN_WORK, by its offset.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    committed: int | None
+    in_hand: int
+    paused_by: tuple[WaitReason, ...] = ()
+    records: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReport:
+    """All that a process holds, without naming any job or tenant."""
+
+    waiting: tuple[Waiting, ...] = ()
+    closed: tuple[ClosedGate, ...] = ()
+    partitions: tuple[PartitionState, ...] = ()
+
+    def record(self, topic: str, partition: int, offset: int) -> str | None:
+        """What is told of one record: a reason, IN_WORK, or None when the process does not have it."""
+        found = (p for p in self.partitions if (p.topic, p.partition) == (topic, partition))
+        return next((p.records.get(offset) for p in found), None)
+
+
+def merged(reports: Iterable[WaitReport]) -> WaitReport:
+    """Several reports as one."""
+    found = list(reports)
+    return WaitReport(
+        tuple(each for report in found for each in report.waiting),
+        tuple(each for report in found for each in report.closed),
+        tuple(each for report in found for each in report.partitions),
+    )
+
+
+def to_json(report: WaitReport) -> dict[str, Any]:
+    """The report as JSON values, each reason with its sentence."""
+    return {
+        "waiting": [
+            {
+                "group": each.group,
+                "reason": each.reason.value,
+                "jobs": each.jobs,
+                "oldest_seconds": round(each.oldest_seconds, 3),
+                "sentence": WAIT_REASONS[each.reason].sentence,
+            }
+            for each in report.waiting
+        ],
+        "closed": [{"group": each.group, "reason": each.reason.value, "gates": each.gates} for each in report.closed],
+        "partitions": [
+            {
+                "group": each.group,
+                "topic": each.topic,
+                "partition": each.partition,
+                "committed": each.committed,
+                "in_hand": each.in_hand,
+                "paused_by": [reason.value for reason in each.paused_by],
+                "records": {str(offset): str(reason) for offset, reason in sorted(each.records.items())},
+            }
+            for each in report.partitions
+        ],
+    }
+
+
+def from_json(plain: Mapping[str, Any]) -> WaitReport:
+    """What `to_json` wrote; reasons of a later version are left out. Raises ValueError for whatever else."""
+    try:
+        return WaitReport(
+            tuple(
+                Waiting(each["group"], WaitReason(each["reason"]), int(each["jobs"]), float(each["oldest_seconds"]))
+                for each in _known(plain["waiting"])
+            ),
+            tuple(
+                ClosedGate(each["group"], WaitReason(each["reason"]), int(each["gates"]))
+                for each in _known(plain["closed"])
+            ),
+            tuple(map(_partition, plain["partitions"])),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is no report of what waits: {error!r}") from error
+
+
+def _known(rows: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    return (row for row in rows if row["reason"] in _REASONS)
+
+
+def _partition(plain: Mapping[str, Any]) -> PartitionState:
+    return PartitionState(
+        plain["group"],
+        plain["topic"],
+        int(plain["partition"]),
+        plain["committed"],
+        int(plain["in_hand"]),
+        tuple(WaitReason(reason) for reason in plain["paused_by"] if reason in _REASONS),
+        {int(offset): str(reason) for offset, reason in plain["records"].items()},
+    )
+
+
+_REASONS = frozenset(reason.value for reason in WaitReason)

@@ -1,0 +1,93 @@
+"""What the database knows of a job that has not ended: its outbox row, what waits before it, and what keeps it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from schemas.topics import CONTROL, JOBS, JOBS_EXPRESS
+from sink.jobs.queries import JobRow
+from sink.postgres.database import Connection
+
+MOST_AHEAD = 1_000  # so many are many, and the rest is not counted
+JOB_TOPICS = (JOBS, JOBS_EXPRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpublishedRecord:
+    """A record of a job that waits in the outbox, or that Kafka will never take."""
+
+    topic: str
+    created_at: datetime
+    failed_at: datetime | None
+    failed_reason: str | None
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is the job itself, and not an order about it."""
+        return self.topic in JOB_TOPICS
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it is the order to stop."""
+        return self.topic == CONTROL
+
+
+# by the index of what waits
+_PENDING = """
+SELECT topic, created_at, failed_at, failed_reason FROM outbox
+WHERE published_at IS NULL AND failed_at IS NULL AND key = %s ORDER BY id"""
+# there is no index of what was refused: for operators only
+_ALL = """
+SELECT topic, created_at, failed_at, failed_reason FROM outbox
+WHERE published_at IS NULL AND key = %s ORDER BY id"""
+
+
+async def unpublished(connection: Connection, job_id: UUID, *, refused_too: bool) -> tuple[UnpublishedRecord, ...]:
+    """The records of a job that are not in Kafka, the oldest first; `refused_too` reads the whole outbox.
+
+    Tenants may not read the outbox, so the connection is the owner's, and the job was found to be the tenant's before.
+    """
+    cursor = await connection.execute(_ALL if refused_too else _PENDING, [str(job_id).encode()])
+    return tuple(UnpublishedRecord(**row) for row in await cursor.fetchall())
+
+
+async def queued_before(connection: Connection, job: JobRow, most: int = MOST_AHEAD) -> int:
+    """How many jobs of the same tenant and queue were requested before and wait as well, counted up to `most`."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS ahead FROM (SELECT FROM jobs WHERE tenant = %s AND state = 'queued' AND requested_at < %s"
+        " AND request ->> 'priority' = %s LIMIT %s) AS before",
+        [job.tenant, job.requested_at, job.request["priority"], most],
+    )
+    row = await cursor.fetchone()
+    return int(row["ahead"]) if row else 0
+
+
+async def state_since(connection: Connection, job: JobRow) -> datetime:
+    """When a job came into its state."""
+    cursor = await connection.execute("SELECT max(at) AS at FROM job_events WHERE job_id = %s", [job.job_id])
+    row = await cursor.fetchone()
+    return row["at"] if row and row["at"] else job.requested_at
+
+
+async def erased_at(connection: Connection, job_id: UUID) -> datetime | None:
+    """When a job was erased, None when it was not, or nobody knows of it."""
+    cursor = await connection.execute("SELECT erased_at FROM erased_jobs WHERE job_id = %s", [job_id])
+    row = await cursor.fetchone()
+    return row["erased_at"] if row else None
+
+
+async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
+    """A job of whatever tenant: for operators."""
+    columns = ", ".join(JobRow.__dataclass_fields__)
+    query = f"SELECT {columns} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names
+    row = await (await connection.execute(query, [job_id])).fetchone()
+    return JobRow(**row) if row else None
+
+
+async def holds_of(connection: Connection, job: JobRow) -> tuple[str, ...]:
+    """Why a job may not be erased, for each legal hold over it."""
+    cursor = await connection.execute(
+        "SELECT reason FROM legal_holds WHERE tenant = %s AND (job_id IS NULL OR job_id = %s) ORDER BY set_at",
+        [job.tenant, job.job_id],
+    )
+    return tuple(row["reason"] for row in await cursor.fetchall())

@@ -1,0 +1,39 @@
+"""What waits in a process, as metrics: a gauge a group and reason, 0 again when nothing waits for it any more."""
+
+from collections.abc import Iterable
+from threading import Lock
+
+from prometheus_client import Gauge
+
+from schemas.metrics import GATES_CLOSED, JOBS_WAITING
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import WaitReport
+
+Key = tuple[str, WaitReason]
+
+
+class _Shown:
+    """The values of one gauge, and which labels it has had so far."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._labels: set[Key] = set()
+
+    def show(self, values: Iterable[tuple[Key, int]]) -> None:
+        found: dict[Key, int] = dict.fromkeys(self._labels, 0)
+        for key, number in values:
+            found[key] = found.get(key, 0) + number
+        self._labels |= found.keys()
+        for (group, reason), number in found.items():
+            self._gauge.labels(group=group, reason=reason).set(number)
+
+
+_LOCK = Lock()  # probes are answered by several threads
+_WAITING, _CLOSED = _Shown(JOBS_WAITING), _Shown(GATES_CLOSED)
+
+
+def export(report: WaitReport) -> None:
+    """Set the gauges to what a process holds now."""
+    with _LOCK:
+        _WAITING.show(((each.group, each.reason), each.jobs) for each in report.waiting)
+        _CLOSED.show(((each.group, each.reason), each.gates) for each in report.closed)
