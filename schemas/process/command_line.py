@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from importlib import import_module
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 P = ParamSpec("P")
+V = TypeVar("V")
 DISTRIBUTION = "scribe-rabbit"
 MISTAKE = 2
 _WORK = "_work"
+_OPTIONS = "_options"
 _TOLD = "version"  # what its own callback has dealt with
 
 
@@ -33,6 +35,26 @@ def deferred_to(module: str) -> Callable[[Callable[P, None]], Callable[P, None]]
         return command
 
     return decorate
+
+
+def with_options(value: type[V]) -> Callable[[Callable[[V], None]], Callable[..., None]]:
+    """Have work take what its command declares as one value, a dataclass with a field for each."""
+
+    def decorate(work: Callable[[V], None]) -> Callable[..., None]:
+        @wraps(work)
+        def command(**given: Any) -> None:
+            work(value(**given))
+
+        setattr(command, _OPTIONS, value)
+        return command
+
+    return decorate
+
+
+def options_of(work: Callable[..., None]) -> type | None:
+    """The value as which work takes what is declared, None where it takes arguments."""
+    found: type | None = getattr(work, _OPTIONS, None)
+    return found
 
 
 def work_of(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,7 +16,8 @@ from schemas.wire.serde import to_json
 _DEFAULTS = asdict(Options())
 # what may differ between two submissions of one request
 _INCIDENTAL = frozenset({"requested_at", "run"})
-# options that came after digests of submissions were stored: left out where nobody uses them
+# what came after digests of submissions were stored: left out where nobody uses it
+_LATER_FIELDS: frozenset[str] = frozenset()
 _LATER_OPTIONS = frozenset({"track"})
 _UPLOAD = "upload://"
 
@@ -45,7 +46,8 @@ def _work(request: Mapping[str, Any]) -> list[Any]:
 
 def _submission(request: Mapping[str, Any]) -> dict[str, Any]:
     """An upload counts by its content, and no file by its name."""
-    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL}
+    unsaid = {name for name in _LATER_FIELDS if request.get(name) is None}
+    asked = {name: value for name, value in request.items() if name not in _INCIDENTAL | unsaid}
     source = {name: value for name, value in asked["source"].items() if name != "name"}
     if source["uri"].startswith(_UPLOAD) and source["sha256"]:
         source["uri"] = _UPLOAD

@@ -16,7 +16,7 @@ from gpu_consumers.command import cli as gpu_cli
 from gpu_consumers.command import run as run_gpu
 from producers.cli.app import create_cli
 from producers.commands import run_api, run_relay
-from schemas.process.command_line import work_of
+from schemas.process.command_line import options_of, work_of
 from streams.command import cli as streams_cli
 from tests.bench.cli_start import ENTRIES, command, completing
 
@@ -77,10 +77,14 @@ def test_the_work_takes_what_is_declared(line: str) -> None:
     """By name and type; what has a callback of its own, such as --version, reaches no work."""
     callback = COMMANDS[line]
     wanted = get_type_hints(callback)
-    taken = get_type_hints(work_of(callback))
+    work = work_of(callback)
     names = [name for name in inspect.signature(callback).parameters if name != "version"]
+    if (options := options_of(work)) is not None:
+        assert get_type_hints(options) == {name: wanted[name] for name in names}
+        return
+    taken = get_type_hints(work)
     assert [(name, wanted[name]) for name in names] == [
-        (name, taken[name]) for name in inspect.signature(work_of(callback)).parameters
+        (name, taken[name]) for name in inspect.signature(work).parameters
     ]
 
 

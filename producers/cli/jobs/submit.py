@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,56 +24,73 @@ from producers.cli.terminal.pairs import pairs_of
 from producers.inputs.validation_errors import invalid
 from schemas.errors import Outage
 from schemas.events import Channels, Priority, Task
+from schemas.process.command_line import with_options
 from schemas.requests.recording_names import safe_name
 from schemas.settings import ClientSettings, KafkaAndObjects, load
 
 
-def submit(
-    recording: str,
-    watch: bool,
-    model: str | None,
-    language: str | None,
-    task: Task | None,
-    diarize: bool | None,
-    num_speakers: int | None,
-    min_speakers: int | None,
-    max_speakers: int | None,
-    channels: Channels | None,
-    track: str | None,
-    hotwords: str | None,
-    prompt: str | None,
-    words: bool | None,
-    priority: Priority | None,
-    recording_id: str | None,
-    summarize: bool,
-    entities: bool,
-    llm_model: str | None,
-    webhook_url: str | None,
-    expires_at: datetime | None,
-    metadata: list[str] | None,
-    job_id: UUID | None,
-    engine: str | None,
-    via: Via,
-    tenant: str | None,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOptions:
+    """What `scribe submit` was given; what is None was not said."""
+
+    recording: str
+    watch: bool
+    model: str | None
+    language: str | None
+    task: Task | None
+    diarize: bool | None
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+    channels: Channels | None
+    track: str | None
+    hotwords: str | None
+    prompt: str | None
+    words: bool | None
+    priority: Priority | None
+    recording_id: str | None
+    summarize: bool
+    entities: bool
+    llm_model: str | None
+    webhook_url: str | None
+    expires_at: datetime | None
+    metadata: list[str] | None
+    job_id: UUID | None
+    engine: str | None
+    via: Via
+    tenant: str | None
+    as_json: bool
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Those of the job that were named, as the REST interface calls them."""
+        given = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name in JobFields.model_fields
+        }
+        given |= {
+            "word_timestamps": self.words,
+            "enable_summarization": self.summarize or None,
+            "enable_entity_extraction": self.entities or None,
+            "expires_at": None if self.expires_at is None else time_text(self.expires_at),
+            "metadata": pairs_of("--metadata", self.metadata) if self.metadata else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@with_options(SubmitOptions)
+def submit(options: SubmitOptions) -> None:
     """Does `scribe submit`."""
-    given = {name: value for name, value in locals().items() if name in JobFields.model_fields and value is not None}
-    given |= {"word_timestamps": words} if words is not None else {}
-    given |= {"enable_summarization": True} if summarize else {}
-    given |= {"enable_entity_extraction": True} if entities else {}
-    given |= {"expires_at": time_text(expires_at)} if expires_at is not None else {}
-    given |= {"metadata": pairs_of("--metadata", metadata)} if metadata else {}
-    source = recording if "://" in recording else _file(recording)
-    if (tenant is None) == (via is Via.KAFKA):
+    given, tenant = options.fields, options.tenant
+    source = options.recording if "://" in options.recording else _file(options.recording)
+    if (tenant is None) == (options.via is Via.KAFKA):
         raise typer.BadParameter("goes with --via kafka, and only with it", param_hint="--tenant")
-    if watch:
+    if options.watch:
         RestClient(load(ClientSettings)).close()  # what watching lacks is said before there is a job
     if tenant is not None:
         published = _publish(source, given, tenant)
-        _after({"job_id": str(published)}, watch, as_json, may_be_absent=True)
+        _after({"job_id": str(published)}, options.watch, options.as_json, may_be_absent=True)
     else:
-        _after(_post(source, given), watch, as_json)
+        _after(_post(source, given), options.watch, options.as_json)
 
 
 def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import typer
@@ -17,6 +18,7 @@ from producers.replay.redrive import discard as write_off
 from producers.replay.redrive import prepare
 from producers.replay.replayer import RateLimit, preview, send_again
 from schemas.errors import CODES, KINDS, Rejected
+from schemas.process.command_line import with_options
 from schemas.settings import ReplayProcess, load
 from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
 from schemas.vocabulary.nearest import unknown
@@ -26,29 +28,70 @@ from sink.postgres.database import Database
 from sink.records.serdes import serde_for
 
 
-def list_(
-    group: str | None,
-    kind: str | None,
-    code: str | None,
-    tenant: str | None,
-    job: IdPrefix | None,
-    since: datetime | None,
-    until: datetime | None,
-    text: str | None,
-    all_: bool,
-    limit: int,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterOptions:
+    """Which dead letters a command was asked about; what is None does not matter."""
+
+    group: str | None
+    kind: str | None
+    code: str | None
+    tenant: str | None
+    job: IdPrefix | None
+    since: datetime | None
+    until: datetime | None
+    text: str | None
+
+    @property
+    def wanted(self) -> DeadLetterFilter:
+        """The same as a filter; raises Rejected for words that no letter has."""
+        for option, word, known in (("--kind", self.kind, KINDS), ("--code", self.code, CODES)):
+            if word is not None and word not in known:
+                raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
+        return DeadLetterFilter(**{field.name: getattr(self, field.name) for field in fields(DeadLetterFilter)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions(LetterOptions):
+    """What `scribe dlq list` was given."""
+
+    all_: bool
+    limit: int
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenOptions(LetterOptions):
+    """What a command was given that does something with the letters that it names, or picks."""
+
+    items: list[str] | None
+    everything: bool
+    dry_run: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveOptions(ChosenOptions):
+    """What `scribe dlq redrive` was given."""
+
+    to: str | None
+    again: bool
+    unreadable: bool
+    rate: float | None
+
+
+@with_options(ListOptions)
+def list_(options: ListOptions) -> None:
     """Does `scribe dlq list`."""
     settings = load(ReplayProcess)
-    letters = _letters(settings, (), group, _wanted(kind, code, tenant, job, since, until, text), values=False)
+    letters = _letters(settings, (), options.group, options.wanted, values=False)
     handled = with_database(lambda database: _handled(database, letters))
-    shown = [letter for letter in letters if all_ or letter.record.place not in handled]
+    shown = [letter for letter in letters if options.all_ or letter.record.place not in handled]
     shown.sort(key=lambda letter: letter.record.at, reverse=True)
-    if as_json:
-        print_lines(shown[:limit], handled)
+    first, more = shown[: options.limit], max(0, len(shown) - options.limit)
+    if options.as_json:
+        print_lines(first, handled)
     else:
-        print_letters(shown[:limit], handled if all_ else {}, len(shown) - limit if len(shown) > limit else 0)
+        print_letters(first, handled if options.all_ else {}, more)
 
 
 def show(item: str, as_json: bool) -> None:
@@ -62,90 +105,44 @@ def show(item: str, as_json: bool) -> None:
         sys.stdout.write(json_text(contents(letter), indent=1) + "\n")
 
 
-def redrive_(
-    items: list[str] | None,
-    group: str | None,
-    kind: str | None,
-    code: str | None,
-    tenant: str | None,
-    job: IdPrefix | None,
-    since: datetime | None,
-    until: datetime | None,
-    text: str | None,
-    everything: bool,
-    to: str | None,
-    again: bool,
-    unreadable: bool,
-    rate: float | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@with_options(RedriveOptions)
+def redrive_(options: RedriveOptions) -> None:
     """Does `scribe dlq redrive`."""
     settings = load(ReplayProcess)
-    wanted = _wanted(kind, code, tenant, job, since, until, text)
-    letters = _chosen(settings, items, group, wanted, everything)
-    _check_step(to, letters)
-    command = command_of(ReplayAction.REDRIVE, again=again)
+    letters = _chosen(settings, options)
+    _check_step(options.to, letters)
+    command = command_of(ReplayAction.REDRIVE, again=options.again)
     with asking_store(settings) as store:
-        prepared = prepare(serde_for(settings), store, letters, to, unreadable=unreadable)
-    if dry_run:
+        prepared = prepare(serde_for(settings), store, letters, options.to, unreadable=options.unreadable)
+    if options.dry_run:
         refused = with_database(lambda database: preview(database, command, prepared))
-        print_counts(letters, refused, as_json)
+        print_counts(letters, refused, options.as_json)
         return
-    again_ = "to go on: the same command again, which does nothing twice"
-    with sending(settings, "redriven", len(prepared.items), again_) as (publisher, told):
-        report = with_database(
-            lambda database: send_again(database, publisher, command, prepared, RateLimit(rate), told)
-        )
-    tell(command, _names(letters), report, "redriven", as_json)
+    goes_on = "to go on: the same command again, which does nothing twice"
+    with sending(settings, "redriven", len(prepared.items), goes_on) as (publisher, told):
+        pace = RateLimit(options.rate)
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, pace, told))
+    tell(command, _names(letters), report, "redriven", options.as_json)
 
 
-def discard(
-    items: list[str] | None,
-    group: str | None,
-    kind: str | None,
-    code: str | None,
-    tenant: str | None,
-    job: IdPrefix | None,
-    since: datetime | None,
-    until: datetime | None,
-    text: str | None,
-    everything: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@with_options(ChosenOptions)
+def discard(options: ChosenOptions) -> None:
     """Does `scribe dlq discard`."""
     settings = load(ReplayProcess)
-    letters = _chosen(settings, items, group, _wanted(kind, code, tenant, job, since, until, text), everything)
-    if dry_run:
-        print_counts(letters, {}, as_json)
+    letters = _chosen(settings, options)
+    if options.dry_run:
+        print_counts(letters, {}, options.as_json)
         return
     command = command_of(ReplayAction.DISCARD)
     report = with_database(lambda database: write_off(database, command, letters))
-    tell(command, _names(letters), report, "discarded", as_json)
+    tell(command, _names(letters), report, "discarded", options.as_json)
 
 
-def _wanted(
-    kind: str | None,
-    code: str | None,
-    tenant: str | None,
-    job: IdPrefix | None,
-    since: datetime | None,
-    until: datetime | None,
-    text: str | None,
-) -> DeadLetterFilter:
-    for option, word, known in (("--kind", kind, KINDS), ("--code", code, CODES)):
-        if word is not None and word not in known:
-            raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
-    return DeadLetterFilter(kind=kind, code=code, tenant=tenant, job=job, since=since, until=until, text=text)
-
-
-def _chosen(
-    settings: ReplayProcess, items: Sequence[str] | None, group: str | None, wanted: DeadLetterFilter, everything: bool
-) -> list[DeadLetter]:
-    if not (items or group or everything or wanted != DeadLetterFilter()):
+def _chosen(settings: ReplayProcess, options: ChosenOptions) -> list[DeadLetter]:
+    wanted = options.wanted
+    if not (options.items or options.group or options.everything or wanted != DeadLetterFilter()):
         raise typer.BadParameter("name items or options that pick some, or say --everything")
-    return _letters(settings, items or (), group, wanted)
+    return _letters(settings, options.items or (), options.group, wanted)
 
 
 def _letters(
