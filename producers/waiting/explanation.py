@@ -23,7 +23,7 @@ SILENT = timedelta(minutes=2)  # a job in work tells how far it is once a second
 _REASONS = frozenset(WaitReason)
 
 
-class Subject(StrEnum):
+class WaitSubject(StrEnum):
     """What of a job is held."""
 
     JOB = "job"
@@ -35,7 +35,7 @@ class Subject(StrEnum):
 class Wait:
     """One gate that holds the job, a webhook or an enhancement of it; `evidence` is for operators."""
 
-    subject: Subject
+    subject: WaitSubject
     id: UUID
     reason: WaitReason
     since: datetime | None
@@ -76,7 +76,7 @@ def explain(
 
 
 def _sentence(job: JobRow | None, waits: list[Wait]) -> str:
-    if any(wait.subject is Subject.JOB for wait in waits):
+    if any(wait.subject is WaitSubject.JOB for wait in waits):
         return WAIT_REASONS[waits[0].reason].sentence
     if job is None or job.state not in ENDED:
         return "Nothing holds it: it is being worked on."
@@ -87,7 +87,7 @@ def _job(rows: RowFacts, kafka: KafkaFacts | None, processes: ProcessFacts) -> t
     """The gate that holds the job itself, and else the evidence of its being worked on."""
     if _has_ended(rows, kafka):
         return None, ()
-    wait = Wait(subject=Subject.JOB, id=rows.job_id, reason=WaitReason.BACKLOG, since=rows.state_since)
+    wait = Wait(subject=WaitSubject.JOB, id=rows.job_id, reason=WaitReason.BACKLOG, since=rows.state_since)
     for record in rows.unpublished:
         if record.is_job:
             reason = WaitReason.OUTBOX_REFUSED if record.failed_at else WaitReason.OUTBOX_UNPUBLISHED
@@ -201,7 +201,7 @@ def _cancelling(rows: RowFacts) -> Iterable[Wait]:
         return
     waits = any(record.is_order for record in rows.unpublished)
     yield Wait(
-        subject=Subject.JOB,
+        subject=WaitSubject.JOB,
         id=rows.job_id,
         reason=WaitReason.CANCELLING,
         since=job.cancel_requested_at,
@@ -213,7 +213,7 @@ def _after(rows: RowFacts, kafka: KafkaFacts | None) -> Iterator[Wait]:
     """What holds webhooks and enhancements."""
     for delivery in rows.deliveries:
         yield Wait(
-            subject=Subject.WEBHOOK,
+            subject=WaitSubject.WEBHOOK,
             id=delivery.delivery_id,
             reason=delivery.reason,
             since=delivery.created_at,
@@ -222,7 +222,7 @@ def _after(rows: RowFacts, kafka: KafkaFacts | None) -> Iterator[Wait]:
         )
     for call in rows.calls:
         yield Wait(
-            subject=Subject.ENHANCEMENT,
+            subject=WaitSubject.ENHANCEMENT,
             id=call.enhancement_id,
             reason=call.reason,
             since=call.created_at,
@@ -243,8 +243,8 @@ def _unscheduled(rows: RowFacts, kafka: KafkaFacts) -> Iterator[Wait]:
     """Results that an app has not read which makes something of them."""
     request = {} if rows.job is None else rows.job.request
     steps = (
-        (WEBHOOKS, Subject.WEBHOOK, WaitReason.WEBHOOK_UNSCHEDULED, request.get("webhook_url")),
-        (ENHANCE, Subject.ENHANCEMENT, WaitReason.ENHANCEMENT_UNSCHEDULED, request.get("enhancement")),
+        (WEBHOOKS, WaitSubject.WEBHOOK, WaitReason.WEBHOOK_UNSCHEDULED, request.get("webhook_url")),
+        (ENHANCE, WaitSubject.ENHANCEMENT, WaitReason.ENHANCEMENT_UNSCHEDULED, request.get("enhancement")),
     )
     for group, subject, reason, wanted in steps:
         for record in _of(rows, kafka, group)[:1] if wanted else ():
@@ -252,4 +252,4 @@ def _unscheduled(rows: RowFacts, kafka: KafkaFacts) -> Iterator[Wait]:
     for record in _of(rows, kafka, PERSIST, EnhancementResult.KIND):
         reason = WaitReason.RESULT_NOT_APPLIED
         evidence = _lines(record, kafka)
-        yield Wait(subject=Subject.ENHANCEMENT, id=rows.job_id, reason=reason, since=record.at, evidence=evidence)
+        yield Wait(subject=WaitSubject.ENHANCEMENT, id=rows.job_id, reason=reason, since=record.at, evidence=evidence)

@@ -10,7 +10,7 @@ import pytest
 from producers.kafka.group_offsets import GroupMember
 from producers.kafka.topic_history import StoredRecord
 from producers.replay.dead_letters import DeadLetter
-from producers.waiting.explanation import SILENT, Explanation, Subject, explain
+from producers.waiting.explanation import SILENT, Explanation, WaitSubject, explain
 from producers.waiting.facts import GroupState, KafkaFacts, PendingRecord, ProcessFacts, RowFacts
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
 from schemas.process.wait_report import IN_WORK, PartitionState, WaitReport
@@ -58,7 +58,7 @@ def found(facts: RowFacts, records: KafkaFacts | None = None, processes: Process
     return explanation
 
 
-def reasons(explanation: Explanation) -> list[tuple[Subject, WaitReason]]:
+def reasons(explanation: Explanation) -> list[tuple[WaitSubject, WaitReason]]:
     return [(wait.subject, wait.reason) for wait in explanation.waits]
 
 
@@ -84,7 +84,7 @@ SILENT_ROW = row(state="transcribing", updated_at=NOW - SILENT - timedelta(secon
 )
 def test_the_database_alone_tells_this(facts: RowFacts, reason: WaitReason | None) -> None:
     explanation = found(facts)
-    assert reasons(explanation) == ([(Subject.JOB, reason)] if reason else [])
+    assert reasons(explanation) == ([(WaitSubject.JOB, reason)] if reason else [])
     assert explanation.sentence.startswith("Nothing holds it" if reason is None else WAIT_REASONS[reason].sentence)
 
 
@@ -121,7 +121,7 @@ RETRY = retry_topic(TRANSCRIBERS, "10m")
     ],
 )
 def test_kafka_tells_where_its_record_lies(facts: RowFacts, records: KafkaFacts, reason: WaitReason | None) -> None:
-    assert reasons(found(facts, records)) == ([(Subject.JOB, reason)] if reason else [])
+    assert reasons(found(facts, records)) == ([(WaitSubject.JOB, reason)] if reason else [])
 
 
 def test_a_dead_letter_counts_when_nothing_else_is_left() -> None:
@@ -130,17 +130,17 @@ def test_a_dead_letter_counts_when_nothing_else_is_left() -> None:
     )
     letter = DeadLetter(TRANSCRIBERS, record, None)
     alone = found(rows(row()), KafkaFacts(letters=(letter,)))
-    assert reasons(alone) == [(Subject.JOB, WaitReason.DEAD_LETTER)]
+    assert reasons(alone) == [(WaitSubject.JOB, WaitReason.DEAD_LETTER)]
     assert "transcribers/0/4: internal" in alone.waits[0].evidence[0]
     redriven = replace(kafka(pending(TRANSCRIBERS), members=()), letters=(letter,))
-    assert reasons(found(rows(row()), redriven)) == [(Subject.JOB, WaitReason.NO_MEMBERS)]
+    assert reasons(found(rows(row()), redriven)) == [(WaitSubject.JOB, WaitReason.NO_MEMBERS)]
 
 
 @pytest.mark.parametrize("reason", [*WaitReason, IN_WORK])
 def test_a_process_that_has_the_record_knows_best(reason: str) -> None:
     """Whatever is known from outside."""
     explanation = found(rows(row()), kafka(pending(TRANSCRIBERS)), told(str(reason)))
-    assert reasons(explanation) == ([] if reason == IN_WORK else [(Subject.JOB, WaitReason(reason))])
+    assert reasons(explanation) == ([] if reason == IN_WORK else [(WaitSubject.JOB, WaitReason(reason))])
     evidence = explanation.waits[0].evidence if explanation.waits else explanation.evidence
     assert any("http://two:9100" in line for line in evidence)
 
@@ -167,13 +167,13 @@ def test_a_retry_says_when_it_goes_on() -> None:
 
 def test_of_several_records_the_latest_attempt_counts() -> None:
     first, second = pending(TRANSCRIBERS, RETRY, not_before=LATER, attempt=2), pending(TRANSCRIBERS, attempt=1)
-    assert reasons(found(rows(row()), kafka(second, first))) == [(Subject.JOB, WaitReason.RETRY_DELAY)]
+    assert reasons(found(rows(row()), kafka(second, first))) == [(WaitSubject.JOB, WaitReason.RETRY_DELAY)]
 
 
 def test_a_job_that_was_asked_to_stop_says_so_until_it_has_ended() -> None:
     asked = row(state="transcribing", cancelled_run=1, cancel_requested_at=EARLIER)
     explanation = found(rows(asked, unpublished=(outbox(CONTROL),)))
-    assert reasons(explanation) == [(Subject.JOB, WaitReason.CANCELLING)]
+    assert reasons(explanation) == [(WaitSubject.JOB, WaitReason.CANCELLING)]
     assert explanation.waits[0].evidence == ("the order waits in the outbox",)
     assert reasons(found(rows(replace(asked, run=2)))) == []
     assert reasons(found(rows(replace(asked, state="cancelled")))) == []
@@ -184,9 +184,9 @@ def test_what_is_made_of_a_result_waits_for_the_apps_that_make_it() -> None:
     records = [pending(group, RESULTS, "JobResult", run=3) for group in (WEBHOOKS, ENHANCE)]
     applied = pending(PERSIST, "scribe.enhancements", "EnhancementResult", run=3)
     assert reasons(found(rows(wanting), kafka(*records, applied))) == [
-        (Subject.WEBHOOK, WaitReason.WEBHOOK_UNSCHEDULED),
-        (Subject.ENHANCEMENT, WaitReason.ENHANCEMENT_UNSCHEDULED),
-        (Subject.ENHANCEMENT, WaitReason.RESULT_NOT_APPLIED),
+        (WaitSubject.WEBHOOK, WaitReason.WEBHOOK_UNSCHEDULED),
+        (WaitSubject.ENHANCEMENT, WaitReason.ENHANCEMENT_UNSCHEDULED),
+        (WaitSubject.ENHANCEMENT, WaitReason.RESULT_NOT_APPLIED),
     ]
     assert reasons(found(rows(replace(wanting, request=to_json(BARE_REQUEST))), kafka(*records))) == []
 

@@ -6,7 +6,7 @@ from io import StringIO
 from hypothesis import given
 from rich.console import Console
 
-from producers.cli.jobs.speakers import COLOURS, colour_of, transcript_table
+from producers.cli.terminal.speakers import COLOURS, colour_of, transcript_table
 from schemas.transcript import Segment, Transcript
 from tests.samples import TRANSCRIPT
 from tests.strategies import transcripts
