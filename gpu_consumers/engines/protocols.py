@@ -1,4 +1,4 @@
-"""What an engine is: samples in, words or turns out; nothing here knows which library does it."""
+"""Protocols of engines: samples in, words or turns out; nothing here knows which library does it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,11 +52,16 @@ class Transcriber(Protocol):
     info: ModelInfo
 
     def transcribe(
-        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+        self,
+        samples: Samples,
+        options: TranscriptionOptions,
+        progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> ChannelTranscript:
-        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory.
+        """The words in `samples` [n], in order; no speech gives no words.
 
-        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        `progress` is told seconds done, growing to the whole length; what it raises ends the work. With `checkpoints`
+        it goes on where an earlier try came to. Raises Transient when the device is short of memory.
         """
 
 
@@ -68,9 +73,9 @@ class Diarizer(Protocol):
     def diarize(
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
-        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start.
+        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start; none without speech.
 
-        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        `progress` and `checkpoints` as with Transcriber. Raises Transient when the device is short of memory.
         """
 
 

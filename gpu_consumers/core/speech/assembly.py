@@ -40,7 +40,7 @@ def assemble(
         segments += segments_of(words, part.language, channel if len(heard) > 1 else None)
     segments.sort(key=lambda segment: segment.start)
     main = max(heard, key=lambda part: len(part.words))
-    told = dict.fromkeys(text for part in heard for text in part.warnings)
+    warned = dict.fromkeys(text for part in heard for text in part.warnings)
     speech, uncovered = _total([part.speech for part in heard]), _total([part.uncovered for part in heard])
     passed_over = uncovered_warnings(speech, uncovered)
     return named(
@@ -49,7 +49,7 @@ def assemble(
             language_probability=main.probability,
             duration=duration,
             segments=tuple(segments),
-            warnings=(*warnings, *told, *passed_over, *(() if segments else (NO_SPEECH,))),
+            warnings=(*warnings, *warned, *passed_over, *(() if segments else (NO_SPEECH,))),
             speech=speech,
             uncovered=uncovered,
         )

@@ -14,7 +14,7 @@ PIPELINE = "3"  # of windows, decoding and what stands in a part; another one ma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progressed:
+class TranscriptionState:
     """What is known once all before `start` and `windows` is done: samples, words, the language."""
 
     language: str | None = None
@@ -33,7 +33,7 @@ class Progressed:
         return tuple(Window(tuple(Region(*region) for region in window)) for window in self.windows)
 
 
-_PROGRESSED = TypeAdapter(Progressed)
+_STATE = TypeAdapter(TranscriptionState)
 
 
 def spans(windows: Sequence[Window]) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -41,25 +41,25 @@ def spans(windows: Sequence[Window]) -> tuple[tuple[tuple[int, int], ...], ...]:
     return tuple(tuple((region.start, region.end) for region in window.regions) for window in windows)
 
 
-def encode(part: Progressed) -> bytes:
+def encode(part: TranscriptionState) -> bytes:
     """A part as JSON; its words are those since the part before."""
-    return _PROGRESSED.dump_json(part)
+    return _STATE.dump_json(part)
 
 
-def decode(body: bytes) -> Progressed | None:
+def decode(body: bytes) -> TranscriptionState | None:
     """What `encode` wrote, None for whatever else."""
     try:
-        return _PROGRESSED.validate_json(body)
+        return _STATE.validate_json(body)
     except ValidationError:
         return None
 
 
-def joined(parts: Sequence[Progressed]) -> Progressed:
+def joined(parts: Sequence[TranscriptionState]) -> TranscriptionState:
     """Where to go on after these parts, in their order; with none of them at the beginning."""
     if not parts:
-        return Progressed()
+        return TranscriptionState()
     last = parts[-1]
-    return Progressed(
+    return TranscriptionState(
         language=last.language,
         probability=last.probability,
         start=last.start,

@@ -7,6 +7,7 @@ SURE = 0.8  # probability from which another language than the expected one is b
 REPEATING = 2.4  # how far text can be compressed: beyond that it says the same again and again
 UNLIKELY = -1.0  # mean log-probability of a text that was guessed
 DOUBTFUL = -0.5  # of one that may have been
+SILENT = 0.6  # probability of no speech from which a text that was guessed is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class WindowVerdict(Enum):
     KEEP = "keep"
     OTHER_LANGUAGE = "hear it in the language in which it is spoken"
     PARTS = "hear it in parts, each by itself"
+
+
+def is_silent(no_speech: float, logprob: float) -> bool:
+    """Whether a window holds no speech, by Whisper's own rule, whatever text there is."""
+    return no_speech > SILENT and logprob < UNLIKELY
 
 
 def verdict(impression: WindowSigns, language: str | None, *, brief: bool) -> WindowVerdict:
