@@ -33,7 +33,7 @@ def preload_cublas() -> None:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Within it CTranslate2's errors for a lack of memory are DeviceOutOfMemory; it says so in a text, or by MemoryError."""
+    """Translation of CTranslate2's errors for a lack of memory, which are a text or a MemoryError, to DeviceOutOfMemory."""
     try:
         yield
     except MemoryError as error:

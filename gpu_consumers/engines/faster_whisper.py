@@ -147,7 +147,7 @@ class _LanguageRanking:
         self.ranked: list[RankedLanguages] = []
 
     def encode(self, features: Any) -> Any:
-        """As the model does; a look at languages costs next to nothing here, and a second encoding elsewhere."""
+        """Encode as the model does; ranking languages costs next to nothing here, and a second encoding elsewhere."""
         encoded = self._model.encode(features)
         for ranked in self._model.model.detect_language(encoded):
             self.ranked.append([(token.strip("<|>"), probability) for token, probability in ranked])

@@ -59,7 +59,7 @@ def encode(answers: Sequence[Answer]) -> bytes:
 
 
 def decode(body: bytes) -> list[Answer] | None:
-    """What `encode` wrote, None for whatever else."""
+    """The answers that `encode` wrote, None for anything else."""
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as file:
             return [file[f"arr_{number}"] for number in range(len(file.files))]

@@ -132,7 +132,7 @@ def choose_device(wanted: str, available: bool) -> str:
 
 
 def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
-    """Where the files of a model lie; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
+    """The folder with the files of a model; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
     if entry.path is not None:
         if not entry.path.is_dir():
             raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")

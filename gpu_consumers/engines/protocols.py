@@ -13,23 +13,23 @@ Part = TypeVar("Part")
 
 
 class Checkpoints(Protocol):
-    """How far the work on a long recording came, kept where the next process finds it; gpu_consumers.engines.checkpoints has them."""
+    """Progress of the work on a long recording, kept in parts where the next process finds them; see engines.checkpoints."""
 
     seconds: float
-    """Of audio, at most so much is worked on in one go."""
+    """The most audio that is worked on in one go."""
     every: float
-    """Of audio, after so much something is kept, so at most so much is done again after a crash."""
+    """The audio between two parts, so the most that is done again after a crash."""
 
     def find(self, read: Callable[[bytes], Part | None], /) -> list[Part]:
-        """What was kept, in order, up to the first one that `read` does not know; raises Outage."""
+        """The parts kept so far, in order, up to the first one for which `read` gives None; raises Outage."""
 
     def keep(self, part: bytes) -> None:
-        """What was done since the last call."""
+        """Keep a part: what was done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """How a recording is to be transcribed; `language` None means that the model shall find out."""
+    """Options of one transcription; `language` None means that the model detects it."""
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
@@ -39,7 +39,7 @@ class TranscriptionOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerBounds:
-    """What is known about the number of speakers; `exactly` overrides the others."""
+    """Bounds of the number of speakers; `exactly` overrides the others."""
 
     exactly: int | None = None
     at_least: int | None = None
@@ -73,7 +73,7 @@ class Diarizer(Protocol):
     def diarize(
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
-        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start; none without speech.
+        """The turns of speakers in `samples` [n]: they do not overlap, are in order of their start, and there are none without speech.
 
         `progress` and `checkpoints` as with Transcriber. Raises Transient when the device is short of memory.
         """

@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
 set_telemetry_metrics(False)  # on by default, sends the length of recordings; nothing is sent by the import itself
 
+SHORTEST = SAMPLE_RATE // 10  # samples: in less there is no voice to tell from another
 CHECKPOINTS = ("*.bin", "*.ckpt", "*.pt")  # what torch reads in a folder of pyannote
 # what a checkpoint may be made of besides tensors and plain values
 HARMLESS = (Specifications, Problem, Resolution, torch.torch_version.TorchVersion)
@@ -96,6 +97,9 @@ class PyannoteDiarizer:
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
         """See engines.protocols.Diarizer."""
+        if len(samples) < SHORTEST or not samples.any():  # networks may hear voices in digital silence
+            progress(len(samples) / SAMPLE_RATE)
+            return ()
         cache = InferenceCache(checkpoints)
         try:
             pipeline = self._idle.get_nowait()
@@ -115,7 +119,7 @@ class PyannoteDiarizer:
 
 @contextmanager
 def cached_inference(pipeline: Any, cache: InferenceCache) -> Iterator[None]:
-    """Within it the pipeline computes with its two networks only what the cache does not hold."""
+    """Context in which the pipeline computes with its two networks only what the cache does not hold."""
     segmentation, embedding = pipeline._segmentation, pipeline._embedding
     speakers = 1  # in a chunk
 

@@ -20,7 +20,7 @@ class UnknownEngine(Fatal):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """What an engine needs to load a model: its entry, the folder of its checked files, the device, and how many threads use it."""
+    """A model to load: its entry, the folder of its checked files with their digest, the device, and how many threads use it."""
 
     entry: ModelEntry
     folder: Path

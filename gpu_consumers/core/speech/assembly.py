@@ -1,4 +1,4 @@
-"""What the transcriber heard on each channel, made into one transcript."""
+"""Assembly of one transcript from the words of each channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ def assemble(
 
 
 def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[str, ...]:
-    """What a reader must know of speech that has no words."""
+    """The warning for a reader that much of the speech has no words, if it is much."""
     if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
         return ()
     return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)

@@ -1,4 +1,4 @@
-"""How far the work on a long recording came, in parts that each name the one before."""
+"""Checkpoint format of the work on a long recording: parts that each name the one before."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ PIPELINE = "3"  # of windows, decoding and what stands in a part; another one ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionState:
-    """What is known once all before `start` and `windows` is done: samples, words, the language."""
+    """State of a transcription when all before `start` and `windows` is done."""
 
     language: str | None = None
     probability: float | None = None
@@ -47,7 +47,7 @@ def encode(part: TranscriptionState) -> bytes:
 
 
 def decode(body: bytes) -> TranscriptionState | None:
-    """What `encode` wrote, None for whatever else."""
+    """The part that `encode` wrote, None for anything else."""
     try:
         return _STATE.validate_json(body)
     except ValidationError:
@@ -55,7 +55,7 @@ def decode(body: bytes) -> TranscriptionState | None:
 
 
 def joined(parts: Sequence[TranscriptionState]) -> TranscriptionState:
-    """Where to go on after these parts, in their order; with none of them at the beginning."""
+    """The state after these parts, in their order; without parts that of the beginning."""
     if not parts:
         return TranscriptionState()
     last = parts[-1]
@@ -86,7 +86,7 @@ def _mark_of(body: bytes) -> bytes:
 
 
 def digest_of(*facts: object) -> str:
-    """What parts are kept under: the same for the same audio, model and wishes, and for nothing else."""
+    """The name under which parts are kept: the same for the same audio, model and options, and for nothing else."""
     return hashlib.sha256(json.dumps([PIPELINE, *facts]).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How a model is used: batches, beams, its languages, and whether its text is checked and heard again."""
+"""Decoding settings of a model: batches, beams, its languages, and whether doubtful text is decoded again."""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,7 @@ from gpu_consumers.engines.protocols import TranscriptionOptions
 from schemas.transcript import Word
 
 DETECTION_WINDOWS = 3
-"""Of at most so many windows' length is the audio in which a language is detected."""
+"""Windows whose audio together is the most in which a language is detected."""
 
 RankedLanguages = Sequence[tuple[str, float]]
 """Languages (ISO 639 codes) with their probabilities: the detected one, then the others."""
@@ -21,7 +21,7 @@ class DeviceOutOfMemory(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What a model makes of one window: words, and how far they are to be believed."""
+    """Hypothesis of a model for one window: its words, and how far they are to be believed."""
 
     words: tuple[Word, ...] = ()
     """In order; times in seconds from the start of the window, texts with their blanks, as the model writes them."""
@@ -54,4 +54,4 @@ class Recognizer(Protocol):
         """
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens a text is in a prompt."""
+        """The number of tokens that a text takes in a prompt."""

@@ -81,7 +81,7 @@ class WindowDecoder:
     def hypotheses(
         self, samples: Samples, windows: Sequence[Window], options: TranscriptionOptions, *, multilingual: bool = False
     ) -> list[Hypothesis]:
-        """What the model makes of each window in one batch, with the times of words in the recording."""
+        """The hypotheses of the model for windows in one batch, with the times of words in the recording."""
         ranks = multilingual and self._decoding.may_detect and self._decoding.redecodes
         audio = [audio_of(samples, window) for window in windows]
         found = self._recognizer.recognize(audio, options, rank_languages=ranks)
@@ -131,7 +131,7 @@ class WindowDecoder:
 
 
 def audio_of(samples: Samples, window: Window) -> Samples:
-    """What is spoken in a window and nothing else."""
+    """The samples of a window, without the silence between its regions."""
     return np.concatenate([samples[region.start : region.end] for region in window.regions])
 
 
