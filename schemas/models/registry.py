@@ -21,6 +21,7 @@ from schemas.vocabulary.nearest import hint
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
 ENGINES: Mapping[str, str] = {
     "faster-whisper": "transcriber",
+    "ctranslate2-whisper": "transcriber",
     "pyannote": "diarizer",
 }
 """Each engine with what it makes of a model; gpu_consumers.engines.registry finds the module that does it by the name."""

@@ -25,11 +25,13 @@ from tests.scoring import Said
 
 STAND_INS = {
     "faster-whisper": "whisper-tiny-espeak",
+    "ctranslate2-whisper": "whisper-tiny-espeak",
     "pyannote": "diarizer-tiny-espeak",
 }
 """For each engine a model of deploy/local/models that it can load."""
 FETCHED = {
     "faster-whisper": TRANSCRIBER,
+    "ctranslate2-whisper": TRANSCRIBER,
     "pyannote": DIARIZER,
 }
 """And one of the real models, for machines on which it was fetched."""

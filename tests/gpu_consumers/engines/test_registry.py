@@ -21,8 +21,8 @@ def test_every_engine_has_a_module_that_loads_models(name: str, kind: str) -> No
 @pytest.mark.parametrize(
     ("find", "name", "known"),
     [
-        (transcriber_engine, "vosk", "faster-whisper"),
-        (transcriber_engine, "pyannote", "faster-whisper"),
+        (transcriber_engine, "vosk", "faster-whisper, ctranslate2-whisper"),
+        (transcriber_engine, "pyannote", "faster-whisper, ctranslate2-whisper"),
         (diarizer_engine, "faster-whisper", "pyannote"),
         (diarizer_engine, "../loader", "pyannote"),
     ],
