@@ -18,14 +18,14 @@ PAUSE_SECONDS = 30.0  # without a try after the object store was away
 
 @dataclass(slots=True)
 class StoredCheckpoints:
-    """See engine.Checkpoints; those of one channel of one recording, used by one worker thread."""
+    """Checkpoints of one channel of one recording; implements engines.protocols.Checkpoints for one worker thread."""
 
     store: ObjectStore
     prefix: str
     seconds: float
     every: float
     kept: Callable[[], None] = lambda: None
-    """Told when the store has taken a part that goes on from one of an earlier try.
+    """Callback for each part that the store has taken and that goes on from one of an earlier try.
 
     Not of a first one: a source may answer differently each time, so that nobody ever goes on.
     """
@@ -37,7 +37,7 @@ class StoredCheckpoints:
     _resumed: bool = False
 
     def find(self, read: Callable[[bytes], Part | None]) -> list[Part]:
-        """See engine.Checkpoints."""
+        """See engines.protocols.Checkpoints."""
         parts: list[Part] = []
         for found in sorted(self.store.listing(self.prefix), key=lambda found: found.key):
             body = self._get(found.key) if found.key == self._key(len(parts)) else None
@@ -53,7 +53,7 @@ class StoredCheckpoints:
         return parts
 
     def keep(self, part: bytes) -> None:
-        """See engine.Checkpoints; while the object store is away the work goes on without."""
+        """See engines.protocols.Checkpoints; while the object store is away the work goes on without."""
         self._waiting.append(part)
         while self._waiting and self.clock() >= self._not_before:
             body = framed(self._waiting[0], self._last)
@@ -81,13 +81,13 @@ class StoredCheckpoints:
 
 @dataclass(slots=True)
 class NoCheckpoints:
-    """See engine.Checkpoints; for a recording that is soon done again: work goes the same way, and nothing is kept."""
+    """Checkpoints that keep nothing, for a recording that is soon done again; the work goes the same way as with others."""
 
     seconds: float
     every: float = math.inf
 
     def find(self, _: Callable[[bytes], Part | None], /) -> list[Part]:
-        """Nothing."""
+        """Find nothing."""
         return []
 
     def keep(self, part: bytes) -> None:

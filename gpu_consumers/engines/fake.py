@@ -73,7 +73,7 @@ class FakeStage:
 
 
 class FakeTranscriber(FakeStage):
-    """As FakeStage, but what is to be diarized goes on to FakeDiarizer; both are needed then."""
+    """FakeStage that sends on to FakeDiarizer what is to be diarized; both are needed then."""
 
     def _emit(self, job: Job, orders: Mapping[str, str]) -> tuple[Emission, ...]:
         if not job.request.options.diarize:
@@ -148,7 +148,7 @@ def fake_result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
 
 
 def _transcribed(result: JobResult) -> TranscriptReady:
-    """What the first of two stages says of a result."""
+    """The event with which the first of two stages hands a result to the second."""
     if result.audio is None:
         raise ValueError("a fake result has its audio")
     return TranscriptReady(

@@ -1,8 +1,7 @@
-"""Models from the registry into this process: files checked, device chosen, loaded at first use, tried out."""
+"""Loads models of the registry into this process: files checked, device chosen, engine asked at first use, tried out."""
 
 import gc
 import hashlib
-import importlib
 import logging
 import threading
 import time
@@ -15,20 +14,23 @@ from gpu_consumers.engines.models import hub
 from gpu_consumers.engines.models.errors import Unreachable
 from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in
 from gpu_consumers.engines.protocols import Diarizer, Transcriber
+from gpu_consumers.engines.registry import (
+    DiarizerEngine,
+    ModelSource,
+    TranscriberEngine,
+    diarizer_engine,
+    transcriber_engine,
+)
 from schemas.errors import Fatal, Permanent, ScribeError, Transient
-from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.settings import GpuSettings, ModelSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CHECKPOINTS = ("*.bin", "*.ckpt", "*.pt")  # what torch reads in a folder of pyannote
-BATCH = {"cuda": 16, "cpu": 8}  # windows at once
-
 
 class LoadedEngines:
-    """See engine.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
+    """See engines.protocols.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
 
     Another one is freed when the last job that works with it ends: whoever holds it may go on using it.
     """
@@ -43,7 +45,7 @@ class LoadedEngines:
         self._loading = threading.Lock()
 
     def transcriber(self, name: str) -> Transcriber:
-        """See engine.Engines; only the default may end the process, which cannot work without it."""
+        """See engines.protocols.Engines; only the default may end the process, which cannot work without it."""
         if name == self._registry.default:
             return self._once(self._kept, name, self._load_transcriber)
         with self._loading:
@@ -52,7 +54,7 @@ class LoadedEngines:
             return self._other[name]
 
     def diarizer(self) -> Diarizer:
-        """See engine.Engines."""
+        """See engines.protocols.Engines."""
         return self._once(self._diarizers, self._registry.diarizer, self._load_diarizer)
 
     def _once(self, loaded: dict[str, T], name: str, load: Callable[[ModelEntry], T]) -> T:
@@ -63,42 +65,33 @@ class LoadedEngines:
         return loaded[name]
 
     def _load_transcriber(self, entry: ModelEntry) -> Transcriber:
-        # imported here: a process that only diarizes never holds CTranslate2, and the other way round
-        whisper = importlib.import_module("gpu_consumers.engines.whisper")
-        device = choose_device(self._gpu.device, whisper.cuda_devices() > 0)
-        folder = folder_of(entry, self._cache)
-        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type=entry.compute_type)
-        decoding = whisper.Decoding(
-            batch_size=BATCH[device],
-            languages=entry.languages,
-            takes_prompt=not entry.stand_in,
-            detects_language=entry.detects_language,
-            hears_again=not entry.stand_in,
-        )
+        engine = transcriber_engine(entry.engine)
+        source = self._source(entry, engine, self._gpu.transcribe_workers)
 
         def load() -> Transcriber:
             self._other.clear()
             gc.collect()  # what jobs that failed left in cycles holds models too
-            model = whisper.load_transcriber(folder, info, decoding, device, self._gpu.transcribe_workers)
+            model = engine.load(source)
             model.warm_up()
-            return model  # type: ignore[no-any-return]
+            return model
 
-        return _tried(entry, device, load)
+        return _tried(entry, source.device, load)
 
     def _load_diarizer(self, entry: ModelEntry) -> Diarizer:
-        pyannote = importlib.import_module("gpu_consumers.engines.pyannote_diarizer")
-        device = choose_device(self._gpu.device, pyannote.cuda_available())
-        folder = folder_of(entry, self._cache)
-        info = ModelInfo(name=entry.name, digest=checked_digest(entry, folder), compute_type="float32")
-        for checkpoint in unpinned_checkpoints(entry, folder):
-            pyannote.check_harmless(checkpoint)
+        engine = diarizer_engine(entry.engine)
+        source = self._source(entry, engine, self._gpu.diarize_workers)
 
         def load() -> Diarizer:
-            model = pyannote.load_diarizer(folder, info, device)
+            model = engine.load(source)
             model.warm_up()
-            return model  # type: ignore[no-any-return]
+            return model
 
-        return _tried(entry, device, load)
+        return _tried(entry, source.device, load)
+
+    def _source(self, entry: ModelEntry, engine: TranscriberEngine | DiarizerEngine, workers: int) -> ModelSource:
+        device = choose_device(self._gpu.device, engine.gpu_available())
+        folder = folder_of(entry, self._cache)
+        return ModelSource(entry, folder, checked_digest(entry, folder), device, workers)
 
 
 def _for_a_job(entry: ModelEntry, load: Callable[[ModelEntry], T]) -> T:
@@ -139,7 +132,7 @@ def choose_device(wanted: str, available: bool) -> str:
 
 
 def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
-    """Where the files of a model lie; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
+    """The folder with the files of a model; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
     if entry.path is not None:
         if not entry.path.is_dir():
             raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")
@@ -178,9 +171,3 @@ def digest_of_all(files: Mapping[str, str]) -> str:
     """One digest for a set of files with theirs."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
-    """Files that torch would unpickle and for whose content nobody vouches in the registry."""
-    found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
-    return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)

@@ -1,4 +1,4 @@
-"""What an engine is: samples in, words or turns out; nothing here knows which library does it."""
+"""Protocols of engines: samples in, words or turns out; nothing here knows which library does it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ Part = TypeVar("Part")
 
 
 class Checkpoints(Protocol):
-    """How far the work on a long recording came, kept where the next process finds it; gpu_consumers.engines.checkpoints has them."""
+    """Progress of the work on a long recording, kept in parts where the next process finds them; see engines.checkpoints."""
 
     seconds: float
-    """Of audio, at most so much is worked on in one go."""
+    """The most audio that is worked on in one go."""
     every: float
-    """Of audio, after so much something is kept, so at most so much is done again after a crash."""
+    """The audio between two parts, so the most that is done again after a crash."""
 
     def find(self, read: Callable[[bytes], Part | None], /) -> list[Part]:
-        """What was kept, in order, up to the first one that `read` does not know; raises Outage."""
+        """The parts kept so far, in order, up to the first one for which `read` gives None; raises Outage."""
 
     def keep(self, part: bytes) -> None:
-        """What was done since the last call."""
+        """Keep a part: what was done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """How a recording is to be transcribed; `language` None means that the model shall find out."""
+    """Options of one transcription; `language` None means that the model detects it."""
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
@@ -39,7 +39,7 @@ class TranscriptionOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerBounds:
-    """What is known about the number of speakers; `exactly` overrides the others."""
+    """Bounds of the number of speakers; `exactly` overrides the others."""
 
     exactly: int | None = None
     at_least: int | None = None
@@ -52,11 +52,16 @@ class Transcriber(Protocol):
     info: ModelInfo
 
     def transcribe(
-        self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
+        self,
+        samples: Samples,
+        options: TranscriptionOptions,
+        progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> ChannelTranscript:
-        """The words in `samples` [n]; no speech gives no words. Raises Transient when the device is short of memory.
+        """The words in `samples` [n], in order; no speech gives no words.
 
-        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        `progress` is told seconds done, growing to the whole length; what it raises ends the work. With `checkpoints`
+        it goes on where an earlier try came to. Raises Transient when the device is short of memory.
         """
 
 
@@ -68,9 +73,9 @@ class Diarizer(Protocol):
     def diarize(
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
-        """Who speaks when in `samples` [n]: turns that do not overlap, in order of their start.
+        """The turns of speakers in `samples` [n]: they do not overlap, are in order of their start, and there are none without speech.
 
-        With `checkpoints` it goes on where an earlier try came to, and tells how far it is.
+        `progress` and `checkpoints` as with Transcriber. Raises Transient when the device is short of memory.
         """
 
 

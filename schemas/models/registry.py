@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import Permanent, SettingsError
 from schemas.events import Options, Task
@@ -21,7 +21,12 @@ from schemas.vocabulary.nearest import hint
 
 DEFAULT_FILE = Path(__file__).parent / "models.toml"
 COMMIT = re.compile("[0-9a-f]{40}")  # of the hub; a branch or a tag moves
-ENGINES: Mapping[str, str] = {"faster-whisper": "transcriber", "pyannote": "diarizer"}
+ENGINES: Mapping[str, str] = {
+    "faster-whisper": "transcriber",
+    "ctranslate2-whisper": "transcriber",
+    "pyannote": "diarizer",
+}
+"""Each engine with what it makes of a model; gpu_consumers.engines.registry finds the module that does it by the name."""
 
 
 class ModelEntry(BaseModel):
@@ -30,7 +35,7 @@ class ModelEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^\w[\w.+/-]*$")
-    engine: Literal["faster-whisper", "pyannote"]
+    engine: str
     path: Path | None = None
     hub: str | None = None
     revision: str | None = None
@@ -48,6 +53,13 @@ class ModelEntry(BaseModel):
     stand_in: bool = False  # a small model for tests and laptops, not for real speech
     sha256: Mapping[FileName, Sha256] = Field(default_factory=dict)  # file name to digest, checked before loading
     description: str = ""
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, engine: str) -> str:
+        if engine not in ENGINES:
+            raise ValueError(f"unknown engine {known_as(engine, list(ENGINES))}")
+        return engine
 
     @model_validator(mode="after")
     def _one_place(self) -> "ModelEntry":

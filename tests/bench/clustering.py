@@ -21,7 +21,7 @@ from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines.protocols import SpeakerBounds
-from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer, load_pipeline
+from gpu_consumers.engines.pyannote import PyannoteDiarizer, load_pipeline
 from schemas.events import Channels, ModelInfo
 
 THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)

@@ -8,15 +8,15 @@ COUNTED: the file; a line is the stage, the samples of the recording and the sec
 import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.command import main
 from gpu_consumers.core.speech.vad_windows import Window
 from gpu_consumers.engines.inference_cache import Answer, InferenceCache
 from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds, TranscriptionOptions
-from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
-from gpu_consumers.engines.whisper import WhisperTranscriber
+from gpu_consumers.engines.pyannote import PyannoteDiarizer
+from gpu_consumers.engines.windowed.recognizer import Hypothesis
+from gpu_consumers.engines.windowed.window_decoder import WindowDecoder
 
 _of: ContextVar[int] = ContextVar("samples of the recording")
 
@@ -24,23 +24,29 @@ _of: ContextVar[int] = ContextVar("samples of the recording")
 def count(path: str) -> None:
     """From now on everything is written down."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    run, play, diarize = WhisperTranscriber._run, InferenceCache.play, PyannoteDiarizer.diarize
+    hypotheses, get_or_compute = WindowDecoder.hypotheses, InferenceCache.get_or_compute
+    diarize = PyannoteDiarizer.diarize
 
     def note(stage: str, samples: int, seconds: float) -> None:
         os.write(file, f"{stage}\t{samples}\t{seconds:.3f}\n".encode())
 
-    def counted_run(
-        self: WhisperTranscriber, samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions
-    ) -> list[Any]:
+    def counted_hypotheses(
+        self: WindowDecoder,
+        samples: Samples,
+        windows: Sequence[Window],
+        options: TranscriptionOptions,
+        *,
+        multilingual: bool = False,
+    ) -> list[Hypothesis]:
         note("transcribe", len(samples), sum(window.length for window in windows) / SAMPLE_RATE)
-        return run(self, samples, windows, wishes)
+        return hypotheses(self, samples, windows, options, multilingual=multilingual)
 
-    def counted_play(self: InferenceCache, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
+    def counted_answer(self: InferenceCache, rows: int, seconds: float, compute: Callable[[], Answer]) -> Answer:
         def counted() -> Answer:
             note("diarize", _of.get(), seconds)
-            return ask()
+            return compute()
 
-        return play(self, rows, seconds, counted)
+        return get_or_compute(self, rows, seconds, counted)
 
     def counted_diarize(
         self: PyannoteDiarizer,
@@ -53,8 +59,8 @@ def count(path: str) -> None:
         return diarize(self, samples, bounds, progress, checkpoints)
 
     for kind, name, counted in (
-        (WhisperTranscriber, "_run", counted_run),
-        (InferenceCache, "play", counted_play),
+        (WindowDecoder, "hypotheses", counted_hypotheses),
+        (InferenceCache, "get_or_compute", counted_answer),
         (PyannoteDiarizer, "diarize", counted_diarize),
     ):
         setattr(kind, name, counted)

@@ -1,1 +1,1 @@
-"""From what models hear to a transcript that a reader can follow: pure rules over words, windows and turns."""
+"""Pure rules over words, windows and turns, by which the output of models becomes a transcript that a reader can follow."""

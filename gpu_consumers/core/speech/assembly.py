@@ -1,4 +1,4 @@
-"""What the transcriber heard on each channel, made into one transcript."""
+"""Assembly of one transcript from the words of each channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ def assemble(
         segments += segments_of(words, part.language, channel if len(heard) > 1 else None)
     segments.sort(key=lambda segment: segment.start)
     main = max(heard, key=lambda part: len(part.words))
-    told = dict.fromkeys(text for part in heard for text in part.warnings)
+    warned = dict.fromkeys(text for part in heard for text in part.warnings)
     speech, uncovered = _total([part.speech for part in heard]), _total([part.uncovered for part in heard])
     passed_over = uncovered_warnings(speech, uncovered)
     return named(
@@ -49,7 +49,7 @@ def assemble(
             language_probability=main.probability,
             duration=duration,
             segments=tuple(segments),
-            warnings=(*warnings, *told, *passed_over, *(() if segments else (NO_SPEECH,))),
+            warnings=(*warnings, *warned, *passed_over, *(() if segments else (NO_SPEECH,))),
             speech=speech,
             uncovered=uncovered,
         )
@@ -57,7 +57,7 @@ def assemble(
 
 
 def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[str, ...]:
-    """What a reader must know of speech that has no words."""
+    """The warning for a reader that much of the speech has no words, if it is much."""
     if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
         return ()
     return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)

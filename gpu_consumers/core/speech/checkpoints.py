@@ -1,4 +1,4 @@
-"""How far the work on a long recording came, in parts that each name the one before."""
+"""Checkpoint format of the work on a long recording: parts that each name the one before."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ PIPELINE = "3"  # of windows, decoding and what stands in a part; another one ma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progressed:
-    """What is known once all before `start` and `windows` is done: samples, words, the language."""
+class TranscriptionState:
+    """State of a transcription when all before `start` and `windows` is done."""
 
     language: str | None = None
     probability: float | None = None
@@ -33,7 +33,7 @@ class Progressed:
         return tuple(Window(tuple(Region(*region) for region in window)) for window in self.windows)
 
 
-_PROGRESSED = TypeAdapter(Progressed)
+_STATE = TypeAdapter(TranscriptionState)
 
 
 def spans(windows: Sequence[Window]) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -41,25 +41,25 @@ def spans(windows: Sequence[Window]) -> tuple[tuple[tuple[int, int], ...], ...]:
     return tuple(tuple((region.start, region.end) for region in window.regions) for window in windows)
 
 
-def encode(part: Progressed) -> bytes:
+def encode(part: TranscriptionState) -> bytes:
     """A part as JSON; its words are those since the part before."""
-    return _PROGRESSED.dump_json(part)
+    return _STATE.dump_json(part)
 
 
-def decode(body: bytes) -> Progressed | None:
-    """What `encode` wrote, None for whatever else."""
+def decode(body: bytes) -> TranscriptionState | None:
+    """The part that `encode` wrote, None for anything else."""
     try:
-        return _PROGRESSED.validate_json(body)
+        return _STATE.validate_json(body)
     except ValidationError:
         return None
 
 
-def joined(parts: Sequence[Progressed]) -> Progressed:
-    """Where to go on after these parts, in their order; with none of them at the beginning."""
+def joined(parts: Sequence[TranscriptionState]) -> TranscriptionState:
+    """The state after these parts, in their order; without parts that of the beginning."""
     if not parts:
-        return Progressed()
+        return TranscriptionState()
     last = parts[-1]
-    return Progressed(
+    return TranscriptionState(
         language=last.language,
         probability=last.probability,
         start=last.start,
@@ -86,7 +86,7 @@ def _mark_of(body: bytes) -> bytes:
 
 
 def digest_of(*facts: object) -> str:
-    """What parts are kept under: the same for the same audio, model and wishes, and for nothing else."""
+    """The name under which parts are kept: the same for the same audio, model and options, and for nothing else."""
     return hashlib.sha256(json.dumps([PIPELINE, *facts]).encode()).hexdigest()
 
 

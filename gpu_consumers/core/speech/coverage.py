@@ -34,7 +34,7 @@ def touching(regions: Iterable[Region], rate: int) -> list[Region]:
 
 
 def seconds_of(regions: Iterable[Region], rate: int) -> float:
-    """How long they are together."""
+    """The length of regions together."""
     return sum(region.length for region in regions) / rate
 
 

@@ -7,11 +7,12 @@ SURE = 0.8  # probability from which another language than the expected one is b
 REPEATING = 2.4  # how far text can be compressed: beyond that it says the same again and again
 UNLIKELY = -1.0  # mean log-probability of a text that was guessed
 DOUBTFUL = -0.5  # of one that may have been
+SILENT = 0.6  # probability of no speech from which a text that was guessed is none
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSigns:
-    """How a window sounds and what its text is like; `language` None where nobody asked."""
+    """Signs of how far the text of a window is to be believed; `language` is that of the audio, None where it was not asked for."""
 
     language: str | None
     probability: float
@@ -25,15 +26,20 @@ class WindowSigns:
 
 
 class WindowVerdict(Enum):
-    """What becomes of the text of a window."""
+    """Verdict on the text of a window."""
 
     KEEP = "keep"
     OTHER_LANGUAGE = "hear it in the language in which it is spoken"
     PARTS = "hear it in parts, each by itself"
 
 
+def is_silent(no_speech: float, logprob: float) -> bool:
+    """Whether a window holds no speech, by Whisper's own rule, whatever text there is."""
+    return no_speech > SILENT and logprob < UNLIKELY
+
+
 def verdict(impression: WindowSigns, language: str | None, *, brief: bool) -> WindowVerdict:
-    """Of a window that was heard in `language`; in a `brief` one there is too little to tell languages for certain.
+    """The verdict on a window that was decoded in `language`; a `brief` one is too short to tell languages for certain.
 
     Told a language that is not spoken, a model translates, or repeats itself: with every sign of certainty, now and then.
     """

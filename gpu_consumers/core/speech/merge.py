@@ -247,7 +247,7 @@ def _segment(words: Sequence[Word], language: str, channel: int | None) -> Segme
 
 
 def named(transcript: Transcript) -> Transcript:
-    """The same with speakers named SPEAKER_00, SPEAKER_01 ... in order of their first appearance."""
+    """The transcript with speakers named SPEAKER_00, SPEAKER_01 ... in order of their first appearance."""
     names = {label: f"SPEAKER_{index:02d}" for index, label in enumerate(transcript.speakers)}
 
     def rename(segment: Segment) -> Segment:
@@ -258,5 +258,5 @@ def named(transcript: Transcript) -> Transcript:
 
 
 def without_words(transcript: Transcript) -> Transcript:
-    """For jobs that want no times of words."""
+    """The transcript without words, for jobs that want no times of them."""
     return replace(transcript, segments=tuple(replace(segment, words=()) for segment in transcript.segments))

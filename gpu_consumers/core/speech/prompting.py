@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Tokens = Callable[[str], int]
-"""How many tokens a model makes of a text."""
+"""Counts the tokens that a model makes of a text."""
 
 # words stand between blanks, and entries of a list of names between commas, which may hold blanks
 _ENTRIES = re.compile(r"[^,;\n]+[,;\n]*")
@@ -14,14 +14,14 @@ _WORDS = re.compile(r"\S+\s*")
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What a model takes of a text: `taken` of `given` entries or words."""
+    """The part of a text that a model takes: `taken` of `given` entries or words."""
 
     text: str
     taken: int
     given: int
 
     def warnings(self, name: str) -> tuple[str, ...]:
-        """What the reader must know of what was left out."""
+        """The warning for a reader that words were left out, if any were."""
         if self.taken == self.given:
             return ()
         return (f"{self.taken} of {self.given} words of {name} were used, more the model cannot hold",)

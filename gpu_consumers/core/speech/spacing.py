@@ -60,6 +60,13 @@ def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
     return tuple(tidied)
 
 
+def opening(words: Sequence[Word]) -> list[Word]:
+    """Words that a model said in one go, marked so that the first one is not glued to what was said before."""
+    if not words or words[0].text[:1].isspace():
+        return list(words)
+    return [replace(words[0], text=PASSAGE + words[0].text), *words[1:]]
+
+
 def inserted(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
     """Words as a model writes them, with others, said elsewhere, put in by their time; neither are glued to the others."""
     added = set(map(id, more))

@@ -1,4 +1,4 @@
-"""What a transcript that waits for its speakers must satisfy: its topic may hold what no transcriber of ours wrote. Pure."""
+"""Checks of a transcript that waits for its speakers, for its topic may hold what no transcriber of ours wrote. Pure."""
 
 from collections.abc import Iterator
 

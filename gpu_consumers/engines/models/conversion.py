@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from pyannote.audio.models.segmentation import PyanNet
 
     from gpu_consumers.campplus import CamPlusPlus
-    from gpu_consumers.engines.pyannote_diarizer import check_harmless
+    from gpu_consumers.engines.pyannote import check_harmless
 
 WINDOW_SECONDS = 10.0
 MOST_VOICES, MOST_AT_ONCE = 3, 2  # in a window, that segmentation-3.0 tells apart

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from gpu_consumers.engines.ctranslate2_device import gpu_available
 from gpu_consumers.engines.loader import choose_device
-from gpu_consumers.engines.whisper import cuda_devices
 from schemas.errors import ScribeError
 from schemas.models.registry import ModelRegistry, known_as, load_registry
 from tests.bench.real_speech.measuring import Measured, SpeechHarness
@@ -69,7 +69,7 @@ def main(
         registry = _registry(models_file, model or [], diarizer)
         chosen = recordings(folder, [name.strip() for name in only.split(",")] if only else [])
         runs = {
-            name: _measured(registry, name, choose_device(device, cuda_devices() > 0), diarizer != "none", chosen)
+            name: _measured(registry, name, choose_device(device, gpu_available()), diarizer != "none", chosen)
             for name in model or [registry.default]
         }
     except (UnusableFolder, ScribeError) as error:

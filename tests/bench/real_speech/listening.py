@@ -11,7 +11,7 @@ from faster_whisper import BatchedInferencePipeline
 from gpu_consumers.audio.samples import Progress, Samples
 from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines import whisper
+from gpu_consumers.engines import faster_whisper as engine
 from gpu_consumers.engines.protocols import (
     Checkpoints,
     Diarizer,
@@ -89,7 +89,7 @@ def overheard() -> Iterator[list[str]]:
             segments, info = super().transcribe(*args, **options)
             return _noted(segments, written), info
 
-    names = vars(whisper)
+    names = vars(engine)
     names["BatchedInferencePipeline"] = Listening
     try:
         yield written

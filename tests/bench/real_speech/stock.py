@@ -1,7 +1,7 @@
 """faster-whisper and pyannote.audio as their users call them, and the product's own transcriber that hears nothing twice."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
-from gpu_consumers.engines.loader import BATCH
+from gpu_consumers.engines.faster_whisper import transcriber_with
 from gpu_consumers.engines.protocols import TranscriptionOptions
-from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber
+from gpu_consumers.engines.windowed.decoding import decoding_for
 from schemas.events import ModelInfo
 from schemas.models.registry import ModelEntry
 from schemas.transcript import Word, joined
@@ -41,16 +41,10 @@ class StockWhisper:
     def __init__(self, entry: ModelEntry, folder: Path, device: str) -> None:
         self._entry = entry
         self._model = WhisperModel(str(folder), device=device, compute_type=entry.compute_type)
-        self._batch = BATCH[device]
-        decoding = Decoding(
-            batch_size=self._batch,
-            languages=entry.languages,
-            detects_language=entry.detects_language,
-            takes_prompt=not entry.stand_in,
-            hears_again=False,
-        )
+        decoding = replace(decoding_for(entry, device), redecodes=False)
+        self._batch = decoding.batch_size
         info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)
-        self._once = WhisperTranscriber(self._model, info, decoding, whole_batches=device == "cuda")
+        self._once = transcriber_with(self._model, info, decoding)
         self._once.warm_up()
 
     def sequential(self, samples: Samples, language: str | None) -> Text:

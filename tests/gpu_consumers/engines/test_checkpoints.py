@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +10,14 @@ from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.checkpoints import decode as decode_words
-from gpu_consumers.core.speech.vad_windows import Window
 from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, NoCheckpoints, StoredCheckpoints
 from gpu_consumers.engines.inference_cache import Answer, InferenceCache
 from gpu_consumers.engines.inference_cache import decode as decode_answers
 from gpu_consumers.engines.loader import LoadedEngines
 from gpu_consumers.engines.protocols import SpeakerBounds, TranscriptionOptions
-from gpu_consumers.engines.pyannote_diarizer import PyannoteDiarizer
-from gpu_consumers.engines.whisper import WhisperTranscriber
+from gpu_consumers.engines.pyannote import PyannoteDiarizer
+from gpu_consumers.engines.windowed.recognizer import Hypothesis
+from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.errors import NotOwner, Outage, Transient
 from schemas.events import Channels
 from schemas.models.registry import load_registry
@@ -122,11 +121,11 @@ def test_the_work_goes_on_while_the_store_is_away_and_nothing_is_missing_later()
 
 
 @pytest.fixture(scope="module")
-def transcriber() -> WhisperTranscriber:
+def transcriber() -> WindowedTranscriber:
     registry = load_registry(MODELS)
     engines = LoadedEngines(registry, ModelSettings(), GpuSettings(device="cpu"))
     made = engines.transcriber(registry.default)
-    assert isinstance(made, WhisperTranscriber)
+    assert isinstance(made, WindowedTranscriber)
     return made
 
 
@@ -141,21 +140,24 @@ def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 
 @pytest.fixture
-def heard_seconds(transcriber: WhisperTranscriber, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def heard_seconds(transcriber: WindowedTranscriber, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How much audio the model was given, batch by batch."""
     seconds: list[float] = []
-    run = transcriber._run
+    recognizer = transcriber._recognizer
+    recognize = recognizer.recognize
 
-    def counted(samples: Samples, windows: Sequence[Window], wishes: TranscriptionOptions, *, asks: bool) -> list[Any]:
-        seconds.append(sum(window.length for window in windows) / SAMPLE_RATE)
-        return run(samples, windows, wishes, asks=asks)
+    def counted(
+        windows: Sequence[Samples], options: TranscriptionOptions, *, rank_languages: bool
+    ) -> Sequence[Hypothesis]:
+        seconds.append(sum(map(len, windows)) / SAMPLE_RATE)
+        return recognize(windows, options, rank_languages=rank_languages)
 
-    monkeypatch.setattr(transcriber, "_run", counted)
+    monkeypatch.setattr(recognizer, "recognize", counted)
     return seconds
 
 
 def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
-    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
+    transcriber: WindowedTranscriber, long_talk: Samples, heard_seconds: list[float], tmp_path: Path
 ) -> None:
     store = MemoryObjectStore()
     whole = transcriber.transcribe(
@@ -203,22 +205,22 @@ def diarizer() -> PyannoteDiarizer:
 def test_a_diarization_that_is_killed_asks_its_networks_again_for_no_more_than_the_interval(
     diarizer: PyannoteDiarizer, long_talk: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, play = MemoryObjectStore(), InferenceCache.play
+    store, get_or_compute = MemoryObjectStore(), InferenceCache.get_or_compute
     asked: list[float] = []
     left = 10**9  # questions until it is killed
 
-    def counted(self: InferenceCache, rows: int, seconds: float, ask: Callable[[], Answer]) -> Answer:
-        def asking() -> Answer:
+    def counted(self: InferenceCache, rows: int, seconds: float, compute: Callable[[], Answer]) -> Answer:
+        def computing() -> Answer:
             nonlocal left
             left -= 1
             if left < 0:
                 raise MemoryError("as sudden as a kill")
             asked.append(seconds)
-            return ask()
+            return compute()
 
-        return play(self, rows, seconds, asking)
+        return get_or_compute(self, rows, seconds, computing)
 
-    monkeypatch.setattr(InferenceCache, "play", counted)
+    monkeypatch.setattr(InferenceCache, "get_or_compute", counted)
     whole = diarizer.diarize(long_talk, SpeakerBounds(), lambda _: None)
     needed = sum(asked)
     asked.clear()
@@ -252,7 +254,7 @@ def test_a_diarization_that_is_told_to_stop_leaves_all_that_was_answered(
 
 
 def test_a_suspect_keeps_more_and_hears_the_same(
-    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+    transcriber: WindowedTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
     store = MemoryObjectStore()
     eager = StoredCheckpoints(store, "t/j/", EVERY, 1.0)
@@ -265,7 +267,7 @@ def test_a_suspect_keeps_more_and_hears_the_same(
 
 
 def test_batches_are_no_longer_than_what_may_be_done_again(
-    transcriber: WhisperTranscriber, long_talk: Samples, heard_seconds: list[float]
+    transcriber: WindowedTranscriber, long_talk: Samples, heard_seconds: list[float]
 ) -> None:
     transcriber.transcribe(
         long_talk,

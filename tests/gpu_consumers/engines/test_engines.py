@@ -14,22 +14,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from faster_whisper import WhisperModel
 
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.delivery.policies import Policies
 from gpu_consumers.core.speech.assembly import ChannelTranscript
+from gpu_consumers.engines.faster_whisper import transcriber_with
 from gpu_consumers.engines.loader import (
     LoadedEngines,
     checked_digest,
     choose_device,
     digest_of_all,
-    unpinned_checkpoints,
 )
 from gpu_consumers.engines.protocols import SpeakerBounds, TranscriptionOptions
-from gpu_consumers.engines.pyannote_diarizer import check_harmless
-from gpu_consumers.engines.whisper import NO_PROMPT, UNKNOWN, VAD_PIECE, Decoding, load_transcriber
+from gpu_consumers.engines.pyannote import check_harmless, unpinned_checkpoints
+from gpu_consumers.engines.windowed.decoding import Decoding
+from gpu_consumers.engines.windowed.speech_regions import PIECE
+from gpu_consumers.engines.windowed.transcriber import NO_PROMPT, UNKNOWN
 from gpu_consumers.pipeline.stages import create_stages
 from schemas.errors import Fatal, NotOwner
 from schemas.events import Channels, ModelInfo
@@ -143,10 +146,10 @@ def test_a_recording_in_two_languages_is_heard_in_both(registry: ModelRegistry, 
     before = samples_of(MONO, tmp_path)[:border].copy()
     samples = np.concatenate([before, samples_of(HEBREW, tmp_path)[: 9 * SAMPLE_RATE]])
     entry = registry.models[registry.default]
-    info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)
-    decoding = Decoding(languages=entry.languages, takes_prompt=False)
     assert entry.path is not None
-    model = load_transcriber(entry.path, info, decoding, "cpu", 1)
+    whisper = WhisperModel(str(entry.path), device="cpu", compute_type=entry.compute_type)
+    info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)
+    model = transcriber_with(whisper, info, Decoding(languages=entry.languages, takes_prompt=False))
     found = model.transcribe(samples, ANY, lambda _: None)
     assert found.language == "en"
     english = [word.language for word in found.words if word.start * SAMPLE_RATE < border]
@@ -163,8 +166,8 @@ def test_speech_over_the_border_of_two_pieces_is_heard_once(
     """Long recordings go through speech detection in pieces; a sentence is not cut where one ends."""
     samples = samples_of(MONO, tmp_path)
     whole = heard(engines, registry, samples, TranscriptionOptions("en"))
-    assert len(samples) < VAD_PIECE
-    monkeypatch.setattr("gpu_consumers.engines.whisper.VAD_PIECE", 9 * SAMPLE_RATE)
+    assert len(samples) < PIECE
+    monkeypatch.setattr("gpu_consumers.engines.windowed.speech_regions.PIECE", 9 * SAMPLE_RATE)
     pieces = heard(engines, registry, samples, TranscriptionOptions("en"))
     text = " ".join(word.text for word in whole.words)
     assert word_error_rate(text, " ".join(word.text for word in pieces.words)) <= 0.1

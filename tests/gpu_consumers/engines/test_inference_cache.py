@@ -1,4 +1,4 @@
-"""A tape of answers: played in order, asked for once, given up when the questions are others than before."""
+"""A cache of answers: given back in order, computed once, given up when the batches are others than before."""
 
 import numpy as np
 import pytest
@@ -13,15 +13,15 @@ from sink.memory import MemoryObjectStore
 ANSWERS = st.lists(arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=4)), max_size=4)
 
 
-def asked(tape: InferenceCache, rows: int, number: int) -> tuple[float, bool]:
-    """What the tape says to a question, and whether the network was asked."""
+def asked(cache: InferenceCache, rows: int, number: int) -> tuple[float, bool]:
+    """What the cache gives for a batch, and whether the network computed it."""
     asks = []
 
     def ask() -> Answer:
         asks.append(number)
         return np.full((rows, 2), number, np.float32)
 
-    return float(tape.play(rows, 10.0, ask)[0, 0]), bool(asks)
+    return float(cache.get_or_compute(rows, 10.0, ask)[0, 0]), bool(asks)
 
 
 @given(ANSWERS)
@@ -59,7 +59,7 @@ def test_what_was_answered_is_not_asked_again() -> None:
     assert [asked(third, 2, number) for number in (5, 5, 5, 5)] == [(0, False), (1, False), (9, False), (5, True)]
 
 
-def test_another_question_ends_the_tape_and_leaves_what_was_kept_alone() -> None:
+def test_another_question_ends_the_cache_and_leaves_what_was_kept_alone() -> None:
     store = MemoryObjectStore()
     first = InferenceCache(StoredCheckpoints(store, "t/j/", 10.0, 10.0))
     assert [asked(first, 2, number) for number in range(2)] == [(0, True), (1, True)]
@@ -70,6 +70,6 @@ def test_another_question_ends_the_tape_and_leaves_what_was_kept_alone() -> None
 
 
 def test_without_checkpoints_everything_is_asked() -> None:
-    tape = InferenceCache(None)
-    assert [asked(tape, 2, number) for number in range(2)] == [(0, True), (1, True)]
-    tape.keep()
+    cache = InferenceCache(None)
+    assert [asked(cache, 2, number) for number in range(2)] == [(0, True), (1, True)]
+    cache.keep()

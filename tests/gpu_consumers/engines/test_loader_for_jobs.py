@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-import gpu_consumers.engines.whisper
+import gpu_consumers.engines.faster_whisper
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.core.delivery.error_policy import DeviceLost
 from gpu_consumers.engines.loader import LoadedEngines
@@ -77,14 +77,12 @@ def failing(message: str) -> Callable[..., Any]:
 def test_a_device_without_room_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """CTranslate2 says so in the text of a RuntimeError; a GPU that is lost still ends the process."""
     engines = engines_of(registry_with())
-    monkeypatch.setattr(
-        gpu_consumers.engines.whisper, "load_transcriber", failing("CUDA failed with error out of memory")
-    )
+    monkeypatch.setattr(gpu_consumers.engines.faster_whisper, "load", failing("CUDA failed with error out of memory"))
     with pytest.raises(Transient, match="no memory for model 'odd'"):
         engines.transcriber("odd")
     with pytest.raises(Fatal):
         engines.transcriber(load_registry(MODELS).default)
-    monkeypatch.setattr(gpu_consumers.engines.whisper, "load_transcriber", failing("an illegal memory access was seen"))
+    monkeypatch.setattr(gpu_consumers.engines.faster_whisper, "load", failing("an illegal memory access was seen"))
     with pytest.raises(DeviceLost):
         engines.transcriber("odd")
 
@@ -96,7 +94,7 @@ def test_the_default_and_the_last_other_model_stay() -> None:
     default = engines.transcriber(registry.default)
     good = cast("Any", engines.transcriber("good"))
     assert id(engines.transcriber("good")) == id(good)
-    native = weakref.ref(good._model)
+    native = weakref.ref(good._recognizer._model)
     odd = cast("Any", engines.transcriber("odd"))
     assert native() is not None
     good.warm_up()
@@ -104,7 +102,7 @@ def test_the_default_and_the_last_other_model_stay() -> None:
     gc.collect()
     assert native() is None
     assert id(engines.transcriber("odd")) == id(odd)
-    native = weakref.ref(odd._model)
+    native = weakref.ref(odd._recognizer._model)
     del odd
     seen: list[object] = []
 
@@ -113,7 +111,7 @@ def test_the_default_and_the_last_other_model_stay() -> None:
         raise RuntimeError("enough seen")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_consumers.engines.whisper, "load_transcriber", load)
+        patch.setattr(gpu_consumers.engines.faster_whisper, "load", load)
         with pytest.raises(Permanent):
             engines.transcriber("good")
     assert seen == [None]

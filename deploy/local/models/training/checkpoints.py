@@ -7,7 +7,7 @@ import torch
 from pyannote.audio import __version__ as pyannote_version
 
 from gpu_consumers import standins
-from gpu_consumers.engines.pyannote_diarizer import HARMLESS, check_harmless
+from gpu_consumers.engines.pyannote import HARMLESS, check_harmless
 
 
 def save(model: Any, path: Path) -> None:

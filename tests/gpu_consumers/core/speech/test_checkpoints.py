@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.core.speech.checkpoints import (
-    Progressed,
+    TranscriptionState,
     decode,
     digest_of,
     encode,
@@ -21,7 +21,7 @@ from schemas.transcript import Word
 SPANS = st.lists(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=3), max_size=4)
 WORDS = st.lists(st.builds(Word, start=st.floats(0, 9), end=st.floats(0, 9), text=st.text(max_size=9)), max_size=5)
 PARTS = st.builds(
-    Progressed,
+    TranscriptionState,
     language=st.none() | st.sampled_from(["en", "he"]),
     probability=st.none() | st.floats(0, 1),
     start=st.integers(0, 10**9),
@@ -31,22 +31,22 @@ PARTS = st.builds(
 
 
 @given(PARTS)
-def test_a_part_comes_back_as_it_was_written(part: Progressed) -> None:
+def test_a_part_comes_back_as_it_was_written(part: TranscriptionState) -> None:
     assert decode(encode(part)) == part
 
 
 @given(st.binary())
 def test_what_we_did_not_write_is_no_part(body: bytes) -> None:
-    assert decode(body) is None or isinstance(decode(body), Progressed)
+    assert decode(body) is None or isinstance(decode(body), TranscriptionState)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"start": "x"}', encode(Progressed(start=3))[:-4], b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"start": "x"}', encode(TranscriptionState(start=3))[:-4], b"\xff"])
 def test_a_damaged_part_is_no_part(body: bytes) -> None:
     assert decode(body) is None
 
 
 @given(st.lists(PARTS, min_size=1, max_size=5))
-def test_parts_join_to_all_words_and_the_last_place(parts: list[Progressed]) -> None:
+def test_parts_join_to_all_words_and_the_last_place(parts: list[TranscriptionState]) -> None:
     whole = joined(parts)
     assert whole.words == tuple(word for part in parts for word in part.words)
     assert (whole.start, whole.windows, whole.language) == (parts[-1].start, parts[-1].windows, parts[-1].language)
@@ -68,12 +68,12 @@ def test_a_damaged_part_follows_nothing(part: bytes, before: bytes, place: int, 
 
 
 def test_without_parts_everything_is_to_be_done() -> None:
-    assert joined([]) == Progressed()
+    assert joined([]) == TranscriptionState()
 
 
 def test_windows_come_back() -> None:
     windows = (Window((Region(0, 5), Region(7, 9))), Window((Region(20, 30),)))
-    assert Progressed(windows=spans(windows)).pending == windows
+    assert TranscriptionState(windows=spans(windows)).pending == windows
 
 
 @given(st.lists(st.floats(0.1, 60), min_size=1, max_size=40))

@@ -13,7 +13,7 @@ from gpu_consumers.engines.models.conversion import convert_pyannote_campplus, e
 from gpu_consumers.engines.models.errors import NotGenuine
 from gpu_consumers.engines.models.store import files_of
 from gpu_consumers.engines.protocols import SpeakerBounds
-from gpu_consumers.engines.pyannote_diarizer import load_diarizer
+from gpu_consumers.engines.pyannote import load_diarizer
 from schemas.events import ModelInfo
 
 pytestmark = pytest.mark.models

@@ -1,4 +1,4 @@
-"""pyannote.audio's SpeakerDiarization behind the Diarizer protocol: the only module, with standins, that imports it."""
+"""pyannote.audio as an engine: its speaker diarization behind the Diarizer protocol."""
 
 import queue
 import warnings
@@ -15,8 +15,10 @@ from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.core.speech.turns import heard_turns
 from gpu_consumers.engines.inference_cache import Answer, InferenceCache
 from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds
+from gpu_consumers.engines.registry import ModelSource
 from schemas.errors import Fatal, NotOwner, Transient
 from schemas.events import ModelInfo
+from schemas.models.registry import ModelEntry
 
 with warnings.catch_warnings():
     # torchcodec does not load without FFmpeg's libraries; we never hand pyannote a file
@@ -27,15 +29,30 @@ with warnings.catch_warnings():
 
 set_telemetry_metrics(False)  # on by default, sends the length of recordings; nothing is sent by the import itself
 
+SHORTEST = SAMPLE_RATE // 10  # samples: in less there is no voice to tell from another
+CHECKPOINTS = ("*.bin", "*.ckpt", "*.pt")  # what torch reads in a folder of pyannote
 # what a checkpoint may be made of besides tensors and plain values
 HARMLESS = (Specifications, Problem, Resolution, torch.torch_version.TorchVersion)
 # the share of the work that is done when a step begins, and how much of it the step is
 _STEPS: Mapping[str, tuple[float, float]] = {"segmentation": (0.0, 0.4), "embeddings": (0.4, 0.55)}
 
 
-def cuda_available() -> bool:
+def gpu_available() -> bool:
     """Whether torch finds a GPU."""
     return bool(torch.cuda.is_available())
+
+
+def load(source: ModelSource) -> "PyannoteDiarizer":
+    """See engines.registry.DiarizerEngine; raises Fatal for a checkpoint that runs code and is not pinned."""
+    for checkpoint in unpinned_checkpoints(source.entry, source.folder):
+        check_harmless(checkpoint)
+    return load_diarizer(source.folder, source.info, source.device)
+
+
+def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
+    """Files that torch would unpickle and for whose content nobody vouches in the registry."""
+    found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
+    return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)
 
 
 def check_harmless(checkpoint: Path) -> None:
@@ -51,8 +68,9 @@ def check_harmless(checkpoint: Path) -> None:
 
 
 def load_diarizer(folder: Path, info: ModelInfo, device: str) -> "PyannoteDiarizer":
-    """A diarizer from a folder whose files were checked before."""
-    return PyannoteDiarizer(partial(load_pipeline, folder, device), info)
+    """A diarizer from a folder whose files were checked before; it computes in float32 whatever was asked for."""
+    loaded = ModelInfo(name=info.name, digest=info.digest, compute_type="float32")
+    return PyannoteDiarizer(partial(load_pipeline, folder, device), loaded)
 
 
 def load_pipeline(folder: Path, device: str) -> Any:
@@ -61,7 +79,7 @@ def load_pipeline(folder: Path, device: str) -> Any:
 
 
 class PyannoteDiarizer:
-    """See engine.Diarizer; pipelines keep state, so every thread that works at the same time has its own."""
+    """See engines.protocols.Diarizer; pipelines keep state, so every thread that works at the same time has its own."""
 
     def __init__(self, make: Callable[[], Any], info: ModelInfo) -> None:
         self.info = info
@@ -78,17 +96,20 @@ class PyannoteDiarizer:
     def diarize(
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
-        """See engine.Diarizer."""
-        tape = InferenceCache(checkpoints)
+        """See engines.protocols.Diarizer."""
+        if len(samples) < SHORTEST or not samples.any():  # networks may hear voices in digital silence
+            progress(len(samples) / SAMPLE_RATE)
+            return ()
+        cache = InferenceCache(checkpoints)
         try:
             pipeline = self._idle.get_nowait()
         except queue.Empty:
             pipeline = self._make()
         try:
-            with _taped(pipeline, tape):
-                return _diarize(pipeline, samples, bounds, progress, tape)
+            with cached_inference(pipeline, cache):
+                return _diarize(pipeline, samples, bounds, progress, cache)
         except NotOwner:
-            tape.keep()
+            cache.keep()
             raise
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise Transient(f"the device has no memory for {len(samples) / SAMPLE_RATE:.0f} s: {error}") from error
@@ -97,45 +118,46 @@ class PyannoteDiarizer:
 
 
 @contextmanager
-def _taped(pipeline: Any, tape: InferenceCache) -> Iterator[None]:
-    """Within it the pipeline asks its two networks only what is not on the tape."""
-    windows, voices = pipeline._segmentation, pipeline._embedding
-    at_once = 1  # voices in a window
+def cached_inference(pipeline: Any, cache: InferenceCache) -> Iterator[None]:
+    """Context in which the pipeline computes with its two networks only what the cache does not hold."""
+    segmentation, embedding = pipeline._segmentation, pipeline._embedding
+    speakers = 1  # in a chunk
 
     def segment(chunks: torch.Tensor) -> Answer:
-        nonlocal at_once
-        answer = tape.play(len(chunks), len(chunks) * windows.step, lambda: type(windows).infer(windows, chunks))
-        at_once = answer.shape[-1]
+        nonlocal speakers
+        seconds = len(chunks) * segmentation.step
+        answer = cache.get_or_compute(len(chunks), seconds, lambda: type(segmentation).infer(segmentation, chunks))
+        speakers = answer.shape[-1]
         return answer
 
     def embed(waveforms: torch.Tensor, masks: torch.Tensor) -> Answer:
-        seconds = len(waveforms) * windows.step / at_once
-        return tape.play(len(waveforms), seconds, lambda: voices(waveforms, masks=masks))
+        seconds = len(waveforms) * segmentation.step / speakers
+        return cache.get_or_compute(len(waveforms), seconds, lambda: embedding(waveforms, masks=masks))
 
-    windows.infer, pipeline._embedding = segment, _CachedEmbedding(voices, embed)
+    segmentation.infer, pipeline._embedding = segment, _CachedEmbedding(embedding, embed)
     try:
         yield
     finally:
-        pipeline._embedding = voices
-        del windows.infer
+        pipeline._embedding = embedding
+        del segmentation.infer
 
 
 class _CachedEmbedding:
-    """The network that tells voices apart, asked by way of the tape."""
+    """The speaker embedding network, computed by way of the cache."""
 
-    def __init__(self, network: Any, ask: Callable[..., Answer]) -> None:
+    def __init__(self, network: Any, compute: Callable[..., Answer]) -> None:
         self._network = network
-        self._ask = ask
+        self._compute = compute
 
     def __call__(self, waveforms: torch.Tensor, masks: torch.Tensor) -> Answer:
-        return self._ask(waveforms, masks)
+        return self._compute(waveforms, masks)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
 
 
 def _diarize(
-    pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress, tape: InferenceCache
+    pipeline: Any, samples: Samples, bounds: SpeakerBounds, progress: Progress, cache: InferenceCache
 ) -> tuple[Turn, ...]:
     length = len(samples) / SAMPLE_RATE
     with warnings.catch_warnings():
@@ -146,7 +168,7 @@ def _diarize(
             num_speakers=bounds.exactly,
             min_speakers=bounds.at_least,
             max_speakers=bounds.at_most,
-            hook=_hook(progress, length, tape),
+            hook=_hook(progress, length, cache),
         )
     progress(length)
     exclusive = _turns(output.exclusive_speaker_diarization, length)
@@ -159,15 +181,18 @@ def _turns(annotation: Any, length: float) -> list[Turn]:
     return [turn for turn in found if turn.end > turn.start]
 
 
-def _hook(progress: Progress, length: float, tape: InferenceCache) -> Callable[..., None]:
-    """pyannote's hook: the only place where it can be stopped."""
+def _hook(progress: Progress, length: float, cache: InferenceCache) -> Callable[..., None]:
+    """pyannote's hook: the only place where it can be stopped; its steps end with a report that counts nothing."""
+    reached = 0.0
 
     def hook(step: str, *_: Any, total: Any = None, completed: Any = None, **__: Any) -> None:
+        nonlocal reached
         if total is None:  # the end of a step: what follows may take its time
-            tape.keep()
-        begins, share = _STEPS.get(step, (0.95, 0.0))
+            cache.keep()
+        begins, share = _STEPS.get(step, (reached, 0.0))
         # `completed` counts full batches and may exceed `total`
         done = min(float(completed) / float(total), 1.0) if total and completed is not None else 0.0
-        progress(length * (begins + share * done))
+        reached = max(reached, begins + share * done)
+        progress(length * reached)
 
     return hook

@@ -1,0 +1,44 @@
+"""CTranslate2's devices: GPUs it finds, the libraries it loads on them, threads, and its ways to say that memory is short."""
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ctranslate2
+
+from gpu_consumers.engines.windowed.recognizer import DeviceOutOfMemory
+
+
+def gpu_available() -> bool:
+    """Whether CTranslate2 finds a GPU."""
+    return int(ctranslate2.get_cuda_device_count()) > 0
+
+
+def threads_for(workers: int) -> int:
+    """Threads of one worker, when so many share the processors."""
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
+def preload_cublas() -> None:
+    """CTranslate2 opens libcublas.so.12 by name, and torch brings only version 13: load ours before it looks."""
+    spec = importlib.util.find_spec("nvidia.cublas")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for name in ("libcublasLt.so.12", "libcublas.so.12"):
+            if (path := Path(folder) / "lib" / name).is_file():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Translation of CTranslate2's errors for a lack of memory, which are a text or a MemoryError, to DeviceOutOfMemory."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DeviceOutOfMemory(str(error)) from error
+    except RuntimeError as error:
+        if "out of memory" not in str(error):
+            raise
+        raise DeviceOutOfMemory(str(error)) from error

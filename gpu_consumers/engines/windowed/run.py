@@ -1,0 +1,102 @@
+"""One transcription on its way: the next batch, progress, and checkpoints of what is done."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
+from gpu_consumers.core.speech.checkpoints import TranscriptionState, encode, is_due, spans
+from gpu_consumers.core.speech.vad_windows import Window
+from gpu_consumers.engines.protocols import Checkpoints
+from schemas.errors import NotOwner
+from schemas.transcript import Word
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenLanguage:
+    """The language of a recording, None while it is unknown; `probability` where it was detected."""
+
+    name: str | None
+    probability: float | None
+
+
+@dataclass(slots=True)
+class TranscriptionRun:
+    """Counts what is done of one recording, and keeps it for whoever has to go on."""
+
+    samples: Samples
+    progress: Progress
+    checkpoints: Checkpoints | None
+    batch_size: int  # windows
+    batch_seconds: float = math.inf  # of audio, in a batch of more than one window
+    multilingual: bool = False  # whether nobody named the language, so that windows may be in several
+    first_window: Window | None = None  # that was transcribed
+    speech: float = 0.0  # seconds
+    uncovered: float = 0.0  # seconds of it that no word covers
+    _state: TranscriptionState | None = None  # that no checkpoint has yet
+    _since: float = 0.0  # seconds of audio done since the last checkpoint
+    _words: list[Word] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """The length of the whole recording."""
+        return len(self.samples) / SAMPLE_RATE
+
+    def report(self, sample: int) -> None:
+        """Tell how far the work is, which is the only moment to stop it: a checkpoint then has all that is done."""
+        try:
+            self.progress(sample / SAMPLE_RATE)
+        except NotOwner:
+            self._keep()
+            raise
+
+    def next_batch(self, windows: Sequence[Window]) -> Sequence[Window]:
+        """The first of the windows, of no more audio than may be done again after a crash."""
+        batch = windows[: self.batch_size]
+        while len(batch) > 1 and seconds_in(batch) > self.batch_seconds:
+            batch = batch[:-1]
+        return batch
+
+    def count(self, batch: Sequence[Window], uncovered: float) -> None:
+        """Add a transcribed batch, in which so many seconds of speech have no words."""
+        self.first_window = self.first_window or batch[0]
+        self.speech += seconds_in(batch)
+        self.uncovered += uncovered
+
+    def advance(
+        self,
+        batch: Sequence[Window],
+        words: Sequence[Word],
+        language: SpokenLanguage,
+        pending: Sequence[Window],
+        start: int,
+    ) -> None:
+        """Remember a finished batch, and keep a checkpoint if the next one would make it too much to do again.
+
+        `pending`: the windows that come next; `start`: the sample from which on speech was not searched yet.
+        """
+        if self.checkpoints is None:
+            return
+        self._since += seconds_in(batch)
+        self._words += words
+        self._state = TranscriptionState(
+            language=language.name,
+            probability=language.probability,
+            start=start,
+            windows=spans(pending),
+            speech=self.speech,
+            uncovered=self.uncovered,
+        )
+        if is_due(self._since, seconds_in(self.next_batch(pending)), self.checkpoints.every) or not pending:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.checkpoints is None or self._state is None:
+            return
+        self.checkpoints.keep(encode(replace(self._state, words=tuple(self._words))))
+        self._state, self._since, self._words = None, 0.0, []
+
+
+def seconds_in(windows: Sequence[Window]) -> float:
+    """The audio of windows together."""
+    return sum(window.length for window in windows) / SAMPLE_RATE
