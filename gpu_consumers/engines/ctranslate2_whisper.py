@@ -24,9 +24,9 @@ from gpu_consumers.core.speech.spacing import is_unspaced
 from gpu_consumers.engines.ctranslate2_device import gpu_available, memory_errors, preload_cublas, threads_for
 from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.registry import ModelSource
-from gpu_consumers.engines.silero import detect_voice
 from gpu_consumers.engines.windowed.decoding import decoding_for
 from gpu_consumers.engines.windowed.recognizer import Hypothesis, RankedLanguages
+from gpu_consumers.engines.windowed.silero import detect_voice
 from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.errors import Permanent
 from schemas.events import ModelInfo

@@ -35,7 +35,7 @@ class SearchCursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Snippet:
     """A part of a snippet; `match`: it was asked for."""
 
     text: str
@@ -57,7 +57,7 @@ class Hit:
     start: float
     end: float
     speaker: str | None
-    snippet: tuple[Piece, ...]
+    snippet: tuple[Snippet, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +154,19 @@ def _for_nothing(common: Sequence[str]) -> str:
     return f"has only words that are too common to be searched for ({', '.join(common)}): add a rarer one"
 
 
-def snippet(words: Sequence[str], marks: Sequence[bool], most: int = SNIPPET_WORDS) -> tuple[Piece, ...]:
+def snippet(words: Sequence[str], marks: Sequence[bool], most: int = SNIPPET_WORDS) -> tuple[Snippet, ...]:
     """Up to `most` words from shortly before the first marked one, in pieces that give the text when put together."""
     first = marks.index(True) if True in marks else 0
     begin = max(0, min(first - _BEFORE_MATCH, len(words) - most))
     shown = list(zip(words, marks, strict=True))[begin : begin + most]
-    pieces: list[Piece] = []
+    pieces: list[Snippet] = []
     for match, group in groupby(shown, key=lambda pair: pair[1]):
         text = " ".join(word for word, _ in group)
-        pieces.append(Piece(text if match else f"{' ' if pieces else ''}{text} ", match))
+        pieces.append(Snippet(text if match else f"{' ' if pieces else ''}{text} ", match))
     if pieces and not pieces[-1].match:
-        pieces[-1] = Piece(pieces[-1].text.rstrip(), False)
-    before = (Piece("… ", False),) if begin else ()
-    after = (Piece(" …", False),) if begin + most < len(words) else ()
+        pieces[-1] = Snippet(pieces[-1].text.rstrip(), False)
+    before = (Snippet("… ", False),) if begin else ()
+    after = (Snippet(" …", False),) if begin + most < len(words) else ()
     return _joined((*before, *pieces, *after))
 
 
@@ -184,9 +184,9 @@ async def index_missing(database: Database) -> int:
             after = jobs[-1]
 
 
-def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+def _joined(pieces: Sequence[Snippet]) -> tuple[Snippet, ...]:
     groups = groupby(pieces, key=lambda piece: piece.match)
-    return tuple(Piece("".join(piece.text for piece in group), match) for match, group in groups)
+    return tuple(Snippet("".join(piece.text for piece in group), match) for match, group in groups)
 
 
 def _place(row: DictRow) -> SearchCursor:

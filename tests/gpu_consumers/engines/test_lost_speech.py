@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faster_whisper import BatchedInferencePipeline
+from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from deploy.local.models.training.registry import FILE as STAND_INS
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.assembly import ChannelTranscript, assemble
+from gpu_consumers.engines.faster_whisper import transcriber_with
 from gpu_consumers.engines.loader import folder_of
 from gpu_consumers.engines.protocols import TranscriptionOptions
-from gpu_consumers.engines.whisper import Decoding, WhisperTranscriber, load_transcriber
+from gpu_consumers.engines.windowed.decoding import Decoding
+from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.events import Channels, ModelInfo, Options, Task
 from schemas.models.registry import load_registry
 from schemas.settings import ModelSettings
@@ -30,7 +32,7 @@ from tests.scoring import word_error_rate
 pytestmark = pytest.mark.models
 LIMIT = 224  # tokens at which every Whisper ends its text
 PROMPT = 4  # tokens that say the language and the task
-Make = Callable[..., WhisperTranscriber]
+Make = Callable[..., WindowedTranscriber]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,8 @@ def whisper_base() -> Make:
 
 def _made(folder: Path, decoding: Decoding) -> Make:
     info = ModelInfo(name="m", digest="", compute_type="int8")
-    return lambda **changes: load_transcriber(folder, info, replace(decoding, **changes), "cpu", 1)
+    model = WhisperModel(str(folder), device="cpu", compute_type="int8")
+    return lambda **changes: transcriber_with(model, info, replace(decoding, **changes))
 
 
 def samples_of(recording: Recording, folder: Path) -> Samples:
@@ -59,7 +62,7 @@ def samples_of(recording: Recording, folder: Path) -> Samples:
     return np.array(load(folder / "samples.npy")[:, 0])
 
 
-def heard(model: WhisperTranscriber, samples: Samples, language: str | None = None) -> ChannelTranscript:
+def heard(model: WindowedTranscriber, samples: Samples, language: str | None = None) -> ChannelTranscript:
     return model.transcribe(samples, TranscriptionOptions(language), lambda _: None)
 
 
@@ -108,7 +111,7 @@ def test_speech_without_words_is_heard_again(stand_in: Make, tmp_path: Path) -> 
     """And where nobody hears again, a warning says how many seconds have no words."""
     samples = samples_of(MONO, tmp_path)
     with failing(passed_over):
-        once, again = heard(stand_in(hears_again=False), samples), heard(stand_in(), samples)
+        once, again = heard(stand_in(redecodes=False), samples), heard(stand_in(), samples)
     assert uncovered(again) < 2.0 < 5.0 < uncovered(once)
     assert f"{uncovered(once):.0f} of {once.speech:.0f} seconds of speech have no words" in warnings_of(once)
     assert "no words" not in warnings_of(again)
@@ -122,13 +125,13 @@ def test_no_sentence_is_lost(whisper_base: Make, tmp_path: Path) -> None:
     samples = samples_of(CONVERSATION, tmp_path)[: 20 * SAMPLE_RATE]
     whole = text_of(heard(whisper_base(), samples))
     with failing(passed_over):
-        once, again = heard(whisper_base(hears_again=False), samples), heard(whisper_base(), samples)
+        once, again = heard(whisper_base(redecodes=False), samples), heard(whisper_base(), samples)
     assert uncovered(again) < 1.0 < 5.0 < uncovered(once)
     assert word_error_rate(whole, text_of(again)) <= 0.2 < word_error_rate(whole, text_of(once))
 
 
 def test_a_text_that_ends_at_the_limit_is_heard_in_parts(stand_in: Make, tmp_path: Path) -> None:
-    samples, model = samples_of(MONO, tmp_path), stand_in(hears_again=False)
+    samples, model = samples_of(MONO, tmp_path), stand_in(redecodes=False)
     with cut_at(4, tells=False):
         cut = heard(model, samples)
     with cut_at(4, tells=True):
@@ -139,7 +142,7 @@ def test_a_text_that_ends_at_the_limit_is_heard_in_parts(stand_in: Make, tmp_pat
 
 def test_no_word_behind_the_limit_is_lost(whisper_base: Make, tmp_path: Path) -> None:
     """The same on real weights: the text is what it is without a limit."""
-    samples, model = samples_of(CONVERSATION, tmp_path)[: 20 * SAMPLE_RATE], whisper_base(hears_again=False)
+    samples, model = samples_of(CONVERSATION, tmp_path)[: 20 * SAMPLE_RATE], whisper_base(redecodes=False)
     unlimited = text_of(heard(model, samples))
     with cut_at(32, tells=False):
         cut = text_of(heard(model, samples))
@@ -169,7 +172,7 @@ def test_a_job_in_another_language_than_it_says_is_told(
     request: pytest.FixtureRequest, maker: str, recording: Recording, named: str, tmp_path: Path
 ) -> None:
     """With the language that is spoken; it is heard in the one that was named, as the job wants it."""
-    model: WhisperTranscriber = request.getfixturevalue(maker)()
+    model: WindowedTranscriber = request.getfixturevalue(maker)()
     speech = samples_of(recording, tmp_path)[: 10 * SAMPLE_RATE]
     found = heard(model, speech, named)
     assert found.language == named
@@ -180,6 +183,6 @@ def test_a_job_in_another_language_than_it_says_is_told(
 def test_a_translation_is_in_the_language_that_it_is_into(stand_in: Make, tmp_path: Path) -> None:
     """Whatever language is spoken: readers, search and subtitles go by that of the text."""
     wishes = TranscriptionOptions("he", Task.TRANSLATE)
-    found = stand_in(hears_again=False).transcribe(samples_of(HEBREW, tmp_path), wishes, lambda _: None)
+    found = stand_in(redecodes=False).transcribe(samples_of(HEBREW, tmp_path), wishes, lambda _: None)
     assert found.language == "en"
     assert {word.language for word in found.words} == {None}
