@@ -21,12 +21,12 @@ from tokenizers import Tokenizer
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import QUOTES, SENTENCE_END
 from gpu_consumers.core.speech.spacing import is_unspaced
-from gpu_consumers.engines.ctranslate2_device import gpu_available, memory_errors, preload_cublas, threads_for
+from gpu_consumers.engines.libraries.ctranslate2_device import gpu_available, memory_errors, preload_cublas, threads_for
+from gpu_consumers.engines.libraries.silero import detect_voice
 from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.registry import ModelSource
 from gpu_consumers.engines.windowed.decoding import decoding_for
 from gpu_consumers.engines.windowed.recognizer import Hypothesis, RankedLanguages
-from gpu_consumers.engines.windowed.silero import detect_voice
 from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.errors import Permanent
 from schemas.events import ModelInfo

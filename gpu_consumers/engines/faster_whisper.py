@@ -9,12 +9,12 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.spacing import opening
-from gpu_consumers.engines.ctranslate2_device import gpu_available, memory_errors, preload_cublas, threads_for
+from gpu_consumers.engines.libraries.ctranslate2_device import gpu_available, memory_errors, preload_cublas, threads_for
+from gpu_consumers.engines.libraries.silero import detect_voice
 from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.registry import ModelSource
 from gpu_consumers.engines.windowed.decoding import Decoding, decoding_for
 from gpu_consumers.engines.windowed.recognizer import DETECTION_WINDOWS, Hypothesis, RankedLanguages
-from gpu_consumers.engines.windowed.silero import detect_voice
 from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.events import ModelInfo
 from schemas.transcript import Word

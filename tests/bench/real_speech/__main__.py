@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gpu_consumers.engines.ctranslate2_device import gpu_available
+from gpu_consumers.engines.libraries.ctranslate2_device import gpu_available
 from gpu_consumers.engines.loader import choose_device
 from schemas.errors import ScribeError
 from schemas.models.registry import ModelRegistry, known_as, load_registry

@@ -17,7 +17,7 @@ from schemas.events import JobResult, Outcome
 from schemas.settings import PostgresSettings
 from schemas.transcript import Segment, Transcript
 from sink.jobs.results import StoredTranscript, apply_request, apply_result
-from sink.jobs.search import SNIPPET_WORDS, Snippet, SearchCursor, SearchResults, index_missing, search, snippet
+from sink.jobs.search import SNIPPET_WORDS, SearchCursor, SearchResults, Snippet, index_missing, search, snippet
 from sink.postgres.database import Connection, Database
 from sink.postgres.sanitize import storable_text
 from tests.samples import AT, BARE_REQUEST
