@@ -1,4 +1,4 @@
-"""The project's Python environment in `.venv`, from nothing but Python and pip; in no time when it is up to date.
+"""Creation of the project's Python environment in `.venv`, with only Python and pip; instant when it is up to date.
 
 Only the standard library is used, and only syntax that an old Python can read before it is told that it is too old.
 """
@@ -28,7 +28,7 @@ SPARE_BYTES = 1_000_000_000  # for the packages' own temporary files
 
 
 class EnvironmentFailed(Exception):
-    """The environment could not be made; the message says what to do."""
+    """Error: the environment could not be made; the message says what to do."""
 
 
 def run_module(module: str, arguments: list[str]) -> None:
@@ -75,7 +75,7 @@ def is_current() -> bool:
 
 
 def wanted_stamp() -> str:
-    """What the stamp of an up-to-date environment says."""
+    """The contents of the stamp file of an up-to-date environment."""
     digest = hashlib.sha256(f"{ROOT} {sys.version_info[:2]}".encode())
     for path in (REQUIREMENTS / "dev.txt", ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
@@ -102,7 +102,7 @@ def _make() -> None:
 
 
 def venv_version() -> tuple[int, ...] | None:
-    """The Python version of the environment that is there, None when it is none or does not run."""
+    """The Python version of the existing environment; None when there is none or it does not run."""
     if not PYTHON.exists():
         return None
     code = "import sys; print(*sys.version_info[:2])"
@@ -134,7 +134,7 @@ def ensure_uv() -> str:
 
 
 def packages_to_fetch(uv: str, sync: list[str]) -> int:
-    """How many packages are neither in the environment nor in uv's cache."""
+    """The number of packages that are neither in the environment nor in uv's cache."""
     command = [uv, *sync[1:3], "--dry-run", *sync[3:]]
     done = subprocess.run(command, env=uv_environment(), capture_output=True, text=True, check=False)
     found = re.search(r"Would download (\d+)", done.stderr)
@@ -142,7 +142,7 @@ def packages_to_fetch(uv: str, sync: list[str]) -> int:
 
 
 def installed_bytes() -> int:
-    """What the whole environment takes on disk, as measured when it was locked."""
+    """The size of the whole environment on disk in bytes, as measured when it was locked."""
     return int((REQUIREMENTS / "dev.bytes").read_text())
 
 
@@ -156,7 +156,7 @@ def check_disk(needed: int) -> None:
 
 
 def uv_environment() -> dict[str, str]:
-    """Our environment, with pip's settings for a mirror and for certificates told to uv too."""
+    """The environment variables for uv: ours, with pip's settings for a mirror and for certificates translated."""
     variables = dict(os.environ)
     pairs = (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE"))
     for theirs, uvs in pairs:
@@ -167,7 +167,7 @@ def uv_environment() -> dict[str, str]:
 
 
 def say(text: str) -> None:
-    """Tell the user what happens, before whatever it starts prints."""
+    """Print a progress message before the output of the next command."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the local stack; every message says what to do."""
+"""Errors of the local stack; every message says what to do."""
 
 
 class StackError(Exception):
@@ -14,8 +14,8 @@ class DiskFull(StackError):
 
 
 class PortTaken(StackError):
-    """Another program listens on a port that was asked for."""
+    """Another program listens on a requested port."""
 
 
 class StartFailed(StackError):
-    """A component ended or stayed silent instead of becoming ready."""
+    """A component ended, or did not become ready in time."""
