@@ -1,4 +1,4 @@
-"""`NAME=VALUE` as options take it, each name once: of two values the caller meant one, and only they know which."""
+"""`NAME=VALUE` options, each name once, since the intended one of two values is not known."""
 
 from collections.abc import Iterable
 
