@@ -1,6 +1,6 @@
 """Creation of the project's Python environment in `.venv`, with only Python and pip; instant when it is up to date.
 
-Only the standard library is used, and only syntax that an old Python can read before it is told that it is too old.
+It uses only the standard library, and only syntax that an old Python can parse before it reports that it is too old.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EnvironmentFailed(Exception):
 
 
 def run_module(module: str, arguments: list[str]) -> None:
-    """Make the environment if need be, then become `python -m module arguments` in it; never returns."""
+    """Make the environment if needed, then become `python -m module arguments` in it; never returns."""
     use_a_new_enough_python()
     try:
         ensure()
@@ -45,7 +45,7 @@ def run_module(module: str, arguments: list[str]) -> None:
 
 
 def use_a_new_enough_python() -> None:
-    """Go on in a newer Python of this machine when this one is too old, or end with a message."""
+    """Restart in a newer Python of this machine when this one is too old, or exit with a message."""
     if sys.version_info >= OLDEST:
         return
     for name in NEWER:
@@ -67,7 +67,7 @@ def ensure() -> None:
 
 
 def is_current() -> bool:
-    """Whether the environment was made from the very files that lie here now, by this Python version."""
+    """Whether the environment was made from the present files, by this Python version."""
     try:
         return STAMP.read_text() == wanted_stamp() and PYTHON.exists()
     except OSError:

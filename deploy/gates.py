@@ -64,7 +64,7 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One command that must succeed."""
+    """A command that must succeed."""
 
     title: str
     command: tuple[str, ...]

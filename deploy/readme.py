@@ -165,7 +165,7 @@ def retries() -> str:
 
 
 def removed_steps() -> str:
-    """The table of the removed steps of the retry ladder: topics that get no new records but are still read."""
+    """The paragraph on removed steps of the retry ladder: topics that get no new records but are still read."""
     retired = ", ".join(f"`{step}`" for step in LADDER.retired) or "none at the moment"
     return (
         "A record of a job waits in the topic of its step. A step that is removed is moved to `TopicLadder.retired`"

@@ -81,7 +81,7 @@ def complete(stack: Stack, registry: bool, started: float) -> None:
 
 
 def watch(stack: Stack) -> NoReturn:
-    """Stay until Ctrl-C; raises StackError when a component ends by itself."""
+    """Wait until Ctrl-C; raises StackError when a component ends by itself."""
     out.print("Ctrl-C stops everything.")
     try:
         while True:

@@ -2,20 +2,20 @@
 
 
 class StackError(Exception):
-    """The local stack cannot do what was asked."""
+    """Error: the local stack cannot do the requested action."""
 
 
 class DownloadFailed(StackError):
-    """A file could not be fetched, or is not the one that was pinned."""
+    """Error: a file could not be downloaded, or differs from the pinned one."""
 
 
 class DiskFull(StackError):
-    """The disk has no room for what is to be written."""
+    """Error: the disk has no room for the files to be written."""
 
 
 class PortTaken(StackError):
-    """Another program listens on a requested port."""
+    """Error: another program listens on a requested port."""
 
 
 class StartFailed(StackError):
-    """A component ended, or did not become ready in time."""
+    """Error: a component ended, or did not become ready in time."""

@@ -84,7 +84,7 @@ def stop(identity: ProcessId, *, seconds: float = 10, end_signal: int = signal.S
 def kill(identity: ProcessId) -> None:
     """Kill a process, its group and all its descendants, and wait until they have ended.
 
-    PostgreSQL's servers of sessions are in no group of ours: while one of them lives the next start is refused.
+    PostgreSQL's session processes have groups of their own: while one of them is alive the next start is refused.
     """
     process = identity.process()
     if process is not None:

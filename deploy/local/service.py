@@ -44,7 +44,7 @@ STOP_SECONDS = 40  # the GPU process may finish what runs
 class ServiceProcesses:
     """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files.
 
-    `worker` begins the names of its workers: two sets of processes on one stack need two.
+    `worker` is the prefix of the workers' names: two sets of processes on one stack need two prefixes.
     """
 
     environment: Mapping[str, str]

@@ -27,7 +27,7 @@ C = TypeVar("C", bound=Component)
 class Stack:
     """Real components on loopback ports; a context manager that starts them and stops those that it started.
 
-    An owned stack ends with this process whatever happens to it; else it stays until somebody stops it.
+    An owned stack ends with this process in any case; any other runs until it is stopped by a command.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Stack:
         return variables
 
     def start(self) -> None:
-        """Fetch missing files and start everything; raises StackError after stopping everything again."""
+        """Fetch missing files and start everything; raises StackError, and then leaves nothing running that it started."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS):
