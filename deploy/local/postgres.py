@@ -48,7 +48,7 @@ def postgresql_conf(port: int, *, durable: bool) -> str:
 
 
 def unprivileged(command: Sequence[str]) -> list[str]:
-    """The command as it is; for root, run as user nobody, who keeps root's file access (our folders are root's)."""
+    """The command as it is; for root, run as user nobody, which keeps root's file access (our folders are root's)."""
     if os.geteuid() != 0:
         return list(command)
     if shutil.which("setpriv") is None:

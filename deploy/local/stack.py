@@ -141,7 +141,7 @@ class Stack:
         return variables
 
     def start(self) -> None:
-        """Fetch missing files and start everything; raises StackError, and then leaves nothing running that it started."""
+        """Fetch missing files and start everything; raises StackError, after stopping what it started."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS):

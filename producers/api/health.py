@@ -29,7 +29,7 @@ router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
 class Alive(BaseModel):
-    """This process answers."""
+    """The process answers."""
 
     status: Literal["ok"] = "ok"
 

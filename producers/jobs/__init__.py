@@ -1,1 +1,1 @@
-"""Operations on jobs and webhooks, shared by REST, command line and Kafka."""
+"""Operations on jobs and webhooks, shared by the REST shim and the command line."""

@@ -111,7 +111,7 @@ def job_record(
 async def accept(
     database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
 ) -> Accepted | None:
-    """Commit a job and its outbox row, or find the job of the same earlier request: one round trip.
+    """Commit a job and its outbox row, or find the job of an identical earlier request: one round trip.
 
     Returns None when `policy`, by which the request was checked, is no longer the tenant's. Raises Rejected: conflict
     when the id belongs to another request, quota_exceeded when more jobs of the tenant would wait than it allows; and
@@ -131,7 +131,7 @@ async def accept(
 
 
 async def known(database: Database, request: JobRequested) -> JobRow | None:
-    """The job of the same earlier request, None if there is none."""
+    """The job of an identical earlier request, None if there is none."""
     digest = request_digest(request, SUBMISSION)
     async with database.as_tenant(request.tenant) as connection:
         job = await queries.find(connection, request.job_id, request.tenant)

@@ -245,5 +245,5 @@ def record_bytes(record: Record) -> int:
 
 
 def fits(records: Sequence[Record]) -> bool:
-    """Whether every one of them may be produced."""
+    """Whether every record fits the size limit."""
     return all(record_bytes(record) <= MAX_MESSAGE_BYTES for record in records)

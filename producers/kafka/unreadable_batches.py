@@ -95,7 +95,7 @@ def reading_config(
 
 
 class UnreadableBatches:
-    """Tells transmission errors from batches that nobody can open; belongs to the thread of one consumer."""
+    """Distinguishes transmission errors from batches that no client can open; belongs to the thread of one consumer."""
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         self._settings = settings
@@ -103,7 +103,7 @@ class UnreadableBatches:
         self._tries: dict[tuple[str, int], tuple[int, int]] = {}  # by partition: where the batch begins, how often met
 
     def detect(self, message: "Message[Any, Any]") -> UnreadableBatch | None:
-        """The batch of an error for which `is_unreadable`, after repeated failures; raises Outage before that."""
+        """The batch of an error for which `is_unreadable`, None before TRIES failures in a row; raises Outage."""
         topic, partition, first = message.topic() or "", message.partition() or 0, message.offset() or 0
         before, tries = self._tries.get((topic, partition), (first, 0))
         tries = tries + 1 if before == first else 1

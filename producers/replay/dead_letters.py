@@ -160,7 +160,7 @@ def find(history: TopicHistory, serde: Serde, place: Origin) -> DeadLetter:
 
 
 def whole(history: TopicHistory, serde: Serde, letter: DeadLetter) -> DeadLetter:
-    """The dead letter with the value of its origin, where its own was omitted and the origin still exists."""
+    """The dead letter with the value of its origin where its own was omitted and the origin still exists."""
     if not letter.omitted or letter.origin is None or letter.unreadable:
         return letter
     original = history.at(letter.origin)

@@ -65,7 +65,7 @@ def _requested(request: JobRequested, run: int, now: datetime, changes: Changes)
 def renewed(
     serde: Serde, event: RunEvent, topic: str, headers: Headers, replay_id: UUID, now: datetime, command: str
 ) -> Record:
-    """The record of a new run; unknown headers are kept, and so are the trace and RESULTS_TO."""
+    """The record of a new run; headers of other systems, the trace and RESULTS_TO are kept."""
     own = event_headers(event, command, now, headers.get(TRACEPARENT))
     key = str(event.job_id).encode()
     return Record(topic, key, serde.encode(event), {**renewed_headers(headers, replay_id), **own})

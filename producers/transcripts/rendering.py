@@ -41,7 +41,7 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, with the speaker before the text where another one speaks."""
+    """SubRip: numbered cues, with the speaker before the text where the speaker changes."""
     # SubRip knows no escapes, so an arrow in the text would begin a new cue for some players
     found = (
         f"{number}\n{_span(cue, ',')}\n{_ARROW.sub('->', chr(10).join(shown(cue)))}\n"

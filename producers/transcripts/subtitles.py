@@ -207,7 +207,7 @@ class _Passage:
         self._sentences = list(accumulate((_ends(p.text, SENTENCE_END) for p in pieces), initial=0))
 
     def cuts(self) -> list[int]:
-        """The cheapest places to cut, both ends included: dynamic programming over the begin of the last cue."""
+        """The cheapest places to cut, both ends included: dynamic programming over the start of the last cue."""
         best: list[tuple[float, int]] = [(0.0, 0)]  # of the first n pieces: cost, and where their last cue begins
         for end in range(1, len(self._pieces) + 1):
             choices = ((best[begin][0] + self._cost(begin, end), begin) for begin in self._begins(end))
@@ -218,7 +218,7 @@ class _Passage:
         return cuts[::-1]
 
     def _begins(self, end: int) -> Iterator[int]:
-        """Possible begins of a cue that ends before piece `end`, from its last piece backwards."""
+        """Possible starts of a cue that ends before piece `end`, from its last piece backwards."""
         lower = end - 1  # where its second line begins at the earliest
         while lower and self._columns(lower - 1, end) <= LINE_COLUMNS:
             lower -= 1

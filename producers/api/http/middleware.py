@@ -59,7 +59,7 @@ class RequestContext:
 
 
 class _TooLarge(HTTPException):
-    """The body grew beyond the limit; an HTTPException, since FastAPI turns every other error of reading into 400."""
+    """Error: the body exceeds the limit; an HTTPException, since FastAPI turns other errors of reading into 400."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"at most {limit} bytes")

@@ -60,7 +60,7 @@ class ProblemProtocol(HttpToolsProtocol):
         return data
 
     def on_message_begin(self) -> None:
-        """Note the begin of a request."""
+        """Note the start of a request."""
         self._reading_head = True
         super().on_message_begin()
 
@@ -86,7 +86,7 @@ class ProblemProtocol(HttpToolsProtocol):
         raise _Refused
 
     def send_400_response(self, msg: str) -> None:
-        """Answer with an error and close, since the begin of the next request is not known."""
+        """Answer with an error and close, since the start of the next request is not known."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or not cycle.more_body:

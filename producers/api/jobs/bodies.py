@@ -37,7 +37,7 @@ def written_time(value: Any) -> Any:
 
 
 def _track_text(value: Any) -> Any:
-    """A track's number is a number in JSON and a text in forms; a language is a text in both."""
+    """A track as text: its number (a number in JSON, text in forms) or its language (text in both)."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(limits.TRACK_FORM)
     return str(value)

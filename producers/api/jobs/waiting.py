@@ -1,4 +1,4 @@
-"""Why a job waits: the operation for its tenant."""
+"""The operation that tells a tenant why a job waits."""
 
 from datetime import datetime
 from typing import Literal
