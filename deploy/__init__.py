@@ -1,1 +1,1 @@
-"""What runs and checks the service: the local stack, the demo, the locks, the gates; not part of the installed packages."""
+"""Tools that check and run the service: local stack, demo, lock files, gates; not part of the installed packages."""

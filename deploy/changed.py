@@ -1,4 +1,4 @@
-"""Which tests belong to a change: those that import what it touches, directly or through others, the nearest first."""
+"""Selection of the tests for a change: those that import a changed file, directly or through others, nearest first."""
 
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,14 +19,14 @@ Importers = Mapping[str, Collection[str]]
 
 
 def changed_files() -> list[str]:
-    """Paths that differ from where this branch left main, uncommitted and untracked ones too."""
+    """Paths that differ from the point where this branch left main, uncommitted and untracked ones included."""
     base = next((found for name in MAIN if (found := _git("merge-base", "HEAD", name))), ["HEAD"])[0]
     differ = _git("diff", "--name-only", "--no-renames", "--relative", base)
     return sorted({*differ, *_git("ls-files", "--others", "--exclude-standard")})
 
 
 def _git(*arguments: str) -> list[str]:
-    """The lines that git prints; none where it fails, such as for a branch that is not there."""
+    """The lines that git prints; empty where it fails, such as for a branch that does not exist."""
     command = ["git", "-c", "core.quotePath=false", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
 
@@ -40,7 +40,7 @@ def paths_of_tests(changed: Iterable[str]) -> list[str]:
 
 
 def modules_of(changed: Iterable[str], modules: Collection[str]) -> set[str]:
-    """The modules that are these files, or that name them: a migration belongs to what reads its folder."""
+    """The modules of these files, and those that name one or its folder, such as the reader of the migrations."""
     found: set[str] = set()
     for path in map(PurePosixPath, changed):
         if path.suffix == ".py":
@@ -51,19 +51,19 @@ def modules_of(changed: Iterable[str], modules: Collection[str]) -> set[str]:
 
 
 def names(source: str, path: PurePosixPath) -> bool:
-    """Whether a source names a file, or the folder that it lies in, as a string of its own."""
+    """Whether a source contains the name of a file, or of the folder that it lies in, as a string literal."""
     return any(f'"{name}"' in source for name in (str(path), path.name, path.parent.name) if name)
 
 
 def source_of(module: str) -> str:
-    """The text of a module of ours; none of a folder without one."""
+    """The text of one of our modules; empty for a folder without an `__init__.py`."""
     path = ROOT.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return file.read_text() if file.exists() else ""
 
 
 def with_fixtures(importers: Importers) -> Importers:
-    """The same, with the tests of a folder as importers of its conftest."""
+    """The import graph in which the tests of a folder count as importers of its conftest."""
     return {module: {*found, *_below(module, importers)} for module, found in importers.items()}
 
 
@@ -73,7 +73,7 @@ def _below(module: str, modules: Iterable[str]) -> Iterator[str]:
 
 
 def nearest(changed: Collection[str], importers: Importers) -> list[str]:
-    """Test modules by the number of imports between them and a change; what is changed or its own test comes first."""
+    """Test modules by the number of imports between them and a change; changed and mirroring tests come first."""
     steps = dict.fromkeys([*changed, *(own for module in changed if (own := own_test(module)) in importers)], 0)
     ring: Sequence[str] = tuple(steps)
     while ring:
@@ -90,15 +90,15 @@ def own_test(module: str) -> str:
 
 
 def is_test(module: str) -> bool:
-    """Whether pytest collects it."""
+    """Whether pytest collects a module."""
     return module.startswith("tests.") and module.rpartition(".")[2].startswith("test_")
 
 
 def is_whole_service(module: str) -> bool:
-    """Whether it starts more than a change can wait for."""
+    """Whether a test starts the whole service, which takes too long for the check of a single change."""
     return module.startswith(WHOLE_SERVICES)
 
 
 def path_of(module: str) -> str:
-    """Where a module lies."""
+    """The path of a module's file."""
     return str(Path(*module.split(".")).with_suffix(".py"))

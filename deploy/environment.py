@@ -1,6 +1,6 @@
-"""The project's Python environment in `.venv`, from nothing but Python and pip; in no time when it is up to date.
+"""Creation of the project's Python environment in `.venv`, with only Python and pip; instant when it is up to date.
 
-Only the standard library is used, and only syntax that an old Python can read before it is told that it is too old.
+It uses only the standard library, and only syntax that an old Python can parse before it reports that it is too old.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SPARE_BYTES = 1_000_000_000  # for the packages' own temporary files
 
 
 class EnvironmentFailed(Exception):
-    """The environment could not be made; the message says what to do."""
+    """Error: the environment could not be made; the message says what to do."""
 
 
 def run_module(module: str, arguments: list[str]) -> None:
-    """Make the environment if need be, then become `python -m module arguments` in it; never returns."""
+    """Make the environment if needed, then become `python -m module arguments` in it; never returns."""
     use_a_new_enough_python()
     try:
         ensure()
@@ -45,7 +45,7 @@ def run_module(module: str, arguments: list[str]) -> None:
 
 
 def use_a_new_enough_python() -> None:
-    """Go on in a newer Python of this machine when this one is too old, or end with a message."""
+    """Restart in a newer Python of this machine when this one is too old, or exit with a message."""
     if sys.version_info >= OLDEST:
         return
     for name in NEWER:
@@ -67,7 +67,7 @@ def ensure() -> None:
 
 
 def is_current() -> bool:
-    """Whether the environment was made from the very files that lie here now, by this Python version."""
+    """Whether the environment was made from the present files, by this Python version."""
     try:
         return STAMP.read_text() == wanted_stamp() and PYTHON.exists()
     except OSError:
@@ -75,7 +75,7 @@ def is_current() -> bool:
 
 
 def wanted_stamp() -> str:
-    """What the stamp of an up-to-date environment says."""
+    """The contents of the stamp file of an up-to-date environment."""
     digest = hashlib.sha256(f"{ROOT} {sys.version_info[:2]}".encode())
     for path in (REQUIREMENTS / "dev.txt", ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
@@ -102,7 +102,7 @@ def _make() -> None:
 
 
 def venv_version() -> tuple[int, ...] | None:
-    """The Python version of the environment that is there, None when it is none or does not run."""
+    """The Python version of the existing environment; None when there is none or it does not run."""
     if not PYTHON.exists():
         return None
     code = "import sys; print(*sys.version_info[:2])"
@@ -134,7 +134,7 @@ def ensure_uv() -> str:
 
 
 def packages_to_fetch(uv: str, sync: list[str]) -> int:
-    """How many packages are neither in the environment nor in uv's cache."""
+    """The number of packages that are neither in the environment nor in uv's cache."""
     command = [uv, *sync[1:3], "--dry-run", *sync[3:]]
     done = subprocess.run(command, env=uv_environment(), capture_output=True, text=True, check=False)
     found = re.search(r"Would download (\d+)", done.stderr)
@@ -142,7 +142,7 @@ def packages_to_fetch(uv: str, sync: list[str]) -> int:
 
 
 def installed_bytes() -> int:
-    """What the whole environment takes on disk, as measured when it was locked."""
+    """The size of the whole environment on disk in bytes, as measured when it was locked."""
     return int((REQUIREMENTS / "dev.bytes").read_text())
 
 
@@ -156,7 +156,7 @@ def check_disk(needed: int) -> None:
 
 
 def uv_environment() -> dict[str, str]:
-    """Our environment, with pip's settings for a mirror and for certificates told to uv too."""
+    """The environment variables for uv: ours, with pip's settings for a mirror and for certificates translated."""
     variables = dict(os.environ)
     pairs = (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE"))
     for theirs, uvs in pairs:
@@ -167,7 +167,7 @@ def uv_environment() -> dict[str, str]:
 
 
 def say(text: str) -> None:
-    """Tell the user what happens, before whatever it starts prints."""
+    """Print a progress message before the output of the next command."""
     print(text, file=sys.stderr, flush=True)
 
 

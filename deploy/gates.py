@@ -1,4 +1,4 @@
-"""Every check and test, one after the other on one real stack, and at the end what could not run here and why."""
+"""Runs every check and test in sequence on one real stack, then lists what could not run here and why."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One command that must succeed."""
+    """A command that must succeed."""
 
     title: str
     command: tuple[str, ...]
@@ -72,7 +72,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """How a gate ended; `seconds` of wall time."""
+    """The result of one gate; `seconds` of wall time."""
 
     title: str
     passed: bool
@@ -126,7 +126,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
 
 
 def _economical(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same, for many processes on few processors."""
+    """The environment variables, extended for many processes on few processors."""
     kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
     # compiled once, outside of the tree: where none is written, each of hundreds of processes compiles all it imports
     kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
@@ -136,7 +136,7 @@ def _economical(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def started_stack(folder: Path) -> Iterator[Stack]:
-    """The stack that all tests share; without the registry when that cannot be fetched."""
+    """The stack that all tests share; without the schema registry when that cannot be fetched."""
     out.rule("[bold]Stack[/]  Kafka, PostgreSQL, S3, schema registry", align="left")
     began = time.monotonic()
     stack = Stack(folder, registry=is_at_hand(out), durable=False, say=out)
@@ -149,7 +149,7 @@ def started_stack(folder: Path) -> Iterator[Stack]:
 
 
 def skip_reasons(report: Path) -> Counter[str]:
-    """How many tests were skipped for each reason, from pytest's report."""
+    """The number of tests skipped for each reason, from pytest's report."""
     if not report.exists():
         return Counter()
     skipped = ElementTree.parse(report).iter("skipped")  # noqa: S314 - pytest wrote it a moment ago
@@ -157,7 +157,7 @@ def skip_reasons(report: Path) -> Counter[str]:
 
 
 def tests(folder: Path, calls: Sequence[Gate], missing: Counter[str]) -> list[GateResult]:
-    """All calls of pytest on one stack."""
+    """The results of all calls of pytest on one stack."""
     with started_stack(folder / "stack") as stack:
         results = []
         for number, gate in enumerate(calls):
@@ -169,7 +169,7 @@ def tests(folder: Path, calls: Sequence[Gate], missing: Counter[str]) -> list[Ga
 
 
 def calls_of_pytest(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
-    """The calls of pytest: with arguments one, else one for what may share the machine and one for what may not."""
+    """The calls of pytest: one when arguments are given, else one for parallel tests and one for the others."""
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
     ignored = (f"--ignore={path}" for path in ALONE)
@@ -178,7 +178,7 @@ def calls_of_pytest(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
 
 
 def calls_for_a_change(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
-    """The call for what belongs to what has changed, none when nothing does."""
+    """The call of pytest for the tests of a change; none when there are no such tests."""
     paths = changed.paths_of_tests(changed.changed_files())
     if not paths:
         return ()
@@ -194,24 +194,24 @@ def calls_for_a_change(arguments: Sequence[str], workers: int) -> tuple[Gate, ..
 
 
 def workers_of(processors: int, memory: int) -> int:
-    """How many workers a machine can feed; `memory` in bytes."""
+    """The number of test workers that a machine can run; `memory` in bytes."""
     return max(1, min(MOST_WORKERS, WORKERS_A_PROCESSOR * processors, memory // BYTES_A_WORKER))
 
 
 def side_by_side(workers: int) -> tuple[str, ...]:
-    """Arguments for tests side by side, those of a file on one worker, in the order in which files are named."""
+    """Arguments of pytest for parallel tests: each file's tests on one worker, files in the order of the arguments."""
     return "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"
 
 
 def in_order() -> list[str]:
-    """All that lies in tests/, those that take longest first."""
+    """Everything in tests/, the files that take longest first."""
     found = (path for path in (ROOT / "tests").iterdir() if (path / "__init__.py").exists() or path.match("test_*.py"))
     rest = {str(path.relative_to(ROOT)) for path in found} - set(FIRST)
     return [*FIRST, *sorted(rest)]
 
 
 def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
-    """Print what could not run here, then how each gate ended."""
+    """Print the tests that could not run here, then how each gate ended."""
     table = Table(
         "what this machine lacks or skips", "what was not checked", title="Not run here", title_justify="left"
     )
@@ -228,7 +228,7 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
 
 
 def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
-    """The results of all checks and tests, as they come."""
+    """Results of all checks and tests, yielded as they end."""
     workers = workers_of(os.cpu_count() or 1, psutil.virtual_memory().total)
     if arguments:  # a part of the tests must not fetch 214 MB first
         yield from (run(gate, {}) for gate in CHECKS)
@@ -241,7 +241,7 @@ def everything(arguments: Sequence[str], folder: Path, missing: Counter[str]) ->
 
 
 def of_a_change(arguments: Sequence[str], folder: Path, missing: Counter[str]) -> Iterator[GateResult]:
-    """The results of what belongs to a change."""
+    """Results of the checks and tests that belong to a change."""
     yield from (run(gate, {}) for gate in QUICK_CHECKS)
     processors = min(MOST_WORKERS, os.cpu_count() or 1)  # a worker more would import everything once more
     if calls := calls_for_a_change([word for word in arguments if word != CHANGED], processors):
@@ -251,7 +251,7 @@ def of_a_change(arguments: Sequence[str], folder: Path, missing: Counter[str]) -
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for to the end; 0 when all passed."""
+    """Run the requested gates; returns 0 when all passed."""
     if {"-h", "--help"} & set(arguments):
         out.print(HELP, markup=False)
         return 0

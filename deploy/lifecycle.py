@@ -1,4 +1,4 @@
-"""The bucket's life-cycle rules, for S3 and for GCS: the upper bound behind the sweep, and cheaper storage before it.
+"""Life-cycle rules of the bucket for S3 and GCS: an upper bound for retention, and cheaper storage before that.
 
 python -m deploy.lifecycle                    S3's form: aws s3api put-bucket-lifecycle-configuration --lifecycle-configuration
 python -m deploy.lifecycle --form gcs         GCS's form: gcloud storage buckets update --lifecycle-file
@@ -22,14 +22,14 @@ COOLER_DAYS = 30  # S3 takes nothing into its infrequent-access class before
 
 
 class Form(StrEnum):
-    """Whose form."""
+    """The provider whose format is written."""
 
     S3 = "s3"
     GCS = "gcs"
 
 
 def s3_rules(retention_days: int | None) -> dict[str, Any]:
-    """The argument LifecycleConfiguration of PutBucketLifecycleConfiguration; `retention_days` None: nothing is deleted."""
+    """Argument LifecycleConfiguration of PutBucketLifecycleConfiguration; `retention_days` None: nothing is deleted."""
     whole: dict[str, Any] = {"Filter": {"Prefix": ""}, "Status": "Enabled"}
     rules = [
         {"ID": "unfinished", **whole, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_DAYS}},
@@ -44,7 +44,7 @@ def s3_rules(retention_days: int | None) -> dict[str, Any]:
 
 
 def gcs_rules(retention_days: int | None) -> dict[str, Any]:
-    """The same as GCS's life-cycle document."""
+    """The rules as a life-cycle document of GCS."""
     rules = [
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": UNFINISHED_DAYS}},
         {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": NONCURRENT_DAYS, "isLive": False}},

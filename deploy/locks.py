@@ -16,7 +16,7 @@ BOOTSTRAP = "uv"
 
 
 def compile_command(uv: str, *arguments: str) -> list[str]:
-    """Resolve for every platform, with hashes and without remarks; keep what is locked unless asked otherwise."""
+    """The uv command that resolves for every platform, with hashes and no comments; locked versions stay by default."""
     common = ("--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes", "--no-annotate", "--no-header")
     return [uv, "pip", "compile", "--quiet", *common, *arguments]
 
@@ -44,12 +44,12 @@ def lock(
 
 
 def upgrade_options(name: str) -> list[str]:
-    """How uv is told to take newer versions."""
+    """The options that let uv take newer versions."""
     return ["--upgrade"] if name == "all" else ["--upgrade-package", name]
 
 
 def size_on_disk(folder: Path) -> int:
-    """The bytes of all files below a folder."""
+    """The total size in bytes of all files below a folder."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
 
 

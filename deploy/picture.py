@@ -1,4 +1,4 @@
-"""Draws the picture of the README as a Mermaid flowchart: topics and groups from schemas.topics, around them the other ways."""
+"""Generates the README's diagram as a Mermaid flowchart: topics and groups from schemas.topics, and other paths."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ RELAYED: Mapping[str, str] = {"JobRequested": "scribe-relay", "EnhancementResult
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From one node to another; `label` says what travels, dotted ones do not carry jobs."""
+    """An arrow between two nodes; `label` names what is transported; dotted arrows do not carry jobs."""
 
     start: str
     end: str
@@ -64,7 +64,7 @@ AROUND = (
 
 
 def nodes_of_topics() -> dict[str, tuple[Topic, ...]]:
-    """The topics of the picture by the first of those that have the same event, which share a node."""
+    """The nodes of the topics, by the first topic of each event; topics with the same event share a node."""
     nodes: dict[str, tuple[Topic, ...]] = {}
     for topic in TOPICS.values():
         if topic.event and topic.name not in BESIDE:
@@ -74,7 +74,7 @@ def nodes_of_topics() -> dict[str, tuple[Topic, ...]]:
 
 
 def arrows_of_topics() -> Iterator[Arrow]:
-    """Everybody who writes a topic, every group that reads it, and services of others where they may."""
+    """Arrows from the writers of each topic, and to its consumer groups and to other services that may read it."""
     for name, (topic, *_) in nodes_of_topics().items():
         for word in topic.written_by.split(", "):
             if word in WRITERS:
@@ -91,7 +91,7 @@ def arrows_of_topics() -> Iterator[Arrow]:
 
 
 def picture() -> str:
-    """The flowchart with its fence."""
+    """The flowchart as a fenced code block."""
     boxes = {name: f'["{text}"]' for name, text in PROCESSES.items()} | dict(OTHERS)
     lines = [f"  {_node(name)}{boxes[name]}" for name in boxes]
     for name, group in nodes_of_topics().items():
@@ -102,7 +102,7 @@ def picture() -> str:
 
 
 def _node(name: str) -> str:
-    """The name of a node as Mermaid takes it: letters, digits, underscores."""
+    """The name of a node in the syntax of Mermaid: letters, digits, underscores."""
     return "".join(sign if sign.isalnum() else "_" for sign in name)
 
 

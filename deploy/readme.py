@@ -1,4 +1,4 @@
-"""Write what the READMEs show of the code: the picture, folders, topics, retention, settings, errors, metrics, forms.
+"""Generates the parts of the READMEs that come from code: diagram, folders, topics, settings, errors, metrics, forms.
 
 python -m deploy.readme            write it, each between its marks in whichever page these are
 python -m deploy.readme --check    say whether all is as it should be
@@ -59,7 +59,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def topics() -> str:
-    """Every topic."""
+    """The table of all topics."""
     rows = (
         (
             f"`{t.name}`",
@@ -79,7 +79,7 @@ def _kept(cleanup: str, days: int | None) -> str:
 
 
 def settings() -> str:
-    """Every variable of every process."""
+    """The table of all settings of every process."""
     rows = (
         (f"`{variable_of(name)}`", _default(field.get_default(call_default_factory=True)), field.description or "")
         for cls in SETTINGS
@@ -94,24 +94,24 @@ def _default(value: Any) -> str:
 
 
 def errors() -> str:
-    """Every code that a client can meet."""
+    """The table of all error codes that a client can receive."""
     rows = ((f"`{e.code}`", e.kind.value, str(e.status), e.title, e.advice) for e in ERRORS.values())
     return table(("code", "kind", "HTTP", "what was wrong", "what to do"), rows)
 
 
 def exported_metrics() -> list[MetricWrapperBase]:
-    """Every metric that schemas/metrics.py defines."""
+    """All metrics that schemas/metrics.py defines."""
     return [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
 
 
 def metric_name(metric: MetricWrapperBase) -> str:
-    """The name as Prometheus shows it."""
+    """The name of a metric as Prometheus shows it."""
     suffix = "_total" if metric._type == "counter" else ""
     return f"{metric._name}{suffix}"
 
 
 def metrics_table() -> str:
-    """Every metric with its labels and the processes that count it."""
+    """The table of all metrics with their labels and the processes that export them."""
     rows = (
         (f"`{metric_name(m)}`", str(m._type), ", ".join(m._labelnames), ", ".join(counted_by(m)), str(m._documentation))
         for m in exported_metrics()
@@ -120,12 +120,12 @@ def metrics_table() -> str:
 
 
 def counted_by(metric: MetricWrapperBase) -> tuple[str, ...]:
-    """The processes that count a metric."""
+    """The processes that export a metric."""
     return tuple(process for process, counted in metrics.COUNTED_BY.items() if metric in counted)
 
 
 def fields(*forms: type[BaseModel]) -> str:
-    """Every field of forms and of what they hold, as their JSON schemas have them."""
+    """The table of all fields of models and of the models nested in them, from their JSON schemas."""
     rows = (
         (f"`{place}`", _type(schema, required), schema.get("description", ""))
         for form in forms
@@ -159,13 +159,13 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def retries() -> str:
-    """Every schedule of retries."""
+    """The table of all retry schedules."""
     rows = ((s.retried, _waits(s.waits), _jitter(s.waits.jitter), s.limit, s.kept_in) for s in SCHEDULES.values())
     return table(("what is tried again", "waits", "drawn from", "limit", "kept meanwhile"), rows)
 
 
 def removed_steps() -> str:
-    """The steps of the ladder of topics that get no more records and are read on."""
+    """The paragraph on removed steps of the retry ladder: topics that get no new records but are still read."""
     retired = ", ".join(f"`{step}`" for step in LADDER.retired) or "none at the moment"
     return (
         "A record of a job waits in the topic of its step. A step that is removed is moved to `TopicLadder.retired`"
@@ -195,7 +195,7 @@ def _duration(seconds: float) -> str:
 
 
 def retention() -> str:
-    """Every class of data."""
+    """The table of all data classes and their retention."""
     rows = (
         (f"`{c.name}`", c.covers, days_text(c.days), c.counts_from, "yes" if c.per_tenant else "no")
         for c in CLASSES.values()
@@ -204,7 +204,7 @@ def retention() -> str:
 
 
 def webhooks() -> str:
-    """Every type of webhooks, with the fields of its example."""
+    """The table of all webhook types, with the fields of their examples."""
     rows = (
         (f"`{kind}`", described.when, ", ".join(f"`{name}`" for name in described.example["data"]))
         for kind, described in DESCRIBED.items()
@@ -213,18 +213,18 @@ def webhooks() -> str:
 
 
 def webhook_example(kind: str) -> str:
-    """The example of a type."""
+    """The example of a webhook type."""
     return f"```json\n{json.dumps(DESCRIBED[kind].example, indent=1, ensure_ascii=False)}\n```"
 
 
 def folders() -> str:
-    """The folders of the top level, each with its page and its sentence."""
+    """The table of the top-level folders, each with a link to its page and its description."""
     rows = ((f"[{folder}]({folder}/README.md)", _sentence(ROOT / folder / "__init__.py")) for folder in FOLDERS)
     return table(("folder", "what is in it"), rows)
 
 
 def modules(folder: str, *, deep: bool = True) -> str:
-    """The folders inside one, with those inside them if `deep`, and its own modules."""
+    """The table of the sub-folders of a folder, nested ones too if `deep`, and of its own modules."""
     inside = ROOT / folder
     packages = sorted(path.parent for path in inside.glob("**/__init__.py" if deep else "*/__init__.py"))
     rows = {f"{path.relative_to(inside)}/": _sentence(path / "__init__.py") for path in packages if path != inside}
@@ -246,7 +246,7 @@ def _sentence(path: Path) -> str:
 
 
 def wait_reasons() -> str:
-    """Every gate that can hold a job."""
+    """The table of all gates that can hold a job."""
     rows = (
         (f"`{spec.reason}`", ", ".join(spec.holders), spec.sentence, spec.runbook) for spec in WAIT_REASONS.values()
     )
@@ -274,7 +274,7 @@ _MARKS = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
-    """A page with everything between marks made anew; raises ValueError for a mark that nothing is made for."""
+    """A page with everything between its marks regenerated; raises ValueError for an unknown mark."""
 
     def made(match: re.Match[str]) -> str:
         if match[2] not in TABLES:
@@ -285,12 +285,12 @@ def rendered(text: str) -> str:
 
 
 def marked(text: str) -> list[str]:
-    """The names of what a page shows of the code."""
+    """The names of the generated parts of a page."""
     return [match[2] for match in _MARKS.finditer(text)]
 
 
 def main() -> int:
-    """Write, or with --check compare."""
+    """Write the pages, or with --check compare them; returns 1 when a page differs."""
     differing = [(page, made) for page in pages() if (made := rendered(text := page.read_text())) != text]
     if "--check" in sys.argv:
         for page, _ in differing:

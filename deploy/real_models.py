@@ -1,4 +1,4 @@
-"""The real models that some tests want, fetched beside the checks: a network that refuses costs those tests, and not the run."""
+"""Download of the real models that some tests use, in parallel to the checks; a failure skips only those tests."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ IMPATIENT = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "20"}  # unless the envi
 
 @contextmanager
 def fetched_meanwhile(command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Iterator[Callable[[], str]]:
-    """Fetch the models within; what is yielded waits for them and says why they are not there, nothing when they are."""
+    """Download the models during the block; the yielded function waits for them and returns the failure, if any."""
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
             command,

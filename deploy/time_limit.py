@@ -1,4 +1,4 @@
-"""The time limit of a whole run, and the end of a command that does not end by itself: stacks first, then signals."""
+"""Time limit of a whole run, and the termination of a command that hangs: stack traces first, then signals."""
 
 import faulthandler
 import os
@@ -18,11 +18,11 @@ REPORT: tuple[tuple[int, float], ...] = ((signal.SIGUSR1, 10), *INTERRUPT)  # af
 
 
 class OutOfTime(Exception):
-    """The whole run takes longer than it may."""
+    """Error: the whole run takes longer than it may."""
 
 
 def limit_run(seconds: int, end_seconds: int = END_SECONDS) -> None:
-    """Let OutOfTime be raised in the main thread after `seconds`, and end this process `end_seconds` after that."""
+    """Raise OutOfTime in the main thread after `seconds`, and end this process `end_seconds` after that."""
 
     def over(*_: object) -> None:
         signal.signal(signal.SIGALRM, lambda *_: _give_up())
@@ -42,7 +42,7 @@ def _give_up() -> None:
 
 
 def end_group(child: subprocess.Popen[bytes], steps: Sequence[tuple[int, float]]) -> None:
-    """End a gate by one signal after the other, and at last whatever is left of its process group."""
+    """Terminate a gate with one signal after the other, and finally kill the rest of its process group."""
     for number, seconds in steps:
         # all of them say where they stand; only the first one knows how to end the others
         everybody = number in (signal.SIGUSR1, signal.SIGABRT, signal.SIGKILL)

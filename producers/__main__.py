@@ -10,7 +10,7 @@ from schemas.process.printing import printing
 
 
 def main() -> None:
-    """Run the command that was asked for."""
+    """Run the `scribe` command."""
     # errors reach the caller as messages; without a handler the libraries' warnings would stand between them
     logging.getLogger().addHandler(logging.NullHandler())
     # but what is said of the environment, and of what does not answer, is for the caller
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _start_lightly() -> None:
-    """Spare CPU time before the first byte is sent, which is most of what a command needs."""
+    """Reduce start-up CPU time, which is most of the time of a command, before the first byte is sent."""
     # what imports make is kept, and needs no look every 700 objects
     gc.set_threshold(50_000, 20, 20)
     # httpx's own command line, which needs click, rich and pygments; it does without where they are not installed

@@ -1,4 +1,4 @@
-"""What `scribe-api` and `scribe-relay` take."""
+"""Options of `scribe-api` and `scribe-relay`."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""The outbox relay: the one process that publishes outbox rows, whatever becomes of Kafka or PostgreSQL meanwhile.
+"""The outbox relay: one leading process publishes outbox rows, and survives outages of Kafka and PostgreSQL.
 
-Publish first, mark after: a crash in between publishes a row twice, and its event id makes that harmless.
+Rows are published first and marked afterwards: a crash in between publishes a row twice, harmless by its event id.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ STOP_SECONDS = 30.0  # until the process is ended by force
 
 
 class Relay:
-    """Publishes while it leads, waits while another one does."""
+    """Publishes rows as the leader, and stands by while another relay leads."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Relay:
         pause: float = OUTAGES.first,
         keep: timedelta | None = timedelta(days=1),
     ) -> None:
-        """`poll` and `pause` in seconds: the fallback of LISTEN, and the wait after an outage. `keep`: published rows, None: all."""
+        """`poll` (fallback of LISTEN) and `pause` (after an outage) in seconds; `keep`: published rows, None: all."""
         self._database = database
         self._publisher = publisher
         self._poll = poll
@@ -59,7 +59,7 @@ class Relay:
         self._kafka_away = False
 
     def waits(self) -> WaitReport:
-        """What waits for the relay that leads, as it looked last, and whether something is away."""
+        """The backlog of the leading relay as last read, and whether a system is unavailable."""
         backlog, away = self._backlog, self._kafka_away or not self.connected
         waiting = (Waiting(GROUP, WaitReason.OUTBOX_UNPUBLISHED, backlog.pending, backlog.oldest_seconds),)
         closed = (ClosedGate(GROUP, WaitReason.OUTAGE),) if away else ()
@@ -100,7 +100,7 @@ class Relay:
             await until_stopped(stop, session.wait(self._poll))
 
     async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
-        """Publish rows and mark them; how many were settled, one way or the other."""
+        """Publish rows and mark them; returns the number of published or refused rows."""
         try:
             await asyncio.to_thread(self._publisher.publish, *(row.record for row in rows))
         except Outage as error:
@@ -113,7 +113,7 @@ class Relay:
         return await self._published(session, rows)
 
     async def _without(self, session: OutboxSession, rows: Sequence[OutboxRow], error: Refused) -> int:
-        """All but the refused rows are published; of several, a broker may have refused one for its neighbours."""
+        """Publish all rows but the refused ones; a broker may have refused one only because of others in its batch."""
         if len(rows) == 1:
             log.error("outbox row %d is set aside, it can never be published: %s", rows[0].id, error)
             await session.mark_failed(rows[0], str(error))
@@ -137,7 +137,7 @@ class Relay:
 
 
 async def serve(settings: RelayProcess, publisher: RecordPublisher, termination: Termination) -> None:
-    """Relay until the end is asked for; waits for a database that is away, also at the start."""
+    """Relay until termination is requested; waits for an unavailable database, also at the start."""
     relay: Relay | None = None
     stop = termination.event()
     days = RetentionRules(settings.retention_days).days_for("outbox")
@@ -160,7 +160,7 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
 
 
 def run_relay() -> None:
-    """Does `scribe-relay`."""
+    """Implements `scribe-relay`."""
     termination = Termination(STOP_SECONDS).install()
     with reported():
         settings = load(RelayProcess)

@@ -73,7 +73,7 @@ def up(
 
 
 def complete(stack: Stack, registry: bool, started: float) -> None:
-    """Start what ended of a running stack."""
+    """Start the components of a running stack that have ended."""
     if registry and "registry" not in stack.components:
         raise StackError(f"the stack in {stack.folder} runs without the registry: `down` first")
     stack.start_missing()
@@ -81,7 +81,7 @@ def complete(stack: Stack, registry: bool, started: float) -> None:
 
 
 def watch(stack: Stack) -> NoReturn:
-    """Stay until Ctrl-C; raises StackError when a component ends by itself."""
+    """Wait until Ctrl-C; raises StackError when a component ends by itself."""
     out.print("Ctrl-C stops everything.")
     try:
         while True:
@@ -94,7 +94,7 @@ def watch(stack: Stack) -> NoReturn:
 
 
 def show(stack: Stack, started: float | None = None) -> None:
-    """Print what runs where."""
+    """Print the addresses and processes of the stack."""
     table = Table("component", "address", "pid", "memory", "log", box=None, pad_edge=False)
     for component in stack.components.values():
         process = component.identity and component.identity.process()
@@ -155,7 +155,7 @@ def logs(
 
 
 def follow_files(files: list[Path]) -> None:
-    """Print whole lines as they are added, until Ctrl-C."""
+    """Print whole lines of log files as they are added, until Ctrl-C."""
     ends = {file: file.stat().st_size for file in files}
     try:
         while True:

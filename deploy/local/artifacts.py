@@ -1,4 +1,4 @@
-"""The Java files that the stack runs: pinned by version and digest in `artifacts/*.txt`, kept in a shared cache.
+"""The Java files of the stack: pinned by version and digest in `artifacts/*.txt`, kept in a shared cache.
 
 A line is `group:name:version[:classifier:type] sha256 bytes`. Maven chose the versions (see `deploy.local.resolve`);
 jgo only fetches them, because its own choice of transitive versions is wrong for Kafka.
@@ -43,7 +43,7 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
-        """Its name in the cache."""
+        """File name in the cache."""
         return f"{self.name}-{self.version}{'-' if self.classifier else ''}{self.classifier}.{self.packaging}"
 
 
@@ -64,17 +64,17 @@ def parse_line(line: str) -> Artifact:
 
 
 def artifacts_of(component: str) -> tuple[Artifact, ...]:
-    """The files that a component (`kafka`, `s3`, `registry`) runs."""
+    """The files that a component (`kafka`, `s3`, `registry`) needs to run."""
     return tuple(map(parse_line, (FOLDER / f"{component}.txt").read_text().splitlines()))
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept for all checkouts: SCRIBE_CACHE_DIR, or the platform's cache folder."""
+    """The folder of downloads for all checkouts: SCRIBE_CACHE_DIR, or the platform's cache folder."""
     return Path(os.environ.get("SCRIBE_CACHE_DIR") or platformdirs.user_cache_path("scribe-rabbit"))
 
 
 def is_genuine(path: Path, artifact: Artifact) -> bool:
-    """Whether the file is there and is exactly the pinned one."""
+    """Whether a file exists and is exactly the pinned one."""
     if not path.is_file() or path.stat().st_size != artifact.size:
         return False
     with path.open("rb") as file:
@@ -82,7 +82,7 @@ def is_genuine(path: Path, artifact: Artifact) -> bool:
 
 
 def ensure_room(folder: Path, needed: int, elsewhere: str = "set SCRIBE_CACHE_DIR") -> None:
-    """Raise DiskFull unless `needed` bytes and some spare room fit; `elsewhere` is how to choose another folder."""
+    """Raise DiskFull unless `needed` bytes and some spare room fit; `elsewhere` tells how to choose another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
@@ -121,7 +121,7 @@ def _download_all(missing: list[Artifact], folder: Path, say: Console) -> None:
 
 
 def _download(artifact: Artifact, folder: Path, advance: Advance) -> None:
-    """Fetch into a folder of its own beside the goal and rename, so that a broken download leaves no half file."""
+    """Download to a temporary folder beside the target and rename, so that a failed download leaves no partial file."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as part:
         try:
             path = _fetch_one(artifact, Path(part), advance)

@@ -1,4 +1,4 @@
-"""What Kafka, PostgreSQL, S3 and the registry have in common: prepare once, start, wait until ready, stop, kill."""
+"""Base class of Kafka, PostgreSQL, S3 and the registry: prepare once, start, wait until ready, stop, kill."""
 
 import signal
 from abc import ABC, abstractmethod
@@ -29,17 +29,17 @@ class Component(ABC):
 
     @property
     def port(self) -> int:
-        """Where clients reach it."""
+        """The port for clients."""
         return self.ports[self.port_names[0]]
 
     @property
     def address(self) -> str:
-        """host:port."""
+        """The address as host:port."""
         return f"{HOST}:{self.port}"
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether the process is alive."""
         return self.identity is not None and self.identity.process() is not None
 
     @abstractmethod
@@ -51,18 +51,18 @@ class Component(ABC):
         """The command line of the server."""
 
     def environment(self) -> Mapping[str, str]:
-        """Variables that the server needs beside ours."""
+        """Additional environment variables of the server."""
         return {}
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Whether the server answers."""
         return is_open(self.port)
 
     def after_start(self) -> None:  # noqa: B027 - most have nothing to do
-        """Make what the service expects to find, idempotent."""
+        """Create what the service expects to find; idempotent."""
 
     def start(self) -> None:
-        """Start and return when it answers; raises StackError when it does not."""
+        """Start and return when the server answers; raises StackError when it does not."""
         if self.running:
             return
         self.data.mkdir(parents=True, exist_ok=True)
@@ -79,20 +79,20 @@ class Component(ABC):
         self.after_start()
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Stop with an orderly shutdown."""
         if self.identity is not None:
             process.stop(self.identity, end_signal=self.end_signal)
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a power cut would."""
+        """Kill with SIGKILL, as a power cut would."""
         process.kill(self._known())
 
     def pause(self) -> None:
-        """Freeze it, as an overloaded machine would, until `resume`."""
+        """Freeze the process, as an overloaded machine would, until `resume`."""
         process.send(self._known(), signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause`."""
+        """Continue after `pause`."""
         process.send(self._known(), signal.SIGCONT)
 
     def restart(self) -> None:

@@ -1,4 +1,4 @@
-"""The demo: the whole service on this machine, a recording in, its transcript with speakers and the webhooks out.
+"""The demo: runs the whole service on this machine and shows a job from recording to transcript and webhooks.
 
 Started by `deploy/demo`, which makes the environment first.
 """
@@ -107,7 +107,7 @@ def demo(
 
 
 def _check(model: str, language: str | None, stand_ins: bool) -> None:
-    """Refuse what the service would refuse a minute later; raises BadParameter."""
+    """Reject options that the service would reject a minute later; raises BadParameter."""
     known = load_registry(STAND_INS) if stand_ins else load_registry(diarizer=DIARIZER)
     if stand_ins and model != MODEL:
         raise typer.BadParameter(f"{model} is not one of the stand-ins", param_hint="--model with --stand-ins")
@@ -121,7 +121,7 @@ def _check(model: str, language: str | None, stand_ins: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the demo is about: a recording with options, another one for Kafka, and the models of the registry, if any."""
+    """Input of the demo: a recording with options, another one for Kafka, and the models of the registry, if any."""
 
     recording: str
     options: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ class Shown:
     models: tuple[str, str] | None = None
 
     def environment(self) -> dict[str, str]:
-        """What the processes must know of the models."""
+        """Environment variables that tell the processes which models to use."""
         if self.models is None:
             return {}
         transcriber, diarizer = self.models
@@ -165,7 +165,7 @@ def _run(cleanup: ExitStack, place: Path, keep: bool, shown: Shown, registry: bo
 
 
 def _fetched(shown: Shown) -> bool:
-    """Whether the models are on this machine now, by the command that an operator would give."""
+    """Fetch the models with the operator's command; returns whether they are on this machine now."""
     names = shown.models or ()
     console.print(f"$ scribe-gpu models fetch {' '.join(names)}", style="bold")
     command = [sys.executable, "-m", "gpu_consumers", "models", "fetch", *names]
@@ -194,7 +194,7 @@ def _submit(service: ServiceProcesses, title: str, *arguments: str) -> None:
 
 
 def _show(service: ServiceProcesses, *arguments: str) -> None:
-    """Run a command as a user would."""
+    """Run a `scribe` command as a user would."""
     console.print(f"$ scribe {' '.join(_short(a) for a in arguments)}", style="bold", soft_wrap=True)
     command = [sys.executable, "-m", "producers", *arguments]
     if run(command, env=service.process_environment(), check=False).returncode != 0:
@@ -207,7 +207,7 @@ def _short(argument: str) -> str:
 
 
 def _show_webhooks(service: ServiceProcesses, receiver: Receiver, ends: int) -> None:
-    """Those of the ends of jobs and enhancements, each verified as a receiver would."""
+    """Print the webhooks for ended jobs and enhancements, each verified as a receiver would."""
     console.print(Rule("webhooks", style="cyan"))
     with console.status("waiting for the webhooks"):
         arrived = receiver.wait(lambda calls: len({call.webhook_id for call in calls}) >= ends, WEBHOOK_SECONDS)

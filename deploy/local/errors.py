@@ -1,21 +1,21 @@
-"""What can go wrong with the local stack; every message says what to do."""
+"""Errors of the local stack; every message says what to do."""
 
 
 class StackError(Exception):
-    """The local stack cannot do what was asked."""
+    """Error: the local stack cannot do the requested action."""
 
 
 class DownloadFailed(StackError):
-    """A file could not be fetched, or is not the one that was pinned."""
+    """Error: a file could not be downloaded, or differs from the pinned one."""
 
 
 class DiskFull(StackError):
-    """The disk has no room for what is to be written."""
+    """Error: the disk has no room for the files to be written."""
 
 
 class PortTaken(StackError):
-    """Another program listens on a port that was asked for."""
+    """Error: another program listens on a requested port."""
 
 
 class StartFailed(StackError):
-    """A component ended or stayed silent instead of becoming ready."""
+    """Error: a component ended, or did not become ready in time."""

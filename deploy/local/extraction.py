@@ -1,4 +1,4 @@
-"""Summaries of a recording's own sentences, and entities by patterns: no language model, nothing is invented.
+"""Summaries made of a recording's own sentences, and entities found by patterns, without a language model.
 
 TextRank (Mihalcea and Tarau, 2004) chooses the sentences; regular expressions find what looks like a date, an amount or
 a name, in English and in part in Hebrew. What they do not know they do not find, and capitals deceive them.
@@ -36,7 +36,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A stretch of speech with its number; seconds if they are known."""
+    """A stretch of speech with its number; times in seconds if they are known."""
 
     number: int
     text: str
@@ -45,14 +45,14 @@ class Line:
 
 
 def summary_of(lines: Sequence[Line], sentences: int = SENTENCES) -> str:
-    """The sentences that share most with all others, in the order in which they were said."""
+    """The sentences that have most in common with all others, in the order in which they were spoken."""
     parts = (part.strip(" .") for line in lines for part in _SENTENCE.split(line.text))
     said = list(dict.fromkeys(part for part in parts if part))
     return " ".join(f"{text}." for text in _chosen(said, sentences))
 
 
 def entities_of(lines: Iterable[Line]) -> list[dict[str, Any]]:
-    """What the patterns find, with the number of its line; of two that overlap the earlier pattern counts."""
+    """The entities that the patterns find, with their line numbers; where two overlap, the earlier pattern wins."""
     found = []
     for line in lines:
         taken: list[range] = []
@@ -65,7 +65,7 @@ def entities_of(lines: Iterable[Line]) -> list[dict[str, Any]]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text; this service's tokens."""
+    """The words of a text, which are the tokens of this service."""
     return _WORD.findall(text.lower())
 
 

@@ -1,4 +1,4 @@
-"""A small enhanced-AI service that invents nothing: summaries are the recording's own sentences, entities are patterns.
+"""A small enhanced-AI service without a language model: summaries quote the recording, entities come from patterns.
 
 It speaks the generic JSON form and OpenAI's chat completions, on any laptop, for the demo and for tests. It is no
 language model: see deploy/local/extraction.py.
@@ -47,7 +47,7 @@ def enhanced(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def completed(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer as a chat completion; the wanted properties are read from the schema of the request."""
+    """The answer as a chat completion; the requested properties are read from the schema in the request."""
     question = "\n".join(message["content"] for message in request["messages"])
     data = _DATA.search(question)
     told = question.replace(data[2], "") if data else question
@@ -71,7 +71,7 @@ def completed(request: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer that goes wrong on purpose: late, bytes as they are, or a change to what would be answered."""
+    """A faulty answer for tests: late, raw bytes, or a change to the regular answer."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ FAULTS: dict[str, Fault] = {
 
 
 class ExtractiveService:
-    """Answers while it is entered; `faults` are met by the first calls, one each, `key` is asked for if it is set."""
+    """HTTP service that runs within a `with` block; first calls get one of `faults` each; `key` is checked if set."""
 
     def __init__(self, port: int = 0, *, faults: Iterable[Fault | None] = (), key: str | None = None) -> None:
         self.faults = list(faults)
@@ -121,14 +121,14 @@ class ExtractiveService:
         self._server.serve_forever()
 
     def __enter__(self) -> Self:
-        """Answer in a thread of its own."""
+        """Start answering in a thread."""
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer no more."""
+        """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -182,7 +182,7 @@ class ExtractiveService:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
+                """Suppress the access log."""
 
         return ExtractiveHandler
 

@@ -1,4 +1,4 @@
-"""Java command lines on the runtime that comes with pip."""
+"""Java command lines for the Java runtime that is installed with pip."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,5 +15,5 @@ def java(heap_mb: int, arguments: Sequence[str]) -> list[str]:
 
 
 def class_path(jars: Sequence[Path]) -> list[str]:
-    """The option that names the jars."""
+    """The class-path option for the jars."""
     return ["-cp", ":".join(map(str, jars))]

@@ -118,5 +118,5 @@ class Kafka(Component):
             return False
 
     def after_start(self) -> None:
-        """Let the client go that asked whether the broker is ready."""
+        """Close the client that checked readiness."""
         self._admin = None

@@ -34,7 +34,7 @@ def is_open(port: int) -> bool:
 
 
 def choose(names: Iterable[str], asked: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
-    """A port for each name: the one asked for, else that of the last run, else any; raises PortTaken."""
+    """A port for each name: the requested one, else that of the last run, else any free one; raises PortTaken."""
     chosen: dict[str, int] = {}
     for name in names:
         if name in asked and not is_free(asked[name]):
@@ -56,7 +56,7 @@ def _remembered_or_free(before: int | None, used: Iterable[int]) -> int:
 
 
 def _hold(port: int) -> bool:
-    """Keep a port from others that choose one before its server is up; False when it is taken or held already."""
+    """Reserve a port until its server is up; False when it is in use or reserved already."""
     holder = socket.socket()
     try:
         holder.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""PostgreSQL from the binaries that come with pip, started by ourselves so that the process is ours."""
+"""PostgreSQL from the binaries that come with pip, run as our own child process."""
 
 import importlib.util
 import os
@@ -48,7 +48,7 @@ def postgresql_conf(port: int, *, durable: bool) -> str:
 
 
 def unprivileged(command: Sequence[str]) -> list[str]:
-    """The command as it is, or for root: as nobody, who may read and write where root may (our folders are root's)."""
+    """The command as it is; for root, run as user nobody, which keeps root's file access (our folders are root's)."""
     if os.geteuid() != 0:
         return list(command)
     if shutil.which("setpriv") is None:
@@ -80,7 +80,7 @@ class Postgres(Component):
         return self.data / "cluster"
 
     def prepare(self) -> None:
-        """Lay out the cluster once, and write the settings."""
+        """Create the cluster once, and write the settings."""
         if not (self._cluster / "PG_VERSION").exists():
             self._init()
         (self._cluster / "postgresql.conf").write_text(postgresql_conf(self.port, durable=self._durable))
@@ -105,7 +105,7 @@ class Postgres(Component):
         return unprivileged([str(binaries() / "postgres"), "-D", str(self._cluster)])
 
     def ready(self) -> bool:
-        """Whether it lets us in."""
+        """Whether the server accepts connections."""
         try:
             psycopg.connect(self.dsn("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -113,7 +113,7 @@ class Postgres(Component):
         return True
 
     def after_start(self) -> None:
-        """Make the service's database."""
+        """Create the service's database."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (USER,)).fetchone():
                 connection.execute(f"CREATE DATABASE {USER}")

@@ -1,4 +1,4 @@
-"""Child processes that are found again by pid and start time, end with their owner if they have one, and log to a file."""
+"""Child processes that are identified by pid and start time, can end with their parent, and log to a file."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # held until they are stoppe
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A process for certain: pids are used again, pid and start time (seconds of the epoch) are not."""
+    """Unambiguous identity of a process: pid and start time (seconds of the epoch), since pids are reused."""
 
     pid: int
     started: float
@@ -70,7 +70,7 @@ def start(
 
 
 def stop(identity: ProcessId, *, seconds: float = 10, end_signal: int = signal.SIGTERM) -> None:
-    """Ask a process to end, and kill it and its group when it has not after `seconds`."""
+    """Ask a process to end; kill it and its group when it has not ended after `seconds`."""
     process = identity.process()
     if process is not None:
         process.send_signal(end_signal)
@@ -82,9 +82,9 @@ def stop(identity: ProcessId, *, seconds: float = 10, end_signal: int = signal.S
 
 
 def kill(identity: ProcessId) -> None:
-    """End a process and its group at once, and all that it started, whose end is waited for.
+    """Kill a process, its group and all its descendants, and wait until they have ended.
 
-    PostgreSQL's servers of sessions are in no group of ours: while one of them lives the next start is refused.
+    PostgreSQL's session processes have groups of their own: while one of them is alive the next start is refused.
     """
     process = identity.process()
     if process is not None:
@@ -108,7 +108,7 @@ def _end_all(identities: Sequence[ProcessId], seconds: float = 10) -> None:
 
 
 def send(identity: ProcessId, signal_number: int) -> None:
-    """Send a signal to a process if it lives."""
+    """Send a signal to a process if it is alive."""
     if (process := identity.process()) is not None:
         with suppress(psutil.NoSuchProcess):  # it may end at this moment
             process.send_signal(signal_number)

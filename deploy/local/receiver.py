@@ -1,4 +1,4 @@
-"""A webhook receiver that keeps what it gets: for the demo, and for tests that count deliveries."""
+"""A webhook receiver that records its calls: for the demo, and for tests that count deliveries."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_BODY_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One call: its headers with names in lower case, and the exact bytes of its body."""
+    """One received call: its headers with names in lower case, and the exact bytes of its body."""
 
     headers: dict[str, str]
     body: bytes
@@ -27,13 +27,13 @@ class Received:
         return self.headers.get("webhook-id", "")
 
     def verified(self, secret: str) -> dict[str, object]:
-        """The payload, once its signature and age are checked; raises standardwebhooks.WebhookVerificationError."""
+        """The payload after its signature and age are checked; raises standardwebhooks.WebhookVerificationError."""
         payload: dict[str, object] = Webhook(secret).verify(self.body, self.headers)
         return payload
 
 
 class Receiver:
-    """Listens on a free port; `answer` chooses the status of each call."""
+    """Receiver on a free port; `answer` chooses the status of each call."""
 
     def __init__(self, answer: Callable[[Received], int] = lambda _: 204) -> None:
         self._answer = answer
@@ -45,11 +45,11 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where webhooks are to be sent."""
+        """The URL to which webhooks are sent."""
         return f"http://{HOST}:{self._server.server_port}/hook"
 
     def wait(self, enough: Callable[[list[Received]], bool], seconds: float) -> bool:
-        """Wait until `enough` is true of the calls so far; False when time is up."""
+        """Wait until `enough` is true of the calls received so far; False when time is up."""
         with self._changed:
             return self._changed.wait_for(lambda: enough(self.calls), seconds)
 
@@ -68,7 +68,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """The calls are kept; the terminal stays clean."""
+                """Suppress the access log, since the calls are recorded."""
 
         return ReceiverHandler
 

@@ -21,7 +21,7 @@ UNPACKED_FACTOR = 1.2  # the archive's jars are compressed already
 
 
 def unpack(archive: Path, artifact: Artifact, cache: Path) -> Path:
-    """The folder of the unpacked archive, made once per digest; a broken run leaves nothing at its place."""
+    """The folder of the unpacked archive, made once per digest; an interrupted run leaves nothing behind."""
     goal = cache / "registry" / artifact.sha256[:16]
     if not goal.exists():
         ensure_room(goal.parent, int(artifact.size * UNPACKED_FACTOR))
@@ -38,7 +38,7 @@ def unpack(archive: Path, artifact: Artifact, cache: Path) -> Path:
 
 
 def is_at_hand(say: Console | None = None) -> bool:
-    """Whether its program is in the cache or could be fetched just now; what hindered it is said."""
+    """Whether the program is in the cache or can be downloaded now; a failure is printed."""
     try:
         fetch(artifacts_of(Registry.name), cache_folder(), say)
     except DownloadFailed as error:
@@ -63,7 +63,7 @@ class Registry(Component):
         return f"http://{self.address}/apis/ccompat/v7"
 
     def prepare(self) -> None:
-        """Nothing: all its settings are in the environment."""
+        """Do nothing: all settings are environment variables."""
 
     def environment(self) -> Mapping[str, str]:
         """See Component."""
@@ -75,7 +75,7 @@ class Registry(Component):
         return java(HEAP_MB, ["-jar", str(jar)])
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Whether the registry answers."""
         try:
             with urlopen(f"{self.url}/subjects", timeout=2) as answer:  # noqa: S310 - our own http address
                 return bool(answer.status == 200)

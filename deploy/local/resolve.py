@@ -1,4 +1,4 @@
-"""Write the lists of Java artifacts anew with Maven, after a version in ROOTS changed (only then is Maven needed).
+"""Regenerates the lists of Java artifacts with Maven, after a version in ROOTS changed (only then is Maven needed).
 
 python -m deploy.local.resolve
 """

@@ -1,4 +1,4 @@
-"""S3Proxy: the S3 interface over a folder, standing in for MinIO, AWS or GCS."""
+"""S3Proxy: the S3 interface over a folder, as a substitute for MinIO, AWS or GCS."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,7 +55,7 @@ class S3(Component):
 
     @property
     def endpoint(self) -> str:
-        """Its address."""
+        """The address of the store."""
         return f"http://{self.address}"
 
     def prepare(self) -> None:
@@ -86,7 +86,7 @@ class S3(Component):
         )
 
     def after_start(self) -> None:
-        """Make the service's bucket."""
+        """Create the service's bucket."""
         client = self.client()
         if BUCKET not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=BUCKET)

@@ -1,4 +1,4 @@
-"""Every process of Scribe Rabbit on this machine, on top of a local stack: started, watched, killed and started again."""
+"""Every process of Scribe Rabbit on this machine, on top of a local stack: started, monitored, killed and restarted."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ STOP_SECONDS = 40  # the GPU process may finish what runs
 class ServiceProcesses:
     """The processes of the service; `environment` holds the stack's variables, `folder` logs and local files.
 
-    `worker` begins the names of its workers: two sets of processes on one stack need two.
+    `worker` is the prefix of the workers' names: two sets of processes on one stack need two prefixes.
     """
 
     environment: Mapping[str, str]
@@ -74,19 +74,19 @@ class ServiceProcesses:
 
     @property
     def api_url(self) -> str:
-        """Where the REST shim answers."""
+        """The address of the REST shim."""
         return f"http://{ports.HOST}:{self.chosen.get('api', 0)}"
 
     def log(self, name: str) -> Path:
-        """What a process wrote."""
+        """The log of a process."""
         return self.folder / "logs" / f"{name}.log"
 
     def process_environment(self) -> dict[str, str]:
-        """What every process of the service finds in its environment."""
+        """Environment variables of every process of the service."""
         return {**os.environ, **self.environment}
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `scribe ...` to its end; raises StartFailed with its words when it fails and `check`."""
+        """Run `scribe ...` to its end; raises StartFailed with its output when it fails and `check` is set."""
         done = subprocess.run(
             [sys.executable, "-m", "producers", *arguments],
             env=self.process_environment(),
@@ -107,7 +107,7 @@ class ServiceProcesses:
         return str(json.loads(created.stdout)["key"])
 
     def webhook_secret(self, tenant: str, url: str) -> str:
-        """The secret that verifies what `url` gets."""
+        """The secret that verifies the webhooks to `url`."""
         return self.command("webhooks", "secret", url, "--tenant", tenant).stdout.strip()
 
     def start(self, *names: str) -> None:
@@ -119,7 +119,7 @@ class ServiceProcesses:
             )
 
     def wait_ready(self, names: Iterable[str] = (), seconds: float | None = None) -> None:
-        """Wait until processes (all when none is named) say they are ready; raises StartFailed with the end of a log."""
+        """Wait until processes (all when none is named) are ready; raises StartFailed with the end of a log."""
         for name in names or tuple(self.running):
             process.wait_until(
                 partial(self.is_ready, name), self.running[name], name, self.log(name), seconds or START_SECONDS
@@ -143,13 +143,13 @@ class ServiceProcesses:
         return answer.status_code == httpx.codes.OK
 
     def stop(self, *names: str) -> None:
-        """Ask processes (all when none is named) to end, and wait for them."""
+        """Stop processes (all when none is named), and wait for their end."""
         ending = [self.running.pop(name) for name in names or tuple(self.running)]
         with ThreadPoolExecutor(max(1, len(ending))) as pool:
             list(pool.map(partial(process.stop, seconds=STOP_SECONDS), ending))
 
     def kill(self, name: str) -> None:
-        """SIGKILL, as a lost machine would."""
+        """Kill a process with SIGKILL, as the loss of a machine would."""
         process.kill(self.running.pop(name))
 
     def memory_bytes(self) -> dict[str, int]:

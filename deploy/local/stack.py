@@ -1,4 +1,4 @@
-"""The stack: Kafka, PostgreSQL, S3 and on request the schema registry, started together, on one data folder."""
+"""The local stack: Kafka, PostgreSQL, S3 and optionally the schema registry, started together on one data folder."""
 
 import shutil
 import threading
@@ -25,9 +25,9 @@ C = TypeVar("C", bound=Component)
 
 
 class Stack:
-    """Real parts on loopback ports; a context manager that starts them and ends what it started.
+    """Real components on loopback ports; a context manager that starts them and stops those that it started.
 
-    An owned stack ends with this process whatever happens to it; else it stays until somebody stops it.
+    An owned stack ends with this process in any case; any other runs until it is stopped by a command.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Stack:
 
     @property
     def kafka_bootstrap(self) -> str:
-        """host:port of the broker."""
+        """The broker's address as host:port."""
         return self.kafka.address
 
     def postgres_dsn(self, dbname: str = "scribe") -> str:
@@ -105,26 +105,26 @@ class Stack:
 
     @property
     def s3_endpoint(self) -> str:
-        """Address of the object store."""
+        """The address of the object store."""
         return self.s3.endpoint
 
     @property
     def s3_access_key(self) -> str:
-        """Access key of the object store."""
+        """The access key of the object store."""
         return self._state.secrets.s3_access_key
 
     @property
     def s3_secret_key(self) -> str:
-        """Secret key of the object store."""
+        """The secret key of the object store."""
         return self._state.secrets.s3_secret_key
 
     @property
     def registry_url(self) -> str:
-        """Address of the registry's Confluent-compatible interface; raises StackError when the stack has none."""
+        """The address of the registry's Confluent-compatible interface; raises StackError when the stack has none."""
         return self.registry.url
 
     def environment(self) -> dict[str, str]:
-        """The variables with which the service finds this stack."""
+        """The environment variables with which the service finds this stack."""
         variables = {
             "SCRIBE_ENVIRONMENT": "development",
             "SCRIBE_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
@@ -141,7 +141,7 @@ class Stack:
         return variables
 
     def start(self) -> None:
-        """Fetch what is missing and start everything; raises StackError, and then nothing of it runs."""
+        """Fetch missing files and start everything; raises StackError, after stopping what it started."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS):
@@ -169,7 +169,7 @@ class Stack:
             raise
 
     def start_missing(self) -> None:
-        """Start each component that does not run, all at once; raises StackError."""
+        """Start all components that do not run, in parallel; raises StackError."""
         with ThreadPoolExecutor(len(self.components)) as pool:
             jobs = [pool.submit(component.start) for component in self.components.values()]
             try:
@@ -185,7 +185,7 @@ class Stack:
         return [name for kind in kinds for name in kind.port_names]
 
     def _compose(self) -> None:
-        """Make the components; what they run is fetched first, in one go."""
+        """Create the components, after their files are fetched together."""
         names = [Kafka.name, S3.name, *([Registry.name] if self._with_registry else [])]
         lists = {name: artifacts.artifacts_of(name) for name in names}
         wanted = list(dict.fromkeys(artifact for files in lists.values() for artifact in files))
@@ -211,7 +211,7 @@ class Stack:
             write_state(self.folder, self._state)
 
     def stop(self) -> None:
-        """End what runs of this stack, in parallel; its data stays."""
+        """Stop the running components of this stack in parallel; the data stays."""
         stop_all(self.components)
 
     def __enter__(self) -> Self:
@@ -225,7 +225,7 @@ class Stack:
 
 
 def stop_all(components: Mapping[str, Component]) -> None:
-    """End components in parallel, each in its own good order."""
+    """Stop components in parallel, each with an orderly shutdown."""
     with ThreadPoolExecutor(max(1, len(components))) as pool:
         for job in [pool.submit(component.stop) for component in components.values()]:
             job.result()

@@ -1,4 +1,4 @@
-"""What is remembered of a stack between commands: ports, secrets and processes, in one file only the owner may read."""
+"""State of a stack between commands: ports, secrets and processes, in one file that only the owner may read."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from deploy.local.process import ProcessId
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Random for each stack, so that other accounts of this machine stay out."""
+    """Random secrets of a stack, which keep other accounts of this machine out."""
 
     postgres_password: str
     s3_access_key: str
@@ -20,7 +20,7 @@ class Secrets:
 
     @classmethod
     def new(cls) -> "Secrets":
-        """Fresh ones."""
+        """New random secrets."""
         return cls(secrets.token_hex(16), f"scribe{secrets.token_hex(8)}", secrets.token_hex(20))
 
 
@@ -35,17 +35,17 @@ class StackState:
 
     @property
     def running(self) -> dict[str, ProcessId]:
-        """The processes that live."""
+        """The processes that are alive."""
         return {name: identity for name, identity in self.processes.items() if identity.process()}
 
 
 def state_file(folder: Path) -> Path:
-    """Where the state of the stack in `folder` lies."""
+    """The path of the state file of the stack in `folder`."""
     return folder / "stack.json"
 
 
 def read_state(folder: Path) -> StackState:
-    """The state of the stack in `folder`, a new one when there was none; raises StackError when it is unreadable."""
+    """The state of the stack in `folder`, a new one when there is none; raises StackError when it is unreadable."""
     path = state_file(folder)
     if not path.exists():
         return StackState()
@@ -58,7 +58,7 @@ def read_state(folder: Path) -> StackState:
 
 
 def write_state(folder: Path, state: StackState) -> None:
-    """Replace the state file in one step."""
+    """Replace the state file atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".stack-{os.getpid()}.part"
     part.touch(mode=0o600)

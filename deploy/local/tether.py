@@ -1,4 +1,4 @@
-"""Become a command that ends when its parent process does: tether.py PARENT_PID SIGNAL COMMAND..."""
+"""Runs a command that ends when its parent process does: tether.py PARENT_PID SIGNAL COMMAND..."""
 
 import ctypes
 import os
@@ -8,7 +8,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Ask Linux for `SIGNAL` at the parent's end, then run the command in place of this process."""
+    """Ask Linux to send `SIGNAL` when the parent ends, then replace this process by the command."""
     parent, signal_number, *command = arguments
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)

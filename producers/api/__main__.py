@@ -1,4 +1,4 @@
-"""The REST shim in one process."""
+"""Entry point of the REST shim: settings, services, and the server in one process."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ STOP_SECONDS = 30.0  # until the process is ended by force
 
 @asynccontextmanager
 async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
-    """Everything behind the shim; none of it need answer yet, and until it does /readyz says so."""
+    """Open the services behind the shim, which need not be available yet; until they are, /readyz says so."""
     dsn, size = settings.postgres_dsn.get_secret_value(), settings.postgres_pool_size
     async with (
         Database.pooled(dsn, size, timeout=POOL_SECONDS, prepare=False) as database,
@@ -56,13 +56,13 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
 
 
 async def serve(settings: ApiProcess, termination: Termination) -> None:
-    """Answer requests until the end is asked for."""
+    """Answer requests until termination is requested."""
     with listening(settings.api_host, settings.api_port) as listener:
         await _serve(settings, listener, termination)
 
 
 class _Server(uvicorn.Server):
-    """Stops when the process is told to end."""
+    """A server that stops on the termination signal of the process."""
 
     def __init__(self, config: uvicorn.Config, termination: Termination) -> None:
         super().__init__(config)
@@ -70,7 +70,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process."""
+        """Leave signal handling to the process."""
         self._termination.on_request(self._stop)
         yield
 
@@ -89,12 +89,12 @@ async def _serve(settings: ApiProcess, listener: socket.socket, termination: Ter
 
 
 def _own_files(settings: ApiProcess) -> int:
-    """How many the process may open beside those of its clients: to the database, a replica, and the object store."""
+    """The number of files that the process may open besides client connections: database, replica, object store."""
     return 2 * settings.postgres_pool_size + UPLOADS + 32
 
 
 def run_api(host: str | None, port: int | None) -> None:
-    """Does `scribe-api`."""
+    """Implements `scribe-api`."""
     termination = Termination(STOP_SECONDS).install()
     with reported():
         given = {"api_host": host, "api_port": port}

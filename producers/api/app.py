@@ -27,7 +27,7 @@ _REFERENCE = "#/components/schemas/{model}"
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application over services that are open and stay so while it runs."""
+    """The application over services that are open and stay open while it runs."""
     app = FastAPI(
         title="Scribe Rabbit",
         version=version("scribe-rabbit"),
@@ -54,7 +54,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with what no handler returns by itself, Problem and the webhooks; made when it is first asked for."""
+    """The OpenAPI document with Problem and the webhooks, which no handler returns; built on first use."""
     generate = app.openapi
 
     @cache

@@ -1,4 +1,4 @@
-"""The pages /docs and /redoc with all that they load, so that they need no internet and no foreign host."""
+"""The pages /docs and /redoc with all their assets, so that they need no internet and no foreign host."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Health, readiness and metrics."""
+"""Health, readiness and metrics endpoints."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
 class Alive(BaseModel):
-    """This process answers."""
+    """The process answers."""
 
     status: Literal["ok"] = "ok"
 
@@ -74,7 +74,7 @@ async def ready(
 
 
 def _report(backlog: OutboxBacklog) -> WaitReport:
-    """What the shim knows to wait: it tells of a relay that is not there."""
+    """The backlog of the outbox, which reveals a missing relay."""
     if not backlog.pending:
         return WaitReport()
     return WaitReport((Waiting("outbox", WaitReason.OUTBOX_UNPUBLISHED, backlog.pending, backlog.oldest_seconds),))
@@ -99,7 +99,7 @@ async def read_metrics(services: ServicesDep) -> Response:
 
 
 async def _soon(database: Database, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """What `work` finds within PROBE_SECONDS; raises Outage. Its end is not waited for: that may take as long again."""
+    """The result of `work` within PROBE_SECONDS; raises Outage, without waiting for the end of `work`."""
 
     async def find() -> T:
         async with asyncio.timeout(PROBE_SECONDS), database.connection() as connection:

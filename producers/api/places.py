@@ -1,4 +1,4 @@
-"""Places for what takes long, shared among tenants: nobody takes them all, and nobody waits for ever."""
+"""Concurrency limits for slow operations, shared fairly among tenants, with a limited wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,9 +9,9 @@ from schemas.errors import Rejected
 
 
 class TenantConcurrencyLimiter:
-    """At most `places` at once in this process, `per_tenant` of them for one tenant; each is waited for `seconds`.
+    """Allows `places` operations at once in this process, `per_tenant` for one tenant; each waits up to `seconds`.
 
-    There are fewer than connections to the database: whoever submits a job must find one meanwhile.
+    There are fewer places than database connections, so that a submission always finds a connection.
     """
 
     def __init__(self, places: int = 4, per_tenant: int = 2, seconds: float = 3.0) -> None:
@@ -23,7 +23,7 @@ class TenantConcurrencyLimiter:
 
     @asynccontextmanager
     async def one(self, tenant: str) -> AsyncIterator[None]:
-        """A place of the tenant's until the end of the block; raises Rejected(busy)."""
+        """Hold one of the tenant's slots until the end of the block; raises Rejected(busy)."""
         if (own := self._own.get(tenant)) is None:
             own = self._own[tenant] = asyncio.Semaphore(self._per_tenant)
         async with (

@@ -1,4 +1,4 @@
-"""The policies of tenants by which requests were judged last. No I/O."""
+"""Cache of the tenant policies that were read last. No I/O."""
 
 from schemas.events import TenantPolicy
 
@@ -6,20 +6,20 @@ MOST_KEPT = 10_000
 
 
 class KeptPolicies:
-    """A policy of each tenant that was in force a moment ago.
+    """Cache of recently read policies, one for each tenant.
 
-    It may be another by now: only what the database agrees to holds, and a refusal is asked for again.
+    A policy may have changed since: the database decides at the commit, and a refusal is checked with a fresh policy.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, TenantPolicy] = {}
 
     def get(self, tenant: str) -> TenantPolicy | None:
-        """The one that was kept last, None when there is none."""
+        """The cached policy, None when there is none."""
         return self._kept.get(tenant)
 
     def keep(self, policy: TenantPolicy) -> TenantPolicy:
-        """Keep a policy that is in force."""
+        """Cache a policy that is in force."""
         self._kept.pop(policy.tenant, None)
         if len(self._kept) >= MOST_KEPT:
             del self._kept[next(iter(self._kept))]

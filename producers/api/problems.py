@@ -1,4 +1,4 @@
-"""Every error as problem details (RFC 9457), whoever raised it."""
+"""Error answers as problem details (RFC 9457), whatever raised the error."""
 
 import secrets
 from collections.abc import Iterable
@@ -31,14 +31,14 @@ _SAFE_IN_PATHS = "/:@!$&'()*+,;=~"
 
 
 class FieldError(BaseModel):
-    """One field and what is wrong with it."""
+    """A field and its error."""
 
     field: str
     message: str
 
 
 class Problem(BaseModel):
-    """An error: `code` is stable and for programs, `detail` says what was seen and what to do."""
+    """An error: `code` is stable and for programs, `detail` describes what was found and what to do."""
 
     type: str = Field(examples=[TYPE_PREFIX + "unknown_model"])
     title: str = Field(examples=[ERRORS["unknown_model"].title])
@@ -52,17 +52,17 @@ class Problem(BaseModel):
 
 
 class Worded(Rejected):
-    """Its detail has its own advice."""
+    """An error whose detail includes its own advice."""
 
 
 class JobFailed(Worded):
-    """What was asked for does not exist because the job failed; carries the job's own error, always as 409."""
+    """Error: the requested result does not exist because the job failed; has the job's own error, always as 409."""
 
     status = 409
 
 
 def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """What an operation may answer besides success, for the OpenAPI document."""
+    """The error answers of an operation, for the OpenAPI document."""
     described: dict[int | str, dict[str, Any]] = {}
     for code in (*codes, "unavailable", "internal"):
         spec = ERRORS[code]
@@ -87,7 +87,7 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
 
 
 def framing_problem(error: Permanent | None = None) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer to bytes that are no request, for servers that write it themselves."""
+    """Status, headers and body of the answer to a malformed request, for servers that write it themselves."""
     document = _document(error or Rejected("malformed_request"), "", secrets.token_hex(8))
     body = document.model_dump_json().encode()
     headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "x-request-id": document.request_id}
@@ -110,7 +110,7 @@ def _document(error: Permanent, instance: str, request_id: str) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error that a handler raises."""
+    """Install handlers that answer every error of the application."""
 
     @app.exception_handler(Permanent)
     async def _permanent(request: Request, error: Permanent) -> JSONResponse:
@@ -144,14 +144,14 @@ def install(app: FastAPI) -> None:
 
 
 def _body_of(request: Request) -> type[BaseModel] | None:
-    """The model of the body that the operation takes, None where it takes none."""
+    """The model of the operation's body, None where it has none."""
     field = getattr(request.scope.get("route"), "body_field", None)
     found = field.field_info.annotation if field else None
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def wrong_method(request: Request) -> Response:
-    """The answer to a method that an address does not have, and to the question which ones it has."""
+    """The answer to a method that the address does not support, and to OPTIONS."""
     methods = methods_of(request)
     if request.method == "OPTIONS":
         return _options(methods)
@@ -164,7 +164,7 @@ def _options(methods: Iterable[str]) -> Response:
 
 
 def methods_of(request: Request) -> list[str]:
-    """Every method that an address answers."""
+    """Every method that an address supports."""
     routes = request.app.router.routes
     found = {
         method

@@ -1,4 +1,4 @@
-"""What the handlers work with, opened once a process and handed to them by FastAPI."""
+"""The services that the handlers use, opened once per process and injected by FastAPI."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The outside systems and rules behind the REST shim; `upload_max_bytes` limits one upload."""
+    """The external systems and rules behind the REST shim; `upload_max_bytes` limits one upload."""
 
     database: Database
     reading: ReplicaRouter
@@ -75,9 +75,9 @@ _header = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="A key mad
 
 
 async def authenticate(request: Request) -> ApiKey:
-    """Whose request it is; what is asked for is looked at only then, and here, since every dependency more takes its time.
+    """The API key of a request; then checks its query parameters here, since each further dependency would cost time.
 
-    Raises Rejected. A route that reads a body asks before it does, and is not asked again.
+    Raises Rejected. A route that reads a body calls it first, and the result is kept for the request.
     """
     if (known := request.scope.get(_KEY)) is not None:
         return cast(ApiKey, known)

@@ -1,1 +1,1 @@
-"""The `scribe` command, one file a concern."""
+"""The `scribe` command, with one file for each subject."""

@@ -1,4 +1,4 @@
-"""The `scribe` command, put together."""
+"""The `scribe` command, composed of all its commands."""
 
 import typer
 
@@ -19,7 +19,7 @@ Exit code 2: something to correct in the call or the request; 1: trouble of the 
 
 
 def create_cli() -> typer.Typer:
-    """All commands under one roof; their work is imported when one is called."""
+    """The application with all commands; their implementation is imported when one is called."""
     app = command_line(HELP, completion=True)
     app.callback()(_root)
     app.command()(submit.submit)

@@ -1,1 +1,1 @@
-"""Inputs from outside, read strictly: JSON, ids by their beginnings, and what is wrong with them."""
+"""Strict reading of external input: JSON, id prefixes, and validation errors."""

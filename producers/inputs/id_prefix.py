@@ -1,4 +1,4 @@
-"""Ids as people write them: whole, or so much of the beginning as tells them apart. Pure."""
+"""Ids as people write them: complete, or a unique beginning. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class IdPrefix:
 
     @classmethod
     def parse(cls, text: str) -> "IdPrefix":
-        """With or without hyphens, in either case, with blanks around it; raises ValueError for what can begin no id."""
+        """A prefix from text: hyphens, case and outer blanks are ignored; raises ValueError for no possible prefix."""
         digits = _AROUND.sub("", text.strip().lower()).replace("-", "")
         if not _HEX.fullmatch(digits):
             raise ValueError(f"is neither an id nor the first {LEAST_DIGITS} or more hex digits of one")
@@ -30,21 +30,21 @@ class IdPrefix:
 
     @property
     def whole(self) -> UUID | None:
-        """The id, None when there is more of it."""
+        """The complete id, None for a shorter prefix."""
         return UUID(self.digits) if len(self.digits) == DIGITS else None
 
     @property
     def first(self) -> UUID:
-        """The lowest id that begins so."""
+        """The lowest id with this prefix."""
         return UUID(self.digits.ljust(DIGITS, "0"))
 
     @property
     def last(self) -> UUID:
-        """The highest one."""
+        """The highest id with this prefix."""
         return UUID(self.digits.ljust(DIGITS, "f"))
 
     def begins(self, identity: UUID | None) -> bool:
-        """Whether an id begins so."""
+        """Whether an id has this prefix."""
         return identity is not None and identity.hex.startswith(self.digits)
 
 
@@ -52,16 +52,16 @@ MOST_NAMED = 5
 
 
 class Ambiguous(Rejected):
-    """Several ids begin as the one that was written; it brings its own words."""
+    """Error: several ids match a prefix; the message lists them."""
 
     @property
     def message(self) -> str:
-        """The candidates."""
+        """The message with the candidates."""
         return self.detail
 
 
 def only_one(prefix: IdPrefix, found: Mapping[UUID, str], what: str, *, more: bool = False) -> UUID:
-    """The one id that begins so; `found` has words about each, `more`: there are others beside them.
+    """The one id that matches a prefix; `found` describes each match, `more`: there are further ones.
 
     Raises Rejected(not_found), or Ambiguous with the candidates when there are several.
     """

@@ -1,4 +1,4 @@
-"""JSON as every reader understands it: UTF-8, each key once, numbers that are finite, characters that are whole. Pure."""
+"""Strict JSON: UTF-8, each key once, finite numbers, and no lone surrogates. Pure."""
 
 import json
 import re
@@ -20,20 +20,20 @@ Place = tuple[str | int, ...]
 
 
 class _Wrong:
-    """What stands where no value of JSON can be read."""
+    """Placeholder for a value that is not valid JSON."""
 
     def __init__(self, message: str) -> None:
         self.message = message
 
 
 class _Object(dict[str, Any]):
-    """An object some of whose keys stand there more than once."""
+    """An object with repeated keys."""
 
     repeated: tuple[str, ...] = ()
 
 
 class _Reader:
-    """Reads values as `json.loads` asks for them, and remembers whether any of them is wrong."""
+    """Parser callbacks of `json.loads` that record whether any value is invalid."""
 
     def __init__(self) -> None:
         self.found_wrong = False
@@ -65,9 +65,9 @@ class _Reader:
 
 
 def read_json(data: bytes, place: Place = ()) -> Any:
-    """What a text of JSON says; raises Rejected(invalid_request) that names every place where it is not as it must be.
+    """The value of a JSON text; raises Rejected(invalid_request) with every place where it is invalid.
 
-    `place` is where the text itself stands, such as the field of a form.
+    `place` is the location of the text itself, such as the field of a form.
     """
     try:
         return _read(data)
@@ -129,7 +129,7 @@ def _text(data: bytes) -> str:
 
 
 def _mistakes(value: Any, place: list[str | int]) -> Iterator[tuple[Place, str]]:
-    """Every wrong place, one after the other: a stranger's text has as many as it has room for, and only some are told."""
+    """Every invalid place, lazily: untrusted text may have very many, and only some are reported."""
     if isinstance(value, _Wrong):
         yield tuple(place), value.message
     elif isinstance(value, str):

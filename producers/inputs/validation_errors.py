@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as one error that names every field. Pure."""
+"""Validation errors of pydantic as one error that names every field. Pure."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -13,19 +13,19 @@ MAX_FINDINGS = 50
 
 
 def rejected(items: Iterable[Mapping[str, Any]], model: Model | None = None) -> Rejected:
-    """The error for pydantic's findings; the values themselves are not repeated, they may be secret.
+    """The error for pydantic's findings; the values themselves are not repeated, since they may be secret.
 
-    `model` is that of the body: an unknown field is answered with the one that it was meant to be.
+    `model` is the model of the body: the error for an unknown field suggests the field with the most similar name.
     """
     errors = tuple(finding(item, model) for item in islice(items, MAX_FINDINGS))
     return Rejected("invalid_request", text_of(errors[:10]), errors)
 
 
 def invalid(error: ValidationError, model: Model) -> Rejected:
-    """The same for a model that was filled by hand."""
+    """The error for a model that was created from other values than a request body."""
     return rejected(error.errors(include_url=False, include_input=False), model)
 
 
 def refused(found: Iterable[tuple[Iterable[str | int], str]]) -> Rejected:
-    """The error for places, such as ("body", "url"), and what is wrong at each."""
+    """The error for invalid places, such as ("body", "url"), each with its message."""
     return rejected({"type": "refused", "loc": tuple(place), "msg": message} for place, message in found)

@@ -1,1 +1,1 @@
-"""What is done with jobs and webhooks, through whichever door."""
+"""Operations on jobs and webhooks, shared by the REST shim and the command line."""

@@ -1,4 +1,4 @@
-"""The order that stops a job, as a record of the control topic."""
+"""The order that cancels a job, as a record of the control topic."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +12,6 @@ from schemas.wire.serde import Serde
 def cancel_record(
     serde: Serde, job_id: UUID, run: int, tenant: str, *, by: str, source: str, now: datetime, topic: str = CONTROL
 ) -> Record:
-    """`by` is the id of a key or the name of an operator, `source` the process that writes it."""
+    """The order as a record; `by` is a key's id or an operator's name, `source` the process that writes it."""
     order = JobControl(job_id=job_id, run=run, tenant=tenant, by=by, at=now)
     return record_of(serde, topic, order, source, now)

@@ -1,4 +1,4 @@
-"""From a wish to a job: the record that announces it, and acceptance together with its outbox row in one transaction."""
+"""Submission of a job: its record, and its acceptance together with an outbox row in one transaction."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that stands in the database; `created` is False when it stood there before."""
+    """A job in the database; `created` is False when it existed before."""
 
     job: JobRow
     created: bool
@@ -55,10 +55,10 @@ def check(
     check_address: Callable[[str], CheckedUrl],
     key_of: Callable[[str], str],
 ) -> None:
-    """Refuse at the door what could only fail later; raises Rejected, naming the fields where it can.
+    """Reject early what could only fail later; raises Rejected, naming the fields where it can.
 
-    `check_address` raises Permanent for an address that may not be called and returns the parts of any other, `key_of`
-    raises it for an s3 address outside of the bucket and returns the key of any other.
+    `check_address` raises Permanent for a forbidden address and returns the parts of any other, `key_of` raises it for
+    an s3 address outside of the bucket and returns the key of any other.
     """
     check_fields(request)
     check_model(policy, check_request(request, registry, now).name)
@@ -70,14 +70,14 @@ def check(
 
 
 def check_fields(request: JobRequested) -> None:
-    """Raise Rejected with every field that is out of its bounds, named as clients write it."""
+    """Raise Rejected with every field that exceeds its limits, by the names that clients use."""
     found = tuple({"field": field.removeprefix("options."), "message": message} for field, message in mistakes(request))
     if found:
         raise Rejected("invalid_request", "; ".join(f"{e['field']}: {e['message']}" for e in found), found)
 
 
 def check_object(request: JobRequested, policy: TenantPolicy, key_of: Callable[[str], str]) -> None:
-    """Raise Permanent(source_refused) for an s3 address that is neither the tenant's own nor allowed to it."""
+    """Raise Permanent(source_refused) for an s3 address that is neither the tenant's own nor allowed to the tenant."""
     uri = request.source.uri
     if urlsplit(uri).scheme != "s3":  # in lower case, however it was written
         return
@@ -95,7 +95,7 @@ def job_record(
     trace: Trace = Trace(),
     topics: Mapping[Priority, str] = JOB_TOPICS,
 ) -> Record:
-    """The record that announces a job; raises Rejected when it is too large for one, or cannot be read again."""
+    """The record that announces a job; raises Rejected when it is too large, or cannot be decoded again."""
     record = record_of(serde, topics[request.priority], request, source, now, trace.parent)
     try:
         serde.decode(record.value, JobRequested)
@@ -111,11 +111,11 @@ def job_record(
 async def accept(
     database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
 ) -> Accepted | None:
-    """Commit a job and its outbox row, or find the job that the same request made before: one round trip.
+    """Commit a job and its outbox row, or find the job of an identical earlier request: one round trip.
 
-    None when `policy`, by which the request was judged, is the tenant's no more. Raises Rejected: conflict when the id
-    belongs to another request, quota_exceeded when more jobs of the tenant would wait for their turn than it allows; and
-    Outage when the database is away.
+    Returns None when `policy`, by which the request was checked, is no longer the tenant's. Raises Rejected: conflict
+    when the id belongs to another request, quota_exceeded when more jobs of the tenant would wait than it allows; and
+    Outage when the database is unavailable.
     """
     digest = request_digest(request, SUBMISSION)
     most, at = (policy.quotas.get(MOST_QUEUED), policy.at) if policy else (None, None)
@@ -131,7 +131,7 @@ async def accept(
 
 
 async def known(database: Database, request: JobRequested) -> JobRow | None:
-    """The job that the same request made before, None if there is none."""
+    """The job of an identical earlier request, None if there is none."""
     digest = request_digest(request, SUBMISSION)
     async with database.as_tenant(request.tenant) as connection:
         job = await queries.find(connection, request.job_id, request.tenant)

@@ -1,4 +1,4 @@
-"""What owners and operators ask of webhooks, through whichever door: endpoints found, deliveries sent again, tests sent."""
+"""Webhook operations of owners and operators: finding endpoints, redelivery, and test deliveries."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Begin = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
 def check_url(url: str, check_address: Callable[[str], object], field: str = "url") -> None:
-    """Raise Rejected(invalid_request) for an address that can be no endpoint's; `check_address` raises Permanent."""
+    """Raise Rejected(invalid_request) for an invalid endpoint address; `check_address` raises Permanent."""
     found = list(webhook_mistakes(url))
     if not found:
         try:
@@ -74,7 +74,7 @@ async def send_all_again(
     only_failed: bool,
     tenant: str | None = None,
 ) -> RedeliveryPage:
-    """Send what an endpoint was to get since then, or `after` a place; raises Rejected: not_found, endpoint_disabled."""
+    """Redeliver to an endpoint since a time, or `after` a place; raises Rejected: not_found, endpoint_disabled."""
     _check_enabled(await known_endpoint(connection, endpoint, tenant))
     return await redeliver_since(
         connection, endpoint, since, limit=MAX_REDELIVERED, after=after, only_failed=only_failed
@@ -86,7 +86,7 @@ async def send_test(
 ) -> UUID:
     """Schedule a test, registering the endpoint if need be; returns the delivery's id.
 
-    `most`: how many endpoints the tenant may have. Raises Rejected: endpoint_disabled, too_many_endpoints.
+    `most`: the number of endpoints that the tenant may have. Raises Rejected: endpoint_disabled, too_many_endpoints.
     """
     async with begin() as connection:
         endpoint, _ = await ensure_endpoint(connection, box, tenant, url, most)
@@ -107,7 +107,7 @@ async def send_test(
 
 
 async def outcome_of(begin: Begin, delivery: UUID, seconds: float) -> WebhookDelivery:
-    """The delivery when it has ended, or as it stands after `seconds`."""
+    """The delivery when it has ended, or its state after `seconds`."""
     until = asyncio.get_running_loop().time() + seconds
     while True:
         async with begin() as connection:

@@ -1,1 +1,1 @@
-"""Kafka as producers and operators use it: publishing, topics, what they hold, offsets of groups."""
+"""Kafka for producers and operators: publishing, topics and their contents, offsets of groups."""

@@ -1,4 +1,4 @@
-"""Kafka's administration: which topics are there, and making, growing and altering them."""
+"""Kafka administration: listing, creating, extending and changing topics."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -37,7 +37,7 @@ _IMPOSSIBLE = frozenset(
 
 
 class TopicAdmin:
-    """Reads and changes topics; methods raise Outage while the broker is away, Fatal when it refuses access."""
+    """Reads and changes topics; methods raise Outage while the broker is unavailable, Fatal when it refuses access."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         # kept for the life of this object: a client that is collected takes its unfinished futures with it
@@ -50,13 +50,13 @@ class TopicAdmin:
         self._all_down = False
 
     def partitions(self, names: Iterable[str]) -> dict[str, int]:
-        """How many partitions each has of the named topics that the broker has."""
+        """The number of partitions of those named topics that the broker has."""
         with waiting_for(f"Kafka at {self._bootstrap}"):
             topics = self._metadata().topics
         return {name: len(topics[name].partitions) for name in names if name in topics}
 
     def _metadata(self) -> ClusterMetadata:
-        """What the brokers know; an address that takes no connection is told of at once, silence after SECONDS."""
+        """The cluster's metadata; an address that refuses connections fails at once, a silent one after SECONDS."""
         self._all_down = False
         for seconds in PATIENCE:
             try:
@@ -73,14 +73,14 @@ class TopicAdmin:
         raise found from failed
 
     def _note(self, error: KafkaError) -> None:
-        """What librdkafka has to say of its connections: the reason of each, and that none is left."""
+        """Record librdkafka's connection errors: the cause of each, and that all brokers are down."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._all_down = True
         elif not self._all_down:
             self._trouble = f"Kafka does not answer: {error.str()}"
 
     def ids(self, names: Iterable[str]) -> dict[str, str]:
-        """The ids of those of the named topics that can be told: one that was made anew has another than before."""
+        """The ids of the named topics, without those that cannot be read; a topic that was recreated has a new id."""
         try:
             asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=SECONDS)
         except KafkaException as error:
@@ -92,7 +92,7 @@ class TopicAdmin:
         return found
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
-        """Those of the named topics that the broker has, with their settings."""
+        """The named topics that the broker has, with their settings."""
         there = self.partitions(names)
         if not there:
             return {}
@@ -101,7 +101,7 @@ class TopicAdmin:
         return {name: Existing(count, _values(configs[name])) for name, count in there.items()}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
-        """Make topics; one that somebody else made meanwhile is no error. -1: the broker's replication factor."""
+        """Create topics; an already existing one is no error. `replication_factor` -1: the broker's default."""
         new = [
             NewTopic(topic.name, topic.partitions, replication_factor, config=dict(topic.config)) for topic in topics
         ]
@@ -109,13 +109,13 @@ class TopicAdmin:
             _results(self._client.create_topics(new, operation_timeout=SECONDS), str, KafkaError.TOPIC_ALREADY_EXISTS)
 
     def grow(self, topics: Iterable[Grow]) -> None:
-        """Add partitions; keys move to other partitions."""
+        """Add partitions, which moves keys to other partitions."""
         new = [NewPartitions(topic.name, topic.wants) for topic in topics]
         if new:
             _results(self._client.create_partitions(new, operation_timeout=SECONDS), str)
 
     def alter(self, changes: Iterable[Alter]) -> None:
-        """Change settings, and only those."""
+        """Change only these settings."""
         entries: dict[str, list[ConfigEntry]] = {}
         for change in changes:
             entry = ConfigEntry(change.setting, change.wants, incremental_operation=AlterConfigOpType.SET)

@@ -1,4 +1,4 @@
-"""Committed offsets of a consumer group, looked at and moved from outside while none of its processes runs."""
+"""Committed offsets of a consumer group, read and changed from outside while none of its processes runs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class GroupPosition:
-    """What a group has committed of a partition, None if nothing, and where the partition begins and ends."""
+    """A group's committed offset of a partition, None if there is none, and the partition's first offset and end."""
 
     committed: int | None
     metadata: str
@@ -26,7 +26,7 @@ class GroupPosition:
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """A process in a group: what it calls itself, where it runs, and the partitions that it has."""
+    """A process in a group: its client id, its host, and its partitions."""
 
     client_id: str
     host: str
@@ -34,7 +34,7 @@ class GroupMember:
 
 
 class GroupOffsets:
-    """Of one group; methods raise Outage while the broker is away, Fatal when it refuses access."""
+    """Offsets of one group; methods raise Outage while the broker is unavailable, Fatal when it refuses access."""
 
     def __init__(self, settings: KafkaSettings, group: str, consumer: Consumer) -> None:
         self._settings = settings
@@ -44,7 +44,7 @@ class GroupOffsets:
     @classmethod
     @contextmanager
     def open(cls, settings: KafkaSettings, group: str) -> Iterator["GroupOffsets"]:
-        """On the broker of the settings; never a member of the group."""
+        """Open a client for the broker of the settings, which never joins the group."""
         # a monitor that waits for transactions of a busy group would wait for ever
         options = {
             "group.id": group,
@@ -58,11 +58,11 @@ class GroupOffsets:
             yield cls(settings, group, consumer)
 
     def members(self) -> int:
-        """How many processes are in the group at the moment."""
+        """The number of processes in the group at the moment."""
         return len(self.described())
 
     def described(self) -> tuple[GroupMember, ...]:
-        """The processes that are in the group at the moment."""
+        """The processes in the group at the moment."""
         with _translated(), options_checked():
             admin = AdminClient({**client_config(self._settings, "scribe-cli"), "log_level": 0})
         with _translated():
@@ -79,7 +79,7 @@ class GroupOffsets:
         )
 
     def committed(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, str]]:
-        """Offset and metadata that the group has committed of each partition, of those of which it has."""
+        """Committed offset and metadata of each partition, without the partitions that have none."""
         if not places:
             return {}
         with _translated():
@@ -87,7 +87,7 @@ class GroupOffsets:
         return {(each.topic, each.partition): (each.offset, each.metadata or "") for each in found if each.offset >= 0}
 
     def position(self, topic: str, partition: int) -> GroupPosition:
-        """Where the group stands in a partition that there is."""
+        """The group's position in an existing partition."""
         asked = TopicPartition(topic, partition)
         with _translated():
             low, high = watermarks(self._consumer, asked, SECONDS)
@@ -95,7 +95,7 @@ class GroupOffsets:
         return GroupPosition(found.offset if found.offset >= 0 else None, found.metadata or "", low, high)
 
     def commit(self, topic: str, partition: int, offset: int, metadata: str) -> None:
-        """Set what is committed; the broker refuses it while the group has members."""
+        """Set the committed offset; the broker refuses this while the group has members."""
         with _translated():
             self._consumer.commit(offsets=[TopicPartition(topic, partition, offset, metadata)], asynchronous=False)
 

@@ -1,4 +1,4 @@
-"""Questions to Kafka, asked again while a partition's leader or a group's coordinator moves to another broker."""
+"""Requests to Kafka with retries while a partition's leader or a group's coordinator moves to another broker."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _MOVING = frozenset(
 
 
 def ask_again(ask: Callable[[float], T], seconds: float) -> T:
-    """The answer of `ask`, which is told how many seconds it may take; raises KafkaException, also after `seconds` of moving."""
+    """Retry `ask`, called with its time limit in seconds, for up to `seconds`; raises KafkaException."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -43,7 +43,7 @@ def watermarks(consumer: Consumer, partition: TopicPartition, seconds: float) ->
 
 
 def committed(consumer: Consumer, partitions: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
-    """What the consumer's group has committed; raises KafkaException, also for the error of a single partition."""
+    """Committed offsets of the consumer's group; raises KafkaException, also for the error of a single partition."""
 
     def ask(left: float) -> list[TopicPartition]:
         found = consumer.committed(list(partitions), timeout=left)

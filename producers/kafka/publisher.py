@@ -1,4 +1,4 @@
-"""The idempotent Kafka producer: every delivery confirmed, and librdkafka's errors turned into ours.
+"""The idempotent Kafka producer: every delivery confirmed, and librdkafka's errors translated into ours.
 
 One of the few modules of this folder that other processes use as a library.
 """
@@ -27,7 +27,7 @@ Report = Callable[[KafkaError | None, "Message[Any, Any]"], None]
 
 
 class Seldom(logging.Filter):
-    """Lets a line pass once in `seconds`: librdkafka repeats each one twenty times a second while a broker is away."""
+    """A log filter that passes a line once in `seconds`: librdkafka repeats it twenty times a second in an outage."""
 
     def __init__(self, seconds: float = 30.0) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Seldom(logging.Filter):
         self._seen: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is news; counts and durations in it do not make it so."""
+        """Whether the line is new; different counts and durations do not make it so."""
         line = "".join(c for c in record.getMessage() if not c.isdigit())
         news = record.created - self._seen.get(line, -self._seconds) >= self._seconds
         if news:
@@ -64,7 +64,7 @@ REFUSED = frozenset(
 
 
 def translate(error: KafkaError | KafkaException, topic: str = "") -> ScribeError:
-    """Ours for one of librdkafka's errors: Permanent for a record too large, Fatal for refused access, else Outage."""
+    """Our error for one of librdkafka's: Permanent for a record too large, Fatal for refused access, else Outage."""
     cause = error.args[0] if isinstance(error, KafkaException) else error
     where = f" ({topic})" if topic else ""
     if not isinstance(cause, KafkaError):
@@ -79,13 +79,13 @@ def translate(error: KafkaError | KafkaException, topic: str = "") -> ScribeErro
 
 
 def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """What every client of the service has in common; SCRIBE_KAFKA_OPTIONS add security and tuning."""
+    """The configuration of every client of the service; SCRIBE_KAFKA_OPTIONS add security and tuning."""
     return {"bootstrap.servers": settings.kafka_bootstrap, "client.id": client_id, **settings.kafka_options}
 
 
 @contextmanager
 def options_checked() -> Iterator[None]:
-    """Around the making of a client: what librdkafka does not take of its options is a mistake in the environment."""
+    """Context for creating a client: options that librdkafka rejects are reported as an error in the environment."""
     try:
         yield
     except (KafkaException, TypeError, ValueError) as error:
@@ -95,7 +95,7 @@ def options_checked() -> Iterator[None]:
 
 
 def producer_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """Settings of every producer of the service; what the promises rest on cannot be overridden."""
+    """The configuration of every producer of the service; settings that guarantees depend on cannot be overridden."""
     return {
         "linger.ms": 2,
         "retry.backoff.ms": 10,
@@ -114,7 +114,7 @@ class Publisher:
     """Sends records outside of transactions; implements schemas.ports.RecordPublisher. Safe for many threads."""
 
     def __init__(self, settings: KafkaSettings, client_id: str = "scribe", timeout: float = 15.0) -> None:
-        """`timeout` is in seconds: how long the broker may take to confirm a record."""
+        """Start a producer; `timeout` in seconds limits how long the broker may take to confirm a record."""
         config = producer_config(settings, client_id)
         self._config = {**config, "message.timeout.ms": int(timeout * 1000)}
         self._timeout = timeout
@@ -130,9 +130,9 @@ class Publisher:
         self.close()
 
     def publish(self, *records: Record) -> None:
-        """Send and wait until the broker has them all; raises Refused when only those too large are missing.
+        """Send and wait until the broker has all records; raises Refused when only oversized ones are missing.
 
-        Raises Outage when others are: some of the records may have been written, so send all of them again.
+        Raises Outage when others are missing: some records may have been written, so send all of them again.
         """
         producer, reports = self._producer, _Reports()
         for place, record in enumerate(records):
@@ -155,7 +155,7 @@ class Publisher:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Wait up to `timeout` seconds for what was offered, then let go of the connection."""
+        """Wait up to `timeout` seconds for offered records, then close the connection."""
         self._producer.flush(timeout)
         self._producer.purge()
         self._producer.flush(0)
@@ -190,7 +190,7 @@ class Publisher:
             raise Refused(tuple(sorted(failed)), f"the broker refuses the record ({failed[min(failed)][1]})")
 
     def _renew(self, producer: Producer, error: KafkaError) -> None:
-        """A fatal error ends a producer, not the process: the next record gets a new one."""
+        """Replace a producer after a fatal error, so that the next record uses a new one."""
         with self._lock:
             if error.fatal() and self._producer is producer:
                 log.warning("Kafka producer is started anew: %s", error)
@@ -198,17 +198,17 @@ class Publisher:
 
 
 class _Reports:
-    """How each record of one call ended, by its place."""
+    """The delivery results of the records of one call, by their index."""
 
     def __init__(self) -> None:
         self.ended: dict[int, tuple[KafkaError | None, str]] = {}
 
     def add(self, place: int, error: KafkaError | None, message: "Message[Any, Any]") -> None:
-        """What the broker said of a record."""
+        """Store the broker's result for a record."""
         self.ended[place] = (error, message.topic() or "")
 
     def refuse(self, place: int, error: KafkaError, topic: str) -> None:
-        """A record that is too large to be sent at all."""
+        """Store the error of a record that is too large to be sent."""
         self.ended[place] = (error, topic)
 
 
@@ -217,7 +217,7 @@ def _produce(producer: Producer, record: Record, report: Report | None) -> None:
 
 
 def wire_headers(headers: Mapping[str, str]) -> list[tuple[str, str | bytes | None]]:
-    """Headers as librdkafka takes them; it encodes text as UTF-8."""
+    """Headers in librdkafka's form; it encodes text as UTF-8."""
     return list(headers.items())
 
 
@@ -226,9 +226,9 @@ _read = methodcaller("headers")
 
 
 def headers_of(message: "Message[Any, Any]") -> dict[str, str]:
-    """The headers of a record; none when a name is not UTF-8, for the client library cannot read them then.
+    """The headers of a record; empty when a name is not UTF-8, since the client library cannot read them then.
 
-    To be called once for a message: the list that the library keeps after such an error has holes.
+    Call it only once for a message: after such an error the library's list of headers has holes.
     """
     try:
         return read_headers(_read(message))
@@ -245,5 +245,5 @@ def record_bytes(record: Record) -> int:
 
 
 def fits(records: Sequence[Record]) -> bool:
-    """Whether every one of them may be produced."""
+    """Whether every record fits the size limit."""
     return all(record_bytes(record) <= MAX_MESSAGE_BYTES for record in records)

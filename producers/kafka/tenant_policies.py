@@ -1,4 +1,4 @@
-"""Tenant policies as scribe.tenants has them: read to its end, changed by publishing the next one."""
+"""Tenant policies in scribe.tenants: read to the end of the topic, changed by publishing a new one."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ SECONDS = 15.0
 
 
 def read_policies(settings: KafkaSettings, now: datetime, topic: str = TENANTS) -> dict[str, TenantPolicy]:
-    """The policy of every tenant that has one: the latest that can be in force, as the persist app decides it too."""
+    """The policy of every tenant that has one: the latest that can be in force, by the same rule as the persist app."""
     found: dict[str, TenantPolicy] = {}
     serde = serde_for(settings)
     with TopicHistory.open(settings) as history:
@@ -29,7 +29,7 @@ def read_policies(settings: KafkaSettings, now: datetime, topic: str = TENANTS) 
 
 
 def publish_policy(settings: KafkaSettings, policy: TenantPolicy, now: datetime, topic: str = TENANTS) -> None:
-    """Put a policy into force, once every process that needs it has read it; raises Permanent and Outage."""
+    """Publish a policy, which is in force once every process that needs it has read it; raises Permanent and Outage."""
     record = record_of(serde_for(settings), topic, check_new_policy(policy, now), "cli", now)
     with Publisher(settings, "scribe-cli", timeout=SECONDS) as publisher:
         publisher.publish(record)

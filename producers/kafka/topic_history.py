@@ -1,4 +1,4 @@
-"""What topics hold, read from a time or a place up to the ends that they have at the start, in no group."""
+"""Reader of topics from a time or an offset up to their present ends, without a consumer group."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record and where it lies; `at` is its timestamp, `unreadable` why it has no other contents than that."""
+    """A record and its position; `at` is its timestamp, `unreadable` the reason why its contents are missing."""
 
     place: Origin
     at: datetime
@@ -36,7 +36,7 @@ class StoredRecord:
 
 
 class TopicHistory:
-    """Reads committed records of topics; nobody else notices. Belongs to one thread; methods raise Outage and Fatal."""
+    """Reads committed records without affecting others; belongs to one thread; methods raise Outage and Fatal."""
 
     def __init__(self, settings: KafkaSettings, consumer: Consumer) -> None:
         self._settings = settings
@@ -54,25 +54,25 @@ class TopicHistory:
             yield cls(settings, consumer)
 
     def records(self, topics: Sequence[str], since: datetime | None = None) -> Iterator[StoredRecord]:
-        """Every readable record that the topics hold now, those of `since` and later if it is given; in order by partition."""
+        """Every readable record in the topics now, from `since` if it is given; in order by partition."""
         found = self._up_to(self._ranges(topics, since))
         yield from (record for record in found if record.unreadable is None)
 
     def ranges(self, topics: Sequence[str], since: datetime | None = None) -> Mapping[tuple[str, int], tuple[int, int]]:
-        """First offset, that of `since` if it is given, and end of each partition that has something to read."""
+        """First offset, that of `since` if it is given, and end of each partition that is not empty."""
         return self._ranges(topics, since)
 
     def between(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[StoredRecord]:
-        """Every readable record of parts of partitions, each from its first offset up to its end."""
+        """Every readable record of ranges of partitions, each from its first offset up to its end."""
         found = self._up_to({place: (low, high) for place, (low, high) in ranges.items() if low < high})
         yield from (record for record in found if record.unreadable is None)
 
     def partitions(self, topic: str) -> int:
-        """How many partitions a topic has; 0 when there is no such topic."""
+        """The number of partitions of a topic; 0 when it does not exist."""
         return TopicAdmin(self._settings).partitions([topic]).get(topic, 0)
 
     def at(self, place: Origin) -> StoredRecord | None:
-        """The record that lies at a place, if only as unreadable; None when it is over or was never there."""
+        """The record at a position, even if unreadable; None when it has expired or never existed."""
         if not 0 <= place.partition < self.partitions(place.topic):
             return None
         low, high = self._watermarks(place.topic, place.partition)
@@ -82,7 +82,7 @@ class TopicHistory:
         return next((record for record in found if record.place == place), None)
 
     def _ranges(self, topics: Sequence[str], since: datetime | None) -> dict[tuple[str, int], tuple[int, int]]:
-        """First offset and end of each partition that has something to read."""
+        """First offset and end of each partition that is not empty."""
         there = TopicAdmin(self._settings).partitions(topics)
         if missing := [topic for topic in topics if topic not in there]:
             raise Outage(f"Kafka has no topic {', '.join(missing)}; create it with `scribe topics apply`")
@@ -137,7 +137,7 @@ class TopicHistory:
         ranges: Mapping[tuple[str, int], tuple[int, int]],
         ends: dict[tuple[str, int], int],
     ) -> Iterator[StoredRecord]:
-        """What there is to be told of a batch that cannot be opened; reading goes on behind it."""
+        """A placeholder record for a batch that cannot be opened; reading continues after it."""
         place = message.topic() or "", message.partition() or 0
         if place not in ends or (batch := self._unreadable.detect(message)) is None:
             return

@@ -1,4 +1,4 @@
-"""What to do so that a broker has the topics of schemas.topics: a plan from what is wanted and what is there. Pure."""
+"""Plan of the changes that give a broker the topics of schemas.topics. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Grow:
 
     @property
     def what(self) -> str:
-        """The difference, which many topics may have alike."""
+        """The difference, in words that may apply to several topics."""
         return f"{self.has} partitions, wanted {self.wants}"
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Grow:
 
 @dataclass(frozen=True, slots=True)
 class Alter:
-    """A topic with another setting."""
+    """A topic with a different setting."""
 
     name: str
     setting: str
@@ -55,7 +55,7 @@ class Alter:
 
     @property
     def what(self) -> str:
-        """The difference, which many topics may have alike."""
+        """The difference, in words that may apply to several topics."""
         return f"{self.setting} is {self.has}, wanted {self.wants}"
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class Alter:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Topics to create, and differences that need somebody's consent; more partitions than wanted are none.
+    """Topics to create, and differences that need consent; more partitions than wanted are no difference.
 
     `small` are topics with fewer partitions than the table has. They work, so they are no difference.
     """
@@ -77,17 +77,17 @@ class Plan:
 
     @property
     def differences(self) -> tuple[Grow | Alter, ...]:
-        """What is there, but otherwise than wanted."""
+        """Existing topics that differ from the wanted ones."""
         return (*self.grow, *self.alter)
 
     @property
     def is_done(self) -> bool:
-        """Whether the broker has what is wanted."""
+        """Whether the broker has everything that is wanted."""
         return not self.create and not self.differences
 
 
 def grouped(changes: Iterable[Grow | Alter]) -> dict[str, list[str]]:
-    """The topics that differ in the same way, by what that is."""
+    """Names of topics grouped by their common difference."""
     found: dict[str, list[str]] = {}
     for change in changes:
         found.setdefault(change.what, []).append(change.name)
@@ -95,7 +95,7 @@ def grouped(changes: Iterable[Grow | Alter]) -> dict[str, list[str]]:
 
 
 def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: int | None = None) -> Plan:
-    """What differs; `partitions` demands another number of every topic. Nothing is ever shrunk or deleted."""
+    """The differences; `partitions` overrides the number for every topic. Nothing is ever shrunk or deleted."""
     create, fewer, alter, same = [], [], [], []
     for topic in wanted:
         count = partitions or topic.partitions
@@ -116,7 +116,7 @@ def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: 
 def retention_mistakes(
     wanted: Iterable[Topic], existing: Mapping[str, Existing], object_days: int | None
 ) -> tuple[str, ...]:
-    """Topics that keep records longer than the object store keeps what they name; None keeps objects for ever."""
+    """Topics that keep records longer than the object store keeps their objects; `object_days` None: for ever."""
     if object_days is None:
         return ()
     return tuple(
@@ -141,5 +141,5 @@ def _altered(topic: Topic, there: Existing) -> list[Alter]:
 
 
 def _normal(value: str | None) -> str | None:
-    """Lists such as cleanup.policy may come back in another order."""
+    """A setting in a comparable form, since lists such as cleanup.policy may come back in another order."""
     return ",".join(sorted(value.split(","))) if value is not None else None

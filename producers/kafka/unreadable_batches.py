@@ -1,7 +1,8 @@
-"""Batches that the client library cannot open: it would try the same one for ever, and nothing behind it would come.
+"""Detection of batches that the client library cannot open, and would retry for ever without reading further.
 
-A broker takes what nobody may be able to open: bytes behind a compressed frame, two streams where readers know one, a
-kilobyte that becomes gigabytes. The library tells where such a batch begins; where it ends is found by asking.
+A broker accepts batches that no client can open: extra bytes after a compressed frame, two streams where readers expect
+one, a kilobyte that decompresses to gigabytes. The library reports where such a batch begins; its end is found by
+queries.
 """
 
 import logging
@@ -33,7 +34,7 @@ _CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class UnreadableBatch:
-    """The offsets of a partition, `first` to `last`, of which no record can be read."""
+    """The offsets `first` to `last` of a partition, of which no record can be read."""
 
     topic: str
     partition: int
@@ -43,13 +44,13 @@ class UnreadableBatch:
 
     @property
     def reason(self) -> str:
-        """For logs and dead letters."""
+        """The reason for logs and dead letters."""
         where = f"offset {self.last}" if self.first == self.last else f"offsets {self.first} to {self.last}"
         return f"{where} cannot be read: {self.cause}"
 
     @property
     def behind(self) -> TopicPartition:
-        """Where reading goes on."""
+        """The offset where reading continues."""
         return TopicPartition(self.topic, self.partition, self.last + 1)
 
 
@@ -60,10 +61,10 @@ def is_unreadable(message: "Message[Any, Any]") -> bool:
 
 
 def fetching_config(settings: KafkaSettings, client_id: str, fetch_bytes: int = FETCH_BYTES) -> dict[str, Any]:
-    """What every consumer has in common with all clients and with each other, so that all can open the same batches.
+    """Common configuration of every consumer, so that all of them can open the same batches.
 
-    `fetch_bytes`, as they are on the wire, are fetched at once, or one batch if that is larger: zstd makes 30,000 times as
-    much of them, all of which is in memory before the first record is handed out.
+    `fetch_bytes`, counted compressed, are fetched at once, or one batch if that is larger: zstd may expand them by a
+    factor of 30,000, all of which is in memory before the first record is returned.
     """
     return {
         **client_config(settings, client_id),
@@ -79,7 +80,7 @@ def fetching_config(settings: KafkaSettings, client_id: str, fetch_bytes: int = 
 def reading_config(
     settings: KafkaSettings, client_id: str, *, fetch_bytes: int = FETCH_BYTES, wait_ms: int = 50
 ) -> dict[str, Any]:
-    """What consumers have in common that read partitions from wherever they like to their ends, and commit nothing."""
+    """Configuration of consumers that read partitions from any offset to their ends, and commit nothing."""
     return {
         **fetching_config(settings, client_id, fetch_bytes),
         # librdkafka wants a name; no member ever joins it
@@ -94,7 +95,7 @@ def reading_config(
 
 
 class UnreadableBatches:
-    """Tells damage on the way here from batches that nobody can open; belongs to the thread of one consumer."""
+    """Distinguishes transmission errors from batches that no client can open; belongs to the thread of one consumer."""
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         self._settings = settings
@@ -102,7 +103,7 @@ class UnreadableBatches:
         self._tries: dict[tuple[str, int], tuple[int, int]] = {}  # by partition: where the batch begins, how often met
 
     def detect(self, message: "Message[Any, Any]") -> UnreadableBatch | None:
-        """The batch of an error for which `is_unreadable`, once it came so often in a row; raises Outage: the error comes again."""
+        """The batch of an error for which `is_unreadable`, None before TRIES failures in a row; raises Outage."""
         topic, partition, first = message.topic() or "", message.partition() or 0, message.offset() or 0
         before, tries = self._tries.get((topic, partition), (first, 0))
         tries = tries + 1 if before == first else 1
@@ -117,7 +118,7 @@ class UnreadableBatches:
         return found
 
     def _last_of(self, topic: str, partition: int, first: int) -> int:
-        """The last offset of the batch that begins at `first`: a broker hands it out whole for every offset in it."""
+        """The last offset of the batch that begins at `first`, which a broker returns whole for every offset in it."""
         config = reading_config(self._settings, f"{self._client_id}.unreadable", fetch_bytes=1000)
         try:
             with closing(Consumer({**config, "log_level": 0})) as consumer:
@@ -128,7 +129,7 @@ class UnreadableBatches:
 
 
 def _last_within(consumer: Consumer, begin: TopicPartition, end: int) -> int:
-    """The last offset below `end` that belongs to the batch at `begin`: in ever larger steps, then in ever smaller ones."""
+    """The last offset below `end` that belongs to the batch at `begin`, by exponential and then binary search."""
     inside, outside, step = begin.offset, end, 1
     while inside + 1 < outside:
         asked = inside + min(step, (outside - inside) // 2)
@@ -140,7 +141,7 @@ def _last_within(consumer: Consumer, begin: TopicPartition, end: int) -> int:
 
 
 def _is_within(consumer: Consumer, begin: TopicPartition, asked: int) -> bool:
-    """Whether the batch at `begin` is what the broker hands out for an offset."""
+    """Whether the broker returns the batch at `begin` for an offset."""
     consumer.assign([TopicPartition(begin.topic, begin.partition, asked)])
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:

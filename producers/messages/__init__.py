@@ -1,1 +1,1 @@
-"""Messages to people at a terminal, and the exit codes of commands."""
+"""Messages to users of the command line, and exit codes of commands."""

@@ -1,4 +1,4 @@
-"""How commands end: one clear message on stderr, 2 for the caller's mistakes, 1 for trouble of the service."""
+"""Exit of commands: one clear message on stderr, code 2 for the caller's errors, 1 for failures of the service."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ MISTAKE = 2
 
 
 def exit_code(error: ScribeError) -> int:
-    """2 when the caller can put it right, else 1."""
+    """The exit code: 2 when the caller can correct the error, else 1."""
     if isinstance(error, Permanent):
         return TROUBLE if error.kind is ErrorKind.INTERNAL else MISTAKE
     return MISTAKE if isinstance(error, SettingsError) else TROUBLE
@@ -20,7 +20,7 @@ def exit_code(error: ScribeError) -> int:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn errors of ours within into a message and an exit code; anything else is a bug and keeps its traceback."""
+    """Turn errors of the service within the block into a message and an exit code; bugs keep their traceback."""
     try:
         yield
     except ScribeError as error:

@@ -1,4 +1,4 @@
-"""A word to whoever waits: what it is that does not answer, once that takes longer than one expects."""
+"""Notice about a system that does not answer, once that takes longer than expected."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ NOTICE_SECONDS = 2.0
 
 @contextmanager
 def waiting_for(what: str, seconds: float = NOTICE_SECONDS) -> Iterator[None]:
-    """Log `what` is waited for when that has lasted for `seconds`."""
+    """Log a notice that `what` is waited for after `seconds`."""
     timer = Timer(seconds, log.warning, ("still waiting for %s", what))
     timer.daemon = True
     timer.start()

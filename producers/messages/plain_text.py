@@ -1,4 +1,4 @@
-"""Text of strangers made safe for a line of a file or a terminal. Pure."""
+"""Untrusted text made safe for a line of a file or a terminal. Pure."""
 
 import unicodedata
 
@@ -12,5 +12,5 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which terminals obey, and without marks by which it would read in another order."""
+    """The text without control characters, which terminals obey, and without marks that change its direction."""
     return "".join(c for c in text if unicodedata.category(c) != "Cc" and c not in DIRECTION_MARKS)

@@ -1,1 +1,1 @@
-"""Records sent again: dead letters, replays, and records that a group passes over."""
+"""Resending of records: dead letters, replays, and records that a group skips."""

@@ -1,4 +1,4 @@
-"""Dead letters of all groups as operators see them: what failed and why, whose it was, and which of them are meant."""
+"""Dead letters of all groups for operators: their errors and tenants, and filters over them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ DLQS: Mapping[str, str] = {dlq_topic(group): group for group in GROUPS}
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that `group` has set aside; `event` is None when nobody can read it or its value was omitted."""
+    """A record that `group` has set aside; `event` is None when it cannot be decoded or its value was omitted."""
 
     group: str
     record: StoredRecord
@@ -42,49 +42,49 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """How it is named on the command line, such as `transcribers/3/1234`."""
+        """The name on the command line, such as `transcribers/3/1234`."""
         place = self.record.place
         return f"{_short(self.group)}/{place.partition}/{place.offset}"
 
     @property
     def kind(self) -> str:
-        """Of its error."""
+        """The kind of the error."""
         return self.record.headers.get(ERROR_KIND, "")
 
     @property
     def code(self) -> str:
-        """Of its error."""
+        """The code of the error."""
         return self.record.headers.get(ERROR_CODE, "")
 
     @property
     def message(self) -> str:
-        """What was wrong."""
+        """The message of the error."""
         return self.record.headers.get(ERROR_MESSAGE, "")
 
     @property
     def origin(self) -> Origin | None:
-        """Where it came from, None when its headers do not tell."""
+        """The topic, partition and offset that it came from, None when its headers do not tell."""
         here = self.record.place
         return None if (origin := origin_of(self.record.headers, here)) == here else origin
 
     @property
     def omitted(self) -> bool:
-        """Whether the value did not fit beside the headers."""
+        """Whether the value was omitted, because it did not fit beside the headers."""
         return not self.record.value and VALUE_OMITTED in self.record.headers
 
     @property
     def unreadable(self) -> bool:
-        """Whether it holds bytes of a topic in which there is no record to be sent again."""
+        """Whether it stands for unreadable bytes of a topic, which contain no record to resend."""
         return UNREADABLE in self.record.headers
 
     @property
     def tenant(self) -> str:
-        """Whose it is, '' when that cannot be read."""
+        """The tenant, '' when it cannot be read."""
         return self.event.tenant if self.event else ""
 
     @property
     def job_id(self) -> UUID | None:
-        """The job of the event, or that of the record's key."""
+        """The job of the event, or of the record's key."""
         if self.event is not None:
             return None if isinstance(self.event, TenantPolicy) else self.event.job_id
         try:
@@ -95,7 +95,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
-    """Which dead letters are meant; what is None does not matter. `text` is looked for in the message, in any case."""
+    """A filter over dead letters; None matches all. `text` is searched in the message, ignoring case."""
 
     kind: str | None = None
     code: str | None = None
@@ -106,7 +106,7 @@ class DeadLetterFilter:
     text: str | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether a dead letter is meant."""
+        """Whether a dead letter matches."""
         exact = (
             (self.kind, letter.kind),
             (self.code, letter.code),
@@ -130,7 +130,7 @@ def read(
     *,
     values: bool = True,
 ) -> Iterator[DeadLetter]:
-    """The dead letters that are meant, as they are now; without `values` they take little memory."""
+    """The dead letters that match, as of now; without `values` they take little memory."""
     for letter in _all(history, serde, topics, wanted.since):
         if wanted.matches(letter):
             yield letter if values else replace(letter, record=replace(letter.record, value=None))
@@ -139,7 +139,7 @@ def read(
 def _all(
     history: TopicHistory, serde: Serde, topics: Mapping[str, str], since: datetime | None
 ) -> Iterator[DeadLetter]:
-    """Those with a value first: to look for that of another, the reader must have come to its end."""
+    """All dead letters, those with a value first: looking up an omitted value needs a reader that is at its end."""
     omitted = []
     for record in history.records(list(topics), since):
         letter = letter_of(serde, topics[record.place.topic], record)
@@ -152,7 +152,7 @@ def _all(
 
 
 def find(history: TopicHistory, serde: Serde, place: Origin) -> DeadLetter:
-    """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises Absent."""
+    """The dead letter at a place of DLQS, with the value of its origin where its own was omitted; raises NotThere."""
     record = history.at(place)
     if record is None:
         raise NotThere(f"nothing lies at {place.topic}/{place.partition}/{place.offset} any more")
@@ -160,7 +160,7 @@ def find(history: TopicHistory, serde: Serde, place: Origin) -> DeadLetter:
 
 
 def whole(history: TopicHistory, serde: Serde, letter: DeadLetter) -> DeadLetter:
-    """The dead letter with the value of its origin where its own was omitted and the origin is still there."""
+    """The dead letter with the value of its origin where its own was omitted and the origin still exists."""
     if not letter.omitted or letter.origin is None or letter.unreadable:
         return letter
     original = history.at(letter.origin)
@@ -171,7 +171,7 @@ def whole(history: TopicHistory, serde: Serde, letter: DeadLetter) -> DeadLetter
 
 
 def letter_of(serde: Serde, group: str, record: StoredRecord) -> DeadLetter:
-    """A record of a group's dead-letter topic, read as far as it can be."""
+    """A record of a group's dead-letter topic, decoded as far as possible."""
     if not record.value and (VALUE_ABSENT in record.headers or VALUE_OMITTED in record.headers):
         record = replace(record, value=None)
     try:
@@ -181,7 +181,7 @@ def letter_of(serde: Serde, group: str, record: StoredRecord) -> DeadLetter:
 
 
 def place_of(text: str) -> Origin:
-    """The place that a name such as `transcribers/3/1234` stands for; raises Rejected(invalid_request)."""
+    """The place in a name such as `transcribers/3/1234`; raises Rejected(invalid_request)."""
     found = _PLACE.fullmatch(text)
     if found is None:
         raise Rejected("invalid_request", f"'{text}' is no GROUP/PARTITION/OFFSET such as transcribers/3/1234")
@@ -189,7 +189,7 @@ def place_of(text: str) -> Origin:
 
 
 def group_of(text: str) -> str:
-    """The consumer group that a short or a full name stands for; raises Rejected(invalid_request)."""
+    """The consumer group of a short or full name; raises Rejected(invalid_request)."""
     group = PREFIX + text.removeprefix(PREFIX)
     if group not in GROUPS:
         raise Rejected("invalid_request", unknown("group", text, map(_short, GROUPS)))
@@ -201,7 +201,7 @@ def _short(group: str) -> str:
 
 
 def facts(letter: DeadLetter) -> Mapping[str, Any]:
-    """A dead letter in one line of JSON."""
+    """A dead letter as a JSON object for one line."""
     origin = letter.origin
     return {
         "item": letter.name,
@@ -221,7 +221,7 @@ def facts(letter: DeadLetter) -> Mapping[str, Any]:
 
 
 def contents(letter: DeadLetter) -> Mapping[str, Any]:
-    """All of a dead letter: the event as JSON, or the bytes that nobody can read as hex digits."""
+    """All of a dead letter: the event as JSON, or undecodable bytes as hex digits."""
     value = letter.record.value
     event = letter.event
     if isinstance(event, JobRequested):

@@ -1,4 +1,4 @@
-"""What a record becomes that is sent again: the same bytes, or the event of its job's next run. Pure."""
+"""Resent records: the same bytes, or the event of a new run of the job. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _RENEWED: Mapping[str, type[RunEvent]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a new run is to do otherwise; None: as before, '': as the service does by default."""
+    """Changed options of a new run; None: as before, '': the default of the service."""
 
     model: str | None = None
     language: str | None = None
@@ -39,17 +39,17 @@ class Changes:
 
 
 def begins_run(letter: DeadLetter) -> RunEvent | None:
-    """The event of a dead letter when the next run of its job begins with it.
+    """The event of a dead letter that starts a new run of its job.
 
-    None when it goes back as it is: nobody can read it, or it is the event of a run that goes on, which only the group
-    that set it aside has not seen.
+    None when the record is resent unchanged: it cannot be decoded, or its run goes on and only the group that set it
+    aside has not processed it.
     """
     expected = _RENEWED.get(letter.group)
     return letter.event if expected is not None and isinstance(letter.event, expected) else None
 
 
 def of_run(event: RunEvent, run: int, now: datetime, changes: Changes = Changes()) -> RunEvent:
-    """The same event in another run; an expiry that is over by `now` does not count any more."""
+    """The event in another run; an expiry that has passed by `now` is removed."""
     if isinstance(event, JobRequested):
         return _requested(event, run, now, changes)
     ident = event_id(event.job_id, event.KIND, run)
@@ -65,7 +65,7 @@ def _requested(request: JobRequested, run: int, now: datetime, changes: Changes)
 def renewed(
     serde: Serde, event: RunEvent, topic: str, headers: Headers, replay_id: UUID, now: datetime, command: str
 ) -> Record:
-    """The record of a new run; what strangers wrote into the headers is kept, and so are the trace and RESULTS_TO."""
+    """The record of a new run; headers of other systems, the trace and RESULTS_TO are kept."""
     own = event_headers(event, command, now, headers.get(TRACEPARENT))
     key = str(event.job_id).encode()
     return Record(topic, key, serde.encode(event), {**renewed_headers(headers, replay_id), **own})
@@ -74,10 +74,10 @@ def renewed(
 def redriven(
     serde: Serde, letter: DeadLetter, replay_id: UUID, run: int | None, step: str | None, now: datetime
 ) -> Record:
-    """The record of a dead letter that begins anew: at its origin, or on a step of its group's retry ladder.
+    """The record of a redriven dead letter: at its origin, or on a step of its group's retry ladder.
 
-    With `run` it is the event of that run, for all who read the topic. Without one it is the original bytes, and only for
-    the group that set it aside: the others have had it. A result that was to go elsewhere still does.
+    With `run` it is the event of that run, for all readers of the topic. Without one it is the original bytes, and only
+    for the group that set it aside, since the others have processed it. A redirected result keeps its destination.
     """
     origin = letter.origin
     if origin is None:
@@ -96,7 +96,7 @@ def redriven(
 
 
 def recording_of(event: Event | None) -> tuple[str, ...]:
-    """The addresses of what a run of the event needs and what is ours to keep."""
+    """The addresses of the objects that a run of the event needs and that this service keeps."""
     match event:
         case JobRequested():
             return (event.source.uri,)

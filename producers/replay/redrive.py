@@ -1,4 +1,4 @@
-"""Dead letters sent back to where they came from, or set aside for good."""
+"""Redrive of dead letters to their origin, or their final discard."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,9 +29,9 @@ def prepare(
     *,
     unreadable: bool = False,
 ) -> Prepared:
-    """Look at what can be seen without the database; `step` as for `redriven`. Raises Outage.
+    """Check everything that needs no database; `step` as for `redriven`. Raises Outage.
 
-    `unreadable`: also what cannot be decoded here, which is right only where the processes of the group can by now.
+    `unreadable`: accept records that cannot be decoded here, which is right only where the group's processes now can.
     """
     reasons = {letter.record.place: _impossible(letter, ways_back, unreadable) for letter in letters}
     refused = {place: reason for place, reason in reasons.items() if reason is not None}
@@ -42,7 +42,7 @@ def prepare(
 
 
 async def discard(database: Database, command: ReplayCommand, letters: Sequence[DeadLetter]) -> Report:
-    """Write down that nothing is to be done about dead letters; they stay where they are until their time is over."""
+    """Record that dead letters need no action; they stay in the topic until their retention ends."""
     wishes = [wish_of(letter) for letter in letters]
 
     async def write(connection: Connection) -> Report:
@@ -53,7 +53,7 @@ async def discard(database: Database, command: ReplayCommand, letters: Sequence[
 
 
 def wish_of(letter: DeadLetter, *, action: ReplayAction = ReplayAction.DISCARD) -> ReplayRequest:
-    """What the audit knows of a dead letter; only a redrive begins a run."""
+    """The audit entry of a dead letter; only a redrive begins a run."""
     event = begins_run(letter) if action is ReplayAction.REDRIVE else None
     record, run = letter.record, event.run if event else None
     return ReplayRequest(place=record.place, at=record.at, tenant=letter.tenant, job_id=letter.job_id, run=run)

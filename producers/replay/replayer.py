@@ -1,4 +1,4 @@
-"""Sending records again: what is refused is told first, then each is written down, sent, and written down as done."""
+"""Resends records: refusals are reported first, then each record is logged as intended, sent, and marked as sent."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class ReplayItem:
-    """A record that is to be sent again: the wish, and how it looks once its run is known."""
+    """A record to resend: the request, and a function that builds the record once its run is known."""
 
     wish: ReplayRequest
     record: Callable[[ReplayEntry], Record]
@@ -45,7 +45,7 @@ class ReplayItem:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Records that can be sent again, and why the others cannot, as far as it shows without the database."""
+    """Records that can be resent, and reasons against the others, as far as known without the database."""
 
     items: Sequence[ReplayItem]
     refused: dict[Origin, ReplayRejection]
@@ -53,19 +53,19 @@ class Prepared:
 
 @dataclass(slots=True)
 class Report:
-    """How a command ended: which records were sent, in which run, and why the others were not."""
+    """The result of a command: the records sent, with their runs, and the reasons against the others."""
 
     sent: list[ReplayEntry] = field(default_factory=list)
     refused: dict[Origin, ReplayRejection] = field(default_factory=dict)
 
     @property
     def reasons(self) -> Mapping[ReplayRejection, int]:
-        """How many records were refused, by reason."""
+        """The number of refused records, by reason."""
         return Counter(self.refused.values())
 
 
 class RateLimit:
-    """At most so many records a second, evenly; None: as fast as it goes."""
+    """An even rate limit in records a second; None: no limit."""
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
@@ -74,18 +74,18 @@ class RateLimit:
 
     @property
     def batch(self) -> int:
-        """How many records to send at once: those of a second, at most BATCH."""
+        """The number of records to send at once: those of a second, at most BATCH."""
         return BATCH if self._per_second is None else max(1, min(BATCH, int(self._per_second)))
 
     def pause(self, count: int, now: float) -> float:
-        """How many seconds to wait at `now`, a monotonic time, before `count` more are sent."""
+        """The seconds to wait at `now`, a monotonic time, before `count` more are sent."""
         self._begun = now if self._begun is None else self._begun
         earlier, self._sent = self._sent, self._sent + count
         return 0.0 if self._per_second is None else max(0.0, self._begun + earlier / self._per_second - now)
 
 
 class Replayer:
-    """Sends items for one command."""
+    """Resends the records of one command."""
 
     def __init__(self, database: Database, publisher: RecordPublisher, command: ReplayCommand, pace: RateLimit) -> None:
         self._database = database
@@ -94,7 +94,7 @@ class Replayer:
         self._pace = pace
 
     async def run(self, items: Sequence[ReplayItem], told: Callable[[int], object] = lambda _: None) -> Report:
-        """Send all that may be sent; `told` hears how many more have been dealt with. Raises Outage: run it again."""
+        """Send all permitted records; `told` is called with the count of each batch. Raises Outage: run it again."""
         report = Report()
         async with at_work(self._database, self._command.replay_id):
             for first in range(0, len(items), self._pace.batch):
@@ -105,7 +105,7 @@ class Replayer:
         return report
 
     async def _batch(self, batch: Sequence[ReplayItem], report: Report) -> None:
-        """1. the intents, 2. the records, confirmed, 3. their ends."""
+        """Process a batch: 1. record the intents, 2. send and confirm the records, 3. mark them as sent."""
         wishes = [item.wish for item in batch]
         entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
         report.refused |= refused
@@ -123,7 +123,7 @@ class Replayer:
     async def _send(
         self, going: Sequence[tuple[ReplayEntry, ReplayItem]]
     ) -> tuple[list[ReplayEntry], list[ReplayEntry]]:
-        """Those that the broker has, and those that it will never take."""
+        """The entries that the broker has accepted, and those that are too large for it."""
         if not going:
             return [], []
         records = [item.record(entry) for entry, item in going]
@@ -140,7 +140,7 @@ class Replayer:
 
 
 async def preview(database: Database, command: ReplayCommand, prepared: Prepared) -> dict[Origin, ReplayRejection]:
-    """What would be refused at this moment, and why."""
+    """The refusals that would occur at this moment, with reasons."""
     wishes = [item.wish for item in prepared.items]
     async with database.connection() as connection:
         return prepared.refused | await refusals(connection, command, wishes)
@@ -154,14 +154,14 @@ async def send_again(
     pace: RateLimit,
     told: Callable[[int], object] = lambda _: None,
 ) -> Report:
-    """Send what can be sent; raises Outage, and then the same call goes on."""
+    """Resend all permitted records; raises Outage, and then the same call continues."""
     report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
     report.refused |= prepared.refused
     return report
 
 
 def gone(store: ObjectStore, items: Sequence[ReplayItem]) -> set[Origin]:
-    """The records of which something is over that their work needs; addresses of strangers are not looked at.
+    """The records that need an object which no longer exists; addresses outside our store are not checked.
 
     Raises Outage when the store is away.
     """
@@ -175,7 +175,7 @@ def gone(store: ObjectStore, items: Sequence[ReplayItem]) -> set[Origin]:
 
 
 def _key(store: ObjectStore, tenant: str, uri: str) -> str | None:
-    """The key of an object of the tenant's in our store, None for any other address."""
+    """The key of an object of the tenant in our store, None for any other address."""
     try:
         if uri.startswith(UPLOAD_SCHEME):
             return upload_key(tenant, UUID(uri.removeprefix(UPLOAD_SCHEME)))

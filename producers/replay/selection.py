@@ -1,4 +1,4 @@
-"""Jobs done again from their records in the job topics, as a new run, without anybody submitting them again."""
+"""Selection of jobs to run again from their records in the job topics, without a new submission."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ _DERIVED = frozenset({ONLY_FOR, RESULTS_TO})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayFilter:
-    """Which jobs are meant, by their records; what is None does not matter."""
+    """A filter over jobs by their records; None matches all."""
 
     tenant: str | None = None
     jobs: frozenset[UUID] | None = None
@@ -36,7 +36,7 @@ class ReplayFilter:
     until: datetime | None = None
 
     def matches(self, request: JobRequested, at: datetime) -> bool:
-        """Whether a request that was published at a time is meant."""
+        """Whether a request that was published at a time matches."""
         return (
             (self.tenant is None or request.tenant == self.tenant)
             and (self.jobs is None or request.job_id in self.jobs)
@@ -47,7 +47,7 @@ class ReplayFilter:
 
 @dataclass(frozen=True, slots=True)
 class SelectedRequest:
-    """A job and the record, without its bytes, of its latest run that is meant."""
+    """A job and its latest matching record, without the bytes."""
 
     record: StoredRecord
     request: JobRequested
@@ -55,7 +55,7 @@ class SelectedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayTarget:
-    """What the new runs are to do otherwise, and where their results go; None: to all others."""
+    """Options of the new runs and the destination of their results; None: the usual topic."""
 
     changes: Changes = field(default_factory=Changes)
     results: str | None = None
@@ -69,9 +69,9 @@ def read(
     *,
     replay_id: UUID | None = None,
 ) -> list[SelectedRequest]:
-    """Each job that is meant, once, in the order of its first record; raises Outage.
+    """Each matching job once, in the order of its first record; raises Outage.
 
-    What `replay_id` has sent already is not looked at, or a replay that goes on would replay itself.
+    Records that `replay_id` has sent are ignored, or a resumed replay would replay its own runs.
     """
     found: dict[tuple[str, UUID], SelectedRequest] = {}
     for each in _requests(serde, history.records(topics, wanted.since), replay_id):
@@ -96,7 +96,7 @@ def _requests(serde: Serde, records: Iterable[StoredRecord], replay_id: UUID | N
 def prepare(
     serde: Serde, store: ObjectStore, registry: ModelRegistry, found: Sequence[SelectedRequest], target: ReplayTarget
 ) -> Prepared:
-    """Look at what can be seen without the database; raises Outage."""
+    """Check everything that needs no database; raises Outage."""
     refused = {
         x.record.place: ReplayRejection.INVALID for x in found if not _is_valid(x.request, registry, target.changes)
     }
@@ -107,7 +107,7 @@ def prepare(
 
 
 def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) -> bool:
-    """Whether the changes fit the job: a run that can only fail would take the place of one that did not."""
+    """Whether the changes are valid for the job: a run that must fail would replace one that succeeded."""
     changed = changes.of(request)
     if mistakes(changed):
         return False
@@ -143,9 +143,9 @@ def _record(serde: Serde, found: SelectedRequest, target: ReplayTarget, entry: R
 
 
 def check_results(admin: TopicAdmin, name: str) -> str:
-    """A topic that results may go to beside RESULTS; raises Rejected(invalid_request) for any other.
+    """A topic for results besides RESULTS; raises Rejected(invalid_request) for any other.
 
-    It must not keep records longer than any of the service's own, or erased jobs would stay there.
+    Its retention must not exceed that of any of the service's own topics, or erased jobs would stay there.
     """
     if not may_take_results(name):
         raise Rejected("invalid_request", f"'{name}' is no topic such as {RESULTS}.trial")

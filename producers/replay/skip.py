@@ -1,7 +1,8 @@
-"""Passing over a record: what a group cannot get past is set aside by an operator's order, and said to be so.
+"""Skipping of a record that blocks a group: an operator's order sets it aside as a dead letter.
 
-Faust apps read the order from the database, running or not. GPU processes know no database: while none of them runs, the
-record is marked as finished in the group's offset metadata, and its dead letter and its job's end are written from here.
+Faust apps read the order from the database, running or not. GPU processes have no database: while none of them runs,
+the record is marked as finished in the group's offset metadata, and its dead letter and its job's end are written from
+here.
 """
 
 import re
@@ -43,7 +44,7 @@ _PLACE = re.compile(r"([\w.-]+)/(\d{1,9})/(\d{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class SkipOrder:
-    """Which record which group is to pass over, and who says so."""
+    """The order to skip a record: the record, the group, and the operator."""
 
     group: str
     place: Origin
@@ -51,12 +52,12 @@ class SkipOrder:
 
     @property
     def reason(self) -> str:
-        """As dead letters tell it."""
+        """The reason in dead letters."""
         return f"passed over by {self.by}"
 
 
 def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> SkipOrder:
-    """The order in an operator's words; raises Rejected(invalid_request) with what would be right."""
+    """The order from an operator's text; raises Rejected(invalid_request) with the valid choices."""
     name = group_of(group)
     found = _PLACE.fullmatch(text)
     if found is None:
@@ -68,7 +69,7 @@ def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> SkipOr
 
 
 def check_position(order: SkipOrder, position: GroupPosition) -> None:
-    """Raise Rejected where there is nothing to be passed over, or the group has done so by itself."""
+    """Raise Rejected where there is no record to skip, or the group has already passed it."""
     place = order.place
     where = f"{place.topic}/{place.partition}"
     if place.offset >= position.high:
@@ -88,9 +89,9 @@ def pass_over(
     now: datetime,
     results: str = RESULTS,
 ) -> None:
-    """Set a record of a stopped GPU group aside: dead letter and end of its job first, then the offset.
+    """Set a record of a stopped GPU group aside: first its dead letter and the end of its job, then the offset.
 
-    Raises Rejected when its processes run, or when it cannot be told apart in the metadata; Outage: do it again.
+    Raises Rejected when its processes run, or when the metadata cannot mark the record; Outage: do it again.
     """
     position = offsets.position(order.place.topic, order.place.partition)
     check_position(order, position)
@@ -101,7 +102,7 @@ def pass_over(
 
 
 def check_stopped(offsets: GroupOffsets, order: SkipOrder) -> None:
-    """Raise Rejected while processes of a GPU group run: they would not hear of it, and commit over it."""
+    """Raise Rejected while processes of a GPU group run: they would not notice, and overwrite the offset."""
     if members := offsets.members():
         raise Rejected(
             "invalid_request",
@@ -111,7 +112,7 @@ def check_stopped(offsets: GroupOffsets, order: SkipOrder) -> None:
 
 
 def moved(order: SkipOrder, position: GroupPosition) -> tuple[int, str]:
-    """Offset and metadata to be committed, in which the record counts as finished; raises Rejected if there is no room."""
+    """The offset and metadata to commit, with the record marked as finished; raises Rejected if there is no room."""
     base = position.low if position.committed is None else max(position.committed, position.low)
     metadata = with_done(base, position.metadata if base == position.committed else "", order.place.offset)
     if len(metadata) > MAX_METADATA or not covers(base, metadata, order.place.offset):
@@ -120,7 +121,7 @@ def moved(order: SkipOrder, position: GroupPosition) -> tuple[int, str]:
 
 
 def found(history: TopicHistory, order: SkipOrder) -> StoredRecord:
-    """The record; raises Rejected(not_found) for what is none, such as the end of a transaction."""
+    """The record; raises Rejected(not_found) for an offset without one, such as the end of a transaction."""
     record = history.at(order.place)
     if record is None:
         raise NotThere("there is no record at this offset, which is no trouble to any group")
@@ -135,7 +136,7 @@ def publish(
     now: datetime,
     results: str = RESULTS,
 ) -> None:
-    """Write the dead letter, and the end of the job if the record tells of one; raises Outage."""
+    """Write the dead letter, and the end of the job if the record belongs to one; raises Outage."""
     letter, end = letter_of(order, record), end_of(serde, record, now, results)
     ends = [] if end is None else [end]
     try:
@@ -145,13 +146,13 @@ def publish(
 
 
 def letter_of(order: SkipOrder, record: StoredRecord) -> Record:
-    """The dead letter of a record that was passed over."""
+    """The dead letter of a skipped record."""
     headers = dead_letter_headers(record.headers, order.place, order.group, "internal", "skipped", order.reason)
     return Record(dlq_topic(order.group), record.key, record.value, headers)
 
 
 def end_of(serde: Serde, record: StoredRecord, now: datetime, results: str = RESULTS) -> Record | None:
-    """The failed result of the job that a record of a GPU group is about, None when it is about none."""
+    """The failed result of the job of a GPU group's record, None when it belongs to none."""
     try:
         event = serde.decode_any(record.value)
     except Poison:

@@ -1,1 +1,1 @@
-"""Transcripts as people read them: text, subtitles, JSON."""
+"""Transcripts in forms for people: text, subtitles, JSON."""

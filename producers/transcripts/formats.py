@@ -1,10 +1,10 @@
-"""The forms in which a transcript can be read."""
+"""The output formats of transcripts."""
 
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """Each is also the ending of a file."""
+    """A format, whose value is also the file extension."""
 
     JSON = "json"
     TXT = "txt"

@@ -1,4 +1,4 @@
-"""A transcript as text for people and players: txt, srt, vtt, json. Pure."""
+"""Rendering of a transcript for people and players: txt, srt, vtt, json. Pure."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _ARROW = re.compile(r"-{2,}>")
 
 
 def render(transcript: Transcript, form: Format) -> str:
-    """The whole transcript in one form, ending with a line break."""
+    """The whole transcript in one format, ending with a line break."""
     return _RENDERERS[form](transcript)
 
 
@@ -35,13 +35,13 @@ def to_json_text(transcript: Transcript) -> str:
 
 
 def to_txt(transcript: Transcript) -> str:
-    """One line a segment: its start, the speaker if known, the text."""
+    """One line for each segment: its start, the speaker if known, the text."""
     lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in _spoken(transcript))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def to_srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, with the speaker before the text where another one speaks."""
+    """SubRip: numbered cues, with the speaker before the text where the speaker changes."""
     # SubRip knows no escapes, so an arrow in the text would begin a new cue for some players
     found = (
         f"{number}\n{_span(cue, ',')}\n{_ARROW.sub('->', chr(10).join(shown(cue)))}\n"
@@ -56,7 +56,7 @@ def to_vtt(transcript: Transcript) -> str:
 
 
 def _spoken(transcript: Transcript) -> list[Segment]:
-    """In order of time, and without those that have no text: a cue without a line would swallow the next one."""
+    """Segments in order of time, without empty ones: a cue without text would swallow the next one."""
     return sorted((s for s in transcript.segments if one_line(s.text)), key=lambda segment: segment.start)
 
 

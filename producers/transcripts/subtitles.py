@@ -1,4 +1,4 @@
-"""Subtitle cues: a transcript cut where a viewer can read along, by sentence, pause and line. Pure.
+"""Subtitle cues: a transcript split for reading along, by sentence, pause and line. Pure.
 
 Limits as in common style guides for subtitles: two lines of 42 columns, 7 seconds, 20 characters a second, at least 0.8 s.
 """
@@ -31,7 +31,7 @@ KHMER_SUBSCRIPT = "\u17d2"
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown from `start` to `end` (seconds): at most two lines of one speaker.
+    """Text that is shown from `start` to `end` (seconds): at most two lines of one speaker.
 
     `label`: the speaker's name to show before the first line, empty where the speaker is the one of the cue before.
     """
@@ -45,7 +45,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What is never parted: a word, or as much of a long one as a line holds; `gap` is the blank before it."""
+    """An indivisible part: a word, or as much of a long one as fits a line; `gap` is the blank before it."""
 
     start: float
     end: float
@@ -69,24 +69,24 @@ def cues(transcript: Transcript) -> tuple[Cue, ...]:
 
 
 def columns(text: str) -> int:
-    """How wide a text is in a fixed font: marks that combine take no column, wide characters two."""
+    """The width of a text in a fixed font: combining marks take no column, wide characters two."""
     return sum(_width(character) for character in text)
 
 
 def reads_right_to_left(text: str) -> bool:
-    """Whether most letters of a text are of scripts that are read from right to left."""
+    """Whether most letters of a text belong to right-to-left scripts."""
     kinds = Counter(unicodedata.bidirectional(character) for character in text)
     return kinds["R"] + kinds["AL"] > kinds["L"]
 
 
 def opens_right_to_left(text: str) -> bool:
-    """Whether players take a text for one from right to left: they go by its first letter."""
+    """Whether players show a text from right to left, which they decide by its first letter."""
     strong = (unicodedata.bidirectional(character) for character in text)
     return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def shown(cue: Cue) -> tuple[str, ...]:
-    """The lines of a cue with its label, each kept in the direction of what is said."""
+    """The lines of a cue with its label, each with the reading direction of the spoken text."""
     first, *rest = cue.lines
     lines = (f"{cue.label}: {first}" if cue.label else first, *rest)
     leftwards = reads_right_to_left(" ".join(cue.lines))
@@ -102,7 +102,7 @@ def _width(character: str) -> int:
 
 
 def _label(speaker: str) -> str:
-    """A speaker's name, shortened where it would leave no room for what is said."""
+    """A speaker's name, shortened where it would leave no room for the text."""
     name = one_line(speaker)
     while columns(name) > LABEL_COLUMNS:
         name = name[:-2].rstrip() + "…"
@@ -110,12 +110,12 @@ def _label(speaker: str) -> str:
 
 
 def _room(label: str) -> int:
-    """How many columns of a line a name takes."""
+    """The number of columns that a name takes."""
     return columns(label) + 2 if label else 0
 
 
 def _pieces(segment: Segment, language: str) -> list[_Piece]:
-    """The words of a segment; without times of their own they share the segment's by their length."""
+    """The words of a segment; without times of their own they share the segment's time by their length."""
     language = segment.language or language
     start = max(0.0, segment.start)
     end = max(start, segment.end)
@@ -128,7 +128,7 @@ def _pieces(segment: Segment, language: str) -> list[_Piece]:
 
 
 def _spaced(segment: Segment, language: str, start: float, end: float) -> Iterator[_Piece]:
-    """The words, one behind the other and none outside of the segment: no text is shown in another order."""
+    """The words in order and within the segment, so that no text is shown in another order."""
     starts = accumulate(
         (word.start for word in segment.words), lambda last, own: min(max(last, own), end), initial=start
     )
@@ -144,13 +144,13 @@ def _words(text: str) -> list[tuple[str, str]]:
 
 
 def _letters(text: str) -> list[tuple[str, str]]:
-    """Each letter by itself, but for words and numbers in Latin ones."""
+    """Each letter as a part, but Latin words and numbers as a whole."""
     found = re.finditer(r"[A-Za-z0-9]+|\S", text)
     return [(" " if text[: part.start()].endswith(" ") else "", part[0]) for part in found]
 
 
 def _whole(pieces: Iterable[_Piece]) -> list[_Piece]:
-    """The pieces, those put together that no line may part: marks with their letter, brackets with what is in them."""
+    """The pieces with inseparable ones joined: marks with their letter, brackets with their contents."""
     found: list[_Piece] = []
     for piece in pieces:
         last = found[-1] if found else None
@@ -164,12 +164,12 @@ def _whole(pieces: Iterable[_Piece]) -> list[_Piece]:
 
 
 def _closes(character: str) -> bool:
-    """Whether a character belongs to the one before it."""
+    """Whether a character must stay with the one before it."""
     return unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf", "Pe", "Pf", "Po")
 
 
 def _opens(character: str) -> bool:
-    """Whether a character belongs to the one behind it."""
+    """Whether a character must stay with the one after it."""
     return unicodedata.category(character) in ("Ps", "Pi", "Cf") or character == KHMER_SUBSCRIPT
 
 
@@ -183,7 +183,7 @@ def _timed(parts: Sequence[tuple[str, str]], start: float, end: float) -> Iterat
 
 
 def _lines_of(piece: _Piece, first: int = LINE_COLUMNS) -> Iterator[_Piece]:
-    """The piece, or, where it is wider than a line, parts that are not; `first`: what the first line has room for."""
+    """The piece, or parts of it that fit a line where it is wider; `first`: the columns left in the first line."""
     if columns(piece.text) <= first:
         yield piece
         return
@@ -197,7 +197,7 @@ def _lines_of(piece: _Piece, first: int = LINE_COLUMNS) -> Iterator[_Piece]:
 
 
 class _Passage:
-    """What one speaker says without a break, measured, so that any stretch of its pieces is judged in no time."""
+    """Continuous text of one speaker, measured in advance so that any range of its pieces is rated in constant time."""
 
     def __init__(self, pieces: Sequence[_Piece], label: str) -> None:
         self._pieces = pieces
@@ -207,7 +207,7 @@ class _Passage:
         self._sentences = list(accumulate((_ends(p.text, SENTENCE_END) for p in pieces), initial=0))
 
     def cuts(self) -> list[int]:
-        """The cheapest places to cut, both ends included: dynamic programming over where the last cue begins."""
+        """The cheapest places to cut, both ends included: dynamic programming over the start of the last cue."""
         best: list[tuple[float, int]] = [(0.0, 0)]  # of the first n pieces: cost, and where their last cue begins
         for end in range(1, len(self._pieces) + 1):
             choices = ((best[begin][0] + self._cost(begin, end), begin) for begin in self._begins(end))
@@ -218,7 +218,7 @@ class _Passage:
         return cuts[::-1]
 
     def _begins(self, end: int) -> Iterator[int]:
-        """Where a cue that ends before piece `end` may begin, from its last piece backwards."""
+        """Possible starts of a cue that ends before piece `end`, from its last piece backwards."""
         lower = end - 1  # where its second line begins at the earliest
         while lower and self._columns(lower - 1, end) <= LINE_COLUMNS:
             lower -= 1
@@ -238,7 +238,7 @@ class _Passage:
         return self._pieces[end - 1].end - self._pieces[begin].start
 
     def _cost(self, begin: int, end: int) -> float:
-        """How badly a cue reads: each one costs, more where it ends within a clause, goes on in a new sentence, or is short."""
+        """The cost of a cue: higher where it ends within a clause, continues in a new sentence, or is short."""
         last = self._pieces[end - 1]
         cost = 1.0 + 1.5 * (self._sentences[end - 1] - self._sentences[begin])
         if self._seconds(begin, end) < MIN_SECONDS:
@@ -259,7 +259,7 @@ def _cut(pieces: Sequence[_Piece], speaker: str | None, label: str) -> list[Cue]
 
 
 def _lines(pieces: Sequence[_Piece], label: str) -> tuple[str, ...]:
-    """The lines of a cue: one if that holds them, else two of about the same width, parted at a clause if one ends there."""
+    """The lines of a cue: one if it fits, else two of similar width, divided at the end of a clause if possible."""
     before = _room(label)
     whole = _line(pieces)
     if columns(whole) + before <= LINE_COLUMNS:
@@ -285,7 +285,7 @@ def _cue(pieces: Sequence[_Piece], speaker: str | None, label: str) -> Cue:
 
 
 def _readable(found: Sequence[Cue]) -> Iterator[Cue]:
-    """Each cue as long as its text takes to read, as far as its neighbours leave room."""
+    """Cues extended to the time that reading takes, as far as their neighbours leave room."""
     free = 0.0  # nothing is shown from then on
     for cue, following in zip_longest(found, found[1:]):
         wanted = _reading(cue)
@@ -297,7 +297,7 @@ def _readable(found: Sequence[Cue]) -> Iterator[Cue]:
 
 
 def _lasting(found: list[Cue]) -> list[Cue]:
-    """None shorter than MIN_SECONDS: what a flash lacks is taken from the one before, and else from the one behind."""
+    """Cues of at least MIN_SECONDS: missing time is taken from the previous cue, else from the next one."""
     together = [following.start < cue.end for cue, following in pairwise(found)]  # shown beside each other as they are
     for n, cue in enumerate(found):
         lack = MIN_SECONDS - (cue.end - cue.start)
@@ -318,5 +318,5 @@ def _lasting(found: list[Cue]) -> list[Cue]:
 
 
 def _reading(cue: Cue) -> float:
-    """How long a cue takes to read."""
+    """The reading time of a cue in seconds."""
     return min(MAX_SECONDS, max(MIN_SECONDS, sum(map(columns, cue.lines)) / COLUMNS_PER_SECOND))

@@ -1,1 +1,1 @@
-"""Why a job is where it is: facts of the database, of Kafka and of processes, and one rule over them."""
+"""Explanation of a job's wait: facts from the database, Kafka and processes, and one rule over them."""

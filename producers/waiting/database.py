@@ -1,4 +1,4 @@
-"""What the database knows of a job: for its tenant under row security, for operators all of it."""
+"""Database facts about a job's wait: for its tenant under row security, for operators without limits."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from sink.webhooks.waiting import held_deliveries
 
 
 async def facts_for_tenant(database: Database, job_id: UUID, tenant: str, seconds: float) -> RowFacts | None:
-    """What a tenant may know of its own job, None when it has no such job; looking into the outbox may take `seconds`."""
+    """Facts that a tenant may know of its own job, None without such a job; reading the outbox may take `seconds`."""
     async with database.as_tenant(tenant) as connection:
         job = await find(connection, job_id, tenant)
         if job is None:
@@ -26,7 +26,7 @@ async def facts_for_tenant(database: Database, job_id: UUID, tenant: str, second
 
 
 async def facts_for_operator(database: Database, job_id: UUID) -> RowFacts:
-    """All that the database knows, be it nothing."""
+    """All facts in the database, also for an unknown job."""
     async with database.connection() as connection:
         job = await find_any(connection, job_id)
         records = await unpublished(connection, job_id, refused_too=True)
@@ -37,9 +37,9 @@ async def facts_for_operator(database: Database, job_id: UUID) -> RowFacts:
 
 
 async def _soon(database: Database, job_id: UUID, seconds: float) -> tuple[UnpublishedRecord, ...]:
-    """What of a job waits in the outbox, which is not a tenant's to read: the job was found to be the tenant's before.
+    """The outbox records of a job, which tenants may not read; the job was already found to be the tenant's.
 
-    Where so much waits that looking takes too long, nothing is said of it.
+    Empty when the outbox has so many rows that reading takes too long.
     """
     try:
         async with database.connection() as connection, limited(connection, seconds):

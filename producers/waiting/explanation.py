@@ -1,7 +1,7 @@
-"""Why a job is where it is: one decision over what is known. Pure.
+"""Explanation of a job's wait: one decision over the known facts. Pure.
 
-The first gate from the end of its way counts: a result that is not applied, then a record that a GPU group has not
-finished, then the outbox; webhooks and enhancements have gates of their own beside it.
+The gate nearest to the end of the job's path counts: a result that is not applied, then a record that a GPU group has
+not finished, then the outbox; webhooks and enhancements have their own gates.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _REASONS = frozenset(WaitReason)
 
 
 class WaitSubject(StrEnum):
-    """What of a job is held."""
+    """The part of a job that is held."""
 
     JOB = "job"
     WEBHOOK = "webhook"
@@ -33,7 +33,7 @@ class WaitSubject(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """One gate that holds the job, a webhook or an enhancement of it; `evidence` is for operators."""
+    """One gate that holds the job, its webhook or its enhancement; `evidence` is for operators."""
 
     subject: WaitSubject
     id: UUID
@@ -46,7 +46,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """How a job stands in one sentence, and everything of it that is held; nothing when nothing is."""
+    """The state of a job in one sentence, and all the gates that hold a part of it."""
 
     job_id: UUID
     state: str
@@ -59,7 +59,7 @@ class Explanation:
 def explain(
     rows: RowFacts, kafka: KafkaFacts | None = None, processes: ProcessFacts | None = None
 ) -> Explanation | None:
-    """How a job stands; None when nobody knows of it. Without `kafka` only what the database can tell counts."""
+    """The explanation of a job; None when it is unknown. Without `kafka` only facts of the database count."""
     if rows.job is None and not (rows.unpublished or (kafka and (kafka.pending or kafka.letters))):
         return None
     held, evidence = _job(rows, kafka, processes or ProcessFacts())
@@ -84,7 +84,7 @@ def _sentence(job: JobRow | None, waits: list[Wait]) -> str:
 
 
 def _job(rows: RowFacts, kafka: KafkaFacts | None, processes: ProcessFacts) -> tuple[Wait | None, tuple[str, ...]]:
-    """The gate that holds the job itself, and else the evidence of its being worked on."""
+    """The gate that holds the job itself, or else the evidence that it is being processed."""
     if _has_ended(rows, kafka):
         return None, ()
     wait = Wait(subject=WaitSubject.JOB, id=rows.job_id, reason=WaitReason.BACKLOG, since=rows.state_since)
@@ -102,7 +102,7 @@ def _job(rows: RowFacts, kafka: KafkaFacts | None, processes: ProcessFacts) -> t
 
 
 def _has_ended(rows: RowFacts, kafka: KafkaFacts | None) -> bool:
-    """Whether there is nothing more to come of it: no later run is on its way."""
+    """Whether the job has ended and no later run is on its way."""
     job = rows.job
     if job is None or job.state not in ENDED:
         return False
@@ -110,7 +110,7 @@ def _has_ended(rows: RowFacts, kafka: KafkaFacts | None) -> bool:
 
 
 def _by_row(rows: RowFacts, wait: Wait) -> Wait | None:
-    """What the database alone can tell of a job that is in Kafka."""
+    """The gate of a job in Kafka, judged by the database alone."""
     job = rows.job
     if job is None or job.state == "queued":
         return replace(wait, ahead=rows.ahead)
@@ -143,7 +143,7 @@ def _by_records(
 def _gpu_reason(
     rows: RowFacts, record: PendingRecord, group: GroupState, processes: ProcessFacts
 ) -> tuple[WaitReason | None, tuple[str, ...]]:
-    """What holds a record that a GPU group has not finished, None when it is in work; and what is to be told of that."""
+    """The gate of a record that a GPU group has not finished, None when it is in work; and the evidence."""
     if (told := processes.told(record.place)) is not None:
         word, url = told
         if word in _REASONS:
@@ -174,7 +174,7 @@ def _is_heard_of(rows: RowFacts) -> bool:
 
 
 def _of(rows: RowFacts, kafka: KafkaFacts, group: str, event: str | None = None) -> list[PendingRecord]:
-    """What a group has not finished of the run that counts, the latest attempt first."""
+    """The unfinished records of a group for the current run, the latest attempt first."""
     least = 0 if rows.job is None else rows.job.run
     found = (
         record
@@ -210,7 +210,7 @@ def _cancelling(rows: RowFacts) -> Iterable[Wait]:
 
 
 def _after(rows: RowFacts, kafka: KafkaFacts | None) -> Iterator[Wait]:
-    """What holds webhooks and enhancements."""
+    """The gates that hold webhooks and enhancements."""
     for delivery in rows.deliveries:
         yield Wait(
             subject=WaitSubject.WEBHOOK,
@@ -240,7 +240,7 @@ def _delivery_lines(kind: str, url: str, attempts: int, endpoint_reason: str | N
 
 
 def _unscheduled(rows: RowFacts, kafka: KafkaFacts) -> Iterator[Wait]:
-    """Results that an app has not read which makes something of them."""
+    """Gates for results that the webhook, enhancement or persist app has not read yet."""
     request = {} if rows.job is None else rows.job.request
     steps = (
         (WEBHOOKS, WaitSubject.WEBHOOK, WaitReason.WEBHOOK_UNSCHEDULED, request.get("webhook_url")),

@@ -1,4 +1,4 @@
-"""What is known of a job that somebody asks about: its rows, its records in Kafka, what processes say of them. Pure values."""
+"""Facts about a job: its rows, its records in Kafka, and the reports of processes. Pure values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from sink.webhooks.waiting import HeldDelivery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFacts:
-    """What the database knows at `now`, by its clock; `ahead`: jobs of the same tenant and queue that came before."""
+    """Facts of the database at `now`, by its clock; `ahead`: earlier jobs of the same tenant and queue."""
 
     job_id: UUID
     now: datetime
@@ -34,7 +34,7 @@ class RowFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
-    """A record of the job that a group has not finished; `before`: how many others of its partition it has not either."""
+    """A record of the job that a group has not finished; `before`: unfinished records before it in its partition."""
 
     group: str
     place: Origin
@@ -50,19 +50,19 @@ class PendingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupState:
-    """A consumer group: its processes, and about how many records it is behind."""
+    """A consumer group: its processes, and its approximate lag in records."""
 
     members: tuple[GroupMember, ...] = ()
     lag: int = 0
 
     def owner(self, place: Origin) -> GroupMember | None:
-        """The process that has the partition of a record."""
+        """The process to which the partition of a record is assigned."""
         return next((member for member in self.members if (place.topic, place.partition) in member.partitions), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaFacts:
-    """What Kafka knows."""
+    """Facts of Kafka."""
 
     pending: tuple[PendingRecord, ...] = ()
     groups: Mapping[str, GroupState] = field(default_factory=dict)
@@ -71,12 +71,12 @@ class KafkaFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessFacts:
-    """What the processes say that were asked, by their addresses."""
+    """Reports of the queried processes, by address."""
 
     reports: Mapping[str, WaitReport] = field(default_factory=dict)
 
     def told(self, place: Origin) -> tuple[str, str] | None:
-        """What one of them says of a record (a reason or IN_WORK), and which; None when none has it."""
+        """The report of a process about a record (a reason or IN_WORK), and its address; None without one."""
         for url, report in self.reports.items():
             if (found := report.record(place.topic, place.partition, place.offset)) is not None:
                 return found, url

@@ -1,4 +1,4 @@
-"""What Kafka knows of a job: its records that a group has not finished, the groups, its dead letters."""
+"""Kafka facts about a job: its unfinished records of each group, the groups, and its dead letters."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -31,9 +31,9 @@ def read_kafka(
     topics: Topics = READ_BY,
     dlqs: Mapping[str, str] = DLQS,
 ) -> KafkaFacts:
-    """Look at what each group of `topics` has not finished; records of before `since` are no records of the job.
+    """Read the unfinished records of each group of `topics`; records before `since` cannot belong to the job.
 
-    As long as it takes to read what the groups are behind. Raises Outage and Fatal.
+    It takes as long as reading the lag of the groups. Raises Outage and Fatal.
     """
     pending: list[PendingRecord] = []
     groups: dict[str, GroupState] = {}
@@ -71,7 +71,7 @@ def _look(
 def _pending(
     records: Iterator[StoredRecord], serde: Serde, job_id: UUID, group: str, committed: Committed
 ) -> Iterator[PendingRecord]:
-    """Those of the job, each with how many unfinished ones lie before it."""
+    """Unfinished records of the job, each with the number of unfinished records before it."""
     key, before = str(job_id).encode(), Counter[Place]()
     for record in records:
         place = record.place.topic, record.place.partition
@@ -107,7 +107,7 @@ def _event(record: StoredRecord, serde: Serde) -> tuple[str, int]:
 
 
 def _not_before(record: StoredRecord) -> datetime | None:
-    """When a retried record falls due; only our own retry topics may ask for delay."""
+    """The due time of a retried record; only our own retry topics may ask for a delay."""
     text = record.headers.get(NOT_BEFORE, "")
     if not (is_retry_topic(record.place.topic) and text.isascii() and text.isdigit() and len(text) < 15):
         return None

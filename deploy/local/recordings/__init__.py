@@ -1,1 +1,1 @@
-"""The recordings of the demo and the tests, with what is said in them."""
+"""The recordings of the demo and the tests, with reference transcripts."""

@@ -1,4 +1,4 @@
-"""Samples to a file in any container and codec."""
+"""Encoder of audio samples into a file of any container and codec."""
 
 from pathlib import Path
 from typing import cast
@@ -21,7 +21,7 @@ def encode(
     bits_per_second: int | None = None,
     options: dict[str, str] | None = None,
 ) -> None:
-    """Write samples [n, channels] at `rate` Hz; without `container` the file's name tells it."""
+    """Write samples [n, channels] at `rate` Hz; without `container` it follows from the file's name."""
     layout = LAYOUTS[samples.shape[1]]
     # the same samples give the same bytes: no random serial number, no version of the writer
     options = {"fflags": "+bitexact", **(options or {})}

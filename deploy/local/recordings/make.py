@@ -1,4 +1,4 @@
-"""Make the checked-in recordings anew, from fixed seeds: Opus, MP3 and WAV, each with its reference as JSON.
+"""Regenerates the checked-in recordings from fixed seeds: Opus, MP3 and WAV, each with its reference as JSON.
 
 python -m deploy.local.recordings.make
 """
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class RecordingRecipe:
-    """One recording: its file, codec and bit rate, and who speaks in it."""
+    """One recording: its file, codec and bit rate, and its speakers."""
 
     file: str
     codec: str
@@ -49,7 +49,7 @@ def make(recipe: RecordingRecipe, folder: Path) -> None:
 
 
 def reference(spoken: Conversation) -> dict[str, object]:
-    """Who says what when, in seconds."""
+    """The reference transcript: speaker and text of each turn, with times in seconds."""
     return {
         "language": spoken.language,
         "duration": round(spoken.duration, 2),
@@ -61,7 +61,7 @@ def reference(spoken: Conversation) -> dict[str, object]:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all recordings."""
     for recipe in RECIPES:
         make(recipe, FOLDER)
         print(f"{recipe.file}: {(FOLDER / recipe.file).stat().st_size} bytes")

@@ -1,1 +1,1 @@
-"""The HTTP server under the REST shim: connections, limits for clients, what surrounds every request."""
+"""The HTTP server under the REST shim: connections, limits for clients, middleware."""

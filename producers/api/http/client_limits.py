@@ -1,4 +1,4 @@
-"""How long the REST shim waits for its clients, and for how many of them at a time. Pure, but for the files that are open."""
+"""Limits of the REST shim for slow clients and for the number of connections. Pure, but counts open files."""
 
 import os
 import resource
@@ -9,12 +9,12 @@ _LEAST_CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
-    """Limits of connections: `most` in the ordinary way, `spare` more that are told so, and times in seconds.
+    """Limits of connections: `most` normal ones, `spare` more that get an error answer, and times in seconds.
 
-    A head has its time in all. A body, and an answer that is read, must move at `bytes_per_second` at least; one that has
-    not for so long is given up. So a long upload may take as long as it likes, and a trickle may not. What comes of a body
-    after its answer is thrown away, up to `unwanted_bytes` and for `unwanted_seconds`, so that the answer is read before the
-    connection ends.
+    The time for a head is fixed. A body, and an answer that is being read, must move at `bytes_per_second` at least,
+    and may fall behind for a limited time: a long upload may take as long as it needs, a trickle may not. The rest of a
+    body after its answer is discarded, up to `unwanted_bytes` and for `unwanted_seconds`, so that the client can read
+    the answer before the connection ends.
     """
 
     most: int
@@ -30,7 +30,7 @@ class ClientLimits:
 
 
 class MinimumRate:
-    """Since when too little has moved."""
+    """The time since which a client has been below the minimum transfer rate."""
 
     __slots__ = ("_bytes", "since")
 
@@ -39,7 +39,7 @@ class MinimumRate:
         self._bytes = 0
 
     def moved(self, size: int, now: float, bytes_per_second: float) -> bool:
-        """Count bytes; True when they were enough, and time begins anew."""
+        """Count bytes; True when they reach the minimum rate, and then the measurement starts again."""
         self._bytes += size
         if self._bytes < bytes_per_second * (now - self.since):
             return False
@@ -48,7 +48,7 @@ class MinimumRate:
 
 
 def patience_for(own_files: int, most: int | None = None) -> ClientLimits:
-    """Limits for this process, which may open `own_files` more beside its connections; `most` is the operator's own."""
+    """Limits for this process, which may open `own_files` besides connections; `most` is the operator's own limit."""
     allowed = _open_files_allowed()
     # for health, and for those that come at once, which are taken in before we can look at the first of them
     spare = max(_LEAST_CONNECTIONS, allowed // 4)

@@ -1,7 +1,8 @@
-"""Connections that wait for their clients: each for a limited time, and all together not so many that others are not served.
+"""Time limits of each client connection, and a limit of their number so that other clients are still served.
 
-uvicorn waits for ever for the head of a request, for its body, and for a client that does not read. Here each of these ends,
-and when there are as many connections as there may be, the one that has waited longest makes room for a new one.
+uvicorn waits without a limit for the head of a request, for its body, and for a client that does not read. Here each of
+these waits is limited, and at the maximum number of connections the one that has waited longest is closed for a new
+one.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ _MOMENT_SECONDS = 0.2
 
 
 class Waits(StrEnum):
-    """What a connection waits for from its client."""
+    """The kind of client action for which a connection waits."""
 
     HEAD = "head"  # of the next request, begun or not
     BODY = "body"
@@ -44,7 +45,7 @@ class Waits(StrEnum):
 
 
 class Connections:
-    """All connections of a server, those that wait in the order in which they began to."""
+    """All connections of a server, with the waiting ones ordered by the start of their wait."""
 
     def __init__(self, patience: ClientLimits) -> None:
         self.patience = patience
@@ -54,7 +55,7 @@ class Connections:
         self._next_look: asyncio.TimerHandle | None = None
 
     def join(self, connection: "Connection") -> None:
-        """Take a new one in: at the cost of one that waits, else for health only, else not at all."""
+        """Accept a connection; at the limit, close a waiting one, else serve only health checks, else refuse it."""
         self.open.add(connection)
         self.wait(connection, Waits.HEAD)
         self._look_later(connection.loop)
@@ -63,14 +64,14 @@ class Connections:
             connection.give_up("full", Rejected("too_many_connections"))
 
     def leave(self, connection: "Connection") -> None:
-        """It is closed."""
+        """Remove a closed connection."""
         self.open.discard(connection)
         self.wait(connection, None)
 
     def has_room_for(self, connection: "Connection", *, at_once: bool = True) -> bool:
-        """Whether there are no more than there may be, also because another one was closed.
+        """Whether the number of connections is within the limit, if need be after closing another one.
 
-        `at_once`: even when none has waited for more than a moment.
+        `at_once`: also close one that has waited for only a moment.
         """
         return len(self.open) <= self.patience.most or self._make_room(connection, at_once)
 
@@ -87,12 +88,12 @@ class Connections:
         return True
 
     def _longest(self, kind: Waits, newcomer: "Connection") -> "Connection | None":
-        """Who has waited longest for this, but for those who were answered just now and would lose what is still to be sent."""
+        """The connection that has waited longest, except those just answered, which would lose unsent data."""
         others = (connection for connection in self._waiting[kind] if connection is not newcomer)
         return next((other for other in others if kind is Waits.UNREAD or not other.has_unsent), None)
 
     def wait(self, connection: "Connection", kind: Waits | None) -> None:
-        """From now on it waits for this, behind all others that do; None: for nothing."""
+        """Put a connection at the end of the queue of its kind of wait; None: it waits for nothing."""
         if connection.waits is not None:
             self._waiting[connection.waits].pop(connection, None)
         connection.waits = kind if connection in self.open else None
@@ -121,7 +122,7 @@ class Connections:
 
 
 class Connection(ProblemProtocol):
-    """A connection that gives up on its client when it waits too long."""
+    """A connection that closes when its client takes too long."""
 
     def __init__(
         self,
@@ -145,17 +146,17 @@ class Connection(ProblemProtocol):
         self._unwanted: int | None = None  # bytes of a body that were thrown away after its answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody is there."""
+        """Register a new connection."""
         super().connection_made(transport)
         self._all.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
+        """Remove a connection that was lost."""
         self._all.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Something came."""
+        """Read received bytes; those that follow an early answer are discarded."""
         if self.transport.is_closing():
             return
         if self._unwanted is not None:
@@ -168,41 +169,41 @@ class Connection(ProblemProtocol):
         super().data_received(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which must not change what its request was taken for."""
+        """Read a header; trailers are ignored, since they must not change how the request was understood."""
         if not self._in_body:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A request begins."""
+        """Start waiting for the body of a request."""
         self._in_body = True
         self._wait(Waits.BODY)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of it is there."""
+        """Note the end of a request's body."""
         super().on_message_complete()
         self._in_body = False
         self._wait_for_what_comes()
 
     def on_response_complete(self) -> None:
-        """It is answered."""
+        """Note the end of an answer; before a close, give the client time to read it."""
         if self._lingers and not self.transport.is_closing():
             self._linger()
         super().on_response_complete()
         self._wait_for_what_comes()
 
     def pause_writing(self) -> None:
-        """The client takes less than it is sent."""
+        """Start waiting for a client that reads slower than it is sent."""
         super().pause_writing()
         self._wait(Waits.UNREAD)
 
     def resume_writing(self) -> None:
-        """It has taken it."""
+        """Stop waiting for a client that has read enough."""
         super().resume_writing()
         self._wait_for_what_comes()
 
     def look(self, now: float) -> None:
-        """Give up when the client has had its time."""
+        """Give up when the client has exceeded its time."""
         unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
         if self._unsent:  # also of a connection that is about to be closed
             if self.waits is not Waits.UNREAD:
@@ -233,11 +234,11 @@ class Connection(ProblemProtocol):
 
     @property
     def has_unsent(self) -> bool:
-        """Whether a part of its answers has not left this process."""
+        """Whether a part of the answers has not left this process."""
         return self.transport.get_write_buffer_size() > 0
 
     def give_up(self, reason: str, answer: Rejected | None = None) -> None:
-        """Close, with a last word if there is one to be said."""
+        """Close the connection, after an error answer if one is given."""
         metrics.HTTP_CONNECTIONS_CUT.labels(reason).inc()
         self._all.wait(self, None)
         if self.cycle is not None:  # a handler that reads the body learns of it
@@ -252,7 +253,7 @@ class Connection(ProblemProtocol):
             self.transport.close()
 
     def _reset(self) -> None:
-        """Close at once; else the system would go on offering what the client does not take."""
+        """Reset the connection; else the operating system would keep offering data that the client does not read."""
         with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
@@ -274,9 +275,9 @@ class Connection(ProblemProtocol):
         await app(scope, receive, send_all)
 
     def _linger(self) -> None:
-        """Say that nothing more will be said, and wait a little for the client to read the answer and close.
+        """End the sending side, and wait briefly for the client to read the answer and close.
 
-        Closed at once, with a part of a body on its way, the connection would be reset, and the answer lost.
+        An immediate close, with a part of a body on its way, would reset the connection, and the answer would be lost.
         """
         self._unwanted = 0
         self.pipeline.clear()

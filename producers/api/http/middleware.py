@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its size limit, its metrics, and an answer whatever happens."""
+"""Middleware around every request: its id, its size limit, its metrics, and an error answer whatever happens."""
 
 import logging
 import re
@@ -59,14 +59,14 @@ class RequestContext:
 
 
 class _TooLarge(HTTPException):
-    """The body grew beyond the limit; an HTTPException, since FastAPI turns every other error of reading into 400."""
+    """Error: the body exceeds the limit; an HTTPException, since FastAPI turns other errors of reading into 400."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"at most {limit} bytes")
 
 
 class _Answer:
-    """Sends, and remembers what was sent."""
+    """Sends an answer and records its status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -87,7 +87,7 @@ class _Answer:
 
 
 def request_id(*given: str) -> str:
-    """The client's own id of a request if it is one and a harmless one, else a new one."""
+    """The client's own request id if it is a single harmless one, else a new one."""
     return given[0] if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else secrets.token_hex(8)
 
 

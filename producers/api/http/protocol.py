@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn reads it with httptools, with problem documents for requests that never become one."""
+"""HTTP/1.1 through uvicorn and httptools, with problem documents as answers to malformed requests."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ _LINE = b"upgrade:"
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """One connection."""
+    """A connection that answers malformed and oversized requests with problem documents."""
 
     def __init__(self, *arguments: Any, **values: Any) -> None:
         super().__init__(*arguments, **values)
@@ -30,7 +30,7 @@ class ProblemProtocol(HttpToolsProtocol):
         self._refusal: Rejected | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Read more; a head that grows on and on is refused before it is whole."""
+        """Read more bytes; an oversized head is refused before it is complete."""
         self._unset_keepalive_if_required()
         if self._reading_head:
             data = self._without_upgrade(data)
@@ -45,10 +45,10 @@ class ProblemProtocol(HttpToolsProtocol):
             self.send_400_response(str(error))
 
     def _without_upgrade(self, data: bytes) -> bytes:
-        """A piece of a head without the wish for another protocol.
+        """A part of a head without the request to upgrade to another protocol.
 
-        httptools takes what follows such a head for that protocol, although a server may go on as if it had not been
-        asked. Java's client asks for HTTP/2 in the first request of every connection without TLS.
+        httptools reads the bytes after such a head as the other protocol, although a server may ignore the request.
+        Java's client asks for HTTP/2 in the first request of every connection without TLS.
         """
         if self._kept_back:
             data, self._kept_back = _FIRST_UPGRADE.sub(_NOT_ASKED, self._kept_back + data), b""
@@ -60,12 +60,12 @@ class ProblemProtocol(HttpToolsProtocol):
         return data
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note the start of a request."""
         self._reading_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is whole."""
+        """Check the complete head: size, Host and Upgrade."""
         self._reading_head = False
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse("headers_too_large", f"at most {MAX_HEAD_BYTES} bytes")
@@ -77,7 +77,7 @@ class ProblemProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Its body is whole; what comes next is the head of another request."""
+        """Note the end of a body; the head of another request comes next."""
         self._reading_head, self._head_bytes = True, 0
         super().on_message_complete()
 
@@ -86,7 +86,7 @@ class ProblemProtocol(HttpToolsProtocol):
         raise _Refused
 
     def send_400_response(self, msg: str) -> None:
-        """Say what cannot be read, and close: where the next request would begin is not known."""
+        """Answer with an error and close, since the start of the next request is not known."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or not cycle.more_body:
@@ -103,7 +103,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
 
 def framing_answer(error: Rejected) -> bytes:
-    """An answer that no handler gives, as it goes over the wire; it is counted."""
+    """The bytes of an error answer that no handler gives; it is counted."""
     status, headers, body = framing_problem(error)
     metrics.HTTP_REQUESTS.labels("other", "none", status).inc()
     lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
@@ -111,4 +111,4 @@ def framing_answer(error: Rejected) -> bytes:
 
 
 class _Refused(Exception):
-    """The head of a request is refused, for the reason that its connection keeps."""
+    """Error: the head of a request is refused; the connection keeps the reason."""

@@ -1,4 +1,4 @@
-"""The HTTP server under the REST shim: where it listens, and how uvicorn is set up for it."""
+"""The HTTP server under the REST shim: its address, and the configuration of uvicorn."""
 
 import socket
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ GRACE_SECONDS = 20  # for requests that run when SIGTERM comes
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket to answer on; raises SettingsError when the address is taken or not ours."""
+    """A listening socket; raises SettingsError when the address is in use or not one of this machine."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -35,7 +35,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def config_of(app: ASGIApp, patience: ClientLimits) -> uvicorn.Config:
-    """How the shim is served."""
+    """The uvicorn configuration of the shim."""
     return uvicorn.Config(
         app,
         http=partial(Connection, all_of_them=Connections(patience)),  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""REST operations over jobs and what belongs to them."""
+"""REST operations over jobs and their transcripts, enhancements and erasures."""

@@ -1,4 +1,4 @@
-"""What clients send: the fields of a job, for JSON and for forms alike."""
+"""Request bodies of jobs: their fields, for JSON and for forms alike."""
 
 import re
 from datetime import datetime
@@ -26,7 +26,7 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def written_time(value: Any) -> Any:
-    """A time as clients must write it: a number could be seconds or milliseconds of one clock or another."""
+    """A time in the required notation: a number could be seconds or milliseconds of one clock or another."""
     found = _WRITTEN_TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be written as a time with its offset, such as 2030-01-31T12:00:00Z")
@@ -37,14 +37,14 @@ def written_time(value: Any) -> Any:
 
 
 def _track_text(value: Any) -> Any:
-    """A track's number is a number in JSON and a text in forms; a language is a text in both."""
+    """A track as text: its number (a number in JSON, text in forms) or its language (text in both)."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(limits.TRACK_FORM)
     return str(value)
 
 
 def written_number(value: Any) -> Any:
-    """A whole number where all is text: in digits, and not as Python and others write it."""
+    """A whole number given as text: digits only, without the other notations that Python accepts."""
     if not isinstance(value, str):
         return value
     if not _WRITTEN_NUMBER.fullmatch(value):
@@ -53,7 +53,7 @@ def written_number(value: Any) -> Any:
 
 
 def written_flag(value: Any) -> Any:
-    """Yes or no where all is text."""
+    """A boolean given as text."""
     if not isinstance(value, str):
         return value
     if (flag := _FLAGS.get(value.lower())) is None:
@@ -62,14 +62,14 @@ def written_flag(value: Any) -> Any:
 
 
 def _from_json(value: str) -> Any:
-    """Forms carry metadata as JSON text; raises Rejected with the places in it, which pydantic hands on as it is."""
+    """The JSON text of a form's metadata; raises Rejected with the faulty places, which pydantic passes on."""
     return read_json(value.encode(errors="surrogatepass"), ("metadata",))
 
 
 class Body(BaseModel):
-    """What clients send: every value in its own type, and unknown fields are an error, so that no misspelt wish is lost.
+    """Base of request bodies: strictly typed, and unknown fields are an error, so that no misspelt option is lost.
 
-    Forms and command lines, where all is text, are read with `model_validate_strings`.
+    Forms and command lines, where all values are text, are read with `model_validate_strings`.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -107,7 +107,7 @@ _EXAMPLE: JsonDict = {
 
 
 class JobFields(Body):
-    """How a recording is to be transcribed."""
+    """Options for the transcription of a recording."""
 
     job_id: Id | None = Field(None, description="Your own id: sending the same request again is then harmless.")
     engine: Name = "faster-whisper"
@@ -142,7 +142,7 @@ class JobFields(Body):
     metadata: Notes = Field(default_factory=dict, description="Your own notes, handed through.")
 
     def request(self, tenant: str, source: Source, now: datetime, job_id: UUID | None = None) -> JobRequested:
-        """The event that asks for it; `job_id` is used where the body names none."""
+        """The event that requests the transcription; `job_id` is used where the body has none."""
         options = {name: getattr(self, name) for name in Options.__dataclass_fields__}
         job_id = self.job_id or job_id or uuid4()
         return JobRequested(
@@ -171,7 +171,7 @@ class JobFields(Body):
 
 
 class TranscribeBody(JobFields):
-    """A recording that lies somewhere, and how to transcribe it."""
+    """The address of a recording, and the options for its transcription."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -179,7 +179,7 @@ class TranscribeBody(JobFields):
 
 
 class UploadFields(JobFields):
-    """The same as fields of a form, which are text."""
+    """The options as form fields, which are text."""
 
     metadata: Annotated[Notes, BeforeValidator(_from_json)] = Field(
         default_factory=dict, description="Your own notes as a JSON object."

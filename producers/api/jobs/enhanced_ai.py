@@ -1,4 +1,4 @@
-"""Enhanced AI: asking for a summary and entities of a job's transcript, at its submission or later, and reading them."""
+"""Enhanced AI: requesting a summary and entities of a transcript, with the job or later, and reading them."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ ASK_CODES = ("consent_missing", "unknown_llm_model", "not_offered")
 
 
 class EnhanceBody(Body):
-    """What is wanted of a transcript."""
+    """A request for a summary or entities of a transcript."""
 
     transcription_job_id: Id = Field(description="A job of yours; one that still runs is waited for.")
     enable_summarization: bool = Field(False, description="A short summary in the language of the recording.")
@@ -37,7 +37,7 @@ class EnhanceBody(Body):
     enhancement_id: Id | None = Field(None, description="Your own id: sending the same request again is harmless.")
 
     def wishes(self, enhancement_id: UUID | None = None) -> EnhancementRequest:
-        """The request as it travels; `enhancement_id` is used where the body names none."""
+        """The request as it is sent; `enhancement_id` is used where the body has none."""
         return EnhancementRequest(
             enhancement_id=self.enhancement_id or enhancement_id or uuid4(),
             summarization=self.enable_summarization,
@@ -47,7 +47,7 @@ class EnhanceBody(Body):
 
 
 class EntityView(BaseModel):
-    """Something named in the recording; seconds from its beginning."""
+    """A named entity of the recording; times in seconds from its beginning."""
 
     text: str
     kind: str
@@ -56,7 +56,7 @@ class EntityView(BaseModel):
 
 
 class EnhancementView(EnhancementLink):
-    """An enhancement as it stands."""
+    """The current state of an enhancement."""
 
     job_id: UUID
     run: int
@@ -135,7 +135,7 @@ async def read_enhancement(
 
 
 def check_ask(services: Services, policy: TenantPolicy | None, wishes: EnhancementRequest) -> None:
-    """Refuse at the door what could only fail later; codes: invalid_request and ASK_CODES."""
+    """Reject early what could only fail later; codes: invalid_request and ASK_CODES."""
     check_wishes(summarization=wishes.summarization, entity_extraction=wishes.entity_extraction)
     if services.llm_models is None:
         raise Rejected("not_offered", "enhanced AI needs ENHANCED_AI_ENDPOINT, which is not set")
@@ -144,7 +144,7 @@ def check_ask(services: Services, policy: TenantPolicy | None, wishes: Enhanceme
 
 
 def enhancement_view(row: EnhancementRow) -> EnhancementView:
-    """What a client reads."""
+    """An enhancement in the form for clients."""
     values: dict[str, Any] = {
         name: getattr(row, name) for name in EnhancementView.model_fields if name in row.__dataclass_fields__
     }

@@ -1,4 +1,4 @@
-"""Stopping and erasing jobs, and the evidence of erasures."""
+"""Cancelling and erasing jobs, and reading the evidence of erasures."""
 
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 
 
 class ErasureView(BaseModel):
-    """What was deleted of a job, and when the last copy of it is gone."""
+    """The deleted data of a job, and the time after which no copy of it is left."""
 
     job_id: UUID
     asked_by: str = Field(description="The id of the key, or the operator's name.")
@@ -98,7 +98,7 @@ async def _cancel(services: Services, job: JobRow, order: Record | None, respons
 
 
 async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | None) -> Erasure:
-    """Whoever works on the job is told to stop; the order comes last, for the job's other records go."""
+    """Erase a job and order its workers to stop; the order is written last, since other records are deleted."""
 
     async def step(connection: Connection) -> Erasure:
         erasure = await erase(connection, key.tenant, job_id, key.key_id, services.now())
@@ -125,5 +125,5 @@ async def read_erasure(job_id: UUID, services: ServicesDep, key: KeyDep) -> Eras
 
 
 def view(erasure: Erasure) -> ErasureView:
-    """As clients read it."""
+    """An erasure in the form for clients."""
     return ErasureView(**{name: getattr(erasure, name) for name in ErasureView.model_fields})

@@ -194,12 +194,12 @@ async def _page(services: Services, wanted: JobFilter, limit: int, cursor: str |
 
 
 def _turn(services: Services, wanted: JobFilter) -> AbstractAsyncContextManager[None]:
-    """What may take as long as a search waits for its turn like one."""
+    """A slot of the search limiter for lists that may take as long as a search; nothing for the others."""
     return services.searches.one(wanted.tenant) if wanted.walks else nullcontext()
 
 
 def _list(wanted: JobFilter) -> int:
-    """The same for the same filters in any order and spelling."""
+    """The number of the list for cursors, equal for the same filters in any order and notation."""
     times = [at and at.timestamp() for at in (wanted.since, wanted.until)]
     named = (wanted.tenant, sorted(wanted.states), sorted(wanted.metadata.items()), wanted.ids, times)
     priority = wanted.priority and str(wanted.priority)

@@ -1,4 +1,4 @@
-"""The models that jobs may name."""
+"""The operation that lists the models that jobs may name."""
 
 from fastapi import APIRouter
 

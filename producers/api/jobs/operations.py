@@ -121,7 +121,7 @@ async def read_transcript(
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
-    """Check a request, commit its job and say where to read it.
+    """Check a request, commit its job and return it with its address.
 
     What was accepted once is answered again, whatever the tenant may do by now.
     """
@@ -138,14 +138,14 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
 
 
 async def policy_in_force(services: Services, tenant: str) -> TenantPolicy:
-    """What the tenant may do; raises NotAllowed(unknown_tenant)."""
+    """The policy of the tenant that is in force; raises NotAllowed(unknown_tenant)."""
     async with services.database.as_tenant(tenant) as connection:
         stored = await policy_of(connection, tenant)
     return services.policies.keep(policy_for(tenant, stored, services.unknown_tenant))
 
 
 async def _accepted(services: Services, request: JobRequested, trace: Trace) -> JobRow:
-    """By the policy that is in force when it is committed, which most often is the one that was read last."""
+    """The accepted job; the policy is checked again at the commit, since it may have changed since it was last read."""
     policy = services.policies.get(request.tenant)
     if policy is None or not _passes(services, request, policy):
         policy = await _allowing(services, request)

@@ -28,7 +28,7 @@ class PieceView(BaseModel):
 
 
 class HitView(BaseModel):
-    """A segment that has what was asked for; seconds from the beginning of the recording."""
+    """A segment that matches the search; times in seconds from the beginning of the recording."""
 
     job_id: UUID
     recording_id: str | None

@@ -102,7 +102,7 @@ async def _receive(
 
 
 class _FileBody:
-    """The file of a form as a stream that a thread can read; the event loop fetches what it asks for."""
+    """The file of a form as a stream that a thread can read, while the event loop receives the data."""
 
     def __init__(self, form: MultipartForm, chunks: AsyncIterator[bytes]) -> None:
         self._form = form

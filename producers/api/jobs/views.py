@@ -1,4 +1,4 @@
-"""What clients read: a job, its progress, its result and its history."""
+"""Views of a job for clients: its state, progress, result and history."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ POLL_SECONDS = 2
 
 
 class ProgressView(BaseModel):
-    """How far a job is, in seconds of audio."""
+    """The progress of a job, in seconds of audio."""
 
     done_seconds: float = 0.0
     total_seconds: float | None = None
@@ -28,7 +28,7 @@ class ProgressView(BaseModel):
 
 
 class TranscriptResult(BaseModel):
-    """What a completed job found, without the text."""
+    """The result of a completed job, without the text."""
 
     language: str | None
     language_probability: float | None
@@ -53,7 +53,7 @@ class HistoryLine(BaseModel):
 
 
 class JobSummary(BaseModel):
-    """A job as it stands."""
+    """The current state of a job."""
 
     job_id: UUID
     state: str = Field(examples=[JobState.QUEUED.value])
@@ -81,7 +81,7 @@ class JobSummary(BaseModel):
 
 
 class EnhancementLink(BaseModel):
-    """That an enhancement was asked for, and where it is read."""
+    """A requested enhancement, with its state and links."""
 
     enhancement_id: UUID
     state: str = Field(examples=[Outcome.COMPLETED.value])
@@ -89,7 +89,7 @@ class EnhancementLink(BaseModel):
 
 
 class JobView(JobSummary):
-    """A job and how it came to be so."""
+    """A job with its history and enhancements."""
 
     history: list[HistoryLine]
     enhancements: list[EnhancementLink]
@@ -110,12 +110,12 @@ class ModelView(BaseModel):
 
 
 def job_path(job_id: UUID) -> str:
-    """Where a job is read."""
+    """The path of a job."""
     return f"/api/v1/jobs/{job_id}"
 
 
 def enhancement_path(enhancement_id: UUID) -> str:
-    """Where an enhancement is read."""
+    """The path of an enhancement."""
     return f"/api/v1/enhanced-ai/{enhancement_id}"
 
 
@@ -125,7 +125,7 @@ def summary(job: JobRow) -> JobSummary:
 
 
 def view(detail: JobDetail) -> JobView:
-    """A job with its history and what was asked about it later."""
+    """A job with its history and the enhancements requested later."""
     lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in detail.history]
     links = [
         EnhancementLink(enhancement_id=enhancement, state=state, links={"self": enhancement_path(enhancement)})
@@ -135,7 +135,7 @@ def view(detail: JobDetail) -> JobView:
 
 
 def models(registry: ModelRegistry) -> list[ModelView]:
-    """What a job may name, the default one first."""
+    """The models that a job may name, the default one first."""
     entries = sorted(registry.transcribers(), key=lambda entry: (entry.name != registry.default, entry.name))
     return [_model(entry, entry.name == registry.default) for entry in entries]
 
@@ -170,13 +170,13 @@ def _fields(job: JobRow) -> dict[str, Any]:
 
 
 def name_of(job: JobRow) -> str | None:
-    """What people call the recording of a job."""
+    """The display name of a job's recording."""
     source = job.request["source"]
     return recording_name(source["uri"], source.get("name"))
 
 
 def download_of(job: JobRow, form: Format) -> str:
-    """The Content-Disposition of a job's transcript, called as its recording is."""
+    """The Content-Disposition of a job's transcript, with the file name of its recording."""
     return attachment(name_of(job) or job.request["recording_id"] or str(job.job_id), str(form))
 
 
@@ -204,7 +204,7 @@ def _model(entry: ModelEntry, default: bool) -> ModelView:
 
 
 def failure_of(job: JobRow) -> tuple[str, str]:
-    """Code and message of a failed job; a code of a later version counts as `internal`."""
+    """Code and message of a failed job; a code of a later version becomes `internal`."""
     error = job.error or {}
     code = str(error.get("code", "internal"))
     return (code if code in ERRORS else "internal"), str(error.get("message", ""))

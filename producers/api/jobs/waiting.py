@@ -1,4 +1,4 @@
-"""Why a job is where it is, as its tenant may know it."""
+"""The operation that tells a tenant why a job waits."""
 
 from datetime import datetime
 from typing import Literal
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 
 
 class WaitView(BaseModel):
-    """Something that is held, by which gate, and since when."""
+    """A part of a job that is held: by which gate, and since when."""
 
     subject: Literal["job", "webhook", "enhancement"]
     id: UUID = Field(description="Of the job, the delivery or the enhancement.")
@@ -31,7 +31,7 @@ class WaitView(BaseModel):
 
 
 class WaitingView(BaseModel):
-    """How a job stands, and everything of it that is held."""
+    """The state of a job, and all its parts that are held."""
 
     job_id: UUID
     state: str = Field(examples=["queued"])

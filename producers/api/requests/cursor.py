@@ -1,4 +1,4 @@
-"""Where a list goes on: the place of the last thing that was seen, as text that clients hand back. Pure."""
+"""Pagination cursors: the position of the last returned item, as text that clients send back. Pure."""
 
 import base64
 import hashlib
@@ -15,28 +15,28 @@ _ANOTHERS = "belongs to another list or other filters: send those of the page be
 
 
 def list_of(name: str, *filters: object) -> int:
-    """The number of a list as it is filtered, the same for equal filters; those of whose `repr` says all that they are."""
+    """The number that identifies a list with its filters; equal filters (by their `repr`) give the same number."""
     digest = hashlib.sha256(repr((name, filters)).encode(errors="backslashreplace")).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def to_cursor(which: int, at: datetime, identity: UUID, *position: int) -> str:
-    """The text for a place in a list (`list_of`): time and id, and a position behind them where there is one."""
+    """The cursor of a position in a list (`list_of`): time and id, followed by a position where there is one."""
     place = [at.isoformat(), identity.hex, which, *position]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
 def from_cursor(text: str | None, which: int) -> tuple[datetime, UUID] | None:
-    """The place that a text names; raises Rejected(invalid_request) for a text of another form, or of another list.
+    """The position in a cursor; raises Rejected(invalid_request) for a malformed one, and for one of another list.
 
-    Nothing is signed: a client may make up a place, and gets what follows it in its own list.
+    Cursors are not signed: a client may invent a position, and gets what follows it in its own list.
     """
     place = _read(text, which, positions=0)
     return place and place[:2]
 
 
 def from_position_cursor(text: str | None, which: int) -> tuple[datetime, UUID, int] | None:
-    """The same for a list whose places have a position."""
+    """The position in a cursor of a list whose cursors end with a position; raises as `from_cursor`."""
     place = _read(text, which, positions=1)
     return place and (*place[:2], place[2][0])
 

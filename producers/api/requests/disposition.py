@@ -25,7 +25,7 @@ def has_file(header: bytes) -> bool:
 def sent_name(header: bytes) -> str | None:
     """The safe form of the name in a part's Content-Disposition, None when it has none.
 
-    `filename*` goes first; of `filename` UTF-8, Latin-1, quoted pairs and the escapes of browsers are understood.
+    `filename*` takes precedence; `filename` may be UTF-8, Latin-1, with quoted pairs or the escapes of browsers.
     """
     found = _parameters(header)
     for name in (_extended(found.get("filename*", "")), _plain(found.get("filename", ""))):
@@ -35,7 +35,7 @@ def sent_name(header: bytes) -> str | None:
 
 
 def attachment(recording: str, extension: str) -> str:
-    """The Content-Disposition of a download that is called as a recording is, with another extension."""
+    """The Content-Disposition of a download that is named after a recording, with another extension."""
     stem = _NOT_IN_NAMES.sub("_", _EXTENSION.sub("", safe_name(recording) or ""))
     stem = stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(". ") or _NAMELESS
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().strip(". ") or _NAMELESS
@@ -44,13 +44,13 @@ def attachment(recording: str, extension: str) -> str:
 
 
 def repeated(header: bytes) -> str | None:
-    """A parameter that stands in a header more than once: who reads it takes one or the other."""
+    """A parameter that is repeated in a header, which readers would interpret differently; None if none is."""
     names = Counter(name.lower() for name, _ in _PARAMETER.findall(header.decode("latin-1")))
     return next((name for name, times in names.items() if times > 1), None)
 
 
 def _parameters(header: bytes) -> dict[str, str]:
-    """Names in lower case and values as they stand, each byte a character; of a name that comes twice the first."""
+    """Names in lower case and raw values, each byte a character; of a repeated name the first counts."""
     found: dict[str, str] = {}
     for name, value in _PARAMETER.findall(header.decode("latin-1")):
         found.setdefault(name.lower(), value.strip())

@@ -1,4 +1,4 @@
-"""What the headers of a form's part say of it: its name, and its file name where it is a file. Pure."""
+"""The headers of a form's part: its name, and its file name if it is a file. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _UTF_8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """A part's name, whether it is a file, and what that is called; None: nothing that could be shown."""
+    """A part's name, whether it is a file, and its file name; None: no name that could be shown."""
 
     name: str
     is_file: bool = False
@@ -24,12 +24,12 @@ class PartHead:
 
     @property
     def shown(self) -> str:
-        """The name as an answer tells it."""
+        """The name as shown in answers."""
         return self.name[:MAX_NAME_CHARS] or "body"
 
 
 def read_part(headers: Mapping[bytes, bytes]) -> PartHead:
-    """What a part is by its headers (names in lower case); raises Rejected(invalid_request) for one that forms cannot have."""
+    """The head of a part from its headers (names in lower case); raises Rejected(invalid_request) if it is invalid."""
     disposition = headers.get(b"content-disposition", b"")
     kind, options = parse_options_header(disposition.decode("latin-1"))
     if kind != b"form-data" or b"name" not in options:
@@ -42,7 +42,7 @@ def read_part(headers: Mapping[bytes, bytes]) -> PartHead:
 
 
 def _check_body(part: PartHead, headers: Mapping[bytes, bytes]) -> None:
-    """Whether what follows are the bytes as they are meant."""
+    """Raise Rejected for a body that is encoded, a nested form, or text in another charset than UTF-8."""
     for name in (b"content-transfer-encoding", b"content-encoding"):
         if headers.get(name, b"").strip().lower() not in (*_PLAIN_ENCODINGS, b"identity"):
             raise wrong(part.shown, f"{name.decode().title()} is not known in forms: send the bytes as they are")

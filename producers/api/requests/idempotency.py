@@ -1,7 +1,7 @@
-"""The Idempotency-Key header: a request that is sent again with its key makes nothing new.
+"""The Idempotency-Key header: a request that is repeated with its key creates nothing new.
 
-What the key makes gets its id from tenant and key, so that a repeat meets what the first one made, and the rules for
-a repeated id do the rest. Nothing else is kept of a key; it is known as long as the thing that it made.
+The id of the created object is derived from tenant and key, so that a repeat finds the first object, and the rules for
+a repeated id apply. Keys are not stored: a key is known as long as the object that it created exists.
 """
 
 import re
@@ -33,7 +33,7 @@ _FORM = f"must be 1 to {MAX_CHARS} printable ASCII characters, such as a UUID"
 
 
 def read_key(lines: list[str]) -> str | None:
-    """What the header's lines say, None when there is none; raises Rejected(invalid_request)."""
+    """The key in the header's lines, None when there is none; raises Rejected(invalid_request)."""
     if not lines:
         return None
     if len(lines) > 1:
@@ -51,12 +51,12 @@ def read_key(lines: list[str]) -> str | None:
 
 
 def id_of(tenant: str, kind: str, key: str) -> UUID:
-    """The id of what a tenant's key makes; things of another kind have keys of their own."""
+    """The id of the object that a tenant's key creates; each kind of object has its own keys."""
     return uuid5(_NAMESPACE, "\n".join((kind, tenant, key)))
 
 
 def chosen_id(key: str | None, tenant: str, kind: str, own: UUID | None, field: str) -> UUID | None:
-    """The id that a request names by its key or in its body; raises Rejected(invalid_request) when it does both."""
+    """The id that a request gives by its key or in its body; raises Rejected(invalid_request) when it gives both."""
     if key is None:
         return own
     if own is not None:
@@ -66,7 +66,7 @@ def chosen_id(key: str | None, tenant: str, kind: str, own: UUID | None, field: 
 
 @contextmanager
 def reuse_told(key: str | None, what: str) -> Iterator[None]:
-    """Words about the key that a client sent, for a conflict of the id that was made of it."""
+    """Replaces the conflict of an id that was derived from a key by an error about the key."""
     try:
         yield
     except Permanent as error:
@@ -94,7 +94,7 @@ IdempotencyKey = Annotated[str | None, Depends(_read)]
 
 
 async def _check(request: Request, _: KeyDep) -> None:
-    """A key must not be passed over by a POST that would do the same thing twice; other methods do it once by nature."""
+    """Rejects a key in a POST that would ignore it and act twice; other methods are idempotent anyway."""
     if request.method != "POST":
         return
     for name in request.headers:

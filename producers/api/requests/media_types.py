@@ -1,4 +1,4 @@
-"""Which bodies an operation takes, and how they are read: by their media type, never by a guess."""
+"""Media types of request bodies: each operation reads only the type it declares, and never guesses."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -22,7 +22,7 @@ _UNREADABLE = "unreadable_body"
 
 
 class UnsupportedMediaType(Rejected):
-    """A body that is not taken; its answer says in headers what is."""
+    """Error: a body of an unsupported media type; the answer's headers name the supported one."""
 
     def __init__(self, field: str, message: str, **headers: str) -> None:
         self.headers = headers
@@ -30,10 +30,10 @@ class UnsupportedMediaType(Rejected):
 
 
 class StrictRequest(Request):
-    """A request whose JSON is read strictly; what is wrong with it is said when the key has been checked."""
+    """A request whose JSON is read strictly; errors in it are reported after the API key has been checked."""
 
     async def json(self) -> Any:
-        """The body, or None with the error kept for `CheckedBody`: FastAPI would make its own of whatever is raised here."""
+        """The body, or None with the error kept for `CheckedBody`, since FastAPI would replace an error raised here."""
         try:
             return read_json(await self.body())
         except Rejected as error:
@@ -42,7 +42,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is read by `StrictRequest`: only of those who have a key, and only when it is of its kind."""
+    """A route with a `StrictRequest`: it reads a body only with a valid API key and the right media type."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI calls for a request."""
@@ -59,7 +59,7 @@ class StrictRoute(APIRoute):
 
 
 async def _check(request: Request, _: KeyDep) -> None:
-    """What is wrong with a body that was read, or that an operation does not take."""
+    """Raise the error of an unreadable body, and reject a body where an operation takes none."""
     if not _has_body(request.headers):
         return
     if (error := request.scope.get(_UNREADABLE)) is not None:
@@ -84,7 +84,7 @@ CheckedBody = Depends(_check)
 
 
 def check_media_type(headers: Headers, taken: str) -> None:
-    """Whether a body says that it is of the media type `taken`, plain and in UTF-8; raises UnsupportedMediaType."""
+    """Raise UnsupportedMediaType unless a body has the media type `taken`, without encoding and in UTF-8."""
     given = headers.getlist("content-type")
     if len(given) != 1:
         said = "is given more than once" if given else "is missing"

@@ -1,4 +1,4 @@
-"""Multipart forms as they arrive: small fields are kept, the one file is handed on piece by piece. No I/O."""
+"""Incremental parser of multipart forms: small fields are kept, the one file is passed on in pieces. No I/O."""
 
 import logging
 from collections.abc import Collection
@@ -24,7 +24,7 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class MultipartForm:
-    """Feed it the body, take the file's bytes out; raises Rejected for whatever is not as it should be."""
+    """Parser that is fed the body and returns the bytes of the file; raises Rejected for an invalid form."""
 
     def __init__(self, content_type: str, max_file_bytes: int, names: Collection[str]) -> None:
         """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields."""
@@ -43,7 +43,7 @@ class MultipartForm:
         self._parser = _parser(content_type, _callbacks(self))
 
     def feed(self, chunk: bytes) -> None:
-        """Read more of the body."""
+        """Parse more of the body."""
         self._bytes += len(chunk)
         if self._bytes > self._max_file_bytes + MAX_FIELD_BYTES + MAX_FRAME_BYTES:
             raise Rejected("media_too_large", f"at most {self._max_file_bytes} bytes")
@@ -56,42 +56,42 @@ class MultipartForm:
             raise wrong("body", f"the form cannot be read: {error}") from error
 
     def take(self) -> bytes:
-        """What has come of the file since the last call."""
+        """The bytes of the file since the last call."""
         taken, self._taken = bytes(self._taken), bytearray()
         return taken
 
     def finish(self) -> None:
-        """Check that the form has come to its end and had a file."""
+        """Check that the form is complete and contains a file."""
         if not self._complete:
             raise Rejected("media_truncated", "the form ends before its last boundary")
         if not self.file_begun:
             raise wrong(FILE_FIELD, f"there is no part named '{FILE_FIELD}' with a file name")
 
     def on_part_begin(self) -> None:
-        """A new part; its headers come next."""
+        """Start a part; its headers come next."""
         self._headers, self._value = {}, bytearray()
 
     def on_header_begin(self) -> None:
-        """A new header of a part."""
+        """Start a header of a part."""
         self._header_name, self._header = bytearray(), bytearray()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        """A piece of a header's name."""
+        """Append to a header's name."""
         self._header_name += data[start:end]
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        """A piece of a header's value."""
+        """Append to a header's value."""
         self._header += data[start:end]
 
     def on_header_end(self) -> None:
-        """A header is whole; the parser limits its length and their number."""
+        """Store a complete header; the parser limits its length and their number."""
         name = bytes(self._header_name).lower()
         if name in self._headers:
             raise wrong("body", f"a part has the header {name.decode('latin-1').title()} more than once")
         self._headers[name] = bytes(self._header)
 
     def on_headers_finished(self) -> None:
-        """Now it is known what the part is."""
+        """Check the part by its complete headers."""
         part = self._part = read_part(self._headers)
         if part.is_file and part.name != FILE_FIELD:
             raise wrong(part.shown, f"a file belongs into the part '{FILE_FIELD}'")
@@ -106,7 +106,7 @@ class MultipartForm:
             self.file_begun, self.file_name = True, part.file_name
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """A piece of a field or of the file."""
+        """Append to a field or to the file."""
         if not self._part.is_file:
             self._field_bytes += end - start
             if self._field_bytes > MAX_FIELD_BYTES:
@@ -119,7 +119,7 @@ class MultipartForm:
         self._taken += data[start:end]
 
     def on_part_end(self) -> None:
-        """A field is whole, or the file is."""
+        """End a field or the file."""
         if self._part.is_file:
             self.file_ended = True
             return
@@ -129,7 +129,7 @@ class MultipartForm:
             raise wrong(self._part.name, "is not UTF-8") from None
 
     def on_end(self) -> None:
-        """The last boundary."""
+        """Note the final boundary."""
         self._complete = True
 
 

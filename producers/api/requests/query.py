@@ -1,4 +1,4 @@
-"""What stands behind the `?` of an address: only what an operation knows, each once but for lists; and times as they must be written."""
+"""Query parameters: only those an operation knows, each once except for lists, and times in the required notation."""
 
 import re
 from collections import Counter
@@ -24,13 +24,13 @@ _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
 
 
 def known_parameters(routers: Iterable[APIRouter]) -> Known:
-    """What each operation of `routers` takes, as the signatures say."""
+    """The parameters of each operation of `routers`, from their signatures."""
     routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
     return {route.endpoint: dict(_names(route.dependant)) for route in routes}
 
 
 def check_parameters(request: Request) -> None:
-    """Raise Rejected for what an operation does not know: passed over, the answer would be another one than was asked for."""
+    """Raise Rejected for unknown query parameters: if they were ignored, the answer would not be the requested one."""
     if query := request.scope["query_string"]:
         _check_text(query)
         known: Known = request.app.state.parameters
@@ -38,7 +38,7 @@ def check_parameters(request: Request) -> None:
 
 
 def _check_text(query: bytes) -> None:
-    """Raise Rejected for bytes that are no text: read all the same, they would be the mark for what cannot be read."""
+    """Raise Rejected for bytes that are not UTF-8, which would otherwise be read as replacement characters."""
     if not _is_text(query):
         wrong = next(pair for pair in query.split(b"&") if not _is_text(pair))
         name = unquote_to_bytes(wrong.partition(b"=")[0]).decode(errors="replace")
@@ -54,7 +54,7 @@ def _is_text(encoded: bytes) -> bool:
 
 
 def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """Each parameter with whether it is a list, which may be there several times."""
+    """Each parameter and whether it is a list, which may occur several times."""
     yield from ((parameter.alias, _is_list(parameter.field_info.annotation)) for parameter in dependant.query_params)
     for inner in dependant.dependencies:
         yield from _names(inner)
@@ -78,7 +78,7 @@ def _check(given: Iterable[tuple[str, str]], known: Mapping[str, bool]) -> None:
 
 
 def known_language(given: str) -> str:
-    """A language that some transcript may be in."""
+    """A valid language of transcripts; raises ValueError for any other text."""
     if given not in WHISPER_LANGUAGES:
         listed = f"must be one of {', '.join(sorted(WHISPER_LANGUAGES))}"
         raise ValueError(unknown("language", given, WHISPER_LANGUAGES) if nearest(given, WHISPER_LANGUAGES) else listed)

@@ -1,4 +1,4 @@
-"""The ledger of a tenant's webhooks: listed, read with every attempt, sent again; and tests of its endpoints."""
+"""Delivery history of a tenant's webhooks: listing, reading with every attempt, redelivery, and tests of endpoints."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Webhook endpoints of a tenant: registered ahead of use, changed, their secrets shown and rotated."""
+"""Webhook endpoints of a tenant: registration ahead of use, changes, and reading and rotating their secrets."""
 
 from typing import Annotated
 from uuid import UUID
@@ -164,7 +164,7 @@ async def rotate_secret(
 
 
 def secret_box(services: Services) -> SecretBox:
-    """What encrypts secrets; raises Rejected(not_offered) where the operator has set no key."""
+    """The encryption of secrets; raises Rejected(not_offered) where the operator has set no key."""
     if services.secrets is None:
         raise Rejected("not_offered", "webhooks need SCRIBE_WEBHOOK_KEY, which is not set")
     return services.secrets

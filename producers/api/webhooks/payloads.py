@@ -1,6 +1,6 @@
-"""What webhooks say: every type with its fields, when it is sent, and an example, for the OpenAPI document and for producers/README.md.
+"""The webhooks of the OpenAPI document and producers/README.md: every type with fields, time of sending and example.
 
-A test compares what is sent with what is described here.
+A test compares the webhooks that are sent with this description.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from schemas.webhooks.payloads import EnhancementWebhook, JobWebhook, TestWebhoo
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A type of webhooks: its form, when it is sent, and an example."""
+    """A type of webhook: its schema, when it is sent, and an example."""
 
     form: type[Any]
     when: str
@@ -105,12 +105,12 @@ _ANSWERS = {
 
 
 def operations(reference: str) -> dict[str, Any]:
-    """The member `webhooks` of an OpenAPI 3.1 document; `reference` with `{model}` is where the schema of a form is."""
+    """The member `webhooks` of an OpenAPI 3.1 document; `reference` with `{model}` is the location of a schema."""
     return {kind: {"post": _operation(kind, described, reference)} for kind, described in DESCRIBED.items()}
 
 
 def schemas(reference: str) -> dict[str, Any]:
-    """The schemas of the forms, by name."""
+    """The schemas of the webhooks, by name."""
     found: dict[str, Any] = {}
     for form in dict.fromkeys(described.form for described in DESCRIBED.values()):
         schema = TypeAdapter(form).json_schema(ref_template=reference)

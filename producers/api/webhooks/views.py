@@ -1,4 +1,4 @@
-"""What owners of webhooks send and read: endpoints, secrets, deliveries and attempts."""
+"""Request bodies and views of webhooks for their owners: endpoints, secrets, deliveries and attempts."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -30,7 +30,7 @@ Pace = Annotated[float, Field(ge=0.01, le=MAX_PER_SECOND, description="Most webh
 
 
 class EndpointBody(Body):
-    """An address that is to get webhooks."""
+    """An address to register for webhooks."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -40,7 +40,7 @@ class EndpointBody(Body):
 
 
 class EndpointChange(Body):
-    """What is to be changed; what is left out stays."""
+    """Changes of an endpoint; omitted fields stay as they are."""
 
     description: Description = ""
     max_per_second: Pace | None = None
@@ -48,7 +48,7 @@ class EndpointChange(Body):
 
 
 class RotateBody(Body):
-    """How the old secret goes."""
+    """The overlap of the old secret with the new one."""
 
     overlap_seconds: int = Field(
         OVERLAP_SECONDS, ge=0, le=MAX_OVERLAP_SECONDS, description="How long it signs along; 0: not at all."
@@ -56,7 +56,7 @@ class RotateBody(Body):
 
 
 class RedeliverBody(Body):
-    """Which deliveries of an endpoint are to be sent again."""
+    """A selection of an endpoint's deliveries to send again."""
 
     since: Time = Field(description="Those scheduled then or later.")
     only_failed: bool = Field(True, description="Not those that were delivered.")
@@ -66,7 +66,7 @@ class RedeliverBody(Body):
 
 
 class TestBody(Body):
-    """Where a test is to go."""
+    """The address of a test webhook."""
 
     __test__ = False  # for pytest: it is a body, not a test
 
@@ -77,7 +77,7 @@ class TestBody(Body):
 
 
 class EndpointView(BaseModel):
-    """An endpoint as it stands."""
+    """The current state of an endpoint."""
 
     endpoint_id: UUID
     url: str
@@ -101,7 +101,7 @@ class SecretView(BaseModel):
 
 
 class AttemptView(BaseModel):
-    """One attempt. Without `ended_at` it runs, or the process that made it died before it could tell."""
+    """One attempt. Without `ended_at` it is running, or its process died before it could record the end."""
 
     attempt: int
     started_at: datetime
@@ -114,7 +114,7 @@ class AttemptView(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    """A delivery as it stands; status, outcome and error are those of its last attempt."""
+    """The current state of a delivery; status, outcome and error are those of its last attempt."""
 
     delivery_id: UUID
     webhook_id: str = Field(description="What the receiver sees at every attempt.", examples=["msg_mfrggzdfmztwq2lk"])
@@ -136,7 +136,7 @@ class DeliveryView(BaseModel):
 
 
 class DeliveryDetail(DeliveryView):
-    """A delivery with what it says and every attempt."""
+    """A delivery with its payload and every attempt."""
 
     payload: dict[str, Any]
     ledger: list[AttemptView]
@@ -157,14 +157,14 @@ class EndpointList(BaseModel):
 
 
 class Redelivered(BaseModel):
-    """How many deliveries are on their way again."""
+    """The number of deliveries that are scheduled again."""
 
     redelivered: int
     next_cursor: str | None = Field(description="There may be more than one call takes: send it again with this.")
 
 
 def endpoint_view(endpoint: Endpoint) -> EndpointView:
-    """An endpoint."""
+    """An endpoint in the form for clients."""
     path = f"{PATH}/endpoints/{endpoint.endpoint_id}"
     links = {
         "self": path,
@@ -180,12 +180,12 @@ def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
 
 
 def delivery_detail(delivery: WebhookDelivery, attempts: list[Attempt]) -> DeliveryDetail:
-    """A delivery with its attempts."""
+    """A delivery with its payload and attempts."""
     return DeliveryDetail(**_fields(delivery), ledger=[AttemptView(**asdict(attempt)) for attempt in attempts])
 
 
 def delivery_path(delivery: UUID) -> str:
-    """Where a delivery is read."""
+    """The path of a delivery."""
     return f"{PATH}/deliveries/{delivery}"
 
 

@@ -1,1 +1,1 @@
-"""REST and the object store as the command line reaches them."""
+"""Clients of the command line: REST, the object store, and processes of the service."""

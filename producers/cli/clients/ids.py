@@ -1,4 +1,4 @@
-"""Ids as arguments of commands: whole, or so much of the beginning as the service can tell apart."""
+"""Ids as arguments of commands: complete, or an initial part that the service can resolve."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ _WORDS_CHARS = 40
 
 
 def job_of(client: RestClient, prefix: IdPrefix) -> UUID:
-    """The job that is meant; raises Rejected when none or several of the tenant's begin so."""
+    """The job that a prefix names; raises Rejected when none or several of the tenant's jobs match."""
     if prefix.whole is not None:
         return prefix.whole
     page = client.jobs(prefix=prefix.digits, limit=MOST_NAMED)
@@ -20,5 +20,5 @@ def job_of(client: RestClient, prefix: IdPrefix) -> UUID:
 
 
 def short_words(*words: Any) -> str:
-    """What tells an id from others that begin alike."""
+    """A short description that tells an id from others with the same beginning."""
     return one_line(" ".join(str(word) for word in words if word))[:_WORDS_CHARS]

@@ -1,4 +1,4 @@
-"""The object store as commands reach it: told of at once when it is away."""
+"""The object store for commands, which report at once when it is unavailable."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +11,7 @@ from sink.objects.s3 import S3ObjectStore
 
 @contextmanager
 def asking_store(settings: ObjectStoreSettings) -> Iterator[S3ObjectStore]:
-    """A store for short questions; says what is waited for, and where to look when it cannot be had."""
+    """An object store for short requests; reports a slow answer, and which setting to check when it is unavailable."""
     where = settings.s3_endpoint or "AWS"
     with waiting_for(f"the object store at {where}"), closing(S3ObjectStore(settings, patient=False)) as store:
         try:

@@ -1,4 +1,4 @@
-"""Processes of the service as an operator's command asks them: what they hold, by their `/readyz?verbose`."""
+"""Queries to processes of the service about the jobs they hold, through `/readyz?verbose`."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 def ask_processes(urls: Sequence[str]) -> ProcessFacts:
-    """What each of them holds; raises Outage for one that does not answer, Rejected for what is no process of the service."""
+    """The jobs that each process holds; raises Outage for no answer, Rejected for another kind of server."""
     return ProcessFacts(reports={url: _ask(url.rstrip("/")) for url in urls})
 
 

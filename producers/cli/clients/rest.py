@@ -1,4 +1,4 @@
-"""The REST shim as the command line sees it: calls in, values or errors of ours out."""
+"""REST client of the command line: returns values and raises errors of the service."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,23 +21,23 @@ UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 
 
 class Answered(Permanent):
-    """An error that the shim answered with; it brings its own words."""
+    """An error answer of the shim, with the shim's own message."""
 
     @property
     def message(self) -> str:
-        """What the shim said."""
+        """The message of the shim."""
         return self.detail
 
 
 class NoResponse(Outage):
-    """A call that may have reached the shim, whose answer did not come back."""
+    """A call whose answer was lost, although it may have reached the shim."""
 
 
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 
 class RestClient:
-    """Calls the shim; methods raise Outage when it is away and Answered when it refuses."""
+    """Client of the shim; methods raise Outage when it is unavailable and Answered when it refuses."""
 
     def __init__(self, settings: ClientSettings) -> None:
         if settings.api_key is None:
@@ -58,15 +58,15 @@ class RestClient:
             client.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST a recording that lies at an address; returns the job."""
+        """POST a recording by its address; returns the job."""
         return self._json("POST", "/api/v1/transcribe", json=dict(body))
 
     def upload(self, file: BinaryIO, name: str, fields: Mapping[str, str]) -> dict[str, Any]:
-        """POST a recording itself; returns the job. The file is read while it is sent."""
+        """POST a recording file; returns the job. The file is read while it is sent."""
         return self._json(
             "POST",
             "/api/v1/transcribe/upload",
@@ -80,16 +80,16 @@ class RestClient:
         return self._json("GET", f"/api/v1/jobs/{job_id}")
 
     def waiting(self, job_id: UUID) -> dict[str, Any]:
-        """What holds a job, its webhooks and its enhancements."""
+        """The gates that hold a job, its webhooks and its enhancements."""
         return self._json("GET", f"/api/v1/jobs/{job_id}/waiting")
 
     def jobs(self, **wanted: Any) -> dict[str, Any]:
-        """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, those that are None are left out."""
+        """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, without those that are None."""
         params = {name: value for name, value in wanted.items() if value is not None}
         return self._json("GET", "/api/v1/jobs", params=params)
 
     def cancel(self, job_id: UUID) -> dict[str, Any]:
-        """DELETE a job; returns it as it stands then."""
+        """DELETE a job; returns its state after that."""
         return self._json("DELETE", f"/api/v1/jobs/{job_id}")
 
     def transcript(self, job_id: UUID) -> Transcript:
@@ -100,19 +100,19 @@ class RestClient:
         return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))
 
     def transcript_text(self, job_id: UUID, form: Format) -> str:
-        """The same in one of the forms for people and players."""
+        """The transcript of a completed job in a text format."""
         return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).text
 
     def enhance(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST what is wanted of a transcript; returns the enhancement."""
+        """POST a request for an enhancement; returns the enhancement."""
         return self._json("POST", "/api/v1/enhanced-ai", json=dict(body))
 
     def enhancement(self, enhancement_id: str) -> dict[str, Any]:
-        """An enhancement as it stands."""
+        """The current state of an enhancement."""
         return self._json("GET", f"/api/v1/enhanced-ai/{enhancement_id}")
 
     def search(self, **wanted: Any) -> dict[str, Any]:
-        """A page of hits; `wanted` are the parameters of GET /api/v1/search, those that are None are left out."""
+        """A page of hits; `wanted` are the parameters of GET /api/v1/search, without those that are None."""
         params = {name: value for name, value in wanted.items() if value is not None}
         return self._json("GET", "/api/v1/search", params=params)
 
@@ -137,7 +137,7 @@ class RestClient:
 
 
 def _silence(url: str, error: httpx.HTTPError) -> Outage:
-    """That nobody answers, and which variable names who should: behind a proxy only the proxy takes connections."""
+    """The error for a server that does not answer, with the variable of its address; behind a proxy it is the proxy."""
     connected = not isinstance(error, _NOT_CONNECTED)
     reason = str(error) or type(error).__name__
     variable = proxy_variable(url)
@@ -154,7 +154,7 @@ def _silence(url: str, error: httpx.HTTPError) -> Outage:
 
 
 def hinted(error: ScribeError, url: str) -> ScribeError:
-    """The error, with the variable that it may be about: the shim does not know by which name it was called."""
+    """The error with the environment variable that may have caused it, which the shim cannot know."""
     if not isinstance(error, Answered):
         variable = proxy_variable(url)
         return type(error)(f"{error}; see SCRIBE_API_URL{f' and {variable}' if variable else ''}")
@@ -167,7 +167,7 @@ def hinted(error: ScribeError, url: str) -> ScribeError:
 
 
 def error_of(response: httpx.Response) -> ScribeError:
-    """The error in an answer: the shim's own, or an Outage for words of whoever stands before it."""
+    """The error in an answer: the shim's own, or an Outage for the answer of a proxy before it."""
     try:
         problem = response.json()
         code, text = problem["code"], f"{problem['title']}: {problem['detail']}"

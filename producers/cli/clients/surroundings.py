@@ -1,4 +1,4 @@
-"""What HTTP clients read of the environment beside our settings, so that mistakes there are named: proxies, certificates."""
+"""Environment variables of HTTP clients besides our settings, named in errors: proxies, certificates."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 @contextmanager
 def building_client(url: str) -> Iterator[None]:
-    """Around the making of a client for `url`; raises SettingsError that names the variable by which none can be made."""
+    """Context for creating a client for `url`; raises SettingsError with the name of the faulty variable."""
     try:
         yield
     except (FileNotFoundError, PermissionError, SSLError) as error:
@@ -29,7 +29,7 @@ def building_client(url: str) -> Iterator[None]:
 
 
 def proxy_variable(url: str) -> str | None:
-    """The variable whose proxy stands before `url`, None where there is none."""
+    """The variable whose proxy is used for `url`, None where there is none."""
     parts = urlsplit(url)
     if _needs_none(parts.hostname or ""):
         return None
@@ -45,24 +45,24 @@ def _needs_none(host: str) -> bool:
 
 
 def address_of_proxy(variable: str) -> str:
-    """Where the proxy of a variable is, without the password that may stand there."""
+    """The address of the proxy in a variable, without its password."""
     return os.environ[variable].rpartition("@")[2].rpartition("//")[2].rstrip("/")
 
 
 def _written(kind: str) -> str | None:
-    """The variable of a kind as the environment spells it; one in lower case wins, even where it is empty."""
+    """The name of a proxy variable in the environment; lower case takes precedence, even when its value is empty."""
     lower = f"{kind}_proxy"
     name = lower if lower in os.environ else lower.upper()
     return name if os.environ.get(name) else None
 
 
 def _any_proxy() -> str:
-    """One for other addresses spoils the client as well."""
+    """The first proxy variable that is set, since a faulty one for other addresses breaks the client as well."""
     return next(filter(None, map(_written, ("http", "https", "all"))), "the proxy")
 
 
 def _certificates() -> str:
-    """The variable at fault: the one whose file or folder is not there, else each that is set."""
+    """The faulty certificate variable: the one whose file or folder does not exist, else each that is set."""
     named = [name for name in _CERTIFICATES if os.environ.get(name)]
     absent = [name for name in named if not Path(os.environ[name]).exists()]
     return " or ".join(absent or named or _CERTIFICATES)

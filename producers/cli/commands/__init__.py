@@ -1,1 +1,1 @@
-"""What each command of `scribe` takes and says of itself; the work is imported when it is done."""
+"""Arguments and help texts of each `scribe` command; the implementation is imported when a command runs."""

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options and arguments that several commands share."""
 
 import os
 import tomllib
@@ -45,7 +45,7 @@ def model_names(incomplete: str) -> list[str]:
 
 
 def id_prefix(text: str) -> IdPrefix:
-    """What an argument names; raises BadParameter."""
+    """The id prefix in an argument; raises BadParameter."""
     try:
         return IdPrefix.parse(text)
     except ValueError as error:
@@ -53,7 +53,7 @@ def id_prefix(text: str) -> IdPrefix:
 
 
 def time(text: str) -> datetime:
-    """What an option says; raises BadParameter."""
+    """The time in an option's value; raises BadParameter."""
     try:
         return parse_time(text)
     except ValueError as error:

@@ -27,7 +27,7 @@ from sink.records.serdes import serde_for
 
 
 def cancel(jobs: list[IdPrefix], direct: bool, tenant: str | None, run: int | None, as_json: bool) -> None:
-    """Does `scribe cancel`."""
+    """Implements `scribe cancel`."""
     if direct:
         return _direct([_whole(job) for job in jobs], tenant, run or 1, as_json=as_json)
     if tenant is not None:

@@ -1,4 +1,4 @@
-"""Submitting over Kafka, without REST: what an upstream system does."""
+"""Submission over Kafka, without REST, as an upstream system does it."""
 
 import hashlib
 from collections.abc import Callable
@@ -34,10 +34,10 @@ PUBLISH_SECONDS = 15.0
 def publish_job(
     settings: KafkaAndObjects, recording: str | Path, fields: JobFields, tenant: str, now: datetime
 ) -> UUID:
-    """Publish JobRequested and return the job's id; a file goes into the object store when all else is known to fit.
+    """Publish JobRequested and return the job's id; a file is uploaded only after all other checks.
 
-    Which models there are, and what the hosts are, is known only where the transcribers run.
-    Raises Rejected for what is wrong with the request, Outage when Kafka or the object store is away.
+    Which models exist, and which addresses host names have, is known only where the transcribers run. Raises Rejected
+    for errors in the request, Outage when Kafka or the object store is unavailable.
     """
     check_tenant(tenant)
     source = source_of(recording) if isinstance(recording, Path) else Source(uri=recording)
@@ -60,7 +60,7 @@ def publish_job(
 
 
 def _check_addresses(request: JobRequested) -> None:
-    """Those that nobody may call, as far as it shows without a look-up, are refused here as at the door of REST."""
+    """Reject addresses that may not be called, as REST does, as far as that is known without a DNS look-up."""
     check = partial(check_url, settings=load(OutboundSettings), environment=load(ServiceSettings).environment)
     if urlsplit(request.source.uri).scheme in ("https", "http"):
         check(request.source.uri)
@@ -69,7 +69,7 @@ def _check_addresses(request: JobRequested) -> None:
 
 
 def _check_object(settings: KafkaAndObjects, request: JobRequested, now: datetime) -> None:
-    """Policies are asked only for what a tenant without one may not read."""
+    """Check access to the object; policies are read only for what a tenant without one may not read."""
     key = partial(key_of, settings.s3_bucket)
     try:
         check_object(request, free_policy(request.tenant), key)
@@ -80,13 +80,13 @@ def _check_object(settings: KafkaAndObjects, request: JobRequested, now: datetim
 
 
 def _check_topic(settings: KafkaAndObjects, topic: str) -> None:
-    """A broker that is away, or has no topics yet, is told of before a file is sent."""
+    """Report an unavailable broker or a missing topic before a file is sent."""
     if not TopicAdmin(settings).partitions([topic]):
         raise Outage(f"Kafka has no topic {topic}; create it with `scribe topics apply`")
 
 
 def source_of(path: Path) -> Source:
-    """A file as the upload that it is going to be."""
+    """The source of a file, which will be uploaded."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = safe_name(path.name)
@@ -98,7 +98,7 @@ def _upload_key(request: JobRequested) -> str:
 
 
 def _publish_with(store: ObjectStore, path: Path, request: JobRequested, publish: Callable[[], None]) -> None:
-    """Put a file where uploads through REST lie too, then publish; a refused record leaves no object behind."""
+    """Store a file with the uploads of REST, then publish; a refused record leaves no object behind."""
     key = _upload_key(request)
     with path.open("rb") as file:
         store.put_stream(key, file, content_type="application/octet-stream")

@@ -33,7 +33,7 @@ def enhance(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Does `scribe enhance`."""
+    """Implements `scribe enhance`."""
     if not (summarize or entities):
         raise typer.BadParameter("say what is wanted", param_hint="--summarize, --entities")
     body: dict[str, Any] = {
@@ -62,7 +62,7 @@ def enhance(
 
 
 def _again(job: UUID, asked: dict[str, Any]) -> str:
-    """The command that asks the same once more, which is harmless, and waits."""
+    """The command that repeats the same request, which is harmless, and waits."""
     wishes = {"--summarize": asked["enable_summarization"], "--entities": asked["enable_entity_extraction"]}
     options = [name for name, wanted in wishes.items() if wanted]
     options += [f"--llm-model {asked['llm_model']}"] if asked["llm_model"] else []
@@ -83,7 +83,7 @@ def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
 
 
 def print_enhancement(found: dict[str, Any], console: Console) -> None:
-    """The summary, then a line an entity; or why there is none."""
+    """The summary, then one line for each entity; or why there is none."""
     if found["error"]:
         Console(stderr=True).print(found["error"]["message"], style="red", markup=False)
         return

@@ -36,7 +36,7 @@ def jobs(
     all_: bool,
     as_json: bool,
 ) -> None:
-    """Does `scribe jobs`."""
+    """Implements `scribe jobs`."""
     pairs_of("--metadata", metadata or ())
     _check_states(state or ())
     wanted = {
@@ -69,7 +69,7 @@ def _check_states(given: Iterable[str]) -> None:
 
 
 def each_job(client: RestClient, most: int | None = None, **wanted: Any) -> Iterator[Job]:
-    """Jobs page by page, `most` at most; they are asked for as they are taken."""
+    """Jobs page by page, `most` at most; each page is requested when it is needed."""
     cursor = None
     while most is None or most > 0:
         page = client.jobs(**wanted, cursor=cursor, limit=PAGE if most is None else min(PAGE, most))
@@ -94,7 +94,7 @@ def _show(found: list[Job]) -> None:
 
 
 def _note(job: Job) -> str:
-    """What is to be known of it at a glance: why it failed, how far it is, that it is to stop."""
+    """A short remark on a job: why it failed, its progress, or that it is to stop."""
     if job["error"]:
         return str(job["error"]["code"])
     if job["completed_at"]:

@@ -1,4 +1,4 @@
-"""`scribe models`: what jobs may name."""
+"""`scribe models`: the models that jobs may name."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from schemas.settings import ClientSettings, ModelSettings, load
 
 
 def models(local: bool, as_json: bool) -> None:
-    """Does `scribe models`."""
+    """Implements `scribe models`."""
     entries = _local() if local else _remote()
     if as_json:
         print_json(entries)
@@ -21,7 +21,7 @@ def models(local: bool, as_json: bool) -> None:
 
 
 def model_table(entries: list[dict[str, Any]]) -> Table:
-    """One row a model."""
+    """A table with one row for each model."""
     shown = make_table("MODEL", "LANGUAGES", "", whole=("MODEL",))
     for entry in entries:
         languages = ", ".join(entry["languages"]) or "99, as Whisper"

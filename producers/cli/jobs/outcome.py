@@ -37,12 +37,12 @@ def watch_to_end(client: RestClient, job_id: UUID, *, as_json: bool, may_be_abse
 
 
 def goes_on(job_id: UUID) -> str:
-    """What is said to somebody who stops watching."""
+    """The message to a user who stops watching."""
     return f"the job goes on; back to it: scribe watch {job_id}; to stop it: scribe cancel {job_id}"
 
 
 def print_transcript(transcript: Transcript) -> None:
-    """In colours on a terminal, as plain lines elsewhere."""
+    """Print a transcript: in colours on a terminal, as plain lines elsewhere."""
     console = Console()
     if console.is_terminal:
         console.print(transcript_table(transcript))
@@ -51,12 +51,12 @@ def print_transcript(transcript: Transcript) -> None:
 
 
 def ending(job: dict[str, Any]) -> str:
-    """How a job without transcript ended, in a sentence."""
+    """The end of a job without transcript, in a sentence."""
     error = job.get("error")
     return f"Job {job['job_id']} {job['state']}" + (f": {one_line(error['message'])}" if error else ".")
 
 
 def code_of(job: dict[str, Any]) -> int:
-    """2 when the submitter can put it right, else 1."""
+    """The exit code: 2 when the submitter can correct the error, else 1."""
     kind = (job.get("error") or {}).get("kind", ErrorKind.INTERNAL)
     return TROUBLE if kind == ErrorKind.INTERNAL else MISTAKE

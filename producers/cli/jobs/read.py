@@ -1,4 +1,4 @@
-"""`scribe watch` and `scribe result`: transcripts, awaited or read."""
+"""`scribe watch` and `scribe result`: reading transcripts, after waiting for them or at once."""
 
 import sys
 from pathlib import Path
@@ -14,13 +14,13 @@ from schemas.settings import ClientSettings, load
 
 
 def watch(job: IdPrefix, as_json: bool) -> None:
-    """Does `scribe watch`."""
+    """Implements `scribe watch`."""
     with RestClient.open(load(ClientSettings)) as client:
         watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
 def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
-    """Does `scribe result`."""
+    """Implements `scribe result`."""
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
         job_id = job_of(client, job)
@@ -33,7 +33,7 @@ def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
 
 
 def form_of(path: Path) -> Format:
-    """The form that a file's name asks for; raises BadParameter when it asks for none of ours."""
+    """The format for a file's extension; raises BadParameter for an unknown one."""
     try:
         return Format(path.suffix.removeprefix(".").lower())
     except ValueError:

@@ -1,4 +1,4 @@
-"""`scribe search`: where transcripts say something."""
+"""`scribe search`: full-text search over transcripts."""
 
 import sys
 from itertools import groupby
@@ -17,7 +17,7 @@ PAGE = 50
 
 
 def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
-    """Does `scribe search`."""
+    """Implements `scribe search`."""
     with RestClient.open(load(ClientSettings)) as client:
         hits, too_common = find(client, text, language, limit)
     if as_json:
@@ -30,7 +30,7 @@ def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
 
 
 def nothing(too_common: list[str]) -> str:
-    """What is said where nothing is found."""
+    """The message when nothing is found."""
     if not too_common:
         return "nothing found"
     words, verb = ", ".join(f"`{one_line(word)}`" for word in too_common), "is" if len(too_common) == 1 else "are"
@@ -38,7 +38,7 @@ def nothing(too_common: list[str]) -> str:
 
 
 def find(client: RestClient, text: str, language: str | None, limit: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Up to `limit` hits, page by page, and the words that are too common to be searched for."""
+    """Up to `limit` hits, page by page, and the words that are too common for a search."""
     hits: list[dict[str, Any]] = []
     too_common: list[str] = []
     cursor = None
@@ -53,7 +53,7 @@ def find(client: RestClient, text: str, language: str | None, limit: int) -> tup
 
 
 def hit_lines(hits: list[dict[str, Any]]) -> list[Text]:
-    """Each job with its hits below it, what was asked for in bold."""
+    """Each job followed by its hits, with the matches in bold."""
     lines = []
     for job, group in groupby(hits, key=lambda hit: (hit["job_id"], hit["recording_id"] or hit["name"])):
         lines.append(Text(" ".join(one_line(name) for name in job if name), "cyan"))

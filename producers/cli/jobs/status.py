@@ -1,4 +1,4 @@
-"""`scribe status`: one job as it stands, how it came to be so, and what to do about it."""
+"""`scribe status`: the state of one job, its history, and what to do about it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ Job = dict[str, Any]
 
 
 def status(job: IdPrefix, as_json: bool) -> None:
-    """Does `scribe status`."""
+    """Implements `scribe status`."""
     with RestClient.open(load(ClientSettings)) as client:
         found = client.job(job_of(client, job))
         waiting = _ahead(client, found) if found["state"] == JobState.QUEUED and not as_json else ""
@@ -67,7 +67,7 @@ def _trouble(error: dict[str, str] | None) -> Iterator[tuple[str, object]]:
 
 
 def _ahead(client: RestClient, job: Job) -> str:
-    """How many of the tenant's own jobs wait that were requested before; the turn is not theirs alone to decide."""
+    """The number of the tenant's own waiting jobs requested earlier; other tenants' jobs affect the order too."""
     page = client.jobs(state=JobState.QUEUED, priority=job["priority"], until=job["requested_at"], limit=PAGE)
     number = len(page["jobs"])
     most = "at least " if page["next_cursor"] else ""

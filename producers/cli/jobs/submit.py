@@ -1,4 +1,4 @@
-"""`scribe submit`: a file or an address becomes a job."""
+"""`scribe submit`: submits a file or an address as a job."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ from schemas.settings import ClientSettings, KafkaAndObjects, load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions:
-    """What `scribe submit` was given; what is None was not said."""
+    """The arguments of `scribe submit`; None: not given."""
 
     recording: str
     watch: bool
@@ -63,7 +63,7 @@ class SubmitOptions:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Those of the job that were named, as the REST interface calls them."""
+        """The given fields of the job, with the names of the REST interface."""
         given = {
             field.name: getattr(self, field.name) for field in fields(self) if field.name in JobFields.model_fields
         }
@@ -79,7 +79,7 @@ class SubmitOptions:
 
 @with_options(SubmitOptions)
 def submit(options: SubmitOptions) -> None:
-    """Does `scribe submit`."""
+    """Implements `scribe submit`."""
     given, tenant = options.fields, options.tenant
     source = options.recording if "://" in options.recording else _file(options.recording)
     if (tenant is None) == (options.via is Via.KAFKA):
@@ -145,7 +145,7 @@ def _file(text: str) -> Path:
 
 
 def _name(path: Path) -> str:
-    """As a form can carry it: a file's name may be no text at all."""
+    """A safe form of a file's name, which may be no valid text."""
     return safe_name(path.name) or "recording"
 
 

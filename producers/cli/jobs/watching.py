@@ -19,13 +19,13 @@ Job = dict[str, Any]
 
 
 class Display(Protocol):
-    """Where the state of a job is shown."""
+    """Output for the state of a job."""
 
     def show(self, job: Job) -> None:
-        """The job as it is now."""
+        """Show the current state of a job."""
 
     def note(self, text: str) -> None:
-        """Something that keeps us waiting."""
+        """Show a reason for waiting."""
 
 
 def follow(
@@ -37,7 +37,7 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> Job:
-    """The job when it has ended; raises Outage or Answered when it cannot be seen for a minute.
+    """The job when it has ended; raises Outage or Answered when it cannot be read for a minute.
 
     `may_be_absent`: it was published to Kafka and may not have arrived yet.
     """
@@ -61,7 +61,7 @@ def follow(
 
 
 class Lines:
-    """One line a change, for logs and pipes."""
+    """Output of one line for each change, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -98,19 +98,19 @@ class Bar:
 
 
 def amount(done: float, total: float | None) -> str:
-    """Seconds of audio done, of all if that is known."""
+    """Seconds of audio done, and the total if it is known."""
     return f"{done:.0f} of {total:.0f} s" if total else ""
 
 
 def done_part(progress: dict[str, Any]) -> str:
-    """How much of a job is done in percent, '' while nobody knows."""
+    """The progress of a job in percent, '' while it is not known."""
     fraction = progress["fraction"]
     return "" if fraction is None else f"{fraction:.0%}"
 
 
 @contextmanager
 def display(console: Console) -> Iterator[Display]:
-    """The display that fits where the console writes to."""
+    """The display that fits the console's output."""
     if not console.is_terminal:
         yield Lines(console)
         return

@@ -15,7 +15,7 @@ from schemas.settings import ClientSettings, load
 
 
 def why(job: IdPrefix, direct: bool, process: list[str] | None, as_json: bool) -> None:
-    """Does `scribe why`."""
+    """Implements `scribe why`."""
     if direct:
         # of Kafka and PostgreSQL nobody else needs the libraries
         from producers.cli.operators.why import explain_directly
@@ -42,7 +42,7 @@ def _lines(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def wait_lines(wait: dict[str, Any], sentence: str) -> Iterator[tuple[str, object]]:
-    """What is told of one gate, whoever asks."""
+    """The description of one gate, for its owner and for operators."""
     name = "job" if wait["subject"] == "job" else f"{wait['subject']} {wait['id']}"
     yield "held by", f"{wait['reason']} ({name}): {sentence}"
     yield "since", second(wait["since"])
@@ -52,7 +52,7 @@ def wait_lines(wait: dict[str, Any], sentence: str) -> Iterator[tuple[str, objec
 
 
 def second(time: str | datetime | None) -> str:
-    """A time for people."""
+    """A time in the form for people, to the second."""
     if time is None:
         return ""
     at = parse_time(time) if isinstance(time, str) else time

@@ -10,7 +10,7 @@ from sink.postgres.migrate import migrate as apply_missing
 
 
 def migrate() -> None:
-    """Does `scribe database migrate`."""
+    """Implements `scribe database migrate`."""
     settings = load(PostgresSettings)
     words = "interrupted; each migration is applied whole or not at all, and the same command goes on"
     with telling(words), reaching_database(settings):
@@ -19,7 +19,7 @@ def migrate() -> None:
 
 
 def index() -> None:
-    """Does `scribe database index`."""
+    """Implements `scribe database index`."""
     with telling("interrupted; what was indexed stays, and the same command goes on"):
         number = with_database(index_missing)
     sys.stdout.write(f"indexed {number} segments\n")

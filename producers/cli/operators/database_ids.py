@@ -1,4 +1,4 @@
-"""Ids by their beginning, looked for in the database by operators."""
+"""Look-up of ids by their beginning in the database, for operators."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -10,7 +10,7 @@ from sink.postgres.id_lookup import Kind, ids_between
 
 
 async def id_of(connection: Connection, prefix: IdPrefix, *kinds: Kind, tenant: str | None = None) -> UUID:
-    """The id of one of these kinds that is meant; raises Rejected when none or several begin so."""
+    """The id of one of these kinds that a prefix names; raises Rejected when none or several match."""
     if prefix.whole is not None:
         return prefix.whole
     found: dict[UUID, str] = {}
@@ -22,6 +22,6 @@ async def id_of(connection: Connection, prefix: IdPrefix, *kinds: Kind, tenant: 
 async def ids_of(
     connection: Connection, prefixes: Iterable[IdPrefix], *kinds: Kind, tenant: str | None = None
 ) -> tuple[UUID, ...]:
-    """The same for several, each once."""
+    """The ids that several prefixes name, without duplicates; raises as `id_of`."""
     found = [await id_of(connection, prefix, *kinds, tenant=tenant) for prefix in prefixes]
     return tuple(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""`scribe erase` and `scribe hold`: what must go before its time and what must stay, for operators with the database."""
+"""`scribe erase` and `scribe hold`: early erasure and legal holds, for operators with the database."""
 
 import getpass
 import sys
@@ -34,7 +34,7 @@ from sink.tenants.legal_holds import Hold, list_holds, release_hold, set_hold
 
 
 def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as_json: bool) -> None:
-    """Does `scribe erase`."""
+    """Implements `scribe erase`."""
     if not jobs and recording_id is None:
         raise typer.BadParameter("name a JOB or --recording-id")
     found: list[Erasure] = []
@@ -64,7 +64,7 @@ def _show(found: list[Erasure]) -> None:
 async def _erase(
     database: Database, tenant: str, named: tuple[IdPrefix, ...], recording_id: str | None, found: list[Erasure]
 ) -> list[Permanent]:
-    """Why some could not be erased; `found` gets the evidence of each that could, as soon as it is."""
+    """Erase the jobs and return the errors; the evidence of each erasure is added to `found` at once."""
     async with database.connection() as connection:
         jobs = await ids_of(connection, named, Kind.JOB, Kind.ERASURE, tenant=tenant)
         if recording_id is not None:
@@ -86,7 +86,7 @@ async def _erase(
 async def _erase_one(
     serde: Serde, tenant: str, by: str, now: datetime, job_id: UUID, connection: Connection
 ) -> Erasure:
-    """The order to stop comes last, for the job's other records go."""
+    """Erase one job and order its workers to stop; the order is written last, since other records are deleted."""
     job = await find(connection, job_id, tenant)
     erasure = await erase_job(connection, tenant, job_id, by, now)
     if job is not None and job.state not in ENDED:
@@ -95,7 +95,7 @@ async def _erase_one(
 
 
 def set_(tenant: str, reason: str, job: IdPrefix | None, force: bool) -> None:
-    """Does `scribe hold set`."""
+    """Implements `scribe hold set`."""
     check_tenant(tenant)
 
     async def step(connection: Connection) -> Hold:
@@ -114,7 +114,7 @@ def set_(tenant: str, reason: str, job: IdPrefix | None, force: bool) -> None:
 
 
 def release(tenant: str, job: IdPrefix | None) -> None:
-    """Does `scribe hold release`."""
+    """Implements `scribe hold release`."""
 
     async def step(connection: Connection) -> tuple[UUID | None, bool]:
         job_id = await id_of(connection, job, Kind.HOLD, tenant=tenant) if job else None
@@ -127,7 +127,7 @@ def release(tenant: str, job: IdPrefix | None) -> None:
 
 
 def list_(tenant: str | None, as_json: bool) -> None:
-    """Does `scribe hold list`."""
+    """Implements `scribe hold list`."""
     holds: tuple[Hold, ...] = with_database(lambda database: database.run(partial(list_holds, tenant=tenant)))
     if as_json:
         print_json(asdict(hold) for hold in holds)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def create(tenant: str, label: str, as_json: bool) -> None:
-    """Does `scribe keys create`."""
+    """Implements `scribe keys create`."""
     key = with_database(lambda database: create_key(database, tenant, label))
     key_id, _ = parse_key(key) or ("", "")
     if as_json:
@@ -32,7 +32,7 @@ def create(tenant: str, label: str, as_json: bool) -> None:
 
 
 def list_(tenant: str | None, as_json: bool) -> None:
-    """Does `scribe keys list`."""
+    """Implements `scribe keys list`."""
     keys = with_database(lambda database: list_keys(database, tenant))
     if as_json:
         print_json(asdict(key) for key in keys)
@@ -41,7 +41,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
 
 
 def revoke(key_id: str) -> None:
-    """Does `scribe keys revoke`."""
+    """Implements `scribe keys revoke`."""
     if not with_database(lambda database: revoke_key(database, key_id)):
         raise NotThere(f"no key '{key_id}' that still works")
     sys.stdout.write(f"revoked {key_id}\n")
@@ -63,7 +63,7 @@ def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
 
 @contextmanager
 def reaching_database(settings: PostgresSettings) -> Iterator[None]:
-    """Around a first connection: says what is waited for, and where to look when it cannot be had."""
+    """Context for a first connection: reports a slow answer, and which setting to check when it fails."""
     where = address_of(settings.postgres_dsn.get_secret_value())
     with waiting_for(f"PostgreSQL at {where}"):
         try:

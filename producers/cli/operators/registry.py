@@ -16,7 +16,7 @@ from sink.records.schema_registry import register_all
 
 
 def register() -> None:
-    """Does `scribe schemas register`."""
+    """Implements `scribe schemas register`."""
     with _reaching(_url()) as url:
         registered = register_all(url)
     for subject, schema_id in registered.items():
@@ -24,7 +24,7 @@ def register() -> None:
 
 
 def check() -> None:
-    """Does `scribe schemas check`."""
+    """Implements `scribe schemas check`."""
     with _reaching(_url()) as url:
         found = check_registry(url)
     if found:

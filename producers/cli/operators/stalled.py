@@ -1,4 +1,4 @@
-"""`scribe database stalled`: jobs whose state does not move, listed for operators and brought to an end by them."""
+"""`scribe database stalled`: lists jobs whose state does not change, and ends them as failed on request."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sink.records.serdes import serde_for
 
 
 def stalled(running_hours: float | None, queued_hours: float | None, limit: int, fail: bool, as_json: bool) -> None:
-    """Does `scribe database stalled`."""
+    """Implements `scribe database stalled`."""
     given = {"stalled_running_hours": running_hours, "stalled_queued_hours": queued_hours}
     settings = load(StalledCommand, **{name: value for name, value in given.items() if value is not None})
     limits = StallLimits.of(settings)

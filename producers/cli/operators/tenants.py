@@ -1,4 +1,4 @@
-"""`scribe tenants`: what each tenant may do and how long its data are kept, for operators who can reach Kafka."""
+"""`scribe tenants`: rights and retention of each tenant, for operators who can reach Kafka."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def set_(
     quota: list[str] | None,
     as_json: bool,
 ) -> None:
-    """Does `scribe tenants set`."""
+    """Implements `scribe tenants set`."""
     settings, now = load(KafkaSettings), datetime.now(UTC)
     lists = {
         "llm_models": llm_model,
@@ -50,7 +50,7 @@ def set_(
 
 
 def show(tenant: str, as_json: bool) -> None:
-    """Does `scribe tenants show`."""
+    """Implements `scribe tenants show`."""
     policy = read_policies(load(KafkaSettings), datetime.now(UTC)).get(tenant)
     if policy is None:
         raise NotThere(f"tenant '{tenant}' has no policy, so the defaults are in force")
@@ -58,7 +58,7 @@ def show(tenant: str, as_json: bool) -> None:
 
 
 def list_(as_json: bool) -> None:
-    """Does `scribe tenants list`."""
+    """Implements `scribe tenants list`."""
     policies = [policy for _, policy in sorted(read_policies(load(KafkaSettings), datetime.now(UTC)).items())]
     if as_json:
         print_json([to_json(policy) for policy in policies])

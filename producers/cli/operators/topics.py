@@ -1,4 +1,4 @@
-"""`scribe topics`: the broker's topics against the table of schemas.topics."""
+"""`scribe topics`: compares the broker's topics with the table of schemas.topics, and creates or changes them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _INDENTED: Any = {"width": 78, "initial_indent": "  ", "subsequent_indent": "  "
 
 
 def apply(partitions: int | None, replication_factor: int, alter: bool) -> None:
-    """Does `scribe topics apply`."""
+    """Implements `scribe topics apply`."""
     admin, found = _look(partitions)
     if found.differences and not alter:
         _print_differences(found)
@@ -36,7 +36,7 @@ def apply(partitions: int | None, replication_factor: int, alter: bool) -> None:
 
 
 def check(partitions: int | None) -> None:
-    """Does `scribe topics check`."""
+    """Implements `scribe topics check`."""
     _, found = _look(partitions)
     if not found.is_done:
         _print_differences(found)
@@ -61,7 +61,7 @@ def _check_retention(existing: Mapping[str, Existing], object_days: int | None) 
 
 
 def _print_differences(found: Plan) -> None:
-    """What is missing and what differs, each difference once, with the topics that have it."""
+    """Print missing topics and differences, each difference once, with its topics."""
     if found.create:
         _print_topics("missing", [topic.name for topic in found.create])
     for what, names in grouped(found.differences).items():
@@ -73,7 +73,7 @@ def _print_topics(what: str, names: Sequence[str]) -> None:
 
 
 def _print_agreement(small: Sequence[Grow]) -> None:
-    """That nothing is to be done; fewer partitions are right for a small broker, and cost parallel work on a large one."""
+    """Print that nothing is to be done; fewer partitions suit a small broker, but limit parallel work on others."""
     for what, names in grouped(small).items():
         _print_topics(what, names)
     if small:
@@ -86,13 +86,13 @@ def _print_agreement(small: Sequence[Grow]) -> None:
 
 
 def _options(partitions: int | None, replication_factor: int = -1) -> str:
-    """The options that were given, for the command that is advised."""
+    """The given options, for the suggested command."""
     given = f" --partitions {partitions}" if partitions else ""
     return f"{given} --replication-factor {replication_factor}" if replication_factor != -1 else given
 
 
 def _advise(found: Plan, options: str) -> None:
-    """The command that puts it right, and what it does."""
+    """Print the command that corrects the differences, and its effect."""
     creates = [f"creates {_topics(len(found.create))}"] if found.create else []
     changed = len({change.name for change in found.differences})
     changes = [f"changes {_topics(changed)}"] if changed else []

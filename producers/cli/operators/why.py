@@ -1,4 +1,4 @@
-"""`scribe why --direct`: which gate holds a job, from database, Kafka and processes, and what an operator does about it."""
+"""`scribe why --direct`: explains a job's wait from database, Kafka and processes, and advises the operator."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ SLACK = timedelta(hours=1)  # by which clocks of upstream systems may be ahead o
 
 
 def explain_directly(job: IdPrefix, processes: Sequence[str], *, as_json: bool) -> None:
-    """Print what is found; raises Rejected(not_found) when neither database nor Kafka knows the job."""
+    """Print the explanation; raises Rejected(not_found) when neither database nor Kafka knows the job."""
     settings = load(WhyCommand)
     told = ask_processes(processes)
     rows = with_database(partial(_rows, job=job))
@@ -49,7 +49,7 @@ async def _rows(database: Database, job: IdPrefix) -> RowFacts:
 
 
 def _since(rows: RowFacts) -> datetime | None:
-    """Before when no record of the job can have been written."""
+    """The time before which no record of the job can have been written; None for an unknown job."""
     return None if rows.job is None else rows.job.requested_at - SLACK
 
 
@@ -93,7 +93,7 @@ def _plain(rows: RowFacts, found: Explanation) -> dict[str, Any]:
 
 
 def _wait(wait: Wait) -> dict[str, Any]:
-    """As REST tells it."""
+    """A gate in the form of REST."""
     return {
         "subject": str(wait.subject),
         "id": str(wait.id),

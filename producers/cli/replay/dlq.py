@@ -1,4 +1,4 @@
-"""`scribe dlq`: what could not be worked on, for operators: looked at, sent back, set aside for good, or passed over."""
+"""`scribe dlq`: lists, shows, redrives, discards and skips records that could not be processed, for operators."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from sink.records.serdes import serde_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterOptions:
-    """Which dead letters a command was asked about; what is None does not matter."""
+    """The selection of dead letters of a command; None: any."""
 
     group: str | None
     kind: str | None
@@ -43,7 +43,7 @@ class LetterOptions:
 
     @property
     def wanted(self) -> DeadLetterFilter:
-        """The same as a filter; raises Rejected for words that no letter has."""
+        """The options as a filter; raises Rejected for values that no dead letter can have."""
         for option, word, known in (("--kind", self.kind, KINDS), ("--code", self.code, CODES)):
             if word is not None and word not in known:
                 raise Rejected("invalid_request", f"{option}: {unknown('word', word, known)}")
@@ -52,7 +52,7 @@ class LetterOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOptions(LetterOptions):
-    """What `scribe dlq list` was given."""
+    """The arguments of `scribe dlq list`."""
 
     all_: bool
     limit: int
@@ -61,7 +61,7 @@ class ListOptions(LetterOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenOptions(LetterOptions):
-    """What a command was given that does something with the letters that it names, or picks."""
+    """The arguments of a command that acts on the dead letters that it names or selects."""
 
     items: list[str] | None
     everything: bool
@@ -71,7 +71,7 @@ class ChosenOptions(LetterOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveOptions(ChosenOptions):
-    """What `scribe dlq redrive` was given."""
+    """The arguments of `scribe dlq redrive`."""
 
     to: str | None
     again: bool
@@ -81,7 +81,7 @@ class RedriveOptions(ChosenOptions):
 
 @with_options(ListOptions)
 def list_(options: ListOptions) -> None:
-    """Does `scribe dlq list`."""
+    """Implements `scribe dlq list`."""
     settings = load(ReplayProcess)
     letters = _letters(settings, (), options.group, options.wanted, values=False)
     handled = with_database(lambda database: _handled(database, letters))
@@ -95,7 +95,7 @@ def list_(options: ListOptions) -> None:
 
 
 def show(item: str, as_json: bool) -> None:
-    """Does `scribe dlq show`."""
+    """Implements `scribe dlq show`."""
     settings = load(ReplayProcess)
     with TopicHistory.open(settings) as history:
         letter = find(history, serde_for(settings), place_of(item))
@@ -107,7 +107,7 @@ def show(item: str, as_json: bool) -> None:
 
 @with_options(RedriveOptions)
 def redrive_(options: RedriveOptions) -> None:
-    """Does `scribe dlq redrive`."""
+    """Implements `scribe dlq redrive`."""
     settings = load(ReplayProcess)
     letters = _chosen(settings, options)
     _check_step(options.to, letters)
@@ -127,7 +127,7 @@ def redrive_(options: RedriveOptions) -> None:
 
 @with_options(ChosenOptions)
 def discard(options: ChosenOptions) -> None:
-    """Does `scribe dlq discard`."""
+    """Implements `scribe dlq discard`."""
     settings = load(ReplayProcess)
     letters = _chosen(settings, options)
     if options.dry_run:
@@ -162,7 +162,7 @@ def _letters(
 
 
 def _check_job(job: IdPrefix | None, letters: Sequence[DeadLetter]) -> None:
-    """Raise Ambiguous where the beginning of an id fits letters of several jobs."""
+    """Raise Ambiguous where an id prefix matches dead letters of several jobs."""
     if job is not None and job.whole is None and letters:
         only_one(job, {letter.job_id: letter.tenant for letter in letters if letter.job_id}, "job")
 

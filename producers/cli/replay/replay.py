@@ -1,4 +1,4 @@
-"""`scribe replay`: jobs done again from the job topics, for operators."""
+"""`scribe replay`: runs jobs again from the job topics, for operators."""
 
 import sys
 from collections import Counter
@@ -54,7 +54,7 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Does `scribe replay`."""
+    """Implements `scribe replay`."""
     jobs = _jobs(job, jobs_from, tenant)
     wanted = ReplayFilter(tenant=tenant, jobs=jobs, since=since, until=until)
     if wanted == ReplayFilter():
@@ -105,14 +105,14 @@ async def _begun(prefixes: Sequence[IdPrefix], tenant: str | None, database: Dat
 
 
 def _missing(found: Sequence[SelectedRequest], jobs: frozenset[UUID] | None) -> frozenset[UUID]:
-    """Jobs that were named and have no record any more, each told."""
+    """Print a message for each named job that has no record any more."""
     missing = (jobs or frozenset()) - {each.request.job_id for each in found}
     sys.stderr.write("".join(f"{job_id}: no record that is meant in the job topics\n" for job_id in sorted(missing)))
     return missing
 
 
 def _say(refused: Mapping[Origin, ReplayRejection], going: int) -> None:
-    """What is known before anything is sent."""
+    """Print what is known before anything is sent."""
     reasons = "".join(f", {count} refused: {reason}" for reason, count in Counter(refused.values()).items())
     sys.stderr.write(f"{going} to be replayed{reasons}\n")
 

@@ -1,4 +1,4 @@
-"""What the commands about records sent again print: dead letters as lines, counts, and how it ended."""
+"""Output of the commands that resend records: dead letters as lines, counts, progress and results."""
 
 import getpass
 import sys
@@ -25,7 +25,7 @@ from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayEntry, Repla
 
 
 def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, ReplayEntry], more: int) -> None:
-    """One line a dead letter."""
+    """One line for each dead letter."""
     titles = ["ITEM", "AT (UTC)", "CODE", "TENANT", "JOB", "MESSAGE", *(["HANDLED"] if handled else [])]
     shown = make_table(*titles, whole=("ITEM", "AT (UTC)", "CODE", "JOB"))
     for letter in letters:
@@ -45,12 +45,12 @@ def print_letters(letters: Sequence[DeadLetter], handled: Mapping[Origin, Replay
 
 
 def print_lines(letters: Sequence[DeadLetter], handled: Mapping[Origin, ReplayEntry]) -> None:
-    """One JSON object a line."""
+    """One JSON object for each dead letter."""
     print_json({**facts(letter), "handled": _handled(handled.get(letter.record.place)) or None} for letter in letters)
 
 
 def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, ReplayRejection], as_json: bool) -> None:
-    """How many are meant, by group, code, tenant, and why they would be refused."""
+    """The number of selected dead letters by group, code and tenant, and the reasons for refusals."""
     names = ("group", "code", "tenant", "refused")
     found: Counter[tuple[str, ...]] = Counter(
         (x.group, x.code, x.tenant, str(refused.get(x.record.place, ""))) for x in letters
@@ -59,7 +59,7 @@ def print_counts(letters: Sequence[DeadLetter], refused: Mapping[Origin, ReplayR
 
 
 def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_json: bool) -> None:
-    """Counts by what they are counted by."""
+    """A table of counts by the given columns."""
     if as_json:
         print_json({**dict(zip(names, values, strict=True)), "count": count} for values, count in sorted(found.items()))
         return
@@ -71,7 +71,7 @@ def print_table(names: Sequence[str], found: Mapping[tuple[str, ...], int], as_j
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Tells that topics are read, which may take long, where somebody looks."""
+    """Show on a terminal that topics are read, which may take long."""
     console = Console(stderr=True)
     with telling(NOTHING_DONE), console.status("reading") if console.is_terminal else nullcontext():
         yield
@@ -81,7 +81,7 @@ def reading() -> Iterator[None]:
 def sending(
     settings: KafkaSettings, done: str, total: int, go_on: str
 ) -> Iterator[tuple[Publisher, Callable[[int], object]]]:
-    """What sends records again and hears how many more are `done`; an end before the last one tells how to go on."""
+    """Yields a publisher and a callback that counts records as `done`; an interruption tells how to continue."""
     count = Count(total)
     with (
         telling(lambda: f"interrupted: {count} {done}; {go_on}"),
@@ -101,7 +101,7 @@ def sending(
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """What is told how many more are done; a bar where somebody looks."""
+    """Yields a callback that counts finished records, shown as a bar on a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
@@ -113,12 +113,12 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
 
 def command_of(action: ReplayAction, *, replay_id: UUID | None = None, again: bool = False) -> ReplayCommand:
-    """What whoever has called is about to do."""
+    """The replay command of the current operator."""
     return ReplayCommand(action=action, replay_id=replay_id or uuid4(), by=f"operator {getpass.getuser()}", again=again)
 
 
 def tell(command: ReplayCommand, names: Mapping[Origin, str], report: Report, done: str, as_json: bool) -> None:
-    """The summary, `names` those of the records; exit code 1 when something was refused."""
+    """Print the summary, with `names` of the records; exit code 1 when something was refused."""
     refused = {names[place]: str(reason) for place, reason in report.refused.items()}
     if as_json:
         reasons = [{"item": name, "reason": reason} for name, reason in sorted(refused.items())]

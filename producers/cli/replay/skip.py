@@ -1,4 +1,4 @@
-"""`scribe dlq skip`: a group gets past a record that it cannot get past by itself."""
+"""`scribe dlq skip`: lets a group skip a record that blocks it."""
 
 import getpass
 import sys
@@ -28,7 +28,7 @@ from sink.records.skips import Skip
 
 
 def skip(group: str, place: str, dry_run: bool) -> None:
-    """Does `scribe dlq skip`."""
+    """Implements `scribe dlq skip`."""
     settings = load(ReplayProcess)
     order = order_of(group, place, f"operator {getpass.getuser()}")
     with GroupOffsets.open(settings, order.group) as offsets, TopicHistory.open(settings) as history:
@@ -57,7 +57,7 @@ def _check_partition(history: TopicHistory, order: SkipOrder) -> None:
 
 
 async def _ordered(database: Database, order: SkipOrder, *, dry_run: bool) -> str:
-    """Give the order to a Faust app, in words."""
+    """Give the order to a Faust app, and return a message about it."""
 
     async def work(connection: Connection) -> Skip | None:
         before = await skips.find(connection, order.group, order.place)
@@ -73,7 +73,7 @@ async def _ordered(database: Database, order: SkipOrder, *, dry_run: bool) -> st
 
 
 def _audited(order: SkipOrder, work: Callable[[], None]) -> None:
-    """Write down the order before it is done, and its end after."""
+    """Record the order in the audit log before it is carried out, and its completion afterwards."""
     with_database(
         lambda database: database.run(lambda connection: skips.order(connection, order.group, order.place, order.by))
     )

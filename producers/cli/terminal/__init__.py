@@ -1,1 +1,1 @@
-"""What commands print, and how they are interrupted."""
+"""Output of commands on a terminal, and their interruption."""

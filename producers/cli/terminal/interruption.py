@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a command that is interrupted says what of its work goes on, what was done, and how to go on."""
+"""Ctrl-C and SIGTERM: an interrupted command reports what continues, what was done, and how to resume."""
 
 import signal
 import sys
@@ -14,7 +14,7 @@ NOTHING_DONE = "interrupted; nothing was changed"
 
 @contextmanager
 def telling(words: str | Callable[[], str]) -> Iterator[None]:
-    """End the command with `words` on stderr and exit code 130 (143 for SIGTERM) when it is interrupted within."""
+    """On an interruption of the block, end the command with `words` on stderr and exit code 130 (143 for SIGTERM)."""
     terminated: list[bool] = []
 
     def terminate(_number: int, _frame: FrameType | None) -> None:
@@ -36,14 +36,14 @@ def telling(words: str | Callable[[], str]) -> Iterator[None]:
 
 
 class Count:
-    """How many are done, of all where that is known, for the words of an interruption."""
+    """A count of finished items, of a total where that is known, for the message of an interruption."""
 
     def __init__(self, total: int = 0) -> None:
         self.total = total
         self.done = 0
 
     def add(self, count: int = 1) -> None:
-        """So many more."""
+        """Add finished items to the count."""
         self.done += count
 
     def __str__(self) -> str:

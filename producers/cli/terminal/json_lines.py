@@ -1,4 +1,4 @@
-"""The form of every `--json`: one object a line, with REST's names, and times in RFC 3339 and UTC."""
+"""Output format of `--json`: one object a line, with REST's names, and times in RFC 3339 and UTC."""
 
 import json
 import re
@@ -14,13 +14,13 @@ _OBEYED = re.compile(f"[\x7f-\x9f{''.join(sorted(DIRECTION_MARKS))}]")
 
 
 def print_json(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> None:
-    """One object on a line; a list of them on a line each, and none when it is empty."""
+    """Print one object on a line; a list with one line for each, and none when it is empty."""
     rows = [value] if isinstance(value, Mapping) else value
     sys.stdout.write("".join(f"{json_text(row)}\n" for row in rows))
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON that may be shown on a terminal: JSON itself escapes only some of what terminals obey."""
+    """JSON that is safe to show on a terminal: JSON itself escapes only some control characters of terminals."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
     if not _printable(text):
         text = json.dumps(value, indent=indent, default=_plain)
@@ -28,7 +28,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def _printable(text: str) -> bool:
-    """Whether the output's encoding has all of it: JSON, unlike text, can say what it lacks."""
+    """Whether the output's encoding can represent a text; if not, JSON can escape it."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -37,7 +37,7 @@ def _printable(text: str) -> bool:
 
 
 def time_text(at: datetime) -> str:
-    """A time as REST writes it, such as `2026-01-31T12:00:00.250000Z`."""
+    """A time in the format of REST, such as `2026-01-31T12:00:00.250000Z`."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""`NAME=VALUE` as options take it, each name once: of two values the caller meant one, and only they know which."""
+"""`NAME=VALUE` options, each name once, since the intended one of two values is not known."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ import typer
 
 
 def pairs_of(option: str, given: Iterable[str], form: str = "KEY=VALUE") -> dict[str, str]:
-    """The values by their names; raises BadParameter for another form, and for a name that comes twice."""
+    """The values by name; raises BadParameter for another form, and for a repeated name."""
     pairs: dict[str, str] = {}
     for text in given:
         name, separator, value = text.partition("=")

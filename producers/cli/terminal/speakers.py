@@ -1,4 +1,4 @@
-"""A transcript for the terminal: who said what when, each speaker in a colour."""
+"""A transcript for the terminal: text and time of each speaker, each speaker in a colour."""
 
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +16,7 @@ def colour_of(speaker: str | None, speakers: tuple[str, ...]) -> str:
 
 
 def transcript_table(transcript: Transcript) -> Table:
-    """One row a segment; a speaker is named where the voice changes."""
+    """One row for each segment; a speaker is named where the speaker changes."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     if transcript.speakers:

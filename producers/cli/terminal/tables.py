@@ -1,4 +1,4 @@
-"""Tables of commands: ids are whole on every terminal, and a pipe gets every row on one line of its own."""
+"""Tables of commands: ids are never cut on a terminal, and a pipe gets every row on one line."""
 
 import sys
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ _GAP = 2
 
 
 def make_table(*columns: str, whole: Collection[str] = ()) -> Table:
-    """A table without lines; columns in `whole` are never folded or cut, since they are copied from it."""
+    """A table without lines; columns in `whole` are never folded or cut, so that users can copy from them."""
     made = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0))
     for column in columns:
         made.add_column(column, no_wrap=column in whole, overflow="fold")
@@ -23,12 +23,12 @@ def make_table(*columns: str, whole: Collection[str] = ()) -> Table:
 
 
 def add_row(to: Table, values: Iterable[object]) -> None:
-    """A row of what strangers wrote: no markup, and nothing that a terminal obeys."""
+    """Add a row of untrusted values: without markup and terminal control characters."""
     to.add_row(*(Text("" if value is None else one_line(str(value))) for value in values))
 
 
 def show_rows(shown: Table, nothing: str) -> None:
-    """Print a table, or on stderr that there is `nothing` in it, such as `no keys`."""
+    """Print a table, or on stderr the message `nothing`, such as `no keys`, for an empty one."""
     if shown.row_count:
         show_table(shown)
     else:
@@ -36,7 +36,7 @@ def show_rows(shown: Table, nothing: str) -> None:
 
 
 def show_table(shown: Table, console: Console | None = None) -> None:
-    """Print a table: as wide as the terminal, wider where its whole columns need it, as wide as it is in a pipe."""
+    """Print a table: as wide as the terminal, wider where `whole` columns need it, and without a limit in a pipe."""
     console = console or Console()
     if console.file.isatty():
         Console(file=console.file, width=max(console.width, _least(shown))).print(shown, crop=False)
@@ -48,14 +48,14 @@ def show_table(shown: Table, console: Console | None = None) -> None:
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """A line for each name with its value; those without one are left out."""
+    """One line for each name with its value; pairs without a value are omitted."""
     found = [(name, one_line(str(value))) for name, value in pairs if value not in (None, "")]
     width = max((len(name) for name, _ in found), default=0)
     sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in found))
 
 
 def _least(shown: Table) -> int:
-    """Columns that a table needs at least."""
+    """The minimum width of a table in columns of text."""
     needed = 0
     for column in shown.columns:
         width = max(

@@ -1,4 +1,4 @@
-"""Times as options of commands take them, which is also every form in which commands print them. Pure."""
+"""Times as options of commands, in every notation in which commands print them. Pure."""
 
 import re
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}($|[T ]\d{2}:\d{2})", re.IGNORECASE)
 
 
 def parse_time(text: str) -> datetime:
-    """A date or time of ISO 8601 in UTC; one without an offset is meant in UTC. Raises ValueError for any other text."""
+    """A date or time of ISO 8601 in UTC; without an offset it is read as UTC. Raises ValueError for any other text."""
     written = text.strip()
     try:
         if not _DATE.match(written):

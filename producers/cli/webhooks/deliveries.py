@@ -1,4 +1,4 @@
-"""`scribe webhooks deliveries|redeliver|test`: the ledger, and what is sent on request."""
+"""`scribe webhooks deliveries|redeliver|test`: the delivery history, redelivery and test deliveries."""
 
 import sys
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def deliveries(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Does `scribe webhooks deliveries`."""
+    """Implements `scribe webhooks deliveries`."""
 
     async def read(connection: Connection) -> list[dict[str, object]]:
         where = None if endpoint is None else (await endpoint_of(connection, endpoint, tenant)).endpoint_id
@@ -52,7 +52,7 @@ def deliveries(
 
 
 def again(which: str, tenant: str | None, since: datetime | None, all_: bool) -> None:
-    """Does `scribe webhooks redeliver`."""
+    """Implements `scribe webhooks redeliver`."""
     count = Count()
     if since is not None:
         send = partial(_send_since, which=which, tenant=tenant, since=since, count=count, only_failed=not all_)
@@ -80,7 +80,7 @@ async def _send_one(connection: Connection, which: str, tenant: str | None) -> W
 async def _send_since(
     database: Database, which: str, tenant: str | None, since: datetime, count: Count, *, only_failed: bool
 ) -> None:
-    """As many transactions as it takes; what the finished ones did stays when a later one fails."""
+    """Redeliver in as many transactions as needed; finished ones remain when a later one fails."""
     after = None
     with Console(stderr=True).status("looking") as shown:
         while True:
@@ -95,7 +95,7 @@ async def _send_since(
 
 
 def trial(url: str, tenant: str, wait: float) -> None:
-    """Does `scribe webhooks test`."""
+    """Implements `scribe webhooks test`."""
     check_tenant(tenant)
     box = SecretBox.of(load(OutboundSettings))
 

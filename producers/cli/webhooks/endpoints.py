@@ -34,7 +34,7 @@ from sink.webhooks.secrets import SecretBox
 
 
 def list_(tenant: str | None, as_json: bool) -> None:
-    """Does `scribe webhooks list`."""
+    """Implements `scribe webhooks list`."""
     endpoints = in_transaction(lambda connection: list_endpoints(connection, tenant))
     if as_json:
         print_json(map(endpoint_facts, endpoints))
@@ -43,7 +43,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
 
 
 def show(which: str, tenant: str | None, as_json: bool) -> None:
-    """Does `scribe webhooks show`."""
+    """Implements `scribe webhooks show`."""
 
     async def read(connection: Connection) -> dict[str, object]:
         kinds = (Kind.DELIVERY, Kind.ENDPOINT)
@@ -66,7 +66,7 @@ def show(which: str, tenant: str | None, as_json: bool) -> None:
 
 
 def secret(which: str, tenant: str | None) -> None:
-    """Does `scribe webhooks secret`."""
+    """Implements `scribe webhooks secret`."""
     box = _box()
 
     async def read(connection: Connection) -> str | None:
@@ -76,7 +76,7 @@ def secret(which: str, tenant: str | None) -> None:
 
 
 def rotate(which: str, tenant: str | None, overlap: float) -> None:
-    """Does `scribe webhooks rotate`."""
+    """Implements `scribe webhooks rotate`."""
     box = _box()
 
     async def change(connection: Connection) -> str:
@@ -88,17 +88,17 @@ def rotate(which: str, tenant: str | None, overlap: float) -> None:
 
 
 def enable(which: str, tenant: str | None) -> None:
-    """Does `scribe webhooks enable`."""
+    """Implements `scribe webhooks enable`."""
     _set_enabled(which, tenant, True, "")
 
 
 def disable(which: str, tenant: str | None, reason: str) -> None:
-    """Does `scribe webhooks disable`."""
+    """Implements `scribe webhooks disable`."""
     _set_enabled(which, tenant, False, reason)
 
 
 def reencrypt() -> None:
-    """Does `scribe webhooks reencrypt`."""
+    """Implements `scribe webhooks reencrypt`."""
     box = _box()
     sys.stdout.write(f"{with_database(lambda database: reseal_secrets(database, box))} encrypted anew\n")
 

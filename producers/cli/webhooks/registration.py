@@ -1,4 +1,4 @@
-"""`scribe webhooks add|set|remove`: endpoints registered ahead of use, changed and forgotten."""
+"""`scribe webhooks add|set|remove`: registers endpoints ahead of use, changes and removes them."""
 
 import sys
 from functools import partial
@@ -23,7 +23,7 @@ from sink.webhooks.secrets import SecretBox
 
 
 def add(url: str, tenant: str, description: str | None, max_per_second: str | None, as_json: bool) -> None:
-    """Does `scribe webhooks add`."""
+    """Implements `scribe webhooks add`."""
     check_tenant(tenant)
     changes = _changes(description, max_per_second)
     outbound_settings, environment = load(OutboundSettings), load(ServiceSettings).environment
@@ -42,7 +42,7 @@ def add(url: str, tenant: str, description: str | None, max_per_second: str | No
 
 
 def set_(which: str, tenant: str | None, description: str | None, max_per_second: str | None) -> None:
-    """Does `scribe webhooks set`."""
+    """Implements `scribe webhooks set`."""
     changes = _changes(description, max_per_second)
     if not changes:
         raise typer.BadParameter("name what is to be changed", param_hint="--description, --max-per-second")
@@ -56,7 +56,7 @@ def set_(which: str, tenant: str | None, description: str | None, max_per_second
 
 
 def remove(which: str, tenant: str | None, yes: bool) -> None:
-    """Does `scribe webhooks remove`."""
+    """Implements `scribe webhooks remove`."""
     found = in_transaction(lambda connection: endpoint_of(connection, which, tenant))
     if not yes:
         if not sys.stdin.isatty():
@@ -72,7 +72,7 @@ async def _changed(connection: Connection, endpoint: UUID, changes: dict[str, An
 
 
 def _changes(description: str | None, max_per_second: str | None) -> dict[str, Any]:
-    """What was named, by the rules of REST; raises Rejected(invalid_request)."""
+    """The named changes, checked by the rules of REST; raises Rejected(invalid_request)."""
     given = {"description": description, "max_per_second": None if max_per_second == "default" else max_per_second}
     try:
         wanted = EndpointChange.model_validate_strings({name: text for name, text in given.items() if text is not None})

@@ -1,4 +1,4 @@
-"""What the commands of `scribe webhooks` share: transactions, how an endpoint is named, rows as tables and as JSON."""
+"""Shared parts of the `scribe webhooks` commands: transactions, look-up of endpoints, rows as tables and as JSON."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ def in_transaction(work: Callable[[Connection], Awaitable[T]]) -> T:
 
 
 def is_id(text: str) -> bool:
-    """Whether it is an id or the beginning of one, not an address."""
+    """Whether a text is an id or the beginning of one, not an address."""
     try:
         IdPrefix.parse(text)
     except ValueError:
@@ -43,7 +43,7 @@ def is_id(text: str) -> bool:
 
 
 async def endpoint_of(connection: Connection, which: str, tenant: str | None) -> Endpoint:
-    """The endpoint with this id, or this address of the tenant; raises Rejected when it is none or several."""
+    """The endpoint with this id, or this address of the tenant; raises Rejected when none or several match."""
     if is_id(which):
         endpoint = await id_of(connection, IdPrefix.parse(which), Kind.ENDPOINT, tenant=tenant)
     elif "://" not in which:
@@ -59,22 +59,22 @@ async def endpoint_of(connection: Connection, which: str, tenant: str | None) ->
 
 
 async def delivery_of(connection: Connection, which: str, tenant: str | None) -> UUID:
-    """The delivery that an id or the beginning of one names; raises Rejected when it is none or several."""
+    """The delivery with this id or id prefix; raises Rejected when none or several match."""
     return await id_of(connection, IdPrefix.parse(which), Kind.DELIVERY, tenant=tenant)
 
 
 def endpoint_facts(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as REST shows it, and whose it is."""
+    """An endpoint as REST shows it, with its tenant."""
     return {"tenant": endpoint.tenant, **_facts(endpoint_view(endpoint))}
 
 
 def delivery_facts(delivery: WebhookDelivery) -> dict[str, Any]:
-    """A delivery as REST lists it, and whose it is."""
+    """A delivery as REST lists it, with its tenant."""
     return {"tenant": delivery.tenant, **_facts(delivery_view(delivery))}
 
 
 def delivery_details(delivery: WebhookDelivery, attempts: list[Attempt]) -> dict[str, Any]:
-    """The same with what it says and every attempt."""
+    """A delivery with its payload and every attempt."""
     return {"tenant": delivery.tenant, **_facts(delivery_detail(delivery, attempts))}
 
 
@@ -83,7 +83,7 @@ def _facts(view: BaseModel) -> dict[str, Any]:
 
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
-    """One line an endpoint."""
+    """One row for each endpoint."""
     shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "SINCE (UTC)", "NOTE", whole=("ID",))
     for endpoint in endpoints:
         state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
@@ -95,7 +95,7 @@ def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
 
 
 def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
-    """One line a delivery."""
+    """One row for each delivery."""
     titles = ("ID", "TYPE", "NUMBER", "STATE", "ATTEMPTS", "LAST", "SCHEDULED (UTC)", "URL")
     shown = make_table(*titles, whole=("ID",))
     for row in deliveries:
@@ -106,7 +106,7 @@ def delivery_table(deliveries: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def attempt_table(attempts: Iterable[Mapping[str, Any]]) -> Table:
-    """One line an attempt."""
+    """One row for each attempt."""
     shown = make_table("ATTEMPT", "BEGUN (UTC)", "OUTCOME", "STATUS", "MS", "ANSWER")
     for row in attempts:
         words = row["error"] or row["answer"]

@@ -1,1 +1,1 @@
-"""What the commands over jobs take."""
+"""Arguments and options of the commands over jobs."""

@@ -1,4 +1,4 @@
-"""What `scribe cancel` takes."""
+"""Arguments and options of `scribe cancel`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What `scribe enhance` takes."""
+"""Arguments and options of `scribe enhance`."""
 
 from typing import Annotated
 from uuid import UUID

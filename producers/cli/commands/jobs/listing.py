@@ -1,4 +1,4 @@
-"""What `scribe jobs` and `scribe status` take."""
+"""Arguments and options of `scribe jobs` and `scribe status`."""
 
 from datetime import datetime
 from typing import Annotated

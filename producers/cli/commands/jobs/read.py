@@ -1,4 +1,4 @@
-"""What `scribe watch`, `scribe result` and `scribe models` take."""
+"""Arguments and options of `scribe watch`, `scribe result` and `scribe models`."""
 
 from pathlib import Path
 from typing import Annotated

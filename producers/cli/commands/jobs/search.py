@@ -1,4 +1,4 @@
-"""What `scribe search` takes."""
+"""Arguments and options of `scribe search`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What `scribe submit` takes."""
+"""Arguments and options of `scribe submit`."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from schemas.process.command_line import deferred_to
 
 
 class Via(StrEnum):
-    """The door a job goes through."""
+    """The interface through which a job is submitted."""
 
     REST = "rest"
     KAFKA = "kafka"

@@ -1,4 +1,4 @@
-"""What `scribe why` takes."""
+"""Arguments and options of `scribe why`."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""What the commands for operators take."""
+"""Arguments and options of the commands for operators."""

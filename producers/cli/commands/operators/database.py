@@ -1,4 +1,4 @@
-"""What `scribe database` takes."""
+"""Arguments and options of `scribe database`."""
 
 from typing import Annotated
 

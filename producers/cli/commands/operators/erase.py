@@ -1,4 +1,4 @@
-"""What `scribe erase` and `scribe hold` take."""
+"""Arguments and options of `scribe erase` and `scribe hold`."""
 
 from typing import Annotated
 

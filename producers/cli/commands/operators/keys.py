@@ -1,4 +1,4 @@
-"""What `scribe keys` takes."""
+"""Arguments and options of `scribe keys`."""
 
 from typing import Annotated
 

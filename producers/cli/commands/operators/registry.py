@@ -1,4 +1,4 @@
-"""What `scribe schemas` takes."""
+"""Arguments and options of `scribe schemas`."""
 
 from schemas.process.command_line import command_line, deferred_to
 

@@ -1,4 +1,4 @@
-"""What `scribe tenants` takes."""
+"""Arguments and options of `scribe tenants`."""
 
 from typing import Annotated
 

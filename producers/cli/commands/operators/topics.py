@@ -1,4 +1,4 @@
-"""What `scribe topics` takes."""
+"""Arguments and options of `scribe topics`."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""What the commands over dead letters and replays take."""
+"""Arguments and options of the commands over dead letters and replays."""

@@ -1,4 +1,4 @@
-"""What `scribe dlq` takes."""
+"""Arguments and options of `scribe dlq`."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What `scribe replay` takes."""
+"""Arguments and options of `scribe replay`."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,1 +1,1 @@
-"""What `scribe webhooks` takes."""
+"""Arguments and options of the commands over webhooks."""

@@ -1,4 +1,4 @@
-"""What `scribe webhooks deliveries|redeliver|test` take."""
+"""Arguments and options of `scribe webhooks deliveries|redeliver|test`."""
 
 from datetime import datetime
 from typing import Annotated

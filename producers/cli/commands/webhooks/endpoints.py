@@ -1,4 +1,4 @@
-"""What `scribe webhooks` takes."""
+"""Arguments and options of `scribe webhooks list|show|secret|rotate|enable|disable|reencrypt`."""
 
 from typing import Annotated
 

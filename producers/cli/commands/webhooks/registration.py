@@ -1,4 +1,4 @@
-"""What `scribe webhooks add|set|remove` take."""
+"""Arguments and options of `scribe webhooks add|set|remove`."""
 
 from typing import Annotated
 
