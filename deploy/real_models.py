@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ IMPATIENT = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "20"}  # unless the envi
 @contextmanager
 def fetched_meanwhile(command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Iterator[Callable[[], str]]:
     """Download the models during the block; the yielded function waits for them and returns the failure, if any."""
+    deadline = time.monotonic() + seconds
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
             command,
@@ -30,7 +32,7 @@ def fetched_meanwhile(command: Sequence[str] = COMMAND, seconds: float = SECONDS
 
         def problem() -> str:
             try:
-                code = child.wait(seconds)
+                code = child.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 return f"they did not come within {seconds:.0f} s"
             said.seek(0)

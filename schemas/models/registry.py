@@ -27,6 +27,7 @@ ENGINES: Mapping[str, str] = {
     "pyannote": "diarizer",
 }
 """Each engine with what it makes of a model; gpu_consumers.engines.registry finds the module that does it by the name."""
+ANY_ENGINE = Options().engine  # what stands in a request that names none
 
 
 class ModelEntry(BaseModel):
@@ -118,9 +119,15 @@ class ModelRegistry:
         if ENGINES.get(options.engine) != "transcriber":
             engines = [engine for engine, kind in ENGINES.items() if kind == "transcriber"]
             raise Permanent("unknown_engine", known_as(options.engine, engines))
-        entry = self.models.get(options.model or self.default)
-        if entry is None or entry.engine != options.engine:
-            raise Permanent("unknown_model", known_as(options.model or self.default, self.names()))
+        name = options.model or self.default
+        entry = self.models.get(name)
+        if entry is None or ENGINES[entry.engine] != "transcriber":
+            raise Permanent("unknown_model", known_as(name, self.names()))
+        # a request that names no engine has the default one: the model decides
+        if options.engine not in (entry.engine, ANY_ENGINE):
+            raise Permanent(
+                "unknown_model", f"'{name}' with engine '{options.engine}': it is a model of '{entry.engine}'"
+            )
         _check_language(entry, options)
         return entry
 

@@ -6,7 +6,7 @@ Digests are stored, and events of the version before are compared with them: wha
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from enum import Enum, auto
 from typing import Any
 
@@ -14,9 +14,13 @@ from schemas.events import JobRequested, Options, without_query
 from schemas.wire.serde import to_json
 
 _DEFAULTS = asdict(Options())
+_FIELDS = {
+    field.name: field.default if field.default_factory is MISSING else field.default_factory()
+    for field in fields(JobRequested)
+}
 # what may differ between two submissions of one request
 _INCIDENTAL = frozenset({"requested_at", "run"})
-# what came after digests of submissions were stored: left out where nobody uses it
+# what came after digests of submissions were stored: left out where they stand at their default
 _LATER_FIELDS: frozenset[str] = frozenset()
 _LATER_OPTIONS = frozenset({"track"})
 _UPLOAD = "upload://"
@@ -46,11 +50,11 @@ def _work(request: Mapping[str, Any]) -> list[Any]:
 
 def _submission(request: Mapping[str, Any]) -> dict[str, Any]:
     """An upload counts by its content, and no file by its name."""
-    unsaid = {name for name in _LATER_FIELDS if request.get(name) is None}
+    unsaid = {name for name in _LATER_FIELDS if request.get(name, _FIELDS[name]) == _FIELDS[name]}
     asked = {name: value for name, value in request.items() if name not in _INCIDENTAL | unsaid}
     source = {name: value for name, value in asked["source"].items() if name != "name"}
     if source["uri"].startswith(_UPLOAD) and source["sha256"]:
         source["uri"] = _UPLOAD
-    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name) is None}
+    unused = {name for name in _LATER_OPTIONS if asked["options"].get(name, _DEFAULTS[name]) == _DEFAULTS[name]}
     options = {name: value for name, value in asked["options"].items() if name not in unused}
     return {**asked, "source": source, "options": options}

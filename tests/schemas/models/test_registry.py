@@ -175,3 +175,19 @@ def test_a_wrong_registry_says_what_is_wrong(tmp_path: Path, text: str, says: st
     file.write_text(text)
     with pytest.raises(SettingsError, match=says):
         load_registry(file)
+
+
+def test_the_model_decides_its_engine_where_a_request_names_none(tmp_path: Path) -> None:
+    """As the default model and by its name; an engine that is named and is another one is told so."""
+    file = tmp_path / "models.toml"
+    file.write_text(
+        'default = "m"\ndiarizer = "d"\n[models.m]\nengine = "ctranslate2-whisper"\npath = "m"\n'
+        '[models.f]\nengine = "faster-whisper"\npath = "f"\n[models.d]\nengine = "pyannote"\npath = "d"\n'
+    )
+    registry = load_registry(file)
+    for options in (Options(), Options(model="m"), Options(model="m", engine="ctranslate2-whisper")):
+        assert registry.for_job(options).name == "m"
+    with pytest.raises(Permanent, match="'f' with engine 'ctranslate2-whisper': it is a model of 'faster-whisper'"):
+        registry.for_job(Options(model="f", engine="ctranslate2-whisper"))
+    with pytest.raises(Permanent, match="'d'; known: f, m"):
+        registry.for_job(Options(model="d"))

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from schemas.events import JobRequested, Options, Source
+from schemas.requests import identity
 from schemas.requests.identity import RequestScope, request_digest
 from schemas.wire.serde import to_json
 from sink.jobs.runs import stored_request
@@ -49,6 +51,18 @@ def test_signatures_and_what_is_beside_the_recording_make_no_other_work(request:
 def test_sending_again_later_is_the_same_request(request: JobRequested) -> None:
     later = replace(request, requested_at=request.requested_at + timedelta(seconds=1), run=2)
     assert submission(request) == submission(later)
+
+
+@pytest.mark.parametrize(("where", "name"), [("options", "channels"), ("options", "language"), ("request", "metadata")])
+def test_what_came_later_and_stands_at_its_default_is_as_if_it_were_not_there(
+    where: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the default is: a request of the version before has no such field, and is sent again after the upgrade."""
+    monkeypatch.setattr(identity, "_LATER_OPTIONS" if where == "options" else "_LATER_FIELDS", frozenset({name}))
+    now = to_json(BARE_REQUEST)
+    before = to_json(BARE_REQUEST)
+    del (before["options"] if where == "options" else before)[name]
+    assert submission(now) == submission(before)
 
 
 def test_any_other_wish_is_another_request() -> None:
