@@ -1,4 +1,4 @@
-"""Crash suspects of a partition: records that were started and have no outcome, so that one that kills processes is found.
+"""Crash suspects of a partition: records that were started and have no outcome, and may have crashed their process.
 
 A record without an outcome when its owner is gone is a suspect: it runs exclusively. One whose process died twice while it
 ran so, without having come any further, is quarantined. An owner that leaves in good order takes its marks back, so
@@ -34,7 +34,7 @@ class StartMark:
     late: int = 0
 
     def encode(self, base: int) -> str:
-        """As text, without `late` where it is 0."""
+        """The mark as text, without `late` where it is 0."""
         return f"{self.offset - base}{self.mode}{self.deaths}{self.late or ''}"
 
 
@@ -53,7 +53,7 @@ class StartMarks:
         return self.owned or bool(self.begun)
 
     def encode(self, base: int) -> str:
-        """As text, offsets relative to `base`; empty without marks and owner."""
+        """The marks as text, offsets relative to `base`; empty without marks and owner."""
         if not self:
             return ""
         owner = OWNER + self.owner if self.owner else ""
@@ -112,7 +112,7 @@ class CrashSuspects:
         self._hanging: set[int] = set()
 
     def deaths(self, offset: int) -> int | None:
-        """How many processes died while a suspect ran exclusively; None for a record that is no suspect."""
+        """The number of processes that died while a suspect ran exclusively; None for a record that is no suspect."""
         past = self._suspects.get(offset)
         return None if past is None else past.deaths
 

@@ -55,7 +55,7 @@ def decode_topic(metadata: str | None) -> str:
 
 
 def restore(committed: int | None, metadata: str | None, low: int, high: int, topic_id: str = "") -> Position:
-    """Where to start in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
+    """The starting position in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
 
     All of one that was made anew is unread.
     """
@@ -69,7 +69,7 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int, to
 
 
 def is_anew(committed: int, metadata: str | None, high: int, topic_id: str) -> bool:
-    """Whether the topic was deleted and made anew since: it ends before what was committed, or has another id.
+    """Whether the topic was deleted and recreated: it ends before the committed offset, or has another id.
 
     Nobody can tell by an id that is not known.
     """
@@ -104,7 +104,7 @@ class PartitionOffsets:
         self._next = max(self._next, end)
 
     def position(self, finishing: Iterable[int] = ()) -> Position:
-        """What may be committed once the offsets in `finishing` have taken effect."""
+        """The position to commit once the offsets in `finishing` have taken effect."""
         finished = self._done.union(finishing)
         unfinished = self.in_flight - finished
         base = min(unfinished) if unfinished else max(self._base, self._next)

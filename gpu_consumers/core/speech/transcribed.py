@@ -1,4 +1,4 @@
-"""Checks of a transcript that waits for its speakers, for its topic may hold what no transcriber of ours wrote. Pure."""
+"""Checks of a transcript that awaits diarization, since its topic may hold records of other writers. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ LONGEST_SECONDS = 31 * 86_400.0  # no recording is that long, and what is charge
 
 
 def check_transcribed(event: TranscriptReady) -> None:
-    """Raise Permanent(invalid_request) with all that no transcriber writes; nothing of the event may be used before.
+    """Raise Permanent(invalid_request) for values that no transcriber writes; nothing may be used before this check.
 
     Not least whose it is: the words are read as `event.tenant`, and told to the tenant of the request inside.
     """
