@@ -1,4 +1,4 @@
-"""What makes two requests under one job id the same: one digest, in each of the two scopes in which that is asked.
+"""Identity of requests under one job id: one digest, in two scopes.
 
 Digests are stored, and events of the version before are compared with them: what they are made of stays as it is.
 """
@@ -23,7 +23,7 @@ _UPLOAD = "upload://"
 
 
 class RequestScope(Enum):
-    """Whose question it is."""
+    """Scopes in which two requests are compared."""
 
     WORK = auto()
     """What a job is to be made of: recording and options. Events under one id that differ in it are in conflict."""
@@ -45,7 +45,7 @@ def _work(request: Mapping[str, Any]) -> list[Any]:
 
 
 def _submission(request: Mapping[str, Any]) -> dict[str, Any]:
-    """An upload counts by its content, and no file by its name."""
+    """The compared fields of a submission: an upload counts by its content, and file names do not count."""
     unsaid = {name for name in _LATER_FIELDS if request.get(name) is None}
     asked = {name: value for name, value in request.items() if name not in _INCIDENTAL | unsaid}
     source = {name: value for name, value in asked["source"].items() if name != "name"}
