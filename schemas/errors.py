@@ -187,8 +187,8 @@ class Poison(ScribeError):
 class InvalidEvent(Poison):
     """A readable record with an invalid value.
 
-    `reason` names the field; `answer` is what its submitter is to hear, a failed JobResult or EnhancementResult, or None
-    where the record does not say whose it is or nobody waits for it.
+    `reason` names the field; `answer` is the response to its submitter, a failed JobResult or EnhancementResult, or
+    None where the record does not identify it or none is expected.
     """
 
     def __init__(self, reason: Permanent, answer: "Event | None" = None) -> None:

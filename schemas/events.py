@@ -57,7 +57,7 @@ def event_id(job_id: UUID, kind: str, run: int, subject: str = "") -> UUID:
 def without_query(uri: str) -> str:
     """The address without query, fragment and user, which may contain signatures, tokens and passwords.
 
-    Never an error: it is text that nobody may have checked yet.
+    Never raises, since the text may be unchecked.
     """
     return _USER.sub(r"\1", re.split("[?#]", uri, maxsplit=1)[0])
 

@@ -1,7 +1,7 @@
 """Cache of decoded recordings on the local disk, shared by both groups: files by digest, least recently used go first.
 
-Safe for any number of threads and processes: files appear by renaming, and what is mapped stays readable when its
-name is gone. A digest that a client names is never enough to read from here: callers ask with one they computed.
+Safe for any number of threads and processes: files appear by renaming, and mapped files stay readable after deletion. A
+digest named by a client is never enough to read from here: callers use one that they computed.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ _JOB = "job-"
 class AudioCache:
     """A folder of decoded recordings, limited to so many bytes together with the working files of jobs.
 
-    Work in progress lies in a folder of this process that is locked as long as the process lives: the next one to
-    start sees by the lock what a dead one left.
+    Work in progress lies in a folder of this process that is locked as long as the process lives: the next one to start
+    recognises by the lock what a dead process left.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class AudioCache:
     def folder(self) -> Iterator[Path]:
         """A temporary folder for one job, deleted at the end.
 
-        A disk that takes no more inside is an Outage, and Transient when it stays so for PATIENCE_SECONDS.
+        A full disk during the block raises Outage, and Transient when it stays full for PATIENCE_SECONDS.
         """
         short = False
         try:

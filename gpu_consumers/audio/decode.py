@@ -1,8 +1,8 @@
 """Decoding of an untrusted file to samples at 16 kHz: the entry to `gpu_consumers.audio`'s containers and channels.
 
-The container is told by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded frame by
-frame into an .npy file of float32 [samples, channels]; limits count what was decoded, never what a header says. Headers
-have two uses: what they announce must be there, and time stamps say where silence belongs.
+The container is detected by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded
+frame by frame into an .npy file of float32 [samples, channels]; limits apply to decoded data, never to a header's
+values. Headers have two uses: announced data must be present, and time stamps place silence.
 """
 
 from collections.abc import Callable, Iterable, Iterator

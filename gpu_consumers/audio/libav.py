@@ -1,7 +1,7 @@
 """PyAV wrapped safely: each container is opened by its own demuxer, and library errors become faults of the file.
 
-Whatever it raises: a file with a stream of a kind that it has no class for, or a header of absurd numbers, ends in an
-AttributeError or an OverflowError as well as in one of its own. Only what is wrong here stays ours: no memory, or a file
+The library may raise any error for a bad file: a stream of an unknown kind, or a header of absurd numbers, ends in an
+AttributeError or an OverflowError as well as in one of its own. Only local problems remain ours: no memory, or a file
 that cannot be read any more.
 """
 

@@ -19,8 +19,7 @@ MAX_MARKS = 20_000  # more deviations than that make time stamps worthless
 class TimelineMark:
     """The container's time at a sample of the decoded sound, where it differs from the time that the last mark implies.
 
-    `lost`: seconds of sound that were there and could not be decoded, since the mark before; `torn`: bytes were passed
-    over in front of it.
+    `lost`: seconds of undecodable sound since the mark before; `torn`: bytes were skipped in front of it.
     """
 
     sample: int
@@ -36,10 +35,9 @@ class TimelineMark:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Silence as (sample in front of which it belongs, how many samples of it); seconds that were lost,
-    those of them that silence stands for; jumps in seconds.
+    """Silence as pairs of the sample before which it belongs and its number of samples; and lost and jumped seconds.
 
-    A jump is a time stamp that is ahead so far that nobody believes it.
+    Of the lost seconds, those replaced by silence are counted too. A jump is a time stamp too far ahead to be credible.
     """
 
     silences: tuple[tuple[int, int], ...] = ()

@@ -30,9 +30,9 @@ T = TypeVar("T")
 
 
 class LoadedEngines:
-    """See engines.protocols.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
+    """See engines.protocols.Engines: keeps the default transcriber, the diarizer, and the last other model requested.
 
-    Another one is freed when the last job that works with it ends: whoever holds it may go on using it.
+    A model that is replaced is freed when the last job that uses it ends.
     """
 
     def __init__(self, registry: ModelRegistry, models: ModelSettings, gpu: GpuSettings) -> None:

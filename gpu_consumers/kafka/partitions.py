@@ -208,8 +208,8 @@ def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[To
 def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
     """The first and last offset of a partition; groups may see new partitions of a topic before this client does.
 
-    Where nothing was ever committed they need not be known: reading begins at the first record there is. Elsewhere they
-    tell a topic that was made anew, so they are waited for until the client has asked what is new.
+    Without any commit they are not needed: reading begins at the first available record. Otherwise they reveal a
+    recreated topic, so the call waits until the client has refreshed its metadata.
     """
     known, deadline = toppar.offset >= 0, time.monotonic() + NEWS_SECONDS
     while True:

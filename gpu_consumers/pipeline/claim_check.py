@@ -36,8 +36,8 @@ class ClaimCheckStore:
     ) -> PackedTranscript:
         """Pack a transcript for an event; raises Permanent(result_too_large), Outage.
 
-        Without `inline` never inside it, however small. What an earlier attempt kept under the same `name` counts: its
-        event may already be on its way.
+        Without `inline` always by claim check, however small. A transcript that an earlier attempt stored under the
+        same `name` takes precedence: its event may already be sent.
         """
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:

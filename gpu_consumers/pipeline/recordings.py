@@ -38,7 +38,8 @@ class Recordings:
     ) -> Iterator[Recording]:
         """The recording of a new job, from a source that the tenant's `policy` allows.
 
-        It is fetched even when its digest is announced and known: knowing a digest is no right to what it stands for.
+        The recording is fetched even when its digest is announced and cached: knowing a digest grants no access to the
+        content.
         """
         with self._cache.folder() as folder:
             with watch.measure("fetch"):

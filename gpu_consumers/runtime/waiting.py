@@ -35,7 +35,8 @@ def report_of(
 ) -> WaitReport:
     """The report of a group; `held` are tasks with their reasons, `full`: the limit in flight is reached.
 
-    What is in flight and in no other hand is on its way to the queue of workers, and waits for its turn.
+    Records in flight that no other part holds are on their way to the workers' queue, and count as waiting for their
+    turn.
     """
     known: dict[int, dict[int, WaitReason | None]] = defaultdict(dict)
     for task in working:

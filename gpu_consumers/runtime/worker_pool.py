@@ -121,7 +121,8 @@ class WorkerPool:
     def _marks_committed(self, task: JobTask) -> bool:
         """Wait until the required marks are committed; False when the partition is lost meanwhile.
 
-        That the partition has an owner is committed before anything runs. Where an owner died before, so is each start.
+        Ownership of the partition is committed before anything runs. Where an owner died before, each start is
+        committed as well.
         """
         partition = task.partition
         number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1

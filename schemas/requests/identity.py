@@ -1,6 +1,6 @@
 """Identity of requests under one job id: one digest, in two scopes.
 
-Digests are stored, and events of the version before are compared with them: what they are made of stays as it is.
+Digests are stored and compared with events of the previous version: their composition must not change.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ def check_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
 def check_new_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
     """Like `check_policy`, for a new policy: also reports entries that never match, or match more than they seem to.
 
-    Readers bear with that, since a policy that they leave out forbids nothing.
+    Readers tolerate such entries, since a policy that they skip forbids nothing.
     """
     check_tenant(policy.tenant)
     return _checked(policy, (*mistakes(policy, now), *(found for rule in _NEW for found in rule(policy))))

@@ -126,8 +126,8 @@ def tombstone_until(now: datetime) -> datetime:
 def last_copy_expires_at(now: datetime) -> datetime:
     """The time at which the last record of a job is gone from every topic, if none is written after `now`.
 
-    Whatever the job's own times: until it is erased, its request may be sent again, and any record of it may be set
-    aside in a dead-letter topic or read from one.
+    The job's own times do not matter: until it is erased, its request may be sent again, and any record of it may be
+    dead-lettered or read from a dead-letter topic.
     """
     return now + timedelta(days=LONGEST_TOPIC_DAYS)
 

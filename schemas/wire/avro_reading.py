@@ -73,8 +73,8 @@ def out_of_range(data: Any, kind: str) -> list[Mistake]:
 def check_shape(schema: Schema) -> None:
     """Raise Poison for a writer's schema that lets a few bytes decode endlessly, or crash the process.
 
-    The library recurses in C for records inside themselves, and reads through values that take no bytes, which are
-    as many as 2^n where n records have the next one twice.
+    The library recurses in C for self-containing records, and decodes values that take no bytes, of which there can be
+    2^n where n records have the next one twice.
     """
     _size(schema, frozenset(), {})
 

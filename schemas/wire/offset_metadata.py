@@ -1,6 +1,6 @@
 """Offset metadata of the GPU groups: a text bitmap of the finished offsets above the committed one. Pure.
 
-Behind the bitmap stand the marks of what was begun and the id of the topic, which whoever writes only the bitmap keeps.
+After the bitmap come the marks of begun records and the id of the topic, which writers of the bitmap alone preserve.
 """
 
 import base64

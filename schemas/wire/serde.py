@@ -1,8 +1,8 @@
 """Serialization of events: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
 
 Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode, and those of
-producers with schemas of their own. With the ids of the manifest an event is written by the oldest schema that holds all
-of it: processes of the version before know no later one, and a new field costs them nothing until somebody uses it.
+producers with schemas of their own. With the ids of the manifest an event is written by the oldest schema that holds
+all of it: processes of the previous version know no later one, and a new field has no effect on them until it is used.
 """
 
 import io

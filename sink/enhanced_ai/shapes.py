@@ -1,7 +1,7 @@
 """Requests to the enhanced-AI service and its permitted answers, as models with a JSON schema each.
 
-Whatever an answer says, it becomes text within these bounds and nothing else: no address in it is called, no
-instruction in it is followed.
+Text from an answer is stored within these bounds and never acted on: no address in it is called, no instruction in it
+is followed.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Denylist of outbound addresses: the IANA special-purpose registries and addresses of cloud providers.
 
-Python's `is_global` is not asked: it takes Azure's wire server, NAT64 and 6to4 forms of private addresses and some
-more for public, differently in each release.
+Python's `is_global` is not used: it treats Azure's wire server, NAT64 and 6to4 forms of private addresses and some more
+as public, differently in each release.
 """
 
 from collections.abc import Iterable

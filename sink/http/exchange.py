@@ -1,8 +1,8 @@
 """One HTTP exchange with an untrusted server: only checked addresses are called, and every amount is bounded.
 
-httpcore asks its network backend for each connection; ours connects to the checked addresses whatever the name
-means by then, while TLS and the Host header keep the name. There are no redirects, no cookies, no content decoding
-and no kept connections here, no proxy but the one that is given, and nothing is read from the environment.
+httpcore requests each connection from its network backend; ours connects to the checked addresses even if the name
+resolves differently by then, while TLS and the Host header keep the name. There are no redirects, no cookies, no
+content decoding, no kept connections and no proxy but the given one, and nothing is read from the environment.
 """
 
 import errno

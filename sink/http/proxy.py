@@ -1,8 +1,8 @@
 """Outbound connections through an egress proxy: a tunnel to the checked address.
 
-The proxy is asked for the address and not for the name, which it would look up a second time: what we have checked
-stays what is called, and the proxy's own rules come on top. TLS and the Host header inside the tunnel keep the name. Plain
-http goes through a tunnel too, since a request in absolute form could carry only one of the two.
+The proxy is given the address and not the name, which it would resolve again: the checked address is the one called,
+and the proxy's own rules apply in addition. TLS and the Host header inside the tunnel keep the name. Plain http goes
+through a tunnel too, since a request in absolute form could carry only one of the two.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Rules for untrusted addresses, and the parts of a checked address that are sent.
 
-It is read once; everything that follows (resolving, TLS, Host, request line) uses the parts found here, so that no
-second parser can understand it differently.
+An address is parsed once; everything that follows (resolving, TLS, Host, request line) uses the parsed parts, so that
+no second parser can interpret it differently.
 """
 
 import re
@@ -31,7 +31,7 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 class UrlRules:
     """Rules for addresses: plain http and any port in `development`, and networks that are allowed by name.
 
-    `any_port` is for addresses that the operator wrote, not a stranger.
+    `any_port` is for addresses that the operator configured, which are trusted.
     """
 
     development: bool = False

@@ -87,8 +87,8 @@ async def accept(
 ) -> tuple[Acceptance, JobRow | None]:
     """Commit a queued job, its first history entry and its outbox row, or nothing; returns also the job of that id.
 
-    It is not accepted when more than `most_waiting` jobs of the tenant would wait for their turn, nor when the tenant's
-    policy is not that of `policy_at`; None: whatever waits, whatever its policy.
+    The job is rejected when more than `most_waiting` jobs of the tenant would be queued, or when the tenant's policy is
+    not that of `policy_at`; None disables a check.
     """
     values = {
         "job_id": request.job_id,

@@ -1,6 +1,6 @@
 """Audit log of replays: each replayed record is logged with the run that it begins, before it is sent and after.
 
-An intent without its end tells that a command died in between. Whoever finds it sends the same run again, which is the
+An entry without its end shows that a command died in between. The next command replays the same run again, which is the
 same event, so nothing is done twice.
 """
 
@@ -118,7 +118,7 @@ WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integ
 class ReplayCommand:
     """An operator's command: its action, its id and its author.
 
-    `again`: also dead letters about which something was done before, and jobs of a replay that have not ended.
+    `again`: include dead letters that were handled before, and jobs of a replay that have not ended.
     """
 
     action: ReplayAction
@@ -142,8 +142,8 @@ async def intend(
 ) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
     """Log the intended actions; returns the entry of each record, and the reason for each rejected record.
 
-    A line that somebody left without its end is handed out again as it stands, unless its command still works.
-    A run is one more than any that the database, the audit or the record knows.
+    An unfinished entry of another command is returned as it is, unless that command is still running. A run is one more
+    than any that the database, the audit log or the record knows.
     """
     job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
     await lock_all(connection, job_ids)

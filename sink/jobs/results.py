@@ -55,7 +55,7 @@ class StoredTranscript:
 class JobCompletion:
     """The end of a job; `kept` is its transcript, which must be stored before the row refers to it.
 
-    With `unapplied` the job fails with that error, whatever the result says.
+    With `unapplied` the job fails with that error, regardless of the result.
     """
 
     result: JobResult

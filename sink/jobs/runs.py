@@ -121,8 +121,8 @@ async def note_conflicts(connection: Connection, requests: Sequence[JobRequested
 def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
     """The reason why an event of a request would change nothing, None when it might; `event_id` is that of its result.
 
-    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job that
-    REST accepted is the request that was accepted: its own result is sure to come, and no other one ends it.
+    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job
+    that REST accepted is bound to the accepted request: its own result will come, and no other one ends it.
     """
     if effect := foreign(standing, request.tenant):
         return effect

@@ -1,7 +1,7 @@
 """Full-text search over the transcripts of a tenant.
 
-How each language is searched is in the database (migrations 0008 and 0028), which indexes every segment as it is written,
-in its own language.
+The search configuration of each language is in the database (migrations 0008 and 0028), which indexes every segment in
+its own language as it is written.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Stalled jobs, whose state does not change: found by the database's clock, and failed when an operator orders it.
 
-A job in work tells how far it is once a second, and waits at most for a retry or for the diarizers; one in the queue may
-wait as long as the backlog is. So each has a limit of its own.
+A running job reports its progress once a second, and waits at most for a retry or for the diarizers; a queued one may
+wait as long as the backlog takes. So each state has a limit of its own.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ async def find_stalled(connection: Connection, limits: StallLimits, most: int) -
 async def fail_stalled(connection: Connection, serde: Serde, job_ids: Sequence[UUID], now: datetime) -> list[UUID]:
     """Publish failed results for unfinished jobs, to all readers of results; returns the ids of these jobs.
 
-    A result that comes after all is then of a job that has ended, and changes nothing.
+    A result that arrives later belongs to a job that has ended, and changes nothing.
     """
     await lock_all(connection, job_ids)
     query = "SELECT request FROM jobs WHERE job_id = ANY(%s) AND state = ANY(%s) ORDER BY job_id"

@@ -1,6 +1,6 @@
 """Disk space for untrusted downloads: reserved before the first byte arrives, so that none is fetched in vain.
 
-Whoever writes files lets the OSError of a full disk pass; what becomes of it is decided where the folder is kept.
+Writers let the OSError of a full disk pass; the owner of the folder decides what follows.
 """
 
 import errno

@@ -45,8 +45,8 @@ _READ = {
 class S3ObjectStore:
     """One bucket of an S3-compatible store; may be used from several threads.
 
-    The credentials want s3:ListBucket besides reading and writing: without it AWS answers AccessDenied for an object
-    that is missing, which is then an Outage, because nothing tells it from credentials that may read nothing.
+    The credentials need s3:ListBucket besides reading and writing: without it AWS answers AccessDenied for a missing
+    object, which then counts as an Outage, as it cannot be distinguished from missing permissions.
     """
 
     def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True) -> None:

@@ -1,7 +1,7 @@
 """Migrations of the database's schema, forward only: every file of migrations/ once, in order, in its own transaction.
 
-A file `….concurrently.sql` builds or drops indexes of tables that may be large, one statement after the other and outside
-of any transaction, so that nobody who writes has to wait; what was left half built is dropped and built again.
+A file `….concurrently.sql` builds or drops indexes of tables that may be large, one statement after the other and
+outside of any transaction, so that writers do not wait; half-built indexes are dropped and built again.
 `python -m sink.postgres.migrate` brings the database of SCRIBE_POSTGRES_DSN up to date.
 """
 

@@ -1,7 +1,7 @@
 """Reads for tenants from a replica where that is safe: at most a few seconds old, and the primary as a fallback.
 
-A replica is used only when it has replayed all that the primary had written a few seconds ago, so one that lags or lost
-its primary shows nobody what was erased since. Whatever it cannot answer, the primary does.
+A replica is used only when it has replayed everything that the primary had written a few seconds ago, so a lagging or
+disconnected one does not keep showing data that were erased since. The primary answers whatever the replica cannot.
 """
 
 import logging

@@ -19,7 +19,7 @@ AGAIN_SECONDS = 1.0  # long enough for a statement to be cancelled on its server
 def unswallowed() -> Iterator[Callable[[], None]]:
     """Re-raise at the end of the block a cancellation that was swallowed inside; the yielded check does so earlier.
 
-    A cancellation that was somebody's own and is over, as that of an expired timeout within, is none of those.
+    Cancellations that the code inside handled itself, such as that of an expired timeout, do not count.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
@@ -75,7 +75,7 @@ async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T], grace_seconds: float = 0) -> T | None:
     """The result of `work`, or None when `stop` is set before it ends.
 
-    From then on `work` has `grace_seconds` to end by itself, and is then cancelled until it is done.
+    After `stop`, `work` has `grace_seconds` to end by itself, and is then cancelled until it is done.
     """
     task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:

@@ -23,8 +23,8 @@ ALARM_SECONDS = 5  # after the limit: when not even a log line can be written, t
 class Termination:
     """Turns the first SIGTERM or SIGINT into a request to stop, which must complete within `seconds`.
 
-    Until somebody can be asked to stop the process just exits, with code 0. When the time is over the stacks of all
-    tasks and threads are logged and the process ends with EXIT_CODE. A second signal ends it at once.
+    Before a callback is registered a signal exits the process at once, with code 0. After the time limit the stacks of
+    all tasks and threads are logged and the process ends with EXIT_CODE. A second signal ends it at once.
     """
 
     def __init__(self, seconds: float) -> None:

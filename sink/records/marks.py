@@ -1,7 +1,8 @@
 """Marks of records that crashed a process or that an operator skips, stored for the Faust apps.
 
-A partition has an owner while a process works on it. An owner that gives it back in good order says so; whoever finds it
-with another owner knows that a process died, and runs what that one may have had in work alone, with a mark before.
+A partition has an owner while a process works on it. An owner that releases it cleanly records that; a process that
+finds another owner's entry knows of a crash, and runs the records that the other may have had in progress exclusively,
+each with a mark before.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -47,9 +48,9 @@ class SettledRecord:
 
 
 def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, int]:
-    """Deaths in a row, and the offset behind which they are suspected, for whoever begins at `offset`; both as they were before.
+    """Crashes in a row, and the offset after which suspects are counted, for an owner that starts at `offset`.
 
-    What is suspected stays so until the group is committed beyond it, whoever has the partition meanwhile.
+    `deaths` and `base` are the former values. Suspects stay suspects until the group has committed beyond them.
     """
     within = offset < base + window(deaths)
     if died:
@@ -102,7 +103,7 @@ _SKIPPED = f"UPDATE skipped_records SET done_at = now() WHERE {_RECORD} AND done
 
 
 class RecordMarks:
-    """The marks of one group as one process writes them; `owner` tells processes apart. Methods raise Outage."""
+    """The marks of one group as one process writes them; `owner` identifies the process. Methods raise Outage."""
 
     def __init__(self, database: Database, group: str, owner: str) -> None:
         self._database = database
@@ -110,7 +111,7 @@ class RecordMarks:
         self._owner = owner
 
     async def claim(self, place: Origin) -> ClaimedRecord:
-        """Take the partition of a record, its first uncommitted one, and return the known marks."""
+        """Take a partition, given its first uncommitted record, and return the marks that are known of it."""
         values = self._values(place)
 
         async def work(connection: Connection) -> ClaimedRecord:
@@ -186,7 +187,7 @@ class RecordMarks:
         return bool(row and row["found"])
 
     async def prove(self) -> None:
-        """Note that some record has ended well since then."""
+        """Note that a record has ended well since the last one was set aside."""
         await self._database.run(lambda connection: connection.execute(_PROVEN, [self._group]))
 
     async def skips(self) -> dict[Origin, str]:
@@ -200,7 +201,7 @@ class RecordMarks:
         await self._database.run(lambda connection: connection.execute(_SKIPPED, self._values(place)))
 
     def last_words(self, blamed: Sequence[tuple[Origin, RecordMark]]) -> None:
-        """Store, from a thread of a process that ends itself, the record at fault; all other records are in good order.
+        """Store the record at fault, from a thread of a process about to end itself; all other records are clean.
 
         Raises psycopg's errors, and takes no longer than some seconds.
         """

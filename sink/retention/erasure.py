@@ -1,7 +1,7 @@
 """Erasure of jobs: rows at once, objects through the tombstone that names them, and evidence for the requester.
 
-Every function is the statements of one transaction. A tombstone is written where the rows go, so that a process that dies
-leaves nothing without a name, and it stays until no event of the job can be read any more.
+Every function runs the statements of one transaction. A tombstone is written where rows are deleted, so that a crash
+leaves no object without a reference, and it stays until no event of the job can be read any more.
 """
 
 from collections.abc import Mapping, Sequence

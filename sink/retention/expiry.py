@@ -1,7 +1,7 @@
 """Expired data, found and deleted in batches; each function runs the statements of one transaction.
 
-A job's days count from its end, and by the database's clock: `completed_at` is a stranger's, `updated_at` is not. A job
-that never ended is over when it was abandoned. What is held is passed over.
+A job's days count from its end by the database's clock: `completed_at` comes from events, `updated_at` does not. A job
+that never ended expires when it was abandoned. Data under a legal hold are skipped.
 """
 
 import logging

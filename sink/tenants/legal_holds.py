@@ -56,8 +56,8 @@ async def set_hold(
 ) -> Hold:
     """Hold a job, or all data of a tenant; an existing hold gets the new reason.
 
-    Raises Permanent(not_found) for a job that is not the tenant's, and for a tenant of whom nothing is known unless
-    `unknown_too`: it is a misspelt one more often than one that has yet to come.
+    Raises Permanent(not_found) for a job that is not the tenant's, and for an unknown tenant unless `unknown_too`,
+    since that is more often a typing error than a future tenant.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SingleLock.HOLDS])
     if job_id is None and not unknown_too and (await connection.execute(_KNOWN, {"tenant": tenant})).rowcount == 0:

@@ -1,7 +1,7 @@
 """Scheduling of webhook deliveries: register an endpoint, add a delivery once per event, release it when it may go.
 
-A delivery is born gated, without a time of its next attempt. It is released in the transaction that writes its event
-into `applied_events`, or in its own when the event stands there already; both hold the lock of its job, so none is missed.
+A delivery is created gated, without a time of its next attempt. It is released in the transaction that writes its event
+into `applied_events`, or in its own when the event is already there; both hold the job's lock, so none is missed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ BATCH = 50_000  # deliveries that one statement may end
 
 
 async def note_success(connection: Connection, endpoint: UUID) -> None:
-    """Note a successful attempt: the endpoint works, whatever failed before."""
+    """Note a successful attempt: the endpoint counts as healthy again."""
     await connection.execute(
         "UPDATE webhook_endpoints SET failing_since = NULL WHERE endpoint_id = %s AND failing_since IS NOT NULL",
         [endpoint],
@@ -120,7 +120,7 @@ def _counted(state: DeliveryState, ended: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryBacklog:
-    """Number, tenants and ages of waiting deliveries, counted up to a limit; ended ones are counted as they end."""
+    """Counts of pending and gated deliveries and disabled endpoints, up to a limit, and the longest time due."""
 
     pending: int
     gated: int

@@ -1,8 +1,8 @@
 """Leases of due webhook deliveries in PostgreSQL: found, leased, extended, and finished.
 
-Attempts are counted when they are leased, so the ledger holds the intent before any byte is sent; an intent without
-an outcome is sent again under the same id. No statement of a lease looks at more rows of an endpoint than may be sent
-to it at once, however many wait there.
+Attempts are counted when they are leased, so the history holds the intent before any byte is sent; an intent without an
+outcome is sent again under the same id. No lease statement reads more rows of an endpoint than may be sent to it at
+once, however many wait there.
 """
 
 from collections.abc import Mapping, Sequence

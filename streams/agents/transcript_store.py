@@ -33,7 +33,7 @@ def check_result(event: JobResult) -> None:
 def fit(transcript: Transcript) -> tuple[Transcript, bytes]:
     """The transcript in a form that the database accepts, and its JSON; raises Poison when a time is not a number.
 
-    A transcript that is fit already, as nearly all are, is told by its JSON and stays the very same.
+    A transcript that needs no change, as nearly all, is detected by its JSON and returned unchanged.
     """
     try:
         body = to_json_text(transcript)

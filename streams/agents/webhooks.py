@@ -82,7 +82,7 @@ class Webhooks:
 def addressee(event: JobResult) -> tuple[str, UUID | None]:
     """The tenant of the endpoint, and the job whose row must exist first; raises Permanent or Poison for foreign ones.
 
-    A job whose tenant cannot be one has failed for that, and no row will ever be there: it is told at once.
+    A job with an invalid tenant has failed for that and will never have a row: its webhook is sent at once.
     """
     if event.outcome is Outcome.FAILED and not TENANT.fullmatch(event.tenant):
         return NOBODY, None

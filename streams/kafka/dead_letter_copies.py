@@ -20,7 +20,7 @@ _ABOUT_THE_COPY = frozenset({KEY_OMITTED, UNREADABLE, VALUE_ABSENT, VALUE_OMITTE
 def copies(record: Record) -> Iterator[Record]:
     """The whole record, then ever smaller forms of it for a broker that refuses the form before.
 
-    First what strangers wrote into headers goes, then the value, and a key that is as large: its origin tells where the
+    Untrusted headers are removed first, then the value, and a key that is as large: the origin header says where the
     bytes lie as long as that topic keeps them.
     """
     yield sendable(record)

@@ -1,6 +1,6 @@
 """Faust's Kafka transport without its known data losses: commits stop at unfinished records, aborted ones stay hidden.
 
-It rests on private parts of one Faust version, which `check_version` and tests/integration/test_faust_losses.py guard.
+It relies on private parts of one Faust version, which `check_version` and tests/integration/test_faust_losses.py guard.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class _Held(weakref.ref[Message]):
 
 
 class WatermarkConsumer(driver.Consumer):
-    """A consumer that commits up to the first delivered record without an ack, whatever was acked after it."""
+    """A consumer that commits up to the first delivered record without an ack, even if later ones were acked."""
 
     logger = _LOGGER
 

@@ -1,7 +1,7 @@
 """One sweep of expired data: batch by batch and tenant by tenant, so that no tenant waits for another's backlog.
 
-A batch that is cut off anywhere is found again: rows leave tombstones that name their objects, and objects are deleted
-before their job is marked.
+An interrupted batch is found again: rows leave tombstones that name their objects, and objects are deleted before their
+job is marked.
 """
 
 import asyncio

@@ -20,7 +20,8 @@ _PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 class RawSchema(faust.Schema[bytes, bytes]):
     """Schema that decodes nothing, since Faust drops records that its schema cannot read; EventLoop decodes messages.
 
-    Nor is it handed on as it came: an agent that waits for its next event keeps the last key and value.
+    The message is not passed on as it came, either: an agent that waits for its next event keeps the last key and
+    value.
     """
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature

@@ -121,7 +121,7 @@ def _told(error: Exception) -> str:
 class EventLoop:
     """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
 
-    Without a `resort` what ends a process ends each one that meets it.
+    Without a `resort` a record that crashes a process crashes each one that receives it.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class EventLoop:
             await self._app.sleep(SKIPS_SECONDS)
 
     async def leave(self) -> None:
-        """End in good order, except for records already noted at fault."""
+        """Note that the process ends cleanly, except for records already noted at fault."""
         await self._resort.leave()
 
     async def _revoked(self, *told: Any, **_: Any) -> None:

@@ -1,7 +1,7 @@
 """Group commit: items of concurrent callers are processed in groups, and each caller gets the result of its own.
 
-Nobody waits for a group to fill while nothing runs: groups grow with the load. A failure of one item's own harms no
-neighbour: the group is rolled back by whoever does its work, and done again one by one.
+No item waits for a group to fill while nothing runs: groups grow with the load. A failure of a single item does not
+affect others: `work` rolls the group back, and each item is processed alone.
 """
 
 import asyncio

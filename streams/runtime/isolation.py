@@ -27,7 +27,8 @@ class SharedExclusiveLock:
     async def turn(self, *, alone: bool, longest: float = LONGEST_ALONE) -> AsyncIterator[bool]:
         """Take a turn, and yield whether it had to wait; `alone`: exclusive for at most `longest` seconds.
 
-        While one that took longer goes on, nobody is alone: those who want to be wait, and the others pass them by.
+        After `longest` seconds others run beside it, and until it ends no new exclusive turn begins; shared ones
+        overtake those that wait for one.
         """
         waits = not self._is_free(alone) or any(self._is_before(one, alone) for one, _ in self._waiting)
         if waits:

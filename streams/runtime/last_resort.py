@@ -1,9 +1,9 @@
 """Last resort of a Faust app: records that crashed their process repeatedly, or that operators skip, are not run.
 
-An exception that leaves the recipe, and a handler that lets go of nothing, name their record: at the second time it is
-set aside. A process that is simply gone leaves nothing but its name: then the records that it may have had in work run
-alone, each with a mark before, and one whose process dies twice while it runs so is set aside. What is ours for every
-record condemns none: as long as no other record ends well, one is set aside at most.
+An exception that leaves the event loop, and a handler that hangs, name their record, which is set aside at the second
+time. A process that vanishes leaves only its name: the records that it may have had in progress then run exclusively,
+each with a mark before, and one whose process dies twice while it runs so is set aside. Faults that affect every record
+quarantine none: until another record ends well, at most one is set aside.
 """
 
 import asyncio
@@ -234,14 +234,14 @@ class LastResort:
             self._skips = await self._marks.skips()
 
     async def revoked(self, partitions: set[TP]) -> None:
-        """Release revoked partitions in good order."""
+        """Release revoked partitions cleanly."""
         for tp in partitions:
             self._known.pop((tp.topic, tp.partition), None)
             self._below.pop((tp.topic, tp.partition), None)
         await self._give_back({(tp.topic, tp.partition) for tp in partitions})
 
     async def leave(self) -> None:
-        """End the process in good order."""
+        """Release all partitions cleanly at the end of the process."""
         await self._give_back(None)
 
     async def _give_back(self, partitions: set[tuple[str, int]] | None) -> None:

@@ -1,6 +1,6 @@
 """Lease worker over PostgreSQL: leases due rows, runs them concurrently, extends leases until each row is done.
 
-A process that dies loses its leases within seconds, and another one does again what it had begun.
+A dead process loses its leases within seconds, and another one repeats its unfinished work.
 """
 
 import asyncio

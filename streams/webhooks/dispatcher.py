@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 class DispatcherLimits(LeaseTiming):
     """Limits: concurrent calls, the time of one call, and the time for which an endpoint may fail; in seconds.
 
-    A place is a waiting socket and a few kilobytes, so there are many: what hangs fills some of them until it is known
-    to fail, and then half of them at most.
+    A call is a waiting socket and a few kilobytes, so many may run: hanging endpoints occupy some of them until they
+    are known to fail, and then half of them at most.
     """
 
     places: int = 256

@@ -63,7 +63,7 @@ def shared(
 ) -> dict[UUID, LeaseGrant]:
     """The share of each endpoint in `free` calls, given the calls in flight, which are then updated.
 
-    One place each in the order of the queues, then a second one each: a backlog is no claim to be served alone.
+    Each endpoint gets one call in the order of the queues, then a second one each: a backlog gives no precedence.
     """
     levels = {queue.endpoint_id: level(queue, shares.per_second) for queue in queues}
     places: Counter[UUID] = Counter()

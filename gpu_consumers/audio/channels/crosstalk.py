@@ -1,6 +1,6 @@
 """Crosstalk suppression: a channel is muted while it carries only a weak copy of the speaker on the other channel.
 
-Else every sentence that a line lets through would be written twice. Whatever is louder than the copy stays. Pure.
+Otherwise every sentence that crosses over would be transcribed twice. Sound louder than the copy is kept. Pure.
 """
 
 import numpy as np

@@ -100,9 +100,9 @@ class PartitionGate(Generic[T]):
 def due_at(headers: Headers, written: float, now: float, longest: float) -> float:
     """The due time of a retried record (Unix seconds), from its header; at most `longest` seconds after `written`.
 
-    Absent and malformed headers mean at once. A thousand records of a stranger hold up those behind them no longer than
-    one: they are polled as they are released, and a limit that began there would begin anew with each. A
-    timestamp from the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
+    Absent and malformed headers mean at once. A thousand untrusted records hold up those behind them no longer than
+    one: they are polled as they are released, and a limit that began there would begin anew with each. A timestamp from
+    the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
     """
     text = headers.get(NOT_BEFORE, "")
     if not (text.isascii() and text.isdigit() and len(text) < 20):

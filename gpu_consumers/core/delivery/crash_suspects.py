@@ -1,8 +1,8 @@
 """Crash suspects of a partition: records that were started and have no outcome, and may have crashed their process.
 
-A record without an outcome when its owner is gone is a suspect: it runs exclusively. One whose process died twice while it
-ran so, without having come any further, is quarantined. An owner that leaves in good order takes its marks back, so
-preemption quarantines no record; neither do marks that a process finds of itself, for it lives.
+A record without an outcome when its owner is gone is a suspect: it runs exclusively. A suspect whose process died twice
+while it ran exclusively, without any progress, is quarantined. An owner that leaves cleanly removes its marks, so
+preemption quarantines no record; neither do marks that a living process finds of itself.
 """
 
 import re
@@ -91,7 +91,7 @@ class _Past:
 
     @classmethod
     def from_mark(cls, mark: StartMark, place: int, *, died: bool) -> "_Past":
-        """After the process that left the mark has `died`, or was only without its partition for a while."""
+        """The history from a mark; `died`: its process died, or else only lost the partition for a while."""
         exclusive, relaxed = mark.mode is StartMode.EXCLUSIVE, mark.mode is StartMode.RELAXED
         return cls(mark.deaths + (died and exclusive), min(9, mark.late + (died and relaxed)), place, relaxed)
 
@@ -135,7 +135,7 @@ class CrashSuspects:
         self._running[offset] = StartMode.RELAXED
 
     def hang(self, offset: int) -> None:
-        """Note that a record hangs, so its process must end. For a suspect that counts as a death, whatever ran beside it.
+        """Note that a record hangs, so its process must end. For a suspect that always counts as a death.
 
         Any other record becomes a suspect: it may only have waited for what another one hangs in.
         """

@@ -161,7 +161,7 @@ def _audio(job: Job) -> Audio | None:
 def shrunk(settlement: Settlement) -> Settlement | None:
     """A settlement in fewer bytes, None when nothing more can be removed.
 
-    First what strangers wrote into results and headers goes, then the value of a dead letter; that of a retry stays.
+    Text from untrusted results and headers is removed first, then the value of a dead letter; that of a retry stays.
     """
     emissions = tuple(map(_slim_emission, settlement.emissions))
     forwards = tuple(replace(record, headers=own_headers(record.headers)) for record in settlement.forwards)

@@ -26,8 +26,8 @@ class DuplicateVerdict(StrEnum):
 def key_of(request: JobRequested) -> Key:
     """Key that identifies equal work: tenant, job, run, and the digest of the request.
 
-    Another request under the same id is work of its own: which of the two the job is, the database decides, and the job
-    of a client that was accepted must not go without a result for a stranger's sake.
+    A different request under the same id is separate work: the database decides which of the two is the job, and an
+    accepted job of a client must get its result whatever others send.
     """
     return request.tenant, request.job_id, request.run, request_digest(request)
 

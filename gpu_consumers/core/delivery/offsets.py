@@ -40,17 +40,17 @@ def encode(base: int, done: Iterable[int], marks: StartMarks = NO_MARKS, topic_i
 
 
 def decode(base: int, metadata: str | None) -> frozenset[int]:
-    """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
+    """The finished offsets in a bitmap; empty for text that `encode` did not write, never an error."""
     return done_of(base, parts_of(metadata)[0])
 
 
 def decode_marks(base: int, metadata: str | None) -> StartMarks:
-    """The marks behind a bitmap; none for whatever was not written by us."""
+    """The marks after a bitmap; none in metadata of other writers."""
     return crash_suspects.decode(base, parts_of(metadata)[1])
 
 
 def decode_topic(metadata: str | None) -> str:
-    """The topic behind the marks; empty for whatever was not written by us."""
+    """The topic id after the marks; empty in metadata of other writers."""
     return parts_of(metadata)[2]
 
 
@@ -71,7 +71,7 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int, to
 def is_anew(committed: int, metadata: str | None, high: int, topic_id: str) -> bool:
     """Whether the topic was deleted and recreated: it ends before the committed offset, or has another id.
 
-    Nobody can tell by an id that is not known.
+    An unknown id proves nothing.
     """
     known = decode_topic(metadata)
     return committed > high or bool(known and topic_id and known != topic_id)

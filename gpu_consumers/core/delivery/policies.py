@@ -22,7 +22,7 @@ class Policies:
     def add(self, policy: TenantPolicy) -> None:
         """Note a policy; an older one never replaces a newer one. Raises Permanent for one of the future.
 
-        Nothing else in it is judged: to leave it out would allow more than it does, whatever is wrong with it.
+        Nothing else in it is checked: skipping an invalid policy would allow more than applying it.
         """
         check_time(policy, datetime.now(UTC))
         with self._lock:

@@ -41,7 +41,8 @@ def is_silent(no_speech: float, logprob: float) -> bool:
 def verdict(impression: WindowSigns, language: str | None, *, brief: bool) -> WindowVerdict:
     """The verdict on a window that was decoded in `language`; a `brief` one is too short to tell languages for certain.
 
-    Told a language that is not spoken, a model translates, or repeats itself: with every sign of certainty, now and then.
+    Forced to a language that is not spoken, a model translates or repeats itself, sometimes with every sign of
+    certainty.
     """
     if impression.language not in (None, language) and impression.probability >= SURE:
         return WindowVerdict.KEEP if brief and impression.logprob > DOUBTFUL else WindowVerdict.OTHER_LANGUAGE

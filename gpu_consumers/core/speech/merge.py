@@ -76,7 +76,8 @@ def spoken_words(transcript: Transcript) -> Iterator[Word]:
 def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
     """Assign a speaker to each word; both sequences in order of their start.
 
-    That is the turn that overlaps it most, else the nearest within REACH, else nobody; then islands are smoothed.
+    The speaker is that of the turn that overlaps the word most, else of the nearest within REACH, else none; then
+    islands are smoothed.
     """
     return _words(_smooth(_sweep(words, turns)))
 

@@ -9,7 +9,7 @@ from gpu_consumers.core.speech.merge import Turn
 def heard_turns(exclusive: Sequence[Turn], overlapping: Sequence[Turn]) -> tuple[Turn, ...]:
     """The exclusive turns in order of start, each with the ends of its speaker's overlapping turn where they meet.
 
-    Words go by exclusive turns, for one voice at a time is transcribed; where somebody speaks goes by overlapping ones.
+    Words follow exclusive turns, since one voice at a time is transcribed; speech activity follows overlapping ones.
     """
     found: dict[Turn, Turn] = {turn: turn for turn in exclusive}
     for whole in overlapping:

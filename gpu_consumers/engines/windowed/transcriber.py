@@ -41,7 +41,7 @@ class WindowedTranscriber:
         *,
         whole_batches: bool = False,
     ) -> None:
-        """Create the transcriber; `whole_batches`: a batch is fast whatever it holds, so it may be repeated whole."""
+        """Create the transcriber; `whole_batches`: batches are fast, so that a whole one may be repeated."""
         self.info = info
         self._recognizer = recognizer
         self._detect_voice = detect_voice
