@@ -32,7 +32,7 @@ OVERHEAD_TOKENS = 650
 
 
 def mark_of(enhancement_id: UUID) -> str:
-    """A random mark around the transcript, which no speaker in the recording can know."""
+    """A mark around the transcript, derived from the enhancement's id, which no speaker in the recording can know."""
     return "transcript-" + sha256(b"mark" + enhancement_id.bytes).hexdigest()[:12]
 
 

@@ -172,7 +172,7 @@ async def intend(
 async def refusals(
     connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
 ) -> dict[Origin, ReplayRejection]:
-    """The records that `intend` would reject now, for a dry run."""
+    """The records that `intend` would reject now, each with the reason, for a dry run."""
     before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
     return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
 

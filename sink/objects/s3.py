@@ -50,7 +50,7 @@ class S3ObjectStore:
     """
 
     def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True) -> None:
-        """Connect to the store; `patient`: retry a store that does not answer, waiting up to 30 seconds each time."""
+        """Create the client; `patient`: retry a store that does not answer, waiting up to 30 seconds each time."""
         self.bucket = settings.s3_bucket
         self._home = self.bucket
         self._region = settings.s3_region

@@ -162,7 +162,7 @@ def count(event: JobResult) -> None:
 
 
 def label_of(error: JobError | None) -> ErrorKind:
-    """The kind of an error as a metric label; unknown words become one label, since each label is a time series."""
+    """The kind of an error as a metric label; unknown kinds count as internal, since each label is a time series."""
     return ErrorKind(error.kind) if error is not None and error.kind in set(ErrorKind) else ErrorKind.INTERNAL
 
 
