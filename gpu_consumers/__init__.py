@@ -1,1 +1,1 @@
-"""Recordings into transcripts: the consumer groups that fetch, transcribe, diarize and emit results."""
+"""Consumer groups that turn recordings into transcripts: they fetch, transcribe, diarize and emit results."""

@@ -1,4 +1,4 @@
-"""One process for one or both stages of a job."""
+"""Entry point of a GPU process, which runs one or both stages of a job."""
 
 import logging
 import secrets
@@ -36,7 +36,7 @@ StageFactory = Callable[[Sequence[str], Serde, GpuProcess, Policies], Sequence[S
 
 
 def run(stages: str, fake: bool) -> None:
-    """Does `scribe-gpu`; raises typer.Exit."""
+    """Implements `scribe-gpu`; raises typer.Exit."""
     try:
         settings = load(GpuProcess)
         names = _names(stages)
@@ -51,7 +51,7 @@ def run(stages: str, fake: bool) -> None:
 
 
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
-    """Run the stages until a signal or a fatal error; the exit status of the process."""
+    """Run the stages until a signal or a fatal error; returns the exit status of the process."""
     worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     serde, shutdown = serde_for(settings), Shutdown(settings.drain_seconds)
     service = GpuService(shutdown)
@@ -81,7 +81,7 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
 
 
 def _learn(serde: Serde) -> None:
-    """What is read before a job's turn must not wait for the registry; without, jobs are not told apart at first."""
+    """Fetch schemas in advance, so that scheduling never waits for the registry; failing that, jobs queue in order."""
     try:
         serde.learn(JobRequested, TranscriptReady, JobResult)
     except ScribeError as error:

@@ -27,7 +27,7 @@ def _normalised(channels: int, *, affine: bool = True) -> nn.Sequential:
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a short cut; `stride` is that of the mel bands, frames stay as many."""
+    """Two convolutions with a shortcut connection; `stride` applies to the mel bands, the number of frames stays."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Residual(nn.Module):
 
 
 class _Front(nn.Module):
-    """Convolutions over bands and frames, which make an eighth of the bands."""
+    """Convolutions over bands and frames, which reduce the bands to an eighth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _Front(nn.Module):
 
 
 class _ContextAwareMask(nn.Module):
-    """A convolution whose output is masked by what is heard in the whole and in the stretch around."""
+    """A convolution whose output is masked by the context: the whole utterance and the surrounding segment."""
 
     def __init__(self, inputs: int, outputs: int, dilation: int) -> None:
         super().__init__()
@@ -95,13 +95,13 @@ class _DenseLayer(nn.Module):
         self.cam_layer = _ContextAwareMask(inner, GROWTH, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the layer adds to the channels that it sees."""
+        """The channels that the layer adds to its input channels."""
         added: Tensor = self.cam_layer(self.nonlinear2(self.linear1(self.nonlinear1(x))))
         return added
 
 
 class _DenseBlock(nn.Sequential):
-    """Layers that each see what all before them have made."""
+    """Layers that each receive the output of all earlier layers."""
 
     def __init__(self, layers: int, channels: int, dilation: int) -> None:
         super().__init__(
@@ -163,11 +163,11 @@ class CamPlusPlus(Model):  # type: ignore[misc]
         return int(self.hparams.dimension)
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames made of so many samples."""
+        """Number of frames from so many samples."""
         return ((num_samples - WINDOW) // HOP) // 2 + 1
 
     def receptive_field_size(self, num_frames: int = 1) -> int:
-        """Samples seen by so many frames."""
+        """Number of samples covered by so many frames."""
         return WINDOW + (num_frames - 1) * 2 * HOP
 
     def receptive_field_center(self, frame: int = 0) -> int:
@@ -185,7 +185,7 @@ class CamPlusPlus(Model):  # type: ignore[misc]
         return embeddings
 
     def frames(self, waveforms: Tensor) -> Tensor:
-        """What is heard at each moment, whoever speaks: [batch, features, frames]."""
+        """Features of each moment for all speakers: [batch, features, frames]."""
         bands = torch.vmap(self._mel)(waveforms)
         x: Tensor = self.head((bands - bands.mean(dim=1, keepdim=True)).transpose(1, 2))
         for name, layer in self.xvector.items():

@@ -1,4 +1,4 @@
-"""What `scribe-gpu` takes."""
+"""Declaration of the command line `scribe-gpu`."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ cli.add_typer(models, name="models")
 
 @deferred_to("gpu_consumers.__main__")
 def run(stages: Stages = ALL_STAGES, fake: Fake = False) -> None:
-    """Run the stages, whatever else the line holds."""
+    """Run the stages, regardless of the other parameters of the command line."""
 
 
 @cli.callback()

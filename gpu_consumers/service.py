@@ -65,12 +65,12 @@ class Runtime:
 
 
 def transactional_id(group: str, worker: str) -> str:
-    """The id of one group of one process, the same after a restart when the worker's name is."""
+    """The transactional.id of one group in one process; stable across restarts if the worker's name is."""
     return f"scribe-gpu.{group}.{worker}"
 
 
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
-    """The consumer group of one stage; without a given producer its transactional.id is made of group and worker."""
+    """The consumer group of one stage; without a producer, group and worker give its transactional.id."""
     group, client_id = runner.group, f"{runner.group}.{runtime.worker}"
     retry, topics = RetryPolicy(group, runtime.ladder, time_scale=runtime.time_scale), TopicLookup(runtime.kafka)
     executor = _executor(runner, runtime, retry, topics)
@@ -139,7 +139,7 @@ class GpuService:
         self._error: BaseException | None = None
 
     def handle_signals(self) -> None:
-        """SIGTERM and SIGINT drain; a second one ends the process by its default action, at once."""
+        """Install signal handlers: SIGTERM and SIGINT drain; a second one ends the process at once."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -156,13 +156,13 @@ class GpuService:
         return FAILED if self._error is not None else 0
 
     def live(self) -> str | None:
-        """Groups that make no progress, as text; None when all do."""
+        """Description of the groups without progress; None when all make progress."""
         stuck = [f"{group.group} does not poll" for group in self._groups if group.stuck]
         hanging = [f"{group.group}: {count} jobs hang" for group in self._groups if (count := group.hanging)]
         return ", ".join((*stuck, *hanging)) or None
 
     def ready(self) -> str | None:
-        """Reason why the process does not work yet, or not any more; None when it is ready."""
+        """Reason why the process is not working; None when it is ready."""
         if self._shutdown.requested.is_set():
             return "draining"
         if not self._groups:
@@ -174,7 +174,7 @@ class GpuService:
         return ", ".join((*absent, *uninformed)) or None
 
     def waits(self) -> WaitReport:
-        """What waits in the process, and why."""
+        """The report of waiting work in the process, with reasons."""
         if not self._groups:
             return WaitReport(closed=(ClosedGate("scribe-gpu", WaitReason.STARTING),))
         return merged(group.waits() for group in self._groups)

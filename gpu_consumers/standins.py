@@ -57,11 +57,11 @@ class SpeakerNet(Model):  # type: ignore[misc]
         return int(self.hparams.dimension)
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames made of so many samples."""
+        """Number of frames from so many samples."""
         return 1 + num_samples // HOP
 
     def receptive_field_size(self, num_frames: int = 1) -> int:
-        """Samples seen by so many frames."""
+        """Number of samples covered by so many frames."""
         return WINDOW + (num_frames - 1) * HOP
 
     def receptive_field_center(self, frame: int = 0) -> int:
@@ -96,21 +96,21 @@ class SegmentationNet(Model):  # type: ignore[misc]
 
     @property
     def dimension(self) -> int:
-        """Classes of a frame."""
+        """Number of classes per frame."""
         specifications = self.specifications
         return int(specifications.num_powerset_classes if specifications.powerset else len(specifications.classes))
 
     def build(self) -> None:
-        """Called by pyannote when the classes are known."""
+        """Build the output layer; called by pyannote when the classes are known."""
         self.classifier = nn.Linear(2 * self.hparams.hidden, self.dimension)
         self.activation = self.default_activation()
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames made of so many samples."""
+        """Number of frames from so many samples."""
         return (num_samples // HOP + 2) // 2
 
     def receptive_field_size(self, num_frames: int = 1) -> int:
-        """Samples seen by so many frames."""
+        """Number of samples covered by so many frames."""
         return WINDOW + (num_frames - 1) * 2 * HOP
 
     def receptive_field_center(self, frame: int = 0) -> int:

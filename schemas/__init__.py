@@ -1,1 +1,1 @@
-"""What two processes must agree on: events, topics, headers, errors, settings, metrics. No I/O clients."""
+"""Contracts between processes: events, topics, headers, errors, settings, metrics. No I/O clients."""

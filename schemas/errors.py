@@ -1,4 +1,4 @@
-"""Every error of the service, drawn as a tree, and the codes a client can meet.
+"""Error tree of the service, and all error codes that clients can receive.
 
 ScribeError
   Transient     this record may succeed later: the retry ladder
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ErrorKind(StrEnum):
-    """Whose move it is after a failed job."""
+    """Kinds of errors, by who must act after a failed job."""
 
     REQUEST = "request"  # ask differently
     SOURCE = "source"  # the recording could not be had
@@ -37,7 +37,7 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorSpec:
-    """One error a client can meet: its kind, HTTP status at the door, title, and what to do."""
+    """One error that clients can receive: its kind, HTTP status of REST, title, and advice."""
 
     code: str
     kind: ErrorKind
@@ -121,23 +121,23 @@ class ScribeError(Exception):
 
 
 class Transient(ScribeError):
-    """This record may succeed later."""
+    """This record may succeed in a later attempt."""
 
 
 class SourceFailed(Transient):
-    """Where the client keeps the recording there is trouble that may pass; it says nothing about this service."""
+    """A temporary failure of the client's storage of the recording; says nothing about this service."""
 
 
 class NotAllowedYet(Transient):
-    """By the policy that is known here; another one may be on its way. It says nothing about this service."""
+    """A denial by the currently known policy, which may be outdated; says nothing about this service."""
 
 
 class Outage(ScribeError):
-    """An outside system is away; wait for it, no record is to blame."""
+    """An outside system is away; wait for it, as no record is at fault."""
 
 
 class Permanent(ScribeError):
-    """This job can never succeed; `code` is a key of ERRORS, `detail` says what was seen, in 500 characters at most."""
+    """This job can never succeed; `code` is a key of ERRORS, `detail` describes the cause in at most 500 characters."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.spec = ERRORS[code]
@@ -147,29 +147,29 @@ class Permanent(ScribeError):
 
     @property
     def kind(self) -> ErrorKind:
-        """Whose move it is."""
+        """The kind of the error code."""
         return self.spec.kind
 
     @property
     def message(self) -> str:
-        """What was wrong and what to do, in two sentences."""
+        """The problem and the advice, in two sentences."""
         seen = f"{self.spec.title}: {self.detail}" if self.detail else self.spec.title
         return sentences(seen, self.spec.advice)
 
 
 def sentences(seen: str, advice: str) -> str:
-    """What was wrong and what to do, each with its own end."""
+    """The problem and the advice as two complete sentences."""
     return f"{seen if seen.endswith('?') else seen.rstrip('.') + '.'} {advice}"
 
 
 def _quoted(detail: str) -> str:
-    """A detail that results and headers can carry, whoever wrote it."""
+    """A detail made safe for results and headers, since its text may be untrusted."""
     text = detail.encode(errors="replace").decode()
     return text if len(text) <= MAX_DETAIL_CHARS else f"{text[: MAX_DETAIL_CHARS - 1]}…"
 
 
 class Rejected(Permanent):
-    """Refused at the door, before a job existed; `errors` names the fields."""
+    """Rejection at submission, before a job exists; `errors` names the fields."""
 
     def __init__(self, code: str, detail: str = "", errors: tuple[dict[str, str], ...] = ()) -> None:
         self.errors = errors
@@ -185,10 +185,10 @@ class Poison(ScribeError):
 
 
 class InvalidEvent(Poison):
-    """A record that can be read and holds a value that no event has.
+    """A readable record with an invalid value.
 
-    `reason` names the field; `answer` is what its submitter is to hear, a failed JobResult or EnhancementResult, or None
-    where the record does not say whose it is or nobody waits for it.
+    `reason` names the field; `answer` is the response to its submitter, a failed JobResult or EnhancementResult, or
+    None where the record does not identify it or none is expected.
     """
 
     def __init__(self, reason: Permanent, answer: "Event | None" = None) -> None:
@@ -198,7 +198,7 @@ class InvalidEvent(Poison):
 
 
 class Cancelled(ScribeError):
-    """Nobody wants this job any more; it ends as cancelled."""
+    """The job was cancelled; it ends as cancelled."""
 
 
 class NotOwner(ScribeError):
@@ -206,8 +206,8 @@ class NotOwner(ScribeError):
 
 
 class Fatal(ScribeError):
-    """This process must end and be started anew."""
+    """This process must end and be restarted."""
 
 
 class SettingsError(ScribeError):
-    """The environment is wrong; one line a mistake, each with its variable."""
+    """Invalid settings; one line per mistake, each with its variable."""

@@ -1,4 +1,4 @@
-"""Every event as a frozen dataclass; the .avsc files beside it are the wire truth, and a test holds the two together."""
+"""All events as frozen dataclasses; the .avsc files beside it define the wire format, and a test keeps both in line."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ _USER = re.compile(r"^((?:[^:/]*:)?//)[^/]*@")
 
 
 class Task(StrEnum):
-    """What becomes of the speech."""
+    """Tasks of a job: transcription in the spoken language, or translation."""
 
     TRANSCRIBE = "transcribe"
     TRANSLATE = "translate"
 
 
 class Channels(StrEnum):
-    """What becomes of channels: each heard alone, all mixed, or (`auto`) two heard alone where two people speak in turn."""
+    """Treatment of channels: separate, mixed, or (`auto`) two separate ones where two people speak in turn."""
 
     AUTO = "auto"
     MIX = "mix"
@@ -28,14 +28,14 @@ class Channels(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which job topic a job goes to."""
+    """Priorities of jobs, each with a job topic of its own."""
 
     STANDARD = "standard"
     EXPRESS = "express"
 
 
 class Outcome(StrEnum):
-    """How a job or an enhancement ended."""
+    """Outcomes of a job or an enhancement."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -43,21 +43,21 @@ class Outcome(StrEnum):
 
 
 class Stage(StrEnum):
-    """What a GPU consumer is doing with a job."""
+    """Stages of a job in the GPU consumers."""
 
     TRANSCRIBING = "transcribing"
     DIARIZING = "diarizing"
 
 
 def event_id(job_id: UUID, kind: str, run: int, subject: str = "") -> UUID:
-    """The id of an event: the same however often it is sent, another one for every run."""
+    """The id of an event: deterministic for each run, so the same however often it is sent."""
     return uuid5(job_id, f"{kind}/{run}/{subject}")
 
 
 def without_query(uri: str) -> str:
-    """The address without query, fragment and user, where signatures, tokens and passwords live.
+    """The address without query, fragment and user, which may contain signatures, tokens and passwords.
 
-    Never an error: it is text that nobody may have checked yet.
+    Never raises, since the text may be unchecked.
     """
     return _USER.sub(r"\1", re.split("[?#]", uri, maxsplit=1)[0])
 
@@ -122,7 +122,7 @@ class JobRequested:
 
     @property
     def event_id(self) -> UUID:
-        """Derived, so that whoever publishes need not know the rule."""
+        """The derived event id, so that publishers need not know the rule."""
         return event_id(self.job_id, self.KIND, self.run)
 
     def without_query(self) -> "JobRequested":
@@ -238,7 +238,7 @@ class JobControl:
 
     @property
     def event_id(self) -> UUID:
-        """Derived from the order itself."""
+        """The event id, derived from the order itself."""
         return event_id(self.job_id, self.KIND, self.run, self.action)
 
 
@@ -292,7 +292,7 @@ class TenantPolicy:
 
     @property
     def event_id(self) -> UUID:
-        """Derived from tenant and time: a policy belongs to no job."""
+        """The event id, derived from tenant and time, as a policy belongs to no job."""
         return uuid5(UUID(int=0), f"{self.KIND}/{self.tenant}/{self.at.isoformat()}")
 
 

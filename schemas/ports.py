@@ -1,4 +1,4 @@
-"""The seams between logic and outside systems; adapters in `sink` and `producers` implement them."""
+"""Ports between logic and outside systems; adapters in `sink` and `producers` implement them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,32 +25,32 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object in a listing, and when it was written."""
+    """An object in a listing, with its last modification."""
 
     key: str
     modified_at: datetime
 
 
 class ObjectError(Permanent):
-    """An object cannot be read; its code is what that means to a client whose source it is, see `own_object`."""
+    """An object cannot be read; its code applies to a client's source, see `own_object` for our own objects."""
 
 
 class ObjectRefused(ObjectError):
-    """An address is none of an object of this store."""
+    """An address does not denote an object of this store."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("source_refused", detail)
 
 
 class ObjectNotFound(ObjectError):
-    """There is no such object, or none that this service may read."""
+    """An object does not exist, or may not be read by this service."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("source_not_found", detail)
 
 
 class ObjectTooLarge(ObjectError):
-    """An object has more bytes than were asked for at most."""
+    """An object exceeds the requested limit of bytes."""
 
     def __init__(self, size_bytes: int, max_bytes: int) -> None:
         super().__init__("media_too_large", f"{size_bytes} bytes, at most {max_bytes}")
@@ -58,7 +58,7 @@ class ObjectTooLarge(ObjectError):
 
 @contextmanager
 def own_object(saying: str = "") -> Iterator[None]:
-    """While an object is read that this service keeps: what is wrong with it is internal, and no client's fault."""
+    """Context for reading the service's own objects: errors become internal, and are not the client's fault."""
     try:
         yield
     except ObjectError as error:
@@ -75,7 +75,7 @@ class ObjectStore(Protocol):
         """The key of an s3:// address; raises ObjectRefused outside this bucket."""
 
     def elsewhere(self, uri: str) -> tuple["ObjectStore", str]:
-        """The bucket of an s3:// address under the same credentials, and its key, to be read only.
+        """The bucket and key of an s3:// address under the same credentials, for reading only.
 
         What such a bucket refuses is no outage but an ObjectError, and trouble in it SourceFailed; raises
         ObjectRefused for keys that are not plain.
@@ -97,7 +97,7 @@ class ObjectStore(Protocol):
         """
 
     def info(self, key: str) -> ObjectInfo | None:
-        """What is known of an object, None if there is none."""
+        """Metadata of an object, None if there is none."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix."""
@@ -112,17 +112,17 @@ class ObjectStore(Protocol):
         """Delete an object; no error if there is none."""
 
     def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
-        """Delete all objects below a prefix in all their versions, but those below a prefix in `spare`; how many."""
+        """Delete all objects below a prefix in all versions, except below prefixes in `spare`; returns how many."""
 
     def abort_uploads(self, before: datetime) -> int:
-        """End uploads in parts that were begun before a time and never finished; how many."""
+        """Abort multipart uploads that were begun before a time and never finished; returns their number."""
 
     def presign_get(self, key: str, seconds: int) -> str:
         """An address that anybody may read for so long."""
 
 
 class Refused(Permanent):
-    """The broker will never take some of the records; it has all the others. `places` are those of the refused ones."""
+    """The broker will never accept some of the records, and has all others. `places` are those of the refused ones."""
 
     def __init__(self, places: tuple[int, ...], detail: str) -> None:
         self.places = places
@@ -133,12 +133,12 @@ class RecordPublisher(Protocol):
     """Sends records outside of transactions and confirms each."""
 
     def publish(self, *records: Record) -> None:
-        """Send and wait until the broker has them all; raises Outage, or Refused when only those too large are missing."""
+        """Send the records and wait for the broker's confirmation; raises Outage, or Refused for records too large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancementQuery:
-    """What the enhanced-AI service is to make of a transcript; `question` is in the Idempotency-Key of every call."""
+    """A request to the enhanced-AI service about a transcript; every call's Idempotency-Key includes `question`."""
 
     enhancement_id: UUID
     run: int = 1
@@ -152,13 +152,13 @@ class EnhancementQuery:
 
     @property
     def question(self) -> str:
-        """The enhancement's id, and from a second run on its number: the same question is the same text."""
+        """The enhancement's id, with the run number from the second run on: equal questions have equal text."""
         return str(self.enhancement_id) if self.run == 1 else f"{self.enhancement_id}/{self.run}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancementOutput:
-    """What it made: entities with their times in seconds, and the tokens that were paid for, kept answers included."""
+    """Output of an enhancement: entities with times in seconds, and the paid tokens, stored answers included."""
 
     summary: str | None
     entities: tuple[Entity, ...]
@@ -168,24 +168,24 @@ class EnhancementOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """One answer of the service, checked, as it is kept: text and the tokens it cost."""
+    """One checked answer of the service as it is stored: its text and its cost in tokens."""
 
     text: str
     tokens: int
 
 
 class Answers(Protocol):
-    """Answers to the steps of one enhancement that are durable once kept, so that a crash repeats none."""
+    """Store of answers to the steps of one enhancement, durable so that a crash repeats none."""
 
     async def find(self, step: str) -> KeptAnswer | None:
-        """The answer to a step of an earlier try."""
+        """The stored answer to a step, from an earlier try."""
 
     async def keep(self, step: str, answer: KeptAnswer) -> None:
-        """Make an answer durable; raises Outage."""
+        """Store an answer durably; raises Outage."""
 
 
 class Throttled(Transient):
-    """The service asks for patience; `retry_after` in seconds, None when it did not say."""
+    """The service asks to wait; `retry_after` in seconds, None when it gave no time."""
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
@@ -196,4 +196,4 @@ class Enhancer(Protocol):
     """An enhanced-AI service."""
 
     async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
-        """All that was asked for; raises Permanent, Transient (Throttled when asked to wait) or Outage."""
+        """The requested output; raises Permanent, Transient (Throttled when asked to wait) or Outage."""

@@ -1,4 +1,4 @@
-"""The topics: what flows where, how it is kept; the table of schemas/README.md and the tool that creates them are made from this."""
+"""Topics and their settings: the source of the table in schemas/README.md and of the tool that creates them."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ RETRY_DELAYS = LADDER.steps  # seconds; one fixed delay a topic keeps each topic
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic; `event` is the name of its schema, or None where original bytes travel."""
+    """One topic; `event` is the name of its schema, or None where original bytes are kept."""
 
     name: str
     event: str | None
@@ -74,7 +74,7 @@ _RETRY = re.compile(rf".+\.retry\.({'|'.join(LADDER.read)})")
 
 
 def is_retry_topic(name: str) -> bool:
-    """Whether a topic is a step of some group's ladder."""
+    """Whether a topic is a retry step of any group."""
     return _RETRY.fullmatch(name) is not None
 
 
@@ -82,7 +82,7 @@ _ELSEWHERE = re.compile(rf"{re.escape(RESULTS)}\.[A-Za-z0-9_-]{{1,100}}")
 
 
 def may_take_results(name: str) -> bool:
-    """Whether a replay may write results to a topic beside RESULTS: the name begins with it, as no other topic's does."""
+    """Whether a replay may write results to a topic beside RESULTS: only names that begin with it are allowed."""
     return _ELSEWHERE.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""What was said: words, segments and transcripts as values; times are seconds from the beginning."""
+"""Transcripts as values: words and segments; times are seconds from the beginning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """All that was said, one line a segment."""
+        """The full text, one line per segment."""
         return "\n".join(segment.text for segment in self.segments)
 
     @property

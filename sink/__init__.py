@@ -1,1 +1,1 @@
-"""The edges: one module per outside system (PostgreSQL, S3, HTTP receivers), in both directions."""
+"""Adapters to outside systems (PostgreSQL, S3, HTTP receivers), one module for each, in both directions."""

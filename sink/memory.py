@@ -1,4 +1,4 @@
-"""In-memory twins of the ports: same methods, same errors, for tests of whatever stands above them."""
+"""In-memory implementations of the ports for tests: same methods, same errors."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class MemoryObjectStore:
         path.write_bytes(data)
 
     def info(self, key: str) -> ObjectInfo | None:
-        """What is known of an object, None if there is none."""
+        """Metadata of an object, None if there is none."""
         found = self._objects.get(key)
         return ObjectInfo(self.uri(key), len(found[0]), found[1]) if found else None
 
@@ -88,14 +88,14 @@ class MemoryObjectStore:
         yield from sorted({name for name, slash, _ in rests if slash})
 
     def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
-        """Delete all objects below a prefix, but those below a prefix in `spare`; how many."""
+        """Delete all objects below a prefix, except those below a prefix in `spare`; returns their number."""
         doomed = [key for key in self.keys(prefix) if not key.startswith(spare)] if spare else list(self.keys(prefix))
         for key in doomed:
             self.delete(key)
         return len(doomed)
 
     def abort_uploads(self, before: datetime) -> int:  # noqa: ARG002 - as the port has it
-        """There is never an unfinished one here."""
+        """Do nothing and return 0: no unfinished uploads exist here."""
         return 0
 
     def delete(self, key: str) -> None:
@@ -104,7 +104,7 @@ class MemoryObjectStore:
             self._objects.pop(key, None)
 
     def presign_get(self, key: str, seconds: int) -> str:
-        """An address of the right form; nobody serves it."""
+        """An address of the right form, which no server answers."""
         return f"https://{self.bucket}.invalid/{key}?expires={seconds}"
 
 
@@ -117,7 +117,7 @@ class MemoryPublisher:
         self._lock = threading.Lock()
 
     def publish(self, *records: Record) -> None:
-        """Keep them all but those too large for a broker; raises Refused for these."""
+        """Store all records except those too large for a broker; raises Refused for these."""
         refused = []
         for place, record in enumerate(records):
             if len(record.key or b"") + len(record.value or b"") > self._max_bytes:

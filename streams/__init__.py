@@ -1,1 +1,1 @@
-"""Results into the world: the Faust apps that persist and schedule, and the dispatcher that delivers."""
+"""Delivery of results: the Faust apps that persist and schedule, and the dispatcher that delivers."""

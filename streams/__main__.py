@@ -1,4 +1,4 @@
-"""`scribe-streams persist|enhance|webhooks|dispatch|retain`: one process each."""
+"""Entry points of `scribe-streams persist|enhance|webhooks|dispatch|retain`, one process each."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ RETAIN_STOP_SECONDS = 60.0
 
 
 def resort_of(database: Database, group: str) -> LastResort:
-    """What sets aside the records that end processes of a group; the name of this one is new at every start."""
+    """The last resort of a consumer group, which sets aside records that crash processes; named anew at every start."""
     return LastResort(RecordMarks(database, group, secrets.token_hex(8)))
 
 
@@ -71,7 +71,7 @@ Agents = Callable[[ScribeApp, EventLoop, Database], None]
 
 
 def faust_command(group: str, settings: FaustProcess, register: Agents) -> NoReturn:
-    """Run the agents of one consumer group as a process of their own."""
+    """Run the agents of one consumer group as a separate process."""
 
     def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(group, settings, folder, instance_id=settings.worker_id)
@@ -84,7 +84,7 @@ def faust_command(group: str, settings: FaustProcess, register: Agents) -> NoRet
 
 
 def persist() -> None:
-    """Does `scribe-streams persist`."""
+    """Implements `scribe-streams persist`."""
     settings = load(PersistProcess)
 
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
@@ -94,7 +94,7 @@ def persist() -> None:
 
 
 def enhance() -> None:
-    """Does `scribe-streams enhance`."""
+    """Implements `scribe-streams enhance`."""
 
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         enhance_agents.register(app, loop, enhance_agents.Enhance(database))
@@ -103,7 +103,7 @@ def enhance() -> None:
 
 
 def webhooks() -> None:
-    """Does `scribe-streams webhooks`."""
+    """Implements `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
     box = SecretBox.of(settings)
 
@@ -114,7 +114,7 @@ def webhooks() -> None:
 
 
 def dispatch() -> None:
-    """Does `scribe-streams dispatch`."""
+    """Implements `scribe-streams dispatch`."""
     settings = load(DispatchProcess)
     logs.configure(settings, "scribe.dispatch")
     seconds = settings.webhook_timeout_seconds + STOP_SECONDS
@@ -123,7 +123,7 @@ def dispatch() -> None:
 
 
 def retain(once: bool) -> None:
-    """Does `scribe-streams retain`."""
+    """Implements `scribe-streams retain`."""
     settings = load(RetainProcess)
     logs.configure(settings, "scribe.retain")
     termination = Termination(RETAIN_STOP_SECONDS).install()
@@ -132,7 +132,7 @@ def retain(once: bool) -> None:
 
 
 async def run_retain(settings: RetainProcess, termination: Termination, *, once: bool) -> bool:
-    """Sweep until the end is asked for, or once; False when something over was left behind."""
+    """Sweep until a stop is requested, or once; False when expired data were left behind."""
     started: list[Retain] = []
     with HealthServer(settings, ready=lambda: started[0].waiting if started else "starting"):
         migrated(settings)
@@ -156,7 +156,7 @@ Made = Callable[[Database], Dispatchers]
 async def run_dispatchers(
     service: ServiceSettings, postgres: PostgresSettings, make: Made, termination: Termination
 ) -> None:
-    """Work until the end is asked for."""
+    """Run the dispatchers until a stop is requested."""
     started: list[Dispatcher | Leaser[Call]] = []
 
     def not_ready() -> str | None:
@@ -174,7 +174,7 @@ async def run_dispatchers(
 
 
 def dispatchers_of(settings: DispatchProcess) -> Made:
-    """Makes what this process runs, given the database; all mistakes of the settings are found before."""
+    """A factory of this process's dispatchers, given the database; all mistakes of the settings are found before."""
     box = SecretBox.of(settings)
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)

@@ -1,4 +1,4 @@
-"""What `scribe-streams` takes."""
+"""Declaration of the command line `scribe-streams`."""
 
 import sys
 from typing import Annotated
@@ -14,7 +14,7 @@ cli = command_line("The Faust apps, the dispatcher and the sweep.")
 
 @cli.callback()
 def _root(version: Version = False) -> None:
-    """Says what needs no command."""
+    """Options of the whole command line."""
 
 
 @cli.command()
@@ -51,14 +51,14 @@ def retain(
         bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
     ] = False,
 ) -> None:
-    """Delete what is over: rows and objects by class of data and tenant, erased jobs, objects that nobody knows of.
+    """Delete expired data: rows and objects by class of data and tenant, erased jobs, objects that no job refers to.
 
     Start as many as you like: one works, the others wait for it to end.
     """
 
 
 def main() -> None:
-    """Run the command line; a wrong environment is told in one line a mistake."""
+    """Run the command line; mistakes in the environment are reported in one line each."""
     try:
         with printing():
             cli(prog_name="scribe-streams")

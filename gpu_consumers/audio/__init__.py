@@ -1,1 +1,1 @@
-"""Recordings: what a file holds, when it was said, on which channels, and the samples of it."""
+"""Recordings: container formats, time stamps, channels, and decoded samples."""

@@ -1,7 +1,7 @@
-"""Decoded recordings on the local disk, shared by both groups: files by digest, the least recently used go first.
+"""Cache of decoded recordings on the local disk, shared by both groups: files by digest, least recently used go first.
 
-Safe for any number of threads and processes: files appear by renaming, and what is mapped stays readable when its
-name is gone. A digest that a client names is never enough to read from here: callers ask with one they computed.
+Safe for any number of threads and processes: files appear by renaming, and mapped files stay readable after deletion. A
+digest named by a client is never enough to read from here: callers use one that they computed.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ _JOB = "job-"
 
 
 class AudioCache:
-    """A folder of decoded recordings of at most so many bytes, together with what jobs are working on.
+    """A folder of decoded recordings, limited to so many bytes together with the working files of jobs.
 
-    Work in progress lies in a folder of this process that is locked as long as the process lives: the next one to
-    start sees by the lock what a dead one left.
+    Work in progress lies in a folder of this process that is locked as long as the process lives: the next one to start
+    recognises by the lock what a dead process left.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class AudioCache:
         *,
         max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
-        """`max_age_seconds`: a recording that nobody used for so long is forgotten, however much room there is."""
+        """Open the cache; `max_age_seconds`: recordings unused for so long are deleted, however much room there is."""
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_age = max_age_seconds
@@ -58,9 +58,9 @@ class AudioCache:
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """A folder of its own for one job, gone at the end.
+        """A temporary folder for one job, deleted at the end.
 
-        A disk that takes no more inside is an Outage, and Transient when it stays so for PATIENCE_SECONDS.
+        A full disk during the block raises Outage, and Transient when it stays full for PATIENCE_SECONDS.
         """
         short = False
         try:
@@ -76,7 +76,7 @@ class AudioCache:
                 self._waiting.since = None
 
     def _shortage(self) -> Outage | Transient:
-        """After a job found no room; what others only keep for later goes."""
+        """Handle a full disk: cached recordings are deleted to make room."""
         self._evict(0)
         if (since := getattr(self._waiting, "since", None)) is None:
             since = self._waiting.since = self._now()
@@ -86,7 +86,7 @@ class AudioCache:
         return Transient("the disk of this machine stays full")
 
     def get(self, key: str) -> Samples | None:
-        """The samples [samples, channels] under `key`, None when they are not here."""
+        """The samples [samples, channels] under `key`, None when they are not cached."""
         path = self._path(key)
         try:
             os.utime(path)
@@ -95,7 +95,7 @@ class AudioCache:
             return None
 
     def add(self, key: str, make: Callable[[Path], None]) -> Samples:
-        """The samples that `make` writes into the file it is given; kept unless they alone exceed the cache."""
+        """The samples that `make` writes into the given file; cached unless they alone exceed the limit."""
         self._evict(self._max_bytes)  # the recording itself is here by now
         handle, name = tempfile.mkstemp(suffix=_PART, dir=self._work)
         os.close(handle)
@@ -110,14 +110,14 @@ class AudioCache:
         return samples
 
     def expire(self) -> None:
-        """Forget what nobody used for long: a recording must not outlive its jobs by more than that."""
+        """Delete recordings that were unused for long: a recording must not outlive its jobs by more than that."""
         oldest = time.time() - self._max_age
         for used_at, _, path in _stats(self._folder, "*.npy"):
             if used_at < oldest:
                 path.unlink(missing_ok=True)
 
     def keep_expiring(self, seconds: float = EXPIRE_SECONDS) -> None:
-        """Do so every so many seconds, in a thread, as long as the process lives."""
+        """Call `expire` every so many seconds, in a thread, as long as the process lives."""
 
         def work() -> None:
             while True:
@@ -141,7 +141,7 @@ class AudioCache:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else sweeps between the making of a folder and its locking."""
+    """Hold a lock against concurrent sweeps, from the creation of a folder until it is locked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -173,7 +173,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _at_work(folder: Path) -> int:
-    """Bytes of what the jobs of all processes have on disk now."""
+    """Bytes of the working files of all processes' jobs on disk."""
     size = 0
     for work in folder.glob(f"{_WORK}*"):
         for inner, _, names in os.walk(work):  # passes over what vanishes meanwhile
@@ -184,7 +184,7 @@ def _at_work(folder: Path) -> int:
 
 
 def _stats(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
-    """When each file was last used, its size and its path; files may vanish meanwhile."""
+    """The last use, size and path of each file; files may vanish meanwhile."""
     found = []
     for path in folder.glob(pattern):
         with contextlib.suppress(OSError):

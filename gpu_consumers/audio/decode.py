@@ -1,8 +1,8 @@
-"""A stranger's file to samples at 16 kHz: the front of `gpu_consumers.audio`, which knows containers and channels.
+"""Decoding of an untrusted file to samples at 16 kHz: the entry to `gpu_consumers.audio`'s containers and channels.
 
-The container is told by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded frame by
-frame into an .npy file of float32 [samples, channels]; limits count what was decoded, never what a header says. Headers
-have two uses: what they announce must be there, and time stamps say where silence belongs.
+The container is detected by its bytes, opened by path with that one demuxer and no protocol but `file`, and decoded
+frame by frame into an .npy file of float32 [samples, channels]; limits apply to decoded data, never to a header's
+values. Headers have two uses: announced data must be present, and time stamps place silence.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,7 @@ LEAST_LOSS = 0.05  # seconds; less is the edge between two files that were joine
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What lies in the .npy file: seconds, channels (several only when each is to be heard alone), what was lost."""
+    """The content of the .npy file: seconds, channels (several only when kept separate), and losses."""
 
     duration: float
     channels: int
@@ -41,7 +41,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    """A track that was decoded: what is known of it, where silence belongs, seconds of sound and of what is lost."""
+    """A decoded track: its properties, positions of silence, seconds of sound and seconds lost."""
 
     track: Track
     facts: TrackFacts
@@ -51,7 +51,7 @@ class _Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds with the silence."""
+        """Seconds including the inserted silence."""
         return self.seconds + self.timeline.inserted / SAMPLE_RATE
 
 
@@ -87,7 +87,7 @@ def decode(
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Decodes one track after the other into `target` until one holds something."""
+    """Decodes one track after the other into `target` until one contains sound."""
 
     source: Path
     probed: Probed
@@ -96,7 +96,7 @@ class _Attempt:
     progress: Callable[[], Progress]
 
     def first_with_sound(self, tracks: tuple[Track, ...]) -> _Sound:
-        """The first of the tracks that can be decoded and is not silent, else the first that can be decoded."""
+        """The first decodable track that is not silent, else the first decodable one."""
         decodable: list[Track] = []
         failure: Permanent | None = None
         for track in tracks:
@@ -132,7 +132,7 @@ class _Attempt:
 
 
 def _summed(progress: Progress) -> Callable[[], Progress]:
-    """Makes a progress for each of several passes over a file that goes on where the one before ended."""
+    """Create a progress callback for each of several passes over a file; each continues where the one before ended."""
     done = 0.0
 
     def begin() -> Progress:
@@ -149,7 +149,7 @@ def _summed(progress: Progress) -> Callable[[], Progress]:
 
 
 def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> None:
-    """Replace the file by blocks that are made of what is in it."""
+    """Replace the file by blocks computed from its content."""
     arranged = target.with_name(f"{target.name}.arranged")
     try:
         with arranged.open("w+b") as file:
@@ -163,7 +163,7 @@ def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> Non
 
 
 def _with_silence(arrangement: Arrangement, samples: Samples, times: Timeline) -> Iterator[Samples]:
-    """The arranged samples, a pause put in wherever the timeline says so."""
+    """The arranged samples, with silence inserted wherever the timeline says so."""
     silences = list(times.silences)
     at = 0
     for block in arrangement.blocks(samples):
@@ -201,7 +201,7 @@ def _check_length(sound: _Sound, probed: Probed) -> None:
 
 
 def _loss_warnings(sound: _Sound, probed: Probed) -> tuple[str, ...]:
-    """What a reader of the transcript must know of what was lost, in seconds."""
+    """Warnings for readers of the transcript about lost audio, in seconds."""
     found = []
     total = sound.duration + sound.lost - sound.timeline.filled
     if sound.lost >= LEAST_LOSS:

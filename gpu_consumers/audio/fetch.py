@@ -1,4 +1,4 @@
-"""A source address to a file on this machine, within what the tenant may read."""
+"""Fetching of a source address into a local file, within the tenant's permissions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from sink.objects.disk import capacity
 
 
 class Downloads(Protocol):
-    """The guarded client for addresses that strangers name; sink.http.client.OutboundClient is one."""
+    """The guarded client for untrusted addresses; sink.http.client.OutboundClient is one."""
 
     def download(
         self,
@@ -39,7 +39,7 @@ class Downloads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """How large a recording may be in bytes, and how many seconds one fetch may take."""
+    """Limits of one fetch: the recording's size in bytes, and the time in seconds."""
 
     max_bytes: int
     deadline_seconds: float
@@ -47,7 +47,7 @@ class FetchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A recording on this machine; `uri` is its s3:// address when the object store already has it."""
+    """A recording on this machine; `uri` is its s3:// address if the object store already has it."""
 
     path: Path
     sha256: str
@@ -64,7 +64,7 @@ class Fetcher:
         self._limits = limits
 
     def fetch(self, policy: TenantPolicy, source: Source, path: Path, check: Callable[[], None]) -> Fetched:
-        """The recording of `source` in `path`, as far as the tenant's `policy` allows.
+        """Fetch the recording of `source` into `path`, if the tenant's `policy` allows it.
 
         `check` is called on the way and may raise to stop.
 
@@ -92,7 +92,7 @@ class Fetcher:
         return fetched
 
     def keep(self, tenant: str, job_id: UUID, fetched: Fetched) -> str:
-        """The s3:// address under which the stages that follow find the recording; writes it when it is not there."""
+        """The s3:// address at which later stages find the recording; uploads it when it is missing there."""
         if fetched.uri is not None:
             return fetched.uri
         key = audio_key(tenant, job_id, fetched.sha256)
@@ -100,7 +100,7 @@ class Fetcher:
             return self._store.put_stream(key, body, content_type="application/octet-stream").uri
 
     def again(self, tenant: str, uri: str, sha256: str, path: Path, check: Callable[[], None]) -> None:
-        """A recording that an earlier stage kept; `check` as for `fetch`.
+        """Fetch a recording that an earlier stage stored; `check` as for `fetch`.
 
         Raises Permanent(source_changed) when it is another one now.
         """
@@ -111,7 +111,7 @@ class Fetcher:
 
     @contextmanager
     def _at_most(self, path: Path) -> Iterator[int]:
-        """The limit of a fetch in bytes: what no job may exceed, or else what the disk could never hold."""
+        """The limit of a fetch in bytes: the limit per job, or the capacity of the disk if that is smaller."""
         disk = capacity(path.parent)
         try:
             yield min(disk, self._limits.max_bytes)
@@ -121,9 +121,9 @@ class Fetcher:
             raise Permanent(error.code, f"{error.detail}, the whole disk of the machine that works on it") from error
 
     def _place(self, policy: TenantPolicy, uri: str, scheme: str) -> tuple[ObjectStore, str, str | None]:
-        """Where an object lies, and its address if it is the tenant's own.
+        """The location of an object, and its address if it is the tenant's own.
 
-        Of any other the stages that follow get a copy, which is ours to delete.
+        For any other address, later stages get a copy, which this service deletes.
         """
         if may_read(policy, uri) and not uri.startswith(self._store.uri(f"{policy.tenant}/")):
             return *self._store.elsewhere(uri), None

@@ -1,7 +1,7 @@
-"""PyAV at arm's length: a container is opened by its one demuxer, and what the library raises is the file's fault.
+"""PyAV wrapped safely: each container is opened by its own demuxer, and library errors become faults of the file.
 
-Whatever it raises: a file with a stream of a kind that it has no class for, or a header of absurd numbers, ends in an
-AttributeError or an OverflowError as well as in one of its own. Only what is wrong here stays ours: no memory, or a file
+The library may raise any error for a bad file: a stream of an unknown kind, or a header of absurd numbers, ends in an
+AttributeError or an OverflowError as well as in one of its own. Only local problems remain ours: no memory, or a file
 that cannot be read any more.
 """
 
@@ -30,7 +30,7 @@ RATES = range(2_000, 768_001)  # Hz; below, one frame would become gigabytes
 
 
 def check_ours(error: Exception, source: Path) -> None:
-    """Raise what is no fault of the file: `error` where memory is short, OSError where the file cannot be read."""
+    """Re-raise errors that are not the file's fault: `error` when memory is short, OSError when it cannot be read."""
     if isinstance(error, MemoryError) and not isinstance(error, av.error.FFmpegError):
         raise error
     with source.open("rb") as file:
@@ -106,18 +106,18 @@ def _track(number: int, stream: AudioStream) -> Track:
 
 
 def _fault(stream: AudioStream) -> str | None:
-    """Why a track cannot be decoded."""
+    """The reason why a track cannot be decoded."""
     codec = codec_of(stream)
     return "a codec that is not known" if codec is None else form_fault(stream.rate or 0, codec.channels)
 
 
 def codec_of(stream: AudioStream) -> AudioCodecContext | None:
-    """The decoder of a track; none for a codec that the library does not know, whatever its types say."""
+    """The decoder of a track; None for a codec that the library does not know, whatever its types say."""
     return stream.codec_context
 
 
 def form_fault(rate: int, channels: int) -> str | None:
-    """Why sound of this form cannot be decoded, None when it can."""
+    """The reason why sound of this form cannot be decoded, None when it can."""
     if rate not in RATES:
         return f"{rate} samples a second"
     return None if 1 <= channels <= MAX_CHANNELS else f"{channels} channels, at most {MAX_CHANNELS} are read"

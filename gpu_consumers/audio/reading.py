@@ -1,4 +1,4 @@
-"""One track of a file as samples at 16 kHz, with marks wherever the container's time is not that of the sound.
+"""Reader of one track as samples at 16 kHz, with marks wherever the container's time differs from the sound's.
 
 Damage is passed over: what cannot be decoded, and what the demuxer cannot read, is counted in seconds.
 """
@@ -36,7 +36,7 @@ QUIET_PACKETS = 256  # after so many that give no sound the caller is asked whet
 
 @dataclass(slots=True)
 class TrackFacts:
-    """What is known of a track once it is read.
+    """Properties of a track after it was read.
 
     `positions`: names of the loudspeakers of the channels, "NONE" without a layout. `damaged`: parts that were passed
     over. `reached`, `announced`: seconds, of all tracks.
@@ -51,18 +51,18 @@ class TrackFacts:
 
 @dataclass(slots=True)
 class _Ledger:
-    """Bytes and seconds of sound, to tell how long bytes are of which nothing could be made."""
+    """Bytes and seconds of decoded sound, to estimate the duration of bytes that could not be decoded."""
 
     bytes: int = 0
     seconds: float = 0.0
 
     def seconds_of(self, count: int) -> float:
-        """How long so many bytes are, 0 as long as nobody can know."""
+        """The duration of so many bytes, 0 while it cannot be estimated."""
         return count * self.seconds / self.bytes if self.bytes else 0.0
 
 
 class TrackReader:
-    """Reads a track once; `facts` are complete behind the last block."""
+    """Reads a track once; `facts` are complete after the last block."""
 
     def __init__(self, source: Path, probed: Probed, track: Track) -> None:
         self._source, self._probed, self._track = source, probed, track
@@ -109,7 +109,7 @@ class TrackReader:
                     yield np.empty((0, len(self.facts.positions) or 1), np.float32)
 
     def _begin(self, media: InputContainer, *, first: bool) -> None:
-        """Make the part follow what was read."""
+        """Append a part after the sound read so far."""
         start = (media.start_time or 0) / av.time_base
         self._place, self._place_bytes = -1, 0
         self._base = start if first else start - self._sound - self._ahead - self._lost
@@ -117,7 +117,7 @@ class TrackReader:
             self.facts.announced = (media.duration or 0) / av.time_base
 
     def _lose_bytes(self, count: int) -> None:
-        """Count bytes that nobody could read, in front of what comes next."""
+        """Count unreadable bytes as lost before the next sound."""
         self.facts.damaged += 1
         self._lost += self._good.seconds_of(count)
         self._torn_at = self._sound
@@ -126,7 +126,7 @@ class TrackReader:
         return (self._probed.size if part.stop is None else part.stop) - part.start
 
     def _packets(self, media: InputContainer) -> Iterator["Packet[Stream] | None"]:
-        """All that can be read of the track; None where its decoder is to be emptied."""
+        """All readable packets of the track; None where its decoder must be flushed."""
         if len(media.streams.audio) < self._track.number:  # a link of a chain may have fewer than the first
             raise Permanent("media_no_track", f"{self._track.number} in a later part")
         stream = media.streams.audio[self._track.number - 1]
@@ -153,7 +153,7 @@ class TrackReader:
             self._lose_bytes(self._unread())
 
     def _find_uncounted(self) -> None:
-        """Put bytes that a demuxer passed over without a word where damage was seen last, or at the end."""
+        """Assign bytes that a demuxer skipped silently to the last seen damage, or to the end."""
         self._lose_torn()
         rest = self._unread()
         if rest <= TORN_BYTES:
@@ -175,12 +175,12 @@ class TrackReader:
         self.facts.marks[:] = [*before, *moved]
 
     def _unread(self) -> int:
-        """Bytes of the part behind the last packet."""
+        """Bytes of the part after the last packet."""
         start = 0 if self._part.stop is not None else self._part.start
         return max(0, self._size_of(self._part) - (max(self._place, start) + self._place_bytes - start))
 
     def _read(self, packet: "Packet[Stream]", index: int) -> bool:
-        """Note where a packet lies in the file and in time; whether it is one of the track."""
+        """Note the position of a packet in the file and in time; returns whether it belongs to the track."""
         if packet.size and packet.pos is not None and packet.pos >= 0:
             if packet.pos != self._place:
                 hole = packet.pos - self._place - self._place_bytes
@@ -218,7 +218,7 @@ class TrackReader:
         return frames
 
     def _without_tags(self, packet: "Packet[Stream]") -> int:
-        """Bytes of a packet that could be sound: files are joined with their tags, pictures and all."""
+        """Bytes of a packet that could be sound: joined files contain tags and pictures in between."""
         data = bytes(packet)
         at = data.find(b"ID3")
         if at >= 0 and len(data) >= at + 10:
@@ -232,7 +232,7 @@ class TrackReader:
         return len(data) - passed
 
     def _framed(self, frame: AudioFrame) -> Iterator[Samples]:
-        """A frame at 16 kHz, its time noted."""
+        """A frame resampled to 16 kHz, its time noted."""
         try:
             fault = form_fault(frame.sample_rate, frame.layout.nb_channels)
             positions = tuple(channel.name for channel in frame.layout.channels)
@@ -279,7 +279,7 @@ class TrackReader:
             self._lose_torn()
 
     def _lose_torn(self) -> None:
-        """Count bytes that were passed over where the time goes on as if nothing had been there."""
+        """Count skipped bytes as lost where the time stamps continue as if there had been none."""
         if self._torn_bytes:
             self.facts.damaged += 1
             self._lost += self._good.seconds_of(self._torn_bytes)
@@ -287,7 +287,7 @@ class TrackReader:
 
     @property
     def _is_paged(self) -> bool:
-        """Whether all bytes of the file are of its packets; those of FLAC are put together anew, and lie anywhere."""
+        """Whether all bytes of the file belong to its packets; not for FLAC, whose packets are reassembled."""
         return self._probed.container == OGG and self._codec is not None and self._codec.name != "flac"
 
     @property
@@ -297,5 +297,5 @@ class TrackReader:
 
     @property
     def lost_since(self) -> float:
-        """Seconds that were lost behind the last mark."""
+        """Seconds lost since the last mark."""
         return self._lost + self._bad.seconds

@@ -1,4 +1,4 @@
-"""Frames of any form to samples at 16 kHz in as many channels as the first one has."""
+"""Resampling of frames of any form to 16 kHz, in the number of channels of the first frame."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ LOUDEST = 1e6  # of a sample; there are files of floats that count like integers
 
 
 class Resampler:
-    """Takes frames one after the other; their form may change on the way, the number of channels that come out does not."""
+    """Resamples frames in sequence; their form may change on the way, the number of output channels does not."""
 
     def __init__(self) -> None:
         self.channels = 0
@@ -20,7 +20,7 @@ class Resampler:
         self._resampler: AudioResampler | None = None
 
     def push(self, frame: AudioFrame) -> Iterator[Samples]:
-        """Blocks [samples, channels] of a frame, and of what was kept back of frames of another form."""
+        """Blocks [samples, channels] of a frame, and buffered samples of frames of another form."""
         form = frame.format.name, frame.layout.name, frame.sample_rate
         if form != self._form:
             yield from self.flush()
@@ -31,7 +31,7 @@ class Resampler:
         yield from self._blocks(frame)
 
     def flush(self) -> Iterator[Samples]:
-        """What was kept back."""
+        """The samples still in the buffer."""
         yield from self._blocks(None)
         self._resampler = None
         self._form = None
@@ -48,7 +48,7 @@ def _samples(frame: AudioFrame) -> Samples:
 
 
 def _fitted(block: Samples, channels: int) -> Samples:
-    """The same sound in so many channels."""
+    """The sound converted to so many channels."""
     if block.shape[1] == channels:
         return block
     return np.repeat(block.mean(axis=1, keepdims=True, dtype=np.float32), channels, axis=1)

@@ -1,4 +1,4 @@
-"""Decoded audio as all of this process knows it: one rate, one form, and word of how far the work on it is."""
+"""Types of decoded audio in this process: one sample rate, one array form, one progress callback."""
 
 from collections.abc import Callable
 

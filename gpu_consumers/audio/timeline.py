@@ -1,4 +1,4 @@
-"""The container's time stamps made into silence: where a recording pauses, begins late, or lost something. Pure.
+"""Timeline of a recording: silence where the container's time stamps show pauses, late starts or losses. Pure.
 
 Sound is never cut or moved back: only silence is put in, so that what follows is where the container says.
 """
@@ -17,10 +17,9 @@ MAX_MARKS = 20_000  # more deviations than that make time stamps worthless
 
 @dataclass(frozen=True, slots=True)
 class TimelineMark:
-    """The container's time at a sample of the decoded sound, where it is not what the mark before would make it.
+    """The container's time at a sample of the decoded sound, where it differs from the time that the last mark implies.
 
-    `lost`: seconds of sound that were there and could not be decoded, since the mark before; `torn`: bytes were passed
-    over in front of it.
+    `lost`: seconds of undecodable sound since the mark before; `torn`: bytes were skipped in front of it.
     """
 
     sample: int
@@ -36,10 +35,9 @@ class TimelineMark:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Silence as (sample in front of which it belongs, how many samples of it); seconds that were lost,
-    those of them that silence stands for; jumps in seconds.
+    """Silence as pairs of the sample before which it belongs and its number of samples; and lost and jumped seconds.
 
-    A jump is a time stamp that is ahead so far that nobody believes it.
+    Of the lost seconds, those replaced by silence are counted too. A jump is a time stamp too far ahead to be credible.
     """
 
     silences: tuple[tuple[int, int], ...] = ()
@@ -49,12 +47,12 @@ class Timeline:
 
     @property
     def inserted(self) -> int:
-        """Samples of silence in all."""
+        """Samples of inserted silence in all."""
         return sum(count for _, count in self.silences)
 
 
 def timeline(marks: Sequence[TimelineMark], samples: int, announced: float, longest: float) -> Timeline:
-    """Where silence belongs in a recording of so many samples.
+    """The timeline of a recording of so many samples.
 
     `announced`: seconds that the container claims to have, 0 when it claims none. `longest`: seconds it may have.
     """
@@ -81,7 +79,7 @@ def timeline(marks: Sequence[TimelineMark], samples: int, announced: float, long
 
 
 def _trusted(marks: Sequence[TimelineMark]) -> Iterator[TimelineMark]:
-    """The marks without those from which later ones come back to where the time was before."""
+    """The marks without outliers, after which later marks return to the time before."""
     at, ahead = 0, 0.0
     while at < len(marks):
         mark = marks[at]

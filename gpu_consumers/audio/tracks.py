@@ -1,4 +1,4 @@
-"""Which audio track of a file is heard, and what a reader is told of the others. Pure."""
+"""Choice of the audio track to transcribe, and warnings about the others. Pure."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ _UNKNOWN = frozenset({"und", "mis", "mul", "zxx"})
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """An audio track that can be decoded; `number` counts the audio tracks of its file from 1, texts are a stranger's."""
+    """A decodable audio track; `number` counts the audio tracks of its file from 1, texts are untrusted."""
 
     number: int
     default: bool = False
@@ -25,7 +25,7 @@ class Track:
 
     @property
     def description(self) -> str:
-        """Its number with what is known of it, without whatever could harm who reads it."""
+        """The track's number and properties as text, without unsafe characters."""
         language = self.language if _LANGUAGE.fullmatch(self.language) and self.language not in _UNKNOWN else ""
         title = _printable(self.title)
         known = ", ".join(filter(None, (language, f"'{title}'" if title else "")))
@@ -59,7 +59,7 @@ def _named(tracks: Sequence[Track]) -> str:
 
 
 def others_warning(tracks: Sequence[Track], heard: Track) -> tuple[str, ...]:
-    """What a reader of the transcript must know of tracks that were not heard."""
+    """The warning for readers of the transcript about tracks that were not transcribed."""
     others = [track for track in tracks if track.number != heard.number]
     if not others:
         return ()
@@ -68,7 +68,7 @@ def others_warning(tracks: Sequence[Track], heard: Track) -> tuple[str, ...]:
 
 
 def _printable(text: str) -> str:
-    """A title in one line without control and direction characters, cut to a length."""
+    """A title on one line, without control and direction characters, cut to a length."""
     kept = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[:200])
     line = " ".join(kept.replace("'", "’").split())
     return line if len(line) <= MAX_TITLE_CHARS else f"{line[: MAX_TITLE_CHARS - 1]}…"

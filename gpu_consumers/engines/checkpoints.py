@@ -1,4 +1,4 @@
-"""Checkpoints of long recordings in the object store, found again by whoever works on the same thing next."""
+"""Checkpoints of long recordings in the object store, for the next process that works on the same recording."""
 
 import logging
 import math
@@ -53,7 +53,7 @@ class StoredCheckpoints:
         return parts
 
     def keep(self, part: bytes) -> None:
-        """See engines.protocols.Checkpoints; while the object store is away the work goes on without."""
+        """See engines.protocols.Checkpoints; while the object store is away the work goes on without checkpoints."""
         self._waiting.append(part)
         while self._waiting and self.clock() >= self._not_before:
             body = framed(self._waiting[0], self._last)
@@ -81,7 +81,7 @@ class StoredCheckpoints:
 
 @dataclass(slots=True)
 class NoCheckpoints:
-    """Checkpoints that keep nothing, for a recording that is soon done again; the work goes the same way as with others."""
+    """Checkpoints that store nothing, for short recordings; the code path is the same as with others."""
 
     seconds: float
     every: float = math.inf

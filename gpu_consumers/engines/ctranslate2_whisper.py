@@ -1,4 +1,4 @@
-"""CTranslate2's own Whisper as an engine: log-mel spectrogram, tokens and times of words without another library's pipeline.
+"""CTranslate2's own Whisper as an engine: log-mel spectrogram, tokens and word times without another library.
 
 The spectrogram is that of Whisper's reference implementation (openai/whisper, `whisper/audio.py`), whose filter bank is
 Slaney's (Auditory Toolbox, 1998): triangles of equal area, linear below 1 kHz and logarithmic above.
@@ -81,29 +81,29 @@ class Piece:
 
     @property
     def sounds(self) -> bool:
-        """Whether it is more than marks, which have no sound and no time of their own."""
+        """Whether the text is more than punctuation, which has no sound and no time of its own."""
         return any(map(str.isalnum, self.text))
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The tokens of a Whisper model: text, and the marks between which it stands."""
+    """The tokens of a Whisper model: text tokens, and the special tokens around the text."""
 
     tokenizer: Any
     multilingual: bool
 
     @property
     def end(self) -> int:
-        """The mark behind all text; every later token is a mark, too."""
+        """The end-of-text token; every later token is a special token, too."""
         return self._mark("endoftext")
 
     def start(self, options: TranscriptionOptions) -> list[int]:
-        """The marks before the text of a window; raises Permanent for a language that the model has no mark for."""
+        """The special tokens before the text of a window; raises Permanent for a language without a token."""
         marks = [self._mark("startoftranscript")]
         return [*marks, self._language(options), self._mark(options.task.value)] if self.multilingual else marks
 
     def prompt(self, options: TranscriptionOptions) -> list[int]:
-        """All that stands before the text: hotwords and prompt, as if they had been said before, and the marks."""
+        """All tokens before the text: hotwords and prompt as previous text, then the special tokens."""
         hotwords = f" {options.hotwords.strip()}" if options.hotwords else ""
         context = [*self.encode(hotwords), *self.encode(options.prompt or "")]
         before = [self._mark("startofprev"), *context] if context else []
@@ -175,7 +175,7 @@ class CTranslate2Recognizer:
         ]
 
     def detect_language(self, audio: Samples) -> RankedLanguages:
-        """See Recognizer; the mean of all windows."""
+        """See Recognizer; averaged over all windows."""
         longest = self.window_seconds * SAMPLE_RATE
         windows = [audio[start : start + longest] for start in range(0, len(audio), longest)]
         with memory_errors():

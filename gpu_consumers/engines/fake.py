@@ -1,4 +1,4 @@
-"""Named fake stages: they need no model, and their jobs say in their metadata what shall happen to them.
+"""Fake stages that need no model; the metadata of their jobs determine the outcome.
 
 `fake-seconds`: how long the work takes. `fake-outcome`: completed, permanent, poison, unexpected, large, noise, cuda, kill,
 transient or outage; the last two end well at attempt, or try, number `fake-until` (2 if not given). `fake-stage`: where
@@ -41,7 +41,7 @@ class FakeStage:
         workers: int = 2,
         seconds: float = 0.0,
     ) -> None:
-        """`seconds` is how long a job takes that does not say so itself."""
+        """Create the stage; `seconds` is the duration of a job that names none."""
         self.group = group
         self.topics = topics
         self.workers = workers
@@ -57,7 +57,7 @@ class FakeStage:
         return Job(delivery, request, request)
 
     def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
-        """Wait, looking up between two ticks as engines do between two batches; then do as the job says."""
+        """Wait, checking between ticks as engines do between batches; then end as the job's metadata say."""
         orders = job.request.metadata
         with self._lock:
             self._tries[job.request.job_id] += 1
@@ -73,7 +73,7 @@ class FakeStage:
 
 
 class FakeTranscriber(FakeStage):
-    """FakeStage that sends on to FakeDiarizer what is to be diarized; both are needed then."""
+    """FakeStage that passes jobs with diarization on to FakeDiarizer; both are needed then."""
 
     def _emit(self, job: Job, orders: Mapping[str, str]) -> tuple[Emission, ...]:
         if not job.request.options.diarize:
@@ -124,7 +124,7 @@ def _misbehave(orders: Mapping[str, str], attempt: int, tries: int) -> None:
 
 
 def fake_result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
-    """The result of a job that ends well; its orders say what text it has."""
+    """The result of a job that ends well; its metadata choose the text."""
     match orders.get("fake-outcome"):
         case "large":  # beyond any record
             text = "x" * 2_000_000
@@ -148,7 +148,7 @@ def fake_result(request: JobRequested, orders: Mapping[str, str]) -> JobResult:
 
 
 def _transcribed(result: JobResult) -> TranscriptReady:
-    """The event with which the first of two stages hands a result to the second."""
+    """The event that passes a result from the first of two stages to the second."""
     if result.audio is None:
         raise ValueError("a fake result has its audio")
     return TranscriptReady(

@@ -1,4 +1,4 @@
-"""Inference cache of one recording: what networks computed, in order, kept in its checkpoints so that nobody computes it again."""
+"""Inference cache of one recording: network outputs in order, kept in its checkpoints and never computed twice."""
 
 import io
 import math
@@ -17,10 +17,10 @@ Answer = npt.NDArray[np.float32]  # [rows, ...], a row for each item of a batch
 
 
 class InferenceCache:
-    """The answers of networks in the order of their batches, which is the same whenever the same is worked on."""
+    """Network outputs in the order of their batches, which is the same whenever the same recording is processed."""
 
     def __init__(self, checkpoints: Checkpoints | None) -> None:
-        """Raises Outage."""
+        """Load the stored outputs; raises Outage."""
         # what is never due need not be remembered
         self._checkpoints = checkpoints if checkpoints is not None and math.isfinite(checkpoints.every) else None
         found = self._checkpoints.find(decode) if self._checkpoints is not None else []
@@ -29,7 +29,7 @@ class InferenceCache:
         self._since = 0.0
 
     def get_or_compute(self, rows: int, seconds: float, compute: Callable[[], Answer]) -> Answer:
-        """The answer to the next batch, of so many rows about so many seconds of audio: cached, or computed now."""
+        """The output for the next batch, of so many rows and so many seconds of audio: cached, or computed now."""
         if self._cached and len(self._cached[0]) != rows:
             # another batch than before, so the rest does not fit either, and nothing may be added behind it
             self._cached.clear()
@@ -45,21 +45,21 @@ class InferenceCache:
         return answer
 
     def keep(self) -> None:
-        """Write a checkpoint of what was computed since the last one."""
+        """Write a checkpoint of the outputs computed since the last one."""
         if self._checkpoints is not None and self._fresh:
             self._checkpoints.keep(encode(self._fresh))
             self._fresh, self._since = [], 0.0
 
 
 def encode(answers: Sequence[Answer]) -> bytes:
-    """Answers as a compressed npz; they come back to the last bit."""
+    """Outputs as a compressed npz, restored bit by bit."""
     file = io.BytesIO()
     np.savez_compressed(file, *answers)
     return file.getvalue()
 
 
 def decode(body: bytes) -> list[Answer] | None:
-    """The answers that `encode` wrote, None for anything else."""
+    """The outputs that `encode` wrote, None for anything else."""
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as file:
             return [file[f"arr_{number}"] for number in range(len(file.files))]

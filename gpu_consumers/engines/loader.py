@@ -1,4 +1,4 @@
-"""Loads models of the registry into this process: files checked, device chosen, engine asked at first use, tried out."""
+"""Model loader: checks files, chooses the device, imports the engine at first use, and warms the model up."""
 
 import gc
 import hashlib
@@ -30,9 +30,9 @@ T = TypeVar("T")
 
 
 class LoadedEngines:
-    """See engines.protocols.Engines: the default transcriber and the diarizer stay, of all others the last one that was asked for.
+    """See engines.protocols.Engines: keeps the default transcriber, the diarizer, and the last other model requested.
 
-    Another one is freed when the last job that works with it ends: whoever holds it may go on using it.
+    A model that is replaced is freed when the last job that uses it ends.
     """
 
     def __init__(self, registry: ModelRegistry, models: ModelSettings, gpu: GpuSettings) -> None:
@@ -95,7 +95,7 @@ class LoadedEngines:
 
 
 def _for_a_job(entry: ModelEntry, load: Callable[[ModelEntry], T]) -> T:
-    """A model that one job wants: what is wrong with it is that job's end, or its next attempt, and not the process's."""
+    """Context for a model that one job requests: its errors end or retry that job, and not the process."""
     try:
         return load(entry)
     except Fatal as error:
@@ -132,7 +132,7 @@ def choose_device(wanted: str, available: bool) -> str:
 
 
 def folder_of(entry: ModelEntry, cache: Path | None) -> Path:
-    """The folder with the files of a model; only a hub model is fetched when it is not there. Raises Fatal, Transient."""
+    """The folder with the files of a model; only hub models are downloaded when missing. Raises Fatal, Transient."""
     if entry.path is not None:
         if not entry.path.is_dir():
             raise Fatal(f"model '{entry.name}': there is no folder {entry.path}")
@@ -160,7 +160,7 @@ def _fetched_before(entry: ModelEntry, cache: Path | None) -> Path:
 
 
 def checked_digest(entry: ModelEntry, folder: Path) -> str:
-    """One sha256 over all files of a model; raises Fatal when one is not the one that the registry pins."""
+    """One sha256 over all files of a model; raises Fatal when a file differs from the pinned one."""
     found = files_of(folder)
     if mistakes := mistakes_in(entry, found):
         raise Fatal(f"model '{entry.name}': {mistakes[0]}")
@@ -168,6 +168,6 @@ def checked_digest(entry: ModelEntry, folder: Path) -> str:
 
 
 def digest_of_all(files: Mapping[str, str]) -> str:
-    """One digest for a set of files with theirs."""
+    """One digest for a set of files, given their digests."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Protocols of engines: samples in, words or turns out; nothing here knows which library does it."""
+"""Protocols of engines: samples in, words or turns out; independent of any library."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 
 
 class Checkpoints(Protocol):
-    """Progress of the work on a long recording, kept in parts where the next process finds them; see engines.checkpoints."""
+    """Progress of a long recording, stored in parts that the next process finds; see engines.checkpoints."""
 
     seconds: float
     """The most audio that is worked on in one go."""
@@ -21,10 +21,10 @@ class Checkpoints(Protocol):
     """The audio between two parts, so the most that is done again after a crash."""
 
     def find(self, read: Callable[[bytes], Part | None], /) -> list[Part]:
-        """The parts kept so far, in order, up to the first one for which `read` gives None; raises Outage."""
+        """The stored parts in order, up to the first one for which `read` gives None; raises Outage."""
 
     def keep(self, part: bytes) -> None:
-        """Keep a part: what was done since the last call."""
+        """Store a part: the work done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Diarizer(Protocol):
 
 
 class Engines(Protocol):
-    """The models of this process, loaded when they are first asked for."""
+    """The models of this process, loaded at first use."""
 
     def transcriber(self, name: str) -> Transcriber:
-        """The model of a registry entry, which the caller gives up when its job ends.
+        """The model of a registry entry, which the caller releases when its job ends.
 
         Raises Transient while it cannot be fetched or finds no memory, Permanent(internal) when this machine cannot
         use it, Fatal when the whole process cannot work without it.

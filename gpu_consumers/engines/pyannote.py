@@ -50,13 +50,13 @@ def load(source: ModelSource) -> "PyannoteDiarizer":
 
 
 def unpinned_checkpoints(entry: ModelEntry, folder: Path) -> tuple[Path, ...]:
-    """Files that torch would unpickle and for whose content nobody vouches in the registry."""
+    """Files that torch would unpickle and that the registry does not pin."""
     found = (path for pattern in CHECKPOINTS for path in folder.rglob(pattern))
     return tuple(path for path in sorted(found) if path.relative_to(folder).as_posix() not in entry.sha256)
 
 
 def check_harmless(checkpoint: Path) -> None:
-    """Raise Fatal unless a checkpoint holds tensors and plain values only; pyannote itself would run what it holds."""
+    """Raise Fatal unless a checkpoint holds only tensors and plain values; pyannote itself would run its code."""
     try:
         with torch.serialization.safe_globals(list(HARMLESS)):
             torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
@@ -68,7 +68,7 @@ def check_harmless(checkpoint: Path) -> None:
 
 
 def load_diarizer(folder: Path, info: ModelInfo, device: str) -> "PyannoteDiarizer":
-    """A diarizer from a folder whose files were checked before; it computes in float32 whatever was asked for."""
+    """A diarizer from a folder of checked files; it always computes in float32."""
     loaded = ModelInfo(name=info.name, digest=info.digest, compute_type="float32")
     return PyannoteDiarizer(partial(load_pipeline, folder, device), loaded)
 
@@ -79,7 +79,7 @@ def load_pipeline(folder: Path, device: str) -> Any:
 
 
 class PyannoteDiarizer:
-    """See engines.protocols.Diarizer; pipelines keep state, so every thread that works at the same time has its own."""
+    """See engines.protocols.Diarizer; pipelines keep state, so every concurrent thread has its own."""
 
     def __init__(self, make: Callable[[], Any], info: ModelInfo) -> None:
         self.info = info
@@ -88,7 +88,7 @@ class PyannoteDiarizer:
         self._idle.put(make())
 
     def warm_up(self) -> None:
-        """Run once on noise; raises whatever is wrong with the device."""
+        """Run once on noise; raises any error of the device."""
         generator = torch.Generator().manual_seed(0)
         noise: Samples = (torch.randn(4 * SAMPLE_RATE, generator=generator) * 0.01).numpy()
         self.diarize(noise, SpeakerBounds(), lambda _: None)
@@ -182,7 +182,7 @@ def _turns(annotation: Any, length: float) -> list[Turn]:
 
 
 def _hook(progress: Progress, length: float, cache: InferenceCache) -> Callable[..., None]:
-    """pyannote's hook: the only place where it can be stopped; its steps end with a report that counts nothing."""
+    """pyannote's hook, the only place where it can be stopped; each step ends with a report that is not counted."""
     reached = 0.0
 
     def hook(step: str, *_: Any, total: Any = None, completed: Any = None, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""Registry of engines: from an engine's name to the module that loads its models, imported when it is first asked for.
+"""Registry of engines: maps an engine's name to the module that loads its models, imported at first use.
 
 The engine `some-name` of schemas.models.registry.ENGINES is the module `some_name` beside this one.
 """
@@ -15,12 +15,12 @@ from schemas.models.registry import ENGINES, ModelEntry, known_as
 
 
 class UnknownEngine(Fatal):
-    """A model names an engine that this version does not have, or that does something else."""
+    """A model names an engine that this version lacks, or one for another task."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model to load: its entry, the folder of its checked files with their digest, the device, and how many threads use it."""
+    """A model to load: its entry, its checked folder with the digest, the device, and the number of threads."""
 
     entry: ModelEntry
     folder: Path
@@ -30,42 +30,42 @@ class ModelSource:
 
     @property
     def info(self) -> ModelInfo:
-        """The model as results name it, with the number format that the entry asks for."""
+        """The model as results name it, with the number format of the entry."""
         return ModelInfo(name=self.entry.name, digest=self.digest, compute_type=self.entry.compute_type)
 
 
 class LoadedTranscriber(Transcriber, Protocol):
-    """A transcriber that can be tried out."""
+    """A transcriber that can be warmed up."""
 
     def warm_up(self) -> None:
-        """Run once on noise; raises whatever is wrong with the device."""
+        """Run once on noise; raises any error of the device."""
 
 
 class LoadedDiarizer(Diarizer, Protocol):
-    """A diarizer that can be tried out."""
+    """A diarizer that can be warmed up."""
 
     def warm_up(self) -> None:
-        """Run once on noise; raises whatever is wrong with the device."""
+        """Run once on noise; raises any error of the device."""
 
 
 class TranscriberEngine(Protocol):
     """A module that loads speech-to-text models."""
 
     def gpu_available(self) -> bool:
-        """Whether its library finds a GPU."""
+        """Whether the engine's library finds a GPU."""
 
     def load(self, source: ModelSource, /) -> LoadedTranscriber:
-        """A model in memory; raises Fatal for a folder that must not be loaded, and whatever else its library raises."""
+        """A model in memory; raises Fatal for a folder that must not be loaded, and any error of its library."""
 
 
 class DiarizerEngine(Protocol):
     """A module that loads speaker diarizations."""
 
     def gpu_available(self) -> bool:
-        """Whether its library finds a GPU."""
+        """Whether the engine's library finds a GPU."""
 
     def load(self, source: ModelSource, /) -> LoadedDiarizer:
-        """A model in memory; raises Fatal for a folder that must not be loaded, and whatever else its library raises."""
+        """A model in memory; raises Fatal for a folder that must not be loaded, and any error of its library."""
 
 
 def transcriber_engine(name: str) -> TranscriberEngine:

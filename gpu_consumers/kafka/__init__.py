@@ -1,1 +1,1 @@
-"""Kafka as the GPU consumers use it: partitions, transactions, topics of orders, progress."""
+"""Kafka access of the GPU consumers: partitions, transactions, control topics, progress."""

@@ -1,4 +1,4 @@
-"""Partitions that this process owns now, each with its offsets, its pauses and the epoch of its assignment."""
+"""Partitions owned by this process, each with its offsets, its pauses and the epoch of its assignment."""
 
 import logging
 import re
@@ -60,18 +60,18 @@ class OwnedPartition:
         return fresh
 
     def hold(self, delivery: Delivery, due: float) -> None:
-        """Put a record aside until it falls due (Unix seconds)."""
+        """Hold a record until it falls due (Unix seconds)."""
         self.gate.hold(delivery, due)
         self.bytes_held += delivery.size_bytes
 
     def release(self, now: float) -> list[Delivery]:
-        """What has fallen due at `now` (Unix seconds)."""
+        """The held records that have fallen due at `now` (Unix seconds)."""
         due = list(self.gate.release(now))
         self.bytes_held -= sum(delivery.size_bytes for delivery in due)
         return due
 
     def finish(self, deliveries: Sequence[Delivery]) -> None:
-        """Note that these are committed."""
+        """Note that these deliveries are committed."""
         offsets = [delivery.offset for delivery in deliveries]
         self.offsets.finish(offsets)
         self.suspects.finish(offsets)
@@ -80,7 +80,7 @@ class OwnedPartition:
         self.bytes_in_flight -= sum(delivery.size_bytes for delivery in deliveries)
 
     def position(self, finishing: Sequence[Delivery] = ()) -> Position:
-        """What may be committed once these deliveries have taken effect, with the marks of started records."""
+        """The position to commit once these deliveries have taken effect, with the marks of started records."""
         offsets = [delivery.offset for delivery in finishing]
         reached = self.offsets.position(offsets)
         marks = self.suspects.marks(offsets, leaving=self.leaving)
@@ -89,7 +89,7 @@ class OwnedPartition:
         return Position(reached.base, reached.done, replace(marks, begun=begun), self.topic_id)
 
     def without_marks(self) -> Position | None:
-        """What is committed, without the marks that leaving in good order takes back; None when nothing is."""
+        """The committed position without the marks that a clean leave removes; None when it has none."""
         if self.committed is None:
             return None
         marks = self.suspects.marks(leaving=True)
@@ -98,11 +98,11 @@ class OwnedPartition:
 
     @property
     def toppar(self) -> TopicPartition:
-        """For calls that take no offset."""
+        """The partition without an offset, for calls that take none."""
         return TopicPartition(self.topic, self.partition)
 
     def commit_of(self, position: Position) -> TopicPartition:
-        """For calls that commit `position`."""
+        """The partition with `position`, for commits."""
         return TopicPartition(self.topic, self.partition, position.base, position.metadata)
 
 
@@ -117,7 +117,7 @@ class Assignment:
 
     @property
     def in_flight(self) -> int:
-        """Records received and not finished, but for those that wait for their due time."""
+        """Number of records received and not finished, except those that wait for their due time."""
         return sum(len(p.offsets.in_flight) - len(p.gate.held) for p in self._owned.values())
 
     @property
@@ -135,12 +135,12 @@ class Assignment:
         return [partition for partition in found if partition is not None]
 
     def add(self, partition: OwnedPartition) -> None:
-        """Begin an assignment; one that was not taken back before ends."""
+        """Begin an assignment; an earlier one that was never revoked ends."""
         self.forget([partition.toppar])
         self._owned[partition.topic, partition.partition] = partition
 
     def forget(self, toppars: Iterable[TopicPartition]) -> None:
-        """End assignments: what is still in work on them is dropped when it ends."""
+        """End assignments: their work in progress is dropped when it ends."""
         for toppar in toppars:
             if partition := self._owned.pop((toppar.topic, toppar.partition), None):
                 partition.owned = False
@@ -173,7 +173,7 @@ def take(
 
 
 def short_id(topic_id: str) -> str:
-    """A topic's id, shortened so that it still differs from the one before; offset metadata has little room."""
+    """A topic's id, shortened but still distinct from the one before; offset metadata has little room."""
     return re.sub("[^0-9A-Za-z]", "", topic_id)[:10]
 
 
@@ -194,7 +194,7 @@ def _start(
 
 
 def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
-    """Waits for open transactions of a former owner; without an answer nothing can be started safely."""
+    """The committed offsets, after open transactions of a former owner; without an answer it is unsafe to start."""
     deadline = time.monotonic() + COMMITTED_TIMEOUT
     while True:
         try:
@@ -206,10 +206,10 @@ def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[To
 
 
 def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
-    """The ends of a partition; a topic that grows has some of which groups hear before this client does.
+    """The first and last offset of a partition; groups may see new partitions of a topic before this client does.
 
-    Where nothing was ever committed they need not be known: reading begins at the first record there is. Elsewhere they
-    tell a topic that was made anew, so they are waited for until the client has asked what is new.
+    Without any commit they are not needed: reading begins at the first available record. Otherwise they reveal a
+    recreated topic, so the call waits until the client has refreshed its metadata.
     """
     known, deadline = toppar.offset >= 0, time.monotonic() + NEWS_SECONDS
     while True:

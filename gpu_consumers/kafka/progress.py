@@ -18,11 +18,11 @@ class Offer(Protocol):
     """Takes a record without waiting; producers.kafka.publisher.Publisher.offer is one."""
 
     def __call__(self, record: Record) -> bool:
-        """Whether it was taken."""
+        """Whether the record was taken."""
 
 
 class ProgressReporter:
-    """Makes the reporters of single jobs; one for the whole process."""
+    """Creates the reporters of single jobs; one for the whole process."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ProgressReporter:
         interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval` is in seconds, as is what `clock` returns."""
+        """Create the reporter; `interval` is in seconds, like the result of `clock`."""
         self._offer = offer
         self._serde = serde
         self._topic = topic
@@ -47,12 +47,12 @@ class ProgressReporter:
         return JobProgressReporter(self, request, attempt)
 
     def send(self, event: JobProgress) -> None:
-        """Offer an event; what cannot be sent now is not worth waiting for."""
+        """Offer an event; one that cannot be sent now is dropped."""
         self._offer(record_of(self._serde, self._topic, event, self.worker, event.at))
 
 
 class JobProgressReporter:
-    """Decides which reports of a job are sent, and numbers them; used by one worker thread."""
+    """Selects and numbers the reports of a job that are sent; used by one worker thread."""
 
     def __init__(self, reporter: ProgressReporter, request: JobRequested, attempt: int) -> None:
         self._reporter = reporter
@@ -63,7 +63,7 @@ class JobProgressReporter:
         self._sent_at = 0.0
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
-        """Report how far the job is, in seconds of audio."""
+        """Report the progress of the job, in seconds of audio."""
         now = self._reporter.clock()
         finished = total_seconds is not None and done_seconds >= total_seconds
         if stage is self._stage and not finished and now - self._sent_at < self._reporter.interval:

@@ -15,26 +15,26 @@ REPLAY_ID_CHARS = 36
 
 
 def _no_topic(_: str) -> bool:
-    """No replay topic exists, where no broker can be asked."""
+    """No replay topic exists, where no broker is available."""
     return False
 
 
 class ResultRouting:
-    """Decides where results go; may be used from several threads. `exists` says whether the broker has a topic and raises Outage."""
+    """Chooses the topics of results; thread-safe. `exists` says whether the broker has a topic and raises Outage."""
 
     def __init__(self, exists: Callable[[str], bool] = _no_topic) -> None:
         self._exists = exists
         self._known: dict[str, float] = {}
 
     def rejection(self, headers: Headers) -> Permanent | None:
-        """Why the job of a record can have no result, None when it can: a topic that is missing would stop all others."""
+        """The error of a job whose result topic is missing, which would block all others; None when it exists."""
         name = headers.get(RESULTS_TO)
         if name is None or self._is_there(name):
             return None
         return unwritable(name)
 
     def forget(self) -> None:
-        """Ask for every topic anew: one that was there may be gone."""
+        """Forget which topics exist, since one may have been deleted."""
         self._known.clear()
 
     def _is_there(self, name: str) -> bool:
@@ -49,12 +49,12 @@ class ResultRouting:
 
 
 def unwritable(name: str) -> Permanent:
-    """Why a job ends whose result no topic takes."""
+    """The error of a job whose result no topic accepts."""
     return Permanent("invalid_request", f"no result can be written to the topic '{name}'")
 
 
 def routed(record: Record, event: object, headers: Headers) -> Record:
-    """The record of an event that came of one with `headers`: results go where these say, other events say it on."""
+    """The record of an event caused by a record with `headers`, which name the results' topic or travel on."""
     topic = headers.get(RESULTS_TO)
     if topic is None:
         return record

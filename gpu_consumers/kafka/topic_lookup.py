@@ -1,4 +1,4 @@
-"""Topic lookup: whether topics exist, and their ids; the admin client is made for the first question."""
+"""Topic lookup: existence and ids of topics; the admin client is created at the first query."""
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -8,7 +8,7 @@ from schemas.settings import KafkaSettings
 
 
 class TopicLookup:
-    """Questions about topics; may be asked by any thread."""
+    """Queries about topics; may be used from any thread."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings

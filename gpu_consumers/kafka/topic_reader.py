@@ -1,4 +1,4 @@
-"""Bootstrapped topic reader: reads all of a topic of orders before any work starts, then what comes, in a thread and in no group."""
+"""Bootstrapped topic reader: reads all of a control topic before any work starts, then follows it; uses no group."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ MOST_BREAKS = 10  # of the reader at one record, until that is left out
 
 
 class BootstrappedTopicReader(Generic[E]):
-    """Gives the events of a topic to `take`; one that cannot be read, or is refused by Permanent, is left out."""
+    """Passes the events of a topic to `take`; unreadable ones and those refused by Permanent are skipped."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class BootstrappedTopicReader(Generic[E]):
 
     @property
     def caught_up(self) -> bool:
-        """Whether all is known that was ordered before the start, and what is ordered now becomes known."""
+        """Whether all orders from before the start are known, and new ones arrive."""
         return self._caught_up.is_set()
 
     def __enter__(self) -> "BootstrappedTopicReader[E]":
@@ -78,7 +78,7 @@ class BootstrappedTopicReader(Generic[E]):
                 self._ended.wait(AGAIN_SECONDS)
 
     def _read(self) -> None:
-        """Read all from the beginning, then what comes, until the end."""
+        """Read everything from the beginning, then follow the topic until the end."""
         self._catching_up, self._known = set(), set()
         consumer = Consumer(reading_config(self._settings, self._client_id, wait_ms=200), logger=client_log)
         try:
@@ -93,7 +93,7 @@ class BootstrappedTopicReader(Generic[E]):
             consumer.close()
 
     def _find_partitions(self, consumer: Consumer) -> None:
-        """Begin to read partitions that are new, from their beginning."""
+        """Start reading new partitions from their beginning."""
         try:
             found = consumer.list_topics(self._topic, timeout=5.0).topics[self._topic]
             new = set(found.partitions) - self._known
@@ -123,7 +123,7 @@ class BootstrappedTopicReader(Generic[E]):
         return None
 
     def _skip_unreadable(self, consumer: Consumer, message: "Message[Any, Any]") -> None:
-        """Go on after a batch that cannot be opened: the orders in it cannot be read by any process."""
+        """Skip a batch that cannot be opened: no process can read the orders in it."""
         try:
             if (batch := self._unreadable.detect(message)) is not None:
                 consumer.seek(batch.behind)
@@ -148,7 +148,7 @@ class BootstrappedTopicReader(Generic[E]):
         return None
 
     def _hand_on(self, event: E, place: str) -> None:
-        """Hand an order on; one at which the reader broke again and again is left out, for the sake of those after it."""
+        """Pass an order on; one that made the reader fail repeatedly is skipped, for the sake of later ones."""
         try:
             self._give(event)
         except Permanent as error:

@@ -1,4 +1,4 @@
-"""Transactional producer: records and offsets together, and what each way of failing means."""
+"""Transactional producer: writes records and offsets together, and classifies each kind of failure."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.I
 
 
 class TransactionFailed(Exception):
-    """A transaction that is not known to be committed; `code` is that of librdkafka's error, if one is the cause."""
+    """A transaction not known to be committed; `code` is that of the librdkafka error, if one is the cause."""
 
     def __init__(self, reason: str, code: int | None = None) -> None:
         self.code = code
@@ -30,7 +30,7 @@ class TransactionFailed(Exception):
 
 
 class Aborted(TransactionFailed):
-    """The transaction left nothing behind and may be repeated; `too_large` are the records the broker refused."""
+    """The transaction left nothing behind and may be repeated; `too_large` are records refused by the broker."""
 
     def __init__(self, reason: str, code: int | None = None, too_large: Sequence[int] = ()) -> None:
         self.too_large = tuple(too_large)
@@ -38,7 +38,7 @@ class Aborted(TransactionFailed):
 
 
 class Indefinite(TransactionFailed):
-    """It is not known how the transaction ended: open the producer again, then ask the group what is committed."""
+    """The transaction's end is unknown: open the producer again, then query the committed offsets of the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class TransactionalProducer:
         self.is_open = False
 
     def open(self) -> None:
-        """Take the transactional.id, which ends what its last holder left open; raises Outage: call again."""
+        """Take the transactional.id, which ends the last holder's open transaction; raises Outage: call again."""
         if self._fenced:
             raise self._fatal()
         if self.is_open:
@@ -89,11 +89,11 @@ class TransactionalProducer:
             self._fail(transaction, error)
 
     def close(self) -> None:
-        """Let go of the id; a transaction that is still open is left to its timeout or the next holder."""
+        """Release the id; an open transaction is left to its timeout or the next holder."""
         self._discard()
 
     def _fail(self, transaction: "_Transaction", error: KafkaException | BufferError) -> None:
-        """Raise what `error` means; the transaction is over in every case."""
+        """Raise our error for `error`; the transaction is over in every case."""
         cause = _cause(error)
         if cause.fatal() or not cause.txn_requires_abort():
             self._give_up(transaction, cause)
@@ -138,7 +138,7 @@ class _Transaction:
         return time.monotonic() - self._began
 
     def run(self, records: Sequence[Record], groups: Sequence[OffsetGroup]) -> None:
-        """Effects first, offsets last."""
+        """Send the records first, the offsets last."""
         failpoint("gpu.before_begin")
         self._producer.begin_transaction()
         failpoint("gpu.after_begin")
@@ -166,12 +166,12 @@ class _Transaction:
             raise KafkaException(KafkaError(cause.code(), cause.str(), txn_requires_abort=True)) from error
 
     def abort(self) -> None:
-        """Undo it; raises KafkaException when even that fails."""
+        """Abort the transaction; raises KafkaException when even that fails."""
         self._calls_since = time.monotonic()
         self._repeat(self._producer.abort_transaction)
 
     def _repeat(self, call: Callable[..., None], *args: Any) -> None:
-        """A retriable error means that the operation goes on in the background: the same call again."""
+        """Repeat a call after a retriable error, as the operation continues in the background."""
         while True:
             try:
                 return call(*args, STEP)

@@ -1,1 +1,1 @@
-"""The two steps of a job: a recording becomes words, then the words get their speakers."""
+"""The two stages of a job: transcription of a recording, then diarization of its words."""

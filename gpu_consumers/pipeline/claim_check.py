@@ -1,4 +1,4 @@
-"""Transcripts too large for a record: kept in the object store, and read back only if they are what was kept."""
+"""Claim checks: transcripts too large for a record, stored in the object store and verified when read back."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _UNREADABLE = "a transcript that was kept cannot be read back: "
 
 @dataclass(frozen=True, slots=True)
 class PackedTranscript:
-    """The transcript that counts, and how it travels: `inline` in the event or `claim` in its place."""
+    """The effective transcript and its transport: `inline` in the event or `claim` in its place."""
 
     transcript: Transcript
     inline: Transcript | None
@@ -26,7 +26,7 @@ class PackedTranscript:
 
 @dataclass(frozen=True, slots=True)
 class ClaimCheckStore:
-    """Decides what travels inside an event: `max_inline` bytes of Avro at most."""
+    """Chooses the transport of transcripts: inside an event up to `max_inline` bytes of Avro."""
 
     store: ObjectStore
     max_inline: int
@@ -34,10 +34,10 @@ class ClaimCheckStore:
     def enclose(
         self, transcript: Transcript, tenant: str, job_id: UUID, name: UUID, *, inline: bool = True
     ) -> PackedTranscript:
-        """How a transcript travels in an event; raises Permanent(result_too_large), Outage.
+        """Pack a transcript for an event; raises Permanent(result_too_large), Outage.
 
-        Without `inline` never inside it, however small. What an earlier attempt kept under the same `name` counts: its
-        event may already be on its way.
+        Without `inline` always by claim check, however small. A transcript that an earlier attempt stored under the
+        same `name` takes precedence: its event may already be sent.
         """
         body = encode_transcript(transcript)
         if inline and len(body) <= self.max_inline:
@@ -54,7 +54,7 @@ class ClaimCheckStore:
         return PackedTranscript(transcript, None, claim)
 
     def transcript_of(self, event: TranscriptReady) -> Transcript:
-        """What an event says or points to; raises Poison when it holds neither, Permanent(internal) when that is not there."""
+        """The transcript of an event or its claim; raises Poison without either, Permanent(internal) if lost."""
         if event.transcript is not None:
             return event.transcript
         if event.claim_check is None:

@@ -17,7 +17,7 @@ CHECK_SECONDS = 20.0  # of audio: decoding is hundreds of times faster
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Samples [samples, channels] with what is known of them; `fetched.path` lives as long as the job's folder."""
+    """Samples [samples, channels] with their properties; `fetched.path` lives as long as the job's folder."""
 
     samples: Samples
     decoded: Decoded
@@ -25,7 +25,7 @@ class Recording:
 
 
 class Recordings:
-    """Both stages get their audio here; may be used from several threads."""
+    """Source of audio for both stages; may be used from several threads."""
 
     def __init__(self, fetcher: Fetcher, cache: AudioCache, max_seconds: float) -> None:
         self._fetcher = fetcher
@@ -36,9 +36,10 @@ class Recordings:
     def fresh(
         self, request: JobRequested, policy: TenantPolicy, check: Callable[[], None], watch: Stopwatch
     ) -> Iterator[Recording]:
-        """The recording of a new job, from where the tenant's `policy` lets it come.
+        """The recording of a new job, from a source that the tenant's `policy` allows.
 
-        It is fetched even when its digest is announced and known: knowing a digest is no right to what it stands for.
+        The recording is fetched even when its digest is announced and cached: knowing a digest grants no access to the
+        content.
         """
         with self._cache.folder() as folder:
             with watch.measure("fetch"):
@@ -52,7 +53,7 @@ class Recordings:
             yield Recording(samples, made[0], fetched)
 
     def keep(self, request: JobRequested, fetched: Fetched) -> str:
-        """The s3:// address at which the next stage finds the recording, wherever it runs."""
+        """The s3:// address at which the next stage finds the recording, on any machine."""
         return self._fetcher.keep(request.tenant, request.job_id, fetched)
 
     def again(self, event: TranscriptReady, check: Callable[[], None]) -> Samples:
@@ -77,7 +78,7 @@ class Recordings:
 
 
 def every(seconds: float, check: Callable[[], None]) -> Progress:
-    """A progress that calls `check` once per so many seconds of audio."""
+    """A progress callback that calls `check` once per so many seconds of audio."""
     due = 0.0
 
     def progress(done: float) -> None:
@@ -90,10 +91,10 @@ def every(seconds: float, check: Callable[[], None]) -> Progress:
 
 
 def _key(sha256: str, options: Options) -> str:
-    """What a recording is decoded to: by what its file holds, and what of it is to be heard."""
+    """The cache key of a decoded recording: the digest of its file, and the selected track and channels."""
     return ".".join((sha256, *heard_of(options)))
 
 
 def heard_of(options: Options) -> tuple[str, ...]:
-    """Those wishes of a job that decide which sound is heard of a recording."""
+    """The options of a job that select the sound to transcribe."""
     return (options.channels.value, *([options.track] if options.track else []))

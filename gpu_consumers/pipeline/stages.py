@@ -1,4 +1,4 @@
-"""The two steps of a job: a recording becomes words, then the words get their speakers."""
+"""The stages of a job, transcription and diarization: from input event to output event."""
 
 import logging
 import os
@@ -59,13 +59,13 @@ ATTEMPTS_TO_DIARIZE = 2  # a transcript without speakers is better than none
 
 
 def utc_now() -> datetime:
-    """The time of now."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class StageParts:
-    """What both stages work with."""
+    """Collaborators of both stages."""
 
     serde: Serde
     engines: Engines
@@ -76,7 +76,7 @@ class StageParts:
     checkpoint_seconds: float = 60.0
 
     def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> PackedTranscript:
-        """How a transcript travels in the event `ident` of a job, as its tenant wants it."""
+        """Pack a transcript for the event `ident` of a job, as its tenant's policy requires."""
         inline = self.policies.in_force(request.tenant).inline
         # another request under the same job id has the same event ids, and must not be told this one's words
         name = uuid5(ident, request_digest(request).hex())
@@ -85,7 +85,7 @@ class StageParts:
     def checkpoints(
         self, work: Work, request: JobRequested, duration: float, *facts: object
     ) -> StoredCheckpoints | NoCheckpoints | None:
-        """Where work that depends on `facts` leaves how far it is: if it takes long, or is to show that it is no killer."""
+        """Checkpoints of work that depends on `facts`, if it takes long or its record is a crash suspect."""
         seconds = self.checkpoint_seconds
         if not seconds:
             return None
@@ -98,7 +98,7 @@ class StageParts:
 
 @dataclass(slots=True, kw_only=True)
 class TranscribeStage:
-    """JobRequested in; TranscriptReady out, or at once the JobResult when no speakers are to be found."""
+    """JobRequested in; TranscriptReady out, or directly the JobResult when no diarization is requested."""
 
     parts: StageParts
     registry: ModelRegistry
@@ -190,7 +190,7 @@ class TranscribeStage:
 
 @dataclass(slots=True, kw_only=True)
 class DiarizeStage:
-    """TranscriptReady in, JobResult out: who said each word."""
+    """TranscriptReady in, JobResult with the speaker of each word out."""
 
     parts: StageParts
     workers: int = 1
@@ -256,7 +256,7 @@ def result_of(
     models: tuple[ModelInfo, ...],
     watch: Stopwatch,
 ) -> JobResult:
-    """The good end of a job."""
+    """The result of a completed job."""
     if not request.options.word_timestamps:
         transcript = without_words(transcript)
     ident: UUID = event_id(request.job_id, JobResult.KIND, request.run)
@@ -289,7 +289,7 @@ def _bounds(options: Options) -> SpeakerBounds:
 
 
 def _channels(recording: Recording, work: Work) -> list[tuple[Samples, Progress]]:
-    """Each channel with a progress that counts all of them as one recording."""
+    """Each channel with a progress callback that counts all of them as one recording."""
     count, duration = recording.decoded.channels, recording.decoded.duration
     report = _reporting(work, Stage.TRANSCRIBING, duration)
 
@@ -315,7 +315,7 @@ def _mono(samples: Samples) -> Samples:
 def create_stages(
     names: Sequence[str], serde: Serde, settings: GpuProcess, policies: Policies
 ) -> tuple[StageRunner, ...]:
-    """The stages `transcribe` and `diarize` by name, their default models loaded and tried; raises Fatal, SettingsError."""
+    """The stages `transcribe` and `diarize` by name, default models warmed up; raises Fatal, SettingsError."""
     registry = load_registry(settings.models_file, settings.default_model, settings.diarizer)
     store = S3ObjectStore(settings)
     limits = FetchLimits(settings.fetch_max_bytes, settings.fetch_deadline_seconds)
@@ -342,7 +342,7 @@ def create_stages(
 
 
 def _default_cache() -> Path:
-    """The same folder for every process of a user on this machine, which nobody else may have made."""
+    """The default cache folder, shared by a user's processes on this machine and created by no other user."""
     folder = Path(tempfile.gettempdir()) / f"scribe-audio-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():

@@ -1,4 +1,4 @@
-"""How long each part of a job takes: told in its events and counted as a metric."""
+"""Durations of the parts of a job: reported in its events and counted as a metric."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,14 @@ from schemas.metrics import STAGE_SECONDS
 
 
 class Stopwatch:
-    """Seconds by part, beginning with those of earlier stages."""
+    """Seconds per part, starting with those of earlier stages."""
 
     def __init__(self, earlier: Mapping[str, float] | None = None) -> None:
         self.timings: dict[str, float] = dict(earlier or {})
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
-        """Count what happens inside as `part`, also when it fails."""
+        """Add the duration of the block to `part`, also when it fails."""
         began = time.monotonic()
         try:
             yield

@@ -1,1 +1,1 @@
-"""The moving parts of a GPU process: poll loop, queue, workers, executor, committer."""
+"""Runtime of a GPU process: poll loop, queue, workers, executor, committer."""

@@ -1,4 +1,4 @@
-"""Committer: commits finished deliveries, records and offsets in one Kafka transaction, and repeats aborted ones."""
+"""Committer: commits finished deliveries, records and offsets in one Kafka transaction; retries aborted ones."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ REVOKE_SECONDS = 10.0  # how long a revocation may wait for what is finished
 
 
 class Committer:
-    """Commits for one group; belongs to the poll thread. Never raises for trouble that passes, only Fatal."""
+    """Commits for one group; belongs to the poll thread. Raises only Fatal, never errors that pass."""
 
     def __init__(
         self,
@@ -67,16 +67,16 @@ class Committer:
 
     @property
     def waiting(self) -> int:
-        """Finished deliveries that are not committed yet."""
+        """The number of finished deliveries that are not committed yet."""
         return len(self._pending)
 
     def unwritten(self) -> list[JobTask]:
-        """Finished deliveries that are not committed yet."""
+        """The finished deliveries that are not committed yet."""
         return [finished.task for finished in tuple(self._pending)]
 
     @property
     def failing(self) -> bool:
-        """Whether several commits in a row did not succeed."""
+        """Whether several commits in a row failed."""
         return self._failures >= MANY_FAILURES
 
     def add(self, finished: Finished) -> None:
@@ -93,7 +93,7 @@ class Committer:
         INFLIGHT.labels(self._group).set(self._assignment.in_flight)
 
     def flush(self, now: float) -> None:
-        """Commit what is due at `now` (monotonic seconds)."""
+        """Commit the deliveries that are due at `now` (monotonic seconds)."""
         if now < self._next_at:
             return
         try:
@@ -104,7 +104,7 @@ class Committer:
             self._failures, self._next_at = 0, time.monotonic() + INTERVAL
 
     def flush_all(self, seconds: float = REVOKE_SECONDS) -> bool:
-        """Commit all that waits, in place, for at most so many seconds; whether nothing is left."""
+        """Commit everything pending, blocking for at most so many seconds; returns whether nothing is left."""
         deadline = time.monotonic() + seconds
         self._idle_at = 0.0
         while True:
@@ -116,7 +116,7 @@ class Committer:
                 return done
 
     def take_marks_back(self, partitions: Sequence[OwnedPartition]) -> None:
-        """Commit, without the fenced producer, that nothing was started, where the committed position is the one we know."""
+        """Commit, without the fenced producer, that nothing was started, if the committed position is the known one."""
         try:
             found = self._committed([partition.toppar for partition in partitions])
             commits = [partition.commit_of(own) for partition in partitions if (own := _unmarked(partition, found))]
@@ -165,7 +165,7 @@ class Committer:
             self._duplicates.ended(finished.job, finished.task, final=False)
 
     def _settle_unsettled(self) -> None:
-        """After an unknown end: take the id again, which ends the transaction, then see whether it was committed."""
+        """Resolve an unknown end: take the id again, which ends the transaction, then check if it was committed."""
         if not self._producer.is_open:
             self._producer.open()
         if not self._unsettled:
@@ -208,7 +208,7 @@ class Committer:
         return {p: position for p, position in positions.items() if p in finishing or position != p.committed}
 
     def _write(self, batch: Sequence[Finished], positions: dict[OwnedPartition, Position]) -> None:
-        """Write records and offsets in one transaction; the tracked position moves only after it."""
+        """Write records and offsets in one transaction; the tracked position advances only after it."""
         records = [record for finished in batch for record in finished.records]
         try:
             self._producer.commit(records, self._offset_groups(positions))
@@ -255,7 +255,7 @@ class Committer:
         self._singly = max(0, self._singly - len(batch))
 
     def _replace_end(self, batch: Sequence[Finished], other_end: Callable[[Finished], Finished]) -> None:
-        """Give another end to what the broker never takes, so that it does not stop all others."""
+        """Replace an end that the broker never accepts, so that it does not block all others."""
         if len(batch) == 1:
             self._pending[0] = other_end(batch[0])
         else:
@@ -269,7 +269,7 @@ class Committer:
 
 
 def _unmarked(partition: OwnedPartition, found: Mapping[tuple[str, int], Position]) -> Position | None:
-    """The committed position without marks; None when it is not the one we know: a commit would undo that of another."""
+    """The committed position without marks; None when it is not the known one, as a commit would undo another's."""
     position, known = found.get((partition.topic, partition.partition)), partition.committed
     if position is None or known is None or (position.base, position.done) != (known.base, known.done):
         return None

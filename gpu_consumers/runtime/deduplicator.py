@@ -1,4 +1,4 @@
-"""Deduplicator: which jobs of one group run or have ended, shared by its workers and its poll thread."""
+"""Deduplicator: tracks running and ended jobs of one group for its workers and its poll thread."""
 
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -30,7 +30,7 @@ class Deduplicator(Generic[T]):
                 self._released.put(waiting)
 
     def waiting(self) -> list[T]:
-        """Those that wait for the end of another record of their job."""
+        """Tasks that wait for the end of another record of their job."""
         with self._lock:
             return self._first_seen.waiting()
 

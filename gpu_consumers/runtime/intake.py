@@ -1,4 +1,4 @@
-"""Intake of one consumer group: polled records become tasks for the workers, or wait; partitions pause while there is enough."""
+"""Intake of one consumer group: polled records become tasks or wait; partitions pause while the workers have enough."""
 
 import logging
 import time
@@ -47,7 +47,7 @@ class IntakeParts:
 
 
 class Intake:
-    """Takes records in for one group; belongs to the poll thread."""
+    """Accepts records for one group; belongs to the poll thread."""
 
     def __init__(self, parts: IntakeParts) -> None:
         self._parts = parts
@@ -56,7 +56,7 @@ class Intake:
         self._last_error = ("", 0.0)
 
     def receive(self) -> None:
-        """Take what has been fetched, until the workers have enough; raises Fatal."""
+        """Accept fetched records until the workers have enough; raises Fatal."""
         consumer = self._parts.consumer
         message = consumer.poll(BUSY_POLL if self._assignment.in_flight else IDLE_POLL)
         taken = 0
@@ -69,7 +69,7 @@ class Intake:
             message = consumer.poll(0)
 
     def release(self) -> None:
-        """Hand on records that have fallen due, and duplicates that may be tried again."""
+        """Pass on records that have fallen due, and duplicates that may be retried."""
         if self._closed:
             return
         now = time.time()
@@ -92,7 +92,7 @@ class Intake:
 
     @property
     def full(self) -> bool:
-        """Whether as much is in flight as may be, or no more is taken; may be asked from any thread."""
+        """Whether the limit in flight is reached, or the intake is closed; may be called from any thread."""
         return self._parts.gate.closed or self._closed
 
     def partitions(self) -> list[OwnedPartition]:
@@ -104,7 +104,7 @@ class Intake:
         return self._parts.duplicates.waiting()
 
     def close(self) -> None:
-        """Take nothing more in, and forget what no worker has begun."""
+        """Accept no more records, and forget tasks that no worker has begun."""
         self._closed = True
         self._parts.pool.discard()
 
@@ -128,7 +128,7 @@ class Intake:
         return None
 
     def _skip_unreadable(self, message: "Message[Any, Any]") -> None:
-        """Go on after a batch that cannot be opened: one dead letter stands for it, at the last of its offsets."""
+        """Skip a batch that cannot be opened: one dead letter stands for it, at the last of its offsets."""
         partition = self._assignment.find(message.topic() or "", message.partition() or 0)
         if partition is None or self._closed:
             return
@@ -145,7 +145,7 @@ class Intake:
             self._parts.committer.add(self._parts.ends.unreadable(JobTask(delivery, partition), batch.reason))
 
     def _admit(self, partition: OwnedPartition, delivery: Delivery, written: float) -> None:
-        """Hand a record to the workers, or hold it until it falls due; only our own retry topics may delay records."""
+        """Pass a record to the workers, or hold it until it falls due; only our own retry topics may delay records."""
         longest = self._parts.retry_delays.get(delivery.topic)
         now = time.time()
         due = now if longest is None else due_at(delivery.headers, written, now, longest)
@@ -169,6 +169,6 @@ class Intake:
 
 
 def _written_at(message: "Message[Any, Any]") -> float:
-    """The timestamp of a record in Unix seconds; 0 when it has none: then it is not held back."""
+    """The timestamp of a record in Unix seconds; 0 when it has none, so that it is not held back."""
     _, milliseconds = message.timestamp()
     return max(0, milliseconds) / 1000

@@ -1,4 +1,4 @@
-"""Poll loop of one consumer group: one thread owns consumer and producer, and work happens in others."""
+"""Poll loop of one consumer group: one thread owns consumer and producer, while other threads do the work."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ STALE = 90.0  # seconds without a turn after which the loop counts as stuck
 
 
 def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:
-    """Settings of a GPU group's consumer; what the promises rest on cannot be overridden."""
+    """Settings of a GPU group's consumer; those needed for its guarantees cannot be overridden."""
     return {
         "auto.offset.reset": "earliest",
         # the deadline of a revocation, not of a job: polling never stops
@@ -50,7 +50,7 @@ def consumer_config(settings: KafkaSettings, group: str, client_id: str) -> dict
 
 
 def always_caught_up() -> bool:
-    """There is nothing to catch up with, where no orders and policies are read."""
+    """Report as caught up, where no orders and policies are read."""
     return True
 
 
@@ -70,7 +70,7 @@ class GroupParts:
 
 
 class GroupConsumer:
-    """Member of one consumer group; runs in one thread, others may only ask about its state."""
+    """Member of one consumer group; runs in one thread, others may only query its state."""
 
     def __init__(self, group: str, topics: Sequence[str], parts: GroupParts) -> None:
         self.group = group
@@ -81,14 +81,14 @@ class GroupConsumer:
 
     @property
     def not_ready_reason(self) -> str | None:
-        """The condition that it waits for before it can do its part; None when it is ready."""
+        """The condition that the group waits for before it can work; None when it is ready."""
         if not (self._parts.rebalance.joined and self._parts.producer.is_open):
             return "has not joined"
         return "cannot commit" if self._parts.committer.failing else None
 
     @property
     def caught_up(self) -> bool:
-        """Whether it knows what was cancelled and what tenants may do."""
+        """Whether all cancellations and policies are known."""
         return self._parts.caught_up()
 
     @property
@@ -98,11 +98,11 @@ class GroupConsumer:
 
     @property
     def hanging(self) -> int:
-        """How many jobs give no sign of life any more."""
+        """The number of jobs without a recent heartbeat."""
         return len(self._parts.pool.hanging)
 
     def waits(self) -> WaitReport:
-        """Which gate holds each of its records; may be asked from any thread."""
+        """The report of the gates that hold the group's records; may be called from any thread."""
         parts = self._parts
         closed = closed_gates(
             joined=parts.rebalance.joined and parts.producer.is_open,
@@ -139,7 +139,7 @@ class GroupConsumer:
             parts.producer.close()
 
     def _open(self) -> None:
-        """Take the transactional.id before any partition: that ends what a former holder left open."""
+        """Take the transactional.id before any partition, which ends a former holder's open transaction."""
         shutdown, producer = self._parts.shutdown, self._parts.producer
         while not (producer.is_open or shutdown.requested.is_set()):
             self._turned_at = time.monotonic()
@@ -150,7 +150,7 @@ class GroupConsumer:
                 shutdown.requested.wait(0.5)
 
     def _catch_up(self) -> None:
-        """Wait until it is known what was cancelled and what tenants may do: no work begins before."""
+        """Wait until cancellations and policies are known: no work begins before."""
         requested = self._parts.shutdown.requested
         while not (self.caught_up or requested.is_set()):
             self._turned_at = time.monotonic()

@@ -42,20 +42,20 @@ class Rebalance:
         """The error that ends this group."""
 
     def assign(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
-        """Begin to own partitions, at their committed positions; may take a minute. Raises Fatal."""
+        """Take partitions over at their committed positions; may take a minute. Raises Fatal."""
         for partition in take(consumer, toppars, self._known_ids, self._owner):
             self._parts.assignment.add(partition)
         self.joined = True
         log.info("%s: assigned %s", self._parts.group, _names(toppars))
 
     def revoke(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
-        """Commit what is finished while we own the partitions; what still runs is dropped when it ends."""
+        """Commit finished work while we own the partitions; work in progress is dropped when it ends."""
         if not self._record_is_to_blame:
             self._leave(self._parts.assignment.owned(toppars))
         self.lose(consumer, toppars)
 
     def lose(self, consumer: Consumer, toppars: list[TopicPartition]) -> None:
-        """Cease to own partitions that may be another's already: nothing more of them is committed."""
+        """Give up partitions that may already belong to another process: nothing more of them is committed."""
         self._parts.assignment.forget(toppars)
         if toppars:
             consumer.incremental_unassign(toppars)
@@ -63,7 +63,7 @@ class Rebalance:
 
     @property
     def _record_is_to_blame(self) -> bool:
-        """Whether the process ends by a record that a worker met, so that the marks of started records must stay."""
+        """Whether a record causes the end of the process, so that the marks of started records must stay."""
         failure = self._parts.pool.failure
         return failure is not None and (isinstance(failure, DeviceLost) or not isinstance(failure, Fatal))
 
@@ -82,7 +82,7 @@ class Rebalance:
             self._parts.committer.take_marks_back(partitions)
 
     def _flush_all(self) -> None:
-        """Commit what is finished, and once more what finishes meanwhile: what ends later is done again by the next owner."""
+        """Commit finished work, and once more what finishes meanwhile; the next owner repeats the rest."""
         finished = self._parts.pool.finished
         for _ in range(2):
             self._parts.committer.collect(finished)

@@ -1,4 +1,4 @@
-"""Shutdown of the process: first no new work, then a time to finish, then an end in any case."""
+"""Shutdown of the process: first no new work, then a time to finish, then a forced end."""
 
 import time
 from threading import Event as Flag
@@ -8,7 +8,7 @@ class Shutdown:
     """State shared by all groups of the process; any thread may read or change it."""
 
     def __init__(self, seconds: float) -> None:
-        """`seconds` is how long running jobs may take after the request."""
+        """Create the state; running jobs may take `seconds` after the request."""
         self.seconds = seconds
         self.requested = Flag()
         self.aborted = False

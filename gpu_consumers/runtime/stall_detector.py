@@ -1,4 +1,4 @@
-"""Stall detector: when each running job gave its last sign of life, and what it waits for; nothing else sees one that hangs in a library's code."""
+"""Stall detector: last heartbeat of each running job, and its wait reason; finds jobs that hang inside a library."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ STALL_SECONDS = 3_600.0
 
 
 class StallDetector(Generic[T]):
-    """Heartbeats of the tasks of one group; any thread may ask. A `T` is a task, known by identity."""
+    """Heartbeats of the tasks of one group; any thread may query them. A `T` is a task, known by identity."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives monotonic seconds."""
+        """Create the detector; `clock` gives monotonic seconds."""
         self._clock = clock
         self._heartbeats: dict[int, tuple[T, float]] = {}
         self._held: dict[int, tuple[T, WaitReason]] = {}
@@ -32,7 +32,7 @@ class StallDetector(Generic[T]):
 
     @contextmanager
     def held(self, task: T, reason: WaitReason) -> Iterator[None]:
-        """Note what a worker waits for with a task while the block runs."""
+        """Note a task's wait reason in a worker while the block runs."""
         self._held[id(task)] = task, reason
         try:
             yield
@@ -40,15 +40,15 @@ class StallDetector(Generic[T]):
             del self._held[id(task)]
 
     def working(self) -> list[T]:
-        """The watched tasks, those that wait with their worker too."""
+        """The watched tasks, including those that wait in their worker."""
         return [task for task, _ in tuple(self._heartbeats.values())]
 
     def waiting(self) -> list[tuple[T, WaitReason]]:
-        """Tasks that wait with a worker, and for what."""
+        """Tasks that wait in a worker, with their reasons."""
         return list(self._held.values())
 
     def heartbeat(self, task: T) -> None:
-        """Note a sign of life of a task that is watched."""
+        """Note a heartbeat of a watched task."""
         if id(task) in self._heartbeats:
             self._heartbeats[id(task)] = task, self._clock()
 

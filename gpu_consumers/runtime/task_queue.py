@@ -43,7 +43,7 @@ class TaskQueue:
     def __init__(
         self, workers: int, shared: SharedIsolation, clock: Callable[[], float] = time.monotonic, name: str = "jobs"
     ) -> None:
-        """`clock` gives monotonic seconds; `name` is what the log calls the queue."""
+        """Create the queue; `clock` gives monotonic seconds; `name` identifies the queue in logs."""
         self._name = name
         self._breaker = FailureBreaker()
         self._most_long = most_long(workers)
@@ -82,7 +82,7 @@ class TaskQueue:
         return None
 
     def done(self, task: JobTask, audio: float | None = None, failed: bool | None = None) -> None:
-        """A worker has ended a task: seconds of audio worked on, and whether it failed by no fault of its own, if known."""
+        """End a task: seconds of audio processed, and whether it failed by the service's fault, None if unknown."""
         with self._shared.lock:
             self._shared.isolation.leave(task)
         with self._changed:
@@ -93,19 +93,19 @@ class TaskQueue:
             self._changed.notify()
 
     def waiting(self) -> list[tuple[JobTask, WaitReason]]:
-        """Every task that no worker has, and what holds it."""
+        """Every task without a worker, and its wait reason."""
         with self._changed, self._shared.lock:
             return list(self._held(self._clock()))
 
     def discard(self) -> None:
-        """Forget all tasks that have not started, and all that still come."""
+        """Discard all tasks that have not started, and all later ones."""
         with self._changed:
             self._refusing = True
             self._fair.keep(lambda _: False)
             self._suspects.clear()
 
     def close(self) -> None:
-        """Let no worker wait or begin any more."""
+        """Stop handing out tasks; waiting workers return."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

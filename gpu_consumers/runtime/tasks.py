@@ -1,4 +1,4 @@
-"""Tasks: deliveries that wait for a worker, and what a worker made of them."""
+"""Tasks: deliveries that wait for a worker, and their results."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from schemas.wire.records import Record
 
 @dataclass(frozen=True, slots=True)
 class JobTask:
-    """A delivery that waits for a worker, and the assignment under which it came."""
+    """A delivery that waits for a worker, and the assignment that it came with."""
 
     delivery: Delivery
     partition: OwnedPartition
@@ -20,7 +20,7 @@ class JobTask:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A delivery that was brought to an end; its records and its offset go into one transaction."""
+    """A finished delivery; its records and its offset go into one transaction."""
 
     task: JobTask
     job: Job | None
@@ -34,7 +34,7 @@ class Finished:
 
     @property
     def bytes(self) -> int:
-        """Size of the values that are to be written."""
+        """Size of the values to write."""
         return sum(len(record.value or b"") for record in self.records)
 
     @property

@@ -1,4 +1,4 @@
-"""What the records of one group wait for: its gates, put together for `/readyz?verbose` and metrics."""
+"""Report of waiting records in one group: its gates, collected for `/readyz?verbose` and metrics."""
 
 import time
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ Records = Mapping[int, WaitReason | None]
 
 
 def closed_gates(*, joined: bool, caught_up: bool, draining: bool, committing: bool) -> tuple[WaitReason, ...]:
-    """Why a whole group lets nothing through; none when it does."""
+    """The reasons why a whole group is held; none when it is not."""
     gates = (
         (WaitReason.DRAINING, draining),
         (WaitReason.ORDERS_UNKNOWN, not caught_up),
@@ -33,9 +33,10 @@ def report_of(
     *,
     full: bool,
 ) -> WaitReport:
-    """All that a group has; `held` are tasks with their reasons, `full`: it has as much in flight as it may.
+    """The report of a group; `held` are tasks with their reasons, `full`: the limit in flight is reached.
 
-    What is in flight and in no other hand is on its way to the queue of workers, and waits for its turn.
+    Records in flight that no other part holds are on their way to the workers' queue, and count as waiting for their
+    turn.
     """
     known: dict[int, dict[int, WaitReason | None]] = defaultdict(dict)
     for task in working:
@@ -73,7 +74,7 @@ def _state(group: str, partition: OwnedPartition, records: Records, full: bool) 
 
 
 class _Tally:
-    """How many wait for each reason, and for how long the first has."""
+    """The number of waiting records per reason, and the age of the first."""
 
     def __init__(self, group: str) -> None:
         self._group = group

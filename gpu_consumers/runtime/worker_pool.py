@@ -20,7 +20,7 @@ def _unknown(_: JobTask) -> SchedulingInfo:
 
 
 class WorkerPool:
-    """Executes tasks in a fixed number of threads; `finished` holds what the poll thread has to write."""
+    """Executes tasks in a fixed number of threads; `finished` holds results for the poll thread to write."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class WorkerPool:
         isolation: SharedIsolation | None = None,
         stall_detector: StallDetector[JobTask] | None = None,
     ) -> None:
-        """`scheduling_info` is called in a thread of its own, for it decodes; `isolation` is shared by the whole process."""
+        """Create the pool; `scheduling_info` runs in its own thread, as it decodes; `isolation` is process-wide."""
         self._execute = execute
         self._scheduling_info = scheduling_info
         self._stall_detector: StallDetector[JobTask] = stall_detector or StallDetector()
@@ -47,23 +47,23 @@ class WorkerPool:
 
     @property
     def busy(self) -> int:
-        """How many workers have a task."""
+        """The number of workers with a task."""
         return self._busy
 
     @property
     def hanging(self) -> list[JobTask]:
-        """Tasks without a sign of life; they count against their records even when the process ends in good order."""
+        """Tasks without a heartbeat; they count against their records even when the process ends in good order."""
         stalled = self._stall_detector.stalled()
         for task in stalled:
             task.partition.suspects.hang(task.delivery.offset)
         return stalled
 
     def working(self) -> list[JobTask]:
-        """What workers work on."""
+        """The tasks that workers are working on."""
         return self._stall_detector.working()
 
     def waiting(self) -> list[tuple[JobTask, WaitReason]]:
-        """What waits for a worker, or with one, and for what."""
+        """The tasks that wait for or in a worker, with their reasons."""
         return [*self._queue.waiting(), *self._stall_detector.waiting()]
 
     def start(self) -> None:
@@ -76,11 +76,11 @@ class WorkerPool:
         self._arriving.put(task)
 
     def discard(self) -> None:
-        """Forget what no worker has begun, and whatever is submitted later; its offsets stay uncommitted."""
+        """Discard tasks that no worker has begun, and all later ones; their offsets stay uncommitted."""
         self._queue.discard()
 
     def stop(self) -> None:
-        """End the threads, each after the task it is at."""
+        """End the threads, each after its current task."""
         self.discard()
         self._arriving.put(None)
         self._queue.close()
@@ -119,9 +119,10 @@ class WorkerPool:
             return self._execute(task)
 
     def _marks_committed(self, task: JobTask) -> bool:
-        """Wait until the committed marks tell the next owner enough; False when the partition is lost meanwhile.
+        """Wait until the required marks are committed; False when the partition is lost meanwhile.
 
-        That the partition has an owner is committed before anything runs. Where an owner died before, so is each start.
+        Ownership of the partition is committed before anything runs. Where an owner died before, each start is
+        committed as well.
         """
         partition = task.partition
         number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1

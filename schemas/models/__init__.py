@@ -1,1 +1,1 @@
-"""The models that jobs may name: the registry file, and where the files of a model come from."""
+"""Models that jobs may name: the registry file, and the sources of model files."""

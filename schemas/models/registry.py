@@ -1,4 +1,4 @@
-"""The model registry: which models a job may name, where they lie and what they can.
+"""The model registry: models that a job may name, with their locations and capabilities.
 
 A registry is a TOML file; folders in it are relative to the file. See models.toml beside this module.
 """
@@ -31,7 +31,7 @@ ANY_ENGINE = Options().engine  # what stands in a request that names none
 
 
 class ModelEntry(BaseModel):
-    """One model: where its files come from (a folder, the hub or wheels), its languages and its number format."""
+    """One model: the source of its files (a folder, the hub or wheels), its languages and its number format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,17 +80,17 @@ class ModelEntry(BaseModel):
 
     @property
     def pinned(self) -> bool:
-        """Whether every machine loads the same files under its name, or none: they have digests, those of the hub a commit."""
+        """Whether all machines load the same files or none: every file has a digest, and a hub model a commit."""
         return bool(self.sha256) and (self.hub is None or COMMIT.fullmatch(self.revision or "") is not None)
 
     @property
     def folder_name(self) -> str:
-        """Its folder among those that were fetched."""
+        """The name of its folder among downloaded models."""
         return self.name.replace("/", "--")
 
     @property
     def source(self) -> str:
-        """Where its files come from, in words."""
+        """The source of its files, in words."""
         if self.path is not None:
             return str(self.path)
         if self.hub is not None:
@@ -107,15 +107,15 @@ class ModelRegistry:
     diarizer: str
 
     def transcribers(self) -> tuple[ModelEntry, ...]:
-        """What a job may name."""
+        """The models that a job may name."""
         return tuple(entry for entry in self.models.values() if ENGINES[entry.engine] == "transcriber")
 
     def names(self) -> list[str]:
-        """Those of what a job may name."""
+        """The names of the models that a job may name."""
         return sorted(entry.name for entry in self.transcribers())
 
     def for_job(self, options: Options) -> ModelEntry:
-        """The transcriber for a job; raises Permanent for whatever does not fit together."""
+        """The transcriber for a job; raises Permanent for an invalid combination."""
         if ENGINES.get(options.engine) != "transcriber":
             engines = [engine for engine, kind in ENGINES.items() if kind == "transcriber"]
             raise Permanent("unknown_engine", known_as(options.engine, engines))
@@ -133,7 +133,7 @@ class ModelRegistry:
 
 
 def known_as(name: str, known: Sequence[str]) -> str:
-    """An unknown name beside those there are, and the one that was probably meant."""
+    """A message about an unknown name: the known names, and the most likely intended one."""
     return f"'{name}'; known: {', '.join(known)}{hint(name, known)}"
 
 
@@ -152,7 +152,7 @@ def _check_language(entry: ModelEntry, options: Options) -> None:
 
 
 def load_registry(path: Path | None = None, default: str | None = None, diarizer: str | None = None) -> ModelRegistry:
-    """The registry in a file, with the defaults replaced where given; raises SettingsError saying what is wrong."""
+    """Load a registry from a file, with defaults replaced where given; raises SettingsError that names the mistakes."""
     path = path or DEFAULT_FILE
     try:
         data = tomllib.loads(path.read_text())

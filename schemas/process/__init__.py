@@ -1,1 +1,1 @@
-"""What every process does alike: its command line, its logs, what it prints, and the failpoints of tests."""
+"""Common parts of all processes: command line, logs, printing, and failpoints for tests."""

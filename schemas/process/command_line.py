@@ -1,4 +1,4 @@
-"""The command line of all processes: a version, help that costs little, work that is imported only when it is done."""
+"""Command line framework of all processes: version, fast help, and lazy import of each command's implementation."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _TOLD = "version"  # what its own callback has dealt with
 
 
 def deferred_to(module: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Have a declared command done by the function of its name in `module`, which is imported only then.
+    """Implement a declared command by the function of its name in `module`, which is imported only when it runs.
 
     Help, completion and mistakes of the call need the declaration alone; the libraries behind the work take seconds.
     """
@@ -38,7 +38,7 @@ def deferred_to(module: str) -> Callable[[Callable[P, None]], Callable[P, None]]
 
 
 def with_options(value: type[V]) -> Callable[[Callable[[V], None]], Callable[..., None]]:
-    """Have work take what its command declares as one value, a dataclass with a field for each."""
+    """Pass the declared parameters to the implementation as one value, a dataclass with a field for each."""
 
     def decorate(work: Callable[[V], None]) -> Callable[..., None]:
         @wraps(work)
@@ -52,13 +52,13 @@ def with_options(value: type[V]) -> Callable[[Callable[[V], None]], Callable[...
 
 
 def options_of(work: Callable[..., None]) -> type | None:
-    """The value as which work takes what is declared, None where it takes arguments."""
+    """The dataclass in which an implementation takes its parameters, None where it takes arguments."""
     found: type | None = getattr(work, _OPTIONS, None)
     return found
 
 
 def work_of(command: Callable[..., None]) -> Callable[..., None]:
-    """The function that does a declared command."""
+    """The function that implements a declared command."""
     module, name = getattr(command, _WORK)
     # what `python -m` runs is not imported a second time under its own name
     running = sys.modules["__main__"]
@@ -68,7 +68,7 @@ def work_of(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def command_line(help_: str, *, completion: bool = False) -> typer.Typer:
-    """Commands under one name; plain help, for rich tables alone take as long to import and fill as all the rest."""
+    """A group of commands under one name, with plain help, since rich tables alone would double the start-up time."""
     return CommandLine(
         cls=Group,
         help=help_,
@@ -79,7 +79,7 @@ def command_line(help_: str, *, completion: bool = False) -> typer.Typer:
 
 
 def one_command(declared: Callable[..., None]) -> typer.Typer:
-    """A process that is one command."""
+    """A program with a single command."""
     app = CommandLine(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
     app.command()(declared)
     return app
@@ -97,7 +97,7 @@ def process_with_commands() -> typer.Typer:
 
 
 class CommandLine(typer.Typer):
-    """A typer application whose commands are of the class below."""
+    """A typer application whose commands use the class Command."""
 
     def command(self, name: str | None = None, **options: Any) -> Any:
         """See typer.Typer.command."""
@@ -105,7 +105,7 @@ class CommandLine(typer.Typer):
 
 
 class _PlainWords:
-    """Of commands: their values have names in help by what they are, and mistakes lose a library's words."""
+    """Plain wording for commands: help names values by their type, and errors omit library terms."""
 
     def get_params(self, ctx: Any) -> Any:
         """The parameters, each with a name for its value."""
@@ -115,21 +115,21 @@ class _PlainWords:
         return parameters
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The rest of the line; raises BadParameter."""
+        """The rest of the command line; raises BadParameter."""
         with _plain_words():
             rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         return rest
 
 
 class Command(_PlainWords, TyperCommand):
-    """A command."""
+    """A command with plain wording."""
 
 
 class Group(TyperGroup):
-    """Commands that can be listed and completed without pydantic, by which typer reads values."""
+    """A group of commands, listed and completed without importing pydantic, with which typer reads values."""
 
     def get_params(self, ctx: Any) -> Any:
-        """The options; one that nobody decided is off, for only a flag that is none has typer import pydantic."""
+        """The options; undecided flags are set to false, since otherwise typer imports pydantic."""
         parameters = super().get_params(ctx)
         for parameter in parameters:
             if getattr(parameter, "is_flag", False) and parameter.default is None:
@@ -137,7 +137,7 @@ class Group(TyperGroup):
         return parameters
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command; while a line is completed, values stay as they are typed."""
+        """A command; during completion, values stay as they are typed."""
         command = super().get_command(ctx, cmd_name)
         if command is not None and ctx.resilient_parsing:
             for parameter in command.get_params(ctx):
@@ -145,14 +145,14 @@ class Group(TyperGroup):
         return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The rest of the line; without any the help is shown, which is not what a script meant."""
+        """The rest of the line; an empty one shows the help and counts as an error for scripts."""
         if not args and not ctx.resilient_parsing and not self.invoke_without_command:
             typer.echo(ctx.get_help(), err=True)
             ctx.exit(MISTAKE)
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Each command with all of its first sentence."""
+        """List each command with its complete first sentence."""
         commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
         rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if not command.hidden]
         with formatter.section("Commands"):
@@ -160,12 +160,12 @@ class Group(TyperGroup):
 
 
 class ProcessGroup(_PlainWords, Group):
-    """Commands beside a process: a line without any is its start."""
+    """Commands beside a process: a line without a command starts the process."""
 
 
 @contextmanager
 def _plain_words() -> Iterator[None]:
-    """Mistakes within lose the words of the library that found them."""
+    """Context in which errors lose the wording of the library that found them."""
     try:
         yield
     except typer.BadParameter as error:
@@ -175,7 +175,7 @@ def _plain_words() -> Iterator[None]:
 
 
 def _name_value(parameter: Any) -> None:
-    """Let help show `JOB...` or `--limit NUMBER`, where typer writes `{JOB}... <list[IdPrefix]>` and `<int range>`."""
+    """Show `JOB...` or `--limit NUMBER` in help, where typer writes `{JOB}... <list[IdPrefix]>` and `<int range>`."""
     if isinstance(parameter, TyperArgument):
         parameter.metavar = parameter.metavar or str(parameter.name).upper()
         parameter.get_usage_pieces = partial(_usage, parameter)  # type: ignore[method-assign]
@@ -194,7 +194,7 @@ def _nothing(ctx: Any) -> None:  # noqa: ARG001 - typer names it
 
 
 def _value_name(option: Any) -> str:
-    """The choices, what kind of number or file it is, else the last word of the option's name."""
+    """The name of an option's value: its choices, its kind of number or file, else the option's last word."""
     kind = option.type_descriptor
     if kind.is_choice:
         return "|".join(str(getattr(choice, "value", choice)) for choice in kind.choices)

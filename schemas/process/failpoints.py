@@ -1,4 +1,4 @@
-"""Named places around every durable step, where tests kill, stop, delay or fail a process; nobody else arms them."""
+"""Failpoints: named places around every durable step, where tests kill, stop, delay or fail a process."""
 
 from collections.abc import Callable
 
@@ -24,12 +24,12 @@ _armed: Callable[[str], None] | None = None
 
 
 def failpoint(name: str) -> None:
-    """Pass a place; nothing happens unless a test armed the process."""
+    """Pass a failpoint; a no-op unless a test armed the process."""
     if _armed is not None:
         _armed(name)
 
 
 def arm(hook: Callable[[str], None] | None) -> None:
-    """Call `hook` at every place from now on; None: nothing any more."""
+    """Call `hook` at every failpoint from now on; None disarms."""
     global _armed
     _armed = hook

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout: structlog and the standard library's loggers through the same renderer.
+"""JSON logs on stdout, one object per line: structlog and the standard library's loggers through one renderer.
 
 For processes whose stdout is their log; a command whose stdout is data does not configure logging.
 """
@@ -61,13 +61,13 @@ def configure(settings: ServiceSettings, process: str) -> None:
 
 
 def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Without the second message that uvicorn writes for terminals."""
+    """Remove the second message that uvicorn writes for terminals."""
     event.pop("color_message", None)
     return event
 
 
 def _renamed(fields: str) -> structlog.typing.Processor:
-    """Call fields as a cloud logger does."""
+    """Rename fields to the names that cloud loggers expect."""
 
     def rename(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         if fields in _CAPITALS:
@@ -78,7 +78,7 @@ def _renamed(fields: str) -> structlog.typing.Processor:
 
 
 def _named(process: str) -> structlog.typing.Processor:
-    """Name the process in every line; context variables would not reach its other threads."""
+    """Add the process name to every line; context variables would not reach its other threads."""
 
     def add(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {**event, "process": process}
@@ -88,7 +88,7 @@ def _named(process: str) -> structlog.typing.Processor:
 
 @contextmanager
 def bound(**fields: object) -> Iterator[None]:
-    """Add fields to every log line within; only names from FIELDS."""
+    """Add fields to every log line within the block; only names from FIELDS."""
     unknown = fields.keys() - set(FIELDS)
     if unknown:
         raise ValueError(f"not log fields: {sorted(unknown)}")

@@ -1,4 +1,4 @@
-"""Standard output and standard error of commands, whatever stands at their other end."""
+"""Standard output and standard error of commands, safe for any terminal, pipe or file."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ _UNWRITABLE = {errno.EBADF, errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Within, characters that the output's encoding lacks become `?`; what cannot be written ends it with exit code 1.
+    """Context in which unencodable characters become `?`, and a failed write ends the process with exit code 1.
 
-    A full disk is told of on stderr. A reader that went away, as `head` does, is no trouble to tell of.
+    A full disk is reported on stderr. A reader that has closed the pipe, as `head` does, is not.
     """
     _prepare()
     try:
@@ -31,7 +31,7 @@ def printing() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Make streams of those that the caller has closed, for libraries expect some."""
+    """Replace missing standard streams by stand-ins, since libraries expect them to exist."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - for as long as the process lives
     if sys.stdout is None:

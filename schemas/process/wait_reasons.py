@@ -1,4 +1,4 @@
-"""Every gate that can hold a job: what its owner is told in one sentence, and what an operator looks at.
+"""Wait reasons: every gate that can hold a job, with a sentence for its owner and advice for operators.
 
 Pure decisions return these reasons, the edges count them (`scribe_rabbit_jobs_waiting`, `scribe_rabbit_gates_closed`),
 `/readyz?verbose` of each process and `scribe why JOB` show them, and deploy/README.md has this table.
@@ -58,7 +58,7 @@ FAUST = ("persist", "enhance", "webhooks")
 
 @dataclass(frozen=True, slots=True)
 class WaitSpec:
-    """A reason, the sentence for the owner of the job, the runbook line for the operator, and the processes that hold by it."""
+    """A wait reason: the sentence for the job's owner, the runbook line for operators, and the processes concerned."""
 
     reason: WaitReason
     sentence: str

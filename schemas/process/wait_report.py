@@ -1,4 +1,4 @@
-"""What a process says of the jobs that it holds: `/readyz?verbose` as a value, written by it and read by `scribe why`."""
+"""Wait report of a process: the jobs that it holds, shown by `/readyz?verbose` and read by `scribe why`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ IN_WORK = "in_work"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """So many jobs (or webhooks, or enhancements) are held by one gate, the first of them for so many seconds."""
+    """The number of jobs (or webhooks, or enhancements) held by one gate, and the age of the first in seconds."""
 
     group: str
     reason: WaitReason
@@ -22,7 +22,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ClosedGate:
-    """A gate that lets nothing through: so many partitions that rest for it, or 1 for a whole group."""
+    """A closed gate: the number of partitions that it pauses, or 1 for a whole group."""
 
     group: str
     reason: WaitReason
@@ -31,7 +31,7 @@ class ClosedGate:
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """A partition that a process has: the offset that is committed, how many records are in hand, and why it rests.
+    """A partition of a process: its committed offset, the number of records in hand, and its pause reasons.
 
     `records` has the reason that holds each record in hand, or IN_WORK, by its offset.
     """
@@ -47,20 +47,20 @@ class PartitionState:
 
 @dataclass(frozen=True, slots=True)
 class WaitReport:
-    """All that a process holds, without naming any job or tenant."""
+    """Everything that a process holds, without naming any job or tenant."""
 
     waiting: tuple[Waiting, ...] = ()
     closed: tuple[ClosedGate, ...] = ()
     partitions: tuple[PartitionState, ...] = ()
 
     def record(self, topic: str, partition: int, offset: int) -> str | None:
-        """What is told of one record: a reason, IN_WORK, or None when the process does not have it."""
+        """The state of one record: a reason, IN_WORK, or None when the process does not have it."""
         found = (p for p in self.partitions if (p.topic, p.partition) == (topic, partition))
         return next((p.records.get(offset) for p in found), None)
 
 
 def merged(reports: Iterable[WaitReport]) -> WaitReport:
-    """Several reports as one."""
+    """One report merged from several."""
     found = list(reports)
     return WaitReport(
         tuple(each for report in found for each in report.waiting),
@@ -99,7 +99,7 @@ def to_json(report: WaitReport) -> dict[str, Any]:
 
 
 def from_json(plain: Mapping[str, Any]) -> WaitReport:
-    """What `to_json` wrote; reasons of a later version are left out. Raises ValueError for whatever else."""
+    """The report that `to_json` wrote; reasons of a later version are left out. Raises ValueError for anything else."""
     try:
         return WaitReport(
             tuple(

@@ -1,1 +1,1 @@
-"""What a request for a transcript may say, and how a mistake in it is named."""
+"""Validation of requests for a transcript: limits, names, identity, and messages about mistakes."""

@@ -1,6 +1,6 @@
-"""What makes two requests under one job id the same: one digest, in each of the two scopes in which that is asked.
+"""Identity of requests under one job id: one digest, in two scopes.
 
-Digests are stored, and events of the version before are compared with them: what they are made of stays as it is.
+Digests are stored and compared with events of the previous version: their composition must not change.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _UPLOAD = "upload://"
 
 
 class RequestScope(Enum):
-    """Whose question it is."""
+    """Scopes in which two requests are compared."""
 
     WORK = auto()
     """What a job is to be made of: recording and options. Events under one id that differ in it are in conflict."""

@@ -1,4 +1,4 @@
-"""What a request must satisfy, whichever door it came through: REST, the command line or a job topic."""
+"""Limits of a request, the same for REST, the command line and the job topics."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def check_request(request: JobRequested, registry: ModelRegistry, now: datetime) -> ModelEntry:
-    """The transcriber that the request asks for; raises Permanent with the code of the first thing that is wrong.
+    """The transcriber that the request names; raises Permanent with the code of the first mistake.
 
     Codes: invalid_request, source_refused, expired, and those of `ModelRegistry.for_job`.
     """
@@ -53,19 +53,19 @@ def check_request(request: JobRequested, registry: ModelRegistry, now: datetime)
 
 
 def mistakes(request: JobRequested) -> tuple[Mistake, ...]:
-    """Every field that is out of its bounds, in the order of the request; what names outside things is not looked at."""
+    """All out-of-range fields, in the order of the request; references to outside systems are not checked."""
     return tuple(found for rule in _RULES for found in rule(request))
 
 
 def slim_request(request: JobRequested) -> JobRequested:
-    """The same request without its free texts, and with a limit to every other text: what a failed result may carry."""
+    """The request without its free texts, and with a limit on every other text: the form in a failed result."""
     short = cut(request)
     options = replace(short.options, hotwords=None, prompt=None)
     return replace(short, metadata={}, options=options, webhook_url=_whole(request.webhook_url))
 
 
 def cut(value: T, limit: int = MAX_ID_CHARS) -> T:
-    """`value` with every text in it cut to what a valid request may hold."""
+    """`value` with every text in it cut to the longest valid length."""
     if isinstance(value, str) and not isinstance(value, Enum):
         return value[:limit]  # type: ignore[return-value]
     if not is_dataclass(value) or isinstance(value, type):
@@ -80,7 +80,7 @@ def _whole(url: str | None) -> str | None:
 
 
 def check_source(source: Source) -> None:
-    """Whether the address is of a form that can be fetched; raises Permanent(source_refused).
+    """Check that the address has a form that can be fetched; raises Permanent(source_refused).
 
     Hosts, networks and buckets are looked at when it is fetched.
     """
@@ -91,7 +91,7 @@ def check_source(source: Source) -> None:
 
 
 def _unreadable(uri: str) -> str | None:
-    """Why an address cannot be taken apart, None when it is none at all."""
+    """The reason why an address cannot be parsed, None when no particular one is found."""
     if " " in uri:
         return "must not have a blank: write %20"
     if hidden := next((character for character in uri if not character.isprintable()), None):
@@ -193,7 +193,7 @@ def _track(track: str | None) -> Iterator[Mistake]:
 
 
 def webhook_mistakes(url: str) -> tuple[str, ...]:
-    """What is wrong with the form of a webhook's address; whether it may be called is judged where it is."""
+    """Mistakes in the form of a webhook's address; whether it may be called is checked elsewhere."""
     found: list[str] = []
     parts = _split(url)
     if parts is None:

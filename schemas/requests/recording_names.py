@@ -1,4 +1,4 @@
-"""Names of recordings as people know them: what strangers send, made harmless to show, store and download under. Pure."""
+"""Recording names from untrusted input, made safe to show, store and download under. Pure."""
 
 import unicodedata
 from urllib.parse import unquote
@@ -12,7 +12,7 @@ _JOINERS = "\u200c\u200d"  # parts of words in Persian and of emoji: the only in
 
 
 def safe_name(text: str) -> str | None:
-    """The name at the end of a path of any system, None when nothing is left of it.
+    """The last part of a path of any operating system, None when nothing is left of it.
 
     In NFC, on one line, without control characters and marks that change how the rest is shown, in 255 bytes at most.
     """
@@ -23,7 +23,7 @@ def safe_name(text: str) -> str | None:
 
 
 def recording_name(uri: str, name: str | None = None) -> str | None:
-    """What people call a recording: its own name, else the last part of its address; an upload without name has none."""
+    """The display name of a recording: its own name, else the last part of its address; None for unnamed uploads."""
     if name is not None and (own := safe_name(name)):
         return own
     scheme, _, rest = without_query(uri).partition("://")

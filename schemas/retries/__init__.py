@@ -1,1 +1,1 @@
-"""When what failed is tried again."""
+"""Retry schedules: the times of further attempts after failures."""

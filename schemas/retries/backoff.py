@@ -1,4 +1,4 @@
-"""How long to wait before the next try: waits that are listed, or that grow. Pure; who calls brings the random number."""
+"""Backoff: waits before the next attempt, from a list or growing. Pure; the caller supplies the random number."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class FixedWaits:
 
     @property
     def attempts(self) -> int:
-        """How often something is tried at most."""
+        """The greatest number of attempts."""
         return len(self.seconds) + 1
 
     def wait(self, failures: int, spread: float = 0.0) -> float:
@@ -45,7 +45,7 @@ class FixedWaits:
 
 
 def jittered(seconds: float, waits: "Backoff | FixedWaits", spread: float) -> float:
-    """Another wait, drawn as those of a schedule are."""
+    """A wait with the random spread that schedules use."""
     return _drawn(seconds, waits.jitter, spread)
 
 

@@ -1,4 +1,4 @@
-"""Retry-After: how long a server asks to be left alone."""
+"""Retry-After: the time for which a server asks not to be called."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

@@ -1,4 +1,4 @@
-"""Every schedule by which something is tried again: the code takes its waits from here, and so does the documentation."""
+"""All retry schedules of the service, used by the code and by the documentation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class TopicLadder:
-    """The steps of retries that wait in topics: name of the step in its topic's name, and seconds of its one fixed delay.
+    """The retry topics of a group: the name of each step in its topic's name, and its fixed delay in seconds.
 
     A step that is removed goes from `steps` to `retired`: its topics get no more records and are read on, for what
     lies there belongs to jobs. It may go from there once its topics have been empty for as long as they keep records.
@@ -45,7 +45,7 @@ LOOKS = Backoff(first=0.2, factor=1.3, cap=2.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrySchedule:
-    """One schedule for readers: what is tried again, how long it waits, when that ends, and where it is kept meanwhile."""
+    """One schedule for readers: the retried operation, its waits, its end, and its storage meanwhile."""
 
     retried: str
     waits: Backoff | FixedWaits

@@ -1,4 +1,4 @@
-"""Where a failed record goes next: one pure decision over the ladder of fixed delays."""
+"""Next topic of a failed record: one decision over the ladder of fixed delays. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Every rung was tried; `attempts` have failed."""
+    """Every step was tried; `attempts` have failed."""
 
     attempts: int
 
@@ -32,7 +32,7 @@ class RetryPolicy:
     time_scale: float = 1.0
 
     def after(self, attempt: int, now: datetime) -> Retry | Exhausted:
-        """What follows when `attempt` (1 at first) has failed at `now`."""
+        """The decision after `attempt` (1 at first) has failed at `now`."""
         steps = tuple(self.ladder.steps.items())
         if attempt > len(steps):
             return Exhausted(attempt)

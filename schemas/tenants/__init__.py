@@ -1,1 +1,1 @@
-"""What a tenant may do, and how long its data are kept."""
+"""Tenants: permissions, quotas, consent, and retention of their data."""

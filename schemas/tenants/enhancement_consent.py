@@ -1,4 +1,4 @@
-"""Who may ask the enhanced-AI service for what: pure rules over a tenant's policy and what the service offers."""
+"""Consent to enhanced AI: rules over a tenant's policy and the models that the service offers. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
@@ -11,7 +11,7 @@ from schemas.vocabulary.nearest import hint
 
 
 def check_wishes(*, summarization: bool, entity_extraction: bool) -> None:
-    """Raise Permanent(invalid_request) when nothing is asked for."""
+    """Raise Permanent(invalid_request) when no enhancement is requested."""
     if not (summarization or entity_extraction):
         raise Permanent("invalid_request", "enable_summarization or enable_entity_extraction must be true")
 
@@ -24,7 +24,7 @@ def check_model(model: str | None, offered: tuple[str, ...]) -> None:
 
 
 def check_allowed(policy: TenantPolicy | None, model: str | None) -> None:
-    """Raise Permanent unless the tenant's policy lets its text leave, and to this model.
+    """Raise Permanent unless the tenant's policy allows its text to be sent, and to this model.
 
     Codes: consent_missing (no policy is no consent), unknown_llm_model.
     """
@@ -38,22 +38,22 @@ def check_allowed(policy: TenantPolicy | None, model: str | None) -> None:
 
 
 def allowed_model(policy: TenantPolicy | None, model: str | None, offered: tuple[str, ...]) -> str | None:
-    """The model to ask: the named one, else the first offered one that the tenant's policy allows."""
+    """The model to call: the named one, else the first offered one that the tenant's policy allows."""
     if model is not None or policy is None or not policy.llm_models:
         return model
     return next((name for name in offered if name in policy.llm_models), policy.llm_models[0])
 
 
 def is_spent(spent: int, limit: int | None) -> bool:
-    """Whether a day's limit of tokens leaves nothing; None is no limit."""
+    """Whether a day's token limit is used up; None is no limit."""
     return limit is not None and spent >= limit
 
 
 def next_day(now: datetime) -> datetime:
-    """When the day's limit is whole again."""
+    """The time at which the daily limit is reset."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
 
 
 def submitted_id(job_id: UUID) -> UUID:
-    """The id of the enhancement that a job asks for at its submission: the same however often it is sent."""
+    """The id of the enhancement that a job requests at its submission: the same however often it is sent."""
     return uuid5(job_id, "enhancement")

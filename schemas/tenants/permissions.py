@@ -1,4 +1,4 @@
-"""What a tenant's policy lets its jobs do: begin at all, name a model, read a recording. Pure."""
+"""Permissions of a tenant's jobs by its policy: start, use of a model, access to a recording. Pure."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -13,25 +13,25 @@ UnknownTenant = Literal["allow", "deny"]
 
 
 def policy_for(tenant: str, stored: TenantPolicy | None, unknown: UnknownTenant) -> TenantPolicy:
-    """The policy in force, which allows all where none is stored; raises NotAllowed(unknown_tenant) where that is denied."""
+    """The policy in force, permissive where none is stored; raises NotAllowed(unknown_tenant) where that is denied."""
     if stored is None and unknown == "deny":
         raise NotAllowed("unknown_tenant", tenant)
     return stored or free_policy(tenant)
 
 
 def free_policy(tenant: str) -> TenantPolicy:
-    """What is in force for a tenant of whom nothing was said."""
+    """The permissive policy of a tenant without a stored one."""
     return TenantPolicy(tenant=tenant, at=EARLIEST)
 
 
 def check_model(policy: TenantPolicy, model: str) -> None:
-    """Raise NotAllowed(model_not_allowed) for a model that is not among those of the policy; it may be the default one."""
+    """Raise NotAllowed(model_not_allowed) for a model that the policy does not list; it may be the default one."""
     if policy.models and model not in policy.models:
         raise NotAllowed("model_not_allowed", f"'{model}' is none of {', '.join(policy.models)}")
 
 
 def check_host(policy: TenantPolicy, host: str) -> None:
-    """Raise NotAllowed(source_refused) for a host (ASCII, lower case) that is not among those of the policy."""
+    """Raise NotAllowed(source_refused) for a host (ASCII, lower case) that the policy does not list."""
     if policy.allowed_hosts and host not in policy.allowed_hosts:
         raise NotAllowed("source_refused", f"{host} is none of the hosts from which this tenant's recordings may come")
 
@@ -53,5 +53,5 @@ def own_key(tenant: str, uri: str, key_of: Callable[[str], str]) -> str:
 
 
 def _whole(prefix: str) -> str:
-    """A prefix that names a bucket, and not the beginning of other buckets' names."""
+    """A prefix that includes the whole bucket name, so that it matches no bucket with a longer name."""
     return prefix if "/" in prefix.removeprefix("s3://") else f"{prefix}/"

@@ -1,4 +1,4 @@
-"""What a tenant's policy must satisfy, whichever way it came, and how a change is merged into it. Pure."""
+"""Validation of a tenant's policy from any source, and merging of changes into it. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -23,27 +23,27 @@ Mistake = tuple[str, str]  # dotted field name, what is wrong with it
 
 
 def check_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
-    """The policy if it can be in force; raises Permanent(invalid_request) with all that is wrong."""
+    """The policy if it is valid; raises Permanent(invalid_request) with all mistakes."""
     check_tenant(policy.tenant)
     return _checked(policy, mistakes(policy, now))
 
 
 def check_new_policy(policy: TenantPolicy, now: datetime) -> TenantPolicy:
-    """The same for one that is to be put into force: what never matches anything, or more than it seems, is told too.
+    """Like `check_policy`, for a new policy: also reports entries that never match, or match more than they seem to.
 
-    Readers bear with that, since a policy that they leave out forbids nothing.
+    Readers tolerate such entries, since a policy that they skip forbids nothing.
     """
     check_tenant(policy.tenant)
     return _checked(policy, (*mistakes(policy, now), *(found for rule in _NEW for found in rule(policy))))
 
 
 def check_time(policy: TenantPolicy, now: datetime) -> None:
-    """Raise Permanent(invalid_request) for a policy that would stand for ever."""
+    """Raise Permanent(invalid_request) for a policy from the future, which none could replace."""
     _checked(policy, tuple(_time(policy.at, now)))
 
 
 def mistakes(policy: TenantPolicy, now: datetime) -> tuple[Mistake, ...]:
-    """Every field that is out of its bounds, in the order of the policy."""
+    """All out-of-range fields, in the order of the policy."""
     return (*_time(policy.at, now), *(found for rule in _RULES for found in rule(policy)))
 
 
@@ -62,7 +62,7 @@ def merged(
     quotas: Mapping[str, int | None],
     **changes: Any,
 ) -> TenantPolicy:
-    """The policy that `stored` becomes: fields in `changes` are replaced, days and quotas by name (None: no more its own)."""
+    """The policy after `changes` to `stored`: fields are replaced, days and quotas by name (None: the default)."""
     before = stored or TenantPolicy(tenant=tenant, at=now)
     # the clock of whoever stored it may be ahead of ours, and an older policy would change nothing
     at = now if stored is None else max(now, stored.at + timedelta(microseconds=1))

@@ -1,4 +1,4 @@
-"""The quotas that a tenant's policy may name."""
+"""Quotas that a tenant's policy may set."""
 
 MOST_QUEUED = "queued"
 TOKENS_PER_DAY = "llm_tokens_per_day"

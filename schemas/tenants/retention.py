@@ -1,4 +1,4 @@
-"""How long each class of data is kept: defaults, what may be chosen instead, and the times that follow. Pure."""
+"""Retention periods of each class of data: defaults, permitted choices, and resulting times. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ Mistake = tuple[str, str]  # class, what is wrong with it
 
 @dataclass(frozen=True, slots=True)
 class DataClass:
-    """One class of data: its default days, what it covers, and since when the days count."""
+    """One class of data: its default days, its contents, and the event from which the days count."""
 
     name: str
     days: int
@@ -67,12 +67,12 @@ def days_of(text: str) -> int:
 
 
 def days_text(days: int) -> str:
-    """What `days_of` reads."""
+    """Days as text that `days_of` reads."""
     return "forever" if days == FOREVER else str(days)
 
 
 def mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
-    """What is wrong with the service's own days, by class."""
+    """Mistakes in the service's own days, by class."""
     for name, value in days.items():
         if name not in CLASSES:
             yield name, unknown("class of data", name, CLASSES)
@@ -81,7 +81,7 @@ def mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
 
 
 def tenant_mistakes(days: Mapping[str, int]) -> Iterator[Mistake]:
-    """What is wrong with the days that a tenant chose, by class."""
+    """Mistakes in the days that a tenant chose, by class."""
     for name, value in days.items():
         if name in CLASSES and not CLASSES[name].per_tenant:
             yield name, "is kept as long for all tenants"
@@ -98,36 +98,36 @@ class RetentionRules:
     days: Mapping[str, int] = field(default_factory=dict)
 
     def days_for(self, name: str, policy: TenantPolicy | None = None) -> int:
-        """How many days a class is kept, for the tenant of a policy or for all without one."""
+        """The days for which a class is kept, for the tenant of a policy, or for all without one."""
         chosen = policy.retention_days if policy else {}
         return chosen.get(name, self.days.get(name, CLASSES[name].days))
 
     def cutoff(self, name: str, now: datetime, policy: TenantPolicy | None = None) -> datetime | None:
-        """The time before which data of a class are over, None when they never are."""
+        """The time before which data of a class are expired, None when they never are."""
         days = self.days_for(name, policy)
         return None if days == FOREVER else now - timedelta(days=days)
 
     def cutoffs(self, now: datetime, policy: TenantPolicy | None = None) -> dict[str, datetime]:
-        """The cut-off of every class that a tenant may choose, without those that are kept for ever."""
+        """The cut-off of every class that a tenant may choose, except classes kept for ever."""
         found = {kept.name: self.cutoff(kept.name, now, policy) for kept in CLASSES.values() if kept.per_tenant}
         return {name: cutoff for name, cutoff in found.items() if cutoff is not None}
 
 
 def abandoned(cutoff: datetime) -> datetime:
-    """The same cut-off for jobs without an end: nothing of them can come any more when the last record is gone."""
+    """The cut-off for jobs without an end: no event of them can come once their last record is gone."""
     return cutoff - timedelta(days=REPLAY_DAYS)
 
 
 def tombstone_until(now: datetime) -> datetime:
-    """How long a tombstone must stand that is set, or met by an event, at `now`."""
+    """The time until which a tombstone must stand that is set, or extended by an event, at `now`."""
     return now + timedelta(days=REPLAY_DAYS)
 
 
 def last_copy_expires_at(now: datetime) -> datetime:
-    """When the last record that names a job is gone from every topic, if none is written after `now`.
+    """The time at which the last record of a job is gone from every topic, if none is written after `now`.
 
-    Whatever the job's own times: until it is erased, its request may be sent again, and any record of it may be set
-    aside in a dead-letter topic or read from one.
+    The job's own times do not matter: until it is erased, its request may be sent again, and any record of it may be
+    dead-lettered or read from a dead-letter topic.
     """
     return now + timedelta(days=LONGEST_TOPIC_DAYS)
 
@@ -137,5 +137,5 @@ LOOKS = tuple(timedelta(hours=hours) for hours in (1, 24, 7 * 24))
 
 
 def next_look(erased_at: datetime, until: datetime, now: datetime) -> datetime:
-    """When to look again for what an erased job's tombstone names, after a look at `now`; the last time is `until`."""
+    """The time of the next check for an erased job's objects, after one at `now`; the last time is `until`."""
     return min((erased_at + after for after in LOOKS if now < erased_at + after < until), default=until)

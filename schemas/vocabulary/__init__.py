@@ -1,1 +1,1 @@
-"""Words that inputs may hold, and what is said of those that they may not."""
+"""Vocabulary of inputs: known words, and messages about unknown ones."""

@@ -1,4 +1,4 @@
-"""One of pydantic's findings as a field and a message. Pure."""
+"""Pydantic's validation errors as a field and a message. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,14 +14,14 @@ Model = type[BaseModel]
 
 
 def text_of(errors: Iterable[Mapping[str, str]]) -> str:
-    """Findings in one line; one about an unknown name has it in its own words."""
+    """Validation errors in one line; those about unknown names get our own wording."""
     return "; ".join(
         e["message"] if e["message"].startswith("unknown ") else f"{e['field']}: {e['message']}" for e in errors
     )
 
 
 def finding(item: Mapping[str, Any], model: Model | None = None) -> dict[str, str]:
-    """What was wrong with which field; `model` is what the values were read into, which knows the fields there are."""
+    """The field and message of a validation error; `model` is the model of the values, which knows the valid fields."""
     if item["type"] == "json_invalid":
         return {"field": "body", "message": f"is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"}
     field = _field(item["loc"])
@@ -56,12 +56,12 @@ def _field(location: Iterable[str | int]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name that an answer can carry, whoever wrote it."""
+    """A name made safe for a response, since it may be untrusted."""
     return name[:MAX_NAME_CHARS].encode(errors="replace").decode()
 
 
 def _names(model: Model | None, location: Sequence[str | int]) -> list[str]:
-    """The fields that a model has at a place, none when the place is of no model of ours."""
+    """The fields of a model at a position, none when no model of ours is there."""
     for part in [part for part in location if part not in _PLACES]:
         field = model.model_fields.get(str(part)) if model else None
         model = field.annotation if field and isinstance(field.annotation, type) else None

@@ -1,4 +1,4 @@
-"""The states of a job and the moves between them; rows, histories, filters and commands take their words from here."""
+"""The states of a job and the transitions between them, for rows, histories, filters and commands."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from schemas.events import Outcome, Stage
 
 
 class JobState(StrEnum):
-    """Where a job stands, in the order in which it gets there; each is a Stage of the work or an Outcome but the first."""
+    """States of a job in their order; all but the first are a Stage of the work or an Outcome."""
 
     QUEUED = "queued"
     TRANSCRIBING = Stage.TRANSCRIBING.value
@@ -33,5 +33,5 @@ RUNNING: tuple[JobState, ...] = tuple(JobState(stage) for stage in Stage)
 
 
 def may_become(before: JobState, after: JobState, *, later_run: bool = False) -> bool:
-    """Whether an event may bring a job from one state to another, in the same run or with the beginning of a later one."""
+    """Whether an event may move a job from one state to another, in the same run or by starting a later one."""
     return after is JobState.QUEUED if later_run else after in MOVES[before]

@@ -1,4 +1,4 @@
-"""Names of languages, for whoever writes one where a code belongs."""
+"""Names of languages that people write in the place of a code."""
 
 _NAMES = """
 af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, bn bengali,
@@ -31,7 +31,7 @@ CODES = {name: code for code, name in (entry.split() for entry in _NAMES.split("
 
 
 def likely_code(written: str) -> str | None:
-    """The code that was probably meant: of a name, of one with a country, of one in capitals; None where nobody can tell."""
+    """The probable code for a name, a code with a country, or one in capitals; None where it is unclear."""
     plain = written.strip().lower()
     language = plain.replace("_", "-").partition("-")[0]
     known = {*CODES.values()}
@@ -39,6 +39,6 @@ def likely_code(written: str) -> str | None:
 
 
 def same_code(written: str) -> str:
-    """One code for all ways to write a language, to compare two of them: `he` for heb, iw, he-IL and Hebrew."""
+    """One canonical code for all spellings of a language, for comparisons: `he` for heb, iw, he-IL and Hebrew."""
     plain = written.strip().lower().replace("_", "-").partition("-")[0]
     return _SHORT.get(plain) or likely_code(written) or plain

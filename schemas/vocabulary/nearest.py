@@ -1,4 +1,4 @@
-"""The known word that an unknown one was probably meant to be. Pure."""
+"""Suggestion of the nearest known word for an unknown one. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ MAX_LISTED = 12
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like it, in any case of its letters; None when none is."""
+    """The most similar known word, ignoring case; None when none is similar."""
     names = {name.casefold(): name for name in known}
     asked = word[:MAX_WORD_CHARS].casefold()
     # `he-IL` and `large_v3.bin` begin with what was meant
@@ -19,13 +19,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """What follows a message about an unknown word: `; did you mean …?`, or nothing."""
+    """The ending of a message about an unknown word: `; did you mean …?`, or nothing."""
     found = nearest(word, known)
     return f"; did you mean `{found}`?" if found else ""
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> str:
-    """A message such as: unknown field `langauge`; did you mean `language`? Without one that is near, those there are."""
+    """A message such as: unknown field `langauge`; did you mean `language`? Without a similar one it lists all."""
     names = list(known)
     listed = (
         f"; there {'are' if len(names) > 1 else 'is only'} {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else ""

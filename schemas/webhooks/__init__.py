@@ -1,1 +1,1 @@
-"""What webhooks carry: the shapes that code, schema and documentation are made from."""
+"""Webhook payloads: the shapes that define code, schema and documentation."""

@@ -1,4 +1,4 @@
-"""The states of a webhook delivery, and the limits that REST and the command line set alike."""
+"""The states of a webhook delivery, and the limits shared by REST and the command line."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ MAX_WAIT_SECONDS = 25.0  # a call may take 20
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """States of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

@@ -1,1 +1,1 @@
-"""What lies in records: events as bytes and back, their schemas over time, headers, keys and offset metadata."""
+"""Wire format of records: event encoding, schema evolution, headers, keys and offset metadata."""

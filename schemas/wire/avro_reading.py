@@ -1,4 +1,4 @@
-"""Avro bodies as plain values: by the writer's schema, resolved to ours, with what no event may hold named field by field.
+"""Avro bodies decoded to plain values: the writer's schema resolved to ours, with every invalid field named.
 
 Source: the Avro specification 1.12, "Schema Resolution" and "Logical Types".
 """
@@ -32,7 +32,7 @@ _PARSED = ("__fastavro_parsed__", "__named_schemas")
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A value that its logical type cannot be made of, in that value's place."""
+    """Placeholder for a value that does not fit its logical type."""
 
     message: str
 
@@ -44,12 +44,12 @@ def current_schema(name: str) -> Schema:
 
 
 def read_strictly(body: bytes, writer: Schema, kind: str) -> Any:
-    """The plain values of a body; raises whatever the bytes provoke, as the library does."""
+    """The plain values of a body; raises any error of the library."""
     return _read(body, writer, kind)
 
 
 def read_leniently(body: bytes, writer: Schema, kind: str) -> tuple[Any, list[Mistake]]:
-    """The same where single values are wrong: None stands for each, and the field is named. Raises like `read_strictly`."""
+    """The plain values of a body with None for each invalid one, whose field is named. Raises like `read_strictly`."""
     data = _read(body, _lenient_schema(writer), kind, unicode_errors="surrogateescape")
     mistakes: list[Mistake] = []
     cleaned = _cleaned(data, "", mistakes)
@@ -57,12 +57,12 @@ def read_leniently(body: bytes, writer: Schema, kind: str) -> tuple[Any, list[Mi
 
 
 def timed(data: Any, kind: str) -> list[Mistake]:
-    """Put times in the place of plain numbers, which writers send whose schema has no logical types; and name what is none."""
+    """Convert plain numbers to times, for writers whose schemas lack logical types; names invalid fields."""
     return [mistake for path in _paths(kind, _is_time) for mistake in _timed(data, path)]
 
 
 def out_of_range(data: Any, kind: str) -> list[Mistake]:
-    """Name the numbers that Avro's int cannot hold: what encoders write that do not look, and no database takes."""
+    """Name the numbers outside Avro's int, which unchecked encoders write and no database accepts."""
     return [
         (".".join(path), f"{value} is no number of 32 bits")
         for path in _paths(kind, _is_int)
@@ -71,10 +71,10 @@ def out_of_range(data: Any, kind: str) -> list[Mistake]:
 
 
 def check_shape(schema: Schema) -> None:
-    """Raise Poison for a writer's schema by which a few bytes would never end, or end the process.
+    """Raise Poison for a writer's schema that lets a few bytes decode endlessly, or crash the process.
 
-    The library recurses in C for records inside themselves, and reads through values that take no bytes, which are
-    as many as 2^n where n records have the next one twice.
+    The library recurses in C for self-containing records, and decodes values that take no bytes, of which there can be
+    2^n where n records have the next one twice.
     """
     _size(schema, frozenset(), {})
 
@@ -92,7 +92,7 @@ def _lenient_schema(schema: Schema) -> Schema:
 
 
 def _renamed(schema: Any) -> Any:
-    """The schema with logical types that raise nothing."""
+    """The schema with logical types that never raise."""
     if isinstance(schema, list):
         return [_renamed(item) for item in schema]
     if not isinstance(schema, dict):
@@ -129,7 +129,7 @@ for _key, _reader in _READERS.items():
 
 
 def _cleaned(value: Any, path: str, mistakes: list[Mistake]) -> Any:
-    """The value with None for what is wrong in it, and its text as UTF-8."""
+    """The value with None in place of invalid parts, and its text as UTF-8."""
     match value:
         case Wrong():
             mistakes.append((path, value.message))
@@ -158,7 +158,7 @@ Steps = tuple[str, ...]
 
 @cache
 def _paths(kind: str, is_meant: Callable[[Any], bool]) -> tuple[Steps, ...]:
-    """The fields of an event, and of records inside it but for those in lists, whose schema is meant."""
+    """The paths of an event's fields whose schema `is_meant` accepts, with those of nested records but not of lists."""
     return tuple(_fields(current_schema(kind), is_meant))
 
 
@@ -175,7 +175,7 @@ def _fields(schema: Any, is_meant: Callable[[Any], bool], path: Steps = ()) -> I
 
 
 def _named(schema: Any) -> Any:
-    """The schema that a name such as `scribe.Source` stands for."""
+    """The schema that a name such as `scribe.Source` refers to."""
     if isinstance(schema, str) and schema.startswith("scribe."):
         return current_schema(schema.removeprefix("scribe."))
     return schema
@@ -210,14 +210,14 @@ def _timed(data: Any, path: Steps) -> Iterator[Mistake]:
 
 
 class _Size(NamedTuple):
-    """What a value takes: how few bytes, 0 for one that takes none, and how many values in it may take none."""
+    """The encoded size of a value: its fewest bytes, possibly 0, and the number of values in it that may take none."""
 
     least_bytes: float
     empty: int
 
 
 def _size(schema: Any, within: frozenset[str], known: dict[str, _Size]) -> _Size:
-    """The size of a value; `known` are those of names, `within` the records around it. Raises Poison, see `check_shape`."""
+    """The size of a value; `known` has those of names, `within` the outer records. Raises Poison, see `check_shape`."""
     match schema:
         case list():
             branches = [_size(branch, within, known) for branch in schema] or [_Size(0, 0)]
@@ -252,6 +252,6 @@ def _sum(fields: list[_Size]) -> _Size:
 
 
 def _check_item(item: _Size, key_bytes: int) -> None:
-    """Refuse what is repeated for fewer bytes than the values that are read for them."""
+    """Refuse lists whose items take fewer bytes than the values that are read for them."""
     if item.empty > item.least_bytes + key_bytes:
         raise Poison("its schema has items that take no bytes")

@@ -1,4 +1,4 @@
-"""Which fields a schema has more than an older one: an event that uses none of them can be written as before. Pure."""
+"""Schema evolution: fields added since an older schema; an event that uses none can be written as before. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ EACH = "[]"
 
 @dataclass(frozen=True, slots=True)
 class NewField:
-    """A field that an older schema lacks: the names that lead to it, EACH for every item of a list, and the value that says nothing."""
+    """A field missing in an older schema: its path of names, EACH for every item of a list, and its neutral value."""
 
     path: tuple[str, ...]
     default: Any
@@ -29,7 +29,7 @@ def new_fields(schema: Schema, older: Schema) -> tuple[NewField, ...] | None:
 
 
 def without(value: dict[str, Any], fields: tuple[NewField, ...]) -> bool:
-    """Take the new fields out of an event as plain dicts; False, and nothing is changed, when it uses one of them."""
+    """Remove the new fields from an event as plain dicts; False, without a change, when it uses one of them."""
     names = [(field.path[:-1], field.path[-1], field.default) for field in fields]
     if any(_plain(holder[name]) != default for way, name, default in names for holder in _holders(value, way)):
         return False
@@ -40,12 +40,12 @@ def without(value: dict[str, Any], fields: tuple[NewField, ...]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """As a schema writes defaults."""
+    """A default value as schemas write it."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _holders(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The dicts to which a way leads; none where an optional part of it is absent."""
+    """The dicts at a path; none where an optional part of it is absent."""
     if value is None:
         return
     if not way:
@@ -93,7 +93,7 @@ def _of_record(schema: Schema, older: Schema, names: Names, path: tuple[str, ...
 
 
 def _kind(schema: Any) -> Any:
-    """What must be the same on both sides, the inside of records, arrays and unions aside."""
+    """The properties that must be equal on both sides, apart from the contents of records, arrays and unions."""
     if isinstance(schema, list):
         return len(schema)
     if isinstance(schema, dict):
@@ -106,7 +106,7 @@ def _resolved(schema: Any, names: Mapping[str, Schema]) -> Any:
 
 
 def _names(schema: Any) -> dict[str, Schema]:
-    """Every named type that is written out somewhere in a schema."""
+    """Every named type that is defined somewhere in a schema."""
     if isinstance(schema, list):
         return {name: found for item in schema for name, found in _names(item).items()}
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Record headers: CloudEvents in binary mode, W3C trace context, and where a retried record came from.
+"""Record headers: CloudEvents in binary mode, W3C trace context, and the origin of a retried record.
 
 Sources: CloudEvents 1.0.2 Kafka protocol binding 3.2, W3C Trace Context 1, KIP-1191 for `__dlq.errors.*`.
 """
@@ -60,13 +60,13 @@ def new_traceparent() -> str:
 
 
 def next_traceparent(parent: str | None) -> str:
-    """The same trace with a new span, or a new trace when there was none or a malformed one."""
+    """The trace context with a new span, or a new trace when it was missing or malformed."""
     trace = trace_id(parent)
     return new_traceparent() if trace is None else f"00-{trace}-{secrets.token_hex(8)}-01"
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The 32 hex digits that all logs of a job share; None where a stranger wrote anything else."""
+    """The 32 hex digits shared by all logs of a job; None for a malformed header."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
     return found[1] if found and set(found[1]) != {"0"} else None
 
@@ -86,14 +86,14 @@ def event_headers(event: Event, source: str, now: datetime, parent: str | None =
 
 
 def read_headers(raw: RawHeaders) -> dict[str, str]:
-    """Headers as text; the last of equal names counts, bytes that are no UTF-8 are replaced, never an error."""
+    """Headers as text; the last of equal names counts, invalid UTF-8 is replaced, never an error."""
     items = raw.items() if isinstance(raw, Mapping) else (raw or ())
     return {name: (value or b"").decode("utf-8", "replace") for name, value in items}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record first came from; retries and dead letters keep it."""
+    """The original position of a record, which retries and dead letters keep."""
 
     topic: str
     partition: int
@@ -101,7 +101,7 @@ class Origin:
 
 
 def origin_of(headers: Headers, here: Origin) -> Origin:
-    """The first source of a record that now lies at `here`; malformed headers count as none."""
+    """The origin of a record that is now at `here`; malformed headers count as none."""
     try:
         return Origin(headers[ORIGINAL_TOPIC], int(headers[ORIGINAL_PARTITION]), int(headers[ORIGINAL_OFFSET]))
     except (KeyError, ValueError):
@@ -109,13 +109,13 @@ def origin_of(headers: Headers, here: Origin) -> Origin:
 
 
 def attempt_of(headers: Headers) -> int:
-    """Which attempt a record asks for: 1 unless a retry says otherwise."""
+    """The attempt number of a record: 1 unless a retry header says otherwise."""
     text = headers.get(ATTEMPT, "1")
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
 def retry_headers(headers: Headers, origin: Origin, attempt: int, not_before: datetime, message: str) -> dict[str, str]:
-    """Headers of a record on its way to a retry topic; everything it carried is kept."""
+    """Headers of a record on its way to a retry topic; all its own headers are kept."""
     return {
         **headers,
         **_origin_headers(origin),
@@ -145,23 +145,23 @@ def dead_letter_headers(
 
 
 def renewed_headers(headers: Headers, replay_id: UUID, only_for: str | None = None) -> dict[str, str]:
-    """Headers of a record that begins anew, by `replay_id` and for one group if it is named: its past is left out."""
+    """Headers of a replayed record, by `replay_id` and for one group if named: its history is left out."""
     kept = {name: value for name, value in headers.items() if name not in FATE}
     return {**kept, REPLAY_ID: str(replay_id), **({ONLY_FOR: only_for} if only_for else {})}
 
 
 def is_for(headers: Headers, group: str) -> bool:
-    """Whether a group has anything to do with a record."""
+    """Whether a record is meant for a group."""
     return headers.get(ONLY_FOR, group) == group
 
 
 def own_headers(headers: Headers) -> dict[str, str]:
-    """Those that the service itself writes, each of limited length: what a record keeps that does not fit with all."""
+    """The headers that the service itself writes, each of limited length, for records too large with all headers."""
     return {name: _bounded(value) for name, value in headers.items() if name in OWN}
 
 
 def _bounded(text: str) -> str:
-    """Text that a header can carry."""
+    """Text shortened to the length that a header can carry."""
     return text[:MAX_HEADER_CHARS].encode(errors="replace").decode()
 
 

@@ -1,6 +1,6 @@
-"""Offset metadata of the GPU groups: which offsets above the committed one are finished, as a bitmap in text. Pure.
+"""Offset metadata of the GPU groups: a text bitmap of the finished offsets above the committed one. Pure.
 
-Behind the bitmap stand the marks of what was begun and the id of the topic, which whoever writes only the bitmap keeps.
+After the bitmap come the marks of begun records and the id of the topic, which writers of the bitmap alone preserve.
 """
 
 import base64
@@ -20,7 +20,7 @@ _MARK = re.compile(r"(\d{1,9})([nbal])(\d)\d?")
 
 @dataclass(frozen=True, slots=True)
 class BegunRecord:
-    """A record that was begun and has no outcome yet; `deaths` are the processes that died while it ran alone."""
+    """A record that was begun and has no outcome yet; `deaths` counts processes that died while it ran exclusively."""
 
     deaths: int
     suspect: bool
@@ -36,7 +36,7 @@ def bitmap_of(base: int, done: Iterable[int]) -> str:
 
 
 def done_of(base: int, bitmap: str) -> frozenset[int]:
-    """The offsets in a bitmap; empty for whatever was not written by `bitmap_of`, never an error."""
+    """The offsets in a bitmap; empty for text that `bitmap_of` did not write, never an error."""
     if not bitmap:
         return frozenset()
     try:
@@ -47,13 +47,13 @@ def done_of(base: int, bitmap: str) -> frozenset[int]:
 
 
 def joined(bitmap: str, marks: str, topic_id: str) -> str:
-    """Metadata of the three parts; nothing is the empty text."""
+    """Metadata joined of its three parts; empty text if there are none."""
     text = NEXT.join((bitmap, marks, topic_id)).rstrip(NEXT)
     return PREFIX + text if text else ""
 
 
 def parts_of(metadata: str | None) -> tuple[str, str, str]:
-    """Bitmap, marks and topic in metadata; empty texts for what was not written by us."""
+    """Bitmap, marks and topic in metadata; empty texts for metadata of other writers."""
     if not metadata or not metadata.startswith(PREFIX):
         return "", "", ""
     bitmap, marks, topic_id, *_ = [*metadata.removeprefix(PREFIX).split(NEXT), "", ""]
@@ -61,20 +61,20 @@ def parts_of(metadata: str | None) -> tuple[str, str, str]:
 
 
 def begun_of(base: int, metadata: str | None) -> dict[int, BegunRecord]:
-    """The marks of what was begun, by offset, for whoever looks from outside; their owner is gpu_consumers' crash_suspects."""
+    """The marks of begun records by offset, for outside observers; their owner is gpu_consumers' crash_suspects."""
     listed = parts_of(metadata)[1][1:].partition("@")[0]
     found = [_MARK.fullmatch(mark) for mark in listed.split(",")]
     return {base + int(m[1]): BegunRecord(int(m[3]), m[2] == "n") for m in found if m is not None}
 
 
 def with_done(base: int, metadata: str | None, offset: int) -> str:
-    """The same metadata with one more finished offset, at or above `base`; of any length."""
+    """The metadata with one more finished offset, at or above `base`; of any length."""
     bitmap, marks, topic_id = parts_of(metadata)
     return joined(bitmap_of(base, {*done_of(base, bitmap), offset}), marks, topic_id)
 
 
 def covers(base: int, metadata: str | None, offset: int) -> bool:
-    """Whether a committed position says that `offset` is finished."""
+    """Whether `offset` is finished according to a committed position."""
     return offset < base or offset in done_of(base, parts_of(metadata)[0])
 
 

@@ -1,4 +1,4 @@
-"""A record ready to be sent: topic, key, value bytes and headers, whoever sends it."""
+"""A record ready to be sent by any producer: topic, key, value bytes and headers."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from schemas.wire.serde import Serde
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a producer needs to send; the value is Confluent-framed Avro, or original bytes."""
+    """A record for a producer; the value is Confluent-framed Avro, or original bytes."""
 
     topic: str
     key: bytes | None
@@ -19,5 +19,5 @@ class Record:
 
 
 def record_of(serde: Serde, topic: str, event: Event, source: str, now: datetime, parent: str | None = None) -> Record:
-    """The record that announces `event`; `parent` is the traceparent of what led to it."""
+    """The record of `event`; `parent` is the traceparent of its cause."""
     return Record(topic, key_of(event).encode(), serde.encode(event), event_headers(event, source, now, parent))

@@ -1,4 +1,4 @@
-"""What a submitter is to hear of a record whose values are wrong: the failed end of its job, if it says which one that is."""
+"""Rejection of invalid events: the failed end of the job for its submitter, if the event identifies the job."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def failed_result(request: JobRequested, error: Permanent, now: datetime, audio:
 
 
 def reason_of(cls: type[Event], mistakes: Iterable[Mistake]) -> Permanent:
-    """Why an event of class `cls` is not taken: the submitter's mistakes, or those of whoever tells of the job."""
+    """The reason why an event of class `cls` is rejected: mistakes of the submitter, or of another writer."""
     found = list(dict.fromkeys(mistakes))
     detail = "; ".join(f"{field}: {message}" for field, message in found)
     of_request = cls is not EnhancementResult and all(field.startswith("request.") for field, _ in found)
@@ -56,7 +56,7 @@ def reason_of(cls: type[Event], mistakes: Iterable[Mistake]) -> Permanent:
 def answer_to(
     cls: type[Event], data: Any, reason: Permanent, mistakes: Iterable[Mistake] = (), now: datetime | None = None
 ) -> JobResult | EnhancementResult | None:
-    """The failed end that the plain values of an event allow to tell; None where job or tenant cannot be read."""
+    """The failed end for an invalid event, from its plain values; None where job or tenant cannot be read."""
     now = now or datetime.now(UTC)
     fields = [field.split(".") for field, _ in mistakes]
     if not isinstance(data, Mapping):
@@ -76,7 +76,7 @@ def _failed(request: JobRequested | None, reason: Permanent, now: datetime) -> J
 
 
 def _request(data: Mapping[str, Any], wrong: Iterable[list[str]], now: datetime) -> JobRequested | None:
-    """The request with its defaults in the place of what is wrong; None when it does not say whose it is."""
+    """The request with defaults in place of invalid values; None when it does not identify its job and tenant."""
     plain = dict(data)
     for field in wrong:
         _leave_out(plain, field, now)

@@ -1,4 +1,4 @@
-"""Release the current schemas: give each changed event the next id and keep its text for ever.
+"""Release of the current schemas: gives each changed event the next id and stores its text for ever.
 
 python -m schemas.wire.release
 """
@@ -37,7 +37,7 @@ def release(folder: Path = AVRO_FOLDER) -> list[str]:
 
 
 def _plain(schema: Any) -> Any:
-    """Without the marks that fastavro leaves on a parsed schema."""
+    """A schema without the marks that fastavro leaves on a parsed one."""
     if isinstance(schema, dict):
         return {k: _plain(v) for k, v in schema.items() if not k.startswith("__")}
     return [_plain(item) for item in schema] if isinstance(schema, list) else schema

@@ -1,8 +1,8 @@
-"""Events to bytes and back: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
+"""Serialization of events: Confluent wire format (00, 4-byte schema id, Avro), ids from a SchemaStore.
 
 Reading resolves the writer's schema, found by its id, against ours, so old and new records both decode, and those of
-producers with schemas of their own. With the ids of the manifest an event is written by the oldest schema that holds all
-of it: processes of the version before know no later one, and a new field costs them nothing until somebody uses it.
+producers with schemas of their own. With the ids of the manifest an event is written by the oldest schema that holds
+all of it: processes of the previous version know no later one, and a new field has no effect on them until it is used.
 """
 
 import io
@@ -43,19 +43,19 @@ E = TypeVar("E", bound=Event)
 
 
 class SchemaStore(Protocol):
-    """Where schema ids come from: the checked-in manifest, or a registry."""
+    """Source of schema ids: the checked-in manifest, or a registry."""
 
     def id_of(self, event_name: str) -> int:
         """The id under which the current schema of an event is written."""
 
     def schema_of(self, schema_id: int) -> Schema:
-        """The writer's schema of an id; raises Poison for an id nobody registered."""
+        """The writer's schema of an id; raises Poison for an unregistered id."""
 
     def knows(self, schema_id: int) -> bool:
-        """Whether `schema_of` has this schema at hand and asks nobody."""
+        """Whether `schema_of` has this schema at hand, without I/O."""
 
     def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:
-        """Id and schema by which to write an event as plain dicts, from which it takes what the schema does not have."""
+        """Id and schema to write an event as plain dicts, from which fields missing in the schema are removed."""
 
 
 @cache
@@ -100,7 +100,7 @@ class ManifestStore:
         return current, current_schema(event_name)
 
     def _versions_before(self, current: int) -> Iterator[tuple[int, tuple[NewField, ...]]]:
-        """Released versions of an event, the oldest first, each with what it lacks; those left out that could not do."""
+        """Released versions of an event, the oldest first, each with its missing fields; unusable ones are left out."""
         newest = self.schema_of(current)
         for schema_id in sorted(int(path.stem) for path in (self._folder / "released").glob("*.avsc")):
             if schema_id < current and self.schema_of(schema_id)["name"] == newest["name"]:
@@ -113,7 +113,7 @@ class ManifestStore:
 
 
 class Serde:
-    """Events to bytes and back; any malformed input raises Poison, InvalidEvent where it can be read."""
+    """Encodes and decodes events; malformed input raises Poison, and InvalidEvent where it is readable."""
 
     def __init__(self, store: SchemaStore | None = None) -> None:
         self._store = store or ManifestStore()
@@ -130,7 +130,7 @@ class Serde:
         return out.getvalue()
 
     def decode(self, value: bytes | None, cls: type[E]) -> E:
-        """The event of class `cls` in `value`; raises Poison with the reason, InvalidEvent when single values are wrong."""
+        """The event of class `cls` in `value`; raises Poison with the reason, InvalidEvent for single wrong values."""
         schema_id, writer = self._writer(value)
         if _unqualified(writer) != cls.KIND:
             raise Poison(f"a {writer.get('name')} where a scribe.{cls.KIND} belongs")
@@ -145,12 +145,12 @@ class Serde:
         return cast(E, _event(data, cast(type[Event], cls), mistakes, len(value)))
 
     def learn(self, *kinds: type[Event]) -> None:
-        """Find the ids of these events now, so that writing them, and reading what is written so, asks nobody later."""
+        """Fetch the ids of these events now, so that encoding and decoding in this version needs no I/O later."""
         for cls in kinds:
             self._id_of(cls.KIND)
 
     def has_learned(self, cls: type[Event]) -> bool:
-        """Whether writing this event, and reading what was written so, asks nobody."""
+        """Whether encoding this event, and decoding records of this version, needs no I/O."""
         return cls.KIND in self._learned
 
     def _id_of(self, kind: str) -> int:
@@ -159,14 +159,14 @@ class Serde:
         return found
 
     def at_hand(self, value: bytes | None) -> bool:
-        """Whether `decode` asks nobody: the schema of `value` is known here, or it is no event at all."""
+        """Whether `decode` needs no I/O: the schema of `value` is known here, or it is not an event."""
         try:
             return self._store.knows(schema_id_of(value))
         except Poison:
             return True
 
     def decode_any(self, value: bytes | None) -> Event:
-        """Whatever event `value` holds, known by the name in its writer schema."""
+        """The event in `value`, of the class named in its writer schema."""
         _, schema = self._writer(value)
         for cls in EVENTS:
             if _unqualified(schema) == cls.KIND:
@@ -179,12 +179,12 @@ class Serde:
 
 
 def _unqualified(schema: Schema) -> str:
-    """The name by which Avro resolves records; producers generate classes in namespaces of their own."""
+    """The record name without its namespace, as Avro resolves it; generated classes have other namespaces."""
     return str(schema.get("name")).rpartition(".")[2] if isinstance(schema, dict) else ""
 
 
 def schema_id_of(value: bytes | None) -> int:
-    """The writer's schema that a value names; raises Poison where it can be no event, whatever its schema."""
+    """The writer's schema id in a value; raises Poison for a value that cannot be an event."""
     if not value or len(value) < 6 or value[:1] != MAGIC:
         raise Poison("not in Confluent wire format (00, schema id, Avro)")
     if len(value) > MAX_ANSWERED_BYTES:
@@ -197,7 +197,7 @@ def schema_id_of(value: bytes | None) -> int:
 
 
 def _read(body: bytes, writer: Schema, kind: str, where: str = "") -> tuple[Any, list[Mistake]]:
-    """The plain values, and what is wrong with single ones; raises Poison when there is no reading them."""
+    """The plain values and the mistakes in single ones; raises Poison when they cannot be read."""
     try:
         return read_strictly(body, writer, kind), []
     except Poison:
@@ -219,7 +219,7 @@ def _too_large(size: int) -> str:
 
 
 def _event(data: Any, cls: type[Event], mistakes: list[Mistake], size: int) -> Event:
-    """The event of plain values; raises InvalidEvent with what its submitter is to hear."""
+    """The event from plain values; raises InvalidEvent with the answer to its submitter."""
     found = list(mistakes)
     event = None
     try:
@@ -246,7 +246,7 @@ def _value(data: Any, cls: type[Any]) -> Any:
 
 
 def _plain(value: Event | Transcript) -> dict[str, Any]:
-    """The value as dicts, of which the Avro schema judges the rest; dataclasses.asdict takes twenty times as long."""
+    """The value as dicts for checks by the Avro schema; dataclasses.asdict takes twenty times as long."""
     return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, warnings="none"))
 
 
@@ -256,7 +256,7 @@ def to_json(value: Event | Transcript) -> dict[str, Any]:
 
 
 def to_json_text(value: Event | Transcript) -> bytes:
-    """What `to_json` gives as a JSON text in UTF-8, with null for numbers that are not finite.
+    """The result of `to_json` as JSON text in UTF-8, with null for numbers that are not finite.
 
     Raises ValueError for text with lone surrogates.
     """
@@ -264,24 +264,24 @@ def to_json_text(value: Event | Transcript) -> bytes:
 
 
 def event_from_json(data: Mapping[str, Any], cls: type[E]) -> E:
-    """The event that `to_json` wrote; raises Poison when it is none."""
+    """The event that `to_json` wrote; raises Poison for anything else."""
     return cast(E, _value(dict(data), cls))
 
 
 def transcript_from_json(data: Mapping[str, Any]) -> Transcript:
-    """The transcript that `to_json` wrote; raises Poison when it is none."""
+    """The transcript that `to_json` wrote; raises Poison for anything else."""
     return cast(Transcript, _value(dict(data), Transcript))
 
 
 def encode_transcript(transcript: Transcript) -> bytes:
-    """A transcript as an Avro object container file, the form in which a claim check is kept: it names its own schema."""
+    """A transcript as a self-describing Avro object container file, the form of a stored claim check."""
     out = io.BytesIO()
     fastavro.writer(out, current_schema("Transcript"), [_plain(transcript)], codec="null", strict=True)
     return out.getvalue()
 
 
 def decode_transcript(body: bytes) -> Transcript:
-    """The transcript of a claim check, in the form of today or of before; raises Poison when it is none."""
+    """The transcript of a claim check, in the current or an earlier form; raises Poison for anything else."""
     if body.startswith(CONTAINER_MAGIC):
         return cast(Transcript, _value(_contained(body), Transcript))
     data, mistakes = _read(body, _bare_schema(), "Transcript")
@@ -309,7 +309,7 @@ def _contained(body: bytes) -> Any:
 
 @cache
 def _bare_schema() -> Schema:
-    """The schema of claim checks of earlier versions, which do not say it: that inside the results of their time."""
+    """The schema of claim checks of earlier versions, which lack one: that inside the results of their time."""
     result = ManifestStore().schema_of(BARE_RESULT_ID)
     field = next(field for field in result["fields"] if field["name"] == "transcript")
     return cast(Schema, next(kind for kind in field["type"] if isinstance(kind, dict)))

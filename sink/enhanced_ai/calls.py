@@ -1,4 +1,4 @@
-"""One call of the enhanced-AI service: posted through the outbound guard, its answer bounded, its failures named."""
+"""One call of the enhanced-AI service: posted through the outbound guard, answer bounded, errors classified."""
 
 import json
 import logging
@@ -27,10 +27,10 @@ class EnhancedAiEndpoint:
         self._timeout = timeout
 
     async def call(self, url: str, body: dict[str, Any], idempotency_key: str) -> Any:
-        """The JSON that the service answers.
+        """The JSON that the service returns.
 
-        Raises Outage when it is away or does not let us in, Throttled when it asks for patience, Permanent when it
-        refuses this request, Transient for all that another try may mend: its own trouble and answers that are no JSON.
+        Raises Outage when it is away or rejects our credentials, Throttled when it asks to wait, Permanent when it
+        refuses this request, Transient for anything that a retry may fix: its own errors and answers that are not JSON.
         """
         headers = {
             "content-type": "application/json",
@@ -63,7 +63,7 @@ class EnhancedAiEndpoint:
 
 
 def bytes_of(value: dict[str, Any]) -> bytes:
-    """A request as it is sent: the same bytes for the same value, whatever was said in it."""
+    """A request as canonical bytes: equal values give equal bytes, whatever text they contain."""
     return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible chat endpoint: long transcripts by map and reduce, one question after the other."""
+"""Enhancement through any OpenAI-compatible chat endpoint: long transcripts by map and reduce, in sequence."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -24,14 +24,14 @@ _PATH = "/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class ContextWindow:
-    """Tokens that a model takes in and gives out in one call, and those that are left for its answer."""
+    """Tokens that a model can process in one call, input and output together, and the share reserved for its answer."""
 
     tokens: int
     answer: int
 
     @property
     def part(self) -> int:
-        """What is left for a part of a transcript; room for a second answer, for the case that the first is repaired."""
+        """Tokens available for a part of a transcript; leaves room for a second answer, if the first is repaired."""
         return self.tokens - prompts.OVERHEAD_TOKENS - 2 * self.answer
 
 
@@ -44,7 +44,7 @@ class ChatService:
         self._window = window
 
     async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
-        """See schemas.ports.Enhancer; each question is asked once, also over crashes."""
+        """See schemas.ports.Enhancer; each question is asked only once, even after crashes."""
         work = _Work(self._completions, ask, answers, ask.model or self._default_model)
         quoted, summaries = await work.map(self._window.part)
         summary = await work.reduce(summaries, self._window.part) if ask.summarization else None
@@ -60,7 +60,7 @@ class ChatService:
 
 
 class _Work:
-    """One enhancement on its way."""
+    """One enhancement in progress."""
 
     def __init__(self, completions: Completions, ask: EnhancementQuery, answers: Answers, model: str) -> None:
         self._completions = completions
@@ -110,13 +110,13 @@ class _Work:
 
 
 def completions_url(base: str) -> str:
-    """Where completions are asked for, given the base or the whole address; a query stays."""
+    """The address of the completions endpoint, from the base or the whole address; a query is kept."""
     parts = urlsplit(base)
     return urlunsplit(parts._replace(path=parts.path.rstrip("/").removesuffix(_PATH) + _PATH))
 
 
 def _quotes(quoted: Iterable[Quoted], segments: tuple[Segment, ...]) -> Iterator[Quote]:
-    """What was quoted with the times of its line, if there is such a line."""
+    """The quotes with the times of their lines; no times where the line does not exist."""
     for item in quoted:
         line = segments[item.line] if 0 <= item.line < len(segments) else None
         yield Quote(item.quote, item.kind, (line.start, line.end) if line else None)

@@ -1,4 +1,4 @@
-"""Questions to a chat model: each answer is kept as it came before it is read, and a wrong one is repaired once."""
+"""Questions to a chat model: each raw answer is stored before it is parsed, and a wrong one is repaired once."""
 
 import logging
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
-    """The parts of a chat completion that count here."""
+    """The parts of a chat completion that are used here."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
 
 class _Content(BaseModel):
-    """What a model said, as it is kept."""
+    """The text of a model's answer, as it is stored."""
 
     text: str
     finish: str | None
@@ -88,7 +88,7 @@ class Completions:
     async def _content(
         self, ask: EnhancementQuery, model: str, question: Question[M], answers: Answers
     ) -> tuple[_Content, int]:
-        """What the model said: in an earlier try, or now, and then it is kept, since it was paid for."""
+        """The text of the model's answer: a stored one, or that of a new call, stored at once since it was paid for."""
         asked = {"model": model, "messages": question.messages, "form": question.form.__name__}
         step = f"{question.name}/{digest_of(asked)}"
         kept = await answers.find(step)
@@ -119,7 +119,7 @@ class Completions:
 
 
 def digest_of(value: dict[str, Any]) -> str:
-    """Twelve hex digits that differ when a question differs: an answer to another question is none to this one."""
+    """Twelve hex digits that identify a question, so that an answer to another question is never used for it."""
     return sha256(bytes_of(value)).hexdigest()[:12]
 
 
@@ -137,14 +137,14 @@ def _content_of(choice: _Choice) -> _Content:
 
 
 def _tokens_of(completion: _Completion, messages: list[Message], answer: str) -> int:
-    """What was charged; estimated where the service does not say, so that limits on spending hold."""
+    """The tokens charged; estimated where the service does not report them, so that spending limits hold."""
     if completion.usage and completion.usage.total_tokens:
         return completion.usage.total_tokens
     return sum(tokens_of(message["content"]) for message in messages) + tokens_of(answer)
 
 
 def _read(content: _Content, form: type[M]) -> tuple[M | None, str]:
-    """The answer if it fits, else what is wrong with it."""
+    """The parsed answer if it is valid, otherwise a description of the mistakes."""
     if content.finish == "length":
         return None, "it is cut off: be shorter"
     if content.finish in ("content_filter", "refused"):

@@ -1,4 +1,4 @@
-"""Which of the optional fields of a chat completion a service understands: found out from what it refuses. Pure."""
+"""Optional fields of a chat completion that a service supports, learned from the requests that it refuses. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +14,7 @@ _UNKNOWN_FIELD = frozenset({400, 422})
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What is said beside model and messages; the prompt holds the schema whatever is said here."""
+    """Fields that are sent beside model and messages; the prompt contains the schema in every dialect."""
 
     structured: bool = True
     limit: str = "max_tokens"  # newer models of OpenAI know it by another name only
@@ -31,7 +31,7 @@ class Dialect:
         return body
 
     def simpler(self, refusal: ServiceRefusal) -> "Dialect | None":
-        """What to try after a refusal, None when it is not about how we speak."""
+        """The dialect to try after a refusal; None when the refusal is not about the optional fields."""
         if refusal.status not in _UNKNOWN_FIELD:
             return None
         if self.structured and any(name in refusal.said for name in ("response_format", "json_schema")):

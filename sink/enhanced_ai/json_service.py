@@ -1,4 +1,4 @@
-"""The generic form: one POST with the transcript and the wishes, one JSON object back."""
+"""The generic JSON form: one POST with the transcript and the requested tasks, one JSON object in reply."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ class JsonService:
         self._default_model = default_model
 
     async def enhance(self, ask: EnhancementQuery, answers: Answers) -> EnhancementOutput:
-        """See schemas.ports.Enhancer; Permanent when the answer has another shape than the documented one."""
+        """See schemas.ports.Enhancer; raises Permanent when the answer does not have the documented shape."""
         answer, tokens = await self._answer(ask, answers) if _is_spoken(ask) else (EnhanceResponse(), 0)
         quotes = [_quote(entity) for entity in answer.entities] if ask.entity_extraction else []
         return EnhancementOutput(
@@ -82,5 +82,5 @@ def _quote(entity: EntityIn) -> Quote:
 
 
 def _estimated(request: EnhanceRequest, answer: EnhanceResponse) -> int:
-    """So that limits on spending hold although the service does not say what it charged."""
+    """Estimated tokens, so that spending limits hold although the service does not report what it charged."""
     return sum(tokens_of(segment.text) for segment in request.segments) + tokens_of(answer.summary or "")

@@ -1,4 +1,4 @@
-"""Long transcripts in parts that a model's window holds: pure planning over lines and estimated tokens."""
+"""Long transcripts split into parts that fit a model's context window, by lines and estimated tokens. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MAX_SPEAKER_CHARS = 16
 
 @dataclass(frozen=True, slots=True)
 class TranscriptLine:
-    """A segment, or a piece of one that no window would hold, as the model sees it; `number` is the segment's."""
+    """A segment as the model sees it, or a piece of one too long for the window; `number` is that of the segment."""
 
     number: int
     speaker: str | None
@@ -26,19 +26,19 @@ class TranscriptLine:
 
 
 def tokens_of(text: str) -> int:
-    """About how many tokens a text has, rather too many."""
+    """The estimated number of tokens in a text, rather too high than too low."""
     size = len(text.encode("utf-8", "replace"))
     others = size - sum(character.isascii() for character in text)
     return ceil((size - others) / _ASCII_A_TOKEN + others / _OTHER_BYTES_A_TOKEN)
 
 
 def clipped(text: str, most_tokens: int) -> str:
-    """The beginning of a text that has at most so many tokens."""
+    """The beginning of a text, of at most so many tokens."""
     return next(_pieces(text, most_tokens * _OTHER_BYTES_A_TOKEN), "") if tokens_of(text) > most_tokens else text
 
 
 def lines_of(segments: Sequence[Segment], most_tokens: int) -> tuple[TranscriptLine, ...]:
-    """Every segment with words in it, in order; one above `most_tokens` in pieces."""
+    """Every segment that contains words, in order; one above `most_tokens` is split into pieces."""
     room = most_tokens - _LINE_TOKENS
     return tuple(
         TranscriptLine(number, segment.speaker, piece)
@@ -48,12 +48,12 @@ def lines_of(segments: Sequence[Segment], most_tokens: int) -> tuple[TranscriptL
 
 
 def parts_of(lines: Sequence[TranscriptLine], most_tokens: int) -> tuple[tuple[TranscriptLine, ...], ...]:
-    """The lines in order, in as few parts as hold at most `most_tokens` each."""
+    """The lines in order, in as few parts as possible, each of at most `most_tokens`."""
     return _packed(lines, [tokens_of(line.text) + _LINE_TOKENS for line in lines], most_tokens)
 
 
 def groups_of(texts: Sequence[str], most_tokens: int) -> tuple[tuple[str, ...], ...]:
-    """Partial summaries in order, in groups that fit: fewer groups than texts, which are cut only if they leave no way."""
+    """Partial summaries in order, in groups that fit: fewer groups than texts; texts are cut only if unavoidable."""
     sizes = [tokens_of(text) + _LINE_TOKENS for text in texts]
     groups = _packed(texts, sizes, most_tokens)
     if len(groups) < len(texts) and max(sizes) <= most_tokens:

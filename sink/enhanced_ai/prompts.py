@@ -1,4 +1,4 @@
-"""What a chat model is told: its task, and the transcript as data between marks that the transcript does not hold."""
+"""Prompts for a chat model: its task, and the transcript as data between marks that do not occur in the transcript."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ OVERHEAD_TOKENS = 650
 
 
 def mark_of(enhancement_id: UUID) -> str:
-    """A mark that nobody who speaks in the recording can know."""
+    """A mark around the transcript, derived from the enhancement's id, which no speaker in the recording can know."""
     return "transcript-" + sha256(b"mark" + enhancement_id.bytes).hexdigest()[:12]
 
 
@@ -52,7 +52,7 @@ def reduce(texts: Sequence[str], mark: str, language: str, form: type[BaseModel]
 
 
 def repair(messages: list[Message], answer: str, wrong: str) -> list[Message]:
-    """The same question again, with what was wrong about the answer."""
+    """The question repeated together with its answer and the mistakes in it."""
     return [
         *messages,
         {"role": "assistant", "content": answer},

@@ -1,7 +1,7 @@
-"""What is said to the enhanced-AI service and what it may answer, as models with a JSON schema each.
+"""Requests to the enhanced-AI service and its permitted answers, as models with a JSON schema each.
 
-Whatever an answer says, it becomes text within these bounds and nothing else: no address in it is called, no
-instruction in it is followed.
+Text from an answer is stored within these bounds and never acted on: no address in it is called, no instruction in it
+is followed.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class SegmentOut(BaseModel):
 
 
 class EnhanceRequest(BaseModel):
-    """What the generic form posts."""
+    """The request body of the generic JSON form."""
 
     enhancement_id: str = Field(description="Also the Idempotency-Key: the same id is the same question.")
     job_id: str = Field(description="The job whose transcript it is.")
@@ -53,7 +53,7 @@ class EntityIn(BaseModel):
 
 
 class EnhanceResponse(BaseModel):
-    """What the generic form expects; whatever else is in it is ignored."""
+    """The response body of the generic JSON form; unknown fields are ignored."""
 
     summary: Annotated[str, Field(max_length=MAX_SUMMARY_CHARS)] | None = Field(
         None, description="In the language of the segments; must be there if it was wanted."
@@ -99,7 +99,7 @@ class EntitiesAnswer(BaseModel):
 
 
 def mistakes(error: ValidationError) -> str:
-    """What does not fit, without a word of the answer itself."""
+    """The validation errors of an answer as one text, without quoting the answer itself."""
     found = [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
     return "; ".join(found[:5])
 
@@ -114,7 +114,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def outline_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema with structure and types only: what every service that knows schemas knows."""
+    """The schema reduced to structure and types, which every service with schema support understands."""
     outline: dict[str, Any] = _outlined(schema_of(model))
     return outline
 

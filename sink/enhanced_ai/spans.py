@@ -1,4 +1,4 @@
-"""Where in a recording a quote was said: found in the transcript's own words, never taken from a service."""
+"""Positions of quotes in a recording, found in the transcript's own words and never taken from a service."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _NO_KIND = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Words that a service says were said, what they are, and about when; seconds, None if it did not say."""
+    """Words quoted by a service, their kind and approximate time; seconds, None if the service gave no time."""
 
     text: str
     kind: str
@@ -40,19 +40,19 @@ def entities_of(quotes: Iterable[Quote], transcript: Transcript) -> tuple[Entity
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Words at their place in a recording; seconds."""
+    """Words at their position in a recording; seconds."""
 
     text: str
     start: float
     end: float
 
     def distance(self, near: tuple[float, float] | None) -> float:
-        """Seconds between where they were said and where they should be."""
+        """Seconds between the time at which the words were said and the expected time."""
         return 0.0 if near is None else max(0.0, self.start - near[1], near[0] - self.end)
 
 
 class _Spoken:
-    """All words of a transcript as one plain text, and where each of them begins in it."""
+    """All words of a transcript as one normalized text, and the position of each word in it."""
 
     def __init__(self, transcript: Transcript) -> None:
         self._language = transcript.language
@@ -65,7 +65,7 @@ class _Spoken:
         self._said: dict[str, list[_Said]] = {}
 
     def entity(self, quote: Quote) -> Entity | None:
-        """The quote where it was said, None if it was not."""
+        """The quote as an entity with its times; None if it does not occur in the transcript."""
         wanted = self._joint.join(_plain(quote.text))
         if wanted not in self._said:  # names come again and again in hours of speech
             self._said[wanted] = [self._said_at(begin, end) for begin, end in self._found(wanted)]
@@ -75,7 +75,7 @@ class _Spoken:
         )
 
     def _found(self, wanted: str) -> Iterator[tuple[int, int]]:
-        """Where whole words read as wanted, as begin and end in the plain text."""
+        """Positions at which the wanted text matches whole words, as begin and end in the normalized text."""
         if not wanted or wanted not in self._text:
             return
         prefixes = _PREFIXES if _PREFIXED.match(wanted) else ""
@@ -83,25 +83,25 @@ class _Spoken:
         yield from (match.span(1) for match in re.finditer(whole, self._text))
 
     def _said_at(self, begin: int, end: int) -> _Said:
-        """The words at a stretch of the plain text."""
+        """The words in a range of the normalized text."""
         words = self._words[self._place(begin) : self._place(end - 1) + 1]
         first = replace(words[0], text=_without(words[0].text, self._prefix(begin)))
         text = joined((first, *words[1:]), self._language)
         return _Said(text.strip(_ROUND_IT), min(word.start for word in words), max(word.end for word in words))
 
     def _place(self, offset: int) -> int:
-        """The word at a place of the plain text."""
+        """The word at a position of the normalized text."""
         return self._places[bisect_right(self._begins, offset) - 1]
 
     def _prefix(self, offset: int) -> int:
-        """How many letters of its first word stand before a place of the plain text."""
+        """The number of letters of the first word that precede a position of the normalized text."""
         number = bisect_right(self._begins, offset) - 1
         opens = number == 0 or self._places[number - 1] != self._places[number]
         return offset - self._begins[number] if opens and self._joint else 0
 
 
 def _words_of(segment: Segment) -> Iterable[Word]:
-    """The words of a segment; without times of their own they have the segment's."""
+    """The words of a segment; words without times of their own get the segment's times."""
     return segment.words or (Word(start=segment.start, end=segment.end, text=text) for text in segment.text.split())
 
 

@@ -1,4 +1,4 @@
-"""What an answer without success means: whose trouble it is, and whether to wait, to try again or to give up. Pure."""
+"""Classification of failed answers: who is at fault, and whether to wait, retry or give up. Pure."""
 
 import json
 import re
@@ -22,11 +22,11 @@ _SAID_CHARS = 2000
 
 
 class Misconfigured(Outage):
-    """The service answers, but not to us: the operator's settings are wrong."""
+    """The service rejects our credentials or address: the operator's settings are wrong."""
 
 
 class ServiceRefusal(Permanent):
-    """The service does not take this request; `said` are its words, to be read by code and shown to nobody."""
+    """The service refuses this request; `said` is its message, read by code and never shown to users."""
 
     def __init__(self, status: int, said: str, codes: tuple[str, ...] = ()) -> None:
         self.status = status
@@ -39,7 +39,7 @@ class ServiceRefusal(Permanent):
 def failure_of_status(
     status: int, headers: Mapping[str, str], body: bytes, now: datetime, model: str | None
 ) -> ScribeError | None:
-    """The error that a status stands for, None for success; `model` is the one that was asked."""
+    """The error for an HTTP status, None for success; `model` is the model that was called."""
     if 200 <= status < 300:
         return None
     told = f"enhanced AI: it answered {status}"
@@ -58,10 +58,10 @@ def failure_of_status(
 
 
 def failure_of_exchange(error: ExchangeFailed) -> Outage | Transient:
-    """The error that no answer stands for.
+    """The error for an exchange without a response.
 
-    What ends before the request was sent is the service's trouble. What ends after it may be the transcript's: it costs
-    an attempt, so that one that brings the service down does not do so for ever.
+    A failure before the request was sent is the service's fault. One after it may be caused by the transcript: it
+    counts as an attempt, so that a transcript that crashes the service is not retried for ever.
     """
     if error.sent and error.kind in (FailureKind.PROTOCOL, FailureKind.TIMEOUT, FailureKind.BROKEN):
         return Transient(f"enhanced AI: {error}")
@@ -69,7 +69,7 @@ def failure_of_exchange(error: ExchangeFailed) -> Outage | Transient:
 
 
 def _said(body: bytes) -> tuple[str, tuple[str, ...]]:
-    """The words and the identifiers of an error in OpenAI's form, a problem document's, or what comes near to them."""
+    """The message and the identifiers of an error in OpenAI's form, a problem document or a similar form."""
     try:
         found: Any = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""Enhancements in PostgreSQL: requests for them, and the calls that serve them."""
+"""Enhancements in PostgreSQL: requests for them, and the calls that fulfil them."""

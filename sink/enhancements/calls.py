@@ -1,4 +1,4 @@
-"""Calls of the enhanced-AI service as the dispatcher sees them: leased when their job is completed, kept, and ended."""
+"""Calls of the enhanced-AI service for the dispatcher: leased once their job is completed, extended, finished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PAUSE_SECONDS = OUTAGES.first  # before an answer is tried to be kept again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An enhancement that this process alone may work on until its lease runs out; `run` is that of its job now."""
+    """An enhancement leased by this process until the lease runs out; `run` is the current run of its job."""
 
     enhancement_id: UUID
     job_id: UUID
@@ -76,13 +76,13 @@ RETURNING c.enhancement_id, job_id, tenant, c.run, summarization, entity_extract
 
 
 async def lease(connection: Connection, *, free: int, per_tenant: int, seconds: float) -> list[Call]:
-    """Up to `free` calls that are due; at most `per_tenant` run at once for a tenant in all processes."""
+    """Lease up to `free` due calls; at most `per_tenant` run at once for one tenant across all processes."""
     cursor = await connection.execute(_LEASE, {"free": free, "per_tenant": per_tenant, "seconds": seconds})
     return [Call(**row) for row in await cursor.fetchall()]
 
 
 async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float) -> None:
-    """Keep the leases of calls that are still worked on."""
+    """Extend the leases of calls that are in progress."""
     await connection.execute(
         "UPDATE enhancement_calls SET lease_until = now() + make_interval(secs => %s) WHERE lease_token = ANY(%s)",
         [seconds, list(tokens)],
@@ -90,7 +90,7 @@ async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float)
 
 
 async def postpone(connection: Connection, call: Call, until: datetime, *, counts: bool) -> bool:
-    """Try again at `until`; whether this attempt `counts`. False when the lease went to another process."""
+    """Postpone a call until `until`; `counts`: this attempt counts. False when the lease went to another process."""
     cursor = await connection.execute(
         "UPDATE enhancement_calls SET next_attempt_at = %s, attempt = attempt - %s, lease_token = NULL, lease_until = NULL"
         " WHERE enhancement_id = %s AND lease_token = %s",
@@ -100,9 +100,9 @@ async def postpone(connection: Connection, call: Call, until: datetime, *, count
 
 
 async def finish(connection: Connection, call: Call, state: str, record: Record) -> bool:
-    """End a call: its answers go, and `record`, which tells of it, waits in the outbox. False when the lease was lost.
+    """Finish a call: delete its stored answers and put `record`, its result, into the outbox; False without the lease.
 
-    A job that was erased meanwhile has no call any more, so nothing is told of it.
+    The call of a job that was erased meanwhile is gone, so no event is published for it.
     """
     await lock(connection, call.job_id)
     cursor = await connection.execute(
@@ -118,7 +118,7 @@ async def finish(connection: Connection, call: Call, state: str, record: Record)
 
 
 async def waiting(connection: Connection, most: int = MOST_COUNTED) -> int:
-    """How many calls have not ended, counted up to `most`."""
+    """The number of unfinished calls, counted up to `most`."""
     cursor = await connection.execute(
         "SELECT count(*) AS calls FROM (SELECT FROM enhancement_calls WHERE state = 'pending'"
         " ORDER BY tenant, next_attempt_at LIMIT %s) AS some_of_them",
@@ -129,7 +129,7 @@ async def waiting(connection: Connection, most: int = MOST_COUNTED) -> int:
 
 
 async def spent_today(connection: Connection, tenant: str) -> tuple[int, int]:
-    """The tokens of this day (UTC): the tenant's, and everybody's."""
+    """The tokens spent on the current day (UTC): by the tenant, and by all tenants."""
     cursor = await connection.execute(
         "SELECT COALESCE(sum(tokens) FILTER (WHERE tenant = %s), 0)::bigint AS own, COALESCE(sum(tokens), 0)::bigint AS all"
         " FROM enhanced_ai_spending WHERE day = (now() AT TIME ZONE 'UTC')::date",
@@ -140,18 +140,18 @@ async def spent_today(connection: Connection, tenant: str) -> tuple[int, int]:
 
 
 class LeaseLost(Exception):
-    """Another process has the call, or its job was erased: nothing may leave any more."""
+    """The lease went to another process, or the job was erased: nothing may be sent any more."""
 
 
 class KeptAnswers:
-    """schemas.ports.Answers in PostgreSQL: an answer and what it cost are one transaction."""
+    """Implements schemas.ports.Answers in PostgreSQL: an answer and its cost are stored in one transaction."""
 
     def __init__(self, database: Database, call: Call) -> None:
         self._database = database
         self._call = call
 
     async def find(self, step: str) -> KeptAnswer | None:
-        """See Answers; raises LeaseLost, so that no call is made for nobody."""
+        """See Answers; raises LeaseLost, so that no call is made without a lease."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(
                 "SELECT a.answer, a.tokens FROM enhancement_calls c"
@@ -165,7 +165,7 @@ class KeptAnswers:
         return KeptAnswer(text=row["answer"], tokens=row["tokens"]) if row["answer"] is not None else None
 
     async def keep(self, step: str, answer: KeptAnswer) -> None:
-        """See Answers; waits for the database as long as it takes. What was paid is counted even when the lease is lost."""
+        """See Answers; waits for the database as long as necessary. The cost is counted even when the lease is lost."""
         await self._database.run_when_back(lambda connection: self._keep(connection, step, answer), PAUSE_SECONDS)
 
     async def _keep(self, connection: Connection, step: str, answer: KeptAnswer) -> None:

@@ -1,4 +1,4 @@
-"""Enhancements in PostgreSQL: asked for, read, and applied from the events that tell of their end."""
+"""Enhancement requests in PostgreSQL: created, read, and updated from the events that report their end."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ CHANNEL = "scribe_enhancements"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancementRow:
-    """An enhancement as it stands: its call, and what came of it once that is applied."""
+    """An enhancement in its current state: its call, and its result once that is applied."""
 
     enhancement_id: UUID
     job_id: UUID
@@ -60,7 +60,7 @@ SELECT FROM enhancement_calls WHERE enhancement_id = %(enhancement_id)s AND job_
 
 
 async def ask(connection: Connection, tenant: str, job_id: UUID, run: int, wishes: EnhancementRequest) -> bool:
-    """Schedule an enhancement, or schedule it again for a later run of its job; False when it stood there or the job was erased.
+    """Schedule an enhancement, or reschedule it for a later run of its job; False if it exists or its job was erased.
 
     Raises Permanent(conflict) when its id was used for something else.
     """
@@ -86,7 +86,7 @@ WHERE c.tenant = %s AND c.cleared_at IS NULL AND """
 
 
 async def find(connection: Connection, enhancement_id: UUID, tenant: str) -> EnhancementRow | None:
-    """A tenant's enhancement; one of another tenant is as good as none."""
+    """An enhancement of this tenant; None for one of another tenant."""
     row = await (await connection.execute(f"{_READ} c.enhancement_id = %s", [tenant, enhancement_id])).fetchone()
     return EnhancementRow(**row) if row else None
 
@@ -108,7 +108,7 @@ SELECT job_id, %(run)s, %(state)s, %(detail)s, %(completed_at)s FROM jobs WHERE 
 
 
 async def apply(connection: Connection, result: EnhancementResult) -> Effect:
-    """Keep what came of an enhancement, once an event; its job's row need not be there."""
+    """Store the result of an enhancement, once per event; its job's row need not exist."""
     await lock(connection, result.job_id)
     if effect := await _refusal(connection, result):
         return effect
@@ -149,7 +149,7 @@ async def _refusal(connection: Connection, result: EnhancementResult) -> Effect 
 
 
 async def webhook_of(connection: Connection, job_id: UUID, tenant: str) -> str | None:
-    """Where a job's enhancements are announced: the address that its request named."""
+    """The webhook address for a job's enhancements: the one that the job's request named."""
     cursor = await connection.execute(
         "SELECT request ->> 'webhook_url' AS url FROM jobs WHERE job_id = %s AND tenant = %s", [job_id, tenant]
     )

@@ -1,4 +1,4 @@
-"""What holds calls of the enhanced-AI service: one rule over a few facts of each, for those of one job and for all."""
+"""Wait reasons of enhanced-AI calls: one rule over a few facts per call, used for single jobs and for totals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sink.webhooks.deliveries import MOST_COUNTED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallGates:
-    """The gates between a pending call and the enhanced-AI service, as they stand now."""
+    """The current state of the gates between a pending call and the enhanced-AI service."""
 
     ungated: bool
     """It has a time: its job has ended."""
@@ -27,7 +27,7 @@ class CallGates:
 
 
 def reason_of(gates: CallGates) -> WaitReason:
-    """What holds a call that has not ended."""
+    """The gate that holds an unfinished call."""
     if gates.leased:
         return WaitReason.LEASE_HELD
     if not gates.ungated:
@@ -42,7 +42,7 @@ def reason_of(gates: CallGates) -> WaitReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldCall:
-    """A call that waits: what holds it, since when it is there, and when it is made next, where that is known."""
+    """A waiting call: the gate that holds it, its creation time, and the time of its next attempt where known."""
 
     enhancement_id: UUID
     reason: WaitReason
@@ -71,14 +71,14 @@ FROM c GROUP BY 1, 2, 3, 4, 5"""  # noqa: S608 - our own words
 
 
 async def held_calls(connection: Connection, job_id: UUID) -> tuple[HeldCall, ...]:
-    """The calls for a job that have not ended, the oldest first."""
+    """The unfinished calls of a job, the oldest first."""
     rows = await (await connection.execute(_OF_JOB, [job_id])).fetchall()
     names = ("enhancement_id", "attempts", "created_at", "next_at")
     return tuple(HeldCall(**{name: row[name] for name in names}, reason=reason_of(_gates(row))) for row in rows)
 
 
 async def count_held(connection: Connection, most: int = MOST_COUNTED) -> dict[WaitReason, tuple[int, float]]:
-    """How many calls each gate holds, and for how many seconds the oldest is there; `most` are looked at."""
+    """The number of calls held by each gate, and the age of the oldest in seconds; at most `most` are examined."""
     found: dict[WaitReason, tuple[int, float]] = {}
     for row in await (await connection.execute(_COUNTS, [most])).fetchall():
         reason = reason_of(_gates(row))

@@ -1,1 +1,1 @@
-"""HTTP to addresses that strangers name: checked before each connection, bounded in every amount."""
+"""HTTP to untrusted addresses: checked before each connection, with a limit on every amount."""

@@ -1,4 +1,4 @@
-"""Calls to addresses that strangers name: recordings are fetched, webhooks are posted, nothing else is reached."""
+"""HTTP clients for untrusted addresses, each checked before a call: recordings are fetched, webhooks posted."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A recording that was fetched; `final_url` is where it was found after redirects, without query."""
+    """A downloaded recording; `final_url` is its address after redirects, without query."""
 
     size_bytes: int
     content_type: str | None
@@ -54,7 +54,7 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """What a receiver said: header names in lower case, the first 1 KB of the body as text, time to the status."""
+    """A receiver's response: lower-case header names, the first 1 KB of the body as text, time to the status."""
 
     status: int
     headers: dict[str, str]
@@ -64,7 +64,7 @@ class ResponseHead:
 
 @dataclass(frozen=True, slots=True)
 class FullResponse:
-    """An answer with all of its body; header names in lower case."""
+    """A response with its complete body; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -72,17 +72,17 @@ class FullResponse:
 
 
 class DeliveryError(ExchangeFailed):
-    """A receiver gave no answer; `kind` says why."""
+    """A receiver did not respond; `kind` names the reason."""
 
 
 def rules_of(settings: OutboundSettings, environment: str) -> UrlRules:
-    """The rules of this installation."""
+    """The URL rules from the settings of this installation."""
     networks = tuple(ip_network(text, strict=False) for text in settings.allowed_networks)
     return UrlRules(development=environment == "development", allowed=networks)
 
 
 def trust_of(settings: OutboundSettings) -> ssl.SSLContext:
-    """The authorities that this installation trusts; raises SettingsError when their file cannot be read."""
+    """The certificate authorities that this installation trusts; raises SettingsError for an unreadable file."""
     context = httpcore.default_ssl_context()
     if settings.outbound_ca_file is not None:
         try:
@@ -95,7 +95,7 @@ def trust_of(settings: OutboundSettings) -> ssl.SSLContext:
 def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve: Resolver | None = None) -> CheckedUrl:
     """The parts of an address that may be called; raises Permanent(source_refused).
 
-    Without `resolve` the name is not looked up; with it a name that is not known now passes, only calling decides.
+    Without `resolve` the name is not looked up; with it, a name that cannot be resolved now passes until it is called.
     """
     rules = rules_of(settings, environment)
     target = parse_target(url, rules)
@@ -108,7 +108,7 @@ def check_url(url: str, settings: OutboundSettings, environment: str, *, resolve
 
 
 class _Client:
-    """What both clients are made of: the rules, the name service and the trusted authorities."""
+    """Common parts of both clients: the URL rules, the resolver and the trusted authorities."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _Client:
 
 
 class OutboundClient(_Client):
-    """Fetches recordings; for worker threads, since each call runs an event loop of its own."""
+    """Downloads recordings; for worker threads, since each call runs its own event loop."""
 
     def download(
         self,
@@ -190,12 +190,12 @@ class OutboundClient(_Client):
 
 
 class AsyncOutboundClient(_Client):
-    """Posts webhooks and questions; for the dispatcher's event loop."""
+    """Posts webhooks and enhanced-AI requests; for the dispatcher's event loop."""
 
     async def ask(
         self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int
     ) -> FullResponse:
-        """Post `body` and give the whole answer, a redirect as it is; raises DeliveryError.
+        """Post `body` and return the complete response; redirects are not followed; raises DeliveryError.
 
         An answer of more than `max_bytes` is a failure of kind PROTOCOL, one that takes longer than
         `deadline_seconds` in all one of kind TIMEOUT.
@@ -222,7 +222,7 @@ class AsyncOutboundClient(_Client):
             return FullResponse(response.status, _headers(response), await _body(response, max_bytes))
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline_seconds: float) -> ResponseHead:
-        """Post `body` and give the answer, a redirect as it is; raises DeliveryError when there is none in time."""
+        """Post `body` and return the response; redirects are not followed; raises DeliveryError when none comes."""
         try:
             async with asyncio.timeout(deadline_seconds) as limit:
                 return await self._post(url, body, headers, limit)

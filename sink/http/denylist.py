@@ -1,7 +1,7 @@
-"""Which addresses may be called on behalf of strangers: the IANA special-purpose registries and cloud extras.
+"""Denylist of outbound addresses: the IANA special-purpose registries and addresses of cloud providers.
 
-Python's `is_global` is not asked: it takes Azure's wire server, NAT64 and 6to4 forms of private addresses and some
-more for public, differently in each release.
+Python's `is_global` is not used: it treats Azure's wire server, NAT64 and 6to4 forms of private addresses and some more
+as public, differently in each release.
 """
 
 from collections.abc import Iterable
@@ -80,7 +80,7 @@ _UNICAST_V6 = IPv6Network("2000::/3")  # all that was ever given out; whatever i
 
 
 def refusal(address: Address, allowed: Iterable[Network] = ()) -> str | None:
-    """Why an address may not be called, None if it may; `allowed` networks are opened whatever they are."""
+    """The reason why an address may not be called, None if it may; `allowed` networks are always permitted."""
     if any(address in network for network in allowed):
         return None
     for network, reason in DENIED:
@@ -92,7 +92,7 @@ def refusal(address: Address, allowed: Iterable[Network] = ()) -> str | None:
 
 
 def refusal_of_name(host: str, allowed: Iterable[Network] = ()) -> str | None:
-    """Why a host (ASCII, lower case) may not be called whatever its addresses are, None when only they can tell.
+    """The reason to refuse a host (ASCII, lower case) by its name alone; None when its addresses decide.
 
     `allowed` networks open the names that lead into them, or may.
     """

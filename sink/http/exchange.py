@@ -1,8 +1,8 @@
-"""One HTTP exchange with a stranger's server: to the addresses that were checked, and with every amount bounded.
+"""One HTTP exchange with an untrusted server: only checked addresses are called, and every amount is bounded.
 
-httpcore asks its network backend for each connection; ours connects to the checked addresses whatever the name
-means by then, while TLS and the Host header keep the name. There are no redirects, no cookies, no content decoding
-and no kept connections here, no proxy but the one that is given, and nothing is read from the environment.
+httpcore requests each connection from its network backend; ours connects to the checked addresses even if the name
+resolves differently by then, while TLS and the Host header keep the name. There are no redirects, no cookies, no
+content decoding, no kept connections and no proxy but the given one, and nothing is read from the environment.
 """
 
 import errno
@@ -31,7 +31,7 @@ _HEAD_READ = 16 * 1024  # so that a body that follows at once does not count as 
 
 
 class FailureKind(StrEnum):
-    """Why there was no answer."""
+    """Reasons why an exchange gave no response."""
 
     REFUSED = "refused"  # by our own rules or those of the egress proxy
     UNREACHABLE = "unreachable"  # no such host, nobody listens, no trust in its certificate
@@ -42,7 +42,7 @@ class FailureKind(StrEnum):
 
 
 class ExchangeFailed(ScribeError):
-    """There was no answer to take; `sent` tells whether the request may have reached the server."""
+    """An exchange gave no usable response; `sent` says whether the request may have reached the server."""
 
     def __init__(self, kind: FailureKind, message: str, *, sent: bool = False) -> None:
         self.kind = kind
@@ -51,19 +51,19 @@ class ExchangeFailed(ScribeError):
 
 
 class ByteBudget:
-    """How many bytes may still be read from a connection; grown once the head of the answer is there."""
+    """The number of bytes that may still be read from a connection; extended once the response head has arrived."""
 
     def __init__(self, head_bytes: int = HEAD_BYTES) -> None:
         self._left = head_bytes + _HEAD_READ
         self.read_size = _HEAD_READ
 
     def grow(self, body_bytes: int) -> None:
-        """Admit a body: what its chunks' frames may add is counted too."""
+        """Extend the budget for a body, including the overhead of its chunk framing."""
         self._left += 2 * body_bytes + 1024 * 1024
         self.read_size = HEAD_BYTES
 
     def spend(self, size: int) -> None:
-        """Count what was read; raises ExchangeFailed(PROTOCOL) when it is too much."""
+        """Count bytes that were read; raises ExchangeFailed(PROTOCOL) above the limit."""
         self._left -= size
         if self._left < 0:
             raise ExchangeFailed(
@@ -72,7 +72,7 @@ class ByteBudget:
 
 
 def lookup(target: CheckedUrl, rules: UrlRules, resolve: Resolver) -> tuple[Address, ...]:
-    """Where the target may be called; raises Permanent(source_refused) if any of its addresses is denied."""
+    """The addresses of the target; raises Permanent(source_refused) if any of them is denied."""
     if target.literal is not None:
         return (target.literal,)
     with _translated_lookup(target):
@@ -84,12 +84,12 @@ def lookup(target: CheckedUrl, rules: UrlRules, resolve: Resolver) -> tuple[Addr
 
 
 async def addresses_of(target: CheckedUrl, rules: UrlRules, resolve: Resolver) -> tuple[Address, ...]:
-    """As `lookup`, in a thread; a name service that hangs must not outlive a deadline, so the thread is left behind."""
+    """Like `lookup`, in a thread that is abandoned at the deadline, so that a hanging resolver cannot outlive it."""
     return await anyio.to_thread.run_sync(lookup, target, rules, resolve, abandon_on_cancel=True)
 
 
 def system_resolver(host: str, port: int) -> tuple[str, ...]:
-    """The addresses that the operating system knows for a host."""
+    """The addresses that the operating system resolves a host to."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(str(entry[4][0]) for entry in found)
 
@@ -106,7 +106,7 @@ async def exchange(
     body: bytes | None = None,
     dial: "Dial | None" = None,
 ) -> AsyncIterator[httpcore.Response]:
-    """Send a request and give its answer once the head has come; raises ExchangeFailed. Time is the caller's."""
+    """Send a request and return its response once the head has arrived; raises ExchangeFailed; sets no time limit."""
     backend = _PinnedBackend(tuple(map(str, addresses)), allowance, dial or direct)
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     timeouts = {"connect": CONNECT_SECONDS, "read": IDLE_SECONDS, "write": IDLE_SECONDS, "pool": CONNECT_SECONDS}
@@ -125,17 +125,17 @@ Dial = Callable[[str, int, float | None, ByteBudget], Awaitable[httpcore.AsyncNe
 
 
 async def direct(address: str, port: int, timeout: float | None, allowance: ByteBudget) -> httpcore.AsyncNetworkStream:
-    """A connection without anything between."""
+    """A direct connection, without a proxy."""
     return counted(await httpcore.AnyIOBackend().connect_tcp(address, port, timeout), allowance)
 
 
 def counted(stream: httpcore.AsyncNetworkStream, allowance: ByteBudget) -> httpcore.AsyncNetworkStream:
-    """A connection whose bytes are counted, after decryption when TLS is begun on it."""
+    """A connection whose bytes are counted, after decryption once TLS has started."""
     return _CountedStream(stream, allowance)
 
 
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to the given addresses, never to the host it is asked for."""
+    """Connects to the given addresses, never to the host in the request."""
 
     def __init__(self, addresses: Sequence[str], allowance: ByteBudget, dial: Dial) -> None:
         self._addresses = addresses

@@ -1,8 +1,8 @@
-"""The way out through an egress proxy: a tunnel to the address that was checked.
+"""Outbound connections through an egress proxy: a tunnel to the checked address.
 
-The proxy is asked for the address and not for the name, which it would look up a second time: what we have checked
-stays what is called, and the proxy's own rules come on top. TLS and the Host header inside the tunnel keep the name. Plain
-http goes through a tunnel too, since a request in absolute form could carry only one of the two.
+The proxy is given the address and not the name, which it would resolve again: the checked address is the one called,
+and the proxy's own rules apply in addition. TLS and the Host header inside the tunnel keep the name. Plain http goes
+through a tunnel too, since a request in absolute form could carry only one of the two.
 """
 
 import base64
@@ -23,7 +23,7 @@ _CANNOT = frozenset({502, 503, 504})  # nobody listens at the address, or not in
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy that knows CONNECT; `credentials` is what Proxy-Authorization says."""
+    """An HTTP proxy that supports CONNECT; `credentials` is the value of Proxy-Authorization."""
 
     scheme: str
     host: str
@@ -78,7 +78,7 @@ class Proxy:
 
 
 class _CountedBackend(httpcore.AsyncNetworkBackend):
-    """Connections to the proxy, whose bytes are counted as those of the server behind it."""
+    """Connections to the proxy, whose bytes count like those of the server behind it."""
 
     def __init__(self, allowance: ByteBudget) -> None:
         self._allowance = allowance

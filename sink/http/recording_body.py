@@ -1,4 +1,4 @@
-"""The answer that should bring a recording: whether it does, how fast it comes, and where it goes."""
+"""The response that carries a recording: checked, timed, and written to a file."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _LATER = frozenset({408, 425, 429})
 
 
 def check_answer(status: int, headers: Mapping[str, str], target: CheckedUrl, max_bytes: int) -> None:
-    """Whether an answer brings a recording; raises Permanent or SourceFailed when it brings none."""
+    """Check that a response carries a recording; raises Permanent or SourceFailed otherwise."""
     if status in _MISSING:
         raise Permanent("source_not_found", f"{target.origin} answered {status}")
     if status in _LATER or status >= 500:
@@ -32,20 +32,20 @@ def check_answer(status: int, headers: Mapping[str, str], target: CheckedUrl, ma
 
 
 def announced(headers: Mapping[str, str]) -> int:
-    """Bytes that a body is said to have, 0 when nothing is said."""
+    """The announced size of a body in bytes, 0 when none is announced."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 
 
 class MinimumSpeed:
-    """Whether a body comes fast enough, told in seconds of any clock."""
+    """Enforces a minimum speed of a body; times in seconds of any clock."""
 
     def __init__(self, now: float) -> None:
         self._since = now
         self._size: int | None = None
 
     def check(self, size: int, now: float) -> None:
-        """`size` bytes are there; raises Permanent(source_unreachable) when too few came in a while."""
+        """Check the speed at `size` received bytes; raises Permanent(source_unreachable) when it is too slow."""
         passed = now - self._since
         if passed < PACE_SECONDS:
             return
@@ -55,7 +55,7 @@ class MinimumSpeed:
 
 
 async def save(response: httpcore.Response, path: Path, max_bytes: int, room: int) -> int:
-    """Write a body to `path`, reserving `room` bytes first; its size. Raises as `check_answer`, and OSError."""
+    """Write a body to `path` after reserving `room` bytes; returns its size. Raises like `check_answer`, or OSError."""
     size, now = 0, asyncio.get_running_loop().time
     pace = MinimumSpeed(now())
     with path.open("wb") as file:

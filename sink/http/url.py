@@ -1,7 +1,7 @@
-"""What an address given by a stranger may look like, and what is sent for it.
+"""Rules for untrusted addresses, and the parts of a checked address that are sent.
 
-It is read once; everything that follows (resolving, TLS, Host, request line) uses the parts found here, so that no
-second parser can understand it differently.
+An address is parsed once; everything that follows (resolving, TLS, Host, request line) uses the parsed parts, so that
+no second parser can interpret it differently.
 """
 
 import re
@@ -29,9 +29,9 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 @dataclass(frozen=True, slots=True)
 class UrlRules:
-    """What is allowed here: plain http and any port in `development`, and networks opened by name.
+    """Rules for addresses: plain http and any port in `development`, and networks that are allowed by name.
 
-    `any_port` is for addresses that the operator wrote, not a stranger.
+    `any_port` is for addresses that the operator configured, which are trusted.
     """
 
     development: bool = False
@@ -41,7 +41,7 @@ class UrlRules:
 
 @dataclass(frozen=True, slots=True)
 class CheckedUrl:
-    """A checked address in its parts; `host` is ASCII, `path` has the query and no fragment."""
+    """A checked address in its parts; `host` is ASCII, `path` includes the query but no fragment."""
 
     scheme: str
     host: str
@@ -51,7 +51,7 @@ class CheckedUrl:
 
     @property
     def origin(self) -> str:
-        """scheme://host:port, as it may be written in messages."""
+        """The origin as scheme://host:port, safe to show in messages."""
         host = f"[{self.host}]" if isinstance(self.literal, IPv6Address) else self.host
         default = _DEFAULT_PORTS[self.scheme] == self.port
         return f"{self.scheme}://{host}" if default else f"{self.scheme}://{host}:{self.port}"
@@ -68,7 +68,7 @@ class CheckedUrl:
 
 
 def parse_target(url: str, rules: UrlRules) -> CheckedUrl:
-    """The parts of an address; raises Permanent(source_refused) saying which rule it breaks."""
+    """The parts of an address; raises Permanent(source_refused) that names the violated rule."""
     parts = _split(url)
     schemes = ("https", "http") if rules.development else ("https",)
     if parts.scheme not in schemes:
@@ -86,7 +86,7 @@ def parse_target(url: str, rules: UrlRules) -> CheckedUrl:
 
 
 def redirected(target: CheckedUrl, location: str, rules: UrlRules) -> CheckedUrl:
-    """Where a redirect leads, checked like the first address; `location` is read byte by byte, as headers are."""
+    """The target of a redirect, checked like the first address; `location` is decoded byte by byte, as headers are."""
     try:
         joined = urljoin(target.url, _as_sent(location))
     except ValueError:  # brackets without an address between them, and more of that kind
@@ -95,7 +95,7 @@ def redirected(target: CheckedUrl, location: str, rules: UrlRules) -> CheckedUrl
 
 
 def _as_sent(location: str) -> str:
-    """An address of which a server sent the bytes as they are: UTF-8 as what it says, anything else encoded as it is."""
+    """A redirect address from raw header bytes: UTF-8 is decoded, anything else is percent-encoded as it is."""
     try:
         raw = location.encode("latin-1")
     except UnicodeEncodeError:  # it was read as text before

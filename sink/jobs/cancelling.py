@@ -1,4 +1,4 @@
-"""A job is asked to be stopped: a mark on its row and the order for the GPU processes, in one transaction."""
+"""Cancellation of a job: a mark on its row and an order for the GPU processes, in one transaction."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND cancelled_run < %(run)s
 
 
 async def cancel(connection: Connection, tenant: str, job_id: UUID, run: int, order: Record, now: datetime) -> bool:
-    """Ask for a tenant's job to be stopped, up to a run; False when it has ended, or was asked for before."""
+    """Request cancellation of a tenant's job, up to a run; False when it has ended, or was cancelled before."""
     await lock(connection, job_id)
     values = {"job_id": job_id, "tenant": tenant, "run": run, "now": now}
     if (await connection.execute(_MARK, values)).rowcount == 0:

@@ -1,4 +1,4 @@
-"""Lists of a tenant's jobs, the newest first, page by page and by what is wanted of them."""
+"""Lists of a tenant's jobs, the newest first, paged and filtered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ Place = tuple[datetime, UUID]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs of a tenant: what is None or empty does not matter.
+    """Filter over a tenant's jobs; fields that are None or empty do not restrict it.
 
-    `model` and `language`: asked for, or what it turned out to be. `name`: a part of its file's name, or of its address.
-    `ids`: the lowest and the highest. `before`: the place of the last one that was seen.
+    `model` and `language`: the requested or the actual one. `name`: a part of its file's name, or of its address.
+    `ids`: the lowest and the highest. `before`: the position of the last job of the page before.
     """
 
     tenant: str
@@ -41,7 +41,7 @@ class JobFilter:
 
     @property
     def walks(self) -> bool:
-        """Whether jobs have to be looked at one by one, however few are found: no index knows what is wanted."""
+        """Whether jobs must be examined one by one, however few match, because no index supports the filter."""
         return bool(self.model or self.language or self.priority or self.name or self.metadata)
 
 
@@ -64,13 +64,13 @@ _CONDITIONS = {
 
 
 async def list_jobs(connection: Connection, wanted: JobFilter, limit: int) -> list[JobRow]:
-    """Up to `limit` jobs, the newest first, in a transaction of the tenant."""
+    """List up to `limit` jobs, the newest first, in a transaction of the tenant."""
     query, values = statement(wanted, limit)
     return [JobRow(**row) for row in await (await connection.execute(query.encode(), values)).fetchall()]
 
 
 def statement(wanted: JobFilter, limit: int) -> tuple[str, dict[str, Any]]:
-    """The query and its values; each state is a walk of its own, so that none is looked for among the others."""
+    """The query and its parameters; each state is a separate index scan, so that no scan filters by state."""
     conditions = ["tenant = %(tenant)s", *(sql for name, sql in _CONDITIONS.items() if getattr(wanted, name))]
     # what begins like an id is little: it is found first, whatever the planner makes of the limit
     few = "WITH jobs AS MATERIALIZED (SELECT * FROM jobs WHERE job_id BETWEEN %(first)s AND %(last)s) "

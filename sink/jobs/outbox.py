@@ -1,4 +1,4 @@
-"""The outbox: records that are committed with the rows they announce and published later by the one relay."""
+"""The outbox: records committed together with the rows that they announce, and published later by the one relay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxBacklog:
-    """How many rows wait, and for how many seconds the oldest has."""
+    """The number of waiting rows, and the age of the oldest in seconds."""
 
     pending: int
     oldest_seconds: float
 
 
 async def add(connection: Connection, record: Record) -> None:
-    """Keep a record for the relay; it is published after, and only after, the transaction commits."""
+    """Store a record for the relay; it is published after, and only after, the transaction commits."""
     await connection.execute(
         "INSERT INTO outbox (topic, key, value, headers) VALUES (%s, %s, %s, %s)",
         [record.topic, record.key, record.value, Jsonb(record.headers)],
@@ -41,7 +41,7 @@ async def add(connection: Connection, record: Record) -> None:
 
 
 async def backlog(connection: Connection) -> OutboxBacklog:
-    """What waits for the relay."""
+    """The backlog of the relay."""
     cursor = await connection.execute(
         "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds"
         " FROM outbox WHERE published_at IS NULL AND failed_at IS NULL"
@@ -68,13 +68,13 @@ class OutboxSession(LeaderSession):
         return [OutboxRow(row["id"], _record(row)) for row in rows]
 
     async def mark_published(self, rows: Sequence[OutboxRow]) -> None:
-        """Remember that these rows need not be published again."""
+        """Mark rows as published."""
         await self._connection.execute(
             "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", [[row.id for row in rows]]
         )
 
     async def mark_failed(self, row: OutboxRow, reason: str) -> None:
-        """Set a row aside that can never be published; it stays for whoever looks into it."""
+        """Mark a row that can never be published as failed; it stays for inspection."""
         await self._connection.execute(
             "UPDATE outbox SET failed_at = now(), failed_reason = %s WHERE id = %s", [reason, row.id]
         )
@@ -88,7 +88,7 @@ class OutboxSession(LeaderSession):
         return cursor.rowcount
 
     async def backlog(self) -> OutboxBacklog:
-        """What waits for this relay."""
+        """The backlog of this relay."""
         return await backlog(self._connection)
 
     async def wait(self, seconds: float) -> None:

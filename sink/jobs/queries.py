@@ -1,4 +1,4 @@
-"""Jobs as the doors see them: accepting one together with its outbox row, and reading its state, history and transcript."""
+"""Queries of REST and the command line: accept a job with its outbox row; read its state, history, transcript."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from sink.postgres.database import Connection, Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow:
-    """A job as it stands in the database; times of audio in seconds, `request` is JobRequested as JSON."""
+    """A job's row in the database; times of audio in seconds, `request` is JobRequested as JSON."""
 
     job_id: UUID
     tenant: str
@@ -60,7 +60,7 @@ class StateChange:
 
 
 class Acceptance(StrEnum):
-    """What became of a job at the door; only an accepted one changed anything."""
+    """The result of submitting a job; only an accepted one changed anything."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"  # the id is taken, or was erased
@@ -85,10 +85,10 @@ async def accept(
     most_waiting: int | None = None,
     policy_at: datetime | None = None,
 ) -> tuple[Acceptance, JobRow | None]:
-    """Commit a queued job, its first line of history and its outbox row, or nothing; and the tenant's job of that id, if any.
+    """Commit a queued job, its first history entry and its outbox row, or nothing; returns also the job of that id.
 
-    It is not accepted when more than `most_waiting` jobs of the tenant would wait for their turn, nor when the tenant's
-    policy is not that of `policy_at`; None: whatever waits, whatever its policy.
+    The job is rejected when more than `most_waiting` jobs of the tenant would be queued, or when the tenant's policy is
+    not that of `policy_at`; None disables a check.
     """
     values = {
         "job_id": request.job_id,
@@ -112,7 +112,7 @@ async def accept(
 
 @dataclass(frozen=True, slots=True)
 class JobDetail:
-    """A job, its history and the states of what was asked about it, by the ids of enhancements; both oldest first."""
+    """A job, its history, and the states of its enhancements by their ids; both oldest first."""
 
     job: JobRow
     history: list[StateChange]
@@ -120,7 +120,7 @@ class JobDetail:
 
 
 async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | None:
-    """All of a tenant's job but its transcript; one of another tenant is as good as none."""
+    """A tenant's job with everything but its transcript; None for a job of another tenant."""
     row = await database.call(_READ, {"job_id": job_id, "tenant": tenant})
     assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
     history, enhancements = row.pop("history") or (), row.pop("enhancements") or ()
@@ -139,7 +139,7 @@ def _found(row: DictRow) -> JobRow | None:
 
 
 async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | None:
-    """A tenant's job; one of another tenant is as good as none."""
+    """A tenant's job; None for a job of another tenant."""
     query = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s AND tenant = %s"  # noqa: S608 - our own column names
     row = await (await connection.execute(query, [job_id, tenant])).fetchone()
     return JobRow(**row) if row else None
@@ -166,7 +166,7 @@ async def transcript(connection: Connection, job: JobRow) -> Transcript:
 
 
 async def queue_depth(connection: Connection) -> int:
-    """How many jobs wait for their turn."""
+    """The number of queued jobs."""
     row = await (
         await connection.execute("SELECT count(*) AS queued FROM jobs WHERE state = %s", [JobState.QUEUED])
     ).fetchone()

@@ -1,6 +1,6 @@
-"""What operators sent again: each record is written down with the run that it begins, before it is sent and after.
+"""Audit log of replays: each replayed record is logged with the run that it begins, before it is sent and after.
 
-An intent without its end tells that a command died in between. Whoever finds it sends the same run again, which is the
+An entry without its end shows that a command died in between. The next command replays the same run again, which is the
 same event, so nothing is done twice.
 """
 
@@ -25,7 +25,7 @@ from sink.postgres.sanitize import storable_text
 
 
 class ReplayAction(StrEnum):
-    """What was done with a record."""
+    """Actions on a record."""
 
     REDRIVE = "redrive"
     DISCARD = "discard"
@@ -37,7 +37,7 @@ _AT_WORK = (REPLAY_BEFORE, KeyedLock.REPLAY)
 
 
 class ReplayRejection(StrEnum):
-    """Why a record is not sent again."""
+    """Reasons why a record is not replayed."""
 
     DONE = "done before"
     ERASED = "the job was erased, or its time is over"
@@ -56,7 +56,7 @@ class ReplayRejection(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRequest:
-    """A record, written at a time, that is to be sent again; with `run`, that of its event, as the next run of its job."""
+    """A record with its timestamp that is to be replayed; with `run`, its event's run, as the next run of its job."""
 
     place: Origin
     at: datetime
@@ -67,7 +67,7 @@ class ReplayRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayEntry:
-    """A line of the audit; `done_at` is None while nobody knows whether it was done."""
+    """An entry of the audit log; `done_at` is None until the action is confirmed."""
 
     topic: str
     partition: int
@@ -84,7 +84,7 @@ class ReplayEntry:
 
     @property
     def place(self) -> Origin:
-        """Where the record lies."""
+        """The position of the record."""
         return Origin(self.topic, self.partition, self.record_offset)
 
 
@@ -116,9 +116,9 @@ WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayCommand:
-    """A command of an operator: which action under which id, by whom.
+    """An operator's command: its action, its id and its author.
 
-    `again`: also dead letters about which something was done before, and jobs of a replay that have not ended.
+    `again`: include dead letters that were handled before, and jobs of a replay that have not ended.
     """
 
     action: ReplayAction
@@ -130,7 +130,7 @@ class ReplayCommand:
 async def latest(
     connection: Connection, written: Mapping[Origin, datetime], replay_id: UUID | None = None
 ) -> dict[Origin, ReplayEntry]:
-    """The last line about each record that has one, by its place and time; one of `replay_id` comes before all others."""
+    """The latest entry of each record, by its position and time; an entry of `replay_id` takes precedence."""
     rows = [{**asdict(place), "at": at.isoformat()} for place, at in written.items()]
     async with connection.cursor(row_factory=class_row(ReplayEntry)) as cursor:
         await cursor.execute(_LATEST, [Json(rows), replay_id])
@@ -140,10 +140,10 @@ async def latest(
 async def intend(
     connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
 ) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
-    """Write down what is going to be done; the line by record, and why each other record is refused.
+    """Log the intended actions; returns the entry of each record, and the reason for each rejected record.
 
-    A line that somebody left without its end is handed out again as it stands, unless its command still works.
-    A run is one more than any that the database, the audit or the record knows.
+    An unfinished entry of another command is returned as it is, unless that command is still running. A run is one more
+    than any that the database, the audit log or the record knows.
     """
     job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
     await lock_all(connection, job_ids)
@@ -172,24 +172,24 @@ async def intend(
 async def refusals(
     connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
 ) -> dict[Origin, ReplayRejection]:
-    """Which records `intend` would refuse at this moment, for whoever only looks."""
+    """The records that `intend` would reject now, each with the reason, for a dry run."""
     before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
     return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
 
 
 async def done(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
-    """The broker has confirmed the records."""
+    """Mark entries as done: the broker has confirmed the records."""
     await _each(connection, entries, "UPDATE replayed_records r SET done_at = now() FROM {said} WHERE {same}")
 
 
 async def forsake(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
-    """The broker will never take the records, so nothing was done."""
+    """Delete entries of records that the broker will never accept, since nothing was done."""
     await _each(connection, entries, "DELETE FROM replayed_records r USING {said} WHERE {same}")
 
 
 @asynccontextmanager
 async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
-    """While inside, everybody sees that the command works; that ends with the process, however it ends."""
+    """Context in which the command counts as running; ends with the process, however it ends."""
     async with database.session() as session:
         for lock in _AT_WORK:
             await session.execute(f"SELECT pg_advisory_lock({lock.key('%s')})", [str(replay_id)])
@@ -238,21 +238,21 @@ def _of_record(command: ReplayCommand, last: ReplayEntry | None, working: Set[UU
 
 
 def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
-    """Whether an intent waits for its end, which the command is to bring about."""
+    """Whether an entry is unfinished and this command must complete it."""
     if last is None or last.done_at is not None:
         return False
     return command.action is ReplayAction.REDRIVE or last.replay_id == command.replay_id
 
 
 async def _unfinished(connection: Connection, command: ReplayCommand, job_ids: Sequence[UUID]) -> set[UUID]:
-    """Jobs that a replay would do twice at the same time."""
+    """Jobs that a replay would run twice at the same time."""
     if command.action is not ReplayAction.REPLAY or command.again:
         return set()
     return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
 
 
 async def _working(connection: Connection, command: ReplayCommand, last: Iterable[ReplayEntry]) -> set[UUID]:
-    """Other commands that have not ended and whose process lives, see `at_work`."""
+    """Other unfinished commands whose process is alive, see `at_work`."""
     open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
     return {replay_id for replay_id in open_ones if not await _is_free(connection, replay_id)}
 
@@ -272,7 +272,7 @@ async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[U
 
 
 def _next_run(runs: dict[UUID, int], wish: ReplayRequest) -> int | None:
-    """The run that begins with a record, noted in `runs`; None when none does."""
+    """The run that begins with a record, noted in `runs`; None when the record begins no run."""
     if wish.run is None or wish.job_id is None:
         return None
     runs[wish.job_id] = max(runs.get(wish.job_id, 0), wish.run) + 1

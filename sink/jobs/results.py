@@ -1,4 +1,4 @@
-"""Events applied to jobs: each function is the statements of many events, inside the caller's transaction.
+"""Application of events to jobs: each function runs the statements for many events inside the caller's transaction.
 
 Topics have no order among each other, so every event but progress creates the row from its request, and every
 change is guarded by the job's run and state. Each event of one call is of another job. Erasing a job takes `lock` too,
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StoredTranscript:
-    """A completed job's transcript and where its JSON lies."""
+    """A completed job's transcript and the location of its JSON."""
 
     transcript: Transcript
     uri: str
@@ -53,9 +53,9 @@ class StoredTranscript:
 
 @dataclass(frozen=True, slots=True)
 class JobCompletion:
-    """How a job ends; `kept` is its transcript, which must be stored before the row says so.
+    """The end of a job; `kept` is its transcript, which must be stored before the row refers to it.
 
-    With `unapplied` the job fails with that error, whatever the result says.
+    With `unapplied` the job fails with that error, regardless of the result.
     """
 
     result: JobResult
@@ -64,7 +64,7 @@ class JobCompletion:
 
     @property
     def told(self) -> JobResult:
-        """The result as the row tells it."""
+        """The result as it is stored in the row."""
         return self.result if self.unapplied is None else as_failed(self.result, self.unapplied)
 
 
@@ -125,7 +125,7 @@ async def apply_requests(connection: Connection, requests: Sequence[JobRequested
 
 
 async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
-    """Note how far a running job is; a change of its stage goes into the history."""
+    """Store the progress of a running job; a change of its stage goes into the history."""
     values = {**_fields(progress, "job_id", "tenant", "run", "attempt", "sequence"), "stages": list(UNFINISHED)}
     values |= storable(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
     row = await (await connection.execute(_PROGRESS, values)).fetchone()
@@ -141,7 +141,7 @@ async def apply_progress(connection: Connection, progress: JobProgress) -> Effec
 async def apply_result(
     connection: Connection, result: JobResult, kept: StoredTranscript | None, unapplied: JobError | None = None
 ) -> Effect:
-    """End a job, see End."""
+    """End one job, see `apply_results`."""
     return (await apply_results(connection, [JobCompletion(result, kept, unapplied)]))[0]
 
 
@@ -174,13 +174,13 @@ def _in_conflict(result: JobResult, refused: Mapping[UUID, Effect | None], other
 
 
 async def note_refused(connection: Connection, results: Sequence[JobResult]) -> None:
-    """Tell in their jobs' histories of results of other requests that were refused."""
+    """Note in the jobs' histories that results of other requests were refused."""
     await lock_all(connection, [result.job_id for result in results])
     await note_conflicts(connection, [result.request for result in results])
 
 
 async def result_refusals(connection: Connection, results: Sequence[JobResult]) -> list[Effect | None]:
-    """Why each result would change nothing, or None when it might."""
+    """The reason why each result would change nothing, None for a result that might."""
     if not results:
         return []
     known = await standings(connection, [result.job_id for result in results])
@@ -188,7 +188,7 @@ async def result_refusals(connection: Connection, results: Sequence[JobResult]) 
 
 
 async def _end(connection: Connection, ends: Sequence[JobCompletion], others: Collection[UUID]) -> set[UUID]:
-    """Write all that an end changes; the ids of the jobs that had not ended before.
+    """Write all changes of an end; returns the ids of the jobs that had not ended before.
 
     The rows of `others` take the request of the result too.
     """

@@ -1,4 +1,4 @@
-"""Where jobs stand and how their runs begin, for many jobs in one statement each; the callers hold the jobs' locks."""
+"""Job states and the start of runs, for many jobs in one statement each; the callers hold the jobs' locks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +20,7 @@ from sink.postgres.sanitize import storable
 
 
 class Effect(StrEnum):
-    """What an event did to its job."""
+    """Effects of an event on its job."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"  # it was applied before
@@ -76,7 +76,7 @@ SELECT job_id, run, state, detail, at FROM json_to_recordset(%s) AS new
 
 
 async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -> set[UUID]:
-    """Create each job, or begin its next run; the ids of the jobs for which that was possible.
+    """Create each job, or begin its next run; returns the ids of the jobs for which that was possible.
 
     Each request is of another job.
     """
@@ -92,13 +92,13 @@ async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -
 
 
 async def standings(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, DictRow]:
-    """What is known of each job: erased, tenant, run, state, request, result_event_id, accepted (by REST)."""
+    """The known facts of each job: erased, tenant, run, state, request, result_event_id, accepted (by REST)."""
     rows = await (await connection.execute(_STANDING, [list(job_ids)])).fetchall()
     return {row["job_id"]: row for row in rows}
 
 
 async def note(connection: Connection, changes: Sequence[Change]) -> None:
-    """Write changes of state into the history."""
+    """Write state changes into the history."""
     rows = [{**asdict(change), "job_id": str(change.job_id)} for change in changes]
     await connection.execute(_HISTORY, [Json(rows)])
 
@@ -110,7 +110,7 @@ SELECT job_id, run, %(state)s, %(detail)s FROM jobs WHERE job_id = ANY(%(ids)s)
 
 
 async def note_conflicts(connection: Connection, requests: Sequence[JobRequested]) -> None:
-    """Write into the history of each job, once a run, that another request came under its id."""
+    """Note in each job's history, once per run, that a different request used its id."""
     if requests:
         error = Permanent("conflict", "another request came under this job id")
         detail = Json({"code": error.code, "message": error.message})
@@ -119,10 +119,10 @@ async def note_conflicts(connection: Connection, requests: Sequence[JobRequested
 
 
 def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
-    """Why what a request began would change nothing, or None when it might; `event_id` that of its result.
+    """The reason why an event of a request would change nothing, None when it might; `event_id` is that of its result.
 
-    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job that
-    REST accepted is the request that was accepted: its own result is sure to come, and no other one ends it.
+    Of several requests under one id the first result ends the job, whose row shows that request from then on. A job
+    that REST accepted is bound to the accepted request: its own result will come, and no other one ends it.
     """
     if effect := foreign(standing, request.tenant):
         return effect
@@ -135,7 +135,7 @@ def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID |
 
 
 def is_of(standing: Mapping[str, Any], request: JobRequested) -> bool:
-    """Whether a job is what a request asks for; a failed result may carry its request without the free texts."""
+    """Whether a job belongs to a request; a failed result may carry its request without the free texts."""
     known: dict[str, Any] = standing["request"]
     asked = request_digest(stored_request(request))
     return request_digest(known) == asked or _slim_digest(known) == asked
@@ -149,7 +149,7 @@ def _slim_digest(known: Mapping[str, Any]) -> bytes | None:
 
 
 def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
-    """Why events of a tenant say nothing about a job, or None when they may."""
+    """The reason why events of a tenant do not apply to a job, None when they do."""
     if standing["erased"]:
         return Effect.ERASED
     if standing["run"] is None:
@@ -158,7 +158,7 @@ def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
 
 
 def stored_request(request: JobRequested) -> dict[str, Any]:
-    """A request as JSON as a job's row keeps it: without query, and cut where no index of the database would take it."""
+    """A request as the JSON stored in a job's row: without query, and cut to what the database can index."""
     request = request.without_query()
     recording_id = request.recording_id and request.recording_id[:MAX_ID_CHARS]
     source = request.source
@@ -169,7 +169,7 @@ def stored_request(request: JobRequested) -> dict[str, Any]:
 
 
 def row_of(request: JobRequested) -> dict[str, Any]:
-    """What a job's row has of its request, as JSON."""
+    """The columns of a job's row that come from its request, as JSON."""
     plain = stored_request(request)
     return {
         "job_id": plain["job_id"],

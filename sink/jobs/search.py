@@ -1,7 +1,7 @@
-"""Search over transcripts: where a tenant's own have what a person asks for.
+"""Full-text search over the transcripts of a tenant.
 
-How each language is searched is in the database (migrations 0008 and 0028), which indexes every segment as it is written,
-in its own language.
+The search configuration of each language is in the database (migrations 0008 and 0028), which indexes every segment in
+its own language as it is written.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _JOBS_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class SearchCursor:
-    """Where a hit stands in the order of hits: the newest job first, and each job in its own order."""
+    """The position of a hit in the result order: the newest job first, then in the job's own order."""
 
     requested_at: datetime
     job_id: UUID
@@ -36,7 +36,7 @@ class SearchCursor:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A part of a snippet; `match`: it was asked for."""
+    """A part of a snippet; `match`: it matches the query."""
 
     text: str
     match: bool
@@ -44,7 +44,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A segment that has what was asked for; times in seconds of the recording."""
+    """A segment that matches the query; times in seconds of the recording."""
 
     job_id: UUID
     recording_id: str | None
@@ -62,7 +62,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """Hits, and the place behind which there are more; `too_common` are words that English transcripts are not found by."""
+    """Hits, and the cursor of the next page; `too_common` are words that are not indexed in English transcripts."""
 
     hits: tuple[Hit, ...]
     more_after: SearchCursor | None
@@ -121,7 +121,7 @@ async def search(
     limit: int,
     seconds: float = SECONDS,
 ) -> SearchResults:
-    """Up to `limit` hits behind a place, in a transaction of the tenant; `text` in the syntax of websearch_to_tsquery.
+    """Search for up to `limit` hits after a cursor, in a tenant's transaction; `text` in websearch_to_tsquery syntax.
 
     Raises Rejected(invalid_request) for a text without a word to search for, and Rejected(search_too_broad) when the
     database is not done within `seconds`.
@@ -155,7 +155,7 @@ def _for_nothing(common: Sequence[str]) -> str:
 
 
 def snippet(words: Sequence[str], marks: Sequence[bool], most: int = SNIPPET_WORDS) -> tuple[Snippet, ...]:
-    """Up to `most` words from shortly before the first marked one, in pieces that give the text when put together."""
+    """A snippet of at most `most` words from shortly before the first match, in pieces that join to the text."""
     first = marks.index(True) if True in marks else 0
     begin = max(0, min(first - _BEFORE_MATCH, len(words) - most))
     shown = list(zip(words, marks, strict=True))[begin : begin + most]

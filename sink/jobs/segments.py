@@ -1,4 +1,4 @@
-"""What was said in a job, as rows: one a segment, its words in one column."""
+"""Segments of a job as rows: one row per segment, its words in one column."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -16,7 +16,7 @@ _WORDS = TypeAdapter(tuple[Word, ...])
 async def replace_segments(
     connection: Connection, job_ids: Sequence[UUID], transcripts: Mapping[UUID, Transcript]
 ) -> None:
-    """Leave these jobs with the segments of their transcripts only, those without one with none."""
+    """Replace the segments of these jobs by those of their transcripts; none for a job without a transcript."""
     await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(job_ids)])
     if not any(transcript.segments for transcript in transcripts.values()):
         return

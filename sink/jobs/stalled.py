@@ -1,7 +1,7 @@
-"""Jobs whose state does not move: found by the database's clock, and brought to an end when an operator says so.
+"""Stalled jobs, whose state does not change: found by the database's clock, and failed when an operator orders it.
 
-A job in work tells how far it is once a second, and waits at most for a retry or for the diarizers; one in the queue may
-wait as long as the backlog is. So each has a limit of its own.
+A running job reports its progress once a second, and waits at most for a retry or for the diarizers; a queued one may
+wait as long as the backlog takes. So each state has a limit of its own.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ MOST_COUNTED = 10_000  # so many are many, and the rest is not counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallLimits:
-    """For how long the state of a job may stand still."""
+    """The longest time for which a job may stay in a state without a change."""
 
     running: timedelta
     queued: timedelta
 
     @classmethod
     def of(cls, settings: StallSettings) -> "StallLimits":
-        """Those of the environment."""
+        """The limits from the settings."""
         hours = (settings.stalled_running_hours, settings.stalled_queued_hours)
         running, queued = (timedelta(hours=each) for each in hours)
         return cls(running=running, queued=queued)
@@ -43,7 +43,7 @@ class StallLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StalledJob:
-    """A job that has not moved since `updated_at`."""
+    """A job without a change since `updated_at`."""
 
     job_id: UUID
     tenant: str
@@ -62,7 +62,7 @@ _FIRST = f"{_STALLED} ORDER BY updated_at, job_id LIMIT %(most)s"
 
 
 async def count_stalled(connection: Connection, limits: StallLimits) -> dict[str, int]:
-    """How many jobs stand still, by state; counted up to MOST_COUNTED of those that wait, and of those in work."""
+    """The number of stalled jobs by state, counted up to MOST_COUNTED for queued ones and for running ones."""
     found = dict.fromkeys(map(str, UNFINISHED), 0)
     for values in _both(limits, MOST_COUNTED):
         rows = await (await connection.execute(_COUNT, values)).fetchall()
@@ -71,7 +71,7 @@ async def count_stalled(connection: Connection, limits: StallLimits) -> dict[str
 
 
 async def find_stalled(connection: Connection, limits: StallLimits, most: int) -> list[StalledJob]:
-    """Those that have stood still for longest, in work first."""
+    """The jobs that have been stalled for longest, running ones first."""
     found: list[StalledJob] = []
     for values in _both(limits, most):
         rows = await (await connection.execute(_FIRST, values)).fetchall()
@@ -80,9 +80,9 @@ async def find_stalled(connection: Connection, limits: StallLimits, most: int) -
 
 
 async def fail_stalled(connection: Connection, serde: Serde, job_ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Have the failed results of jobs published that have not ended; the ids of those. Whoever hears of results hears of it.
+    """Publish failed results for unfinished jobs, to all readers of results; returns the ids of these jobs.
 
-    A result that comes after all is then of a job that has ended, and changes nothing.
+    A result that arrives later belongs to a job that has ended, and changes nothing.
     """
     await lock_all(connection, job_ids)
     query = "SELECT request FROM jobs WHERE job_id = ANY(%s) AND state = ANY(%s) ORDER BY job_id"

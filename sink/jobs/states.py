@@ -1,4 +1,4 @@
-"""Sets of job states as SQL: literals, since the planner uses an index of some states only where it reads the same ones."""
+"""Sets of job states as SQL literals, since the planner uses a partial index only where it reads the same literals."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the database knows of a job that has not ended: its outbox row, what waits before it, and what keeps it."""
+"""Facts in the database about an unfinished job: its outbox row, the jobs queued before it, and its legal holds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ JOB_TOPICS = (JOBS, JOBS_EXPRESS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpublishedRecord:
-    """A record of a job that waits in the outbox, or that Kafka will never take."""
+    """A record of a job that waits in the outbox, or that Kafka will never accept."""
 
     topic: str
     created_at: datetime
@@ -23,12 +23,12 @@ class UnpublishedRecord:
 
     @property
     def is_job(self) -> bool:
-        """Whether it is the job itself, and not an order about it."""
+        """Whether the record is the job itself, and not an order about it."""
         return self.topic in JOB_TOPICS
 
     @property
     def is_order(self) -> bool:
-        """Whether it is the order to stop."""
+        """Whether the record is the cancellation order."""
         return self.topic == CONTROL
 
 
@@ -43,7 +43,7 @@ WHERE published_at IS NULL AND key = %s ORDER BY id"""
 
 
 async def unpublished(connection: Connection, job_id: UUID, *, refused_too: bool) -> tuple[UnpublishedRecord, ...]:
-    """The records of a job that are not in Kafka, the oldest first; `refused_too` reads the whole outbox.
+    """The records of a job that are not in Kafka, the oldest first; `refused_too`: read the whole outbox.
 
     Tenants may not read the outbox, so the connection is the owner's, and the job was found to be the tenant's before.
     """
@@ -52,7 +52,7 @@ async def unpublished(connection: Connection, job_id: UUID, *, refused_too: bool
 
 
 async def queued_before(connection: Connection, job: JobRow, most: int = MOST_AHEAD) -> int:
-    """How many jobs of the same tenant and queue were requested before and wait as well, counted up to `most`."""
+    """The number of queued jobs of the same tenant and queue that were requested before, counted up to `most`."""
     cursor = await connection.execute(
         "SELECT count(*) AS ahead FROM (SELECT FROM jobs WHERE tenant = %s AND state = 'queued' AND requested_at < %s"
         " AND request ->> 'priority' = %s LIMIT %s) AS before",
@@ -63,21 +63,21 @@ async def queued_before(connection: Connection, job: JobRow, most: int = MOST_AH
 
 
 async def state_since(connection: Connection, job: JobRow) -> datetime:
-    """When a job came into its state."""
+    """The time at which a job entered its current state."""
     cursor = await connection.execute("SELECT max(at) AS at FROM job_events WHERE job_id = %s", [job.job_id])
     row = await cursor.fetchone()
     return row["at"] if row and row["at"] else job.requested_at
 
 
 async def erased_at(connection: Connection, job_id: UUID) -> datetime | None:
-    """When a job was erased, None when it was not, or nobody knows of it."""
+    """The time at which a job was erased, None when it was not, or no record of that exists."""
     cursor = await connection.execute("SELECT erased_at FROM erased_jobs WHERE job_id = %s", [job_id])
     row = await cursor.fetchone()
     return row["erased_at"] if row else None
 
 
 async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
-    """A job of whatever tenant: for operators."""
+    """A job of any tenant, for operators."""
     columns = ", ".join(JobRow.__dataclass_fields__)
     query = f"SELECT {columns} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names
     row = await (await connection.execute(query, [job_id])).fetchone()
@@ -85,7 +85,7 @@ async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
 
 
 async def holds_of(connection: Connection, job: JobRow) -> tuple[str, ...]:
-    """Why a job may not be erased, for each legal hold over it."""
+    """The reason of each legal hold that prevents the erasure of a job."""
     cursor = await connection.execute(
         "SELECT reason FROM legal_holds WHERE tenant = %s AND (job_id IS NULL OR job_id = %s) ORDER BY set_at",
         [job.tenant, job.job_id],

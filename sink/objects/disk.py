@@ -1,6 +1,6 @@
-"""Room on the local disk for what strangers send: taken before the first byte comes, so that none is fetched in vain.
+"""Disk space for untrusted downloads: reserved before the first byte arrives, so that none is fetched in vain.
 
-Whoever writes files lets the OSError of a full disk pass; what becomes of it is decided where the folder is kept.
+Writers let the OSError of a full disk pass; the owner of the folder decides what follows.
 """
 
 import errno
@@ -13,7 +13,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, or this user's part of it, takes no more."""
+    """Whether the disk, or this user's quota on it, is exhausted."""
     return error.errno in FULL
 
 
@@ -23,7 +23,7 @@ def capacity(folder: Path) -> int:
 
 
 def reserve(file: BinaryIO, size_bytes: int) -> None:
-    """Take room for so many bytes at once; the file is so long then. Raises OSError when there is no room."""
+    """Reserve so many bytes at once; the file then has that length. Raises OSError when there is no room."""
     if size_bytes <= 0 or not hasattr(os, "posix_fallocate"):
         return
     disk = os.fstatvfs(file.fileno())

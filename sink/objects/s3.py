@@ -45,12 +45,12 @@ _READ = {
 class S3ObjectStore:
     """One bucket of an S3-compatible store; may be used from several threads.
 
-    The credentials want s3:ListBucket besides reading and writing: without it AWS answers AccessDenied for an object
-    that is missing, which is then an Outage, because nothing tells it from credentials that may read nothing.
+    The credentials need s3:ListBucket besides reading and writing: without it AWS answers AccessDenied for a missing
+    object, which then counts as an Outage, as it cannot be distinguished from missing permissions.
     """
 
     def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True) -> None:
-        """`patient`: whether a store that does not answer is asked again, and up to 30 seconds each time."""
+        """Create the client; `patient`: retry a store that does not answer, waiting up to 30 seconds each time."""
         self.bucket = settings.s3_bucket
         self._home = self.bucket
         self._region = settings.s3_region
@@ -132,7 +132,7 @@ class S3ObjectStore:
             part.unlink(missing_ok=True)
 
     def info(self, key: str) -> ObjectInfo | None:
-        """What is known of an object, None if there is none."""
+        """Metadata of an object, None if there is none."""
         try:
             with self._translated(key), self._judged(key):
                 head = self._client.head_object(Bucket=self.bucket, Key=key)
@@ -168,9 +168,9 @@ class S3ObjectStore:
             self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def erase(self, prefix: str, spare: tuple[str, ...] = ()) -> int:
-        """Delete all objects below a prefix in all their versions, but those below a prefix in `spare`; how many.
+        """Delete all objects below a prefix in all versions, except those below a prefix in `spare`; returns how many.
 
-        One by one: the request that deletes many is not known to every store.
+        Objects are deleted one by one, since not every store supports the multi-object request.
         """
         erased = 0
         with self._translated(prefix):
@@ -185,7 +185,7 @@ class S3ObjectStore:
         return erased
 
     def abort_uploads(self, before: datetime) -> int:
-        """End uploads in parts that were begun before a time and never finished; how many."""
+        """Abort multipart uploads that were begun before a time and never finished; returns their number."""
         pages = self._client.get_paginator("list_multipart_uploads")
         aborted = 0
         with self._translated(""):
@@ -254,7 +254,7 @@ class S3ObjectStore:
 
     @contextmanager
     def _judged(self, key: str) -> Iterator[None]:
-        """While one object is read: a refusal is its own, and no outage, when our bucket answers otherwise."""
+        """Context for reading one object: a refusal concerns only that object if our own bucket answers."""
         try:
             yield
         except ClientError as error:
@@ -269,7 +269,7 @@ class S3ObjectStore:
             raise (ObjectNotFound(detail) if code in _DENIED else ObjectError("source_unreachable", detail)) from error
 
     def _answers(self) -> bool:
-        """Whether the service's own bucket can be used: then neither the store is away nor are the credentials wrong."""
+        """Whether the service's own bucket is usable: then the store is not away and the credentials are right."""
         try:
             self._client.head_bucket(Bucket=self._home)
         except ClientError:
@@ -314,7 +314,7 @@ def _translation(error: ClientError, where: str) -> Exception:
 
 
 class _Counted:
-    """A stream that can only be read, and knows how many bytes were."""
+    """A read-only stream that counts the bytes read."""
 
     def __init__(self, body: BinaryIO) -> None:
         self._body = body

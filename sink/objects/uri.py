@@ -1,4 +1,4 @@
-"""Addresses of objects in one bucket, s3://bucket/key, taken apart with suspicion: keys may come from strangers."""
+"""Addresses of objects in one bucket, s3://bucket/key, parsed defensively, since keys may be untrusted."""
 
 from schemas.ports import ObjectRefused
 from schemas.wire.object_keys import BUCKET
@@ -34,7 +34,7 @@ def _plain(key: str) -> str:
 
 
 def is_plain(key: str) -> bool:
-    """Whether a key means the same object to every store, also to those that keep objects as files."""
+    """Whether a key means the same object in every store, including stores that keep objects as files."""
     parts = key.split("/")
     return (
         key.isprintable()

@@ -1,1 +1,1 @@
-"""PostgreSQL itself: connections, transactions, locks, migrations, reading from a replica."""
+"""PostgreSQL itself: connections, transactions, locks, migrations, reads from a replica."""

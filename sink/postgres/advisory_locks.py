@@ -1,4 +1,4 @@
-"""Every advisory lock and its key: keys are one number space of the whole database, so nobody makes one up elsewhere.
+"""Keys of all advisory locks, defined in one place because they share one number space per database.
 
 Processes of several versions work side by side, so a released key stays as it is, or the one before is taken too.
 """
@@ -7,7 +7,7 @@ from enum import Enum, IntEnum
 
 
 class SingleLock(IntEnum):
-    """A lock that is there once."""
+    """A lock with one fixed key."""
 
     MIGRATIONS = 0x5C12BE  # one instance migrates at a time
     RELAY = 0x5C12BE_0B  # its holder publishes the outbox
@@ -16,7 +16,7 @@ class SingleLock(IntEnum):
 
 
 class KeyedLock(Enum):
-    """A lock for each job, tenant or command: the prefix of its name, and the seed of the hash."""
+    """A lock per job, tenant or command: the prefix of its name, and the seed of the hash."""
 
     JOB = ("", 0)  # what happens to a job is decided under it; scribe_accept_job() takes it too
     QUEUED_OF_TENANT = ("", 1)  # one counts the jobs of a tenant that wait; only scribe_accept_job() takes it

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of connections, transactions, and the one place where psycopg's errors become ours.
+"""PostgreSQL access: a connection pool, transactions, and the translation of psycopg's errors.
 
 A transaction sees all rows as the owner of the tables, or a tenant's own under row security (migration 0007).
 """
@@ -66,15 +66,15 @@ _SET_UP = "guc.c"  # where PostgreSQL refuses a role, whoever asked for it
 
 
 class Conflict(Outage):
-    """The transaction met another one (serialization failure, deadlock) and was rolled back; it may be run again."""
+    """A transaction conflicted with another one (serialization, deadlock) and was rolled back; it may be retried."""
 
 
 class NotMigrated(Outage):
-    """The database has not the tables, columns or functions of this version; it is well when somebody has made them."""
+    """The database lacks tables, columns or functions of this version; passes once it is migrated."""
 
 
 class _Pooled(AsyncConnection[DictRow]):
-    """A connection of the pool, and when it was last taken, in seconds of the monotonic clock."""
+    """A connection of the pool, and the time at which it was last taken, in seconds of the monotonic clock."""
 
     taken_at = 0.0
 
@@ -111,7 +111,7 @@ class Database:
     async def pooled(
         cls, dsn: str, size: int, *, timeout: float, prepare: bool = True, variable: str = "SCRIBE_POSTGRES_DSN"
     ) -> AsyncIterator["Database"]:
-        """The same for a server that need not answer yet; `variable` is the setting that `dsn` came from."""
+        """Like `open`, for a server that need not answer yet; `variable` is the setting that `dsn` came from."""
         dsn = with_defaults(dsn, variable)
         pool = AsyncConnectionPool(
             dsn,
@@ -135,7 +135,7 @@ class Database:
 
     @property
     def dsn(self) -> str:
-        """Where it is, for whoever needs a connection outside of the event loop."""
+        """The connection string, for connections outside of the event loop."""
         return self._dsn
 
     @asynccontextmanager
@@ -147,7 +147,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for reading, inside a read-only transaction."""
+        """A read-only transaction on a connection."""
         with translated(writing=False):
             async with self._begun(read_only=True) as connection:
                 yield connection
@@ -200,7 +200,7 @@ class Database:
                 yield connection
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], *, attempts: int = 5) -> T:
-        """`work` in a transaction, begun anew when it meets another one; raises Conflict when that does not end.
+        """Run `work` in a transaction, repeated after conflicts; raises Conflict when they do not end.
 
         `work` may run several times, so its only effects are its statements.
         """
@@ -211,7 +211,7 @@ class Database:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def run_when_back(self, work: Callable[[Connection], Awaitable[T]], pause_seconds: float) -> T:
-        """As `run`, waiting for the database as long as it takes: for what must not be lost."""
+        """Like `run`, but waits for the database as long as necessary, for results that must not be lost."""
         while True:
             try:
                 return await self.run(work)
@@ -222,7 +222,7 @@ class Database:
 
 @contextmanager
 def translated(*, writing: bool = True) -> Iterator[None]:
-    """Turn errors of connections, servers and their set-up within into Outage; others pass as they are."""
+    """Translate errors of connections, servers and their set-up within into Outage; others pass unchanged."""
     try:
         yield
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
@@ -240,7 +240,7 @@ def translated(*, writing: bool = True) -> Iterator[None]:
 
 
 def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
-    """Whether an error tells of the server, its set-up or the way to it, so that the same statement may succeed later.
+    """Whether an error concerns the server, its set-up or the network, so that the same statement may succeed later.
 
     A refused write does when we were `writing`: the server is a standby. On a connection for reading it is a bug, and
     so is writing a row of another tenant.
@@ -255,7 +255,7 @@ def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:
 
 
 def with_defaults(dsn: str, variable: str = "SCRIBE_POSTGRES_DSN") -> str:
-    """The connection string with our defaults for what it does not say; raises SettingsError if it cannot be read."""
+    """The connection string with our defaults for missing parameters; raises SettingsError if it cannot be parsed."""
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError:
@@ -283,7 +283,7 @@ async def _connected(dsn: str, timeout: float) -> AsyncIterator[Connection]:
 
 @contextmanager
 def _told_of_the_role(connection: Connection) -> Iterator[None]:
-    """Say what is to be done when the role of tenants cannot be taken on."""
+    """Explain how to fix it when the tenants' role cannot be assumed."""
     try:
         yield
     except psycopg.Error as error:
@@ -298,7 +298,7 @@ def _told_of_the_role(connection: Connection) -> Iterator[None]:
 
 
 async def _check(connection: _Pooled) -> None:
-    """Ask the server whether it is there, where that is in doubt: an answer costs a round trip, a look at the socket none."""
+    """Check that the server answers, where in doubt: a query costs a round trip, reading the socket state none."""
     now = time.monotonic()
     idle, connection.taken_at = now - connection.taken_at, now
     if idle > _IDLE_SECONDS or _has_news(connection.fileno()):
@@ -306,7 +306,7 @@ async def _check(connection: _Pooled) -> None:
 
 
 def _has_news(descriptor: int) -> bool:
-    """Whether the server has said something to a connection that asks nothing: that it ends, most often."""
+    """Whether the server has sent something to an idle connection, usually that it closes it."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
@@ -317,7 +317,7 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 
 
 def address_of(dsn: str) -> str:
-    """Host and port of a connection string, without user and password; raises SettingsError when it is none."""
+    """Host and port of a connection string, without user and password; raises SettingsError for an invalid one."""
     parts = conninfo_to_dict(with_defaults(dsn))
     host = parts.get("host") or parts.get("hostaddr") or "its local socket"
     return f"{host}:{parts.get('port') or 5432}"

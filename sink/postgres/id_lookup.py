@@ -1,4 +1,4 @@
-"""Ids by their beginnings, for operators: those of jobs, erasures, holds, webhook endpoints and deliveries."""
+"""Lookup of ids by their prefixes, for operators: jobs, erasures, holds, webhook endpoints and deliveries."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -9,7 +9,7 @@ MOST = 6
 
 
 class Kind(StrEnum):
-    """What an id is the id of."""
+    """Kinds of objects that have an id."""
 
     JOB = "job"
     ERASURE = "erasure"
@@ -31,7 +31,7 @@ _QUERIES = {
 async def ids_between(
     connection: Connection, kind: Kind, first: UUID, last: UUID, tenant: str | None = None
 ) -> dict[UUID, str]:
-    """The ids of a kind from `first` to `last`, of one tenant if it is named, each with whose and what it is; a few at most."""
+    """A few ids of a kind from `first` to `last`, of one tenant if given, each with its tenant and a description."""
     query = (
         f"SELECT * FROM ({_QUERIES[kind]}) AS named WHERE id BETWEEN %(first)s AND %(last)s"  # noqa: S608 - our own words
         " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) ORDER BY id LIMIT %(most)s"

@@ -1,4 +1,4 @@
-"""The lock under which what happens to one job is decided, whether it has a row or not; scribe_accept_job() takes it too."""
+"""The lock that serializes all decisions about one job, with or without a row; scribe_accept_job() takes it too."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,10 +14,10 @@ SELECT pg_advisory_xact_lock(key) FROM (
 
 
 async def lock(connection: Connection, job_id: UUID) -> None:
-    """Let only one transaction at a time decide about a job that may not have a row yet."""
+    """Lock a job, which may have no row yet, so that only one transaction at a time decides about it."""
     await lock_all(connection, [job_id])
 
 
 async def lock_all(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    """The same for many jobs, in one order everywhere, so that no two transactions wait for each other."""
+    """Lock many jobs, always in the same order, so that no two transactions wait for each other."""
     await connection.execute(_LOCK, [[str(job_id) for job_id in job_ids]])

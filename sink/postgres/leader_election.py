@@ -1,4 +1,4 @@
-"""A connection of its own that may lead: of all processes that want to, the one that holds an advisory lock does."""
+"""Leader election over a PostgreSQL advisory lock, on a connection of its own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from sink.postgres.database import Connection, Database
 
 
 class LeaderSession:
-    """Leadership and the listening for `channel` end together when the connection is lost.
+    """Leadership and the subscription to `channel`, which end together when the connection is lost.
 
     An error of the connection leaves `open` as Outage.
     """

@@ -1,7 +1,7 @@
-"""The database's schema, forward only: every file of migrations/ once, in order, each in one transaction with its mark.
+"""Migrations of the database's schema, forward only: every file of migrations/ once, in order, in its own transaction.
 
-A file `….concurrently.sql` builds or drops indexes of tables that may be large, one statement after the other and outside
-of any transaction, so that nobody who writes has to wait; what was left half built is dropped and built again.
+A file `….concurrently.sql` builds or drops indexes of tables that may be large, one statement after the other and
+outside of any transaction, so that writers do not wait; half-built indexes are dropped and built again.
 `python -m sink.postgres.migrate` brings the database of SCRIBE_POSTGRES_DSN up to date.
 """
 
@@ -35,14 +35,14 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file: its name is its place in the order, its digest proves that it is still what was applied."""
+    """One migration file: its name gives the order, its digest proves that it is unchanged since it was applied."""
 
     name: str
     text: str
 
     @property
     def statements(self) -> tuple[str, ...] | None:
-        """Those that cannot be in a transaction; None when all of it is one."""
+        """The statements that cannot run in a transaction; None when the whole file is one transaction."""
         if not self.name.endswith(".concurrently.sql"):
             return None
         plain = "\n".join(line for line in self.text.splitlines() if not line.startswith("--"))
@@ -55,7 +55,7 @@ class Migration:
 
 
 def migrate(dsn: str, folder: Path = FOLDER) -> tuple[str, ...]:
-    """Apply what is missing and return its names.
+    """Apply the pending migrations and return their names.
 
     Safe while other instances do the same: one works, the others wait and find nothing to do.
     Raises Outage when the server is away, Fatal when the files are not those that the database was made with.
@@ -79,7 +79,7 @@ def read(folder: Path) -> tuple[Migration, ...]:
 
 
 def pending(migrations: tuple[Migration, ...], applied: dict[str, str]) -> tuple[Migration, ...]:
-    """What is to be applied, given name and digest of what was; raises Fatal when the two do not fit.
+    """The migrations to apply, given names and digests of the applied ones; raises Fatal when the two do not fit.
 
     Names after our last one were applied by a newer version, beside which this one still works.
     """
@@ -97,9 +97,9 @@ def pending(migrations: tuple[Migration, ...], applied: dict[str, str]) -> tuple
 
 
 def _take_lock(connection: psycopg.Connection) -> None:
-    """It is let go with the connection, however that ends.
+    """Take the migration lock, which is released with the connection, however that ends.
 
-    Looked for again and again: an index that is built concurrently would wait for whoever waits for the lock.
+    The lock is polled: a waiting session would block indexes that are built concurrently.
     """
     while connection.execute("SELECT pg_try_advisory_lock(%s)", [SingleLock.MIGRATIONS]).fetchone() != (True,):
         time.sleep(_LOCK_PAUSE)

@@ -1,7 +1,7 @@
-"""Reading for tenants from a replica where that is sound: never older than a few seconds, never without the primary.
+"""Reads for tenants from a replica where that is safe: at most a few seconds old, and the primary as a fallback.
 
-A replica is used only when it has replayed all that the primary had written a few seconds ago, so one that lags or lost
-its primary shows nobody what was erased since. Whatever it cannot answer, the primary does.
+A replica is used only when it has replayed everything that the primary had written a few seconds ago, so a lagging or
+disconnected one does not keep showing data that were erased since. The primary answers whatever the replica cannot.
 """
 
 import logging
@@ -29,32 +29,32 @@ _HAS = "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() >= %s::pg_lsn
 
 
 class ReplicaLagging(Outage):
-    """The replica has not yet replayed what it must."""
+    """The replica has not yet replayed up to the required position."""
 
 
 class LsnTracker:
-    """Positions of the primary's log with the times when they were seen; tells which one a replica must have. Pure."""
+    """Tracks log positions of the primary with their times, and gives the one that a replica must have. Pure."""
 
     def __init__(self, max_age: float = MAX_AGE_SECONDS) -> None:
         self._max_age = max_age
         self._seen: list[tuple[float, str]] = []
 
     def due(self, now: float) -> bool:
-        """Whether the primary is to be asked for its position again."""
+        """Whether the primary's position must be queried again."""
         return not self._seen or now - self._seen[-1][0] >= self._max_age / 2
 
     def note(self, now: float, position: str) -> None:
-        """The primary was at `position`."""
+        """Record that the primary was at `position`."""
         self._seen = [seen for seen in self._seen if now - seen[0] < self._max_age] + [(now, position)]
 
     def required(self, now: float) -> str | None:
-        """The oldest position that makes no answer older than `max_age`; the last known one when none does."""
+        """The oldest position that keeps answers younger than `max_age`; the last known one when there is none."""
         young = [position for at, position in self._seen if now - at < self._max_age]
         return young[0] if young else self._seen[-1][1] if self._seen else None
 
 
 class ReplicaRouter:
-    """Reads for tenants what does not change any more: from the replica, else from the primary."""
+    """Routes tenants' reads of data that no longer change to the replica, otherwise to the primary."""
 
     def __init__(
         self, primary: Database, replica: Database | None = None, *, now: Callable[[], float] = time.monotonic
@@ -68,7 +68,7 @@ class ReplicaRouter:
     @classmethod
     @asynccontextmanager
     async def open(cls, primary: Database, dsn: SecretStr | None, size: int) -> AsyncIterator["ReplicaRouter"]:
-        """With up to `size` connections to the replica of `dsn`, which need not answer yet; None: the primary alone."""
+        """Open up to `size` connections to the replica of `dsn`, which need not answer yet; None: the primary alone."""
         if dsn is None:
             yield cls(primary)
             return
@@ -81,7 +81,7 @@ class ReplicaRouter:
     async def run(
         self, tenant: str, work: Callable[[Connection], Awaitable[T]], settled: Callable[[T], bool] = lambda _: True
     ) -> T:
-        """What `work` finds in a transaction of the tenant; asked of the primary when the replica's answer is not `settled`.
+        """The result of `work` in a tenant's transaction; from the primary if the replica's is not `settled`.
 
         `work` may run twice, so it only reads. Raises Outage when the primary is needed and away.
         """
@@ -111,7 +111,7 @@ class ReplicaRouter:
             return await work(connection)
 
     async def _look(self) -> None:
-        """Ask the primary where it is; while it is away nothing is written that a replica could lack."""
+        """Query the position of the primary; while it is away, nothing is written that a replica could lack."""
         if not self._horizon.due(self._now()):
             return
         try:

@@ -1,4 +1,4 @@
-"""Values as PostgreSQL and JSON accept them: strangers' text may hold NUL, and numbers may be infinite."""
+"""Sanitization of values for PostgreSQL and JSON: untrusted text may contain NUL, and numbers may be infinite."""
 
 import math
 import re

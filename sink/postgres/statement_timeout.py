@@ -1,4 +1,4 @@
-"""How long the statements of a transaction may take that strangers shape."""
+"""Statement timeouts for queries whose cost depends on untrusted input."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ SECONDS = 3.0
 
 @asynccontextmanager
 async def limited(connection: Connection, seconds: float) -> AsyncIterator[None]:
-    """Let each statement of the transaction take `seconds` from here on; raises Rejected(search_too_broad) when one is given up."""
+    """Limit each statement of the transaction to `seconds` from here on; a timeout is Rejected(search_too_broad)."""
     await connection.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
     try:
         yield

@@ -1,1 +1,1 @@
-"""What every process needs to live and to end: health, termination, cancellations that arrive."""
+"""Lifecycle of a process: health, termination, reliable cancellation."""

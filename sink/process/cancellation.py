@@ -1,4 +1,4 @@
-"""Cancellations that arrive, and ends that are waited for: no task's end rests on one `cancel()`.
+"""Reliable cancellation and waiting for tasks to end, without depending on a single `cancel()`.
 
 On Python 3.11 `asyncio.wait_for` swallows a cancellation that comes in the moment in which what it waits for is there
 (CPython gh-86296), and psycopg's pool waits by it. The expiry of an `asyncio.timeout` is such a cancellation too.
@@ -17,9 +17,9 @@ AGAIN_SECONDS = 1.0  # long enough for a statement to be cancelled on its server
 
 @contextmanager
 def unswallowed() -> Iterator[Callable[[], None]]:
-    """Raises at its end the cancellation that came meanwhile and was swallowed within; what it yields raises it before.
+    """Re-raise at the end of the block a cancellation that was swallowed inside; the yielded check does so earlier.
 
-    A cancellation that was somebody's own and is over, as that of an expired timeout within, is none of those.
+    Cancellations that the code inside handled itself, such as that of an expired timeout, do not count.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
@@ -38,7 +38,7 @@ def unswallowed() -> Iterator[Callable[[], None]]:
 
 
 async def cancel_until_done(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel tasks again and again until each is done, whatever it swallows; how they end is not looked at.
+    """Cancel tasks repeatedly until each is done, even if it swallows cancellations; their results are ignored.
 
     A cancellation of the caller meanwhile is raised when all are done.
     """
@@ -58,7 +58,7 @@ async def cancel_until_done(*tasks: "asyncio.Task[Any]") -> None:
 
 
 async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns or raises; cancellations meanwhile do not reach it, and are raised when it has ended."""
+    """The result of `work`, shielded from cancellations, which are raised after it has ended."""
     task = asyncio.create_task(work)
     cancelled = False
     while not task.done():
@@ -73,9 +73,9 @@ async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T], grace_seconds: float = 0) -> T | None:
-    """What `work` returns, or None when `stop` is set before that.
+    """The result of `work`, or None when `stop` is set before it ends.
 
-    From then on `work` has `grace_seconds` to end by itself, and is then cancelled until it is done.
+    After `stop`, `work` has `grace_seconds` to end by itself, and is then cancelled until it is done.
     """
     task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
@@ -90,7 +90,7 @@ async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T], grace
 
 
 async def side_by_side(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:
-    """Return when all have ended; when one breaks the others are told to stop, and what it raised is raised."""
+    """Run coroutines concurrently until all end; when one fails the others are stopped, and its error is raised."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -103,7 +103,7 @@ async def side_by_side(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) ->
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, but no longer than so many seconds; whether it is set."""
+    """Wait for an event for at most so many seconds; returns whether it is set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

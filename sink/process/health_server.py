@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz of processes without REST, answered by a thread of its own.
+"""HTTP server for /metrics, /livez and /readyz in processes without REST, in a thread of its own.
 
 `/readyz?verbose` answers the same status with a JSON object: what is missing, and what waits in the process and why.
 """
@@ -36,12 +36,12 @@ Waits = Callable[[], WaitReport]
 
 
 def well() -> str | None:
-    """The check of a process that is always well."""
+    """A health check that always passes."""
     return None
 
 
 class HealthServer:
-    """Answers while it is entered; `ready` and `live` give the reason for a 503, `waits` what the process holds."""
+    """Serves while it is entered; `ready` and `live` give the reason for a 503, `waits` the report of waiting work."""
 
     def __init__(
         self, settings: ServiceSettings, *, ready: Check = well, live: Check = well, waits: Waits = WaitReport
@@ -87,13 +87,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's words
-        """Log what broke, in one line; a probe that hangs up before it is answered breaks nothing."""
+        """Log an error in one line; a probe that disconnects early is ignored."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             log.error("a probe could not be answered", exc_info=error)
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """As the base has it; when no file may be opened there is a pause, else it would be tried again at once for ever."""
+        """Like the base class, but pauses when no more files can be opened, instead of retrying in a tight loop."""
         try:
             return super().get_request()
         except OSError:
@@ -101,18 +101,18 @@ class _Server(ThreadingHTTPServer):
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread; callers that say nothing make room for others."""
+        """Answer in a thread; callers that send nothing give way to others."""
         self._calls[request] = time.monotonic()
         self._hang_up(list(self._calls)[:-MOST_CALLERS])
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """Look, twice a second, who has had his time; a trickle of bytes gives nobody more."""
+        """Close, twice a second, connections whose time is up; sending single bytes does not extend it."""
         late = time.monotonic() - CALL_SECONDS
         self._hang_up([request for request, begun in list(self._calls.items()) if begun < late])
 
     def shutdown_request(self, request: Any) -> None:
-        """A call has ended."""
+        """Release a finished request."""
         self._calls.pop(request, None)
         super().shutdown_request(request)
 
@@ -161,11 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no request of ours; the base class calls a method that it finds no function for unsupported."""
+        """Answer an invalid request; the base class also calls this method for unsupported methods."""
         if code == HTTPStatus.NOT_IMPLEMENTED:
             self._answer(HTTPStatus.METHOD_NOT_ALLOWED, b"only GET and HEAD\n", Allow="GET, HEAD")
         else:
             super().send_error(code, message, explain)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: probes come every few seconds."""
+        """Log nothing: probes come every few seconds."""

@@ -1,4 +1,4 @@
-"""The end of a process: SIGTERM or SIGINT asks for it, it has a limited time to be orderly, and then it is forced."""
+"""Termination of a process: SIGTERM or SIGINT requests it; after a time limit the process is ended by force."""
 
 import asyncio
 import gc
@@ -21,10 +21,10 @@ ALARM_SECONDS = 5  # after the limit: when not even a log line can be written, t
 
 
 class Termination:
-    """Turns the first SIGTERM or SIGINT into a request to stop, for whose fulfilment there are `seconds`.
+    """Turns the first SIGTERM or SIGINT into a request to stop, which must complete within `seconds`.
 
-    Until somebody can be asked to stop the process just exits, with code 0. When the time is over the stacks of all
-    tasks and threads are logged and the process ends with EXIT_CODE. A second signal ends it at once.
+    Before a callback is registered a signal exits the process at once, with code 0. After the time limit the stacks of
+    all tasks and threads are logged and the process ends with EXIT_CODE. A second signal ends it at once.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -34,7 +34,7 @@ class Termination:
         self._signal = ""
 
     def install(self) -> Self:
-        """Take the signals over, for the rest of the process's life; only the main thread may do so."""
+        """Install the signal handlers for the rest of the process's life; only in the main thread."""
         # made now: a signal comes at any moment, also in the middle of the start of another thread
         threading.Thread(target=self._watch, name="termination", daemon=True).start()
         for number in SIGNALS:
@@ -42,13 +42,13 @@ class Termination:
         return self
 
     def on_request(self, stop: Callable[[], None]) -> None:
-        """Call `stop` from the main thread, between any two steps of it, when the end is asked for, or now if it was."""
+        """Call `stop` in the main thread, between any two of its steps, when a stop is requested or was before."""
         self._stop = stop
         if self._requested.is_set():
             stop()
 
     def on_request_in(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-        """As `on_request`, but `stop` is called by a loop; nothing happens when that is closed by then."""
+        """Like `on_request`, but `stop` is called by an event loop; ignored when that loop is closed."""
 
         def soon() -> None:
             if not loop.is_closed():
@@ -57,7 +57,7 @@ class Termination:
         self.on_request(soon)
 
     def event(self) -> asyncio.Event:
-        """An event of the running loop, set when the end is asked for."""
+        """An event of the running loop, set when termination is requested."""
         stop = asyncio.Event()
         self.on_request_in(asyncio.get_running_loop(), stop.set)
         return stop
@@ -82,14 +82,14 @@ class Termination:
 
 
 def end_by_force(reason: str) -> NoReturn:
-    """Log why, with the stacks of all tasks and threads, and end the process with EXIT_CODE."""
+    """Log the reason and the stacks of all tasks and threads, and end the process with EXIT_CODE."""
     log.critical("ending the process: %s\n%s", reason, stacks())
     # nothing that still runs could be trusted to end it in an orderly way
     os._exit(EXIT_CODE)
 
 
 def stacks() -> str:
-    """Where every thread stands, and what every task waits for."""
+    """The stack of every thread, and the awaited calls of every task."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     threads = (
         f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
@@ -104,14 +104,14 @@ def _end_at_once(number: int, _frame: FrameType | None) -> None:
 
 
 def _tasks() -> "list[asyncio.Task[Any]]":
-    """Of all event loops; asyncio itself tells only of one that is given."""
+    """The tasks of all event loops; asyncio itself lists only those of a given loop."""
     gc.unfreeze()
     # by their types: an object may say of itself that it is of any class
     return [found for found in gc.get_objects() if issubclass(type(found), asyncio.Task)]
 
 
 def _awaits(awaited: Any) -> Iterator[str]:
-    """A line for each coroutine, from the outermost to the one that waits."""
+    """One line per coroutine, from the outermost to the one that waits."""
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is not None:

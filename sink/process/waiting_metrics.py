@@ -1,4 +1,4 @@
-"""What waits in a process, as metrics: a gauge a group and reason, 0 again when nothing waits for it any more."""
+"""Metrics of waiting work in a process: one gauge per group and reason, set to 0 again when nothing waits."""
 
 from collections.abc import Iterable
 from threading import Lock
@@ -13,7 +13,7 @@ Key = tuple[str, WaitReason]
 
 
 class _Shown:
-    """The values of one gauge, and which labels it has had so far."""
+    """The values of one gauge, and all labels that it has had so far."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
@@ -33,7 +33,7 @@ _WAITING, _CLOSED = _Shown(JOBS_WAITING), _Shown(GATES_CLOSED)
 
 
 def export(report: WaitReport) -> None:
-    """Set the gauges to what a process holds now."""
+    """Set the gauges to the current report of the process."""
     with _LOCK:
         _WAITING.show(((each.group, each.reason), each.jobs) for each in report.waiting)
         _CLOSED.show(((each.group, each.reason), each.gates) for each in report.closed)

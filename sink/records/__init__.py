@@ -1,1 +1,1 @@
-"""What is known of Kafka records beside their events: marks, skips, and the ids of schemas."""
+"""Facts about Kafka records that are not in their events: crash marks, skip orders, schema ids."""

@@ -1,7 +1,8 @@
-"""What is known of records that ended a process, and of those that an operator passes over: kept for the Faust apps.
+"""Marks of records that crashed a process or that an operator skips, stored for the Faust apps.
 
-A partition has an owner while a process works on it. An owner that gives it back in good order says so; whoever finds it
-with another owner knows that a process died, and runs what that one may have had in work alone, with a mark before.
+A partition has an owner while a process works on it. An owner that releases it cleanly records that; a process that
+finds another owner's entry knows of a crash, and runs the records that the other may have had in progress exclusively,
+each with a mark before.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +22,7 @@ SYNC_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class RecordMark:
-    """Of a suspect, how many processes died of it; of a record that is `settled`, that its dead letter was written."""
+    """The mark of a record: for a suspect, the number of crashes; `settled`: its dead letter was written."""
 
     deaths: int
     digest: bytes
@@ -30,7 +31,7 @@ class RecordMark:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRecord:
-    """What whoever takes a partition finds: its marks, and below which offset all records are suspects."""
+    """The marks found on taking a partition, and the offset below which all records are suspects."""
 
     suspected_below: int = 0
     marks: Mapping[int, RecordMark] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class ClaimedRecord:
 
 @dataclass(frozen=True, slots=True)
 class SettledRecord:
-    """A record whose dead letter is written; those of its partition `below` that offset are committed."""
+    """A record whose dead letter is written; offsets of its partition `below` the given one are committed."""
 
     place: Origin
     mark: RecordMark
@@ -47,9 +48,9 @@ class SettledRecord:
 
 
 def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, int]:
-    """Deaths in a row, and the offset behind which they are suspected, for whoever begins at `offset`; both as they were before.
+    """Crashes in a row, and the offset after which suspects are counted, for an owner that starts at `offset`.
 
-    What is suspected stays so until the group is committed beyond it, whoever has the partition meanwhile.
+    `deaths` and `base` are the former values. Suspects stay suspects until the group has committed beyond them.
     """
     within = offset < base + window(deaths)
     if died:
@@ -58,7 +59,7 @@ def suspicion(deaths: int, base: int, offset: int, *, died: bool) -> tuple[int, 
 
 
 def window(deaths: int) -> int:
-    """How many records behind the committed offset are suspects after so many deaths in a row."""
+    """The number of records after the committed offset that are suspects after so many crashes in a row."""
     return 0 if deaths <= 0 else int(WINDOW * GROWTH ** min(deaths - 1, MOST_GROWTH))
 
 
@@ -102,7 +103,7 @@ _SKIPPED = f"UPDATE skipped_records SET done_at = now() WHERE {_RECORD} AND done
 
 
 class RecordMarks:
-    """The marks of one group as one process writes them; `owner` tells processes apart. Methods raise Outage."""
+    """The marks of one group as one process writes them; `owner` identifies the process. Methods raise Outage."""
 
     def __init__(self, database: Database, group: str, owner: str) -> None:
         self._database = database
@@ -110,7 +111,7 @@ class RecordMarks:
         self._owner = owner
 
     async def claim(self, place: Origin) -> ClaimedRecord:
-        """Take the partition of a record, the first that is not committed, and tell what is known of it."""
+        """Take a partition, given its first uncommitted record, and return the marks that are known of it."""
         values = self._values(place)
 
         async def work(connection: Connection) -> ClaimedRecord:
@@ -128,7 +129,7 @@ class RecordMarks:
         return await self._database.run(work)
 
     async def give_back(self, topics: Collection[tuple[str, int]] | None = None) -> None:
-        """Tell that this process leaves its partitions, or these, in good order: nobody died of what it had in work."""
+        """Release all or these partitions cleanly: no record in progress caused a crash."""
         values: dict[str, Any] = {"group_id": self._group, "owner": self._owner}
         only = ""
         if topics is not None:
@@ -142,21 +143,21 @@ class RecordMarks:
         await self._database.run(work)
 
     async def begin(self, place: Origin, mark: RecordMark) -> None:
-        """A suspect is about to be run alone."""
+        """Note that a suspect is about to run exclusively."""
         await self._mark(place, "alone", mark, owner=self._owner)
 
     async def rest(self, place: Origin, mark: RecordMark) -> None:
-        """It was not run to its end, and nobody died of it; or somebody did, and `mark` counts that."""
+        """Note that a suspect did not run to its end; without a crash, or with one that `mark` counts."""
         await self._mark(place, "suspect", mark)
 
     async def settle(
         self, place: Origin, mark: RecordMark, *, unproven: bool = False, below: int | None = None
     ) -> None:
-        """Its dead letter is written, with what follows from it; those `below` that offset are committed."""
+        """Note that the dead letter of a record is written and handled; offsets `below` the given one are committed."""
         await self.settle_all([SettledRecord(place, mark, below, unproven)])
 
     async def settle_all(self, ends: Sequence[SettledRecord]) -> None:
-        """The dead letters of these are written, no two of which are one record: one transaction, however many."""
+        """Note the written dead letters of distinct records, all in one transaction."""
         told = {
             "group_id": self._group,
             "topics": [end.place.topic for end in ends],
@@ -175,32 +176,32 @@ class RecordMarks:
         await self._database.run(work)
 
     async def end(self, place: Origin) -> None:
-        """It ended well."""
+        """Note that a record ended well."""
         query = f"DELETE FROM record_marks WHERE {_RECORD}"  # noqa: S608 - our own names
         await self._database.run(lambda connection: connection.execute(query, self._values(place)))
 
     async def unproven(self) -> bool:
-        """Whether a record was set aside for deaths, and none has ended well since then."""
+        """Whether a record was set aside for crashes, and none has ended well since then."""
         async with self._database.connection() as connection:
             row = await (await connection.execute(_UNPROVEN, [self._group])).fetchone()
         return bool(row and row["found"])
 
     async def prove(self) -> None:
-        """A record has ended well."""
+        """Note that a record has ended well since the last one was set aside."""
         await self._database.run(lambda connection: connection.execute(_PROVEN, [self._group]))
 
     async def skips(self) -> dict[Origin, str]:
-        """The records that the group is to pass over, and who said so."""
+        """The records that the group must skip, and the operator of each order."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SKIPS, [self._group])).fetchall()
         return {Origin(row["topic"], row["partition"], row["record_offset"]): row["by"] for row in rows}
 
     async def skipped(self, place: Origin) -> None:
-        """It was passed over."""
+        """Note that a record was skipped."""
         await self._database.run(lambda connection: connection.execute(_SKIPPED, self._values(place)))
 
     def last_words(self, blamed: Sequence[tuple[Origin, RecordMark]]) -> None:
-        """From a thread of a process that is about to end itself: what it dies of, and that all else is in good order.
+        """Store the record at fault, from a thread of a process about to end itself; all other records are clean.
 
         Raises psycopg's errors, and takes no longer than some seconds.
         """
@@ -225,7 +226,7 @@ class RecordMarks:
 
 
 def _committed(ends: Sequence[SettledRecord]) -> list[Origin]:
-    """The first offset of each partition that is not committed, where that is known."""
+    """The first uncommitted offset of each partition, where that is known."""
     found: dict[tuple[str, int], int] = {}
     for end in ends:
         tp = (end.place.topic, end.place.partition)

@@ -1,4 +1,4 @@
-"""A Confluent-compatible schema registry: where ids come from when SCRIBE_SCHEMA_REGISTRY_URL is set.
+"""Client of a Confluent-compatible schema registry: the source of ids when SCRIBE_SCHEMA_REGISTRY_URL is set.
 
 Subjects are `<topic>-value`. Running processes only look up; schemas get there by `register_all`, a step of its own.
 """
@@ -33,7 +33,7 @@ REFUSED = (409, 422)
 
 
 class SchemaRefused(ScribeError):
-    """The registry does not accept a schema beside the versions it has."""
+    """The registry rejects a schema as incompatible with its versions."""
 
 
 def subjects() -> dict[str, str]:
@@ -42,13 +42,13 @@ def subjects() -> dict[str, str]:
 
 
 class RegistryStore:
-    """Ids and writer schemas from a registry, each asked for once; raises Outage while the registry is away.
+    """Ids and writer schemas from a registry, each requested once; raises Outage while the registry is away.
 
     What it does not have is asked for again after UNKNOWN_SECONDS.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells monotonic seconds."""
+        """Create an empty cache; `clock` gives monotonic seconds."""
         self._url = url
         self._clock = clock
         self._ids: dict[str, int] = {}
@@ -56,7 +56,7 @@ class RegistryStore:
         self._unknown: dict[int, tuple[float, str]] = {}  # since when, and why it can decode nothing
 
     def id_of(self, event_name: str) -> int:
-        """See SchemaStore; raises Fatal when nobody registered the current schema."""
+        """See SchemaStore; raises Fatal when the current schema is not registered."""
         if event_name not in self._ids:
             subject = next(subject for subject, event in subjects().items() if event == event_name)
             with _client(self._url) as client:
@@ -81,7 +81,7 @@ class RegistryStore:
         return schema_id in self._schemas
 
     def writer_for(self, event_name: str, plain: dict[str, Any]) -> tuple[int, Schema]:  # noqa: ARG002 - all have it
-        """See SchemaStore; readers find every schema in the registry, so the current one serves all."""
+        """See SchemaStore; always the current schema, since readers find every schema in the registry."""
         return self.id_of(event_name), current_schema(event_name)
 
     def _found(self, schema_id: int) -> Schema:
@@ -113,7 +113,7 @@ def register_all(url: str) -> dict[str, int]:
 
 
 def check(url: str) -> tuple[str, ...]:
-    """What `register_all` would change, a sentence each; raises Outage when the registry is away."""
+    """The changes that `register_all` would make, one sentence each; raises Outage when the registry is away."""
     with _client(url) as client:
         problems = (_problem(client, subject, event) for subject, event in subjects().items())
         return tuple(problem for problem in problems if problem)
@@ -161,12 +161,12 @@ def _register(client: SchemaRegistryClient, subject: str, event_name: str, *, kn
 
 
 class _Missing(ScribeError):
-    """The registry does not have what was asked for."""
+    """The registry does not have the requested item."""
 
 
 @contextmanager
 def _translated(subject: str = "the request") -> Iterator[None]:
-    """The client's exceptions as ours."""
+    """Translate the client's exceptions into ours."""
     try:
         yield
     except SchemaRegistryError as error:

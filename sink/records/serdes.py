@@ -1,4 +1,4 @@
-"""The Serde that the settings ask for: with ids from a schema registry, or from the schemas that come with this version."""
+"""The Serde chosen by the settings: ids from a schema registry, or from the schemas shipped with this version."""
 
 from schemas.settings import KafkaSettings
 from schemas.wire.serde import Serde

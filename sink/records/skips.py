@@ -1,4 +1,4 @@
-"""Records that operators let a group pass over: the order that its processes read, and who gave it."""
+"""Skip orders: records that a consumer group must skip by an operator's order, and the author of each order."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from sink.postgres.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """An order; `done_at` is None until the record was set aside."""
+    """A skip order; `done_at` is None until the record was set aside."""
 
     by: str
     at: datetime
@@ -31,17 +31,17 @@ WHERE (group_id, topic, partition, record_offset) = (%(group_id)s, %(topic)s, %(
 
 
 async def find(connection: Connection, group: str, place: Origin) -> Skip | None:
-    """What was ordered about a record."""
+    """The skip order for a record."""
     async with connection.cursor(row_factory=class_row(Skip)) as cursor:
         await cursor.execute(_FIND, {"group_id": group, **asdict(place)})
         return await cursor.fetchone()
 
 
 async def order(connection: Connection, group: str, place: Origin, by: str) -> None:
-    """A group is to pass over a record."""
+    """Order a group to skip a record."""
     await connection.execute(_ORDER, {"group_id": group, **asdict(place), "by": by})
 
 
 async def done(connection: Connection, group: str, place: Origin) -> None:
-    """It was set aside."""
+    """Note that the record was set aside."""
     await connection.execute(_DONE, {"group_id": group, **asdict(place)})

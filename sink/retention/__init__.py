@@ -1,1 +1,1 @@
-"""Data that are deleted: what has expired, and what somebody wants erased."""
+"""Deletion of data: expired data, and erasures on request."""

@@ -1,7 +1,7 @@
-"""Jobs deleted with all that hangs on them: rows at once, objects by the tombstone that names them, evidence for whoever asked.
+"""Erasure of jobs: rows at once, objects through the tombstone that names them, and evidence for the requester.
 
-Every function is the statements of one transaction. A tombstone is written where the rows go, so that a process that dies
-leaves nothing without a name, and it stays until no event of the job can be read any more.
+Every function runs the statements of one transaction. A tombstone is written where rows are deleted, so that a crash
+leaves no object without a reference, and it stays until no event of the job can be read any more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TombstoneCheck:
-    """A tombstone whose objects are to be looked for; `upload` only when no other job's recording is the same one."""
+    """A tombstone whose objects must be checked for; `upload` only when no other job uses the same recording."""
 
     job_id: UUID
     tenant: str | None
@@ -82,7 +82,7 @@ _COLUMNS = ", ".join(Erasure.__dataclass_fields__)
 
 
 async def forget(connection: Connection, job_ids: Sequence[UUID], now: datetime, *, asked: bool) -> dict[str, int]:
-    """Delete every row of jobs and leave their tombstones; how many rows, by table. The caller holds the jobs' locks."""
+    """Delete every row of jobs and leave tombstones; returns numbers of rows by table. The caller holds the locks."""
     ids = list(job_ids)
     values = {
         "ids": ids,
@@ -98,7 +98,7 @@ async def forget(connection: Connection, job_ids: Sequence[UUID], now: datetime,
 
 
 async def erase(connection: Connection, tenant: str, job_id: UUID, asked_by: str, now: datetime) -> Erasure:
-    """Delete a tenant's job on request, running or not; asked again it answers with what was done.
+    """Delete a tenant's job on request, running or not; a repeated request returns the first one's evidence.
 
     Raises Permanent: not_found, held.
     """
@@ -139,7 +139,7 @@ async def _check(connection: Connection, tenant: str, job_id: UUID) -> None:
 
 
 async def find_erasure(connection: Connection, tenant: str, job_id: UUID) -> Erasure | None:
-    """The evidence of a tenant's erasure, None when nobody asked for it."""
+    """The evidence of a tenant's erasure, None when none was requested."""
     async with connection.cursor(row_factory=class_row(Erasure)) as cursor:
         await cursor.execute(
             f"SELECT {_COLUMNS} FROM erasures WHERE job_id = %s AND tenant = %s",  # noqa: S608 - our own column names
@@ -158,7 +158,7 @@ async def jobs_of_recording(connection: Connection, tenant: str, recording_id: s
 
 
 async def met_again(connection: Connection, job_id: UUID, now: datetime) -> None:
-    """An event of an erased job came: it is one more copy, and its objects are to be looked for."""
+    """Note an event of an erased job: one more copy exists, and its objects must be checked for."""
     await connection.execute(
         "UPDATE erased_jobs SET next_look_at = %s, until = greatest(until, %s) WHERE job_id = %s",
         [now, tombstone_until(now), job_id],
@@ -171,7 +171,7 @@ async def met_again(connection: Connection, job_id: UUID, now: datetime) -> None
 
 
 async def looks(connection: Connection, now: datetime, limit: int) -> list[TombstoneCheck]:
-    """Tombstones whose time to look has come, those first that somebody asked for."""
+    """Tombstones that are due for a check, those of requested erasures first."""
     async with connection.cursor(row_factory=class_row(TombstoneCheck)) as cursor:
         await cursor.execute(
             "SELECT job_id, tenant, asked, erased_at, until, next_look_at, CASE WHEN NOT EXISTS ("
@@ -184,7 +184,7 @@ async def looks(connection: Connection, now: datetime, limit: int) -> list[Tombs
 
 
 async def looked(connection: Connection, look: TombstoneCheck, objects: int, now: datetime) -> None:
-    """Nothing that a tombstone names is left; when its time is over it goes too. An event that came meanwhile undoes this."""
+    """Note that nothing named by a tombstone is left; delete it once its time is over. A newer event undoes this."""
     again = next_look(look.erased_at, look.until, now) if look.asked else look.until
     await connection.execute(
         "DELETE FROM erased_jobs WHERE job_id = %(id)s AND next_look_at = %(seen)s AND until <= %(now)s",
@@ -203,6 +203,6 @@ async def looked(connection: Connection, look: TombstoneCheck, objects: int, now
 
 
 async def pending(connection: Connection) -> int:
-    """How many erasures that were asked for are not done."""
+    """The number of requested erasures that are not done."""
     row = await (await connection.execute("SELECT count(*) AS pending FROM erasures WHERE done_at IS NULL")).fetchone()
     return int(row["pending"]) if row else 0

@@ -1,7 +1,7 @@
-"""What is over, found and deleted in batches; each function is the statements of one transaction.
+"""Expired data, found and deleted in batches; each function runs the statements of one transaction.
 
-A job's days count from its end, and by the database's clock: `completed_at` is a stranger's, `updated_at` is not. A job
-that never ended is over when it was abandoned. What is held is passed over.
+A job's days count from its end by the database's clock: `completed_at` comes from events, `updated_at` does not. A job
+that never ended expires when it was abandoned. Data under a legal hold are skipped.
 """
 
 import logging
@@ -44,7 +44,7 @@ def _due(still: str = "true") -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredObjects:
-    """A job of which one kind of objects is over; `upload` when its recording is one that no other job needs."""
+    """A job with one kind of expired objects; `upload` when no other job needs its recording."""
 
     job_id: UUID
     run: int
@@ -53,7 +53,7 @@ class ExpiredObjects:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How many of what was looked for were found, and how many rows were deleted or emptied for them."""
+    """The number of items found, and the number of rows deleted or emptied for them."""
 
     found: int
     rows: int
@@ -79,9 +79,9 @@ ORDER BY e.tenant""".format(owners=", ".join(_OWNERS.format(*item) for item in _
 
 
 async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
-    """Every tenant that has something which may be over, with its policy.
+    """Every tenant that may have expired data, with its policy.
 
-    Those that are held as a whole are left out, and so is one whose policy cannot be read: what it chose is not known.
+    Tenants that are held as a whole are left out, and so are tenants with an unreadable policy: its choice is unknown.
     """
     found: dict[str, TenantPolicy | None] = {}
     for row in await (await connection.execute(_TENANTS)).fetchall():
@@ -93,7 +93,7 @@ async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
 
 
 async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now: datetime, limit: int) -> Batch:
-    """Delete jobs that are over as a whole."""
+    """Delete jobs that have expired as a whole."""
     await respect(connection)
     values = _values(tenant, cutoff, limit)
     found = await _ids(connection, _due(), values)
@@ -110,7 +110,7 @@ async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now
 
 
 async def _still(connection: Connection, job_ids: Sequence[UUID], cutoff: datetime) -> list[UUID]:
-    """Those that are over now that nobody can change them: a later run may have begun since they were found."""
+    """The jobs that are still expired under their locks: a later run may have begun since they were found."""
     query = "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s) AND updated_at < %(cutoff)s ORDER BY job_id FOR UPDATE"
     return await _ids(connection, query, {"ids": list(job_ids), "cutoff": cutoff})
 
@@ -127,7 +127,7 @@ FROM jobs j WHERE job_id = ANY(%(ids)s)"""
 async def objects_over(
     connection: Connection, kind: str, tenant: str, cutoff: datetime, limit: int
 ) -> list[ExpiredObjects]:
-    """Jobs whose objects of a kind (AUDIO, ARTIFACTS) are over and not marked as gone."""
+    """Jobs whose objects of a kind (AUDIO, ARTIFACTS) are expired and not marked as gone."""
     ids = await _ids(connection, _due(f"{kind}_gone < run"), _values(tenant, cutoff, limit))
     query = _OVER.format(held_other=HELD.format("o"))
     rows = await (await connection.execute(query, {"ids": ids, "cutoff": cutoff})).fetchall()
@@ -135,7 +135,7 @@ async def objects_over(
 
 
 async def mark_gone(connection: Connection, kind: str, over: Sequence[ExpiredObjects]) -> None:
-    """The objects of that kind are deleted."""
+    """Note that the objects of that kind are deleted."""
     await connection.execute(
         sql.SQL(
             "UPDATE jobs SET {column} = gone.run FROM unnest(%s::uuid[], %s::integer[]) AS gone (job_id, run)"
@@ -146,7 +146,7 @@ async def mark_gone(connection: Connection, kind: str, over: Sequence[ExpiredObj
 
 
 async def forget_history(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Delete the history of jobs that stay."""
+    """Delete the history of jobs that remain."""
     await respect(connection)
     found = await _ids(connection, _due("history_gone < run"), _values(tenant, cutoff, limit))
     ids = await _still(connection, found, cutoff)
@@ -156,7 +156,7 @@ async def forget_history(connection: Connection, tenant: str, cutoff: datetime, 
 
 
 async def forget_fingerprints(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Forget by what a request that is sent again was recognised; what its job keeps of it still tells."""
+    """Delete the digests by which repeated requests are recognised; the job's row still allows recognition."""
     await respect(connection)
     ids = await _ids(connection, _due("fingerprint IS NOT NULL"), _values(tenant, cutoff, limit))
     done = await connection.execute("UPDATE jobs SET fingerprint = NULL WHERE job_id = ANY(%s)", [ids])
@@ -174,7 +174,7 @@ WHERE e.tenant = %(tenant)s LIMIT %(limit)s"""
 
 
 async def clear_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Empty ended deliveries: payload, error and attempts go, the row keeps the event from being announced again."""
+    """Empty ended deliveries: payload, error and attempts go; the row prevents a second announcement of the event."""
     await respect(connection)
     values = _values(tenant, cutoff, limit)
     ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NULL"), values, "delivery_id")
@@ -187,7 +187,7 @@ async def clear_deliveries(connection: Connection, tenant: str, cutoff: datetime
 
 
 async def delete_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Delete emptied deliveries whose events can be read no more."""
+    """Delete emptied deliveries whose events can no longer be read."""
     await respect(connection)
     values = _values(tenant, abandoned(cutoff), limit)
     ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NOT NULL"), values, "delivery_id")
@@ -201,7 +201,7 @@ SELECT enhancement_id FROM enhancements e WHERE tenant = %(tenant)s AND complete
 
 
 async def forget_enhancements(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Delete what the enhanced-AI service made; its call stays so that an event that is read again has it not made again."""
+    """Delete results of the enhanced-AI service; the call's row stays, so that no re-read event repeats the call."""
     await respect(connection)
     ids = await _ids(connection, _ENHANCEMENTS, _values(tenant, cutoff, limit), "enhancement_id")
     await connection.execute(
@@ -218,7 +218,7 @@ SELECT enhancement_id FROM enhancement_calls c WHERE tenant = %(tenant)s AND COA
 
 
 async def delete_calls(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
-    """Delete calls, with answers that were kept for them, when no event can ask for them again."""
+    """Delete calls, with their stored answers, when no event can request them again."""
     await respect(connection)
     ids = await _ids(connection, _CALLS, _values(tenant, abandoned(cutoff), limit), "enhancement_id")
     await connection.execute("DELETE FROM enhancement_calls WHERE enhancement_id = ANY(%s)", [ids])
@@ -254,7 +254,7 @@ async def delete_for_all(connection: Connection, name: str, cutoff: datetime, li
 
 
 async def known_jobs(connection: Connection, job_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the jobs that have a row or a tombstone."""
+    """The subset of the jobs that have a row or a tombstone."""
     query = (
         "SELECT job_id FROM jobs WHERE job_id = ANY(%(ids)s)"
         " UNION SELECT job_id FROM erased_jobs WHERE job_id = ANY(%(ids)s)"
@@ -263,7 +263,7 @@ async def known_jobs(connection: Connection, job_ids: Collection[UUID]) -> set[U
 
 
 async def known_uploads(connection: Connection, tenant: str, upload_ids: Collection[UUID]) -> set[UUID]:
-    """Those of a tenant's uploads that a job or a tombstone names."""
+    """The subset of a tenant's uploads that a job or a tombstone names."""
     query = (
         "SELECT scribe_upload(request) AS upload FROM jobs WHERE tenant = %(tenant)s"
         " AND scribe_upload(request) = ANY(%(uploads)s)"
@@ -274,7 +274,7 @@ async def known_uploads(connection: Connection, tenant: str, upload_ids: Collect
 
 
 async def wholly_held(connection: Connection, tenant: str) -> bool:
-    """Whether all that a tenant has is held."""
+    """Whether all data of a tenant are under legal hold."""
     cursor = await connection.execute("SELECT FROM legal_holds WHERE tenant = %s AND job_id IS NULL", [tenant])
     return cursor.rowcount > 0
 

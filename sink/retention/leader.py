@@ -1,4 +1,4 @@
-"""The connection of the process that deletes what is over: leadership, holds respected, erasures announced."""
+"""Leader session of the retention process: leadership, legal holds blocked while deleting, announced erasures."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -9,16 +9,16 @@ from sink.tenants.legal_holds import respected
 
 
 class RetentionSession(LeaderSession):
-    """Its leader is the one that deletes."""
+    """Session whose leader is the one process that deletes."""
 
     channel = CHANNEL
     leader_lock = SingleLock.RETENTION
 
     def respected(self) -> AbstractAsyncContextManager[None]:
-        """No hold is set while this is entered."""
+        """Context in which no legal hold can be set."""
         return respected(self._connection)
 
     async def announced(self, seconds: float) -> bool:
-        """Wait for an erasure; False when none was announced within so many seconds."""
+        """Wait for an announced erasure; False when none came within so many seconds."""
         notes = [note async for note in self._connection.notifies(timeout=seconds, stop_after=1)]
         return bool(notes)

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, kept as a digest, compared in constant time.
+"""API keys: created and shown once, stored as a digest, compared in constant time.
 
 `sr_live_<key id>_<secret><checksum>`: the prefix lets scanners find leaked keys, the checksum spares the
 database every mistyped one.
@@ -31,7 +31,7 @@ _KEY = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRE
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that was verified, and whose it is."""
+    """A verified key and its tenant."""
 
     key_id: str
     tenant: str
@@ -39,7 +39,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """What is known of a key; its secret is not."""
+    """Stored facts about a key, without its secret."""
 
     key_id: str
     tenant: str
@@ -49,7 +49,7 @@ class KeyInfo:
 
 
 async def create_key(db: Database, tenant: str, label: str = "") -> str:
-    """Make a key for a tenant and return its text, which nobody can see again; raises Permanent for a bad name."""
+    """Create a key for a tenant and return its text, which is never shown again; raises Permanent for a bad name."""
     check_tenant(tenant)
     key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
     async with db.transaction() as connection:
@@ -61,7 +61,7 @@ async def create_key(db: Database, tenant: str, label: str = "") -> str:
 
 
 async def verify_key(db: Database, text: str) -> ApiKey | None:
-    """The key behind a text, None if it was never made or is revoked."""
+    """The key for a text, None if it was never created or is revoked."""
     parts = parse_key(text)
     if parts is None:
         return None
@@ -76,10 +76,10 @@ async def verify_key(db: Database, text: str) -> ApiKey | None:
 
 
 class KeyCache:
-    """Keys that were verified a moment ago, so that a client that calls often is not looked up at each call.
+    """Cache of recently verified keys, so that frequent callers do not need a database lookup per call.
 
-    A revoked key is taken for REVOKED_WITHIN_SECONDS at most, and then nowhere. What is no key is always looked up, so a new
-    one works at once. Secrets are kept as digests only.
+    A revoked key is accepted for REVOKED_WITHIN_SECONDS at most. Unknown keys are always looked up, so a new key works
+    at once. Secrets are stored as digests only.
     """
 
     def __init__(self, seconds: float = REVOKED_WITHIN_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
@@ -88,7 +88,7 @@ class KeyCache:
         self._kept: dict[str, tuple[bytes, ApiKey, float]] = {}
 
     async def verify(self, db: Database, text: str) -> ApiKey | None:
-        """As `verify_key`."""
+        """Like `verify_key`."""
         parts = parse_key(text)
         if parts is None:
             return None
@@ -109,7 +109,7 @@ class KeyCache:
 
 
 async def revoke_key(db: Database, key_id: str) -> bool:
-    """End a key now; False if there is none with that id that still works."""
+    """Revoke a key now; False if no active key has that id."""
     async with db.transaction() as connection:
         cursor = await connection.execute(
             "UPDATE api_keys SET revoked_at = now() WHERE key_id = %s AND revoked_at IS NULL", [key_id]
@@ -118,7 +118,7 @@ async def revoke_key(db: Database, key_id: str) -> bool:
 
 
 async def list_keys(db: Database, tenant: str | None = None) -> tuple[KeyInfo, ...]:
-    """Every key, or those of one tenant, oldest first; revoked ones too."""
+    """Every key, or those of one tenant, oldest first, including revoked ones."""
     async with db.connection() as connection, connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
         await cursor.execute(
             "SELECT key_id, tenant, label, created_at, revoked_at FROM api_keys"
@@ -129,7 +129,7 @@ async def list_keys(db: Database, tenant: str | None = None) -> tuple[KeyInfo, .
 
 
 def parse_key(text: str) -> tuple[str, str] | None:
-    """Id and secret of a key that is written as keys are, None for anything else."""
+    """Id and secret of a well-formed key, None for anything else."""
     match = _KEY.fullmatch(text)
     if match is None:
         return None
@@ -138,12 +138,12 @@ def parse_key(text: str) -> tuple[str, str] | None:
 
 
 def digest_of(secret: str) -> bytes:
-    """What is kept of a secret; it is random, so no slow hash is needed."""
+    """The stored digest of a secret; the secret is random, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def checksum_of(key_id: str, secret: str) -> str:
-    """Six characters that a mistyped key does not have; no secret is in them."""
+    """A checksum of six characters that detects mistyped keys; it is not secret."""
     value = zlib.crc32(f"{key_id}_{secret}".encode())
     text = ""
     for _ in range(_CHECKSUM_LENGTH):

@@ -1,4 +1,4 @@
-"""Legal holds: what is held is neither swept nor erased, from the moment that the hold is set."""
+"""Legal holds: data under a hold are neither expired nor erased, from the moment that the hold is set."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ HELD = """EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why one job of a tenant is kept, or all that it has when `job_id` is None."""
+    """A legal hold on one job of a tenant, or on all its data when `job_id` is None, with its reason."""
 
     tenant: str
     job_id: UUID | None
@@ -28,13 +28,13 @@ class Hold:
 
 
 async def respect(connection: Connection) -> None:
-    """Let no hold be set until the end of this transaction, which deletes something that was not held."""
+    """Block new holds until the end of this transaction, which deletes data that are not held."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [SingleLock.HOLDS])
 
 
 @asynccontextmanager
 async def respected(session: Connection) -> AsyncIterator[None]:
-    """The same around work that is no transaction, on a connection of its own."""
+    """Block new holds around work outside a transaction, on a connection of its own."""
     with translated():
         await session.execute("SELECT pg_advisory_lock_shared(%s)", [SingleLock.HOLDS])
     try:
@@ -54,10 +54,10 @@ _KNOWN = " UNION ALL ".join(
 async def set_hold(
     connection: Connection, tenant: str, job_id: UUID | None, reason: str, *, unknown_too: bool = False
 ) -> Hold:
-    """Hold a job, or all of a tenant; a hold that stands gets the new reason.
+    """Hold a job, or all data of a tenant; an existing hold gets the new reason.
 
-    Raises Permanent(not_found) for a job that is not the tenant's, and for a tenant of whom nothing is known unless
-    `unknown_too`: it is a misspelt one more often than one that has yet to come.
+    Raises Permanent(not_found) for a job that is not the tenant's, and for an unknown tenant unless `unknown_too`,
+    since that is more often a typing error than a future tenant.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SingleLock.HOLDS])
     if job_id is None and not unknown_too and (await connection.execute(_KNOWN, {"tenant": tenant})).rowcount == 0:
@@ -99,7 +99,7 @@ async def list_holds(connection: Connection, tenant: str | None = None) -> tuple
 
 
 async def hold_on(connection: Connection, tenant: str, job_id: UUID) -> Hold | None:
-    """What keeps a job from being deleted, None when nothing does; the tenant's hold comes first."""
+    """The hold that prevents the deletion of a job, None when there is none; the tenant's hold takes precedence."""
     async with connection.cursor(row_factory=class_row(Hold)) as cursor:
         await cursor.execute(
             "SELECT tenant, job_id, reason, set_at FROM legal_holds"

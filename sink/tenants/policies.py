@@ -1,4 +1,4 @@
-"""Tenant policies in PostgreSQL: what the persist app read from scribe.tenants, for all who need it there."""
+"""Tenant policies in PostgreSQL, written by the persist app from scribe.tenants."""
 
 from psycopg.types.json import Jsonb
 
@@ -9,7 +9,7 @@ from sink.postgres.sanitize import storable
 
 
 async def apply_policy(connection: Connection, policy: TenantPolicy) -> bool:
-    """Keep a tenant's policy; False, and nothing is changed, when the same or a later one stands."""
+    """Store a tenant's policy; False, without a change, when the same or a later one is stored."""
     cursor = await connection.execute(
         "INSERT INTO tenant_policies (tenant, policy, at) VALUES (%(tenant)s, %(policy)s, %(at)s)"
         " ON CONFLICT (tenant) DO UPDATE SET policy = EXCLUDED.policy, at = EXCLUDED.at"
@@ -20,7 +20,7 @@ async def apply_policy(connection: Connection, policy: TenantPolicy) -> bool:
 
 
 async def policy_of(connection: Connection, tenant: str) -> TenantPolicy | None:
-    """What a tenant may do, None when nobody has said so."""
+    """The policy of a tenant, None when there is none."""
     cursor = await connection.execute("SELECT policy FROM tenant_policies WHERE tenant = %s", [tenant])
     row = await cursor.fetchone()
     return event_from_json(row["policy"], TenantPolicy) if row else None

@@ -1,7 +1,7 @@
-"""Webhook deliveries as they are scheduled: an endpoint registered, a delivery added once an event, released when it may go.
+"""Scheduling of webhook deliveries: register an endpoint, add a delivery once per event, release it when it may go.
 
-A delivery is born gated, without a time of its next attempt. It is released in the transaction that writes its event
-into `applied_events`, or in its own when the event stands there already; both hold the lock of its job, so none is missed.
+A delivery is created gated, without a time of its next attempt. It is released in the transaction that writes its event
+into `applied_events`, or in its own when the event is already there; both hold the job's lock, so none is missed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """What one endpoint is to be told about one event; without a job it waits for nothing."""
+    """A delivery of one event to one endpoint; without a job it waits for nothing."""
 
     event_id: UUID
     job_id: UUID | None
@@ -38,7 +38,7 @@ class NewDelivery:
 
 
 def endpoint_id(tenant: str, url: str) -> UUID:
-    """The id of a tenant's endpoint, the same whoever registers it."""
+    """The id of a tenant's endpoint, derived from tenant and address, so equal for every registration."""
     return uuid5(_ENDPOINTS, f"{tenant}\n{url}")
 
 
@@ -51,12 +51,12 @@ def delivery_id(event_id: UUID, endpoint: UUID, asked: bytes | None = None) -> U
 
 
 async def announce(connection: Connection) -> None:
-    """Wake the dispatchers when the transaction commits."""
+    """Notify the dispatchers when the transaction commits."""
     await connection.execute(f"NOTIFY {CHANNEL}")
 
 
 async def register_endpoint(connection: Connection, tenant: str, url: str, sealed_secret: bytes) -> UUID:
-    """The endpoint of a tenant and URL, kept from being deleted meanwhile; an existing one keeps its secret and state."""
+    """Register a tenant's endpoint and lock it against deletion; an existing one keeps its secret and state."""
     values = {"id": endpoint_id(tenant, url), "tenant": tenant, "url": url, "secret": sealed_secret}
     while True:
         await connection.execute(
@@ -103,7 +103,7 @@ ON CONFLICT DO NOTHING RETURNING state"""
 
 
 async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
-    """Schedule a delivery; False when it was there or its job was erased. To a disabled endpoint it is only written down."""
+    """Schedule a delivery; False if it exists or its job was erased. To a disabled endpoint it is only recorded."""
     if new.job_id is not None:
         await lock(connection, new.job_id)
     cursor = await connection.execute(
@@ -144,7 +144,7 @@ AND d.type LIKE 'job.%%' AND (
 
 
 async def release(connection: Connection, events: Sequence[UUID]) -> None:
-    """Let the deliveries of events go that this transaction wrote into `applied_events`; it holds their jobs' locks."""
+    """Release deliveries of events that this transaction wrote into `applied_events`; it holds their jobs' locks."""
     await connection.execute(f"{_RELEASE} AND d.event_id = ANY(%s)", [list(events)])
     await announce(connection)
 
@@ -158,7 +158,7 @@ WHERE e.endpoint_id = d.endpoint_id AND j.job_id = d.job_id AND j.tenant = e.ten
 
 
 async def release_unrunnable(connection: Connection) -> int:
-    """Let deliveries go that tell of the failure of a run below 1, which stands in no row."""
+    """Release deliveries that report the failure of a run below 1, which no row has."""
     released = (await connection.execute(_RELEASE_UNRUNNABLE)).rowcount
     if released:
         await announce(connection)
@@ -166,7 +166,7 @@ async def release_unrunnable(connection: Connection) -> int:
 
 
 async def tell_conflicts(connection: Connection) -> int:
-    """Let deliveries go whose request has lost its job id to another one: each tells that its job failed, and why."""
+    """Release deliveries of requests that lost their job id to another: each reports a failed job and the reason."""
     reason = Permanent("conflict", "another request came under this job id")
     error = JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
     released = (await connection.execute(_TELL_CONFLICTS, [Jsonb(asdict(error))])).rowcount
@@ -176,5 +176,5 @@ async def tell_conflicts(connection: Connection) -> int:
 
 
 async def release_missed(connection: Connection) -> int:
-    """The same for whatever an older version applied meanwhile."""
+    """Release deliveries of events that an older version applied meanwhile."""
     return (await connection.execute(f"{_RELEASE} AND d.state = 'pending'")).rowcount

@@ -1,4 +1,4 @@
-"""How webhook endpoints and deliveries stand: endpoints that fail and are disabled, deliveries that can never be due, counts."""
+"""Health of webhook endpoints: failing and disabled ones, deliveries that can never become due, and counts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ BATCH = 50_000  # deliveries that one statement may end
 
 
 async def note_success(connection: Connection, endpoint: UUID) -> None:
-    """An attempt was answered well: whatever failed before, the endpoint works."""
+    """Note a successful attempt: the endpoint counts as healthy again."""
     await connection.execute(
         "UPDATE webhook_endpoints SET failing_since = NULL WHERE endpoint_id = %s AND failing_since IS NOT NULL",
         [endpoint],
@@ -24,7 +24,7 @@ async def note_success(connection: Connection, endpoint: UUID) -> None:
 async def note_failure(
     connection: Connection, endpoint: UUID, now: datetime, blocked_until: datetime | None
 ) -> datetime:
-    """An attempt failed, and nothing is to be sent before `blocked_until`; gives the first failure since a success."""
+    """Note a failed attempt, block the endpoint until `blocked_until`; returns the first failure since a success."""
     cursor = await connection.execute("SELECT failing_since FROM webhook_endpoints WHERE endpoint_id = %s", [endpoint])
     row = await cursor.fetchone()
     since: datetime | None = row["failing_since"] if row else now
@@ -38,9 +38,9 @@ async def note_failure(
 
 
 async def disable(connection: Connection, endpoint: UUID, reason: str) -> bool:
-    """Send nothing more to an endpoint; False when it was disabled before.
+    """Disable an endpoint; False when it was disabled before.
 
-    What waits for it ends, here or in `end_disabled`; calls that run bring themselves to an end.
+    Its pending deliveries end here or in `end_disabled`; calls in progress end by themselves.
     """
     cursor = await connection.execute(
         "UPDATE webhook_endpoints SET state = 'disabled', reason = %s, disabled_at = now()"
@@ -65,7 +65,7 @@ FROM waiting WHERE d.delivery_id = waiting.delivery_id"""
 
 
 async def end_disabled(connection: Connection, endpoint: UUID | None = None, *, limit: int = BATCH) -> int:
-    """End deliveries that wait for disabled endpoints, or for one that was; it may be a million, so not all at once."""
+    """End deliveries that wait for disabled or formerly disabled endpoints, in batches: there may be a million."""
     cursor = await connection.execute(_END_DISABLED, {"endpoint": endpoint, "limit": limit})
     return _counted(DeliveryState.DISABLED, cursor.rowcount)
 
@@ -91,7 +91,7 @@ AND (
 
 
 async def end_superseded(connection: Connection) -> int:
-    """End deliveries that can never be due.
+    """End deliveries that can never become due.
 
     Their job was erased or began a later run, or their enhancement has a later one or is of another tenant's job.
     """
@@ -99,7 +99,7 @@ async def end_superseded(connection: Connection) -> int:
 
 
 async def end_spent(connection: Connection, attempts: int) -> int:
-    """End deliveries that were leased `attempts` times: whatever keeps their outcomes from being written, it is enough."""
+    """End deliveries that were leased `attempts` times without a recorded outcome."""
     cursor = await connection.execute(
         "UPDATE webhook_deliveries SET state = 'exhausted', ended_at = now()"
         " WHERE state = 'pending' AND lease_token IS NOT NULL AND attempt - attempts_before >= %s AND lease_until <= now()",
@@ -109,7 +109,7 @@ async def end_spent(connection: Connection, attempts: int) -> int:
 
 
 async def forget_old_secrets(connection: Connection) -> int:
-    """Delete secrets whose overlap is over; they sign nothing any more."""
+    """Delete secrets whose overlap has ended; they sign nothing any more."""
     return (await connection.execute("DELETE FROM webhook_old_secrets WHERE until <= now()")).rowcount
 
 
@@ -120,7 +120,7 @@ def _counted(state: DeliveryState, ended: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryBacklog:
-    """How much waits, for whom, and for how long, counted up to a number; what has ended is only counted as it happens."""
+    """Counts of pending and gated deliveries and disabled endpoints, up to a limit, and the longest time due."""
 
     pending: int
     gated: int
@@ -146,7 +146,7 @@ SELECT
 
 
 async def backlog(connection: Connection, gated_seconds: float = 300, most: int = MOST_COUNTED) -> DeliveryBacklog:
-    """How the deliveries stand, counted up to `most`; a gated one is late after `gated_seconds`."""
+    """The backlog of deliveries, counted up to `most`; a gated one is late after `gated_seconds`."""
     row = await (await connection.execute(_BACKLOG, {"gated_seconds": gated_seconds, "most": most})).fetchone()
     if row is None:
         raise AssertionError("unreachable: the query always has one row")

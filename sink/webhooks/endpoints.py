@@ -1,4 +1,4 @@
-"""Webhook endpoints as their owners manage them: registered, listed, changed, their secrets shown and rotated."""
+"""Webhook endpoints as their owners manage them: registered, listed, changed, with secrets shown and rotated."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ MAX_OLD_SECRETS = 8  # signatures beside the newest one; a header that grows for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An address of a tenant's: how it stands, and what limits it has."""
+    """A tenant's endpoint with its state and its limits."""
 
     endpoint_id: UUID
     tenant: str
@@ -43,7 +43,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """An endpoint's new secret, and until when the one before it signs along."""
+    """The new secret of an endpoint, and the time until which the former one signs as well."""
 
     secret: str
     old_secret_until: datetime | None
@@ -64,7 +64,7 @@ async def list_endpoints(
     after: tuple[datetime, UUID] | None = None,
     limit: int | None = None,
 ) -> tuple[Endpoint, ...]:
-    """Endpoints of all tenants or of one, oldest first; `after`: creation time and id of the last one that was seen."""
+    """Endpoints of one or all tenants, oldest first; `after`: creation time and id of the last one already seen."""
     conditions = []
     if tenant is not None:
         conditions.append("e.tenant = %(tenant)s")
@@ -79,7 +79,7 @@ async def list_endpoints(
 
 
 async def find_endpoint(connection: Connection, endpoint: UUID, tenant: str | None = None) -> Endpoint | None:
-    """An endpoint, of that tenant when one is named; another's is as good as none."""
+    """An endpoint, restricted to a tenant if given; None for an endpoint of another tenant."""
     query = f"{_SELECT} WHERE e.endpoint_id = %(id)s AND (%(tenant)s::text IS NULL OR e.tenant = %(tenant)s)"
     async with connection.cursor(row_factory=class_row(Endpoint)) as cursor:
         await cursor.execute(query, {"id": endpoint, "tenant": tenant})
@@ -89,7 +89,7 @@ async def find_endpoint(connection: Connection, endpoint: UUID, tenant: str | No
 async def ensure_endpoint(
     connection: Connection, box: SecretBox, tenant: str, url: str, most: int | None = None
 ) -> tuple[Endpoint, bool]:
-    """The endpoint of an address, and whether it is new; one that is there keeps its secret, state and limits.
+    """The endpoint of an address, and whether it is new; an existing one keeps its secret, state and limits.
 
     Raises Permanent(too_many_endpoints) where a new one would be more than the tenant may have, `most`.
     """
@@ -116,7 +116,7 @@ async def _check_room(connection: Connection, tenant: str, most: int) -> None:
 
 
 async def change_endpoint(connection: Connection, endpoint: UUID, changes: dict[str, Any]) -> None:
-    """Set `description` and `max_per_second` (None: the default); what is not named stays."""
+    """Set `description` and `max_per_second` (None: the default); fields that are not given stay."""
     await connection.execute(
         "UPDATE webhook_endpoints SET"
         " description = CASE WHEN %(describe)s THEN %(description)s ELSE description END,"
@@ -133,7 +133,7 @@ async def change_endpoint(connection: Connection, endpoint: UUID, changes: dict[
 
 
 async def set_enabled(connection: Connection, endpoint: UUID, enabled: bool, reason: str) -> bool:
-    """Enable an endpoint, which is then as good as new, or disable it with a reason; False when nothing changed."""
+    """Enable an endpoint and reset its health, or disable it with a reason; False when nothing changed."""
     if not enabled:
         return await disable(connection, endpoint, reason)
     cursor = await connection.execute(
@@ -145,7 +145,7 @@ async def set_enabled(connection: Connection, endpoint: UUID, enabled: bool, rea
 
 
 async def delete_endpoint(connection: Connection, endpoint: UUID) -> bool:
-    """Forget an endpoint with its secrets, deliveries and attempts; False when there is none.
+    """Delete an endpoint with its secrets, deliveries and attempts; False when there is none.
 
     A job that names the address later registers it anew. Raises Permanent(held) when a delivery of it may not go.
     """
@@ -179,7 +179,7 @@ async def read_secret(connection: Connection, box: SecretBox, endpoint: UUID) ->
 async def rotate_secret(
     connection: Connection, box: SecretBox, endpoint: UUID, overlap_seconds: float = OVERLAP_SECONDS
 ) -> Rotated | None:
-    """A new secret; the one it replaces signs along for `overlap_seconds`, 0: not at all. None if there is no endpoint."""
+    """Create a new secret; the former one signs as well for `overlap_seconds` (0: not at all). None if none exists."""
     cursor = await connection.execute(
         "SELECT tenant, secret FROM webhook_endpoints WHERE endpoint_id = %s FOR NO KEY UPDATE", [endpoint]
     )
@@ -215,9 +215,9 @@ async def _keep(
 
 
 async def reseal_secrets(database: Database, box: SecretBox) -> int:
-    """Encrypt every secret under the first key; gives how many were not. Raises SettingsError for one under none of them.
+    """Re-encrypt every secret under the first key; returns the number changed. Raises SettingsError for an unknown key.
 
-    A secret that is rotated meanwhile is left as it then is, so that this may run at any time.
+    A secret that is rotated meanwhile is left unchanged, so that this may run at any time.
     """
     changed = 0
     for table, key in (("webhook_endpoints", "endpoint_id"), ("webhook_old_secrets", "id")):

@@ -1,4 +1,4 @@
-"""The ledger of webhooks: every delivery with every attempt, listed for its tenant, and sent again on request."""
+"""Delivery history of webhooks: every delivery with its attempts, listed for its tenant, and redelivered on request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ Place = tuple[datetime, UUID]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDelivery:
-    """A delivery as it stands; `attempts` were begun, `status`, `outcome` and `error` are those of the last one."""
+    """A delivery; `attempts` were begun, `status`, `outcome` and `error` are those of the last one."""
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -40,7 +40,7 @@ class WebhookDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One line of the ledger: without `ended_at` it runs, or nobody knows how it ended. `answer`: the receiver's first words."""
+    """One attempt; without `ended_at` it runs or its end is unknown. `answer`: the beginning of the response."""
 
     attempt: int
     started_at: datetime
@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFilter:
-    """Which deliveries: all that is None does not matter. `before`: creation time and id of the last one that was seen."""
+    """Filter over deliveries; None restricts nothing. `before`: creation time and id of the last one already seen."""
 
     tenant: str | None = None
     endpoint_id: UUID | None = None
@@ -66,7 +66,7 @@ class DeliveryFilter:
 
 @dataclass(frozen=True, slots=True)
 class RedeliveryPage:
-    """How many deliveries are sent again, and behind which place there may be more."""
+    """The number of redelivered deliveries, and the cursor after which there may be more."""
 
     number: int
     more_after: Place | None
@@ -83,7 +83,7 @@ _ORDER = " ORDER BY d.created_at DESC, d.delivery_id DESC LIMIT %(limit)s"
 
 
 async def list_deliveries(connection: Connection, wanted: DeliveryFilter, limit: int) -> list[WebhookDelivery]:
-    """The newest deliveries first; of each endpoint only as many are read as are listed, however many it has."""
+    """The newest deliveries first; of each endpoint at most one page is read, however many it has."""
     conditions = ["d.endpoint_id = e.endpoint_id"]
     if wanted.job_id is not None:
         conditions.append("d.job_id = %(job_id)s")
@@ -114,7 +114,7 @@ async def list_deliveries(connection: Connection, wanted: DeliveryFilter, limit:
 
 
 async def find_delivery(connection: Connection, delivery: UUID, tenant: str | None = None) -> WebhookDelivery | None:
-    """A delivery, of that tenant when one is named; another's is as good as none."""
+    """A delivery, restricted to a tenant if given; None for a delivery of another tenant."""
     query = (
         f"{_COLUMNS} JOIN webhook_deliveries d USING (endpoint_id) {_LAST_ATTEMPT}"
         " WHERE d.delivery_id = %(id)s AND (%(tenant)s::text IS NULL OR e.tenant = %(tenant)s)"
@@ -161,7 +161,7 @@ LEFT JOIN (SELECT created_at, delivery_id FROM old ORDER BY created_at, delivery
 
 
 async def redeliver(connection: Connection, delivery: UUID) -> bool:
-    """Send a delivery again, by a new schedule and under the same id; False when it is being sent or its endpoint disabled."""
+    """Redeliver under the same id with a new schedule; False while it is being sent or if its endpoint is disabled."""
     cursor = await connection.execute(_ONE + _AGAIN, {"delivery": delivery})
     await announce(connection)
     return cursor.rowcount == 1
@@ -176,10 +176,10 @@ async def redeliver_since(
     after: Place | None = None,
     only_failed: bool = True,
 ) -> RedeliveryPage:
-    """Send the ended deliveries of an endpoint again that were scheduled `since`, oldest first, `limit` at most.
+    """Redeliver the ended deliveries of an endpoint that were scheduled `since`, oldest first, `limit` at most.
 
-    `after`: go on behind the place that the call before gave. With `only_failed` those that were never delivered.
-    What it said is gone of some: they are passed over.
+    `after`: continue after the cursor of the call before. With `only_failed` only those that were never delivered.
+    Deliveries whose payload is deleted are skipped.
     """
     at, last_id = after or (since, UUID(int=0))
     values = {"endpoint": endpoint, "at": at, "id": last_id, "limit": limit}

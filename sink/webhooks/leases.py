@@ -1,8 +1,8 @@
-"""Due webhook deliveries in PostgreSQL: found, leased, kept, and brought to an end.
+"""Leases of due webhook deliveries in PostgreSQL: found, leased, extended, and finished.
 
-Attempts are counted when they are leased, so the ledger holds the intent before any byte is sent; an intent without
-an outcome is sent again under the same id. No statement of a lease looks at more rows of an endpoint than may be sent
-to it at once, however many wait there.
+Attempts are counted when they are leased, so the history holds the intent before any byte is sent; an intent without an
+outcome is sent again under the same id. No lease statement reads more rows of an endpoint than may be sent to it at
+once, however many wait there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from sink.webhooks.deliveries import LEASE_SECONDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointQueue:
-    """An endpoint with deliveries that are due: up to the asked number `waiting`, others `running` in any process."""
+    """An endpoint with due deliveries: `waiting`, counted up to the requested number, and `running` in any process."""
 
     endpoint_id: UUID
     tenant: str
@@ -36,7 +36,7 @@ class EndpointQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseGrant:
-    """How many deliveries to an endpoint may be leased, and the level of its bucket before they are."""
+    """The number of deliveries that may be leased for an endpoint, and the level of its bucket before that."""
 
     places: int
     level: float
@@ -44,7 +44,7 @@ class LeaseGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedDelivery:
-    """A delivery that this process alone may attempt until its lease runs out; secrets are encrypted."""
+    """A delivery leased by this process until the lease runs out; secrets are encrypted."""
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -68,7 +68,7 @@ class LeasedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOutcome:
-    """How an attempt ended: `status` and `answer` of the receiver, or the error; latency in milliseconds."""
+    """The outcome of an attempt: the receiver's `status` and `answer`, or the error; latency in milliseconds."""
 
     outcome: str
     status: int | None = None
@@ -116,7 +116,7 @@ ORDER BY waiting.due_at, e.endpoint_id"""  # noqa: S608 - our own words
 async def queues(
     connection: Connection, *, per_endpoint: int, attempts: int, only: Sequence[UUID] | None = None
 ) -> list[EndpointQueue]:
-    """Endpoints that may be sent to, the one that has waited longest first; `only` those that are named.
+    """Endpoints with sendable deliveries, the longest waiting first; `only` restricts them to the named ones.
 
     Deliveries that were leased `attempts` times since they were scheduled do not count.
     """
@@ -126,7 +126,7 @@ async def queues(
 
 
 async def lock_endpoints(connection: Connection, endpoints: Sequence[UUID]) -> list[UUID]:
-    """Those of the endpoints that no other dispatcher leases from at this moment; none does until the transaction ends."""
+    """Lock the endpoints that no other dispatcher leases from now, until the transaction ends; returns them."""
     cursor = await connection.execute(
         "SELECT endpoint_id FROM webhook_endpoints WHERE endpoint_id = ANY(%s) FOR NO KEY UPDATE SKIP LOCKED",
         [list(endpoints)],
@@ -169,7 +169,7 @@ ORDER BY next_attempt_at"""  # noqa: S608 - our own words
 async def lease(
     connection: Connection, grants: Mapping[UUID, LeaseGrant], *, attempts: int, seconds: float = LEASE_SECONDS
 ) -> list[LeasedDelivery]:
-    """Due deliveries of locked endpoints, as many of each as it was granted; each counts as an attempt from here on."""
+    """Lease due deliveries of locked endpoints, as many of each as granted; each counts as an attempt from here on."""
     values = {
         "endpoints": list(grants),
         "places": [grant.places for grant in grants.values()],
@@ -182,7 +182,7 @@ async def lease(
 
 
 async def extend(connection: Connection, tokens: Sequence[UUID], seconds: float = LEASE_SECONDS) -> None:
-    """Keep the leases of calls that are still running."""
+    """Extend the leases of calls that are in progress."""
     await connection.execute(
         "UPDATE webhook_deliveries SET lease_until = now() + make_interval(secs => %s) WHERE lease_token = ANY(%s)",
         [seconds, list(tokens)],
@@ -196,7 +196,7 @@ async def finish(
     state: DeliveryState,
     next_attempt_at: datetime | None,
 ) -> DeliveryState | None:
-    """Write down how an attempt ended and give the state; None, and nothing is changed, when the lease went elsewhere."""
+    """Record the outcome of an attempt and return the delivery's state; None, unchanged, if the lease was lost."""
     cursor = await connection.execute(
         "UPDATE webhook_deliveries d SET next_attempt_at = COALESCE(%(next)s, next_attempt_at),"
         " lease_token = NULL, lease_until = NULL,"

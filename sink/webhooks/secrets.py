@@ -30,7 +30,7 @@ def new_key() -> str:
 
 
 class SecretBox:
-    """Makes, encrypts and decrypts the secrets of endpoints."""
+    """Creates, encrypts and decrypts the secrets of endpoints."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = [AESGCM(key) for key in keys]
@@ -56,7 +56,7 @@ class SecretBox:
         return self._opened(sealed, endpoint_id)[1]
 
     def resealed(self, sealed: bytes, endpoint_id: UUID) -> bytes | None:
-        """The same secret under the first key, None when it is so already; raises as `open` does."""
+        """The secret encrypted anew under the first key, None when it already is; raises like `open`."""
         place, secret = self._opened(sealed, endpoint_id)
         return None if place == 0 else self.seal(secret, endpoint_id)
 

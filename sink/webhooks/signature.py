@@ -14,17 +14,17 @@ SECRET_BYTES = range(24, 65)  # what the standard allows
 
 
 def message_id(delivery_id: UUID) -> str:
-    """The id that a receiver sees at every attempt of a delivery; free of dots, which separate the signed parts."""
+    """The id that a receiver sees at every attempt of a delivery; without dots, which separate the signed parts."""
     return "msg_" + base64.b32encode(delivery_id.bytes).decode().rstrip("=").lower()
 
 
 def format_secret(secret: bytes) -> str:
-    """A secret as its owner gets it."""
+    """A secret in the form that its owner receives."""
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 def parse_secret(text: str) -> bytes:
-    """The bytes of a formatted secret; raises SettingsError when it is none."""
+    """The bytes of a formatted secret; raises SettingsError for an invalid one."""
     try:
         secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What holds webhook deliveries: one rule over a few facts of each, for those of one job and for the counts of all."""
+"""Wait reasons of webhook deliveries: one rule over a few facts per delivery, used for single jobs and for totals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sink.webhooks.deliveries import MOST_COUNTED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryGates:
-    """The gates between a delivery and its receiver, as they stand now."""
+    """The current state of the gates between a delivery and its receiver."""
 
     state: DeliveryState
     ungated: bool
@@ -29,7 +29,7 @@ class DeliveryGates:
 
 
 def reason_of(gates: DeliveryGates) -> WaitReason | None:
-    """What holds a delivery; None when it has ended, and not for a disabled endpoint."""
+    """The gate that holds a delivery; None for an ended one, unless its endpoint is still disabled."""
     if gates.state is DeliveryState.DISABLED:
         return WaitReason.ENDPOINT_DISABLED if gates.disabled else None
     if gates.state is not DeliveryState.PENDING:
@@ -47,7 +47,7 @@ def reason_of(gates: DeliveryGates) -> WaitReason | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldDelivery:
-    """A delivery that waits: what holds it, since when it is there, and when it is tried next, where that is known."""
+    """A waiting delivery: the gate that holds it, its creation time, and the time of its next attempt where known."""
 
     delivery_id: UUID
     type: str
@@ -80,13 +80,13 @@ FROM d JOIN webhook_endpoints e USING (endpoint_id) GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
 async def held_deliveries(connection: Connection, job_id: UUID) -> tuple[HeldDelivery, ...]:
-    """The deliveries of a job that wait, or that were ended for a disabled endpoint; the oldest first."""
+    """The waiting deliveries of a job, and those ended for a disabled endpoint; the oldest first."""
     rows = await (await connection.execute(_OF_JOB, [job_id])).fetchall()
     return tuple(held for row in rows if (held := _held(row)) is not None)
 
 
 async def count_held(connection: Connection, most: int = MOST_COUNTED) -> dict[WaitReason, tuple[int, float]]:
-    """How many deliveries each gate holds, and for how many seconds the oldest is there; `most` are looked at."""
+    """The number of deliveries held by each gate, and the age of the oldest in seconds; at most `most` are examined."""
     found: dict[WaitReason, tuple[int, float]] = {}
     for row in await (await connection.execute(_COUNTS, [most])).fetchall():
         if (reason := reason_of(_gates(row))) is not None:

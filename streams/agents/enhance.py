@@ -1,4 +1,4 @@
-"""scribe.enhance: the end of a job whose request asks for it becomes a call of the enhanced-AI service."""
+"""Agent of scribe.enhance: the end of a job that requests enhancement becomes a call of the enhanced-AI service."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ CONCURRENCY = 32
 
 
 class Enhance:
-    """Writes calls; making them is the dispatcher's part."""
+    """Writes calls; the dispatcher makes them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def ended(self, event: JobResult) -> str:
-        """A job has ended: its enhancement is scheduled once, and fails later when there is nothing to enhance."""
+        """Schedule the enhancement of an ended job once; it fails later when there is nothing to enhance."""
         wishes = event.request.enhancement
         if wishes is None:
             return "no_enhancement"
@@ -35,7 +35,7 @@ class Enhance:
 
 
 def register(app: ScribeApp, recipe: EventLoop, enhance: Enhance, *, results: str = RESULTS) -> None:
-    """Add the app's agent."""
+    """Register the app's agent."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:

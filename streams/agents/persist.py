@@ -1,4 +1,4 @@
-"""scribe.persist: events become job rows, history, segments, policies, and the transcript in the object store."""
+"""Agents of scribe.persist: events become job rows, history, segments, policies, and stored transcripts."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ WORD_BYTES = 60  # of a word, about, as Avro and as JSON
 
 
 class Persist:
-    """What each event does; requests and results in groups, one transaction each. Every method names its effect."""
+    """Handlers of the events; requests and results in groups, one transaction each. Every method returns its effect."""
 
     def __init__(self, database: Database, store: ObjectStore, limits: GroupLimits = LIMITS) -> None:
         self._database = database
@@ -55,7 +55,7 @@ class Persist:
         self._results = GroupCommit("results", self._end, key=lambda r: r.job_id, size=weight, limits=limits)
 
     async def requested(self, event: JobRequested) -> str:
-        """A job or its next run begins."""
+        """Begin a job or its next run."""
         check_tenant(event.tenant)
         effect = await self._requests.add(event)
         if effect is Effect.CONFLICTING:
@@ -63,11 +63,11 @@ class Persist:
         return await self._met(event, effect)
 
     async def progressed(self, event: JobProgress) -> str:
-        """A running job tells how far it is."""
+        """Store the progress of a running job."""
         return await self._database.run(lambda connection: apply_progress(connection, event))
 
     async def ended(self, event: JobResult) -> str:
-        """A job has ended: 1. its transcript is stored, 2. its row says so, 3. it is counted."""
+        """End a job: 1. store its transcript, 2. update its row, 3. count it."""
         check_result(event)
         return await self._met(event, await self._results.add(event))
 
@@ -109,7 +109,7 @@ class Persist:
         return {end.result.job_id: effect for end, effect in zip(ends, effects, strict=True)}
 
     async def _met(self, event: JobRequested | JobResult | EnhancementResult, effect: str) -> str:
-        """What else follows from the effect: an event of an erased job is a new copy, whose writer may have left objects."""
+        """Handle side effects: an event of an erased job is a new copy, whose writer may have left objects."""
         if effect == Effect.FOREIGN:
             log.warning("tenant %s uses the id of another tenant's job %s", event.tenant, event.job_id)
         if effect == Effect.ERASED:
@@ -117,7 +117,7 @@ class Persist:
         return effect
 
     async def unapplied(self, event: JobResult, letter: DeadLetterReason) -> None:
-        """A result that cannot be applied was set aside: its job fails, so that it ends and its webhook goes out."""
+        """Fail the job of a result that was set aside, so that it ends and its webhook is sent."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
         error = event.error or JobError(kind=str(reason.kind), code=reason.code, message=reason.message)
@@ -126,26 +126,26 @@ class Persist:
             count(as_failed(event, error))
 
     async def enhanced(self, event: EnhancementResult) -> str:
-        """An enhancement has ended."""
+        """Store the result of an enhancement."""
         check_tenant(event.tenant)
         return await self._met(event, await self._database.run(lambda connection: requests.apply(connection, event)))
 
     async def ruled(self, event: TenantPolicy) -> str:
-        """A tenant's policy is set; one that can never be in force raises Permanent."""
+        """Store a tenant's policy; raises Permanent for one that can never be in force."""
         check_policy(event, datetime.now(UTC))
         applied = await self._database.run(lambda connection: apply_policy(connection, event))
         return Effect.APPLIED if applied else Effect.STALE
 
 
 def weight(event: JobResult) -> int:
-    """About how many bytes its transcript takes."""
+    """The approximate size of a result's transcript in bytes."""
     if event.claim_check is not None:
         return event.claim_check.size_bytes
     return 0 if event.transcript is None else sum(WORD_BYTES * (len(s.words) + 2) for s in event.transcript.segments)
 
 
 def tell(event: JobResult, effect: Effect) -> None:
-    """Count what was applied, and warn of two requests under one job id: that is the submitter's mistake."""
+    """Count an applied result, and warn of two requests under one job id, which is the submitter's mistake."""
     if effect is Effect.APPLIED:
         count(event)
     if effect is Effect.CONFLICTING:
@@ -153,7 +153,7 @@ def tell(event: JobResult, effect: Effect) -> None:
 
 
 def count(event: JobResult) -> None:
-    """Count a job's end."""
+    """Count an ended job in the metrics."""
     if event.outcome is Outcome.COMPLETED:
         metrics.JOBS_COMPLETED.inc()
     elif event.outcome is Outcome.FAILED:
@@ -162,7 +162,7 @@ def count(event: JobResult) -> None:
 
 
 def label_of(error: JobError | None) -> ErrorKind:
-    """The kind of an error; whoever writes records can write any word, and each would be a time series of its own."""
+    """The kind of an error as a metric label; unknown kinds count as internal, since each label is a time series."""
     return ErrorKind(error.kind) if error is not None and error.kind in set(ErrorKind) else ErrorKind.INTERNAL
 
 
@@ -177,7 +177,7 @@ def register(
     tenants: str = TENANTS,
     enhanced: str = ENHANCEMENTS,
 ) -> None:
-    """Add the app's agents."""
+    """Register the app's agents."""
 
     @app.agent(app.topic(*jobs, schema=RawSchema()), name="jobs", concurrency=CONCURRENCY)
     async def on_jobs(stream: Any) -> None:

@@ -1,4 +1,4 @@
-"""Results and their transcripts: checked, taken from the event or the object store, kept as JSON before any row names it."""
+"""Transcripts of results: checked, taken from event or object store, stored as JSON before any row refers to them."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ _UNFIT = re.compile(rb'\\u0000|"(?:start|end|duration)":null')
 
 
 def check_result(event: JobResult) -> None:
-    """Raise unless the result and the request inside it tell of the same job and run of a legal tenant."""
+    """Check that a result and the request inside it name the same job and run of a valid tenant; raises otherwise."""
     check_tenant(event.tenant)
     request = event.request
     if (event.job_id, event.run, event.tenant) != (request.job_id, request.run, request.tenant):
@@ -31,9 +31,9 @@ def check_result(event: JobResult) -> None:
 
 
 def fit(transcript: Transcript) -> tuple[Transcript, bytes]:
-    """The transcript as the database takes it, and its JSON; raises Poison when a time is no number.
+    """The transcript in a form that the database accepts, and its JSON; raises Poison when a time is not a number.
 
-    A transcript that is fit already, as nearly all are, is told by its JSON and stays the very same.
+    A transcript that needs no change, as nearly all, is detected by its JSON and returned unchanged.
     """
     try:
         body = to_json_text(transcript)
@@ -46,14 +46,14 @@ def fit(transcript: Transcript) -> tuple[Transcript, bytes]:
 
 
 class Transcripts:
-    """The transcripts of jobs in the object store; many at a time, in threads of its own."""
+    """Stores job transcripts in the object store; many at once, in threads of its own."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._threads = ThreadPoolExecutor(THREADS, "transcripts")
 
     async def keep(self, result: JobResult) -> StoredTranscript | None:
-        """Write a completed job's transcript as JSON, once a run; None for any other end.
+        """Store a completed job's transcript as JSON, once per run; None for any other end.
 
         One that is already there stays, and is what the row will tell. Raises Poison when the event or its claim check
         holds none, Permanent when the claim check is not the job's own.
@@ -84,7 +84,7 @@ class Transcripts:
         return transcript
 
     def _kept_before(self, key: str) -> Transcript:
-        """What another try wrote; it may differ where the job was transcribed twice."""
+        """The transcript stored by another attempt; may differ where the job was transcribed twice."""
         with own_object():
             body = self._store.get(key)
         try:

@@ -1,4 +1,4 @@
-"""scribe.webhooks: the end of a job, and of an enhancement, becomes a delivery to the address that the job named."""
+"""Agents of scribe.webhooks: the end of a job or an enhancement becomes a delivery to the job's webhook address."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ MAX_URL_BYTES = 2000  # what an index of PostgreSQL holds is a little more
 
 
 class Webhooks:
-    """Writes deliveries; sending them is the dispatcher's part."""
+    """Writes deliveries; the dispatcher sends them."""
 
     def __init__(self, database: Database, secrets: SecretBox, public_url: str) -> None:
         self._database = database
@@ -37,7 +37,7 @@ class Webhooks:
         self._public_url = public_url
 
     async def ended(self, event: JobResult) -> str:
-        """A job has ended: its webhook is scheduled, once an event and endpoint."""
+        """Schedule the webhook of an ended job, once per event and endpoint."""
         url = event.request.webhook_url
         if url is None:
             return "no_webhook"
@@ -55,7 +55,7 @@ class Webhooks:
         return "scheduled" if added else "duplicate"
 
     async def enhanced(self, event: EnhancementResult) -> str:
-        """An enhancement has ended: told where its job's end was told."""
+        """Schedule the webhook of an ended enhancement, to the address of its job's webhook."""
         check_tenant(event.tenant)
         async with self._database.connection() as connection:
             url = await webhook_of(connection, event.job_id, event.tenant)
@@ -80,9 +80,9 @@ class Webhooks:
 
 
 def addressee(event: JobResult) -> tuple[str, UUID | None]:
-    """Whose endpoint is told, and the job for whose row it waits; raises Permanent or Poison for no result of ours.
+    """The tenant of the endpoint, and the job whose row must exist first; raises Permanent or Poison for foreign ones.
 
-    A job whose tenant cannot be one has failed for that, and no row will ever be there: it is told at once.
+    A job with an invalid tenant has failed for that and will never have a row: its webhook is sent at once.
     """
     if event.outcome is Outcome.FAILED and not TENANT.fullmatch(event.tenant):
         return NOBODY, None
@@ -91,7 +91,7 @@ def addressee(event: JobResult) -> tuple[str, UUID | None]:
 
 
 def check_webhook(request: JobRequested) -> None:
-    """Raise Permanent unless the address can be an endpoint's; whether it may be called is judged at every call."""
+    """Raise Permanent unless the address is valid for an endpoint; every call checks whether it may be called."""
     found = [message for field, message in mistakes(request) if field == "webhook_url"]
     if len((request.webhook_url or "").encode()) > MAX_URL_BYTES:
         found.append(f"must have at most {MAX_URL_BYTES} bytes")
@@ -102,7 +102,7 @@ def check_webhook(request: JobRequested) -> None:
 def register(
     app: ScribeApp, recipe: EventLoop, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
 ) -> None:
-    """Add the app's agents."""
+    """Register the app's agents."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:

@@ -1,4 +1,4 @@
-"""Calls of the enhanced-AI service: consent and limits first, then the call, then its end with the event that tells of it."""
+"""Caller of the enhanced-AI service: checks consent and limits, makes the call, publishes its result event."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ LEASES = 2 * ATTEMPTS  # an attempt without an outcome, as a killed process leav
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancingLimits(LeaseTiming):
-    """How much is asked at once, and what it may cost a day in tokens, all tenants together."""
+    """Limits of concurrent calls, and of tokens per day for all tenants together."""
 
     places: int = 4
     calls_per_tenant: int = 2
@@ -54,7 +54,7 @@ class EnhancingLimits(LeaseTiming):
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Nothing was asked, or nothing came of it: try again then; whether the attempt counts."""
+    """The call is deferred until the given time; states whether the attempt counts."""
 
     until: datetime
     counts: bool
@@ -64,7 +64,7 @@ Verdict = EnhancementOutput | Permanent | Deferred
 
 
 class Enhancements:
-    """What the dispatcher does with enhancement calls; `offered` are the models that may be asked for."""
+    """Work of the dispatcher on enhancement calls; `offered` are the models that may be requested."""
 
     channel = CHANNEL
 
@@ -81,7 +81,7 @@ class Enhancements:
         """What waits, as the last sweep has counted it."""
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Call]:
-        """Due calls, fewer or none while the service is away."""
+        """Lease due calls, fewer or none while the service is away."""
         free = self._breaker.places(free, len(own), time.monotonic())
         metrics.ENHANCED_AI_OPEN.set(not self._breaker.is_closed)
         if not free:
@@ -94,22 +94,22 @@ class Enhancements:
         )
 
     async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
-        """Keep the leases of calls that are under way."""
+        """Extend the leases of calls in progress."""
         await calls.extend(connection, own, self._limits.lease_seconds)
 
     async def sweep(self, connection: Connection) -> None:
-        """Count what waits."""
+        """Count the waiting calls."""
         metrics.ENHANCEMENTS_WAITING.set(await calls.waiting(connection))
         found = (await count_held(connection)).items()
         self.held = tuple(Waiting(ENHANCED_AI, self._reason(reason), *held) for reason, held in found)
 
     def _reason(self, found: WaitReason) -> WaitReason:
-        """What holds a call: one that is due is held by the breaker while the service is away."""
+        """The gate that holds a call; for a due call the circuit breaker, while the service is away."""
         held = found is WaitReason.ENHANCEMENT_DUE and not self._breaker.is_closed
         return WaitReason.ENHANCED_AI_AWAY if held else found
 
     async def do(self, job: Call) -> None:
-        """Bring a call to its end, or put it off."""
+        """Finish a call, or defer it."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
             try:
                 verdict = await self._tried(job)
@@ -153,7 +153,7 @@ class Enhancements:
         return await self._asked(call, ask)
 
     async def _asked(self, call: Call, ask: EnhancementQuery) -> Verdict:
-        """What the service made of it; only this tells the breaker anything."""
+        """The output of the service; only this reports to the circuit breaker."""
         now = datetime.now(UTC)
         try:
             found = await self._enhancer.enhance(ask, KeptAnswers(self._database, call))
@@ -174,7 +174,7 @@ class Enhancements:
         return Deferred(_in(AWAY_SECONDS * self._limits.time_scale), counts=False)
 
     async def _admitted(self, call: Call) -> str | Deferred | None:
-        """The model to ask; a day's limit that is reached puts the call off; raises Permanent when it may not be made."""
+        """The model to call; an exhausted daily limit defers the call; raises Permanent when it is not allowed."""
         if call.job_state != JobState.COMPLETED:
             raise Permanent("no_transcript", f"the job's state is {call.job_state}")
         if call.attempt > LEASES:
@@ -210,7 +210,7 @@ class Enhancements:
 
 
 def result_of(call: Call, end: EnhancementOutput | Permanent, now: datetime) -> EnhancementResult:
-    """The event that tells of an enhancement's end; of very many entities the first ones."""
+    """The event that reports an enhancement's result; of too many entities only the first ones are kept."""
     result = EnhancementResult(
         event_id=event_id(call.job_id, EnhancementResult.KIND, call.run, str(call.enhancement_id)),
         job_id=call.job_id,

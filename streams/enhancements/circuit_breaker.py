@@ -1,4 +1,4 @@
-"""A circuit breaker as a value: closed, open for a while that doubles, then half open for one probe. Pure."""
+"""Circuit breaker as an immutable value: closed, open for a doubling time, then half-open for one probe. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from schemas.retries.schedules import ENHANCED_AI_AWAY
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """How a service has answered lately; times in seconds of a monotonic clock."""
+    """Recent availability of a service; times in seconds of a monotonic clock."""
 
     failures: int = 0
     open_until: float = 0.0
@@ -17,21 +17,21 @@ class CircuitBreaker:
 
     @property
     def is_closed(self) -> bool:
-        """Whether all is well."""
+        """Whether the breaker is closed."""
         return self.failures < self.threshold
 
     def places(self, free: int, running: int, now: float) -> int:
-        """How many of `free` calls may begin while `running` are under way: all, one to probe, or none."""
+        """The number of `free` calls that may begin while `running` are in progress: all, one as a probe, or none."""
         if self.is_closed:
             return free
         return min(1, free) if now >= self.open_until and running == 0 else 0
 
     def succeeded(self) -> "CircuitBreaker":
-        """The service has answered, be it that it refuses a request."""
+        """The breaker after an answer of the service, even a refusal."""
         return replace(self, failures=0, open_until=0.0)
 
     def failed(self, now: float) -> "CircuitBreaker":
-        """The service is away."""
+        """The breaker after an outage of the service."""
         failures = self.failures + 1
         if failures < self.threshold:
             return replace(self, failures=failures)

@@ -1,4 +1,4 @@
-"""When a call of the enhanced-AI service is tried again, and when no more: pure decisions."""
+"""Retry schedule of enhanced-AI calls: the time of the next attempt, or the end of attempts. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ AWAY_SECONDS = 15  # after an attempt that does not count: the breaker keeps the
 
 
 def retried_at(attempt: int, now: datetime, *, spread: float, time_scale: float) -> datetime | None:
-    """When attempt number `attempt` (1 at first) is followed by another, None when it was the last.
+    """The time of the attempt after number `attempt` (1 at first), None when that was the last.
 
     `spread` is a random number of [0, 1), `time_scale` a factor on delays.
     """
@@ -20,7 +20,7 @@ def retried_at(attempt: int, now: datetime, *, spread: float, time_scale: float)
 
 
 def throttled_until(wished: float | None, now: datetime, *, spread: float, time_scale: float) -> datetime:
-    """When a service that asked for patience is asked again: not before its Retry-After, `wished` in seconds.
+    """The time of the next call after throttling: not before the service's Retry-After, `wished` in seconds.
 
     Being many is no call's fault, so it costs none of its attempts.
     """

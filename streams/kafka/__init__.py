@@ -1,1 +1,1 @@
-"""Faust's Kafka transport made safe: what is read, what is committed, and what strangers write."""
+"""Safe Kafka transport for Faust: fetching, commits, and tolerance of unreadable records."""

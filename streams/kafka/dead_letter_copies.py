@@ -1,4 +1,4 @@
-"""Copies of a record for the dead letters: whatever came, in a form that a producer and a broker take. Pure."""
+"""Copies of a record for the dead-letter topic, in a form that producers and brokers accept. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,9 +18,9 @@ _ABOUT_THE_COPY = frozenset({KEY_OMITTED, UNREADABLE, VALUE_ABSENT, VALUE_OMITTE
 
 
 def copies(record: Record) -> Iterator[Record]:
-    """The whole record, and ever smaller forms of it for a broker that refuses one before.
+    """The whole record, then ever smaller forms of it for a broker that refuses the form before.
 
-    First what strangers wrote into headers goes, then the value, and a key that is as large: its origin tells where the
+    Untrusted headers are removed first, then the value, and a key that is as large: the origin header says where the
     bytes lie as long as that topic keeps them.
     """
     yield sendable(record)
@@ -30,12 +30,12 @@ def copies(record: Record) -> Iterator[Record]:
 
 
 def strangers(headers: Headers) -> dict[str, str]:
-    """The headers of a record without those that would tell wrong things about its copy."""
+    """The headers of a record without those that would misdescribe its copy."""
     return {name: text for name, text in headers.items() if name not in _ABOUT_THE_COPY}
 
 
 def sendable(record: Record) -> Record:
-    """The record with an empty value where it has neither key nor value, which no client for Python sends."""
+    """The record with an empty value where it has neither key nor value, which no Python client can send."""
     if record.key is not None or record.value is not None:
         return record
     absent = {} if VALUE_OMITTED in record.headers else {VALUE_ABSENT: "true"}

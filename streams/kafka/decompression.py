@@ -1,4 +1,4 @@
-"""Decompression of record batches: the five codecs of Kafka as all its clients write them, never to more than a limit."""
+"""Decompression of record batches: Kafka's five codecs as all its clients write them, never beyond a size limit."""
 
 import struct
 import zlib
@@ -20,7 +20,7 @@ Into = Callable[[bytes, bytearray], int]
 
 
 class Codec(IntEnum):
-    """How a batch is compressed, by the number in its attributes."""
+    """Compression codecs of batches, by the number in their attributes."""
 
     NONE = 0
     GZIP = 1
@@ -30,11 +30,11 @@ class Codec(IntEnum):
 
 
 class Undecompressible(ValueError):
-    """The bytes are no output of the codec, or become more than the limit."""
+    """The bytes are not valid output of the codec, or would exceed the limit."""
 
 
 def decompressed(codec: int, data: bytes, most: int = MOST_BYTES) -> bytes:
-    """What `data` becomes; raises Undecompressible with the reason, never taking much more than `most` bytes of memory."""
+    """The decompressed `data`; raises Undecompressible with the reason; takes about `most` bytes of memory at most."""
     try:
         match codec:
             case Codec.NONE:
@@ -57,7 +57,7 @@ def _too_large(most: int) -> Undecompressible:
 
 
 def _gzip(data: bytes, most: int) -> bytes:
-    """Member by member, as Java reads them."""
+    """Decompress gzip member by member, as Java does."""
     found = bytearray()
     while data:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -98,7 +98,7 @@ def _snappy_block(data: bytes, most: int) -> bytes:
 
 
 def _grown(into: Into, data: bytes, most: int) -> bytes:
-    """The output of a codec that does not tell its size, tried with more and more room."""
+    """The output of a codec without a known output size, tried with growing buffers."""
     size = min(most, max(SMALLEST, GROWTH * len(data)))
     while True:
         room = bytearray(size)

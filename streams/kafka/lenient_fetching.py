@@ -1,4 +1,4 @@
-"""Fetching past whatever strangers write: aiokafka stops for good at a batch that it cannot read, and so would every app."""
+"""Lenient fetching: skips unreadable batches, at which aiokafka, and so every app, would stop for good."""
 
 import logging
 import time
@@ -38,7 +38,7 @@ _REMEMBERED = 1_000
 
 
 class Frames(_MemoryRecordsPy):  # type: ignore[misc]
-    """The batches of a broker's answer, not opened yet."""
+    """The batches of a broker's response, not yet decoded."""
 
     _pos: int
 
@@ -57,14 +57,14 @@ class Frames(_MemoryRecordsPy):  # type: ignore[misc]
         super()._cache_next()
 
     def next_frame(self) -> memoryview:
-        """The bytes of the next batch, which `has_next` has told of."""
+        """The bytes of the next batch, after `has_next` returned true."""
         frame = self._next_slice
         self._cache_next()
         return frame or memoryview(b"")
 
 
 class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records that were fetched of a partition. What cannot be read comes as one record at the last of its offsets."""
+    """The fetched records of a partition. Unreadable ones come as one record at the last of their offsets."""
 
     next_fetch_offset: int
     _damaged: dict[tuple[Any, int], int] = {}  # noqa: RUF012 - shared by all fetches on purpose
@@ -113,7 +113,7 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
                 yield self._unreadable(frame, last, error)
 
     def _is_hidden(self, batch: Batch) -> bool:
-        """Whether a batch is of an aborted transaction, or a marker of the broker's."""
+        """Whether a batch belongs to an aborted transaction, or is a control batch of the broker."""
         if self._isolation_level == fetcher.READ_COMMITTED and batch.producer_id is not None:
             self._consume_aborted_up_to(batch.base_offset)
             if batch.is_control_batch and _is_abort_marker(batch):
@@ -150,10 +150,10 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 class LenientResult(fetcher.FetchResult):  # type: ignore[misc]
-    """What was fetched of a partition, handed on in portions."""
+    """The fetched records of a partition, returned in portions."""
 
     def getall(self, max_records: int | None = None) -> list[ConsumerRecord]:
-        """The next records: so many at most, and none after the one with which they have enough bytes."""
+        """The next records, limited in number and in bytes."""
         found: list[ConsumerRecord] = []
         size = 0
         while size < MOST_AT_ONCE and (max_records is None or len(found) < max_records):
@@ -166,13 +166,13 @@ class LenientResult(fetcher.FetchResult):  # type: ignore[misc]
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
-    """About how many bytes of memory the contents of a record take."""
+    """The approximate memory of a record's contents in bytes."""
     named = sum(HEADER_BYTES + len(name) + len(content or b"") for name, content in headers)
     return len(key or b"") + len(value or b"") + named
 
 
 def _small_enough(record: ReadBatch) -> ReadBatch:
-    """The record, or what is kept of one that is far too large to be looked into; of many headers, those of our own."""
+    """The record, reduced if it is too large to be inspected; of many headers only our own are kept."""
     if sum(len(name) + len(content or b"") for name, content in record.headers) > MAX_ANSWERED_BYTES:
         own = {n: c for n, c in record.headers if n in OWN and len(c or b"") <= MAX_HEADER_CHARS}
         record = replace(record, headers=tuple(own.items()))
@@ -193,7 +193,7 @@ def _is_abort_marker(batch: Batch) -> bool:
 
 
 def install() -> None:
-    """Let every consumer of this process fetch leniently."""
+    """Install lenient fetching for every consumer of this process."""
     fetcher.MemoryRecords = Frames
     fetcher.PartitionRecords = LenientPartition
     fetcher.FetchResult = LenientResult

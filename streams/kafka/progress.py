@@ -1,4 +1,4 @@
-"""Whether what a consumer has to do moves on: one number a partition that must reach another, judged over time. Pure."""
+"""Progress of a consumer over time: one position per partition that must reach another. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a partition is (None: nowhere yet), and how far it could be."""
+    """The current position of a partition (None: none yet), and the position to reach."""
 
     reached: int | None
     goal: int
 
     @property
     def behind(self) -> int:
-        """How many offsets are left."""
+        """The number of offsets left."""
         return max(0, self.goal - (self.reached or 0))
 
 
 @dataclass(slots=True)
 class ConsumerProgress(Generic[P]):
-    """Since when each partition that is behind has not moved; times in seconds of any clock."""
+    """The times since which lagging partitions have not moved; times in seconds of any clock."""
 
     _seen: dict[P, tuple[int | None, float]] = field(default_factory=dict)
 
     def observe(self, places: Mapping[P, Place], now: float, *, excused: bool = False) -> float:
-        """How long the slowest partition has stood still although it is behind, in seconds.
+        """The longest time, in seconds, for which a lagging partition has not moved.
 
         Partitions that are not in `places` any more are forgotten. `excused`: nothing can move now, so no time counts.
         """

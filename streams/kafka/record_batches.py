@@ -1,4 +1,4 @@
-"""Record batches as the bytes they are: each record that can be read, and a reason for what cannot."""
+"""Parser of raw record batches: each readable record, and a reason for unreadable parts."""
 
 import struct
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class BrokenBatch(ValueError):
-    """A batch, or the rest of it, cannot be read; `last` is its last offset where that is known."""
+    """A batch, or its rest, is unreadable; `last` is its last offset where that is known."""
 
     def __init__(self, reason: str, last: int | None = None) -> None:
         self.last = last
@@ -34,13 +34,13 @@ class BrokenBatch(ValueError):
 
 
 class Unreadable(bytes):
-    """The bytes of what cannot be read, in place of a value, with the reason. No producer can write one: it is a type."""
+    """Unreadable bytes in place of a value, with the reason. A type of its own, so no producer can write one."""
 
     reason: str
 
     @classmethod
     def of(cls, data: bytes, reason: str) -> "Unreadable":
-        """As much of `data` as a dead letter has room for."""
+        """The beginning of `data`, cut to the room in a dead letter."""
         made = cls(data[:KEPT_BYTES])
         cut = f" (the first {KEPT_BYTES} of {len(data)} bytes)" if len(data) > KEPT_BYTES else ""
         made.reason = f"{reason}{cut}"
@@ -49,7 +49,7 @@ class Unreadable(bytes):
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """A record as aiokafka hands it on; its value is Unreadable where it cannot be read."""
+    """A record as aiokafka returns it; its value is Unreadable where it cannot be read."""
 
     offset: int
     timestamp: int | None
@@ -61,7 +61,7 @@ class ReadBatch:
 
 
 class LegacyBatch(_LegacyRecordBatchPy):  # type: ignore[misc]
-    """A message of the formats before 0.11, which old segments still hold."""
+    """A message in a format before 0.11, which old segments still contain."""
 
     base_offset = -1
     magic = 1
@@ -88,12 +88,12 @@ Batch = Any
 
 
 def base_of(frame: memoryview) -> int:
-    """The first offset of a batch, or -1 if it is too short to tell."""
+    """The first offset of a batch, or -1 if the batch is too short."""
     return int(_BASE.unpack_from(frame)[0]) if len(frame) >= _BASE.size else -1
 
 
 def opened(frame: memoryview) -> Batch:
-    """The batch in a frame with its head read; raises Broken when there is none."""
+    """The batch in a frame with its header parsed; raises BrokenBatch when there is none."""
     if len(frame) <= _MAGIC_AT:
         raise BrokenBatch(f"a batch of {len(frame)} bytes")
     magic = frame[_MAGIC_AT]
@@ -111,7 +111,7 @@ def opened(frame: memoryview) -> Batch:
 
 
 def last_of_damaged(batch: Batch) -> int | None:
-    """The last offset of a batch whose checksum is wrong, None if its head does not even agree with itself."""
+    """The last offset of a batch with a wrong checksum, None if even its header is inconsistent."""
     if isinstance(batch, LegacyBatch):
         return int(batch.next_offset) - 1
     agrees = batch.last_offset_delta == batch._num_records - 1 < MOST_RECORDS
@@ -119,7 +119,7 @@ def last_of_damaged(batch: Batch) -> int | None:
 
 
 def records_of(batch: Batch) -> Iterator[ReadBatch]:
-    """The records of a batch in their order; raises Broken, or what decompression raises, where nothing more can be read."""
+    """The records of a batch in order; raises BrokenBatch or Undecompressible where nothing more can be read."""
     if isinstance(batch, LegacyBatch):
         return (ReadBatch(r.offset, r.timestamp, r.timestamp_type, r.key, r.value, (), r.checksum) for r in batch)
     return _current(batch)
@@ -181,7 +181,7 @@ def _contents(body: bytes, position: int, end: int) -> tuple[bytes | None, bytes
 
 
 def _bytes(body: bytes, position: int, end: int) -> tuple[bytes | None, int]:
-    """Bytes behind their length; any negative one stands for none, as in Kafka's own reader."""
+    """Length-prefixed bytes; any negative length means none, as in Kafka's own reader."""
     length, position = _varint(body, position, end)
     if length < 0:
         return None, position
@@ -191,7 +191,7 @@ def _bytes(body: bytes, position: int, end: int) -> tuple[bytes | None, int]:
 
 
 def _varint(body: bytes, position: int, end: int) -> tuple[int, int]:
-    """A number in zigzag encoding and where it ends."""
+    """A number in zigzag encoding and its end position."""
     found = shift = 0
     for at in range(position, min(end, position + MOST_VARINT)):
         byte = body[at]

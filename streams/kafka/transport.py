@@ -1,6 +1,6 @@
-"""Faust's Kafka transport without its known losses: commits stop at unfinished records, aborted ones stay invisible.
+"""Faust's Kafka transport without its known data losses: commits stop at unfinished records, aborted ones stay hidden.
 
-It rests on private parts of one Faust version, which `check_version` and tests/integration/test_faust_losses.py guard.
+It relies on private parts of one Faust version, which `check_version` and tests/integration/test_faust_losses.py guard.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _LOGGER = get_logger("faust.scribe")
 
 
 def check_version() -> None:
-    """Raise Fatal unless the installed Faust is the one whose private parts are used here."""
+    """Raise Fatal unless the installed Faust is the version whose private parts are used here."""
     if (found := version("faust-streaming")) != FAUST_VERSION:
         raise Fatal(f"faust-streaming {found} is installed, the transport is proven with {FAUST_VERSION} only")
 
@@ -61,7 +61,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 
 
 class _Held(weakref.ref[Message]):
-    """A message as long as anybody else holds it, and about how many bytes it takes."""
+    """A message while others reference it, and its approximate size in bytes."""
 
     __slots__ = ("size",)
 
@@ -71,7 +71,7 @@ class _Held(weakref.ref[Message]):
 
 
 class WatermarkConsumer(driver.Consumer):
-    """A consumer whose commit position is the first delivered record that was not acked, whatever was acked behind it."""
+    """A consumer that commits up to the first delivered record without an ack, even if later ones were acked."""
 
     logger = _LOGGER
 
@@ -96,7 +96,7 @@ class WatermarkConsumer(driver.Consumer):
             self._next[message.tp] = max(self._next.get(message.tp, 0), message.offset + 1)
 
     def _is_current(self, message: Message) -> bool:
-        """Whether this very delivery still counts; it does not after a revocation or seek."""
+        """Whether this delivery is still valid; it is not after a revocation or seek."""
         reference = self._unfinished[message.tp].get(message.offset)
         return reference is not None and reference() is message
 
@@ -112,7 +112,7 @@ class WatermarkConsumer(driver.Consumer):
         return super().ack(message)
 
     def abandon(self, message: Message) -> None:
-        """Wait for this record no longer, without acking it: it will be delivered again after the rebalance or restart."""
+        """Stop waiting for this record, without acking it: it is delivered again after the rebalance or restart."""
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
 
@@ -130,22 +130,22 @@ class WatermarkConsumer(driver.Consumer):
             self._refused.discard(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the base class wait for records in work and commit, and only then forget them."""
+        """Let the base class wait for records in progress and commit, and only then forget them."""
         await super().on_partitions_revoked(revoked)
         self._forget(revoked)
 
     async def perform_seek(self) -> None:
-        """Go back to the committed position; what was delivered before counts no more."""
+        """Go back to the committed position; earlier deliveries become invalid."""
         self._forget({*self._unfinished, *self._next, *self._acked})
         await super().perform_seek()
 
     async def seek(self, partition: TP, offset: int) -> None:
-        """Go to an offset; what was delivered before counts no more."""
+        """Go to an offset; earlier deliveries become invalid."""
         self._forget([partition])
         await super().seek(partition, offset)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: offsets that are never delivered, such as control markers, need no bookkeeping here."""
+        """Do nothing: offsets that are never delivered, such as control markers, need no bookkeeping here."""
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
@@ -172,7 +172,7 @@ class WatermarkConsumer(driver.Consumer):
         return await super()._getmany(wanted, min(timeout, FULL_SECONDS))
 
     def _with_room(self, partitions: set[TP]) -> set[TP]:
-        """Those of topics that do not have too many bytes of unfinished records."""
+        """The partitions that do not have too many bytes of unfinished records."""
         held: dict[str, int] = defaultdict(int)
         for tp, unfinished in self._unfinished.items():
             held[tp.topic] += sum(reference.size for reference in unfinished.values() if reference() is not None)
@@ -182,7 +182,7 @@ class WatermarkConsumer(driver.Consumer):
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit_offsets(self, offsets: Any, start_new_transaction: bool = True) -> bool:
-        """Commit, and again the next time where that is refused: nobody may ack anything more, or only the same again."""
+        """Commit, and repeat a refused commit next time, since there may be no further acks to trigger it."""
         before = {tp: self._committed_offset[tp] for tp in offsets}
         confirmed = await super()._commit_offsets(offsets, start_new_transaction)
         if not confirmed:
@@ -197,26 +197,26 @@ class WatermarkConsumer(driver.Consumer):
         return confirmed
 
     async def fetching(self) -> dict[TP, Place]:
-        """How far each partition was fetched, and to where it could be: asks the broker, raises what Kafka's client does."""
+        """The fetch progress of each partition: queries the broker, raises the errors of Kafka's client."""
         assigned = self.assignment()
         ends = await self.highwaters(*assigned) if assigned else {}
         return {tp: Place(self._fetched(tp), end) for tp, end in ends.items()}
 
     def committing(self) -> dict[TP, Place]:
-        """How far each partition is committed, and how far it could be."""
+        """The commit progress of each partition."""
         done = {tp: min(self._unfinished[tp], default=following) for tp, following in list(self._next.items())}
         return {tp: Place(self._confirmed.get(tp), offset) for tp, offset in done.items()}
 
     def unfinished_from(self, tp: TP, offset: int) -> int:
-        """The first offset of a partition that is not finished; `offset` where that is not known."""
+        """The first unfinished offset of a partition; `offset` where that is unknown."""
         return min(self._unfinished[tp], default=offset)
 
     def confirmed(self, tp: TP) -> int | None:
-        """Up to where a partition is committed, None before its first commit."""
+        """The committed offset of a partition, None before its first commit."""
         return self._confirmed.get(tp)
 
     def _fetched(self, tp: TP) -> int | None:
-        """Past control markers too, unlike what is delivered; None before the first fetch."""
+        """The fetched position, including control markers, which are not delivered; None before the first fetch."""
         consumer = self._thread._consumer
         subscription = consumer and consumer._subscription.subscription
         assignment = subscription and subscription.assignment
@@ -227,7 +227,7 @@ class WatermarkConsumer(driver.Consumer):
 
     @property
     def coordinating(self) -> bool:
-        """Whether aiokafka's group membership is alive; when its task has died, Faust idles and looks healthy."""
+        """Whether aiokafka's group coordination task is alive; without it Faust idles and looks healthy."""
         consumer = self._thread._consumer
         coordinator = getattr(consumer, "_coordinator", None)
         task: asyncio.Task[None] | None = getattr(coordinator, "_coordination_task", None)
@@ -250,5 +250,5 @@ class ScribeApp(faust.App):
 
     @property
     def watermarks(self) -> WatermarkConsumer:
-        """The consumer, by the name of what it adds."""
+        """The consumer, typed as WatermarkConsumer."""
         return cast(WatermarkConsumer, self.consumer)

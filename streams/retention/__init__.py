@@ -1,1 +1,1 @@
-"""The retention process: expired data, erasures, orphaned objects, jobs that do not move."""
+"""The retention process: expired data, erasures, orphaned objects, stalled jobs."""

@@ -1,4 +1,4 @@
-"""Objects that no job knows of: uploads that were never named, jobs that never got a row, uploads in parts never finished."""
+"""Orphaned objects: uploads that no job names, objects of jobs without a row, unfinished multipart uploads."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Orphans:
-    """Finds and deletes them; `now` is the clock."""
+    """Finds and deletes orphaned objects; `now` is the clock."""
 
     def __init__(
         self, database: Database, store: ObjectStore, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -36,7 +36,7 @@ class Orphans:
         self._now = now
 
     async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
-        """Look through the whole bucket; False when something was away or `stop` was set."""
+        """Scan the whole bucket; False when a system was away or `stop` was set."""
         ended = await self._end_uploads()
         try:
             for tenant in await asyncio.to_thread(lambda: list(self._store.folders(""))):
@@ -82,7 +82,7 @@ class Orphans:
             await self._erase([p for p in prefixes if await asyncio.to_thread(self._is_old, p)])
 
     def _is_old(self, prefix: str) -> bool:
-        """Whether no event that tells of them can be read any more; what else a tenant keeps there is not ours to judge."""
+        """Whether no event about these objects can be read any more; a tenant's other objects are not touched."""
         before = self._now() - timedelta(days=REPLAY_DAYS)
         return all(
             o.modified_at < before and o.key.removeprefix(prefix).partition("/")[0] in JOB_FOLDERS
@@ -105,7 +105,7 @@ def _next(items: Iterator[T]) -> list[T]:
 
 
 def _uuid(text: str) -> UUID | None:
-    """The id that a name is, if it is written as we write ids."""
+    """The id that a name represents, None unless it is in our format."""
     try:
         found = UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The process that deletes what is over: one works, the others wait for it to end; erasures are done as they are asked for."""
+"""The retention process: the leader deletes expired data, others stand by; erasures are done on request."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepTiming:
-    """Times in seconds."""
+    """Intervals of the retention process in seconds."""
 
     sweep_seconds: float = 600
     look_seconds: float = 30  # for tombstones whose time to look has come; what is asked for is announced
@@ -28,7 +28,7 @@ class SweepTiming:
 
 
 class Retain:
-    """Sweeps while it leads."""
+    """Sweeps while it is the leader."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Retain:
 
     @property
     def waiting(self) -> str | None:
-        """Why something that is over may stay, None when all is well."""
+        """The reason why expired data may remain, None when there is none."""
         return self._connected or self._sweep.waiting
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; the batch that runs is brought to its end."""
+        """Work until `stop` is set; the current batch is completed."""
         while not stop.is_set():
             try:
                 async with RetentionSession.open(self._database) as session:
@@ -64,7 +64,7 @@ class Retain:
                 await set_within(stop, self._pace.pause_seconds)
 
     async def once(self, stop: asyncio.Event) -> bool:
-        """One sweep; False when something was away. Another process that works does it as well."""
+        """Sweep once; False when a system was away. A sweep by another leading process counts as well."""
         async with RetentionSession.open(self._database) as session:
             self._connected = None
             if not await session.lead():

@@ -1,4 +1,4 @@
-"""Looks for jobs whose state does not move, shows how many there are, and names the first of them in the log."""
+"""Watch for stalled jobs: exports their number as a metric, and logs the first of them."""
 
 import logging
 
@@ -11,14 +11,14 @@ NAMED = 20  # jobs in one line of the log
 
 
 class StallWatch:
-    """What the process that sweeps does about jobs that do not end: it tells."""
+    """Reports stalled jobs, without changing them."""
 
     def __init__(self, database: Database, limits: StallLimits) -> None:
         self._database = database
         self._limits = limits
 
     async def look(self) -> None:
-        """Count them by state, and name those that have stood still for longest; raises Outage."""
+        """Count stalled jobs by state, and log those stalled for longest; raises Outage."""
         async with self._database.connection() as connection:
             counts = await count_stalled(connection, self._limits)
             found = await find_stalled(connection, self._limits, NAMED)

@@ -1,7 +1,7 @@
-"""One sweep of what is over: batch by batch and tenant by tenant, so that nobody waits for somebody else's backlog.
+"""One sweep of expired data: batch by batch and tenant by tenant, so that no tenant waits for another's backlog.
 
-A batch that is cut off anywhere is found again: rows leave tombstones that name their objects, and objects are deleted
-before their job is marked.
+An interrupted batch is found again: rows leave tombstones that name their objects, and objects are deleted before their
+job is marked.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ THREADS = 16  # half of the object store's connections
 
 
 class SweepTask(NamedTuple):
-    """A tenant's data of one class that are older than a time."""
+    """One task of a sweep: a tenant's data of one class older than a given time."""
 
     tenant: str
     name: str
@@ -42,7 +42,7 @@ class SweepTask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a batch found, and whether there may be more."""
+    """The result of a batch, and whether there may be more."""
 
     more: bool
     rows: int = 0
@@ -58,7 +58,7 @@ _ROWS: dict[str, tuple[RowStep, ...]] = {
 
 
 class Sweep:
-    """Deletes what is over; `batch` is how many jobs, deliveries or rows one transaction takes on."""
+    """Deletes expired data; `batch` is the number of jobs, deliveries or rows per transaction."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Sweep:
         """What was away at the last sweep or look, None when nothing was."""
 
     async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
-        """Sweep until nothing is over; False when something was away or `stop` was set."""
+        """Sweep until no expired data remain; False when a system was away or `stop` was set."""
         self.waiting, begun = None, self._now()
         tasks: Sequence[SweepTask] = await self._tasks(begun)
         while tasks and not stop.is_set():
@@ -94,7 +94,7 @@ class Sweep:
         return complete
 
     async def look(self, stop: asyncio.Event) -> None:
-        """Delete what due tombstones name."""
+        """Delete the objects named by due tombstones."""
         while not stop.is_set() and await self._guarded(self._look):
             pass
         async with self._database.connection() as connection:
@@ -110,7 +110,7 @@ class Sweep:
         ]
 
     async def _guarded(self, step: Callable[[], Awaitable[bool]]) -> bool:
-        """Whether a step is to be done again at once; one that fails waits for the next sweep, the others go on."""
+        """Whether a step must be repeated at once; a failed one waits for the next sweep, the others go on."""
         try:
             return await step()
         except Outage as error:
@@ -187,7 +187,7 @@ class Sweep:
         return self._store.erase(job_prefix(look.tenant, look.job_id)) + self._upload(look.tenant, look.upload)
 
     async def _each(self, erase: Callable[[T], int], items: Sequence[T]) -> tuple[dict[T, int], BaseException | None]:
-        """Side by side: how many objects went for each item whose objects are all gone, and what kept one of the others."""
+        """Delete items concurrently: the number of objects per fully deleted item, and one error of the others."""
         loop = asyncio.get_running_loop()
         calls = (loop.run_in_executor(self._threads, erase, item) for item in items)
         results = dict(zip(items, await asyncio.gather(*calls, return_exceptions=True), strict=True))

@@ -1,1 +1,1 @@
-"""What every Faust app and lease worker runs in: event loop, group commit, watchdog, last resort."""
+"""Runtime of Faust apps and lease workers: event loop, group commit, watchdog, last resort."""

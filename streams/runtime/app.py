@@ -1,4 +1,4 @@
-"""The settings that every Faust app of the service shares, each with its reason."""
+"""Settings shared by all Faust apps of the service, each with its reason."""
 
 import ssl
 from pathlib import Path
@@ -18,24 +18,25 @@ _PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 
 
 class RawSchema(faust.Schema[bytes, bytes]):
-    """Nothing is read by Faust, which drops a record that its schema cannot read: the recipe takes all from the message.
+    """Schema that decodes nothing, since Faust drops records that its schema cannot read; EventLoop decodes messages.
 
-    Nor is it handed on as it came: an agent that waits for its next event keeps the last key and value.
+    The message is not passed on as it came, either: an agent that waits for its next event keeps the last key and
+    value.
     """
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
-        """None, whatever the key is."""
+        """Return None for every key."""
         return None
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
-        """None, whatever the value is."""
+        """Return None for every value."""
         return None
 
 
 def create_app(
     group: str, kafka: KafkaSettings, datadir: Path, *, instance_id: str | None = None, **overrides: Any
 ) -> ScribeApp:
-    """A Faust app that consumes as `group`; `datadir` is made if need be, its tables are not used.
+    """A Faust app that consumes as `group`; `datadir` is created if necessary, its tables are not used.
 
     `overrides` are Faust settings, for tests. Raises SettingsError for Kafka options that Faust cannot follow.
     """

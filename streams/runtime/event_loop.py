@@ -1,4 +1,4 @@
-"""The one loop of all agents: handle a record, wait out what is away, set aside what can never work, ack last.
+"""The event loop of all agents: handles a record, waits during outages, dead-letters what can never work, acks last.
 
 1. the handler's effect, 2. or the copy in the dead-letter topic, confirmed by the broker, and what follows from it,
 3. then the ack. What ended processes before does not come to its handler any more (streams/runtime/last_resort.py).
@@ -63,7 +63,7 @@ HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
 
 @dataclass(frozen=True, slots=True)
 class InboundRecord:
-    """A record as it came."""
+    """A record as it was delivered."""
 
     origin: Origin
     key: bytes | None
@@ -72,12 +72,12 @@ class InboundRecord:
 
     @property
     def subject(self) -> Subject:
-        """As the last resort knows it."""
+        """The record's identity in the last resort."""
         return Subject(self.origin, digest_of(self.key, self.value))
 
     @property
     def refusal(self) -> str | None:
-        """Why it is no event, where that can be seen without decoding."""
+        """The reason why it is not an event, where that is visible without decoding."""
         if isinstance(self.value, Unreadable):
             return self.value.reason
         try:
@@ -89,7 +89,7 @@ class InboundRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterReason:
-    """Why a record is set aside."""
+    """The reason why a record is dead-lettered."""
 
     kind: str
     code: str
@@ -97,7 +97,7 @@ class DeadLetterReason:
 
 
 def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
-    """What follows the `tries`-th failure (1 at first) of a record: None stands for another try after a wait."""
+    """The reason to dead-letter a record after its `tries`-th failure (1 at first); None: retry after a wait."""
     if isinstance(error, Outage) or (isinstance(error, Transient) and tries < RECORD_TRIES):
         return None
     if isinstance(error, Permanent):
@@ -110,7 +110,7 @@ def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
 
 
 def _told(error: Exception) -> str:
-    """An error without the values that were refused, which may be what people said."""
+    """An error as text without the refused values, which may be what people said."""
     if isinstance(error, psycopg.Error):
         return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
     if isinstance(error, ValidationError):
@@ -121,7 +121,7 @@ def _told(error: Exception) -> str:
 class EventLoop:
     """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
 
-    Without a `resort` what ends a process ends each one that meets it.
+    Without a `resort` a record that crashes a process crashes each one that receives it.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class EventLoop:
 
     @property
     def waiting(self) -> str | None:
-        """Why records wait at the moment, None when none does."""
+        """The reason why records are waiting, None when none is."""
         return next(iter(self._waits.values()), None)
 
     def held(self, now: float) -> tuple[Waiting, ...]:
-        """How many records wait at `now` (monotonic seconds), and for what."""
+        """The number of records that wait at `now` (monotonic seconds), by reason."""
         suspects, others = self._resort.waiting
         away = len(self._waits)
         oldest = max((now - since for since in list(self._waits_since.values())), default=0.0)
@@ -158,30 +158,30 @@ class EventLoop:
         return tuple(Waiting(self._group, reason, number, age) for reason, number, age in found if number)
 
     def handling(self, now: float) -> float:
-        """How long the oldest attempt at a record has lasted at `now`, a monotonic time; none lasts long if all is well."""
+        """The age of the oldest attempt at a record at `now` (monotonic seconds); normally short."""
         return max((now - begun for begun, _ in list(self._begun.values())), default=0.0)
 
     def last_words(self, *, of_work: bool) -> None:
-        """From another thread, before the process is ended by force: the oldest attempt is why, if it is `of_work`."""
+        """Note the record at fault before a forced end, from another thread: the oldest attempt, if it is `of_work`."""
         begun = sorted((since, subject) for since, subject in list(self._begun.values()) if subject is not None)
         self._resort.last_words(begun[0][1] if of_work and begun else None)
 
     async def follow(self) -> None:
-        """Hear what operators want to be passed over, until the app stops."""
+        """Follow the operators' skip orders until the app stops."""
         while not self._app.should_stop:
             with suppress(Outage):
                 await self._resort.refresh()
             await self._app.sleep(SKIPS_SECONDS)
 
     async def leave(self) -> None:
-        """The process ends in good order, but for what it has said already."""
+        """Note that the process ends cleanly, except for records already noted at fault."""
         await self._resort.leave()
 
     async def _revoked(self, *told: Any, **_: Any) -> None:
         await self._resort.revoked(set(told[-1]))
 
     def settled(self, now: float) -> float:
-        """How long ago a record was last brought to its end."""
+        """The time since a record was last completed."""
         return now - self._settled_at
 
     async def run(
@@ -192,7 +192,7 @@ class EventLoop:
         unapplied: Unapplied[E] | None = None,
         answer: Handler[Any] | None = None,
     ) -> None:
-        """The body of an agent that reads events of class `cls`; `answer` takes the failed ends of those with wrong values.
+        """The body of an agent that reads events of class `cls`; `answer` handles the failed ends of invalid events.
 
         Without it such a record is set aside like any other that can never be applied.
         """
@@ -202,7 +202,7 @@ class EventLoop:
             _empty(event.message)
 
     async def _met(self, event: Any, work: "_Work[E]") -> None:
-        """Bring a delivery to its end, and ack it unless somebody else will have it."""
+        """Complete a delivery, and ack it unless it is left to another process."""
         inbound = inbound_of(event.message)
         failpoint("streams.after_receive")
         # the job of a record whose result goes elsewhere is none of the database's either
@@ -219,7 +219,7 @@ class EventLoop:
         failpoint("streams.after_ack")
 
     async def _settle(self, inbound: InboundRecord, work: "_Work[E]") -> bool:
-        """Bring a record to its end; False when its partition goes away or the app stops before that."""
+        """Complete a record; False when its partition is revoked or the app stops before that."""
         subject = inbound.subject
         if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
             return False
@@ -250,7 +250,7 @@ class EventLoop:
         return True
 
     async def _claimed(self, subject: Subject) -> bool:
-        """Learn what is known of a partition before its first record is run."""
+        """Load the known marks of a partition before its first record runs."""
         committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
         await self._resort.claim(subject, committed)
         return True
@@ -266,7 +266,7 @@ class EventLoop:
         return True
 
     async def _noted(self, subject: Subject, end: "_End[E]") -> bool:
-        """Keep what its end tells about it, and about others."""
+        """Store what the end of a record implies for its own mark and those of others."""
         if end.letter is None:
             await self._resort.ended_well(subject)
         else:
@@ -274,11 +274,11 @@ class EventLoop:
         return True
 
     def _is_over(self) -> bool:
-        """Whether the partitions go away, or the app stops."""
+        """Whether the partition is revoked, or the app stops."""
         return not self._app.watermarks.flow_active or self._app.should_stop
 
     async def _tried(self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None) -> T | None:
-        """How `step` ends, given the number of its try, once nothing is away; None when there is no time for that.
+        """The result of `step`, given the number of its try, repeated during outages; None without time for that.
 
         With a `subject` it is an attempt at that record, and has its turn among others.
         """
@@ -308,7 +308,7 @@ class EventLoop:
             self._waits_since.pop(step, None)
 
     async def _attempt(self, inbound: InboundRecord, work: "_Work[E]", tries: int) -> "_End[E]":
-        """The end of a record, be it its dead letter; raises Outage or Transient when it must wait."""
+        """The end of a record, possibly its dead letter; raises Outage or Transient when it must wait."""
         if (verdict := self._resort.verdict(inbound.subject)) is not None:
             return await self._unrun(inbound, work, verdict)
         event: E | None = None
@@ -335,7 +335,7 @@ class EventLoop:
             return _End("dead_lettered", event, letter)
 
     async def _unrun(self, inbound: InboundRecord, work: "_Work[E]", verdict: ResortVerdict) -> "_End[E]":
-        """Set a record aside without its handler; what can be read of it tells what follows."""
+        """Dead-letter a record without its handler; its readable content determines the follow-up."""
         event: E | None = None
         if not verdict.bare:
             try:
@@ -352,7 +352,7 @@ class EventLoop:
         return _End(verdict.code, event, letter)
 
     async def _decoded(self, inbound: InboundRecord, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
-        """The event and its handler, or what is to be told in the place of one with wrong values."""
+        """The event and its handler, or the failed end that replaces an invalid event."""
         try:
             return await self._event(inbound, work.cls), work.handler
         except InvalidEvent as error:
@@ -368,12 +368,12 @@ class EventLoop:
         return await asyncio.to_thread(self._serde.decode, inbound.value, cls)
 
     async def _pause(self, waits: int) -> bool:
-        """Back off; False when the record is no longer ours to wait for."""
+        """Back off; False when the record no longer belongs to this process."""
         await self._app.sleep(RECORDS.wait(waits + 1, random.random()))  # noqa: S311 - spreads load, no secret
         return not self._is_over()
 
     async def _send(self, inbound: InboundRecord, letter: DeadLetterReason) -> None:
-        """Write the copy, in the largest form that is taken; raises Outage."""
+        """Write the dead letter, in the largest form that the broker accepts; raises Outage."""
         refused: Exception | None = None
         for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
             try:
@@ -407,7 +407,7 @@ def _copy_of(inbound: InboundRecord, dlq: str, group: str, letter: DeadLetterRea
 
 @dataclass(frozen=True, slots=True)
 class _Work(Generic[E]):
-    """What an agent does with its events."""
+    """The handlers of an agent."""
 
     cls: type[E]
     handler: Handler[E]
@@ -417,7 +417,7 @@ class _Work(Generic[E]):
 
 @dataclass(frozen=True, slots=True)
 class _End(Generic[E]):
-    """How a record ended: the effect, and the event with its dead letter if there is one."""
+    """The end of a record: the effect, and the event with its dead letter if there is one."""
 
     effect: str
     event: E | None = None
@@ -434,7 +434,7 @@ async def _in_time() -> AsyncIterator[None]:
 
 
 async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> _End[E]:
-    """Its dead letter is written, so whatever else goes wrong is logged."""
+    """Run the follow-up of a written dead letter; its errors are only logged."""
     try:
         async with _in_time():
             with logs.bound(**_identity(event)):
@@ -449,12 +449,12 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> 
 
 
 def _empty(message: Any) -> None:
-    """Let go of what was in a record: an agent that waits for its next event keeps the last one, and there are many agents."""
+    """Release the contents of a record: each of many agents keeps its last event while it waits for the next."""
     message.key = message.value = message.headers = None
 
 
 def inbound_of(message: Any) -> InboundRecord:
-    """What Faust delivered, as plain values."""
+    """A Faust event as plain values."""
     origin = Origin(message.topic, message.partition, message.offset)
     return InboundRecord(origin, message.key, message.value, read_headers(message.headers))
 

@@ -1,7 +1,7 @@
-"""Group commit: what concurrent callers bring is worked through in groups, each caller gets the answer for its own.
+"""Group commit: items of concurrent callers are processed in groups, and each caller gets the result of its own.
 
-Nobody waits for a group to fill while nothing runs: groups grow with the load. A failure of one item's own harms no
-neighbour: the group is rolled back by whoever does its work, and done again one by one.
+No item waits for a group to fill while nothing runs: groups grow with the load. A failure of a single item does not
+affect others: `work` rolls the group back, and each item is processed alone.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """How large groups may be, how many run at the same time, and how long anything may take."""
+    """Limits: the size of groups, the number of concurrent groups, and the time of each step."""
 
     items: int = 32
     size: int = 4_000_000  # bytes; a larger item is a group of its own, and one of them runs at a time
@@ -32,22 +32,22 @@ class GroupLimits:
 
 
 class Sized(Protocol):
-    """What is known of an item that waits."""
+    """Properties of a waiting item."""
 
     @property
     def key(self) -> Hashable:
-        """Items of one key are never in work at the same time, and keep their order."""
+        """Items with the same key never run at the same time, and keep their order."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
 
 
 S = TypeVar("S", bound=Sized)
 
 
 def next_group(waiting: Sequence[S], limits: GroupLimits) -> tuple[list[S], list[S]]:
-    """The items of the next group, in their order, and those that stay; the first one always goes."""
+    """The items of the next group in order, and the remaining ones; the first item is always included."""
     group: list[S] = []
     rest: list[S] = []
     keys: set[Hashable] = set()
@@ -73,7 +73,7 @@ def is_due(items: int, size: int, running: int, waited: float, limits: GroupLimi
 
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[T, R]):
-    """An item, and where its answer goes."""
+    """A waiting item, and the future for its result."""
 
     item: T
     key: Hashable
@@ -83,7 +83,7 @@ class _Waiting(Generic[T, R]):
 
 
 class GroupCommit(Generic[T, R]):
-    """Brings items to `work` in groups; `name` is what metrics call it.
+    """Passes items to `work` in groups; `name` is its label in metrics.
 
     `work` answers each item in its place, with an exception where only that item failed. What it raises stands for the
     whole group: Outage and Fatal go to every caller, after anything else each item is worked on alone.
@@ -107,7 +107,7 @@ class GroupCommit(Generic[T, R]):
         self._running: dict[asyncio.Task[None], Sequence[_Waiting[T, R]]] = {}
 
     async def add(self, item: T) -> R:
-        """What `work` answers for this item; raises what it raises for it."""
+        """The result of `work` for this item; raises its error for it."""
         loop = asyncio.get_running_loop()
         waiting: _Waiting[T, R] = _Waiting(
             item, self._key(item), self._size(item), time.monotonic(), loop.create_future()
@@ -137,7 +137,7 @@ class GroupCommit(Generic[T, R]):
         return waiting.size > self._limits.size
 
     def _eligible(self) -> list[_Waiting[T, R]]:
-        """What may go now: no item beside one of its own key, and no large one beside another, which would fill the memory."""
+        """The items that may run now: no two with the same key, and no two large ones, to limit memory."""
         keys = {waiting.key for group in self._running.values() for waiting in group}
         large = any(self._is_large(group[0]) for group in self._running.values())
         return [w for w in self._waiting if w.key not in keys and not (large and self._is_large(w))]

@@ -1,4 +1,4 @@
-"""Isolation: work that runs beside other work, or alone for a while; whoever comes first goes first."""
+"""Isolation: tasks run side by side, or one exclusively for a while; first come, first served."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ LONGEST_ALONE = 10.0  # seconds: what hangs must not hold up everybody until its
 
 
 class SharedExclusiveLock:
-    """The turns of one event loop."""
+    """Shared and exclusive turns in one event loop."""
 
     def __init__(self) -> None:
         self._beside = 0
@@ -19,15 +19,16 @@ class SharedExclusiveLock:
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How many wait for a turn alone, and how many for one beside others."""
+        """The number of waiters for an exclusive turn, and for a shared one."""
         alone = [each for each, _ in tuple(self._waiting)]
         return sum(alone), len(alone) - sum(alone)
 
     @asynccontextmanager
     async def turn(self, *, alone: bool, longest: float = LONGEST_ALONE) -> AsyncIterator[bool]:
-        """Whether it had to be waited for; when `alone`, nothing else has a turn for the `longest` seconds.
+        """Take a turn, and yield whether it had to wait; `alone`: exclusive for at most `longest` seconds.
 
-        While one that took longer goes on, nobody is alone: those who want to be wait, and the others pass them by.
+        After `longest` seconds others run beside it, and until it ends no new exclusive turn begins; shared ones
+        overtake those that wait for one.
         """
         waits = not self._is_free(alone) or any(self._is_before(one, alone) for one, _ in self._waiting)
         if waits:
@@ -45,7 +46,7 @@ class SharedExclusiveLock:
             self._end(alone and not lifted)
 
     def _lift(self, lifted: list[bool]) -> None:
-        """Let others in beside whoever is alone."""
+        """Admit others beside the exclusive turn."""
         lifted.append(True)
         self._alone, self._beside, self._lifted = False, self._beside + 1, self._lifted + 1
         self._admit()
@@ -54,7 +55,7 @@ class SharedExclusiveLock:
         return not self._alone and not (alone and self._beside)
 
     def _is_before(self, waiting: bool, alone: bool) -> bool:
-        """Whether one that waits must have its turn before another that came later."""
+        """Whether a waiter must have its turn before another that came later."""
         return alone or not waiting or not self._lifted
 
     def _take(self, alone: bool) -> None:

@@ -1,9 +1,9 @@
-"""The last resort of a Faust app: what ended its process again and again, or what an operator names, is set aside unrun.
+"""Last resort of a Faust app: records that crashed their process repeatedly, or that operators skip, are not run.
 
-An exception that leaves the recipe, and a handler that lets go of nothing, name their record: at the second time it is
-set aside. A process that is simply gone leaves nothing but its name: then the records that it may have had in work run
-alone, each with a mark before, and one whose process dies twice while it runs so is set aside. What is ours for every
-record condemns none: as long as no other record ends well, one is set aside at most.
+An exception that leaves the event loop, and a handler that hangs, name their record, which is set aside at the second
+time. A process that vanishes leaves only its name: the records that it may have had in progress then run exclusively,
+each with a mark before, and one whose process dies twice while it runs so is set aside. Faults that affect every record
+quarantine none: until another record ends well, at most one is set aside.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SKIPS_SECONDS = 5.0  # between looks at what operators pass over
 
 @dataclass(frozen=True, slots=True)
 class ResortVerdict:
-    """Why a record is set aside unrun; `bare`: without looking into it, and without what follows from it."""
+    """The reason why a record is dead-lettered without being run; `bare`: not even decoded, and without follow-up."""
 
     code: str
     message: str
@@ -45,25 +45,25 @@ class ResortVerdict:
 
 
 def digest_of(key: bytes | None, value: bytes | None) -> bytes:
-    """What tells a record from another one at the same offset of a topic that was made anew."""
+    """A digest that distinguishes a record from another one at the same offset of a recreated topic."""
     return hashlib.sha256(b"%d %b%b" % (len(key or b""), key or b"", value or b"")).digest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A record as the last resort knows it."""
+    """The identity of a record in the last resort."""
 
     place: Origin
     digest: bytes
 
     @property
     def partition(self) -> tuple[str, int]:
-        """Where it lies."""
+        """The partition of the record."""
         return self.place.topic, self.place.partition
 
 
 class LastResort:
-    """Of one app in one process. Methods raise Outage; without `marks` nobody is ever suspected."""
+    """The last resort of one app in one process. Methods raise Outage; without `marks` no record is ever suspected."""
 
     def __init__(self, marks: RecordMarks | None, *, patience: float = PATIENCE) -> None:
         self._marks = marks
@@ -83,11 +83,11 @@ class LastResort:
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """How many suspects wait to be alone, and how many records for the turn of one to end."""
+        """The number of suspects that wait for an exclusive turn, and of records that wait for such a turn to end."""
         return self._isolation.waiting
 
     async def claim(self, subject: Subject, committed: int) -> None:
-        """Before the first record of a partition: take it, and learn what is suspected there above `committed`."""
+        """Take a partition before its first record runs, and load its suspects above `committed`."""
         if self._marks is None or subject.partition in self._known:
             return
         async with self._claiming:
@@ -105,11 +105,11 @@ class LastResort:
         self._known[partition] = dict(claimed.marks)
 
     def has(self, subject: Subject) -> bool:
-        """Whether its partition was taken."""
+        """Whether the record's partition was taken."""
         return self._marks is None or subject.partition in self._known
 
     def mark(self, subject: Subject) -> RecordMark | None:
-        """What is known of a record; None when it may run beside others."""
+        """The mark of a suspect; None for a record that may run beside others."""
         known = self._known.get(subject.partition, {}).get(subject.place.offset)
         if known is not None and known.digest == subject.digest:
             return known
@@ -117,17 +117,17 @@ class LastResort:
         return RecordMark(0, subject.digest) if suspected else None
 
     def is_settled(self, subject: Subject) -> bool:
-        """Whether its dead letter was written by a process that could not commit it any more."""
+        """Whether the record's dead letter was already written, by a process that could not commit it."""
         mark = self.mark(subject)
         return mark is not None and mark.settled
 
     def is_named(self, subject: Subject) -> bool:
-        """Whether it has ended processes by itself, or an operator wants it to be passed over."""
+        """Whether the record itself has crashed processes, or an operator wants to skip it."""
         mark = self.mark(subject)
         return (mark is not None and mark.deaths > 0) or subject.place in self._skips
 
     def verdict(self, subject: Subject) -> ResortVerdict | None:
-        """Why it is not run, None when it is."""
+        """The reason not to run a record, None when it runs."""
         mark = self.mark(subject)
         bare = mark is not None and mark.deaths >= BARE_DEATHS
         if (by := self._skips.get(subject.place)) is not None:
@@ -137,9 +137,9 @@ class LastResort:
         return None
 
     async def judge(self, subject: Subject, gone: Callable[[], bool]) -> None:
-        """Condemn a record that has ended processes, once it shows that it was not the processes that were wrong.
+        """Quarantine a record that has crashed processes, once another record ends well and so clears the processes.
 
-        `gone` tells that nothing of it matters any more.
+        `gone` tells that the record no longer matters.
         """
         mark = self.mark(subject)
         if self._marks is None or mark is None or mark.deaths < MOST_DEATHS:
@@ -154,7 +154,7 @@ class LastResort:
 
     @asynccontextmanager
     async def running(self, subject: Subject | None) -> AsyncIterator[bool]:
-        """Around one attempt at a record: whether its turn had to be waited for. A suspect is alone."""
+        """Context of one attempt at a record; yields whether its turn had to wait. A suspect runs exclusively."""
         if subject is None:
             yield False
             return
@@ -181,7 +181,7 @@ class LastResort:
                 await self._marks.rest(subject.place, mark)
 
     async def ended_well(self, subject: Subject) -> None:
-        """A record came to its end by its handler."""
+        """Note that a record was completed by its handler."""
         self._proven = True
         if self._marks is None:
             return
@@ -193,7 +193,7 @@ class LastResort:
             self._known.get(subject.partition, {}).pop(subject.place.offset, None)
 
     async def set_aside(self, subject: Subject, committed: int | None) -> None:
-        """Its dead letter is written, and all that follows is done; its partition is `committed` up to there."""
+        """Note that a record's dead letter is written and handled; its partition is `committed` up to there."""
         if self._marks is None:
             return
         proven = self._condemned.get(subject.place)
@@ -209,7 +209,7 @@ class LastResort:
             self._skips.pop(subject.place, None)
 
     def set_aside_soon(self, subject: Subject, committed: int | None) -> None:
-        """The same of a record of which nothing is run, waiting for nothing: a second dead letter of it does no harm."""
+        """Like `set_aside` without waiting, for a record that is not run: a second dead letter of it is harmless."""
         if self._marks is None or len(self._soon) >= MOST_SOON:
             return
         settled = SettledRecord(subject.place, RecordMark(0, subject.digest), committed)
@@ -229,19 +229,19 @@ class LastResort:
         return [None] * len(ends)
 
     async def refresh(self) -> None:
-        """Look which records operators pass over."""
+        """Reload the operators' skip orders."""
         if self._marks is not None:
             self._skips = await self._marks.skips()
 
     async def revoked(self, partitions: set[TP]) -> None:
-        """The partitions go to others, in good order."""
+        """Release revoked partitions cleanly."""
         for tp in partitions:
             self._known.pop((tp.topic, tp.partition), None)
             self._below.pop((tp.topic, tp.partition), None)
         await self._give_back({(tp.topic, tp.partition) for tp in partitions})
 
     async def leave(self) -> None:
-        """The process ends in good order."""
+        """Release all partitions cleanly at the end of the process."""
         await self._give_back(None)
 
     async def _give_back(self, partitions: set[tuple[str, int]] | None) -> None:
@@ -254,7 +254,7 @@ class LastResort:
             log.warning("the next owner will take it for a crash: %s", error)
 
     def last_words(self, blamed: Subject | None) -> None:
-        """From another thread, before the process is ended by force: what it dies of (None: of nothing in work)."""
+        """Note the record at fault before a forced end, from another thread (None: no record in progress)."""
         if self._marks is None:
             return
         told = []

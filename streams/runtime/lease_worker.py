@@ -1,6 +1,6 @@
-"""Work that waits in PostgreSQL: leased when it is due, done side by side, given up by nobody but its own rules.
+"""Lease worker over PostgreSQL: leases due rows, runs them concurrently, extends leases until each row is done.
 
-A process that dies loses its leases within seconds, and another one does again what it had begun.
+A dead process loses its leases within seconds, and another one repeats its unfinished work.
 """
 
 import asyncio
@@ -24,38 +24,38 @@ GROUP = "dispatch"  # what metrics and reports call those who lease
 
 
 class LeaseJob(Protocol):
-    """What is leased: a row that this process alone may work on until its lease runs out."""
+    """A leased row, which only this process may work on until the lease runs out."""
 
     @property
     def lease_token(self) -> UUID:
-        """Another one at every lease."""
+        """Token that is new for every lease."""
 
 
 J = TypeVar("J", bound=LeaseJob)
 
 
 class LeasedWork(Protocol[J]):
-    """One kind of rows: how they are leased and what is done with them."""
+    """One kind of rows: its leases and its processing."""
 
     channel: str
     """The NOTIFY channel on which new rows are announced."""
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> Sequence[J]:
-        """At most `free` jobs that are due; `own` are the leases that this process holds."""
+        """Lease at most `free` due jobs; `own` are the leases that this process holds."""
 
     async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
-        """Keep the leases of jobs that are still worked on."""
+        """Extend the leases of jobs in progress."""
 
     async def sweep(self, connection: Connection) -> None:
-        """What is to be done now and then: ending what can never be due, counting."""
+        """Periodic work: ending rows that can never become due, counting."""
 
     async def do(self, job: J) -> None:
-        """Work on one job and write down how it ended; what it raises is logged, and the lease runs out."""
+        """Work on one job and record its end; an exception is logged, and the lease runs out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTiming:
-    """How much runs at once, and how often the database is asked; times in seconds."""
+    """Concurrency and polling intervals of a lease worker; times in seconds."""
 
     places: int = 64
     drain_seconds: float = 25  # how long jobs in work and their outcomes are waited for at the end
@@ -66,7 +66,7 @@ class LeaseTiming:
 
 
 class Leaser(Generic[J]):
-    """Does one kind of work until it is told to stop."""
+    """Does one kind of work until it is stopped."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Leaser(Generic[J]):
         pace: LeaseTiming,
         held: Callable[[], tuple[Waiting, ...]] = tuple,
     ) -> None:
-        """`held`: what of that work waits, as it was counted last."""
+        """Create the worker; `held` gives the last count of waiting rows."""
         self._database = database
         self._held = held
         self._work: LeasedWork[J] = work
@@ -86,12 +86,12 @@ class Leaser(Generic[J]):
         """Why nothing is leased at the moment, None when all is well."""
 
     def waits(self) -> WaitReport:
-        """What waits for this process, and why."""
+        """The report of rows that wait for this process, with reasons."""
         away = (ClosedGate(GROUP, WaitReason.OUTAGE),) if self.waiting is not None else ()
         return WaitReport(self._held(), away)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let what is in work end."""
+        """Work until `stop` is set, then let the work in progress end."""
         drained = asyncio.Event()
         helpers = [
             asyncio.create_task(self._every(self._pace.lease_seconds / 3, self._extend, drained)),
@@ -116,7 +116,7 @@ class Leaser(Generic[J]):
             log.warning("%d are left without an outcome and will be done again", len(unfinished))
 
     async def _turn(self) -> None:
-        """Lease what is due, start it, and wait for a reason to look again."""
+        """Lease due rows, start them, and wait for a reason to look again."""
         self._wake.clear()
         free = self._pace.places - len(self._running)
         leased = await self._leased(free) if free else ()
@@ -177,7 +177,7 @@ class Leaser(Generic[J]):
                 log.exception("%s failed and is tried again", work.__name__)
 
     async def _listen(self, drained: asyncio.Event) -> None:
-        """Look again as soon as a row is announced; polling is the fallback."""
+        """Wake up as soon as a row is announced; polling is the fallback."""
         while not drained.is_set():
             try:
                 await until_stopped(drained, self._wake_by_notice())

@@ -1,4 +1,4 @@
-"""A budget of bytes for what is in work at the same time: first come, first served; what is larger than all of it gets all."""
+"""Memory budget in bytes for concurrent work: first come, first served; an item above the budget gets all of it."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class MemoryBudget:
-    """So many bytes in one event loop."""
+    """A budget of bytes in one event loop."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -16,12 +16,12 @@ class MemoryBudget:
 
     @property
     def waiting(self) -> int:
-        """How many wait for room."""
+        """The number of waiters for memory."""
         return len(self._waiting)
 
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
-        """Waits until so many bytes are free, behind those who wait already, and holds them."""
+        """Wait in order until so many bytes are free, and hold them during the block."""
         size = min(size, self._size)
         if self._waiting or self._free < size:
             await self._wait(size)

@@ -1,4 +1,4 @@
-"""Ends a Faust process that no longer makes progress: such a process looks healthy, and only a restart helps it."""
+"""Watchdog: ends a Faust process without progress, which otherwise looks healthy and recovers only by a restart."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ CHECK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WatchdogLimits:
-    """How long each sign of life may be missing, in seconds."""
+    """The longest permitted age of each sign of life, in seconds."""
 
     tick: float = 60
     poll: float = 300
@@ -42,7 +42,7 @@ class WatchdogLimits:
 
 @dataclass(frozen=True, slots=True)
 class LivenessSample:
-    """Ages in seconds of the signs of life; `stopping` is None until it stops, `waiting` while records wait for an outage.
+    """Ages of the signs of life in seconds; `stopping` is None until the app stops, `waiting`: an outage holds records.
 
     `handling`: of the oldest attempt at a record; `settled`: since the last record came to its end.
     `fetching` and `committing`: how long the slowest partition that is behind has not moved.
@@ -61,7 +61,7 @@ class LivenessSample:
 
 
 class Cause(StrEnum):
-    """What a process is beyond help for."""
+    """Causes of a stall."""
 
     LOOP = "loop"  # some record in work holds the event loop
     RECORD = "record"  # the oldest record in work lets go of nothing
@@ -69,13 +69,13 @@ class Cause(StrEnum):
 
 
 def stall(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
-    """Why the process is beyond help, None when it is not."""
+    """The reason why the process must end, None when it is alive."""
     found = _stall(vitals, limits)
     return found and found[1]
 
 
 def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
-    """Whose making that is, None when the process is not beyond help."""
+    """The cause of the stall, None when there is none."""
     found = _stall(vitals, limits)
     return found and found[0]
 
@@ -103,13 +103,13 @@ def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] 
 
 
 def closed_gates(*, joined: bool, flowing: bool, waiting: bool) -> tuple[WaitReason, ...]:
-    """Why an app lets nothing through; none when it does. `flowing`: no rebalance is under way."""
+    """The reasons why an app processes nothing; none when it does. `flowing`: no rebalance is in progress."""
     gates = ((WaitReason.STARTING, not joined), (WaitReason.REBALANCE, not flowing), (WaitReason.OUTAGE, waiting))
     return tuple(reason for reason, closed in gates if closed)
 
 
 class Watchdog:
-    """Watches one app from a thread of its own; the process ends by force when it stalls."""
+    """Watches one app from a thread of its own; ends the process by force when it stalls."""
 
     def __init__(self, app: ScribeApp, recipe: EventLoop, limits: WatchdogLimits | None = None) -> None:
         self._app = app
@@ -125,7 +125,7 @@ class Watchdog:
         self._partitions: tuple[PartitionState, ...] = ()
 
     def start(self) -> None:
-        """Begin to watch; called in the app's event loop."""
+        """Start watching; called in the app's event loop."""
         self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         self._app.add_future(self._tick())
         self._app.add_future(self._measure())
@@ -133,7 +133,7 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def vitals(self, now: float) -> LivenessSample:
-        """The signs of life at `now`, a monotonic time."""
+        """The signs of life at `now` (monotonic seconds)."""
         if self._app.should_stop and self._stopping is None:
             self._stopping = now
         consumer = self._consumer
@@ -151,17 +151,17 @@ class Watchdog:
         )
 
     def beyond_help(self) -> str | None:
-        """Why the process will end in a moment."""
+        """The reason why the process is about to end."""
         return stall(self.vitals(time.monotonic()), self._limits)
 
     def not_ready(self) -> str | None:
-        """Why the process does no work at the moment."""
+        """The reason why the process is not working now."""
         if self._consumer is None:
             return "not yet in the consumer group"
         return self._recipe.waiting
 
     def waits(self) -> WaitReport:
-        """What waits in the process and why; partitions as they were looked at last."""
+        """The report of waiting work, with reasons; partitions as of the last look."""
         closed = closed_gates(
             joined=self._consumer is not None,
             flowing=self._consumer is None or self._consumer.flow_active,
@@ -185,7 +185,7 @@ class Watchdog:
                 await self._observe(self._consumer)
 
     async def _observe(self, consumer: WatermarkConsumer) -> None:
-        """Look at each partition; while records wait, or the broker does not answer, standing still is no sign."""
+        """Observe each partition; while records wait, or the broker does not answer, standing still is no stall."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 fetching = await consumer.fetching()
@@ -228,7 +228,7 @@ class Watchdog:
 
 
 def _state(group: str, tp: TP, done: Place | None, fetched: Place) -> PartitionState:
-    """A partition with the records that were fetched and are not committed."""
+    """A partition with its fetched and uncommitted records."""
     reached = fetched.reached if done is None else done.reached
     in_hand = 0 if reached is None or fetched.reached is None else max(0, fetched.reached - reached)
     return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

@@ -1,4 +1,4 @@
-"""Runs a Faust app as a process: resources first, then the worker until SIGTERM, then the resources in reverse."""
+"""Worker process of a Faust app: opens resources, runs until SIGTERM, closes the resources in reverse order."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ STOP_SECONDS = WatchdogLimits().stopping
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What a process is made of."""
+    """Parts of a worker process."""
 
     app: ScribeApp
     recipe: EventLoop
@@ -89,20 +89,20 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
 
 
 def _collect_rarely() -> None:
-    """Decoded transcripts are many small objects without cycles: looking for some cost a third of the processor's time."""
+    """Run the garbage collector rarely: searching many small objects for cycles took a third of the CPU time."""
     gc.freeze()  # what the libraries are made of stays anyway
     gc.set_threshold(50_000, 20, 100)
 
 
 def _calm_libraries() -> None:
-    """Faust tells of every step of every service it has; unless all is asked for, warnings will do."""
+    """Limit Faust's logging to warnings, unless everything is requested: it logs every step of every service."""
     if not log.isEnabledFor(logging.DEBUG):
         for name in ("faust", "mode", "aiokafka"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def migrated(postgres: PostgresSettings) -> None:
-    """Bring the database up to date, waiting for it as long as it takes."""
+    """Migrate the database, waiting for it as long as necessary."""
     while True:
         try:
             names = migrate(postgres.postgres_dsn.get_secret_value())
@@ -117,14 +117,14 @@ def migrated(postgres: PostgresSettings) -> None:
 async def _composed(
     resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path
 ) -> WorkerParts:
-    """The app, made while the loop runs: Faust binds it to the loop that it finds."""
+    """The app, created while the event loop runs, since Faust binds it to the running loop."""
     parts = compose(await resources.enter_async_context(opened(postgres)), folder)
     await _answering([(str(url.host), url.port or 9092) for url in parts.app.conf.broker])
     return parts
 
 
 async def _answering(brokers: list[tuple[str, int]]) -> None:
-    """Wait until one of the brokers takes connections: Faust would give up at once."""
+    """Wait until a broker accepts connections, since Faust would give up at once."""
     while True:
         for host, port in brokers:
             try:
@@ -140,7 +140,7 @@ async def _answering(brokers: list[tuple[str, int]]) -> None:
 
 @asynccontextmanager
 async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
-    """The database, waited for as long as it takes."""
+    """The opened database, waited for as long as necessary."""
     async with AsyncExitStack() as stack:
         while True:
             try:
@@ -153,7 +153,7 @@ async def opened(postgres: PostgresSettings) -> AsyncIterator[Database]:
 
 
 class _Worker(faust.Worker):
-    """Stops when the process is told to end."""
+    """Faust worker that stops when termination is requested."""
 
     def __init__(self, termination: Termination, *services: Any, **options: Any) -> None:
         super().__init__(*services, **options)

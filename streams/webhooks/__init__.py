@@ -1,1 +1,1 @@
-"""Webhooks sent: payloads, attempts, schedules, and who may be sent to now."""
+"""Sending of webhooks: payloads, attempts, retry schedules, and fair shares of endpoints."""

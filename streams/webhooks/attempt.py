@@ -1,4 +1,4 @@
-"""One attempt of a webhook: sign, post, and name how it ended."""
+"""One attempt of a webhook: sign, post, and classify the outcome."""
 
 import time
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ OUR_FAULT = frozenset({UNSIGNED, str(FailureKind.PROXY)})  # outcomes that say n
 
 
 class Poster(Protocol):
-    """What sends: sink.http.client.AsyncOutboundClient."""
+    """HTTP client for webhooks; sink.http.client.AsyncOutboundClient is one."""
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, deadline_seconds: float) -> ResponseHead:
-        """Post `body` and give the answer; raises DeliveryError when there is none in time."""
+        """Post `body` and return the response; raises DeliveryError when none comes in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """How an attempt ended, and the Retry-After of a receiver that did not take it, if it sent one."""
+    """The outcome of an attempt, and the Retry-After of a receiver that refused it, if there was one."""
 
     outcome: DeliveryOutcome
     retry_after: str | None = None
 
 
 async def attempt(leased: LeasedDelivery, client: Poster, secrets: SecretBox, timeout_seconds: float) -> Attempted:
-    """Send a delivery once; whatever happens is told in the outcome."""
+    """Send a delivery once; every result, even an error, becomes an outcome."""
     try:
         opened = [secrets.open(sealed, leased.endpoint_id) for sealed in (leased.secret, *leased.old_secrets)]
     except SettingsError as error:

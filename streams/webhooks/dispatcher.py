@@ -1,4 +1,4 @@
-"""The webhook dispatcher: sends due deliveries side by side and writes down how each attempt ended."""
+"""The webhook dispatcher: sends due deliveries concurrently and records the outcome of each attempt."""
 
 import asyncio
 import logging
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatcherLimits(LeaseTiming):
-    """How many calls run at once, how long one may take, and for how long an endpoint may only fail; times in seconds.
+    """Limits: concurrent calls, the time of one call, and the time for which an endpoint may fail; in seconds.
 
-    A place is a waiting socket and a few kilobytes, so there are many: what hangs fills some of them until it is known
-    to fail, and then half of them at most.
+    A call is a waiting socket and a few kilobytes, so many may run: hanging endpoints occupy some of them until they
+    are known to fail, and then half of them at most.
     """
 
     places: int = 256
@@ -54,7 +54,7 @@ class DispatcherLimits(LeaseTiming):
 
     @property
     def shares(self) -> ConcurrencyLimits:
-        """How the places are shared."""
+        """The limits of tenants and endpoints within the concurrent calls."""
         return ConcurrencyLimits(
             per_endpoint=self.calls_per_endpoint,
             per_tenant=self.calls_per_tenant,
@@ -64,7 +64,7 @@ class DispatcherLimits(LeaseTiming):
 
 
 class Dispatcher:
-    """Sends webhooks until it is told to stop."""
+    """Sends webhooks until it is stopped."""
 
     def __init__(
         self, database: Database, client: Poster, secrets: SecretBox, limits: DispatcherLimits | None = None
@@ -75,20 +75,20 @@ class Dispatcher:
 
     @property
     def waiting(self) -> str | None:
-        """Why nothing is sent at the moment, None when all is well."""
+        """The reason why nothing is sent now, None when there is none."""
         return self._leaser.waiting
 
     def waits(self) -> WaitReport:
-        """Which deliveries wait, and why."""
+        """The report of waiting deliveries, with reasons."""
         return self._leaser.waits()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let the calls in flight end."""
+        """Work until `stop` is set, then let the calls in progress end."""
         await self._leaser.run(stop)
 
 
 class Deliveries:
-    """What the dispatcher does with deliveries."""
+    """Work of the dispatcher on webhook deliveries."""
 
     channel = CHANNEL
 
@@ -102,7 +102,7 @@ class Deliveries:
         """What waits, as the last sweep has counted it."""
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[LeasedDelivery]:
-        """Due deliveries, shared among the endpoints; each counts as an attempt from here on."""
+        """Lease due deliveries, shared among the endpoints; each counts as an attempt from here on."""
         shares = self._limits.shares
         self._calls = {token: self._calls[token] for token in own if token in self._calls}
         due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
@@ -116,11 +116,11 @@ class Deliveries:
         return leased
 
     async def extend(self, connection: Connection, own: Sequence[UUID]) -> None:
-        """Keep the leases of calls that are still running."""
+        """Extend the leases of calls in progress."""
         await leases.extend(connection, own, self._limits.lease_seconds)
 
     async def sweep(self, connection: Connection) -> None:
-        """End what can never be sent, and count what waits."""
+        """End deliveries that can never be sent, and count waiting ones."""
         if released := await release_missed(connection) + await release_unrunnable(connection):
             log.info("%d deliveries released late", released)
         if released := await tell_conflicts(connection):
@@ -136,7 +136,7 @@ class Deliveries:
         self.held = tuple(Waiting(GROUP, reason, *found) for reason, found in (await count_held(connection)).items())
 
     async def do(self, job: LeasedDelivery) -> None:
-        """Send once, then write down the outcome, waiting for the database as long as it takes."""
+        """Send once, then record the outcome, waiting for the database as long as necessary."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
             attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
             failpoint("dispatch.after_send")

@@ -1,4 +1,4 @@
-"""What a webhook says about an enhancement: all of it while that is small, else the summary, else the link alone."""
+"""Webhook payload of an enhancement: its full result while that is small, else the summary, else only the link."""
 
 from schemas.events import EnhancementResult, Outcome
 from schemas.webhooks.payloads import EnhancementData, EnhancementType, EnhancementWebhook, FoundEntity, time_text
@@ -7,12 +7,12 @@ from streams.webhooks.job_payload import failure_of, fits
 
 
 def type_of(result: EnhancementResult) -> EnhancementType:
-    """The type of an enhancement's webhook."""
+    """The webhook type of an enhancement."""
     return "enhancement.completed" if result.outcome is Outcome.COMPLETED else "enhancement.failed"
 
 
 def payload_of(result: EnhancementResult, public_url: str) -> EnhancementWebhook:
-    """The webhook of an enhancement; links start with `public_url`."""
+    """The webhook payload of an enhancement; links start with `public_url`."""
     data: EnhancementData = {
         "enhancement_id": str(result.enhancement_id),
         "job_id": str(result.job_id),

@@ -1,4 +1,4 @@
-"""Who may be sent to now, and how much: places, shares of them, and a token bucket an endpoint. Pure."""
+"""Fair shares of webhook endpoints: concurrency limits, and a token bucket per endpoint. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from sink.webhooks.leases import EndpointQueue, LeasedDelivery, LeaseGrant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencyLimits:
-    """How many calls may run at once: to one endpoint in all processes, for one tenant and for failing endpoints in this one.
+    """Limits of concurrent calls: per endpoint in all processes, per tenant and for failing endpoints in this process.
 
-    `per_second` is the pace of an endpoint that has none of its own.
+    `per_second` is the rate of an endpoint without a rate of its own.
     """
 
     per_endpoint: int
@@ -23,33 +23,33 @@ class ConcurrencyLimits:
 
 @dataclass(slots=True)
 class InFlight:
-    """The places that are taken in this process."""
+    """The calls in progress in this process."""
 
     tenants: Counter[str] = field(default_factory=Counter)
     in_trouble: int = 0
 
     @classmethod
     def by(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
-        """Those of running calls."""
+        """The counts of running calls."""
         held = cls()
         for call in calls:
             held.take(call.tenant, call.in_trouble)
         return held
 
     def take(self, tenant: str, in_trouble: bool) -> None:
-        """One more."""
+        """Count one more call."""
         self.tenants[tenant] += 1
         self.in_trouble += in_trouble
 
     def admits(self, queue: EndpointQueue, shares: ConcurrencyLimits) -> bool:
-        """Whether one more is within the tenant's share, and that of failing endpoints."""
+        """Whether one more call is within the limit of its tenant, and of failing endpoints."""
         if queue.in_trouble and self.in_trouble >= shares.in_trouble:
             return False
         return self.tenants[queue.tenant] < shares.per_tenant
 
 
 def level(queue: EndpointQueue, per_second: float) -> float:
-    """The tokens in an endpoint's bucket: it fills at the endpoint's pace and holds a second's worth, at least one."""
+    """The tokens in an endpoint's bucket, filled at the endpoint's rate; it holds those of one second, at least one."""
     pace = float(queue.max_per_second or per_second)
     full = max(1.0, pace)
     if queue.tokens is None or queue.tokens_at is None:
@@ -61,9 +61,9 @@ def level(queue: EndpointQueue, per_second: float) -> float:
 def shared(
     queues: Sequence[EndpointQueue], free: int, held: InFlight, shares: ConcurrencyLimits
 ) -> dict[UUID, LeaseGrant]:
-    """What each endpoint gets of `free` places, given what is held and is then held more.
+    """The share of each endpoint in `free` calls, given the calls in flight, which are then updated.
 
-    One place each in the order of the queues, then a second one each: a backlog is no claim to be served alone.
+    Each endpoint gets one call in the order of the queues, then a second one each: a backlog gives no precedence.
     """
     levels = {queue.endpoint_id: level(queue, shares.per_second) for queue in queues}
     places: Counter[UUID] = Counter()

@@ -1,4 +1,4 @@
-"""What a webhook says about the end of a job: small, with the transcript inside only while it stays so."""
+"""Webhook payload of an ended job: small, and with the transcript only while that fits."""
 
 import json
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ _OUTCOMES: Mapping[Outcome, JobOutcome] = {
 
 
 def body_of(payload: Mapping[str, object]) -> bytes:
-    """The bytes that are signed and sent; the same for equal payloads."""
+    """The bytes to sign and send; equal for equal payloads."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def payload_of(result: JobResult, public_url: str) -> JobWebhook:
-    """The webhook of a result; links start with `public_url`."""
+    """The webhook payload of a result; links start with `public_url`."""
     data = _data(result, public_url)
     smallest = _payload(result, data)
     if result.transcript is None:
@@ -43,17 +43,17 @@ def payload_of(result: JobResult, public_url: str) -> JobWebhook:
 
 
 def fits(payload: Mapping[str, object]) -> bool:
-    """Whether a payload is as small as the standard asks, with its order number."""
+    """Whether a payload, with its sequence number, is within the size that the standard recommends."""
     return len(body_of(payload)) + _NUMBER_BYTES < MAX_BYTES
 
 
 def numbered(payload: Mapping[str, object], sequence: int | None) -> Mapping[str, object]:
-    """The webhook with its order number among those of its endpoint, which is given after the payload was made."""
+    """The payload with its sequence number within its endpoint, which is assigned after the payload was created."""
     return payload if sequence is None else {**payload, "sequence": sequence}
 
 
 def as_failed(payload: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
-    """The webhook of a result that could not be applied: the job has failed with `error`, a JobError as JSON."""
+    """The payload of a result that could not be applied: the job has failed with `error`, a JobError as JSON."""
     data = {name: value for name, value in payload["data"].items() if name not in ("text", "segments")}
     changes: dict[str, Any] = {
         "outcome": _OUTCOMES[Outcome.FAILED],
@@ -65,7 +65,7 @@ def as_failed(payload: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str,
 
 
 def failure_of(error: JobError | None) -> JobFailure | None:
-    """An error as webhooks have it."""
+    """An error in the form of webhooks."""
     return None if error is None else {"kind": error.kind, "code": error.code, "message": error.message}
 
 
@@ -101,12 +101,12 @@ def _duration(result: JobResult) -> float | None:
 
 
 def _short(text: str | None) -> str | None:
-    """Text of a request that nobody may have checked: a job fails for it too, and its webhook is to stay small."""
+    """Shortened text of a possibly unchecked request, so that the webhook of its failure stays small."""
     return text and text[:MAX_ID_CHARS]
 
 
 def _segments(transcript: Transcript) -> list[SaidSegment]:
-    """What was said, without its words."""
+    """The segments without their words."""
     said: list[SaidSegment] = [
         {"start": s.start, "end": s.end, "speaker": s.speaker, "channel": s.channel, "text": s.text}
         for s in transcript.segments

@@ -1,4 +1,4 @@
-"""What an attempt means for its delivery and its endpoint, written in one transaction."""
+"""Recording of an attempt's outcome for its delivery and its endpoint, in one transaction."""
 
 import random
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from streams.webhooks.retry_schedule import after_attempt, attempts_of, blocked_
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an endpoint was disabled: `kind` for counting, `text` for its owner."""
+    """The reason why an endpoint was disabled: `kind` for metrics, `text` for its owner."""
 
     kind: str
     text: str
@@ -24,7 +24,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where the delivery stands, None when the lease had gone to another process; and whether the endpoint went with it."""
+    """The state of the delivery, None when the lease was lost; and the reason if its endpoint was disabled."""
 
     state: DeliveryState | None
     disabled: Reason | None = None
@@ -36,7 +36,7 @@ GONE = Reason("gone", "the receiver answered 410 Gone")
 async def record(
     connection: Connection, leased: LeasedDelivery, attempted: Attempted, *, time_scale: float, failing_seconds: float
 ) -> Recorded:
-    """Write down how an attempt ended; `time_scale` is a factor on all delays and on `failing_seconds`."""
+    """Record the outcome of an attempt; `time_scale` is a factor on all delays and on `failing_seconds`."""
     now = datetime.now(UTC)
     status, wish = attempted.outcome.status, retry_after_seconds(attempted.retry_after, now)
     verdict = after_attempt(

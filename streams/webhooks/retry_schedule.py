@@ -1,4 +1,4 @@
-"""When a webhook is tried again, when its endpoint gets a pause, and when no more: pure decisions over the schedule of Standard Webhooks."""
+"""Retry schedule of webhooks by Standard Webhooks: next attempt, pause of the endpoint, or the last attempt. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ FAILING_SECONDS = 5 * 24 * HOUR  # an endpoint that only fails for so long is di
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """Where a delivery stands after an attempt; `next_attempt_at` only while it is pending."""
+    """The state of a delivery after an attempt; `next_attempt_at` only while it is pending."""
 
     state: DeliveryState
     next_attempt_at: datetime | None = None
@@ -36,7 +36,7 @@ def after_attempt(
     time_scale: float,
     attempts: int = WEBHOOKS.attempts,
 ) -> RetryDecision:
-    """What follows when number `attempt` of `attempts` (1 at first) was answered with `status`, None without an answer.
+    """The decision after number `attempt` of `attempts` (1 at first) with `status`, None without an answer.
 
     `retry_after` in seconds, `spread` a random number of [0, 1), `time_scale` a factor on every delay.
     """
@@ -52,12 +52,12 @@ def after_attempt(
 
 
 def attempts_of(kind: str) -> int:
-    """How often a delivery of a type is sent at most: a test once, for whoever waits for its outcome."""
+    """The greatest number of attempts for a type: a test is sent once, since its sender waits for the outcome."""
     return 1 if kind == TEST else WEBHOOKS.attempts
 
 
 def blocked_until(status: int | None, retry_after: float | None, now: datetime, time_scale: float) -> datetime | None:
-    """Until when an endpoint that answered so gets nothing at all, None when it may go on."""
+    """The time until which an endpoint is paused after such an answer, None for no pause."""
     if status in OVERLOADED or (status == UNAVAILABLE and retry_after is not None):
         pause = PAUSE_SECONDS if retry_after is None else min(retry_after, PAUSE_MAX)
         return now + timedelta(seconds=pause * time_scale)
@@ -65,5 +65,5 @@ def blocked_until(status: int | None, retry_after: float | None, now: datetime, 
 
 
 def only_fails(since: datetime, now: datetime, seconds: float) -> bool:
-    """Whether an endpoint is to be disabled that fails at `now` and has done nothing else `since`."""
+    """Whether an endpoint must be disabled that fails at `now` and has only failed `since`."""
     return (now - since).total_seconds() >= seconds

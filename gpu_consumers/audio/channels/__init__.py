@@ -1,1 +1,1 @@
-"""Channels of a recording: heard each alone, or mixed to one."""
+"""Channels of a recording: transcribed separately, or mixed to one."""

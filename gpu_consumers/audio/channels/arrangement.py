@@ -1,4 +1,4 @@
-"""What becomes of the channels of a recording: heard each alone, or mixed to one."""
+"""Arrangement of a recording's channels: kept separate, or mixed to one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BLOCK = SAMPLE_RATE * 60
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """`channels` that are heard each alone, muted where `gates` say so, or one made with `weights` and `fits`.
+    """`channels` kept separate and muted where `gates` say so, or one channel mixed with `weights` and `fits`.
 
     `warnings`: what a reader must know of it. `changes`: whether the samples are to be anything but what they were.
     """
@@ -30,11 +30,11 @@ class Arrangement:
 
     @property
     def changes(self) -> bool:
-        """Whether `blocks` gives anything but what it is given."""
+        """Whether `blocks` changes the samples that it is given."""
         return self.gates is not None or self.weights is not None
 
     def blocks(self, samples: Samples) -> Iterator[Samples]:
-        """Samples [samples, channels] so arranged, a minute at a time."""
+        """The samples [samples, channels] in this arrangement, a minute at a time."""
         for start in range(0, len(samples), BLOCK):
             stop = min(len(samples), start + BLOCK)
             if self.weights is not None:
@@ -46,7 +46,7 @@ class Arrangement:
 
 
 def arrange(samples: Samples, positions: Sequence[str], wish: Channels) -> Arrangement:
-    """What becomes of samples [samples, channels], of which `positions` names the loudspeakers."""
+    """The arrangement for samples [samples, channels]; `positions` names the loudspeakers."""
     count = samples.shape[1]
     if count == 1:
         return Arrangement(1)
@@ -63,7 +63,7 @@ def arrange(samples: Samples, positions: Sequence[str], wish: Channels) -> Arran
 
 
 def silent_channels(live: Sequence[bool], positions: Sequence[str]) -> tuple[str, ...]:
-    """Which channels hold nothing, where some do; that a film has silent ones is nothing to speak of."""
+    """The warning about silent channels, if others have sound; none for surround layouts, which often have some."""
     dead = [number for number, each in enumerate(live, 1) if not each]
     placed = len(live) > 2 and any(position not in ("NONE", "") for position in positions)
     if not dead or len(dead) == len(live) or placed:
@@ -73,12 +73,12 @@ def silent_channels(live: Sequence[bool], positions: Sequence[str]) -> tuple[str
 
 
 def has_sound(samples: Samples) -> bool:
-    """Whether any channel holds anything but silence and steady noise."""
+    """Whether any channel contains more than silence and steady noise."""
     return any(levels_of(samples).live)
 
 
 def _envelope(gate: Powers, start: int, stop: int) -> Samples:
-    """The factors of samples, without steps."""
+    """Factors per sample, interpolated without steps."""
     at = np.arange(start, stop)
     centres = (np.arange(len(gate)) + 0.5) * FRAME
     near = slice(max(0, start // FRAME - 1), stop // FRAME + 2)

@@ -1,6 +1,6 @@
-"""The other one on a line: where a channel holds nobody but the weak copy of who speaks on the other one, it is muted.
+"""Crosstalk suppression: a channel is muted while it carries only a weak copy of the speaker on the other channel.
 
-Else every sentence that a line lets through would be written twice. Whatever is louder than the copy stays. Pure.
+Otherwise every sentence that crosses over would be transcribed twice. Sound louder than the copy is kept. Pure.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ HEARD_PART = 0.1  # of the other one's turns in which a copy must be above stead
 
 
 def gates(levels: Levels, taking: TurnTaking) -> Powers | None:
-    """Factors [frames, 2] from 0 to 1, None where neither line lets the other one through."""
+    """Factors [frames, 2] from 0 to 1, None where neither channel has crosstalk of the other."""
     columns = [_gate(levels, taking, channel) for channel in (0, 1)]
     return None if all(column.all() for column in columns) else np.stack(columns, axis=1).astype(np.float32)
 

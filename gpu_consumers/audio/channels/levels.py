@@ -34,18 +34,18 @@ class Levels:
 
     @property
     def channels(self) -> int:
-        """How many there are."""
+        """The number of channels."""
         return int(self.speech.shape[1])
 
     @property
     def active(self) -> npt.NDArray[np.bool_]:
-        """Where a channel [frames, channels] holds more than its steady noise."""
+        """Flags [frames, channels] of the frames in which a channel is louder than its steady noise."""
         active: npt.NDArray[np.bool_] = (self.speech > ABOVE_FLOOR * self.floor) & (self.speech > AUDIBLE)
         return active
 
     @property
     def live(self) -> tuple[bool, ...]:
-        """Which channels hold anything but silence and steady noise."""
+        """The channels that contain more than silence and steady noise."""
         least = LEAST_ACTIVE_SECONDS * FRAMES_A_SECOND
         return tuple(bool(count >= least) for count in self.active.sum(axis=0))
 
@@ -67,7 +67,7 @@ _WINDOW = np.hanning(FRAME).astype(np.float32)[:, None]
 
 
 def _band_power(block: Samples) -> Powers:
-    """Of frames [frames, FRAME, channels]."""
+    """Powers of frames [frames, FRAME, channels] in the band of speech."""
     spectrum = np.fft.rfft(block * _WINDOW, axis=1)
     low, high = (hertz * FRAME // SAMPLE_RATE for hertz in SPEECH_HZ)
     band = spectrum[:, low : high + 1]
@@ -76,7 +76,7 @@ def _band_power(block: Samples) -> Powers:
 
 
 def _floor(speech: Powers) -> Powers:
-    """The steady noise around each frame: what a fifth of the frames of ten seconds do not exceed."""
+    """The steady noise around each frame: the quietest fifth of the frames of ten seconds does not exceed it."""
     floor = np.empty_like(speech)
     size = FLOOR_SECONDS * FRAMES_A_SECOND
     for start in range(0, len(speech), size):

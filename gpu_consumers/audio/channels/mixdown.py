@@ -1,4 +1,4 @@
-"""Many channels into one without losing whoever is on one of them: each counts by what it holds at the moment. Pure.
+"""Mixdown of many channels that loses no speaker: each channel is weighted by its speech at the moment. Pure.
 
 A plain mean buries a voice that only one of six microphones hears, and cancels one that two hear with opposite signs.
 So channels are turned and moved to fit the best one, and weighed by their speech over their noise, as an automatic
@@ -27,14 +27,14 @@ SECONDS_COMPARED = 8
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a channel is brought to fit another: samples by which it is late, and its sign."""
+    """Alignment of one channel to another: its delay in samples, and its sign."""
 
     lag: int = 0
     sign: float = 1.0
 
 
 def weights_of(levels: Levels, positions: Sequence[str]) -> Powers:
-    """The weight [frames, channels] of every channel at every moment; those of one moment make 1."""
+    """The weight [frames, channels] of every channel at every moment; those of one moment add up to 1."""
     if not len(levels.speech):
         return levels.speech
     excess = _smooth(np.maximum(levels.speech - levels.floor, 0.0))
@@ -48,7 +48,7 @@ def weights_of(levels: Levels, positions: Sequence[str]) -> Powers:
 
 
 def fits(samples: Samples, levels: Levels, weights: Powers) -> tuple[Fit, ...]:
-    """How each channel fits the one that weighs most, where both hear the same."""
+    """The alignment of each channel to the one with the greatest weight, where both carry the same sound."""
     best = int(np.argmax(weights.mean(axis=0))) if len(weights) else 0
     parts = _loudest_seconds(levels.speech[:, best])
     return tuple(
@@ -77,7 +77,7 @@ def _shifted(channel: Samples, start: int, stop: int) -> Samples:
 
 
 def _prior(levels: Levels, positions: Sequence[str]) -> Powers:
-    """What the places of the loudspeakers say; nothing where they are not known, or not what they say."""
+    """Weights from the loudspeaker positions; equal ones where these are unknown or implausible."""
     even = np.ones(levels.channels, np.float32)
     if levels.channels < 3 or "FC" not in positions or not levels.live[list(positions).index("FC")]:
         return even

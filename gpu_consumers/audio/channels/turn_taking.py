@@ -1,4 +1,4 @@
-"""Whether two channels are two people: only where they speak in turn, each louder on a channel of its own. Pure.
+"""Test whether two channels are two people: they speak in turn, each louder on a channel of its own. Pure.
 
 One voice that two microphones hear is on both channels at once, whatever its level, sign, delay, echo or noise: each
 channel explains the other. What a channel holds that the other does not explain is its own. The other explains a frame
@@ -28,7 +28,7 @@ Frames = npt.NDArray[np.bool_]  # [frames]
 
 @dataclass(frozen=True, slots=True)
 class TurnTaking:
-    """How two channels share what is heard.
+    """The distribution of speech over two channels.
 
     `turns`: the frames in which the one of each channel speaks. `own`: seconds of each channel that the other does not
     explain. `active`: seconds in which anybody is heard. `separation`: by how many dB each is louder on the own channel
@@ -42,12 +42,12 @@ class TurnTaking:
 
     @property
     def two_people(self) -> bool:
-        """Whether the channels are to be heard each alone."""
+        """Whether the channels must be transcribed separately."""
         return sum(self.own) >= max(OWN_SECONDS, OWN_PART * self.active) and min(self.separation) >= LEAST_LEAD_DB
 
 
 def turn_taking(levels: Levels) -> TurnTaking:
-    """How the two channels of `levels` share what is heard."""
+    """The distribution of speech over the two channels of `levels`."""
     active = levels.active
     around = np.stack([loudest_around(channel, ECHO_FRAMES) for channel in heard(levels).T], axis=1)
     excess = decibels(levels.speech) - decibels(around[:, ::-1])
@@ -65,12 +65,12 @@ def turn_taking(levels: Levels) -> TurnTaking:
 
 
 def heard(levels: Levels) -> Powers:
-    """The power [frames, channels] of what is above steady noise; what is not may be far below it."""
+    """The power [frames, channels] above steady noise; elsewhere it may be far below the noise."""
     return np.where(levels.speech > 2.0 * levels.floor, levels.speech, 0.1 * levels.floor)
 
 
 def _best_gain(excess: Powers, active: npt.NDArray[np.bool_]) -> float:
-    """By how many dB the second channel is louder, for what both hear: the middle of those that explain the most."""
+    """The level of the second channel over the first in dB for common sound: the median of the best gains."""
     first, second = (np.sort(excess[active[:, channel], channel]) for channel in (0, 1))
     unexplained = _above(first, SEPARATION_DB - GAINS_DB) + _above(second, SEPARATION_DB + GAINS_DB)
     best = np.flatnonzero(unexplained == unexplained.min())
@@ -82,7 +82,7 @@ def _above(values: Powers, limits: npt.NDArray[np.float64]) -> npt.NDArray[np.in
 
 
 def _turns(own: list[Frames], active: npt.NDArray[np.bool_], lead: Powers) -> tuple[Frames, Frames]:
-    """The turns of both: each frame is of the one whose own frames, and what they lead by, it is more like."""
+    """The turns of both channels: each frame belongs to the channel whose own frames it resembles more."""
     said = active.any(axis=1)
     first, second = (mine if mine.any() else said & ~_around(own[1 - n]) for n, mine in enumerate(own))
     for _ in range(REFINEMENTS):
@@ -98,7 +98,7 @@ def _around(frames: Frames) -> Frames:
 
 
 def _separation(levels: Levels, channel: int, turns: tuple[Frames, Frames]) -> float:
-    """Decibels between the one whose channel it is and the other one there; 0 where one of them says nothing."""
+    """Decibels between the owner of a channel and the other speaker on it; 0 where one of them is silent."""
     mine, others = turns[channel], turns[1 - channel]
     if not mine.any() or not others.any():
         return 0.0

@@ -1,1 +1,1 @@
-"""Bytes of a file: which container it is, where its recording begins, and what its header announces."""
+"""Container formats: detection, the start of the recording in the file, and the length that the header announces."""

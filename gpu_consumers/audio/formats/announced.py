@@ -1,4 +1,4 @@
-"""What the header of a file of plain samples announces: WAV, RF64, Wave64, AIFF, CAF and AU, and FLAC beside them.
+"""Announced lengths in headers of uncompressed audio (WAV, RF64, Wave64, AIFF, CAF, AU) and of FLAC.
 
 Pure but for reading from the file that is given; nothing is believed, only compared with what is there.
 """
@@ -35,7 +35,7 @@ _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # a sample, by en
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What a header says: seconds, or bytes of samples at `start` with so many a second; None where it says nothing.
+    """The announced length: seconds, or bytes of samples at `start` with so many per second; None if there is none.
 
     `behind`: bytes that follow the announced ones and are no part of the container, so that they must be samples too.
     `parted`: they are chunks of samples, of which a demuxer reads one only. `no_index`: the file ends in front of what
@@ -53,11 +53,11 @@ class Announced:
 
     @property
     def seconds_behind(self) -> float | None:
-        """How long the sound is that follows the announced end; None where that cannot be told."""
+        """The length of the sound after the announced end; None where that is unknown."""
         return self.behind / self.bytes_a_second if self.bytes_a_second else None
 
     def missing(self) -> str | None:
-        """How much less is there than the header says, None when that is nothing to speak of."""
+        """A description of what is missing from the announced length, None when that is negligible."""
         if self.no_index:
             return "its index is not there"
         if self.size is None or self.there >= self.size:
@@ -69,7 +69,7 @@ class Announced:
         return shortfall(there, announced)
 
     def missing_of(self, seconds: float) -> str | None:
-        """The same where the sound is compressed, told by how long it is that could be made of what is there."""
+        """Like `missing` for compressed sound, judged by the decoded length of `seconds`."""
         if self.size is None or self.bytes_a_second or not 0 < self.there < self.size:
             return None
         return shortfall(seconds, seconds * self.size / self.there)
@@ -79,14 +79,14 @@ NOTHING = Announced()
 
 
 def shortfall(there: float, announced: float) -> str | None:
-    """How many seconds are there of those announced, None when that is nothing to speak of."""
+    """A description of the seconds present of those announced, None when the difference is negligible."""
     if there >= announced - max(MISSING_SECONDS, MISSING_PART * announced):
         return None
     return f"{there:.1f} of {announced:.1f} announced seconds are there"
 
 
 def announced(file: BinaryIO, container: Container, offset: int, size: int) -> Announced:
-    """What the container that begins at `offset` in a file of `size` bytes announces."""
+    """The length announced by the container that begins at `offset` in a file of `size` bytes."""
     file.seek(offset)
     head = file.read(4096)
     try:
@@ -112,7 +112,7 @@ def _flac_seconds(head: bytes) -> float | None:
 
 
 def _ogg_flac_seconds(head: bytes) -> float | None:
-    """Of FLAC in Ogg, the one codec there that says it; the header lies in the first page, behind 9 bytes of its own."""
+    """Announced seconds of FLAC in Ogg; its header lies in the first page, after 9 bytes of its own."""
     packet = head[27 + head[26] :] if len(head) > 27 else b""
     return _flac_seconds(packet[9:]) if packet[:5] == b"\x7fFLAC" and packet[9:13] == b"fLaC" else None
 
@@ -138,16 +138,16 @@ class _Chunks:
 
     @property
     def order(self) -> str:
-        """That of its numbers, for struct."""
+        """The byte order of the file's numbers, for struct."""
         return ">" if self.head[:4] in (b"RIFX", b"FORM", b"caff") else "<"
 
     @property
     def first(self) -> int:
-        """Where the first chunk lies."""
+        """The position of the first chunk."""
         return self.offset + {WAV: 12, WAVE64: 40, AIFF: 12, CAF: 8}[self.container]
 
     def walk(self, at: int) -> Iterator[tuple[bytes, int, int]]:
-        """Name, place and size of each chunk's body from `at` on, as long as they look like chunks."""
+        """Name, position and size of each chunk's body from `at` on, as long as they look like chunks."""
         for _ in range(MAX_CHUNKS):
             if not 0 <= at < self.size:  # where a number of the header leads; no file can be read at any
                 return
@@ -207,14 +207,14 @@ def _chunked(chunks: _Chunks) -> Announced:
 
 
 def _lacks_index(chunks: _Chunks, end: int) -> bool:
-    """Whether packets of no fixed size have no table behind them, or only a part of it."""
+    """Whether packets of variable size lack all or part of their index table."""
     places = (chunk for start in (chunks.first, end) for chunk in chunks.walk(start))
     table_end = next((at + size for name, at, size in places if name == b"pakt"), None)
     return table_end is None or table_end > chunks.size
 
 
 def _length(container: Container, size: int, large: int | None) -> int | None:
-    """The announced bytes; writers that cannot go back leave none, or the largest number."""
+    """The announced bytes; streaming writers leave none, or the largest number."""
     if container == WAV and large is not None and size >= LARGEST:
         return large if 0 < large < 1 << 62 else None
     if container in (WAVE64, CAF):
@@ -223,14 +223,14 @@ def _length(container: Container, size: int, large: int | None) -> int | None:
 
 
 def _end(chunks: _Chunks, at: int, size: int) -> int:
-    """Where the next chunk begins behind samples of so many bytes at `at`."""
+    """The position of the next chunk after samples of so many bytes at `at`."""
     if chunks.container == WAVE64:
         return at - 24 + (size + 24 + 7 & ~7)
     return at + size + (0 if chunks.container == CAF else size & 1)
 
 
 def _behind(chunks: _Chunks, end: int) -> int:
-    """Bytes after the samples that are no chunks."""
+    """Bytes after the samples that form no chunks."""
     if end >= chunks.size - 1:
         return 0
     chunks.file.seek(end)

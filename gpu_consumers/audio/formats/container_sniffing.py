@@ -1,4 +1,4 @@
-"""Which container a file is, by its first bytes: names and content types are a stranger's words."""
+"""Detection of the container format by a file's first bytes, since names and content types are untrusted."""
 
 from dataclasses import dataclass
 
@@ -74,7 +74,7 @@ def _elementary(head: bytes) -> Container | None:
 
 
 def text_kind(head: bytes) -> str | None:
-    """What kind of text a file is that holds no recording, or None."""
+    """The kind of a text file that holds no recording, None for anything else."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(_MARKUP):
         return "it is a web page"

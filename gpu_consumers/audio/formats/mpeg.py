@@ -1,4 +1,4 @@
-"""MPEG audio without a container: headers of MP3 and ADTS frames, and how many frames a first one announces. Pure."""
+"""MPEG audio without a container: MP3 and ADTS frame headers, and the frame count that the first announces. Pure."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _KBPS = {
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """What the first bytes of a frame say: its size in bytes, and what must be the same in the next one."""
+    """A frame header: the frame's size in bytes, and the properties that must be equal in the next frame."""
 
     size: int
     samples: int
@@ -34,7 +34,7 @@ def frame_header(head: bytes, at: int = 0) -> FrameHeader | None:
 
 
 def find_frames(data: bytes) -> int | None:
-    """Where the first FRAMES_IN_A_ROW frames of one stream follow each other, None when nowhere."""
+    """The position at which FRAMES_IN_A_ROW frames of one stream follow each other, None when there is none."""
     at = data.find(b"\xff")
     while at >= 0:
         if _in_a_row(data, at):

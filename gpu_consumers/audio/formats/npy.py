@@ -1,4 +1,4 @@
-"""Samples in an .npy file whose length is known only at its end."""
+"""Writer and reader of samples in an .npy file whose length is known only at its end."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from schemas.errors import Permanent
 
 @dataclass(slots=True)
 class NpyWriter:
-    """Writes blocks [samples, channels]; the first one that is not empty says how many channels there are."""
+    """Writes blocks [samples, channels]; the first block that is not empty sets the number of channels."""
 
     file: BinaryIO
     max_seconds: float = float("inf")
@@ -21,7 +21,7 @@ class NpyWriter:
 
     @property
     def seconds(self) -> float:
-        """What was written so far."""
+        """Seconds written so far."""
         return self.samples / SAMPLE_RATE
 
     def write(self, block: Samples) -> None:

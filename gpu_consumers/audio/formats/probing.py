@@ -1,4 +1,4 @@
-"""Where in a file its recording begins, and in which container: behind tags, padding and whatever else lies in front."""
+"""Probing of a file: its container and the start of its recording, after tags, padding and other leading bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _CODECS = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ", b"\x80theora", 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Bytes of a file from `start` to `stop` (None: to its end) that a demuxer reads by themselves."""
+    """A byte range of a file, from `start` to `stop` (None: to its end), that a demuxer reads by itself."""
 
     start: int = 0
     stop: int | None = None
@@ -32,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The container, its parts, one but for chains, what its header announces, and the size of the file."""
+    """The container, its parts (several only for chained streams), its announced length, and the size of the file."""
 
     container: Container
     parts: tuple[Part, ...] = (Part(),)
@@ -41,7 +41,7 @@ class Probed:
 
 
 def probe(source: Path) -> Probed:
-    """What a file holds; raises Permanent: media_empty, not_media."""
+    """Probe a file; raises Permanent: media_empty, not_media."""
     size = source.stat().st_size
     with source.open("rb") as file:
         offset, container = _begin(file, _behind_tags(file, size))
@@ -52,7 +52,7 @@ def probe(source: Path) -> Probed:
 
 
 def _begin(file: BinaryIO, offset: int) -> tuple[int, Container]:
-    """Where a container begins at `offset` or behind padding and garbage there; raises Permanent(not_media)."""
+    """The start of a container at `offset` or after padding and garbage there; raises Permanent(not_media)."""
     head = _head(file, offset)
     if (found := _certain(head)) is not None:
         return offset, found
@@ -71,7 +71,7 @@ def _head(file: BinaryIO, offset: int) -> bytes:
 
 
 def _certain(head: bytes) -> Container | None:
-    """The container that begins with `head`; two bytes make no MP3 and no AAC, only frames that follow each other do."""
+    """The container that begins with `head`; MP3 and AAC need consecutive frames, as two bytes prove nothing."""
     try:
         found = sniff(head)
     except Permanent:
@@ -80,7 +80,7 @@ def _certain(head: bytes) -> Container | None:
 
 
 def _run(file: BinaryIO, at: int, byte: bytes) -> int:
-    """How often a byte is repeated from `at` on."""
+    """The number of times that a byte is repeated from `at` on."""
     file.seek(at)
     count = 0
     while block := file.read(HEAD_BYTES):
@@ -92,7 +92,7 @@ def _run(file: BinaryIO, at: int, byte: bytes) -> int:
 
 
 def _behind_tags(file: BinaryIO, size: int) -> int:
-    """The first byte behind ID3 and APE tags and zeros; 0 when they leave nothing."""
+    """The first byte after ID3 and APE tags and zeros; 0 when nothing follows them."""
     at = 0
     for _ in range(MAX_TAGS):
         file.seek(at)
@@ -114,7 +114,7 @@ def _tag_bytes(head: bytes) -> int:
 
 
 def _zeros(file: BinaryIO, at: int) -> int:
-    """How many zeros lie at `at` that are padding."""
+    """The number of padding zeros at `at`."""
     count = _run(file, at, b"\0")
     # an MP4 box begins with its size, and that with zeros
     for size_zeros in range(1, 4):
@@ -125,7 +125,7 @@ def _zeros(file: BinaryIO, at: int) -> int:
 
 
 def _frames_behind(file: BinaryIO, offset: int, head: bytes) -> int:
-    """How far behind `offset` frames follow one another; 0 when nowhere within SEARCH_BYTES or when it is a text."""
+    """The distance from `offset` to consecutive frames; 0 when there are none within SEARCH_BYTES, or for a text."""
     if text_kind(head) is not None:
         return 0
     file.seek(offset)
@@ -133,9 +133,9 @@ def _frames_behind(file: BinaryIO, offset: int, head: bytes) -> int:
 
 
 def _links(file: BinaryIO, offset: int) -> tuple[Part, ...]:
-    """The links of a chain of Ogg streams: each begins with the first pages of its streams, one beside the other.
+    """The links of a chain of Ogg streams: each begins with the first pages of its streams, interleaved.
 
-    A demuxer takes what follows for more of the same, even where it is another codec.
+    A demuxer treats the following link as a continuation, even where it has another codec.
     """
     starts, end = [offset], -1
     for page, length in _first_pages(file, offset):
@@ -149,7 +149,7 @@ def _links(file: BinaryIO, offset: int) -> tuple[Part, ...]:
 
 
 def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
-    """Where the pages of Ogg lie with which streams begin, and how long they are."""
+    """The positions and lengths of the Ogg pages with which streams begin."""
     at = start
     file.seek(at)
     while len(block := file.read(BLOCK_BYTES)) > PAGE_HEADER_BYTES:
@@ -165,7 +165,7 @@ def _first_pages(file: BinaryIO, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _first_page(file: BinaryIO, page: int, segments: int) -> Iterator[tuple[int, int]]:
-    """The page with its length, if a codec is named that is known: damage makes no stream."""
+    """The page with its length, if it names a known codec, so that damage does not look like a stream."""
     file.seek(page + PAGE_HEADER_BYTES)
     body = file.read(segments + 8)
     if body[segments:].startswith(_CODECS):

@@ -1,1 +1,1 @@
-"""Delivery decisions, pure: which record is worked on when, how it ends, and what may be committed."""
+"""Delivery decisions, pure: the order of work, the end of each record, and the position to commit."""

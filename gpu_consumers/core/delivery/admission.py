@@ -1,4 +1,4 @@
-"""Admission: when a partition may be read, by back-pressure with hysteresis and the due times of retried records."""
+"""Admission: pauses partitions by back-pressure with hysteresis and by the due times of retried records."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Watermarks:
-    """Stop at `high`, go on at `low`; the distance keeps a partition from being paused for every record."""
+    """Pause at `high`, resume at `low`; the distance keeps a partition from being paused for every record."""
 
     high: int
     low: int
@@ -31,7 +31,7 @@ class Valve:
     closed: bool = False
 
     def update(self, level: int) -> bool:
-        """Whether reading must rest at this level."""
+        """Whether reading must pause at this level."""
         self.closed = level > self.marks.low if self.closed else level >= self.marks.high
         return self.closed
 
@@ -52,12 +52,12 @@ class GroupGate:
     bytes: Valve = field(default_factory=lambda: Valve(RECORD_BYTES))
 
     def update(self, records: int, size: int) -> bool:
-        """Whether reading must rest with so many records of so many bytes in flight."""
+        """Whether reading must pause with so many records of so many bytes in flight."""
         return any((self.records.update(records), self.bytes.update(size)))
 
     @property
     def closed(self) -> bool:
-        """Whether it rested when it was looked at last."""
+        """Whether the gate was closed at its last update."""
         return self.records.closed or self.bytes.closed
 
 
@@ -74,7 +74,7 @@ class PartitionGate(Generic[T]):
         return bool(self.reasons(group_full))
 
     def reasons(self, group_full: bool) -> tuple[WaitReason, ...]:
-        """Why the partition must not be read now; none when it may be."""
+        """The reasons why the partition must not be read now; none when it may be."""
         gates = (
             (WaitReason.LOOKAHEAD_FULL, group_full),
             (WaitReason.OFFSETS_FULL, self.metadata.closed or self.done.closed),
@@ -88,7 +88,7 @@ class PartitionGate(Generic[T]):
         self.done.update(done)
 
     def hold(self, item: T, due: float) -> None:
-        """Keep a record that came before its time (Unix seconds); one fixed delay a topic keeps them in due order."""
+        """Hold a record that came before its due time (Unix seconds); one fixed delay per topic keeps the order."""
         self.held.append((due, item))
 
     def release(self, now: float) -> Iterator[T]:
@@ -98,11 +98,11 @@ class PartitionGate(Generic[T]):
 
 
 def due_at(headers: Headers, written: float, now: float, longest: float) -> float:
-    """When a retried record falls due (Unix seconds): its header, but at most `longest` seconds after it was `written`.
+    """The due time of a retried record (Unix seconds), from its header; at most `longest` seconds after `written`.
 
-    Absent and malformed headers mean at once. A thousand records of a stranger hold up those behind them no longer than
-    one: they are polled as they are released, and a limit that began there would begin anew with each. A
-    timestamp from the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
+    Absent and malformed headers mean at once. A thousand untrusted records hold up those behind them no longer than
+    one: they are polled as they are released, and a limit that began there would begin anew with each. A timestamp from
+    the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
     """
     text = headers.get(NOT_BEFORE, "")
     if not (text.isascii() and text.isdigit() and len(text) < 20):

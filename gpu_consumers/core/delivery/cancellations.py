@@ -1,4 +1,4 @@
-"""Cancelled jobs by the orders of the control topic, bounded, and apart by tenant."""
+"""Cancelled jobs from the orders of the control topic, in a bounded set, separate per tenant."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -11,7 +11,7 @@ REMEMBERED = 200_000  # jobs, about 40 MB; the topic is read again at every star
 
 
 class Cancellations:
-    """Orders to cancel; may be asked by any thread while another one adds to them."""
+    """Cancellation orders; any thread may query them while another one adds to them."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
@@ -22,7 +22,7 @@ class Cancellations:
         return len(self._runs)
 
     def add(self, order: JobControl) -> None:
-        """Note an order; actions of later versions are not known here and mean nothing."""
+        """Add an order; unknown actions of later versions are ignored."""
         if order.action != CANCEL:
             return
         key = order.tenant, order.job_id

@@ -1,8 +1,8 @@
-"""Crash suspects of a partition: records that were started and have no outcome, so that one that kills processes is found.
+"""Crash suspects of a partition: records that were started and have no outcome, and may have crashed their process.
 
-A record without an outcome when its owner is gone is a suspect: it runs exclusively. One whose process died twice while it
-ran so, without having come any further, is quarantined. An owner that leaves in good order takes its marks back, so
-preemption quarantines no record; neither do marks that a process finds of itself, for it lives.
+A record without an outcome when its owner is gone is a suspect: it runs exclusively. A suspect whose process died twice
+while it ran exclusively, without any progress, is quarantined. An owner that leaves cleanly removes its marks, so
+preemption quarantines no record; neither do marks that a living process finds of itself.
 """
 
 import re
@@ -34,7 +34,7 @@ class StartMark:
     late: int = 0
 
     def encode(self, base: int) -> str:
-        """As text, without `late` where it is 0."""
+        """The mark as text, without `late` where it is 0."""
         return f"{self.offset - base}{self.mode}{self.deaths}{self.late or ''}"
 
 
@@ -53,7 +53,7 @@ class StartMarks:
         return self.owned or bool(self.begun)
 
     def encode(self, base: int) -> str:
-        """As text, offsets relative to `base`; empty without marks and owner."""
+        """The marks as text, offsets relative to `base`; empty without marks and owner."""
         if not self:
             return ""
         owner = OWNER + self.owner if self.owner else ""
@@ -91,7 +91,7 @@ class _Past:
 
     @classmethod
     def from_mark(cls, mark: StartMark, place: int, *, died: bool) -> "_Past":
-        """After the process that left the mark has `died`, or was only without its partition for a while."""
+        """The history from a mark; `died`: its process died, or else only lost the partition for a while."""
         exclusive, relaxed = mark.mode is StartMode.EXCLUSIVE, mark.mode is StartMode.RELAXED
         return cls(mark.deaths + (died and exclusive), min(9, mark.late + (died and relaxed)), place, relaxed)
 
@@ -112,7 +112,7 @@ class CrashSuspects:
         self._hanging: set[int] = set()
 
     def deaths(self, offset: int) -> int | None:
-        """How many processes died while a suspect ran exclusively; None for a record that is no suspect."""
+        """The number of processes that died while a suspect ran exclusively; None for a record that is no suspect."""
         past = self._suspects.get(offset)
         return None if past is None else past.deaths
 
@@ -135,7 +135,7 @@ class CrashSuspects:
         self._running[offset] = StartMode.RELAXED
 
     def hang(self, offset: int) -> None:
-        """Note that a record hangs, so its process must end. For a suspect that counts as a death, whatever ran beside it.
+        """Note that a record hangs, so its process must end. For a suspect that always counts as a death.
 
         Any other record becomes a suspect: it may only have waited for what another one hangs in.
         """

@@ -36,7 +36,7 @@ STICKY = (
 
 
 class DeviceLost(Fatal):
-    """The GPU is of no use to this process any more, and the recording that was worked on may be why."""
+    """The GPU is unusable for this process, possibly because of the recording in progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Settlement:
 
     @property
     def service_fault(self) -> bool | None:
-        """Whether it failed by the service's fault; None when it says nothing about the service."""
+        """Whether the service is at fault; None when the end says nothing about the service."""
         if self.client_fault:
             return None
         if self.outcome == "completed":
@@ -64,12 +64,12 @@ class Settlement:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more comes of the job here."""
+        """Whether the job is finished in this stage."""
         return self.outcome != "retried"
 
 
 def classify(error: BaseException) -> ScribeError:
-    """Ours for any error of a stage: sticky GPU errors end the process, unexpected ones get another attempt.
+    """Our error for any error of a stage: sticky GPU errors end the process, unexpected ones are retried.
 
     The text of an unexpected error stays in the log: it may hold what a client must not see.
     """
@@ -114,7 +114,7 @@ class ErrorPolicy:
         raise ValueError(f"{type(error).__name__} settles no record") from error
 
     def dead_letter(self, delivery: Delivery, error: Permanent) -> Settlement:
-        """Where a record goes of which not even a failed result can be written."""
+        """The dead letter of a record for which not even a failed result can be written."""
         return self._dead(delivery, error.kind, error.code, error.message)
 
     def _again(self, error: Transient, delivery: Delivery, job: Job | None, now: datetime) -> Settlement:
@@ -128,7 +128,7 @@ class ErrorPolicy:
                 return self._dead(delivery, given_up.kind, given_up.code, given_up.message, emissions)
 
     def quarantine(self, delivery: Delivery, job: Job, now: datetime) -> Settlement:
-        """The end of a record that ended every process that worked on it."""
+        """The end of a record that crashed every process that worked on it."""
         killed = Permanent("quarantined")
         dead = self._dead(delivery, "poison", killed.code, killed.message, self._failed(job, killed, now))
         return replace(dead, outcome="quarantined", client_fault=True)
@@ -159,9 +159,9 @@ def _audio(job: Job) -> Audio | None:
 
 
 def shrunk(settlement: Settlement) -> Settlement | None:
-    """The same end in fewer bytes, or None when it has no more to lose.
+    """A settlement in fewer bytes, None when nothing more can be removed.
 
-    First what strangers wrote into results and headers goes, then the value of a dead letter; that of a retry stays.
+    Text from untrusted results and headers is removed first, then the value of a dead letter; that of a retry stays.
     """
     emissions = tuple(map(_slim_emission, settlement.emissions))
     forwards = tuple(replace(record, headers=own_headers(record.headers)) for record in settlement.forwards)
@@ -180,13 +180,13 @@ def _slim_emission(emission: Emission) -> Emission:
 
 
 def without_free_text(result: JobResult) -> JobResult:
-    """The same result without the free texts of its request, and with a limit to every other text in it."""
+    """A result without the free texts of its request, and with a limit on every other text in it."""
     request = slim_request(result.request)
     return replace(result, tenant=request.tenant, request=request, audio=cut(result.audio))
 
 
 def without_value(record: Record) -> Record:
-    """A forwarded record that is itself too large: its origin says where the original bytes lie."""
+    """A forwarded record without its value, for one that is too large: its origin refers to the original bytes."""
     # a key has no limit of its own either
     kept = replace(record, key=record.key if len(record.key or b"") <= MAX_KEY_BYTES else None)
     if record.value is None:

@@ -82,7 +82,7 @@ class FailureBreaker:
         return waiting | self._probed_tenants(now)
 
     def refusal(self, tenant: str, now: float) -> WaitReason | None:
-        """Why no job of a tenant may begin, None when one may."""
+        """The reason why no job of a tenant may start, None when one may."""
         known = self._tenants.get(tenant)
         waits = not self.admits(now) or (known is not None and known.waits(now)) or tenant in self._probed_tenants(now)
         return WaitReason.FAILURE_BREAKER if waits else None

@@ -1,4 +1,4 @@
-"""Fair queue: the next job by the audio that lanes and tenants were given, long recordings never on all workers.
+"""Fair queue: picks the next job by the audio already served per lane and tenant; long jobs never take all workers.
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996) in two levels: the lane that was given least in relation to its weight
 is next, in it the tenant that was given least. Idle tenants and lanes get no credit.
@@ -26,7 +26,7 @@ LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
 
 @dataclass(frozen=True, slots=True)
 class SchedulingInfo:
-    """Facts about a job by which the next one is chosen; `seconds` of audio, as far as they are known."""
+    """Facts about a job for scheduling; `seconds` of audio, as far as they are known."""
 
     tenant: str = ""
     express: bool = False
@@ -34,7 +34,7 @@ class SchedulingInfo:
 
     @property
     def long(self) -> bool:
-        """Whether it takes a worker for long."""
+        """Whether the job occupies a worker for long."""
         return self.seconds >= LONG_SECONDS
 
 
@@ -49,7 +49,7 @@ def scheduling_info_of(event: Event, request: JobRequested) -> SchedulingInfo:
 
 
 def charge_of(info: SchedulingInfo, held: float, audio: float | None) -> float:
-    """Seconds of audio that a job is charged with, which `held` a worker for so many seconds.
+    """Seconds of audio to charge for a job that `held` a worker for so many seconds.
 
     `audio` is what was worked on, None if that is not known, as of a job that failed: then what it said of itself counts,
     but no more than a worker can do in that time. So nothing done costs nothing, and no failure is cheaper than success.
@@ -58,12 +58,12 @@ def charge_of(info: SchedulingInfo, held: float, audio: float | None) -> float:
 
 
 def most_long(workers: int) -> int:
-    """Number of workers that long recordings may have at once: one is kept for short ones, where there are two."""
+    """Number of workers for long recordings at once: one is reserved for short ones, if there are at least two."""
     return max(1, workers - 1)
 
 
 def refusal(info: SchedulingInfo, allow_long: bool) -> WaitReason:
-    """Why a job waits that nothing else holds; `allow_long`: a worker may be given to a long one."""
+    """The reason why an otherwise ready job waits; `allow_long`: a worker may be given to a long one."""
     return WaitReason.TURN if allow_long or not info.long else WaitReason.LONG_RECORDINGS
 
 
@@ -76,7 +76,7 @@ class _Tenant(Generic[T]):
     long: deque[tuple[int, SchedulingInfo, T]] = field(default_factory=deque)
 
     def next(self, allow_long: bool) -> deque[tuple[int, SchedulingInfo, T]] | None:
-        """Where its next job waits."""
+        """The queue that holds the tenant's next job."""
         if not (allow_long and self.long):
             return self.short or None
         return self.short if self.short and self.short[0][0] < self.long[0][0] else self.long
@@ -145,14 +145,14 @@ class FairQueue(Generic[T]):
         return item, info
 
     def charge(self, info: SchedulingInfo, seconds: float) -> None:
-        """So many seconds of audio more, or less, than were charged when the job was taken."""
+        """Correct the seconds of audio that were charged when the job was taken, up or down."""
         lane = self._lanes[info.express]
         lane.given += seconds / lane.weight
         if (tenant := lane.tenants.get(info.tenant)) is not None:
             tenant.given += seconds
 
     def keep(self, wanted: Callable[[T], bool]) -> list[T]:
-        """Forget all but what is wanted; returns what was forgotten."""
+        """Remove all but the wanted jobs; returns the removed ones."""
         gone: list[T] = []
         for lane in self._lanes.values():
             for tenant in lane.tenants.values():
@@ -170,6 +170,6 @@ class FairQueue(Generic[T]):
 
     @staticmethod
     def _forget_idle(lane: _Lane[T]) -> None:
-        """Those who have nothing and were given no more than others could forget it."""
+        """Forget idle tenants served no more than the lane's current level, as that changes no order."""
         if len(lane.tenants) > 1_000:
             lane.tenants = {n: t for n, t in lane.tenants.items() if any(t) or t.given > lane.reached}

@@ -1,4 +1,4 @@
-"""First-seen rule: of several records of one request the first counts, as long as its end is not lost."""
+"""First-seen rule: of several records of one request only the first is processed, unless its end is lost."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class DuplicateVerdict(StrEnum):
 
 
 def key_of(request: JobRequested) -> Key:
-    """Key by which two records are the same work: tenant, job, run, and what is asked for.
+    """Key that identifies equal work: tenant, job, run, and the digest of the request.
 
-    Another request under the same id is work of its own: which of the two the job is, the database decides, and the job
-    of a client that was accepted must not go without a result for a stranger's sake.
+    A different request under the same id is separate work: the database decides which of the two is the job, and an
+    accepted job of a client must get its result whatever others send.
     """
     return request.tenant, request.job_id, request.run, request_digest(request)
 
@@ -68,11 +68,11 @@ class FirstSeen(Generic[T]):
         return DuplicateVerdict.WAIT
 
     def waiting(self) -> list[T]:
-        """Those that wait for the end of another record of their job."""
+        """Runners that wait for the end of another record of their job."""
         return [runner for flight in self._flights.values() for runner in flight.waiting]
 
     def end(self, key: Key, runner: T, final: bool) -> list[T]:
-        """Note that `runner` is over; returns those that waited for it.
+        """Note that `runner` has ended; returns the runners that waited for it.
 
         `final`: the end of the job was committed. One that was dropped or will be tried again is forgotten: its next
         attempt may come to another process, and two processes must not each skip what the other remembers.

@@ -22,7 +22,7 @@ class Isolation(Generic[T]):
     _wanted: tuple[float, float] | None = None  # since when a suspect waits, and when one asked last
 
     def enter_suspect(self, job: T, now: float) -> StartMode | None:
-        """How a suspect may start: exclusively, beside jobs that have run for very long, or not yet."""
+        """The mode in which a suspect may start: exclusively, beside jobs that have run for very long, or not yet."""
         if not self._since:
             self._exclusive = job
             return self._entered(job, now, StartMode.EXCLUSIVE)
@@ -38,7 +38,7 @@ class Isolation(Generic[T]):
         return self.refusal(now) is None
 
     def refusal(self, now: float) -> WaitReason | None:
-        """Why no job that is no suspect may start, None when one may."""
+        """The reason why no ordinary job may start, None when one may."""
         return WaitReason.ISOLATION if self._exclusive is not None or self._must_wait(now) else None
 
     def enter(self, job: T, now: float) -> None:

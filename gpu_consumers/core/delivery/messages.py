@@ -22,13 +22,13 @@ class Delivery:
 
     @property
     def size_bytes(self) -> int:
-        """Size of all that it holds in memory: a small batch may unfold into headers of any size."""
+        """Memory size of the whole record: even a small batch may expand into large headers."""
         headers = sum(len(name) + len(value) for name, value in self.headers.items())
         return len(self.key or b"") + len(self.value or b"") + headers
 
     @property
     def origin(self) -> Origin:
-        """The place where the record first came from; only retries name one, the headers of all others are not ours."""
+        """The original position of the record; only retries name one, headers of all other records are not trusted."""
         here = Origin(self.topic, self.partition, self.offset)
         return origin_of(self.headers, here) if is_retry_topic(self.topic) else here
 
@@ -66,20 +66,20 @@ class Work(Protocol):
     """Whether a process may have died of the job before: progress should then be kept at once."""
 
     def report(self, stage: Stage, done_seconds: float, total_seconds: float | None) -> None:
-        """Report how far the job is; cheap, may be called often."""
+        """Report the progress of the job; cheap, may be called often."""
 
     def check(self) -> None:
-        """Raise NotOwner when the partition was lost or the time to drain is over, Cancelled when the job is not wanted.
+        """Raise NotOwner when the partition is lost or the drain time is over, Cancelled when the job is cancelled.
 
         To be called between two batches.
         """
 
     def advanced(self) -> None:
-        """Note that all work so far was kept: the next attempt goes on there."""
+        """Note that all work so far was stored: the next attempt continues there."""
 
 
 class StageRunner(Protocol):
-    """One step of a job (transcribing, diarizing): what it reads and what it makes of it.
+    """One stage of a job (transcription, diarization): its input record and its output event.
 
     `decode` raises Poison, InvalidEvent among them. `run` raises Transient, Permanent, Outage, NotOwner or Cancelled; the runtime settles each.
     """
@@ -92,4 +92,4 @@ class StageRunner(Protocol):
         """The job in a record."""
 
     def run(self, job: Job, work: Work) -> tuple[Emission, ...]:
-        """Do the work and say what is to be written."""
+        """Do the work and return the event to write."""

@@ -40,22 +40,22 @@ def encode(base: int, done: Iterable[int], marks: StartMarks = NO_MARKS, topic_i
 
 
 def decode(base: int, metadata: str | None) -> frozenset[int]:
-    """The finished offsets in a bitmap; empty for whatever was not written by `encode`, never an error."""
+    """The finished offsets in a bitmap; empty for text that `encode` did not write, never an error."""
     return done_of(base, parts_of(metadata)[0])
 
 
 def decode_marks(base: int, metadata: str | None) -> StartMarks:
-    """The marks behind a bitmap; none for whatever was not written by us."""
+    """The marks after a bitmap; none in metadata of other writers."""
     return crash_suspects.decode(base, parts_of(metadata)[1])
 
 
 def decode_topic(metadata: str | None) -> str:
-    """The topic behind the marks; empty for whatever was not written by us."""
+    """The topic id after the marks; empty in metadata of other writers."""
     return parts_of(metadata)[2]
 
 
 def restore(committed: int | None, metadata: str | None, low: int, high: int, topic_id: str = "") -> Position:
-    """Where to start in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
+    """The starting position in a partition of `topic_id` that holds the offsets `low` to `high` - 1.
 
     All of one that was made anew is unread.
     """
@@ -69,9 +69,9 @@ def restore(committed: int | None, metadata: str | None, low: int, high: int, to
 
 
 def is_anew(committed: int, metadata: str | None, high: int, topic_id: str) -> bool:
-    """Whether the topic was deleted and made anew since: it ends before what was committed, or has another id.
+    """Whether the topic was deleted and recreated: it ends before the committed offset, or has another id.
 
-    Nobody can tell by an id that is not known.
+    An unknown id proves nothing.
     """
     known = decode_topic(metadata)
     return committed > high or bool(known and topic_id and known != topic_id)
@@ -104,7 +104,7 @@ class PartitionOffsets:
         self._next = max(self._next, end)
 
     def position(self, finishing: Iterable[int] = ()) -> Position:
-        """What may be committed once the offsets in `finishing` have taken effect."""
+        """The position to commit once the offsets in `finishing` have taken effect."""
         finished = self._done.union(finishing)
         unfinished = self.in_flight - finished
         base = min(unfinished) if unfinished else max(self._base, self._next)

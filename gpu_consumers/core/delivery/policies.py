@@ -1,4 +1,4 @@
-"""Policies of all tenants: the latest of each."""
+"""Latest policy of every tenant."""
 
 from datetime import UTC, datetime
 from threading import Lock
@@ -9,7 +9,7 @@ from schemas.tenants.policies import check_time
 
 
 class Policies:
-    """May be asked by any thread while another one adds to them."""
+    """Latest policies by tenant; any thread may query them while another one adds to them."""
 
     def __init__(self, unknown: UnknownTenant = "allow") -> None:
         self._unknown = unknown
@@ -22,7 +22,7 @@ class Policies:
     def add(self, policy: TenantPolicy) -> None:
         """Note a policy; an older one never replaces a newer one. Raises Permanent for one of the future.
 
-        Nothing else in it is judged: to leave it out would allow more than it does, whatever is wrong with it.
+        Nothing else in it is checked: skipping an invalid policy would allow more than applying it.
         """
         check_time(policy, datetime.now(UTC))
         with self._lock:
@@ -31,9 +31,9 @@ class Policies:
                 self._latest[policy.tenant] = policy
 
     def admit(self, tenant: str) -> TenantPolicy:
-        """What is in force for a job that begins; raises NotAllowed(unknown_tenant)."""
+        """The policy in force for a job that starts; raises NotAllowed(unknown_tenant)."""
         return policy_for(tenant, self._latest.get(tenant), self._unknown)
 
     def in_force(self, tenant: str) -> TenantPolicy:
-        """What is in force for a job that was let in."""
+        """The policy in force for a job that was admitted before."""
         return self._latest.get(tenant) or free_policy(tenant)

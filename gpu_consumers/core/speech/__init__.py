@@ -1,1 +1,1 @@
-"""Pure rules over words, windows and turns, by which the output of models becomes a transcript that a reader can follow."""
+"""Pure rules that turn models' output (words, windows, turns) into a readable transcript."""

@@ -79,5 +79,5 @@ def _single_speaker(options: Options) -> bool:
 
 
 def needs_turns(transcript: Transcript, channels: int, options: Options) -> bool:
-    """Whether somebody must find out who speaks when."""
+    """Whether the recording needs diarization."""
     return options.diarize and channels == 1 and bool(transcript.segments) and not _single_speaker(options)

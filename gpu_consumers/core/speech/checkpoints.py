@@ -1,4 +1,4 @@
-"""Checkpoint format of the work on a long recording: parts that each name the one before."""
+"""Checkpoint format of a long transcription: parts that each name the one before."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ PIPELINE = "3"  # of windows, decoding and what stands in a part; another one ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionState:
-    """State of a transcription when all before `start` and `windows` is done."""
+    """State of a transcription when everything before `start` and `windows` is done."""
 
     language: str | None = None
     probability: float | None = None
@@ -37,7 +37,7 @@ _STATE = TypeAdapter(TranscriptionState)
 
 
 def spans(windows: Sequence[Window]) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Windows as they stand in a part."""
+    """Windows as they are stored in a part."""
     return tuple(tuple((region.start, region.end) for region in window.regions) for window in windows)
 
 
@@ -71,12 +71,12 @@ def joined(parts: Sequence[TranscriptionState]) -> TranscriptionState:
 
 
 def framed(part: bytes, before: bytes) -> bytes:
-    """A part as it is kept: behind the mark of what was kept `before` it (empty for the first), and its own."""
+    """A part as it is stored: preceded by the mark of the part `before` it (empty for the first), and its own."""
     return b"%b %b\n%b" % (_mark_of(before), _mark_of(part), part)
 
 
 def unframed(body: bytes, before: bytes) -> bytes | None:
-    """The part in `body`; None if it is damaged or does not follow the one `before`: somebody else wrote it."""
+    """The part in `body`; None if it is damaged or does not follow the part `before`."""
     _, _, part = body.partition(b"\n")
     return part if body == framed(part, before) else None
 
@@ -86,10 +86,10 @@ def _mark_of(body: bytes) -> bytes:
 
 
 def digest_of(*facts: object) -> str:
-    """The name under which parts are kept: the same for the same audio, model and options, and for nothing else."""
+    """The name under which parts are stored: it depends on audio, model and options, and on nothing else."""
     return hashlib.sha256(json.dumps([PIPELINE, *facts]).encode()).hexdigest()
 
 
 def is_due(since: float, following: float, interval: float) -> bool:
-    """Whether to keep a part now: `since` seconds of audio after the last one, with so many `following` in one go."""
+    """Whether to store a part now: `since` seconds of audio after the last one, with `following` seconds up next."""
     return since > 0 and since + following > interval

@@ -1,4 +1,4 @@
-"""Speech that no word covers: what a model passed over, found by comparing where somebody speaks with what was heard. Pure.
+"""Uncovered speech: regions where somebody speaks but the model wrote no words. Pure.
 
 Times in seconds, regions in samples.
 """
@@ -39,7 +39,7 @@ def seconds_of(regions: Iterable[Region], rate: int) -> float:
 
 
 def is_worth_a_warning(uncovered: float, speech: float) -> bool:
-    """Whether a reader must know that so many seconds of speech have no words."""
+    """Whether readers must be warned that so many seconds of speech have no words."""
     return uncovered > WARN_SECONDS and uncovered > WARN_PART * speech
 
 

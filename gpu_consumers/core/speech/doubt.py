@@ -1,4 +1,4 @@
-"""Whether what a model wrote for a window is believed: the language that it hears there, and Whisper's own signs of failure. Pure."""
+"""Plausibility of a window's text: by the language heard in it and by Whisper's own signs of failure. Pure."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +12,7 @@ SILENT = 0.6  # probability of no speech from which a text that was guessed is n
 
 @dataclass(frozen=True, slots=True)
 class WindowSigns:
-    """Signs of how far the text of a window is to be believed; `language` is that of the audio, None where it was not asked for."""
+    """Signs of a window's reliability; `language` is that of the audio, None where it was not detected."""
 
     language: str | None
     probability: float
@@ -21,7 +21,7 @@ class WindowSigns:
 
     @property
     def failed(self) -> bool:
-        """Whether the text is one that Whisper itself would not keep."""
+        """Whether Whisper itself would reject the text."""
         return self.compression > REPEATING or self.logprob < UNLIKELY
 
 
@@ -41,7 +41,8 @@ def is_silent(no_speech: float, logprob: float) -> bool:
 def verdict(impression: WindowSigns, language: str | None, *, brief: bool) -> WindowVerdict:
     """The verdict on a window that was decoded in `language`; a `brief` one is too short to tell languages for certain.
 
-    Told a language that is not spoken, a model translates, or repeats itself: with every sign of certainty, now and then.
+    Forced to a language that is not spoken, a model translates or repeats itself, sometimes with every sign of
+    certainty.
     """
     if impression.language not in (None, language) and impression.probability >= SURE:
         return WindowVerdict.KEEP if brief and impression.logprob > DOUBTFUL else WindowVerdict.OTHER_LANGUAGE

@@ -1,4 +1,4 @@
-"""Words x turns: who said each word, and segments that a reader can follow."""
+"""Merge of words and turns: assigns each word a speaker, and builds readable segments."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,9 +74,10 @@ def spoken_words(transcript: Transcript) -> Iterator[Word]:
 
 
 def assign(words: Sequence[Word], turns: Sequence[Turn]) -> tuple[Word, ...]:
-    """Each word with its speaker, both sequences in order of their start.
+    """Assign a speaker to each word; both sequences in order of their start.
 
-    That is the turn that overlaps it most, else the nearest within REACH, else nobody; then islands are smoothed.
+    The speaker is that of the turn that overlaps the word most, else of the nearest within REACH, else none; then
+    islands are smoothed.
     """
     return _words(_smooth(_sweep(words, turns)))
 
@@ -162,7 +163,7 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
 
 
 def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
-    """Words up to where the speaker pauses, which turns tell better than the times of words."""
+    """Words up to a pause of the speaker; turns show pauses better than word times do."""
     run: list[_Voiced] = []
     for item in voiced:
         if run and _pauses(run[-1], item):
@@ -258,5 +259,5 @@ def named(transcript: Transcript) -> Transcript:
 
 
 def without_words(transcript: Transcript) -> Transcript:
-    """The transcript without words, for jobs that want no times of them."""
+    """The transcript without words, for jobs that request no word times."""
     return replace(transcript, segments=tuple(replace(segment, words=()) for segment in transcript.segments))

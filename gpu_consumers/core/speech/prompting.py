@@ -1,4 +1,4 @@
-"""Hotwords and prompts cut to what a model takes: whole words, and a warning that says how many. Pure."""
+"""Hotwords and prompts cut to the model's limit: whole words, and a warning with their number. Pure."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _WORDS = re.compile(r"\S+\s*")
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """The part of a text that a model takes: `taken` of `given` entries or words."""
+    """The part of a text within the model's limit: `taken` of `given` entries or words."""
 
     text: str
     taken: int
@@ -28,7 +28,7 @@ class Fitting:
 
 
 def fitting_start(text: str, limit: int, tokens: Tokens) -> Fitting:
-    """The first entries of a list, or words of a text without commas, that make at most `limit` tokens together."""
+    """The first entries of a list, or words of a text without commas, of at most `limit` tokens together."""
     parts = (_ENTRIES if re.search("[,;\n]", text) else _WORDS).findall(text)
     count = _most(parts, limit, tokens, lambda n: "".join(parts[:n]))
     return (
@@ -37,7 +37,7 @@ def fitting_start(text: str, limit: int, tokens: Tokens) -> Fitting:
 
 
 def fitting_end(text: str, limit: int, tokens: Tokens) -> Fitting:
-    """The last words of a text that make at most `limit` tokens together."""
+    """The last words of a text, of at most `limit` tokens together."""
     parts = _WORDS.findall(text)
     count = _most(parts, limit, tokens, lambda n: "".join(parts[len(parts) - n :]))
     return (
@@ -52,7 +52,7 @@ def _whole(text: str, parts: list[str]) -> Fitting:
 
 
 def _most(parts: list[str], limit: int, tokens: Tokens, joined: Callable[[int], str]) -> int:
-    """The largest number of parts that fits; found by halving, since more parts make no fewer tokens."""
+    """The largest number of parts that fits, by binary search, since more parts never make fewer tokens."""
     low, high = 0, len(parts)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Words as a model writes them, with their blanks, made into words of a transcript: no word torn, no blank guessed.
+"""Spacing of words: model output with its blanks becomes whole words of a transcript, and no blank is guessed.
 
 Whisper's tokens tell where a blank stands: " open", "-source". What follows without one is the same word, except in scripts
 that put none between words.
@@ -61,14 +61,14 @@ def tidy(words: Iterable[Word], duration: float) -> tuple[Word, ...]:
 
 
 def opening(words: Sequence[Word]) -> list[Word]:
-    """Words that a model said in one go, marked so that the first one is not glued to what was said before."""
+    """Words of one decoding pass, marked so that the first one is not joined to the words before."""
     if not words or words[0].text[:1].isspace():
         return list(words)
     return [replace(words[0], text=PASSAGE + words[0].text), *words[1:]]
 
 
 def inserted(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
-    """Words as a model writes them, with others, said elsewhere, put in by their time; neither are glued to the others."""
+    """Words of a model with words of another pass inserted by time; neither are joined to the others."""
     added = set(map(id, more))
     merged = sorted([*words, *more], key=lambda word: word.start)
     found: list[Word] = []
@@ -80,7 +80,7 @@ def inserted(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
 
 
 def unrepeated(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
-    """`more` without what repeats the words right before or after it, which were said once and given too short a time.
+    """The words of `more` without repetitions of neighbouring words, which were said once with too short a time.
 
     Both in order of their start.
     """
@@ -117,7 +117,7 @@ def _has_blank(before: str, whole: str) -> bool:
 
 
 def _glued(word: Word, rest: Word) -> Word:
-    """One word of two parts; it is as sure as the less sure one."""
+    """One word joined of two parts, with the lower of their probabilities."""
     known = [part.probability for part in (word, rest) if part.probability is not None]
     return replace(
         word, text=word.text + rest.text, end=max(word.end, rest.end), probability=min(known) if known else None

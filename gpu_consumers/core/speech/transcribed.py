@@ -1,4 +1,4 @@
-"""Checks of a transcript that waits for its speakers, for its topic may hold what no transcriber of ours wrote. Pure."""
+"""Checks of a transcript that awaits diarization, since its topic may hold records of other writers. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,9 @@ LONGEST_SECONDS = 31 * 86_400.0  # no recording is that long, and what is charge
 
 
 def check_transcribed(event: TranscriptReady) -> None:
-    """Raise Permanent(invalid_request) with all that no transcriber writes; nothing of the event may be used before.
+    """Raise Permanent(invalid_request) for values that no transcriber writes; nothing may be used before this check.
 
-    Not least whose it is: the words are read as `event.tenant`, and told to the tenant of the request inside.
+    This includes the tenant: words are read as `event.tenant`, and reported to the tenant of the request inside.
     """
     check_tenant(event.tenant)
     if found := (*_identity(event), *_audio(event), *mistakes(event.request)):

@@ -1,4 +1,4 @@
-"""Turns of speakers of whom one at a time counts, with how far each voice is heard beside the others."""
+"""Exclusive turns, with one speaker at a time, and the extent of each voice beside the others."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,9 +7,9 @@ from gpu_consumers.core.speech.merge import Turn
 
 
 def heard_turns(exclusive: Sequence[Turn], overlapping: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The exclusive turns in order of their start, each with the ends of the overlapping turn of its speaker that it opens or closes.
+    """The exclusive turns in order of start, each with the ends of its speaker's overlapping turn where they meet.
 
-    Words go by exclusive turns, for one voice at a time is transcribed; where somebody speaks goes by overlapping ones.
+    Words follow exclusive turns, since one voice at a time is transcribed; speech activity follows overlapping ones.
     """
     found: dict[Turn, Turn] = {turn: turn for turn in exclusive}
     for whole in overlapping:

@@ -1,4 +1,4 @@
-"""Stretches of speech packed into the windows a model hears, and times inside a window back to the recording."""
+"""Regions of speech packed into windows for a model, and times in a window mapped back to the recording."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ class Region:
 
     @property
     def length(self) -> int:
-        """In samples."""
+        """Length in samples."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class Window:
-    """Regions one after the other with the silence between them left out."""
+    """Consecutive regions, without the silence between them."""
 
     regions: tuple[Region, ...]
 
     @property
     def length(self) -> int:
-        """In samples, without silence."""
+        """Length in samples, without silence."""
         return self._ends[-1]
 
     @property

@@ -1,4 +1,4 @@
-"""CTranslate2's devices: GPUs it finds, the libraries it loads on them, threads, and its ways to say that memory is short."""
+"""CTranslate2's devices: available GPUs, CUDA libraries, threads, and detection of its out-of-memory errors."""
 
 import ctypes
 import importlib.util
@@ -23,7 +23,7 @@ def threads_for(workers: int) -> int:
 
 
 def preload_cublas() -> None:
-    """CTranslate2 opens libcublas.so.12 by name, and torch brings only version 13: load ours before it looks."""
+    """Preload libcublas.so.12, which CTranslate2 opens by name while torch brings only version 13."""
     spec = importlib.util.find_spec("nvidia.cublas")
     for folder in spec.submodule_search_locations or () if spec else ():
         for name in ("libcublasLt.so.12", "libcublas.so.12"):

@@ -1,4 +1,4 @@
-"""Silero's voice activity detection, as faster-whisper ships it: where somebody speaks, for every engine alike."""
+"""Silero's voice activity detection, as faster-whisper ships it, for all engines."""
 
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 

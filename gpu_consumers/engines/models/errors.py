@@ -1,4 +1,4 @@
-"""What can go wrong when a model is fetched."""
+"""Errors of a model download."""
 
 from schemas.errors import ScribeError
 
@@ -8,15 +8,15 @@ class FetchFailed(ScribeError):
 
 
 class Unreachable(FetchFailed):
-    """The package index or the hub does not answer, or has not got it."""
+    """The package index or the hub does not answer, or lacks the files."""
 
 
 class NotGenuine(FetchFailed):
-    """What came is not what the registry pins."""
+    """Downloaded files differ from those pinned in the registry."""
 
 
 class Unwritable(FetchFailed):
-    """The folder of models cannot be made or written."""
+    """The folder of models cannot be created or written."""
 
 
 class ModelDiskFull(FetchFailed):

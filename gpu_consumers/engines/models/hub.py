@@ -1,4 +1,4 @@
-"""Models of the hub: found in its client's cache, else fetched."""
+"""Models of the hub: taken from its client's cache, else downloaded."""
 
 import importlib
 from pathlib import Path
@@ -13,7 +13,7 @@ FAILURES = (OSError, ValueError, RuntimeError)
 
 
 def cached_folder(entry: ModelEntry, cache: Path | None) -> Path | None:
-    """Where a model lies that was fetched before."""
+    """The folder of a model that was downloaded before."""
     try:
         return Path(_client().snapshot_download(**_where(entry, cache), local_files_only=True))
     except (OSError, ValueError):
@@ -21,13 +21,13 @@ def cached_folder(entry: ModelEntry, cache: Path | None) -> Path | None:
 
 
 def bytes_to_fetch(entry: ModelEntry, cache: Path | None) -> int:
-    """What the hub would send now; raises Unreachable, Fatal."""
+    """The size of the download from the hub; raises Unreachable, Fatal."""
     planned = _answer(entry, _where(entry, cache) | {"dry_run": True})
     return sum(file.file_size for file in planned if file.will_download)
 
 
 def fetched_folder(entry: ModelEntry, cache: Path | None) -> Path:
-    """Where a model lies after what is missing was fetched; raises Unreachable, Fatal."""
+    """The folder of a model after its missing files were downloaded; raises Unreachable, Fatal."""
     return Path(_answer(entry, _where(entry, cache)))
 
 

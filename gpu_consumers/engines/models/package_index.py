@@ -1,4 +1,4 @@
-"""Pinned wheels from pip's configured index as files: pip alone speaks to it, builds nothing and installs nothing."""
+"""Pinned wheels from pip's configured index as files: pip alone contacts it, builds nothing and installs nothing."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ REASONS = (
 
 
 def ensure_wheel(wheel: Wheel, folder: Path) -> Path:
-    """The wheel in a folder, downloaded if it is not there; raises FetchFailed."""
+    """The wheel in a folder, downloaded if missing; raises FetchFailed."""
     path = folder / wheel.file
     if is_genuine(path, wheel):
         return path
@@ -37,7 +37,7 @@ def ensure_wheel(wheel: Wheel, folder: Path) -> Path:
 
 
 def is_genuine(path: Path, wheel: Wheel) -> bool:
-    """Whether the file is there and is exactly the pinned one."""
+    """Whether the file is present and is exactly the pinned one."""
     return path.is_file() and path.stat().st_size == wheel.size and sha256_of(path) == wheel.sha256
 
 
@@ -60,7 +60,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
 
 
 def _of_any_platform(wheel: Wheel) -> list[str]:
-    """Options that let pip take a wheel for another Python or machine than this one: nothing of it is run."""
+    """Options that let pip take a wheel for another Python or platform than this one: nothing of it is run."""
     python, abi, platforms = wheel.tags
     if abi == "none" and platforms == ("any",):
         return []
@@ -71,7 +71,7 @@ def _of_any_platform(wheel: Wheel) -> list[str]:
 
 @cache
 def _python_with_pip() -> str:
-    """This Python, or the one that its environment was made from: environments of uv have no pip of their own."""
+    """This Python, or the base of its environment, since environments of uv have no pip of their own."""
     for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", sys.executable))):
         found = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603 - a Python
         if found.returncode == 0:

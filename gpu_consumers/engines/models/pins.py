@@ -1,4 +1,4 @@
-"""What a registry must say of a model for every machine to load the same one. Pure."""
+"""Pins that a registry entry needs so that every machine loads the same model. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from schemas.models.registry import COMMIT, ModelEntry
 
 
 def unpinned(entry: ModelEntry, folder: Path, found: Mapping[str, str]) -> str:
-    """What an operator is told of an entry that is not pinned: the lines of TOML that pin it to what lies in its folder.
+    """The message to operators about an unpinned entry: the lines of TOML that pin it to the files in its folder.
 
     `found`: its files with their sha256. The folder of a model of the hub is called as the commit that it is of.
     """

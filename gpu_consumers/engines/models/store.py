@@ -1,4 +1,4 @@
-"""The folder of models that were fetched: where each lies, and whether it is what the registry pins."""
+"""The folder of downloaded models: the location of each, and its check against the registry."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ def models_folder(cache: Path | None) -> Path:
 
 
 def fetched_folder(entry: ModelEntry, cache: Path | None) -> Path:
-    """Where a model from wheels lies when it was fetched."""
+    """The location of a downloaded model from wheels."""
     return models_folder(cache) / entry.folder_name
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """All files of a model with their sha256, but for hidden ones."""
+    """All files of a model with their sha256, except hidden ones."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in found}
 
 
 def mistakes_in(entry: ModelEntry, found: dict[str, str]) -> list[str]:
-    """What differs from what the registry pins, one sentence a file; nothing for files that it does not name."""
+    """Differences from the files pinned in the registry, one sentence each; other files are ignored."""
     return [
         f"{name} is {found.get(name, 'missing')}, not {expected}"
         for name, expected in entry.sha256.items()

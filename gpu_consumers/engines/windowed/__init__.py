@@ -1,1 +1,1 @@
-"""Transcription window by window, the same for every speech model: it needs nothing but a Recognizer."""
+"""Transcription window by window, the same for every speech model: it needs only a Recognizer."""

@@ -10,7 +10,7 @@ BATCH_SIZES = {"cuda": 16, "cpu": 8}  # windows at once
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Settings of one model: windows and hypotheses at once, and the languages it may answer in (empty: all)."""
+    """Settings of one model: windows and hypotheses per batch, and its permitted languages (empty: all)."""
 
     batch_size: int = 8
     beam_size: int = 5
@@ -21,11 +21,11 @@ class Decoding:
 
     @property
     def may_detect(self) -> bool:
-        """Whether the model may be asked which language is spoken, and knows more than one."""
+        """Whether the model supports language detection and knows more than one language."""
         return self.detects_language and len(self.languages) != 1
 
     def allowed(self, ranked: RankedLanguages) -> tuple[str, float]:
-        """The detected language, unless the model may not answer in it: then the most likely one of its own."""
+        """The detected language, or the most likely permitted one if that is not permitted."""
         if not self.languages or ranked[0][0] in self.languages:
             return str(ranked[0][0]), float(ranked[0][1])
         among = (item for item in ranked if item[0] in self.languages)

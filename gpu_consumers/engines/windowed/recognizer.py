@@ -1,4 +1,4 @@
-"""The Recognizer protocol: a speech model that hears batches of windows and knows nothing of recordings."""
+"""The Recognizer protocol: a speech model that processes batches of windows, without knowledge of recordings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class DeviceOutOfMemory(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """Hypothesis of a model for one window: its words, and how far they are to be believed."""
+    """Hypothesis of a model for one window: its words, and signs of their reliability."""
 
     words: tuple[Word, ...] = ()
     """In order; times in seconds from the start of the window, texts with their blanks, as the model writes them."""
@@ -41,7 +41,7 @@ class Recognizer(Protocol):
     def recognize(
         self, windows: Sequence[Samples], options: TranscriptionOptions, *, rank_languages: bool
     ) -> Sequence[Hypothesis]:
-        """One hypothesis for each of the windows ([n] samples each), which are heard in one batch.
+        """One hypothesis for each of the windows ([n] samples each), computed in one batch.
 
         `options` name the language, and hold no more hotwords and prompt than the model takes. `rank_languages`: each
         hypothesis says which language the window is in. Raises DeviceOutOfMemory.

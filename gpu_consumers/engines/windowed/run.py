@@ -1,4 +1,4 @@
-"""One transcription on its way: the next batch, progress, and checkpoints of what is done."""
+"""One transcription in progress: the next batch, progress reports, and checkpoints."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class SpokenLanguage:
 
 @dataclass(slots=True)
 class TranscriptionRun:
-    """Counts what is done of one recording, and keeps it for whoever has to go on."""
+    """Tracks the finished part of one recording, and checkpoints it for the next process."""
 
     samples: Samples
     progress: Progress
@@ -43,7 +43,7 @@ class TranscriptionRun:
         return len(self.samples) / SAMPLE_RATE
 
     def report(self, sample: int) -> None:
-        """Tell how far the work is, which is the only moment to stop it: a checkpoint then has all that is done."""
+        """Report progress, the only moment to stop the work: a checkpoint then includes everything done."""
         try:
             self.progress(sample / SAMPLE_RATE)
         except NotOwner:
@@ -51,7 +51,7 @@ class TranscriptionRun:
             raise
 
     def next_batch(self, windows: Sequence[Window]) -> Sequence[Window]:
-        """The first of the windows, of no more audio than may be done again after a crash."""
+        """The first of the windows, limited to the audio that may be repeated after a crash."""
         batch = windows[: self.batch_size]
         while len(batch) > 1 and seconds_in(batch) > self.batch_seconds:
             batch = batch[:-1]
@@ -71,7 +71,7 @@ class TranscriptionRun:
         pending: Sequence[Window],
         start: int,
     ) -> None:
-        """Remember a finished batch, and keep a checkpoint if the next one would make it too much to do again.
+        """Record a finished batch, and checkpoint if the next one would leave too much to repeat.
 
         `pending`: the windows that come next; `start`: the sample from which on speech was not searched yet.
         """
@@ -98,5 +98,5 @@ class TranscriptionRun:
 
 
 def seconds_in(windows: Sequence[Window]) -> float:
-    """The audio of windows together."""
+    """Total seconds of audio in the windows."""
     return sum(window.length for window in windows) / SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""Speech regions of a recording, searched piece by piece, so that the search has an end soon however long it is."""
+"""Speech regions of a recording, searched piece by piece, so that each search is short."""
 
 from collections.abc import Callable, Sequence
 

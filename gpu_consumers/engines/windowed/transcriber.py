@@ -41,7 +41,7 @@ class WindowedTranscriber:
         *,
         whole_batches: bool = False,
     ) -> None:
-        """`whole_batches`: a batch takes a moment whatever is in it, so it may be done again as a whole."""
+        """Create the transcriber; `whole_batches`: batches are fast, so that a whole one may be repeated."""
         self.info = info
         self._recognizer = recognizer
         self._detect_voice = detect_voice
@@ -50,7 +50,7 @@ class WindowedTranscriber:
         self._whole_batches = whole_batches
 
     def warm_up(self) -> None:
-        """Run every kernel once on noise; raises whatever is wrong with the device."""
+        """Run every kernel once on noise; raises any error of the device."""
         noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
         language = (self._decoding.languages or ("en",))[0]
         windows = (Window((Region(0, len(noise)),)),)
@@ -106,7 +106,7 @@ class WindowedTranscriber:
         return TranscriptionRun(samples, progress, checkpoints, self._decoding.batch_size, limit)
 
     def _supported(self, options: TranscriptionOptions) -> tuple[TranscriptionOptions, tuple[str, ...]]:
-        """The options with what the model takes of hotwords and prompt, and warnings of what it does not."""
+        """The options cut to the model's limits on hotwords and prompt, and warnings about the rest."""
         if not self._decoding.takes_prompt:
             ignored = (NO_PROMPT,) if options.hotwords or options.prompt else ()
             return TranscriptionOptions(options.language, options.task), ignored
@@ -119,7 +119,7 @@ class WindowedTranscriber:
     def _pieces(
         self, samples: Samples, before: TranscriptionState, run: TranscriptionRun
     ) -> Iterator[tuple[tuple[Window, ...], int]]:
-        """The windows of one piece after the other, and the sample at which the next one begins."""
+        """The windows of each piece in turn, and the sample at which the next piece begins."""
         if before.windows:
             yield before.pending, before.start
         start = before.start
@@ -136,7 +136,7 @@ class WindowedTranscriber:
         language: SpokenLanguage,
         run: TranscriptionRun,
     ) -> Iterator[Word]:
-        """The words of windows, batch by batch; a batch that the device has no memory for is halved."""
+        """The words of windows, batch by batch; a batch too large for the device's memory is halved."""
         done = 0
         while done < len(windows):
             batch = run.next_batch(windows[done:])
@@ -156,7 +156,7 @@ class WindowedTranscriber:
             run.advance(batch, words, language, windows[done:], start)
 
     def _other_language(self, samples: Samples, window: Window | None, named: str) -> tuple[str, ...]:
-        """A warning when the recording begins in another language than the one that was named."""
+        """A warning when the recording begins in another language than the requested one."""
         if window is None or not self._decoding.may_detect:
             return ()
         heard, probability = self._decoder.detect_language(samples, (window,))

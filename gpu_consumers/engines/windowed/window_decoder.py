@@ -1,4 +1,4 @@
-"""Window decoder: the words of windows, decoded otherwise where the text is not believed, and once more where speech has none."""
+"""Window decoder: words of windows, decoded again where the text is doubtful, and once more where speech has none."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ MOST_TRIES = 3  # of a window, its parts and theirs counted in
 
 
 class WindowDecoder:
-    """Asks a recognizer for the words of windows, and again where there is reason to; keeps no state."""
+    """Decodes the words of windows with a recognizer, repeatedly where needed; keeps no state."""
 
     def __init__(self, recognizer: Recognizer, decoding: Decoding) -> None:
         self._recognizer = recognizer
@@ -32,7 +32,7 @@ class WindowDecoder:
         """Samples of the longest window."""
 
     def detect_language(self, samples: Samples, windows: Sequence[Window]) -> tuple[str, float]:
-        """The language of the first of the windows, one in which the model may answer, and its probability."""
+        """The language of the first of the windows, restricted to permitted ones, and its probability."""
         audio = np.concatenate([audio_of(samples, window) for window in windows[:DETECTION_WINDOWS]])
         return self._decoding.allowed(self._recognizer.detect_language(audio))
 
@@ -45,7 +45,7 @@ class WindowDecoder:
         multilingual: bool = False,
         attempt: int = 1,
     ) -> list[Word]:
-        """The words of windows, in order; those whose text is not believed are decoded otherwise, a few times at most.
+        """The words of windows, in order; doubtful windows are decoded again with other settings, a few times at most.
 
         `multilingual`: the language of the options is that of most, and a window may be in another one.
         """
@@ -66,7 +66,7 @@ class WindowDecoder:
     def covered(
         self, samples: Samples, batch: Sequence[Window], words: list[Word], options: TranscriptionOptions
     ) -> tuple[list[Word], float]:
-        """The words with those of speech that none of them covers, decoded by itself; and the seconds still without any.
+        """The words plus those of uncovered speech, decoded separately; and the seconds that still have none.
 
         A model that hears two voices in turn, or another language, in one window may pass over whole sentences.
         """
@@ -107,7 +107,7 @@ class WindowDecoder:
     def _in_parts(
         self, samples: Samples, window: Window, options: TranscriptionOptions, *, multilingual: bool, attempt: int
     ) -> list[Word]:
-        """The words of a window in halves, each in its own language if it may be another one."""
+        """The words of a window in halves, each in its own language if that may differ."""
         halves = _halves(window, samples)
         parts = self._by_language(samples, halves, options) if multilingual else {options.language: list(halves)}
         words: list[Word] = []
@@ -119,7 +119,7 @@ class WindowDecoder:
     def _by_language(
         self, samples: Samples, windows: Sequence[Window], options: TranscriptionOptions
     ) -> dict[str | None, list[Window]]:
-        """The windows by what is spoken in each: the language of the recording where another one is not sure."""
+        """The windows grouped by spoken language: that of the recording where another one is uncertain."""
         grouped: dict[str | None, list[Window]] = {}
         for window in windows:
             language = options.language
@@ -136,7 +136,7 @@ def audio_of(samples: Samples, window: Window) -> Samples:
 
 
 def _placed(hypothesis: Hypothesis, window: Window, language: str | None) -> Hypothesis:
-    """A hypothesis with its words in a language and at their times in the recording; none of a window without speech."""
+    """A hypothesis with its language and its words at their times in the recording; no words without speech."""
     if is_silent(hypothesis.no_speech, hypothesis.logprob):
         return replace(hypothesis, words=())
     return replace(hypothesis, words=tuple(_word(word, window, language) for word in opening(hypothesis.words)))
@@ -148,7 +148,7 @@ def _word(word: Word, window: Window, language: str | None) -> Word:
 
 
 def _halves(window: Window, samples: Samples) -> tuple[Window, Window]:
-    """The window in two of about the same length, parted at a pause, else where the least is heard."""
+    """The window in two of about the same length, split at a pause, else at the quietest point."""
     at = window.pause
     if at is None:
         sound, quarter = audio_of(samples, window), window.length // 4

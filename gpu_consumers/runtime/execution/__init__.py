@@ -1,1 +1,1 @@
-"""One job's way through a worker: decode, claim, run, end."""
+"""Execution of one job in a worker: decode, claim, run, end."""

@@ -1,4 +1,4 @@
-"""Decoder: the job in a record, and what is known of it before its turn."""
+"""Decoder: the job in a record, and its scheduling info."""
 
 import logging
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class JobDecoder:
             return Job(delivery, error.answer.request, error.answer.request, error.reason)
 
     def scheduling_info(self, task: JobTask) -> SchedulingInfo:
-        """What is known of a delivery before its turn; one that cannot be decoded now is scheduled like any other.
+        """The scheduling info of a delivery; one that cannot be decoded now is scheduled like any other.
 
         No other system is asked: all later records wait for this one.
         """

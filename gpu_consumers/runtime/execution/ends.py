@@ -1,4 +1,4 @@
-"""Job ends: the records that end a delivery, and other ends for what cannot be written as it is."""
+"""Job ends: the records that end a delivery, and replacements for ends that cannot be written."""
 
 import logging
 from collections.abc import Sequence
@@ -36,29 +36,29 @@ class JobEnds:
         return self._build_end(task, job, Settlement("completed", emissions))
 
     def duplicate(self, task: JobTask, job: Job) -> Finished:
-        """The end of a job of which another record has ended before: nothing is written."""
+        """The end of a job that another record has ended before: nothing is written."""
         log.info("the same job was here before")
         return Finished(task, job, Settlement("duplicate"), ())
 
     def not_ours(self, task: JobTask) -> Finished:
-        """The end of a record that was sent again for another group: nothing is written."""
+        """The end of a record that was replayed for another group: nothing is written."""
         return Finished(task, None, Settlement("not_ours"), ())
 
     def quarantined(self, task: JobTask, job: Job) -> Finished:
-        """The end of a job whose record ended every process that worked on it."""
+        """The end of a job whose record crashed every process that worked on it."""
         log.error("quarantined: %d processes died while it ran alone", MOST_DEATHS)
         return self._build_end(task, job, self.policy.quarantine(task.delivery, job, datetime.now(UTC)))
 
     def unroutable(self, task: JobTask, job: Job | None, rejection: Permanent) -> Finished:
-        """The end of a job whose result no topic takes."""
+        """The end of a job whose result no topic accepts."""
         return self._build_end(task, job, self.policy.dead_letter(task.delivery, rejection))
 
     def unreadable(self, task: JobTask, reason: str) -> Finished:
-        """The end of a delivery that stands for records which the client library cannot read."""
+        """The end of a delivery that stands for records unreadable to the client library."""
         return self._settle(task, None, Poison(reason))
 
     def failed(self, task: JobTask, job: Job | None, error: Exception) -> Finished | None:
-        """The end that an error means for a delivery; None when it is left to the next owner. Raises Fatal."""
+        """The end of a delivery for an error; None when it is left to the next owner. Raises Fatal."""
         try:
             if (ours := self._classify_failure(task, error)) is None:
                 return None
@@ -72,16 +72,16 @@ class JobEnds:
             return self._dead_letter_unsettleable(task, job, escaped)
 
     def redirect(self, finished: Sequence[Finished]) -> list[Finished]:
-        """The same ends, but for results that were to go to a topic that is gone. Raises Outage."""
+        """Other ends for deliveries whose results were meant for a deleted topic. Raises Outage."""
         self.routing.forget()
         return [self._redirected(each) for each in finished]
 
     def deny(self, finished: Finished) -> Finished:
-        """Another end for a delivery whose result was to go to a topic that the broker does not let us write."""
+        """Another end for a delivery whose result was meant for a topic without write permission."""
         return self.unroutable(finished.task, finished.job, unwritable(finished.foreign_topic or ""))
 
     def refuse(self, finished: Finished) -> Finished:
-        """Another end for a delivery of which the broker found a record too large."""
+        """Another end for a delivery with a record too large for the broker."""
         error = Permanent("result_too_large", "a record of it is larger than the broker takes")
         try:
             return self._fallback_end(finished.task, finished.job, finished.settlement, error)
@@ -110,7 +110,7 @@ class JobEnds:
         return self._build_end(task, job, self.policy.settle(error, task.delivery, job, datetime.now(UTC)))
 
     def _build_end(self, task: JobTask, job: Job | None, settlement: Settlement) -> Finished:
-        """The settlement as records; one that is too large for them ends differently."""
+        """The settlement as records; another end if they would be too large."""
         if job is not None:  # so that `refuse`, which may not wait, can write a result whatever this end is
             self.outages.retry(task, partial(self.serde.learn, JobResult))
         encode = partial(self._encode, task.delivery)

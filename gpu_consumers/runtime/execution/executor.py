@@ -1,4 +1,4 @@
-"""Executor: one delivery from its bytes to the records that end it: decode, claim, run, end."""
+"""Executor: takes one delivery from its bytes to the records that end it: decode, claim, run, end."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +56,7 @@ class JobExecutor:
             return finished
 
     def _process(self, task: JobTask, job: Job) -> Finished | None:
-        """Claim the job, run the stage and end it; after an outage the work is tried again in place."""
+        """Claim the job, run the stage and end it; after an outage the work is retried in place."""
         rejection = self.outages.retry(task, partial(self.routing.rejection, task.delivery.headers))
         if rejection is not None:
             return self.ends.unroutable(task, job, rejection)
@@ -85,7 +85,7 @@ def create_executor(
     routing: ResultRouting | None = None,
     waits: Backoff = GPU_OUTAGES,
 ) -> JobExecutor:
-    """The executor of a stage; `waits` are those between two tries during an outage."""
+    """The executor of a stage; `waits` are the pauses between retries during an outage."""
     routing = routing or ResultRouting()
     outages = OutageRetry(work.shutdown, work.stall_detector, waits)
     ends = JobEnds(policy, serde, routing, outages)

@@ -27,7 +27,7 @@ class OutageRetry:
     waits: Backoff = GPU_OUTAGES
 
     def retry(self, task: JobTask, call: Callable[[], T]) -> T:
-        """What `call` returns, called again after every Outage; raises the last Outage when the retries end."""
+        """The result of `call`, repeated after every Outage; raises the last Outage when the retries end."""
         attempt = 0
         while True:
             try:

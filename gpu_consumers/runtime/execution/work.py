@@ -1,4 +1,4 @@
-"""Work of a stage on one task: how it reports, when it must stop, what of it was kept."""
+"""Work of a stage on one task: progress reports, stop checks, and checkpointed progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from schemas.events import JobRequested, Stage
 
 
 def never_cancelled(_: JobRequested) -> bool:
-    """No job is cancelled, where no orders to cancel are read."""
+    """Report no job as cancelled, where no cancellation orders are read."""
     return False
 
 
@@ -39,7 +39,7 @@ class TaskWork:
         self._reporter = parts.progress.start(job.request, task.delivery.attempt)
 
     def check_start(self) -> None:
-        """Raise Cancelled when the job is not wanted any more, Permanent when it has expired."""
+        """Raise Cancelled when the job is cancelled, Permanent when it has expired."""
         self._check_wanted()
         expires = self._job.request.expires_at
         # a job that was transcribed in time does not expire
