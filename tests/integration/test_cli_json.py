@@ -15,6 +15,7 @@ from deploy.local.stack import Stack
 from producers.api.jobs.erasures import ErasureView
 from producers.api.jobs.search import HitView
 from producers.api.jobs.views import JobSummary, JobView, ModelView
+from producers.api.jobs.waiting import WaitingView
 from producers.api.webhooks.views import DeliveryDetail, DeliveryView, EndpointView
 from producers.cli.app import create_cli
 from producers.cli.terminal.json_lines import print_json
@@ -96,6 +97,7 @@ def test_every_command_with_json_has_the_same_form(
     shim.complete(request)
     shown("watch", str(request.job_id), fields=names(JobView))
     shown("status", str(request.job_id), fields=names(JobView))
+    shown("why", str(request.job_id), fields=names(WaitingView))
     shown("jobs", fields=names(JobSummary))
     shown("search", "hello", fields=names(HitView))
     # operators with the database

@@ -63,9 +63,17 @@ def imported(tree: ast.AST) -> set[str]:
         if name.endswith("import_module") or name == "deferred_to":
             # what a deferred command is done by stands where it is declared
             given = call.args[0]
-            assert isinstance(given, ast.Constant) or DEFERRED in found, "what is imported must be readable here"
+            assert is_ours(given) or isinstance(given, ast.Constant) or DEFERRED in found, (
+                "what is imported must be readable here"
+            )
             found |= {str(given.value)} if isinstance(given, ast.Constant) else set()
     return found
+
+
+def is_ours(given: ast.expr) -> bool:
+    """Whether a name of a module is put together below a package of ours."""
+    first = given.values[0] if isinstance(given, ast.JoinedStr) else None
+    return isinstance(first, ast.Constant) and str(first.value).split(".")[0] in PACKAGES and "." in str(first.value)
 
 
 def uses(tree: ast.AST, library: str) -> bool:

@@ -13,7 +13,7 @@ from sink.process.termination import EXIT_CODE
 PATIENCE = 60.0
 _PROCESS = """
 import asyncio, contextlib, logging, signal, sys, threading, time
-from sink import termination
+from sink.process import termination
 from sink.process.termination import Termination
 
 logging.basicConfig(level="INFO", format="%(levelname)s %(message)s")
