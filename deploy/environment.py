@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import MutableMapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +42,17 @@ def run_module(module: str, arguments: list[str]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     os.chdir(str(ROOT))
+    spare_processors(os.environ)
     os.execv(str(PYTHON), [str(PYTHON), "-m", module, *arguments])  # noqa: S606 - that is the purpose
+
+
+def spare_processors(environment: MutableMapping[str, str]) -> None:
+    """Set what lets many processes start and work on few processors, for this command and all that it starts."""
+    # compiled once, outside of the tree: where none is written, each process compiles all it imports
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
+    # threads of a model that wait for each other leave the processor to other work
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def use_a_new_enough_python() -> None:

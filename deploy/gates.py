@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy import changed
-from deploy.environment import CACHE, ROOT, VENV
+from deploy.environment import ROOT, VENV
 from deploy.local.errors import StackError
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
@@ -112,7 +112,7 @@ def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
     started = time.monotonic()
     command = [str(program), *gate.command[1:]]
     # in a group of its own, so that it gets one SIGINT from us and not a second one from the terminal
-    child = subprocess.Popen(command, cwd=ROOT, env={**_economical(os.environ), **environment}, process_group=0)
+    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, process_group=0)
     try:
         code = child.wait()
     except OutOfTime:
@@ -123,15 +123,6 @@ def run(gate: Gate, environment: Mapping[str, str]) -> GateResult:
         end_group(child, INTERRUPT)
         raise
     return GateResult(gate.title, code == 0, time.monotonic() - started)
-
-
-def _economical(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables, extended for many processes on few processors."""
-    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    # compiled once, outside of the tree: where none is written, each of hundreds of processes compiles all it imports
-    kept["PYTHONPYCACHEPREFIX"] = str(CACHE / "bytecode")
-    # threads of a model that wait for each other leave the processor to other workers
-    return {"OMP_WAIT_POLICY": "PASSIVE", **kept}
 
 
 @contextmanager

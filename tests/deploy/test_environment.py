@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.environment import spare_processors
+
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path("deploy/requirements")
 PROJECT = """[build-system]
@@ -94,3 +96,12 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(checkout: Path) 
     done = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "GB are needed on the disk" in done.stderr
+
+
+def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says() -> None:
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "ACTIVE"}
+    spare_processors(environment)
+    assert environment == {"PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"), "OMP_WAIT_POLICY": "ACTIVE"}
+    bare: dict[str, str] = {}
+    spare_processors(bare)
+    assert bare["OMP_WAIT_POLICY"] == "PASSIVE"

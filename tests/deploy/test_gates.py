@@ -114,12 +114,6 @@ def test_nothing_in_the_tree_of_tests_is_left_out_and_what_takes_longest_begins(
     assert [file for file in files if not any(file.is_relative_to(ROOT / path) for path in named)] == []
 
 
-def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    code = "import sys; raise SystemExit(sys.dont_write_bytecode or not sys.pycache_prefix.endswith('bytecode'))"
-    assert run(Gate("Compiled", ("python", "-c", code)), {}).passed
-
-
 def test_arguments_are_pytests_own() -> None:
     assert [gate.command for gate in calls_of_pytest(("-x", "tests/sink"), workers=2)] == [
         (*PYTEST, "-x", "tests/sink")
