@@ -34,7 +34,7 @@ class RowFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
-    """A record of the job that a group has not finished; `before`: unfinished records before it in its partition."""
+    """A record of the job that a group has not finished; `before`: about how many unfinished ones lie before it."""
 
     group: str
     place: Origin
