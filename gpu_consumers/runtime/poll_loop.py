@@ -105,7 +105,8 @@ class GroupConsumer:
         """Which gate holds each of its records; may be asked from any thread."""
         parts = self._parts
         closed = closed_gates(
-            joined=parts.rebalance.joined and parts.producer.is_open,
+            joined=parts.rebalance.joined,
+            producing=parts.producer.is_open,
             caught_up=self.caught_up,
             draining=parts.shutdown.requested.is_set(),
             committing=not parts.committer.failing,
