@@ -200,7 +200,9 @@ class Watchdog:
         self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
         self._commit_age = self._committing.observe(committing, now, excused=unable)
         app = self._app.conf.id
-        self._partitions = tuple(_state(app, tp, committing.get(tp), place) for tp, place in fetching.items())
+        self._partitions = tuple(
+            _state(app, tp, committing.get(tp), place, consumer.in_hand(tp)) for tp, place in fetching.items()
+        )
         lag = sum(
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
@@ -227,8 +229,7 @@ class Watchdog:
             self._recipe.last_words(of_work=why is Cause.RECORD)
 
 
-def _state(group: str, tp: TP, done: Place | None, fetched: Place) -> PartitionState:
-    """A partition with the records that were fetched and are not committed."""
+def _state(group: str, tp: TP, done: Place | None, fetched: Place, in_hand: int) -> PartitionState:
+    """A partition with the number of its unfinished records: offsets would count control markers too."""
     reached = fetched.reached if done is None else done.reached
-    in_hand = 0 if reached is None or fetched.reached is None else max(0, fetched.reached - reached)
     return PartitionState(group, tp.topic, tp.partition, reached, in_hand)
