@@ -70,11 +70,11 @@ class WaitReport:
 
 
 def merged(reports: Iterable[WaitReport]) -> WaitReport:
-    """Several reports as one."""
+    """Several reports as one; a gate of which several tell counts once."""
     found = list(reports)
     return WaitReport(
         tuple(each for report in found for each in report.waiting),
-        tuple(each for report in found for each in report.closed),
+        tuple(dict.fromkeys(each for report in found for each in report.closed)),
         tuple(each for report in found for each in report.partitions),
     )
 

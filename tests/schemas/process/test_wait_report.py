@@ -44,6 +44,11 @@ def test_gates_of_a_whole_group_are_told_from_those_of_single_partitions() -> No
     assert (report.partition("h", "jobs", 1), report.partition("g", "jobs", 0)) == (None, None)
 
 
+def test_a_gate_of_which_two_reports_tell_is_one_gate() -> None:
+    twice = merged([REPORT, WaitReport(closed=(*REPORT.closed, ClosedGate("h", WaitReason.OUTAGE)))])
+    assert twice.closed == (*REPORT.closed, ClosedGate("h", WaitReason.OUTAGE))
+
+
 def test_reasons_of_a_later_version_are_left_out() -> None:
     plain = to_json(REPORT)
     plain["waiting"][0]["reason"] = plain["closed"][0]["reason"] = "of tomorrow"
