@@ -18,7 +18,7 @@ _PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 
 
 class RawSchema(faust.Schema[bytes, bytes]):
-    """Nothing is read by Faust, which drops a record that its schema cannot read: the recipe takes all from the message.
+    """Nothing is read by Faust, which drops a record that its schema cannot read: `EventLoop` takes all from the message.
 
     Nor is it handed on as it came: an agent that waits for its next event keeps the last key and value.
     """
@@ -64,7 +64,7 @@ def create_app(
         "stream_buffer_maxsize": 64,
         "stream_wait_empty": True,
         "stream_processing_timeout": REBALANCE_SECONDS,
-        # what still escapes the recipe ends the worker with its record un-acked
+        # what still escapes `EventLoop` ends the worker with its record un-acked
         "agent_supervisor": mode.CrashingSupervisor,
         # without standby replicas Faust leaves the assignment to aiokafka
         "table_standby_replicas": 0,

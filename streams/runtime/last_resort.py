@@ -1,6 +1,6 @@
 """The last resort of a Faust app: what ended its process again and again, or what an operator names, is set aside unrun.
 
-An exception that leaves the recipe, and a handler that lets go of nothing, name their record: at the second time it is
+An exception that leaves `EventLoop`, and a handler that lets go of nothing, name their record: at the second time it is
 set aside. A process that is simply gone leaves nothing but its name: then the records that it may have had in work run
 alone, each with a mark before, and one whose process dies twice while it runs so is set aside. What is ours for every
 record condemns none: as long as no other record ends well, one is set aside at most.
