@@ -77,7 +77,7 @@ class Relay:
             except Outage as error:
                 log.warning("waiting for PostgreSQL: %s", error)
             finally:
-                self.leads = self.connected = False
+                self.leads = self.connected = self._kafka_away = False  # whoever leads now knows of Kafka
             await set_within(stop, self._pause)
 
     async def _stand_by(self, session: OutboxSession, stop: asyncio.Event) -> None:
@@ -114,6 +114,7 @@ class Relay:
 
     async def _without(self, session: OutboxSession, rows: Sequence[OutboxRow], error: Refused) -> int:
         """Publish all rows but the refused ones; a broker may have refused one only because of others in its batch."""
+        self._kafka_away = False
         if len(rows) == 1:
             log.error("outbox row %d is set aside, it can never be published: %s", rows[0].id, error)
             await session.mark_failed(rows[0], str(error))

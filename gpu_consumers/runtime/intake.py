@@ -92,8 +92,8 @@ class Intake:
 
     @property
     def full(self) -> bool:
-        """Whether the limit in flight is reached, or the intake is closed; may be called from any thread."""
-        return self._parts.gate.closed or self._closed
+        """Whether as much is in flight as may be; may be asked from any thread."""
+        return self._parts.gate.closed
 
     def partitions(self) -> list[OwnedPartition]:
         """The current assignments."""

@@ -105,7 +105,8 @@ class GroupConsumer:
         """The report of the gates that hold the group's records; may be called from any thread."""
         parts = self._parts
         closed = closed_gates(
-            joined=parts.rebalance.joined and parts.producer.is_open,
+            joined=parts.rebalance.joined,
+            producing=parts.producer.is_open,
             caught_up=self.caught_up,
             draining=parts.shutdown.requested.is_set(),
             committing=not parts.committer.failing,

@@ -13,13 +13,18 @@ Records = Mapping[int, WaitReason | None]
 """What holds each record of a partition, None what is worked on."""
 
 
-def closed_gates(*, joined: bool, caught_up: bool, draining: bool, committing: bool) -> tuple[WaitReason, ...]:
-    """The reasons why a whole group is held; none when it is not."""
+def closed_gates(
+    *, joined: bool, producing: bool, caught_up: bool, draining: bool, committing: bool
+) -> tuple[WaitReason, ...]:
+    """Why a whole group lets nothing through; none when it does. `producing`: its producer is open, as it is before it joins.
+
+    A producer that is closed later was given up after a transaction whose end is not known, and is opened again.
+    """
     gates = (
         (WaitReason.DRAINING, draining),
         (WaitReason.ORDERS_UNKNOWN, not caught_up),
         (WaitReason.STARTING, not joined),
-        (WaitReason.COMMIT_PENDING, not committing),
+        (WaitReason.COMMIT_PENDING, not committing or (joined and not producing)),
     )
     return tuple(reason for reason, closed in gates if closed)
 

@@ -19,7 +19,7 @@ from schemas.process.wait_report import Waiting, WaitReport, to_json
 from sink.jobs import outbox, queries
 from sink.jobs.outbox import OutboxBacklog
 from sink.postgres.database import Connection, Database
-from sink.process.waiting_metrics import export
+from sink.process.waiting_metrics import export, forget
 
 log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
@@ -88,13 +88,17 @@ def _report(backlog: OutboxBacklog) -> WaitReport:
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def read_metrics(services: ServicesDep) -> Response:
-    """The queue's depth is read from the database at every scrape, and is no number while it is away."""
+    """Queue and outbox are read from the database at every scrape; the one is no number and the other absent while it is away."""
     try:
         metrics.QUEUE_DEPTH.set(await _soon(services.database, queries.queue_depth))
-        export(_report(await _soon(services.database, outbox.backlog)))
     except Outage as error:
         log.warning("queue depth is not known: %s", error)
         metrics.QUEUE_DEPTH.set(float("nan"))
+    try:
+        export(_report(await _soon(services.database, outbox.backlog)))
+    except Outage as error:
+        log.warning("what waits in the outbox is not known: %s", error)
+        forget()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

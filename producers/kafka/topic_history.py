@@ -62,6 +62,16 @@ class TopicHistory:
         """First offset, that of `since` if it is given, and end of each partition that is not empty."""
         return self._ranges(topics, since)
 
+    def later(
+        self, ranges: Mapping[tuple[str, int], tuple[int, int]], since: datetime | None
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """The part of each range from `since`, if it is given; without the parts that are empty."""
+        found = dict(ranges)
+        for place, first in self._offsets_at(list(ranges), since).items():
+            low, high = found[place]
+            found[place] = (high if first < 0 else max(low, first), high)
+        return {place: (low, high) for place, (low, high) in found.items() if low < high}
+
     def between(self, ranges: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[StoredRecord]:
         """Every readable record of ranges of partitions, each from its first offset up to its end."""
         found = self._up_to({place: (low, high) for place, (low, high) in ranges.items() if low < high})
@@ -87,14 +97,10 @@ class TopicHistory:
         if missing := [topic for topic in topics if topic not in there]:
             raise Outage(f"Kafka has no topic {', '.join(missing)}; create it with `scribe topics apply`")
         places = [(topic, partition) for topic in topics for partition in range(there[topic])]
-        found = {place: self._watermarks(*place) for place in places}
-        for place, first in self._offsets_at(places, since).items():
-            low, high = found[place]
-            found[place] = (high if first < 0 else max(low, first), high)
-        return {place: (low, high) for place, (low, high) in found.items() if low < high}
+        return self.later({place: self._watermarks(*place) for place in places}, since)
 
     def _offsets_at(self, places: Sequence[tuple[str, int]], since: datetime | None) -> Mapping[tuple[str, int], int]:
-        if since is None:
+        if since is None or not places:
             return {}
         at = int(since.timestamp() * 1000)
         asked = [TopicPartition(topic, partition, at) for topic, partition in places]

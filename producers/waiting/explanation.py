@@ -113,7 +113,8 @@ def _by_row(rows: RowFacts, wait: Wait) -> Wait | None:
     """The gate of a job in Kafka, judged by the database alone."""
     job = rows.job
     if job is None or job.state == "queued":
-        return replace(wait, ahead=rows.ahead)
+        # without others of its own before it, it may be the next one
+        return replace(wait, reason=WaitReason.TURN if rows.ahead == 0 else WaitReason.BACKLOG, ahead=rows.ahead)
     if rows.now - job.updated_at > SILENT:
         return replace(wait, reason=WaitReason.UNHEARD, since=job.updated_at)
     return None
@@ -151,6 +152,10 @@ def _gpu_reason(
         return None, (f"{url} works on it" if word == IN_WORK else f"{url} says: {word}",)
     if record.not_before is not None and record.not_before > rows.now:
         return WaitReason.RETRY_DELAY, ()
+    owned = group.owner(record.place) is not None
+    if (gate := processes.gate(record.group, record.place, owned=owned)) is not None:
+        reason, url = gate
+        return reason, (f"{url} lets nothing through",)
     if not group.members:
         return WaitReason.NO_MEMBERS, ()
     if record.begun is not None and record.begun.suspect:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from producers.kafka.group_offsets import GroupMember
 from producers.replay.dead_letters import DeadLetter
+from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import WaitReport
 from schemas.wire.headers import Origin
 from schemas.wire.offset_metadata import BegunRecord
@@ -34,7 +35,7 @@ class RowFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
-    """A record of the job that a group has not finished; `before`: unfinished records before it in its partition."""
+    """A record of the job that a group has not finished; `before`: about how many unfinished ones lie before it."""
 
     group: str
     place: Origin
@@ -80,4 +81,19 @@ class ProcessFacts:
         for url, report in self.reports.items():
             if (found := report.record(place.topic, place.partition, place.offset)) is not None:
                 return found, url
+        return None
+
+    def gate(self, group: str, place: Origin, *, owned: bool) -> tuple[WaitReason, str] | None:
+        """The gate before a record that no queried process has in hand, and the address of the process; None without one.
+
+        Only the process that has the partition counts; while it is not `owned`, any process of the group.
+        """
+        for url, report in self.reports.items():
+            state = report.partition(group, place.topic, place.partition)
+            if owned and state is None:
+                continue
+            gates = (*(state.paused_by if state else ()), *report.closed_groups(group))
+            # a commit that is late holds what is done, and nothing that is still to come
+            if (first := next((gate for gate in gates if gate is not WaitReason.COMMIT_PENDING), None)) is not None:
+                return first, url
         return None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,12 +16,11 @@ from schemas.errors import Poison
 from schemas.settings import KafkaSettings
 from schemas.topics import is_retry_topic
 from schemas.wire.headers import NOT_BEFORE, attempt_of
-from schemas.wire.offset_metadata import begun_of, covers
+from schemas.wire.offset_metadata import begun_of, done_of, parts_of
 from schemas.wire.serde import Serde
 
 Topics = Mapping[str, Collection[str]]
 Place = tuple[str, int]
-Committed = Mapping[Place, tuple[int, str]]
 
 
 def read_kafka(
@@ -31,9 +31,9 @@ def read_kafka(
     topics: Topics = READ_BY,
     dlqs: Mapping[str, str] = DLQS,
 ) -> KafkaFacts:
-    """Read the unfinished records of each group of `topics`; records before `since` cannot belong to the job.
+    """Read the unfinished records of each group of `topics`; those before `since` are counted, and not searched.
 
-    It takes as long as reading the lag of the groups. Raises Outage and Fatal.
+    It takes as long as reading the lag of the groups since then. Raises Outage and Fatal.
     """
     pending: list[PendingRecord] = []
     groups: dict[str, GroupState] = {}
@@ -55,35 +55,58 @@ def _look(
     group: str,
     topics: Collection[str],
 ) -> tuple[GroupState, list[PendingRecord]]:
-    ranges = history.ranges(list(topics), since)
+    ranges = history.ranges(list(topics))
     with GroupOffsets.open(settings, group) as offsets:
         committed = offsets.committed(list(ranges))
         members = offsets.described()
-    left = {
-        place: (max(low, committed[place][0]) if place in committed else low, high)
-        for place, (low, high) in ranges.items()
-    }
-    lag = sum(max(0, high - low) for low, high in left.values())
-    records = history.between(left)
-    return GroupState(members=members, lag=lag), list(_pending(records, serde, job_id, group, committed))
+    left = {place: Unfinished.after(low, high, *committed.get(place, (0, ""))) for place, (low, high) in ranges.items()}
+    searched = history.later({place: (each.low, each.high) for place, each in left.items()}, since)
+    before = Counter({place: left[place].up_to(low) for place, (low, _) in searched.items()})
+    found = list(_pending(history.between(searched), serde, job_id, group, left, before))
+    return GroupState(members=members, lag=sum(each.up_to(each.high) for each in left.values())), found
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Offsets of a partition that a group has not finished: from `low` up to `high`, without `done`."""
+
+    low: int
+    high: int
+    done: frozenset[int]
+    base: int
+    metadata: str
+
+    @classmethod
+    def after(cls, low: int, high: int, base: int, metadata: str) -> "Unfinished":
+        """What is left of the offsets from `low` up to `high` after a commit of `base`, 0 without one."""
+        return cls(max(low, base), high, done_of(base, parts_of(metadata)[0]), base, metadata)
+
+    def up_to(self, offset: int) -> int:
+        """How many of them are below an offset; about, for some offsets have no record."""
+        return max(0, offset - self.low - sum(self.low <= each < offset for each in self.done))
 
 
 def _pending(
-    records: Iterator[StoredRecord], serde: Serde, job_id: UUID, group: str, committed: Committed
+    records: Iterator[StoredRecord],
+    serde: Serde,
+    job_id: UUID,
+    group: str,
+    left: Mapping[Place, Unfinished],
+    before: Counter[Place],
 ) -> Iterator[PendingRecord]:
     """Unfinished records of the job, each with the number of unfinished records before it."""
-    key, before = str(job_id).encode(), Counter[Place]()
+    key = str(job_id).encode()
     for record in records:
         place = record.place.topic, record.place.partition
-        base, metadata = committed.get(place, (0, ""))
-        if covers(base, metadata, record.place.offset):
+        unfinished = left[place]
+        if record.place.offset in unfinished.done:
             continue
         if record.key == key:
-            yield _record(record, serde, group, before[place], base, metadata)
+            yield _record(record, serde, group, before[place], unfinished)
         before[place] += 1
 
 
-def _record(record: StoredRecord, serde: Serde, group: str, before: int, base: int, metadata: str) -> PendingRecord:
+def _record(record: StoredRecord, serde: Serde, group: str, before: int, left: Unfinished) -> PendingRecord:
     kind, run = _event(record, serde)
     return PendingRecord(
         group=group,
@@ -94,7 +117,7 @@ def _record(record: StoredRecord, serde: Serde, group: str, before: int, base: i
         attempt=attempt_of(record.headers),
         not_before=_not_before(record),
         before=before,
-        begun=begun_of(base, metadata).get(record.place.offset),
+        begun=begun_of(left.base, left.metadata).get(record.place.offset),
     )
 
 

@@ -58,13 +58,23 @@ class WaitReport:
         found = (p for p in self.partitions if (p.topic, p.partition) == (topic, partition))
         return next((p.records.get(offset) for p in found), None)
 
+    def partition(self, group: str, topic: str, number: int) -> PartitionState | None:
+        """What is told of a partition that a group reads; None when the process does not have it."""
+        place = group, topic, number
+        return next((p for p in self.partitions if (p.group, p.topic, p.partition) == place), None)
+
+    def closed_groups(self, group: str) -> tuple[WaitReason, ...]:
+        """The gates that are closed for all partitions of a group."""
+        single = {reason for p in self.partitions if p.group == group for reason in p.paused_by}
+        return tuple(each.reason for each in self.closed if each.group == group and each.reason not in single)
+
 
 def merged(reports: Iterable[WaitReport]) -> WaitReport:
-    """One report merged from several."""
+    """Several reports as one; a gate of which several tell counts once."""
     found = list(reports)
     return WaitReport(
         tuple(each for report in found for each in report.waiting),
-        tuple(each for report in found for each in report.closed),
+        tuple(dict.fromkeys(each for report in found for each in report.closed)),
         tuple(each for report in found for each in report.partitions),
     )
 

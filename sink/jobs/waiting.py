@@ -9,6 +9,7 @@ from sink.jobs.queries import JobRow
 from sink.postgres.database import Connection
 
 MOST_AHEAD = 1_000  # so many are many, and the rest is not counted
+MOST_READ = 5_000  # rows of other queues are among them, and each is read for its priority
 JOB_TOPICS = (JOBS, JOBS_EXPRESS)
 
 
@@ -51,15 +52,24 @@ async def unpublished(connection: Connection, job_id: UUID, *, refused_too: bool
     return tuple(UnpublishedRecord(**row) for row in await cursor.fetchall())
 
 
-async def queued_before(connection: Connection, job: JobRow, most: int = MOST_AHEAD) -> int:
-    """The number of queued jobs of the same tenant and queue that were requested before, counted up to `most`."""
-    cursor = await connection.execute(
-        "SELECT count(*) AS ahead FROM (SELECT FROM jobs WHERE tenant = %s AND state = 'queued' AND requested_at < %s"
-        " AND request ->> 'priority' = %s LIMIT %s) AS before",
-        [job.tenant, job.requested_at, job.request["priority"], most],
-    )
-    row = await cursor.fetchone()
-    return int(row["ahead"]) if row else 0
+_BEFORE = """
+SELECT count(*) AS looked_at, count(*) FILTER (WHERE priority = %(priority)s) AS ahead FROM (
+    SELECT request ->> 'priority' AS priority FROM jobs
+    WHERE tenant = %(tenant)s AND state = 'queued' AND requested_at < %(requested_at)s LIMIT %(looked_at)s) AS before"""
+
+
+async def queued_before(
+    connection: Connection, job: JobRow, most: int = MOST_AHEAD, looked_at: int = MOST_READ
+) -> int | None:
+    """How many jobs of the same tenant and queue were requested before and wait as well, counted up to `most`.
+
+    None when fewer than `most` are among the `looked_at` rows that are read, and there are more rows.
+    """
+    values = {"tenant": job.tenant, "requested_at": job.requested_at, "priority": job.request["priority"]}
+    row = await (await connection.execute(_BEFORE, {**values, "looked_at": looked_at})).fetchone()
+    if row is None or (row["looked_at"] >= looked_at and row["ahead"] < most):
+        return None
+    return min(int(row["ahead"]), most)
 
 
 async def state_since(connection: Connection, job: JobRow) -> datetime:

@@ -27,6 +27,10 @@ class _Shown:
         for (group, reason), number in found.items():
             self._gauge.labels(group=group, reason=reason).set(number)
 
+    def forget(self) -> None:
+        self._labels.clear()
+        self._gauge.clear()
+
 
 _LOCK = Lock()  # probes are answered by several threads
 _WAITING, _CLOSED = _Shown(JOBS_WAITING), _Shown(GATES_CLOSED)
@@ -37,3 +41,10 @@ def export(report: WaitReport) -> None:
     with _LOCK:
         _WAITING.show(((each.group, each.reason), each.jobs) for each in report.waiting)
         _CLOSED.show(((each.group, each.reason), each.gates) for each in report.closed)
+
+
+def forget() -> None:
+    """Take the values from the gauges, because what waits is not known: 0 would be a claim."""
+    with _LOCK:
+        _WAITING.forget()
+        _CLOSED.forget()

@@ -34,9 +34,9 @@ class Enhance:
         return "scheduled" if added else "duplicate"
 
 
-def register(app: ScribeApp, recipe: EventLoop, enhance: Enhance, *, results: str = RESULTS) -> None:
-    """Register the app's agent."""
+def register(app: ScribeApp, loop: EventLoop, enhance: Enhance, *, results: str = RESULTS) -> None:
+    """Add the app's agent."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, enhance.ended, answer=enhance.ended)
+        await loop.run(stream, JobResult, enhance.ended, answer=enhance.ended)

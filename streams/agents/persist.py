@@ -168,7 +168,7 @@ def label_of(error: JobError | None) -> ErrorKind:
 
 def register(
     app: ScribeApp,
-    recipe: EventLoop,
+    loop: EventLoop,
     persist: Persist,
     *,
     jobs: tuple[str, ...] = (JOBS, JOBS_EXPRESS),
@@ -181,20 +181,20 @@ def register(
 
     @app.agent(app.topic(*jobs, schema=RawSchema()), name="jobs", concurrency=CONCURRENCY)
     async def on_jobs(stream: Any) -> None:
-        await recipe.run(stream, JobRequested, persist.requested, answer=persist.ended)
+        await loop.run(stream, JobRequested, persist.requested, answer=persist.ended)
 
     @app.agent(app.topic(progress, schema=RawSchema()), name="progress", concurrency=CONCURRENCY)
     async def on_progress(stream: Any) -> None:
-        await recipe.run(stream, JobProgress, persist.progressed)
+        await loop.run(stream, JobProgress, persist.progressed)
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, persist.ended, persist.unapplied)
+        await loop.run(stream, JobResult, persist.ended, persist.unapplied)
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:
-        await recipe.run(stream, EnhancementResult, persist.enhanced, answer=persist.enhanced)
+        await loop.run(stream, EnhancementResult, persist.enhanced, answer=persist.enhanced)
 
     @app.agent(app.topic(tenants, schema=RawSchema()), name="tenants", concurrency=CONCURRENCY)
     async def on_tenants(stream: Any) -> None:
-        await recipe.run(stream, TenantPolicy, persist.ruled)
+        await loop.run(stream, TenantPolicy, persist.ruled)

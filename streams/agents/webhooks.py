@@ -100,14 +100,14 @@ def check_webhook(request: JobRequested) -> None:
 
 
 def register(
-    app: ScribeApp, recipe: EventLoop, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
+    app: ScribeApp, loop: EventLoop, webhooks: Webhooks, *, results: str = RESULTS, enhanced: str = ENHANCEMENTS
 ) -> None:
     """Register the app's agents."""
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await recipe.run(stream, JobResult, webhooks.ended, answer=webhooks.ended)
+        await loop.run(stream, JobResult, webhooks.ended, answer=webhooks.ended)
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:
-        await recipe.run(stream, EnhancementResult, webhooks.enhanced, answer=webhooks.enhanced)
+        await loop.run(stream, EnhancementResult, webhooks.enhanced, answer=webhooks.enhanced)

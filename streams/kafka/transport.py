@@ -211,6 +211,10 @@ class WatermarkConsumer(driver.Consumer):
         """The first unfinished offset of a partition; `offset` where that is unknown."""
         return min(self._unfinished[tp], default=offset)
 
+    def in_hand(self, tp: TP) -> int:
+        """How many records of a partition were delivered and are not finished."""
+        return len(self._unfinished.get(tp, ()))
+
     def confirmed(self, tp: TP) -> int | None:
         """The committed offset of a partition, None before its first commit."""
         return self._confirmed.get(tp)

@@ -65,7 +65,7 @@ def create_app(
         "stream_buffer_maxsize": 64,
         "stream_wait_empty": True,
         "stream_processing_timeout": REBALANCE_SECONDS,
-        # what still escapes the recipe ends the worker with its record un-acked
+        # what still escapes `EventLoop` ends the worker with its record un-acked
         "agent_supervisor": mode.CrashingSupervisor,
         # without standby replicas Faust leaves the assignment to aiokafka
         "table_standby_replicas": 0,

@@ -84,11 +84,12 @@ class Leaser(Generic[J]):
         self._wake = asyncio.Event()
         self.waiting: str | None = "starting"
         """Why nothing is leased at the moment, None when all is well."""
+        self._gate: WaitReason | None = WaitReason.STARTING
 
     def waits(self) -> WaitReport:
-        """The report of rows that wait for this process, with reasons."""
-        away = (ClosedGate(GROUP, WaitReason.OUTAGE),) if self.waiting is not None else ()
-        return WaitReport(self._held(), away)
+        """What waits for this process, and why."""
+        gate = self._gate
+        return WaitReport(self._held(), () if gate is None else (ClosedGate(GROUP, gate),))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let the work in progress end."""
@@ -135,13 +136,13 @@ class Leaser(Generic[J]):
         except Exception:  # a row that cannot be leased must not end the process again and again
             log.exception("leasing failed and is tried again")
             return await self._nothing("leasing fails: see the log")
-        self.waiting = None
+        self.waiting = self._gate = None
         if found:
             failpoint("dispatch.after_lease")
         return found
 
     async def _nothing(self, why: str) -> Sequence[J]:
-        self.waiting = why
+        self.waiting, self._gate = why, WaitReason.OUTAGE
         await asyncio.sleep(self._pace.pause_seconds)
         return ()
 

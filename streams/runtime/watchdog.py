@@ -111,9 +111,9 @@ def closed_gates(*, joined: bool, flowing: bool, waiting: bool) -> tuple[WaitRea
 class Watchdog:
     """Watches one app from a thread of its own; ends the process by force when it stalls."""
 
-    def __init__(self, app: ScribeApp, recipe: EventLoop, limits: WatchdogLimits | None = None) -> None:
+    def __init__(self, app: ScribeApp, event_loop: EventLoop, limits: WatchdogLimits | None = None) -> None:
         self._app = app
-        self._recipe = recipe
+        self._event_loop = event_loop
         self._limits = limits or WatchdogLimits()
         self._ticked = time.monotonic()
         self._settled = time.monotonic()
@@ -129,7 +129,7 @@ class Watchdog:
         self._app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         self._app.add_future(self._tick())
         self._app.add_future(self._measure())
-        self._app.add_future(self._recipe.follow())
+        self._app.add_future(self._event_loop.follow())
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def vitals(self, now: float) -> LivenessSample:
@@ -140,14 +140,14 @@ class Watchdog:
         return LivenessSample(
             tick=now - self._ticked,
             poll=now - consumer.last_poll if consumer else 0.0,
-            handling=self._recipe.handling(now),
-            settled=self._recipe.settled(now),
+            handling=self._event_loop.handling(now),
+            settled=self._event_loop.settled(now),
             rebalance=now - self._settled,
             fetching=self._fetch_age,
             committing=self._commit_age,
             stopping=None if self._stopping is None else now - self._stopping,
             coordinating=consumer is None or consumer.coordinating,
-            waiting=self._recipe.waiting is not None,
+            waiting=self._event_loop.waiting is not None,
         )
 
     def beyond_help(self) -> str | None:
@@ -158,17 +158,17 @@ class Watchdog:
         """The reason why the process is not working now."""
         if self._consumer is None:
             return "not yet in the consumer group"
-        return self._recipe.waiting
+        return self._event_loop.waiting
 
     def waits(self) -> WaitReport:
         """The report of waiting work, with reasons; partitions as of the last look."""
         closed = closed_gates(
             joined=self._consumer is not None,
             flowing=self._consumer is None or self._consumer.flow_active,
-            waiting=self._recipe.waiting is not None,
+            waiting=self._event_loop.waiting is not None,
         )
         gates = tuple(ClosedGate(self._app.conf.id, reason) for reason in closed)
-        return WaitReport(self._recipe.held(time.monotonic()), gates, self._partitions)
+        return WaitReport(self._event_loop.held(time.monotonic()), gates, self._partitions)
 
     async def _tick(self) -> None:
         while not self._app.should_stop:
@@ -193,14 +193,16 @@ class Watchdog:
             log.info("the ends of the partitions are not known: %s", error)
             fetching = {}
         now = time.monotonic()
-        unable = self._recipe.waiting is not None or not consumer.flow_active or not fetching
+        unable = self._event_loop.waiting is not None or not consumer.flow_active or not fetching
         # full buffers stop the polls, about which there is a rule of its own
         excused = unable or now - consumer.last_poll > FULL_SECONDS
         committing = consumer.committing()
         self._fetch_age = self._fetching.observe(fetching, now, excused=excused)
         self._commit_age = self._committing.observe(committing, now, excused=unable)
         app = self._app.conf.id
-        self._partitions = tuple(_state(app, tp, committing.get(tp), place) for tp, place in fetching.items())
+        self._partitions = tuple(
+            _state(app, tp, committing.get(tp), place, consumer.in_hand(tp)) for tp, place in fetching.items()
+        )
         lag = sum(
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
@@ -224,11 +226,10 @@ class Watchdog:
     def _say_why(self, why: Cause | None) -> None:
         # which of those in work holds the loop is found by the next process, which runs them one by one
         if why is not Cause.LOOP:
-            self._recipe.last_words(of_work=why is Cause.RECORD)
+            self._event_loop.last_words(of_work=why is Cause.RECORD)
 
 
-def _state(group: str, tp: TP, done: Place | None, fetched: Place) -> PartitionState:
-    """A partition with its fetched and uncommitted records."""
+def _state(group: str, tp: TP, done: Place | None, fetched: Place, in_hand: int) -> PartitionState:
+    """A partition with the number of its unfinished records: offsets would count control markers too."""
     reached = fetched.reached if done is None else done.reached
-    in_hand = 0 if reached is None or fetched.reached is None else max(0, fetched.reached - reached)
     return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

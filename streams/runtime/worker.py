@@ -40,7 +40,7 @@ class WorkerParts:
     """Parts of a worker process."""
 
     app: ScribeApp
-    recipe: EventLoop
+    event_loop: EventLoop
     limits: WatchdogLimits = field(default_factory=WatchdogLimits)
 
 
@@ -73,11 +73,11 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         resources = AsyncExitStack()
         parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
         _collect_rarely()
-        started.append(Watchdog(parts.app, parts.recipe, parts.limits))
+        started.append(Watchdog(parts.app, parts.event_loop, parts.limits))
         worker = _Worker(
             termination,
             parts.app,
-            _Surroundings(resources, started[0], parts.recipe),
+            _Surroundings(resources, started[0], parts.event_loop),
             loop=loop,
             quiet=True,
             override_logging=False,  # ours is set up by now
@@ -169,15 +169,15 @@ class _Surroundings(mode.Service):
 
     logger = get_logger("faust.surroundings")
 
-    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, recipe: EventLoop) -> None:
+    def __init__(self, resources: AsyncExitStack, watchdog: Watchdog, event_loop: EventLoop) -> None:
         super().__init__()
         self._resources = resources
         self._watchdog = watchdog
-        self._recipe = recipe
+        self._event_loop = event_loop
 
     async def on_start(self) -> None:
         self._watchdog.start()
 
     async def on_stop(self) -> None:
-        await self._recipe.leave()
+        await self._event_loop.leave()
         await self._resources.aclose()

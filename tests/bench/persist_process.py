@@ -26,10 +26,10 @@ def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: st
 
     def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(group, kafka, folder, instance_id="only")
-        recipe = EventLoop(app, Serde(), group, dlq)
+        event_loop = EventLoop(app, Serde(), group, dlq)
         handlers = persist.Persist(database, objects)
-        persist.register(app, recipe, handlers, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
-        return WorkerParts(app, recipe)
+        persist.register(app, event_loop, handlers, jobs=(jobs,), progress=progress, results=results, tenants=tenants)
+        return WorkerParts(app, event_loop)
 
     logs.configure(service, group)
     run_worker(service, postgres, compose)

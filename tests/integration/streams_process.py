@@ -48,21 +48,21 @@ def main(
     def compose(database: Database, folder: Path) -> WorkerParts:
         app = create_app(group, kafka, folder, instance_id="only")
         marks = RecordMarks(database, group, secrets.token_hex(8))
-        recipe = EventLoop(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
+        event_loop = EventLoop(app, serde_for(kafka), group, dlq, LastResort(marks, patience=3))
         if kind == "persist":
             handler = persist.Persist(database, S3ObjectStore(load(ObjectStoreSettings)))
             topics = {"progress": progress, "results": results, "tenants": tenants, "enhanced": enhanced}
-            persist.register(app, recipe, handler, jobs=(jobs, express) if express else (jobs,), **topics)
+            persist.register(app, event_loop, handler, jobs=(jobs, express) if express else (jobs,), **topics)
         elif kind == "enhance":
-            enhance.register(app, recipe, enhance.Enhance(database), results=results)
+            enhance.register(app, event_loop, enhance.Enhance(database), results=results)
         else:
             box = SecretBox.of(load(OutboundSettings))
             handlers = webhooks.Webhooks(database, box, "https://scribe.example")
-            webhooks.register(app, recipe, handlers, results=results, enhanced=enhanced)
+            webhooks.register(app, event_loop, handlers, results=results, enhanced=enhanced)
         if kind_of_fault := os.environ.get("FAULT"):
             app.on_partitions_assigned.connect(faults.FAULTS[kind_of_fault](app), weak=False)
-            return WorkerParts(app, recipe, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))
-        return WorkerParts(app, recipe)
+            return WorkerParts(app, event_loop, faults.LIMITS_OF.get(kind_of_fault, faults.LIMITS))
+        return WorkerParts(app, event_loop)
 
     logs.configure(service, group)
     run_worker(service, postgres, compose)

@@ -86,6 +86,20 @@ def test_probes_do_not_wait_for_a_database_that_does_not_answer(shim: RunningShi
     until("it is ready", lambda: client.get("/readyz").status_code == 200)
 
 
+WAITS = "scribe_rabbit_jobs_waiting{"
+
+
+def test_of_two_numbers_the_one_that_is_known_is_told(shim: RunningShim, client: httpx.Client) -> None:
+    """And not the old one of the other."""
+    assert client.post("/api/v1/transcribe", json={"url": URL}).status_code == 202
+    assert WAITS in client.get("/metrics").text
+    with psycopg.connect(shim.dsn) as connection:
+        connection.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+        found = client.get("/metrics").text
+    assert ("scribe_rabbit_queue_depth 1.0" in found, WAITS in found) == (True, False)
+    assert WAITS in client.get("/metrics").text
+
+
 def test_the_document_describes_every_operation_and_every_error(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     operations = [

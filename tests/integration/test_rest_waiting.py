@@ -60,14 +60,29 @@ def test_another_tenants_job_is_none(shim: RunningShim, client: httpx.Client) ->
     assert httpx.get(f"{shim.url}/api/v1/jobs/{request.job_id}/waiting", trust_env=False).status_code == 401
 
 
-def test_a_job_of_the_same_id_in_the_outbox_of_another_tenant_is_not_told(
-    shim: RunningShim, client: httpx.Client
-) -> None:
-    """The outbox is looked at for jobs that are the tenant's own, and says nothing but that something waits."""
+def test_what_waits_in_the_outbox_for_another_tenant_is_not_told(shim: RunningShim, client: httpx.Client) -> None:
+    """The outbox has no tenants: it is looked at for jobs that are the tenant's own, and its topics are told to nobody."""
+    # given: a job of acme and its order wait in the outbox, and a job of globex is published
     request = request_of(client)
-    text = client.get(f"/api/v1/jobs/{request.job_id}/waiting").text
-    assert "scribe." not in text, "names of topics are the operator's"
-    assert "runbook" not in text
+    assert client.delete(f"/api/v1/jobs/{request.job_id}").status_code == 202
+    with shim.client(shim.key_of("globex")) as other:
+        own = request_of(other)
+        execute(shim, f"UPDATE outbox SET published_at = now() WHERE convert_from(key, 'UTF8') = '{own.job_id}'")
+        # then: globex hears of its own, which nothing of its own is before
+        found = waiting(other, own)
+        assert [(each["reason"], each["ahead"]) for each in found["waits"]] == [(WaitReason.TURN, 0)]
+        refused = [other.get(f"/api/v1/jobs/{job_id}/waiting") for job_id in (request.job_id, uuid4())]
+    for answer in refused:
+        check_problem(answer, 404, "not_found")
+        assert "outbox" not in answer.text
+    # and acme that its own waits, in no word of operators
+    answer = client.get(f"/api/v1/jobs/{request.job_id}/waiting")
+    assert {each["reason"] for each in answer.json()["waits"]} == {
+        WaitReason.OUTBOX_UNPUBLISHED,
+        WaitReason.CANCELLING,
+    }
+    assert "scribe." not in answer.text, "names of topics are the operator's"
+    assert "runbook" not in answer.text
 
 
 def test_the_command_asks_for_its_owner(shim: RunningShim, client: httpx.Client, run_here: Run) -> None:

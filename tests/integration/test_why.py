@@ -186,6 +186,23 @@ def test_the_gate_that_holds_a_job_is_named(desk: Desk, run_here: Run, reason: W
     assert (wait["next_attempt_at"] is not None) == (reason is WaitReason.RETRY_DELAY)
 
 
+LATE = (
+    "UPDATE jobs SET requested_at = now() + interval '2 hours' WHERE job_id = %s",  # its clock is ahead
+    "UPDATE jobs SET requested_at = now() + interval '2 hours', updated_at = now() + interval '2 hours' WHERE job_id = %s",
+)
+
+
+@pytest.mark.parametrize("reason", [WaitReason.NO_MEMBERS, WaitReason.DEAD_LETTER])
+@pytest.mark.parametrize("change", LATE, ids=["a clock is ahead", "the database is late"])
+def test_no_job_is_said_to_be_lost_for_the_time_of_its_record(
+    desk: Desk, run_here: Run, reason: WaitReason, change: str
+) -> None:
+    """Whoever is told so does it again."""
+    request = SITUATIONS[reason](desk)
+    desk.execute(change, request.job_id)
+    assert [wait["reason"] for wait in why(desk, run_here, request)["waits"]] == [reason]
+
+
 def test_a_job_that_the_database_does_not_know_is_found_in_kafka(desk: Desk, run_here: Run) -> None:
     found = why(desk, run_here, only_in_kafka(desk))
     assert (found["state"], [wait["reason"] for wait in found["waits"]]) == ("unknown", [WaitReason.NO_MEMBERS])

@@ -7,6 +7,7 @@ import pytest
 
 from producers.relay import GROUP, Relay
 from schemas.errors import Outage
+from schemas.ports import Refused
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, WaitReport
 from schemas.settings import PostgresSettings
@@ -90,6 +91,44 @@ async def test_a_relay_says_what_waits_while_kafka_is_away(database: str) -> Non
         report = relay.waits()
         stop.set()
         await running
-    [waiting] = report.waiting
-    assert (waiting.group, waiting.reason, waiting.jobs) == (GROUP, WaitReason.OUTBOX_UNPUBLISHED, 1)
-    assert report.closed == (ClosedGate(GROUP, WaitReason.OUTAGE),)
+        [waiting] = report.waiting
+        assert (waiting.group, waiting.reason, waiting.jobs) == (GROUP, WaitReason.OUTBOX_UNPUBLISHED, 1)
+        assert report.closed == (ClosedGate(GROUP, WaitReason.OUTAGE),)
+        # when another one leads: what this one knew of Kafka counts no more
+        async with OutboxSession.open(db) as leader:
+            assert await leader.lead()
+            stop = asyncio.Event()
+            running = asyncio.create_task(relay.run(stop))
+            async with asyncio.timeout(PATIENCE):
+                while not relay.connected:
+                    await asyncio.sleep(0.01)
+            assert relay.waits() == WaitReport()
+            stop.set()
+            await running
+
+
+class Narrow:
+    """A publisher whose broker is away once, and then takes no record."""
+
+    def __init__(self) -> None:
+        self.away = True
+
+    def publish(self, *records: Record) -> None:
+        if self.away:
+            self.away = False
+            raise Outage("Kafka: no answer")
+        raise Refused((0,), "too large")
+
+
+async def test_a_broker_that_refuses_a_record_is_not_away(database: str) -> None:
+    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as db:
+        async with db.transaction() as connection:
+            await outbox.add(connection, Record("topic", b"key", b"value", {}))
+        relay, stop = Relay(db, Narrow(), poll=0.01, pause=0.01), asyncio.Event()
+        running = asyncio.create_task(relay.run(stop))
+        async with asyncio.timeout(PATIENCE), db.session() as connection:
+            while not await (await connection.execute("SELECT id FROM outbox WHERE failed_at IS NOT NULL")).fetchone():
+                await asyncio.sleep(0.01)
+        assert relay.waits().closed == ()
+        stop.set()
+        await running

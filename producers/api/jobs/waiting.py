@@ -27,7 +27,9 @@ class WaitView(BaseModel):
     message: str = Field(description="The reason in a sentence.")
     since: datetime | None
     next_attempt_at: datetime | None = Field(description="When it goes on, where that is known.")
-    ahead: int | None = Field(description="Of a queued job: how many of your own came before, up to 1,000.")
+    ahead: int | None = Field(
+        description="Of a queued job: how many of your own came before, up to 1,000; null when too many wait to count."
+    )
 
 
 class WaitingView(BaseModel):

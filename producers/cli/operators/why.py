@@ -18,13 +18,13 @@ from producers.waiting.explanation import Explanation, Wait, explain
 from producers.waiting.facts import RowFacts
 from producers.waiting.kafka_records import read_kafka
 from schemas.errors import Rejected
-from schemas.process.wait_reasons import WAIT_REASONS
+from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
 from schemas.settings import WhyCommand, load
 from sink.postgres.database import Database
 from sink.postgres.id_lookup import Kind
 from sink.records.serdes import serde_for
 
-SLACK = timedelta(hours=1)  # by which clocks of upstream systems may be ahead of ours
+SLACK = timedelta(hours=1)  # by which clocks may differ, or the database be late, without a second look
 
 
 def explain_directly(job: IdPrefix, processes: Sequence[str], *, as_json: bool) -> None:
@@ -32,8 +32,11 @@ def explain_directly(job: IdPrefix, processes: Sequence[str], *, as_json: bool) 
     settings = load(WhyCommand)
     told = ask_processes(processes)
     rows = with_database(partial(_rows, job=job))
-    kafka = read_kafka(settings, serde_for(settings), rows.job_id, _since(rows))
-    explanation = explain(rows, kafka, told)
+    since = _since(rows)
+    explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, since), told)
+    if since is not None and explanation is not None and _is_lost(explanation):
+        # its clock, or the database, may be further from Kafka's than was thought: who is told so does it again
+        explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, None), told)
     if explanation is None:
         raise _unknown(rows)
     if as_json:
@@ -49,8 +52,12 @@ async def _rows(database: Database, job: IdPrefix) -> RowFacts:
 
 
 def _since(rows: RowFacts) -> datetime | None:
-    """The time before which no record of the job can have been written; None for an unknown job."""
-    return None if rows.job is None else rows.job.requested_at - SLACK
+    """The time before which hardly any record of the job was written; None for an unknown job."""
+    return None if rows.job is None else min(rows.job.requested_at, rows.job.updated_at) - SLACK
+
+
+def _is_lost(found: Explanation) -> bool:
+    return any(wait.reason is WaitReason.NO_RECORD for wait in found.waits)
 
 
 def _unknown(rows: RowFacts) -> Rejected:

@@ -103,3 +103,4 @@ def test_after_its_close_nothing_is_handed_on_and_all_rests(rig: Rig) -> None:
     rig.intake.pause()
     assert len(rig.partition.gate.held) == 1
     assert rig.partition.paused
+    assert not rig.intake.full, "it is being ended, which is another reason"

@@ -191,9 +191,10 @@ def test_what_is_committed_is_in_no_hand() -> None:
 
 
 def test_a_group_says_why_it_lets_nothing_through() -> None:
-    well = {"joined": True, "caught_up": True, "draining": False, "committing": True}
+    well = {"joined": True, "producing": True, "caught_up": True, "draining": False, "committing": True}
     faults = {
         "joined": WaitReason.STARTING,
+        "producing": WaitReason.COMMIT_PENDING,
         "caught_up": WaitReason.ORDERS_UNKNOWN,
         "draining": WaitReason.DRAINING,
         "committing": WaitReason.COMMIT_PENDING,
@@ -201,3 +202,4 @@ def test_a_group_says_why_it_lets_nothing_through() -> None:
     assert closed_gates(**well) == ()
     for name, reason in faults.items():
         assert closed_gates(**{**well, name: not well[name]}) == (reason,)
+    assert closed_gates(**{**well, "joined": False, "producing": False}) == (WaitReason.STARTING,)

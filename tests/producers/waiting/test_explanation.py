@@ -13,7 +13,7 @@ from producers.replay.dead_letters import DeadLetter
 from producers.waiting.explanation import SILENT, Explanation, WaitSubject, explain
 from producers.waiting.facts import GroupState, KafkaFacts, PendingRecord, ProcessFacts, RowFacts
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
-from schemas.process.wait_report import IN_WORK, PartitionState, WaitReport
+from schemas.process.wait_report import IN_WORK, ClosedGate, PartitionState, WaitReport, merged
 from schemas.topics import CONTROL, DIARIZERS, ENHANCE, JOBS, PERSIST, RESULTS, TRANSCRIBERS, WEBHOOKS, retry_topic
 from schemas.wire.headers import Origin
 from schemas.wire.offset_metadata import BegunRecord
@@ -74,13 +74,15 @@ SILENT_ROW = row(state="transcribing", updated_at=NOW - SILENT - timedelta(secon
     ("facts", "reason"),
     [
         (rows(row(), unpublished=(outbox(),)), WaitReason.OUTBOX_UNPUBLISHED),
-        (rows(row()), WaitReason.BACKLOG),
+        (rows(row(), ahead=1), WaitReason.BACKLOG),
+        (rows(row(), ahead=0), WaitReason.TURN),
+        (rows(row(), ahead=None), WaitReason.BACKLOG),
         (rows(RUNNING), None),
         (rows(SILENT_ROW), WaitReason.UNHEARD),
         (rows(row(state="completed")), None),
         (rows(row(state="failed", updated_at=EARLIER)), None),
     ],
-    ids=["outbox", "queue", "in work", "silent", "completed", "failed"],
+    ids=["outbox", "queue", "first in the queue", "uncounted queue", "in work", "silent", "completed", "failed"],
 )
 def test_the_database_alone_tells_this(facts: RowFacts, reason: WaitReason | None) -> None:
     explanation = found(facts)
@@ -143,6 +145,48 @@ def test_a_process_that_has_the_record_knows_best(reason: str) -> None:
     assert reasons(explanation) == ([] if reason == IN_WORK else [(WaitSubject.JOB, WaitReason(reason))])
     evidence = explanation.waits[0].evidence if explanation.waits else explanation.evidence
     assert any("http://two:9100" in line for line in evidence)
+
+
+def report(
+    *closed: WaitReason, group: str = TRANSCRIBERS, partition: int | None = 3, paused: tuple[WaitReason, ...] = ()
+) -> WaitReport:
+    """A process that has one partition at most, and no record of it in hand."""
+    states = () if partition is None else (PartitionState(group, JOBS, partition, 10, 0, paused),)
+    return WaitReport(closed=tuple(ClosedGate(group, reason) for reason in (*closed, *paused)), partitions=states)
+
+
+FULL = (WaitReason.LOOKAHEAD_FULL,)
+NOBODY = GroupState()
+SOMEBODY = GroupState(members=(MEMBER,))
+
+
+@pytest.mark.parametrize(
+    ("group", "asked", "reason"),
+    [
+        (SOMEBODY, report(paused=FULL), WaitReason.LOOKAHEAD_FULL),
+        (SOMEBODY, report(paused=(WaitReason.OFFSETS_FULL,)), WaitReason.OFFSETS_FULL),
+        (SOMEBODY, report(WaitReason.DRAINING), WaitReason.DRAINING),
+        (SOMEBODY, report(WaitReason.DRAINING, paused=FULL), WaitReason.LOOKAHEAD_FULL),
+        (NOBODY, report(WaitReason.ORDERS_UNKNOWN, partition=None), WaitReason.ORDERS_UNKNOWN),
+        (NOBODY, report(WaitReason.STARTING, partition=None), WaitReason.STARTING),
+        # another process has its partition, another partition rests, another group's gates are closed
+        (SOMEBODY, report(WaitReason.DRAINING, partition=2), WaitReason.BACKLOG),
+        (SOMEBODY, merged([report(paused=FULL, partition=2), report()]), WaitReason.BACKLOG),
+        (SOMEBODY, report(WaitReason.DRAINING, group=PERSIST, paused=FULL), WaitReason.BACKLOG),
+        (NOBODY, report(WaitReason.STARTING, group=DIARIZERS, partition=None), WaitReason.NO_MEMBERS),
+        # what is done waits for a commit, and it is not done
+        (SOMEBODY, report(WaitReason.COMMIT_PENDING), WaitReason.BACKLOG),
+        (SOMEBODY, report(), WaitReason.BACKLOG),
+    ],
+)
+def test_a_process_that_does_not_take_it_says_by_which_gate(
+    group: GroupState, asked: WaitReport, reason: WaitReason
+) -> None:
+    facts = KafkaFacts(pending=(pending(TRANSCRIBERS),), groups={TRANSCRIBERS: group})
+    explanation = found(rows(row()), facts, ProcessFacts(reports={"http://one:9100": asked}))
+    assert reasons(explanation) == [(WaitSubject.JOB, reason)]
+    told_by = any(line.startswith("http://one:9100") for line in explanation.waits[0].evidence)
+    assert told_by == (reason not in (WaitReason.BACKLOG, WaitReason.NO_MEMBERS))
 
 
 def test_a_reason_of_a_later_version_is_told_as_it_is() -> None:

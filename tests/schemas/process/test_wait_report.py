@@ -35,6 +35,20 @@ def test_a_record_is_found_by_its_place() -> None:
     assert REPORT.record("jobs", 0, 8) is None
 
 
+def test_gates_of_a_whole_group_are_told_from_those_of_single_partitions() -> None:
+    paused = PartitionState("g", "jobs", 1, 7, 0, (WaitReason.OFFSETS_FULL,))
+    closed = (ClosedGate("g", WaitReason.OFFSETS_FULL), ClosedGate("g", WaitReason.DRAINING))
+    report = WaitReport((), (*closed, ClosedGate("h", WaitReason.STARTING)), (paused,))
+    assert report.closed_groups("g") == (WaitReason.DRAINING,)
+    assert report.partition("g", "jobs", 1) == paused
+    assert (report.partition("h", "jobs", 1), report.partition("g", "jobs", 0)) == (None, None)
+
+
+def test_a_gate_of_which_two_reports_tell_is_one_gate() -> None:
+    twice = merged([REPORT, WaitReport(closed=(*REPORT.closed, ClosedGate("h", WaitReason.OUTAGE)))])
+    assert twice.closed == (*REPORT.closed, ClosedGate("h", WaitReason.OUTAGE))
+
+
 def test_reasons_of_a_later_version_are_left_out() -> None:
     plain = to_json(REPORT)
     plain["waiting"][0]["reason"] = plain["closed"][0]["reason"] = "of tomorrow"

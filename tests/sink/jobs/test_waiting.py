@@ -63,6 +63,18 @@ async def test_only_jobs_of_the_same_tenant_and_queue_are_ahead(connection: Conn
     assert await queued_before(connection, second, most=0) == 0
 
 
+async def test_of_a_long_queue_no_more_rows_are_read_than_may(connection: Connection) -> None:
+    """Those of other queues as well, for each row is read for its priority."""
+    for _ in range(3):
+        await queued(connection, new_job())
+    express = await queued(connection, new_job(), 2, priority=Priority.EXPRESS)
+    standard = await queued(connection, new_job(), 2)
+    assert await queued_before(connection, express) == 0
+    assert await queued_before(connection, express, looked_at=3) is None, "there may be more, of whatever queue"
+    assert await queued_before(connection, standard, most=3, looked_at=3) == 3, "so many are enough"
+    assert await queued_before(connection, standard, most=2) == 2
+
+
 async def test_a_job_tells_since_when_it_is_in_its_state(connection: Connection) -> None:
     job = new_job()
     waiting = await queued(connection, job)

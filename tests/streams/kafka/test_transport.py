@@ -124,6 +124,22 @@ def test_without_any_commit_the_first_unfinished_record_is_the_position(run: Run
     run(case)
 
 
+def test_a_control_marker_is_in_no_hand(run: Run) -> None:
+    """An idle partition of transactions has none."""
+
+    async def case(bench: ConsumerHarness) -> None:
+        assert bench.consumer.in_hand(TP0) == 0
+        ten, eleven = await bench.deliver(10, 11)
+        await bench.consumer._add_gap(TP0, 12, 13)
+        assert bench.consumer.in_hand(TP0) == 2
+        assert bench.ack(ten) == 11
+        assert bench.consumer.in_hand(TP0) == 1
+        bench.ack(eleven)
+        assert bench.consumer.in_hand(TP0) == 0
+
+    run(case)
+
+
 def test_a_control_marker_finishes_no_record_behind_it(run: Run) -> None:
     async def case(bench: ConsumerHarness) -> None:
         bench.consumer._committed_offset[TP0] = 10

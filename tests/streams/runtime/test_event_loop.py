@@ -108,7 +108,7 @@ def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) ->
         seen: str | None = None
 
         async def sleep(self, _: object) -> None:
-            self.seen = recipe.waiting
+            self.seen = event_loop.waiting
 
         @property
         def watermarks(self) -> Any:
@@ -118,10 +118,10 @@ def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) ->
         raise Outage("on purpose")
 
     app = Gone("g", datadir=str(tmp_path))
-    recipe = EventLoop(app, Serde(), "g")
+    event_loop = EventLoop(app, Serde(), "g")
     inbound = InboundRecord(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
-    settled = asyncio.run(recipe._settle(inbound, _Work(JobRequested, away, None)))
-    assert (settled, app.seen, recipe.waiting) == (False, "on purpose", None)
+    settled = asyncio.run(event_loop._settle(inbound, _Work(JobRequested, away, None)))
+    assert (settled, app.seen, event_loop.waiting) == (False, "on purpose", None)
 
 
 class Writing(ScribeApp):
@@ -157,12 +157,12 @@ def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Pat
         async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
             await RecordMarks(opened, "g", "died").claim(Origin("t", 0, 0))
             resort = LastResort(RecordMarks(opened, "g", "next"))
-            recipe, work = EventLoop(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
+            event_loop, work = EventLoop(app, Serde(), "g", resort=resort), _Work(JobRequested, never, None)
             suspect = InboundRecord(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST)).subject
             await resort.claim(suspect, 0)
             async with asyncio.timeout(60), resort.running(suspect):
                 found = [InboundRecord(Origin("t", 0, 1 + n), b"key", value) for n, value in enumerate(NO_EVENTS)]
-                assert all(await asyncio.gather(*(recipe._settle(inbound, work) for inbound in found)))
+                assert all(await asyncio.gather(*(event_loop._settle(inbound, work) for inbound in found)))
             while resort._soon:
                 await asyncio.wait(resort._soon)
             # a process that comes after it writes none of them again
@@ -197,10 +197,10 @@ def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(t
 
     async def main() -> None:
         app = Refusing("g", datadir=str(tmp_path))
-        recipe = EventLoop(app, Serde(), "g")
+        event_loop = EventLoop(app, Serde(), "g")
         inbound = InboundRecord(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
         alive = weakref.ref(inbound.headers)
-        assert await recipe._settle(inbound, _Work(JobRequested, _never, None))
+        assert await event_loop._settle(inbound, _Work(JobRequested, _never, None))
         assert [headers["scribe-value-omitted"] for headers in app.written] == [b"5"]
         del inbound
         assert alive() is None
@@ -220,26 +220,26 @@ async def _never(_: JobRequested) -> str:
 def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Path) -> None:
     async def run() -> None:
         app = ScribeApp("g", datadir=str(tmp_path))
-        recipe = EventLoop(app, Serde(), "g")
+        event_loop = EventLoop(app, Serde(), "g")
 
         async def beside(alone: bool) -> None:
-            async with recipe._resort._isolation.turn(alone=alone):
+            async with event_loop._resort._isolation.turn(alone=alone):
                 pass
 
         async def large() -> None:
-            async with recipe._in_work.taken(IN_WORK_BYTES):
+            async with event_loop._in_work.taken(IN_WORK_BYTES):
                 pass
 
-        assert recipe.held(0.0) == ()
-        async with recipe._resort._isolation.turn(alone=True), recipe._in_work.taken(1):
+        assert event_loop.held(0.0) == ()
+        async with event_loop._resort._isolation.turn(alone=True), event_loop._in_work.taken(1):
             tasks = [asyncio.create_task(work) for work in (beside(True), beside(False), beside(False), large())]
             await asyncio.sleep(0)
-            assert {each.reason: each.jobs for each in recipe.held(0.0)} == {
+            assert {each.reason: each.jobs for each in event_loop.held(0.0)} == {
                 WaitReason.SUSPECT: 1,
                 WaitReason.ISOLATION: 2,
                 WaitReason.MEMORY_BUDGET: 1,
             }
         await asyncio.gather(*tasks)
-        assert recipe.held(0.0) == ()
+        assert event_loop.held(0.0) == ()
 
     asyncio.run(run())

@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from schemas.process.wait_reasons import WaitReason
+from schemas.process.wait_report import ClosedGate
 from schemas.settings import PostgresSettings
 from sink.postgres.database import Connection, Database
-from streams.runtime.lease_worker import Leaser, LeaseTiming
+from streams.runtime.lease_worker import GROUP, Leaser, LeaseTiming
 
 pytestmark = pytest.mark.anyio
 NEVER = 3600.0
@@ -75,3 +77,27 @@ async def test_a_leaser_ends_when_it_is_told_to_in_the_moment_of_a_grant(
             done, _ = await asyncio.wait({running}, timeout=PATIENCE)
             assert done, f"{steps} steps after the grant"
             assert running.cancelled() == (end == "cancel")
+
+
+async def gate_of(leaser: Leaser[Hanging], known: tuple[ClosedGate, ...]) -> tuple[ClosedGate, ...]:
+    """Its closed gates, as soon as they are others than `known`."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(leaser.run(stop))
+    async with asyncio.timeout(PATIENCE):
+        while leaser.waits().closed == known:
+            await asyncio.sleep(0.01)
+    found = leaser.waits().closed
+    running.cancel()
+    await asyncio.wait({running}, timeout=PATIENCE)
+    return found
+
+
+async def test_a_leaser_starts_before_anything_is_away(database: str, deaf_port: int) -> None:
+    """Whose database is away is told from who has not asked it yet."""
+    starting, away = (ClosedGate(GROUP, WaitReason.STARTING),), (ClosedGate(GROUP, WaitReason.OUTAGE),)
+    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as db:
+        leaser = Leaser(db, Work(db), PACE)
+        assert leaser.waits().closed == starting
+        assert await gate_of(leaser, starting) == ()
+    async with Database.pooled(f"host=127.0.0.1 port={deaf_port} dbname=scribe", 1, timeout=1) as db:
+        assert await gate_of(Leaser(db, Work(db), PACE), starting) == away
