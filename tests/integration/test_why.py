@@ -267,6 +267,14 @@ def test_a_webhook_waits_for_its_result_to_be_applied(desk: Desk, run_here: Run)
     ]
 
 
+def test_a_result_is_found_although_the_clock_of_its_request_was_ahead(desk: Desk, run_here: Run) -> None:
+    request, result = with_webhook(desk)
+    applied(desk, request, result)
+    desk.execute(LATE[0], request.job_id)
+    found = why(desk, run_here, request)
+    assert ("webhook", WaitReason.WEBHOOK_UNSCHEDULED) in [(wait["subject"], wait["reason"]) for wait in found["waits"]]
+
+
 @pytest.mark.parametrize("reason", FAULTS)
 def test_the_gate_that_holds_a_webhook_is_named(desk: Desk, run_here: Run, reason: WaitReason) -> None:
     request, result = with_webhook(desk)

@@ -34,7 +34,9 @@ def commit(kafka: str, group: str, topic: str, base: int, done: set[int]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("since", "found"), [(None, [(6, 3)]), (LATE, [(6, 3)]), (NOW + timedelta(hours=1), [])], ids=str
+    ("since", "found"),
+    [(None, [(6, 3)]), (LATE, [(6, 3)]), (NOW + timedelta(hours=1), [])],
+    ids=["all are searched", "late ones are searched", "none is searched"],
 )
 def test_what_lies_before_a_record_is_counted_whenever_it_was_written(
     kafka: str, fresh_topic: TopicFactory, since: datetime | None, found: list[tuple[int, int]]
