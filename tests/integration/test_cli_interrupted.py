@@ -100,7 +100,9 @@ def test_an_enhancement_goes_on(number: signal.Signals, status: int) -> None:
 
 
 def waits(connection: "psycopg.Connection[tuple[object, ...]]") -> bool:
-    row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone()
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchone()
     return bool(row and row[0])
 
 
