@@ -14,7 +14,7 @@ from gpu_consumers.core.delivery.crash_suspects import CrashSuspects
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position, is_anew, restore
 from gpu_consumers.kafka.commit_barrier import CommitBarrier
-from producers.kafka.moved_leaders import committed
+from producers.kafka.moved_leaders import ask_again, committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal
 
@@ -195,14 +195,10 @@ def _start(
 
 def _committed(consumer: Consumer, toppars: Sequence[TopicPartition]) -> list[TopicPartition]:
     """The committed offsets, after open transactions of a former owner; without an answer it is unsafe to start."""
-    deadline = time.monotonic() + COMMITTED_TIMEOUT
-    while True:
-        try:
-            return committed(consumer, toppars, max(1.0, deadline - time.monotonic()))
-        except KafkaException as error:
-            if time.monotonic() > deadline or isinstance(translate(error), Fatal):
-                raise Fatal(f"cannot read the committed offsets: {error}") from error
-            time.sleep(0.2)
+    try:
+        return committed(consumer, toppars, COMMITTED_TIMEOUT, passes=_is_no_refusal)
+    except KafkaException as error:
+        raise Fatal(f"cannot read the committed offsets: {error}") from error
 
 
 def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
@@ -211,14 +207,21 @@ def _watermarks(consumer: Consumer, toppar: TopicPartition) -> tuple[int, int]:
     Without any commit they are not needed: reading begins at the first available record. Otherwise they reveal a
     recreated topic, so the call waits until the client has refreshed its metadata.
     """
-    known, deadline = toppar.offset >= 0, time.monotonic() + NEWS_SECONDS
-    while True:
-        try:
-            low, high = consumer.get_watermark_offsets(toppar, timeout=NEWS_SECONDS if known else ENDS_TIMEOUT)
-            return low, high
-        except KafkaException as error:
-            if not known and error.args[0].code() in _NOT_YET:
-                return 0, ANY_OFFSET
-            if isinstance(translate(error), Fatal) or time.monotonic() > deadline:
-                raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
-            time.sleep(0.2)
+    known = toppar.offset >= 0
+
+    def ask(left: float) -> tuple[int, int]:
+        return consumer.get_watermark_offsets(toppar, timeout=left if known else ENDS_TIMEOUT)
+
+    def needless(error: KafkaError) -> bool:
+        return not known and error.code() in _NOT_YET
+
+    try:
+        return ask_again(ask, NEWS_SECONDS, lambda error: not needless(error) and _is_no_refusal(error))
+    except KafkaException as error:
+        if needless(error.args[0]):
+            return 0, ANY_OFFSET
+        raise Fatal(f"cannot read the ends of {toppar.topic} [{toppar.partition}]: {error}") from error
+
+
+def _is_no_refusal(error: KafkaError) -> bool:
+    return not isinstance(translate(error), Fatal)

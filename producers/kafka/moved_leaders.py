@@ -25,14 +25,19 @@ _MOVING = frozenset(
 )
 
 
-def ask_again(ask: Callable[[float], T], seconds: float) -> T:
+def is_moving(error: KafkaError) -> bool:
+    """Whether a leader or a coordinator moves to another broker."""
+    return error.code() in _MOVING
+
+
+def ask_again(ask: Callable[[float], T], seconds: float, passes: Callable[[KafkaError], bool] = is_moving) -> T:
     """Retry `ask`, called with its time limit in seconds, for up to `seconds`; raises KafkaException."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             return ask(max(0.1, deadline - time.monotonic()))
         except KafkaException as error:
-            if error.args[0].code() not in _MOVING or time.monotonic() + PAUSE > deadline:
+            if not passes(error.args[0]) or time.monotonic() + PAUSE > deadline:
                 raise
             time.sleep(PAUSE)
 
@@ -42,7 +47,12 @@ def watermarks(consumer: Consumer, partition: TopicPartition, seconds: float) ->
     return ask_again(lambda left: consumer.get_watermark_offsets(partition, timeout=left), seconds)
 
 
-def committed(consumer: Consumer, partitions: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
+def committed(
+    consumer: Consumer,
+    partitions: Sequence[TopicPartition],
+    seconds: float,
+    passes: Callable[[KafkaError], bool] = is_moving,
+) -> list[TopicPartition]:
     """Committed offsets of the consumer's group; raises KafkaException, also for the error of a single partition."""
 
     def ask(left: float) -> list[TopicPartition]:
@@ -51,4 +61,4 @@ def committed(consumer: Consumer, partitions: Sequence[TopicPartition], seconds:
             raise KafkaException(failed)
         return found
 
-    return ask_again(ask, seconds)
+    return ask_again(ask, seconds, passes)
