@@ -6,10 +6,10 @@ from uuid import UUID
 
 from producers.waiting.facts import RowFacts
 from schemas.errors import Rejected
-from schemas.vocabulary.job_states import ENDED
+from schemas.vocabulary.job_states import ENDED, JobState
 from sink.enhancements.waiting import held_calls
-from sink.jobs.queries import JobRow, find
-from sink.jobs.waiting import UnpublishedRecord, erased_at, find_any, holds_of, queued_before, state_since, unpublished
+from sink.jobs.queries import JobRow, find, find_any
+from sink.jobs.waiting import UnpublishedRecord, erased_at, holds_of, queued_before, state_since, unpublished
 from sink.postgres.database import Connection, Database
 from sink.postgres.statement_timeout import limited
 from sink.webhooks.waiting import held_deliveries
@@ -49,7 +49,7 @@ async def _soon(database: Database, job_id: UUID, seconds: float) -> tuple[Unpub
 
 
 async def _of_job(connection: Connection, job: JobRow) -> RowFacts:
-    queued = job.state == "queued"
+    queued = job.state == JobState.QUEUED
     return RowFacts(
         job_id=job.job_id,
         now=await _now(connection),

@@ -15,7 +15,7 @@ from schemas.events import EnhancementResult, JobResult
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
 from schemas.process.wait_report import IN_WORK
 from schemas.topics import DIARIZERS, ENHANCE, PERSIST, TRANSCRIBERS, WEBHOOKS
-from schemas.vocabulary.job_states import ENDED
+from schemas.vocabulary.job_states import ENDED, JobState
 from sink.jobs.queries import JobRow
 
 GPU_GROUPS = (DIARIZERS, TRANSCRIBERS)  # the one that is further on first
@@ -112,7 +112,7 @@ def _has_ended(rows: RowFacts, kafka: KafkaFacts | None) -> bool:
 def _by_row(rows: RowFacts, wait: Wait) -> Wait | None:
     """The gate of a job in Kafka, judged by the database alone."""
     job = rows.job
-    if job is None or job.state == "queued":
+    if job is None or job.state == JobState.QUEUED:
         # without others of its own before it, it may be the next one
         return replace(wait, reason=WaitReason.TURN if rows.ahead == 0 else WaitReason.BACKLOG, ahead=rows.ahead)
     if rows.now - job.updated_at > SILENT:
@@ -175,7 +175,7 @@ def _whom_to_ask(record: PendingRecord, group: GroupState) -> Iterator[str]:
 
 def _is_heard_of(rows: RowFacts) -> bool:
     job = rows.job
-    return job is not None and job.state != "queued" and rows.now - job.updated_at <= SILENT
+    return job is not None and job.state != JobState.QUEUED and rows.now - job.updated_at <= SILENT
 
 
 def _of(rows: RowFacts, kafka: KafkaFacts, group: str, event: str | None = None) -> list[PendingRecord]:

@@ -15,12 +15,13 @@ from producers.waiting.facts import GroupState, KafkaFacts, PendingRecord
 from schemas.errors import Poison
 from schemas.settings import KafkaSettings
 from schemas.topics import is_retry_topic
-from schemas.wire.headers import NOT_BEFORE, attempt_of
+from schemas.wire.headers import attempt_of, not_before_of
 from schemas.wire.offset_metadata import begun_of, done_of, parts_of
 from schemas.wire.serde import Serde
 
 Topics = Mapping[str, Collection[str]]
 Place = tuple[str, int]
+MOST_SECONDS = 1e11  # since 1970: about the year 5138, which every datetime can hold
 
 
 def read_kafka(
@@ -131,7 +132,5 @@ def _event(record: StoredRecord, serde: Serde) -> tuple[str, int]:
 
 def _not_before(record: StoredRecord) -> datetime | None:
     """The due time of a retried record; only our own retry topics may ask for a delay."""
-    text = record.headers.get(NOT_BEFORE, "")
-    if not (is_retry_topic(record.place.topic) and text.isascii() and text.isdigit() and len(text) < 15):
-        return None
-    return datetime.fromtimestamp(int(text) / 1000, UTC)
+    due = not_before_of(record.headers) if is_retry_topic(record.place.topic) else None
+    return datetime.fromtimestamp(due, UTC) if due is not None and due < MOST_SECONDS else None

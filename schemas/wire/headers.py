@@ -114,6 +114,12 @@ def attempt_of(headers: Headers) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
+def not_before_of(headers: Headers) -> float | None:
+    """The time (Unix seconds) before which a record is not to be tried; None without one, or with nonsense."""
+    text = headers.get(NOT_BEFORE, "")
+    return int(text) / 1000 if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 def retry_headers(headers: Headers, origin: Origin, attempt: int, not_before: datetime, message: str) -> dict[str, str]:
     """Headers of a record on its way to a retry topic; all its own headers are kept."""
     return {

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from schemas.vocabulary.job_states import JOB_STATES
-from sink.jobs.queries import JobRow
+from sink.jobs.queries import JOB_COLUMNS, JobRow
 from sink.postgres.database import Connection
 from sink.postgres.sanitize import storable
 
@@ -45,7 +45,6 @@ class JobFilter:
         return bool(self.model or self.language or self.priority or self.name or self.metadata)
 
 
-_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
 _ORDER = "ORDER BY requested_at DESC, job_id DESC LIMIT %(limit)s"
 _CONDITIONS = {
     "recording_id": "recording_id = %(recording_id)s",
@@ -82,7 +81,7 @@ def statement(wanted: JobFilter, limit: int) -> tuple[str, dict[str, Any]]:
 
 
 def _walk(conditions: list[str]) -> str:
-    return f"(SELECT {_COLUMNS} FROM jobs WHERE {' AND '.join(conditions)} {_ORDER})"  # noqa: S608 - our own words
+    return f"(SELECT {JOB_COLUMNS} FROM jobs WHERE {' AND '.join(conditions)} {_ORDER})"  # noqa: S608 - our own words
 
 
 def _values(wanted: JobFilter, limit: int) -> dict[str, Any]:

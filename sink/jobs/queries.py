@@ -68,7 +68,7 @@ class Acceptance(StrEnum):
     STALE = "stale"  # another policy of the tenant is in force
 
 
-_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
+JOB_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
 _OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_fields__)
 _ACCEPT = f"""
 SELECT answer.acceptance, {_OF_CALL} FROM scribe_accept_job(%(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(request)s,
@@ -140,8 +140,15 @@ def _found(row: DictRow) -> JobRow | None:
 
 async def find(connection: Connection, job_id: UUID, tenant: str) -> JobRow | None:
     """A tenant's job; None for a job of another tenant."""
-    query = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s AND tenant = %s"  # noqa: S608 - our own column names
+    query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s AND tenant = %s"  # noqa: S608 - our own column names
     row = await (await connection.execute(query, [job_id, tenant])).fetchone()
+    return JobRow(**row) if row else None
+
+
+async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
+    """A job of any tenant, for operators."""
+    query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names
+    row = await (await connection.execute(query, [job_id])).fetchone()
     return JobRow(**row) if row else None
 
 

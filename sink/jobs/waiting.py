@@ -86,14 +86,6 @@ async def erased_at(connection: Connection, job_id: UUID) -> datetime | None:
     return row["erased_at"] if row else None
 
 
-async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
-    """A job of any tenant, for operators."""
-    columns = ", ".join(JobRow.__dataclass_fields__)
-    query = f"SELECT {columns} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names
-    row = await (await connection.execute(query, [job_id])).fetchone()
-    return JobRow(**row) if row else None
-
-
 async def holds_of(connection: Connection, job: JobRow) -> tuple[str, ...]:
     """The reason of each legal hold that prevents the erasure of a job."""
     cursor = await connection.execute(

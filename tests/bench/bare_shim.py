@@ -21,10 +21,9 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
 from schemas.settings import PostgresSettings, load
-from sink.jobs.queries import JobRow
+from sink.jobs.queries import JOB_COLUMNS
 
-_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
-_JOB = f"SELECT {_COLUMNS} FROM jobs WHERE job_id = %s"
+_JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s"
 _EVENT = "INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'queued', %s)"
 _RECORD = "INSERT INTO outbox (topic, key, value, headers) VALUES ('scribe.jobs', %s, %s, '{}')"
 _INSERT = """

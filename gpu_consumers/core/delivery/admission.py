@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from schemas.process.wait_reasons import WaitReason
-from schemas.wire.headers import NOT_BEFORE, Headers
+from schemas.wire.headers import Headers, not_before_of
 
 T = TypeVar("T")
 
@@ -104,7 +104,5 @@ def due_at(headers: Headers, written: float, now: float, longest: float) -> floa
     one: they are polled as they are released, and a limit that began there would begin anew with each. A timestamp from
     the future counts as `now`, which brokers allow for an hour (`message.timestamp.after.max.ms`).
     """
-    text = headers.get(NOT_BEFORE, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        return now
-    return min(int(text) / 1000, min(written, now) + longest)
+    due = not_before_of(headers)
+    return now if due is None else min(due, min(written, now) + longest)
