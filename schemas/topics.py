@@ -26,7 +26,6 @@ PERSIST = "scribe.persist"
 ENHANCE = "scribe.enhance"
 WEBHOOKS = "scribe.webhooks"
 GROUPS = (TRANSCRIBERS, DIARIZERS, PERSIST, ENHANCE, WEBHOOKS)
-RETRY_DELAYS = LADDER.steps  # seconds; one fixed delay a topic keeps each topic in due order
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from producers.replay.dead_letters import DeadLetter
 from schemas.events import Event, JobRequested, JobResult, TranscriptReady, event_id
-from schemas.topics import DIARIZERS, PERSIST, RETRY_DELAYS, TRANSCRIBERS, retry_topic
+from schemas.retries.schedules import LADDER
+from schemas.topics import DIARIZERS, PERSIST, TRANSCRIBERS, retry_topic
 from schemas.wire.headers import NOT_BEFORE, TRACEPARENT, Headers, event_headers, renewed_headers
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
@@ -90,7 +91,7 @@ def redriven(
         headers = renewed_headers(letter.record.headers, replay_id, letter.group)
         record = Record(topic, letter.record.key, letter.record.value, headers)
     if step:
-        due = now + timedelta(seconds=RETRY_DELAYS[step])
+        due = now + timedelta(seconds=LADDER.steps[step])
         record.headers[NOT_BEFORE] = str(int(due.timestamp() * 1000))
     return record
 

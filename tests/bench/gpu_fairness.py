@@ -23,7 +23,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from gpu_consumers.core.delivery.fairness import BYTES_PER_SECOND
 from schemas.events import JobProgress, JobRequested, Source
-from schemas.topics import RETRY_DELAYS
+from schemas.retries.schedules import LADDER
 from tests.integration.gpu import SERDE, GpuGroup, member
 
 SPEED = 50.0
@@ -60,7 +60,7 @@ def one_partition(bootstrap: str) -> GpuGroup:
     """Topics of a group with one partition each."""
     name = f"bench.fair.{uuid4().hex[:8]}"
     group = GpuGroup(bootstrap, name, *(f"{name}.{part}" for part in ("jobs", "results", "progress")))
-    names = [group.jobs, group.results, group.progress, group.dlq, *(group.retry(step) for step in RETRY_DELAYS)]
+    names = [group.jobs, group.results, group.progress, group.dlq, *(group.retry(step) for step in LADDER.steps)]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for made in admin.create_topics([NewTopic(topic, 1, 1) for topic in names]).values():
         made.result()

@@ -32,7 +32,7 @@ from producers.kafka.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
 from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.settings import KafkaSettings
-from schemas.topics import RETRY_DELAYS, dlq_topic, retry_topic
+from schemas.topics import dlq_topic, retry_topic
 from schemas.wire.headers import read_headers
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
@@ -159,7 +159,7 @@ def create_topics(bootstrap: str) -> tuple[GpuGroup, list[str]]:
     group = GpuGroup(
         bootstrap, f"test.gpu.{suffix}", *(f"test.gpu.{suffix}.{n}" for n in ("jobs", "results", "progress"))
     )
-    retries = [group.retry(step) for step in RETRY_DELAYS]
+    retries = [group.retry(step) for step in LADDER.steps]
     names = {group.jobs: 4, group.results: 2, group.progress: 1, group.dlq: 1, **dict.fromkeys(retries, 1)}
     admin = AdminClient({"bootstrap.servers": bootstrap})
     futures = admin.create_topics([NewTopic(name, n, 1) for name, n in names.items()], operation_timeout=20)

@@ -13,7 +13,7 @@ from gpu_consumers.kafka import topic_reader
 from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from producers.jobs.cancelling import cancel_record
 from schemas.events import JobControl, JobRequested, Outcome
-from schemas.topics import RETRY_DELAYS
+from schemas.retries.schedules import LADDER
 from schemas.wire.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import SERDE, GpuGroup, GroupMember, create_topics, job, member
@@ -110,7 +110,7 @@ def test_a_job_that_waits_for_another_attempt_is_not_tried_again(control: Contro
         [result] = group.await_results(1)
         assert result.outcome is Outcome.CANCELLED
         # how many are made before the order is heard of is a matter of time
-        assert worker.stage.runs <= len(RETRY_DELAYS)
+        assert worker.stage.runs <= len(LADDER.steps)
         assert group.read(group.dlq) == []
 
 

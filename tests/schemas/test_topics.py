@@ -1,7 +1,8 @@
 """The topic table is complete and consistent."""
 
 from schemas.events import EVENTS
-from schemas.topics import GROUPS, READS, RETRY_DELAYS, TENANTS, TOPICS, dlq_topic, is_retry_topic, retry_topic
+from schemas.retries.schedules import LADDER
+from schemas.topics import GROUPS, READS, TENANTS, TOPICS, dlq_topic, is_retry_topic, retry_topic
 
 
 def test_every_event_flows_somewhere() -> None:
@@ -12,7 +13,7 @@ def test_every_event_flows_somewhere() -> None:
 def test_every_group_has_its_dead_letters_and_gpu_groups_their_ladder() -> None:
     """What the code sends to exists."""
     assert all(dlq_topic(group) in TOPICS for group in GROUPS)
-    assert all(retry_topic(group, step) in TOPICS for group in GROUPS[:2] for step in RETRY_DELAYS)
+    assert all(retry_topic(group, step) in TOPICS for group in GROUPS[:2] for step in LADDER.steps)
 
 
 def test_compacted_topics_say_so() -> None:
@@ -33,5 +34,5 @@ def test_the_table_names_every_group_that_reads_a_topic() -> None:
 def test_only_steps_of_a_ladder_are_retry_topics() -> None:
     """For what their headers say of an origin is believed."""
     assert {name for name in TOPICS if is_retry_topic(name)} == {
-        retry_topic(group, step) for group in GROUPS[:2] for step in RETRY_DELAYS
+        retry_topic(group, step) for group in GROUPS[:2] for step in LADDER.steps
     }

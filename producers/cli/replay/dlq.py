@@ -19,8 +19,9 @@ from producers.replay.redrive import prepare
 from producers.replay.replayer import RateLimit, preview, send_again
 from schemas.errors import CODES, KINDS, Rejected
 from schemas.process.command_line import with_options
+from schemas.retries.schedules import LADDER
 from schemas.settings import ReplayProcess, load
-from schemas.topics import DIARIZERS, RETRY_DELAYS, TRANSCRIBERS
+from schemas.topics import DIARIZERS, TRANSCRIBERS
 from schemas.vocabulary.nearest import unknown
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import ReplayAction, ReplayEntry, latest
@@ -170,8 +171,8 @@ def _check_job(job: IdPrefix | None, letters: Sequence[DeadLetter]) -> None:
 def _check_step(step: str | None, letters: Sequence[DeadLetter]) -> None:
     if step is None:
         return
-    if step not in RETRY_DELAYS:
-        raise typer.BadParameter(f"must be one of {', '.join(RETRY_DELAYS)}", param_hint="--to")
+    if step not in LADDER.steps:
+        raise typer.BadParameter(f"must be one of {', '.join(LADDER.steps)}", param_hint="--to")
     if others := {letter.group for letter in letters} - {TRANSCRIBERS, DIARIZERS}:
         raise typer.BadParameter(f"{', '.join(sorted(others))} has no retry topics", param_hint="--to")
 

@@ -22,14 +22,15 @@ from schemas.events import (
     event_id,
     key_of,
 )
-from schemas.topics import READS, RETRY_DELAYS, retry_topic
+from schemas.retries.schedules import LADDER
+from schemas.topics import READS, retry_topic
 from schemas.wire.headers import event_headers
 from tests.integration.foreign.clients import Foreign, Headers, Librdkafka
 from tests.integration.foreign.service import ENDED, Row, WholeService
 from tests.samples import AUDIO, MODEL, TRANSCRIPT
 from tests.streams.jobs import Job, new_job
 
-RETRIES = tuple(retry_topic(group, step) for group in (topics.TRANSCRIBERS, topics.DIARIZERS) for step in RETRY_DELAYS)
+RETRIES = tuple(retry_topic(group, step) for group in (topics.TRANSCRIBERS, topics.DIARIZERS) for step in LADDER.steps)
 FAUST_TOPICS = READS[topics.PERSIST]
 GPU_TOPICS = (*READS[topics.TRANSCRIBERS], *READS[topics.DIARIZERS], *RETRIES)
 TOPICS = tuple(dict.fromkeys((*FAUST_TOPICS, *GPU_TOPICS, topics.CONTROL)))

@@ -9,7 +9,8 @@ from producers.cli.commands.options import Json, id_prefix, time_option, words
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import CODES, KINDS
 from schemas.process.command_line import command_line, deferred_to
-from schemas.topics import GROUPS, RETRY_DELAYS
+from schemas.retries.schedules import LADDER
+from schemas.topics import GROUPS
 
 app = command_line("Dead letters; needs the settings of Kafka, PostgreSQL and the object store.")
 
@@ -88,8 +89,8 @@ def redrive_(
         str | None,
         typer.Option(
             metavar="STEP",
-            help=f"A step of the group's retries instead of its origin: {', '.join(RETRY_DELAYS)}.",
-            autocompletion=words(RETRY_DELAYS),
+            help=f"A step of the group's retries instead of its origin: {', '.join(LADDER.steps)}.",
+            autocompletion=words(LADDER.steps),
         ),
     ] = None,
     again: Again = False,
