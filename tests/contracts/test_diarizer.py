@@ -27,27 +27,6 @@ def loaded(request: pytest.FixtureRequest) -> tuple[Weights, Diarizer]:
 
 
 @pytest.fixture(scope="module")
-def model(loaded: tuple[Weights, Diarizer]) -> Diarizer:
-    return loaded[1]
-
-
-@pytest.fixture(scope="module")
-def chosen(loaded: tuple[Weights, Diarizer]) -> Weights:
-    return loaded[0]
-
-
-@pytest.fixture(scope="module")
-def samples(chosen: Weights) -> Samples:
-    return chosen.samples()
-
-
-@pytest.fixture(scope="module")
-def reports() -> list[float]:
-    """The progress of `turns`."""
-    return []
-
-
-@pytest.fixture(scope="module")
 def turns(model: Diarizer, samples: Samples, reports: list[float]) -> Iterator[tuple[Turn, ...]]:
     yield model.diarize(samples, ANY, reports.append)
     reports.clear()

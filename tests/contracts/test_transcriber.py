@@ -30,27 +30,6 @@ def loaded(request: pytest.FixtureRequest) -> tuple[Weights, Transcriber]:
 
 
 @pytest.fixture(scope="module")
-def model(loaded: tuple[Weights, Transcriber]) -> Transcriber:
-    return loaded[1]
-
-
-@pytest.fixture(scope="module")
-def chosen(loaded: tuple[Weights, Transcriber]) -> Weights:
-    return loaded[0]
-
-
-@pytest.fixture(scope="module")
-def samples(chosen: Weights) -> Samples:
-    return chosen.samples()
-
-
-@pytest.fixture(scope="module")
-def reports() -> list[float]:
-    """The progress of `heard`."""
-    return []
-
-
-@pytest.fixture(scope="module")
 def heard(model: Transcriber, samples: Samples, reports: list[float]) -> Iterator[ChannelTranscript]:
     """The recording in batches that may be done again, its language not named."""
     yield model.transcribe(samples, ANY, reports.append, NoCheckpoints(EVERY))
