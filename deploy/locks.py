@@ -10,6 +10,7 @@ from deploy.environment import REQUIREMENTS, ROOT, VENV, ensure_uv, uv_environme
 
 ROLES = ("api", "gpu", "streams")
 EXTRAS = ("train", "celery")  # never part of the ordinary environment
+TOOLS = ("check",)  # programs in an environment of their own: checkov wants other versions than the service
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 OLDEST_PYTHON = "3.11"
 BOOTSTRAP = "uv"
@@ -31,7 +32,7 @@ def lock(
 
     `dev.txt` is resolved first and holds everything; `api.txt`, `gpu.txt` and `streams.txt` are what one image each
     needs, `train.txt` what the scripts that train the stand-in models need on top, `celery.txt` what the comparison with
-    Celery does; all with the versions of `dev.txt`.
+    Celery does; all with the versions of `dev.txt`. `check.txt` is what deploy/check runs, with versions of its own.
     `bootstrap.txt` pins uv, the only thing that pip itself installs. Locked versions stay unless --upgrade names them.
     """
     uv = ensure_uv()
@@ -39,6 +40,8 @@ def lock(
     _write(uv, "dev.txt", "--extra", "dev", "pyproject.toml", *options)
     for role in (*ROLES, *EXTRAS):
         _write(uv, f"{role}.txt", "--extra", role, "--constraint", str(REQUIREMENTS / "dev.txt"), "pyproject.toml")
+    for role in TOOLS:
+        _write(uv, f"{role}.txt", "--extra", role, "pyproject.toml", *options)
     _write(uv, "bootstrap.txt", "-", *options, given=BOOTSTRAP)
     (REQUIREMENTS / "dev.bytes").write_text(f"{size_on_disk(VENV)}\n")
 
