@@ -21,11 +21,11 @@ from gpu_consumers.service import FAILED, GpuService, Runtime, create_group
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
-from schemas.process.logs import configure
 from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.observation import observe
 from sink.records.serdes import serde_for
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def run(stages: str, fake: bool) -> None:
     try:
         settings = load(GpuProcess)
         names = _names(stages)
-        configure(settings, PROCESS)
+        observe(settings, PROCESS)
         raise typer.Exit(serve(settings, names, _fake_stages if fake else create_stages))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

@@ -15,7 +15,6 @@ from schemas import metrics
 from schemas.errors import Outage
 from schemas.ports import RecordPublisher, Refused
 from schemas.process.failpoints import failpoint
-from schemas.process.logs import configure
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
 from schemas.retries.schedules import OUTAGES
@@ -25,6 +24,7 @@ from sink.jobs.outbox import OutboxBacklog, OutboxRow, OutboxSession
 from sink.postgres.database import Database
 from sink.process.cancellation import run_to_end, set_within, until_stopped
 from sink.process.health_server import HealthServer
+from sink.process.observation import observe
 from sink.process.termination import Termination
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Relay:
                 log.warning("waiting for PostgreSQL: %s", error)
             finally:
                 self.leads = self.connected = self._kafka_away = False  # whoever leads now knows of Kafka
+                metrics.LEADER.labels(GROUP).set(0)
             await set_within(stop, self._pause)
 
     async def _stand_by(self, session: OutboxSession, stop: asyncio.Event) -> None:
@@ -85,6 +86,7 @@ class Relay:
             if await set_within(stop, self._poll):
                 return
         self.leads = True
+        metrics.LEADER.labels(GROUP).set(1)
         log.info("this relay leads")
 
     async def _turn(self, session: OutboxSession, stop: asyncio.Event) -> None:
@@ -97,6 +99,7 @@ class Relay:
                 await session.prune(self._keep)
             self._backlog = await session.backlog()
             metrics.OUTBOX_PENDING.set(self._backlog.pending)
+            metrics.OUTBOX_OLDEST.set(self._backlog.oldest_seconds)
             await until_stopped(stop, session.wait(self._poll))
 
     async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
@@ -165,7 +168,7 @@ def run_relay() -> None:
     termination = Termination(STOP_SECONDS).install()
     with reported():
         settings = load(RelayProcess)
-        configure(settings, "relay")
+        observe(settings, "relay")
         with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
             asyncio.run(serve(settings, publisher, termination))
 

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
+from producers.api.jobs.totals import TotalsCounter
 from producers.api.places import TenantConcurrencyLimiter
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
@@ -54,6 +55,7 @@ class Services:
     unknown_tenant: UnknownTenant = "allow"
     keys: KeyCache = field(default_factory=KeyCache)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
+    totals: TotalsCounter = field(default_factory=TotalsCounter)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 import structlog
 
+from schemas.metrics import LOG_LINES
 from schemas.settings import ServiceSettings, warn_of_unknown_variables
 
-# what `bound` may carry; anything else, above all text of transcripts, has no place in a log
+# what `bound` may carry, and libraries beside their text; anything else, above all transcripts, has no place in a log
 FIELDS = ("job_id", "tenant", "topic", "partition", "offset", "attempt", "trace_id")
 
 # what cloud loggers call text, level and time; a level in capital letters is a name of theirs
@@ -23,6 +24,8 @@ NAMES: dict[str, dict[str, str]] = {
     "datadog": {"event": "message", "level": "status"},
 }
 _CAPITALS = ("gcp", "aws")
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # libraries that tell of every call they make, addresses included
 CHATTY = ("httpx", "httpx2", "httpcore", "botocore", "urllib3", "faster_whisper")
@@ -35,10 +38,10 @@ def configure(settings: ServiceSettings, process: str) -> None:
         _named(process),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        _uncoloured,
+        structlog.stdlib.ExtraAdder(allow=FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _counted,
     ]
     rendering: list[structlog.typing.Processor] = (
         [_renamed(settings.log_fields), structlog.processors.JSONRenderer(ensure_ascii=False)]
@@ -60,9 +63,10 @@ def configure(settings: ServiceSettings, process: str) -> None:
     warn_of_unknown_variables()
 
 
-def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Remove the second message that uvicorn writes for terminals."""
-    event.pop("color_message", None)
+def _counted(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Count the line; libraries may have levels of their own."""
+    level = event.get("level")
+    LOG_LINES.labels(level if level in LEVELS else "other").inc()
     return event
 
 

@@ -210,7 +210,7 @@ class EventLoop:
             metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
             event.ack()
             return
-        with logs.bound(**_place(inbound)):
+        with logs.bound(**_place(inbound)), metrics.RECORD_SECONDS.labels(group=self._group).time():
             settled = await self._settle(inbound, work)
         if not settled:
             self._app.watermarks.abandon(event.message)

@@ -138,7 +138,8 @@ class Deliveries:
     async def do(self, job: LeasedDelivery) -> None:
         """Send once, then record the outcome, waiting for the database as long as necessary."""
         with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
-            attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
+            with metrics.WEBHOOK_SECONDS.time():
+                attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
             failpoint("dispatch.after_send")
             write = partial(
                 record,

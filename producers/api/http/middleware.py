@@ -41,7 +41,8 @@ class RequestContext:
         answer = _Answer(send, scope["request_id"])
         started = time.monotonic()
         try:
-            await self._guarded(scope, receive, answer)
+            with metrics.HTTP_IN_PROGRESS.track_inprogress():
+                await self._guarded(scope, receive, answer)
         finally:
             _count(scope, method, answer.status, time.monotonic() - started)
 
