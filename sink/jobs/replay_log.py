@@ -123,7 +123,7 @@ class ReplayCommand:
 
     action: ReplayAction
     replay_id: UUID
-    by: str
+    requested_by: str
     force: bool = False
 
 
@@ -164,8 +164,8 @@ async def intend(
         rows.append(_row(command, wish, run))
     async with connection.cursor() as cursor:
         await cursor.executemany(_INTEND, rows)
-    going = {wish.place: wish.at for wish in wishes if wish.place not in refused}
-    entries = await latest(connection, going, command.replay_id)
+    accepted = {wish.place: wish.at for wish in wishes if wish.place not in refused}
+    entries = await latest(connection, accepted, command.replay_id)
     return entries, refused
 
 
@@ -289,7 +289,7 @@ def _row(command: ReplayCommand, wish: ReplayRequest, run: int | None) -> dict[s
         "tenant": storable_text(wish.tenant),
         "job_id": wish.job_id,
         "run": run,
-        "by": command.by,
+        "by": command.requested_by,
         "done": command.action is ReplayAction.DISCARD,
     }
 

@@ -143,14 +143,14 @@ class Sweep:
 
     async def _objects(self, task: SweepTask) -> Swept:
         async with self._database.connection() as connection:
-            over = await expiry.objects_over(connection, task.name, task.tenant, task.cutoff, self._batch)
+            expired = await expiry.objects_over(connection, task.name, task.tenant, task.cutoff, self._batch)
         erase = self._audio if task.name == AUDIO else self._artifacts
-        done, error = await self._each(partial(erase, task.tenant), over)
+        done, error = await self._each(partial(erase, task.tenant), expired)
         await self._database.run(lambda connection: expiry.mark_gone(connection, task.name, list(done)))
         metrics.RETENTION_OBJECTS.labels(data_class=task.name).inc(sum(done.values()))
         if error is not None:
             raise error
-        return Swept(len(over) == self._batch)
+        return Swept(len(expired) == self._batch)
 
     def _audio(self, tenant: str, job: ExpiredObjects) -> int:
         return self._store.erase(audio_prefix(tenant, job.job_id)) + self._upload(tenant, job.upload)

@@ -82,8 +82,8 @@ def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
 
 def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
-        over = vitals.stopping > limits.stopping
-        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
+        too_long = vitals.stopping > limits.stopping
+        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if too_long else None
     if vitals.tick > limits.tick:
         return Cause.LOOP, f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:

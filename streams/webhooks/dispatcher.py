@@ -106,11 +106,11 @@ class Deliveries:
         shares = self._limits.shares
         self._calls = {token: self._calls[token] for token in own if token in self._calls}
         due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
-        if not (wanted := shared(await due(), free, InFlight.by(self._calls.values()), shares)):
+        if not (wanted := shared(await due(), free, InFlight.from_calls(self._calls.values()), shares)):
             return []
         # once more when no other dispatcher can come between
         locked = await lock_endpoints(connection, list(wanted))
-        grants = shared(await due(only=locked), free, InFlight.by(self._calls.values()), shares)
+        grants = shared(await due(only=locked), free, InFlight.from_calls(self._calls.values()), shares)
         leased = await leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
         self._calls |= {call.lease_token: call for call in leased}
         return leased

@@ -42,7 +42,7 @@ async def db(database: str) -> AsyncIterator[Database]:
 
 
 def command(action: ReplayAction = ReplayAction.REDRIVE, *, force: bool = False) -> ReplayCommand:
-    return ReplayCommand(action=action, replay_id=uuid4(), by="operator", force=force)
+    return ReplayCommand(action=action, replay_id=uuid4(), requested_by="operator", force=force)
 
 
 async def ask(
