@@ -318,7 +318,7 @@ def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
         persist, webhooks = Persist(opened, object_store), Webhooks(opened, box, "https://scribe.example")
         await persist.requested(job_of.request())
         await webhooks.ended(result)
-        await persist.unapplied(result, Reason("internal", "internal", "as ordered"))
+        await persist.on_dead_letter(result, Reason("internal", "internal", "as ordered"))
         next_run = SERDE.decode(again.value, JobResult)
         return [await persist.ended(result), await persist.ended(next_run), await webhooks.ended(next_run)]
 

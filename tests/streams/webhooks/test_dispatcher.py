@@ -317,7 +317,7 @@ async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(
 async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
-    await world.persist.unapplied(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
+    await world.persist.on_dead_letter(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
     (call,) = receiver.calls
