@@ -43,20 +43,20 @@ def panel_of(metric: MetricWrapperBase, selector: str) -> Panel:
     name, labels = metric_name(metric), tuple(metric._labelnames)
     match str(metric._type):
         case "counter":
-            query = f"sum{_by(labels)} (rate({name}{selector}[{INTERVAL}]))"
+            query = f"sum{_grouping(labels)} (rate({name}{selector}[{INTERVAL}]))"
             return _panel(metric, ((_legend(labels), query),), "ops")
         case "histogram":
             quantiles = tuple(
                 (
                     f"p{share:.0%} {_legend(labels)}".replace("%", ""),
-                    f"histogram_quantile({share}, sum{_by((*labels, 'le'))} (rate({name}_bucket{selector}[{INTERVAL}])))",
+                    f"histogram_quantile({share}, sum{_grouping((*labels, 'le'))} (rate({name}_bucket{selector}[{INTERVAL}])))",
                 )
                 for share in (0.5, 0.99)
             )
             return _panel(metric, quantiles, _unit(name))
         case _:
             combine = "max" if metric in SAME_EVERYWHERE or name.endswith(("seconds", "ratio")) else "sum"
-            return _panel(metric, ((_legend(labels), f"{combine}{_by(labels)} ({name}{selector})"),), _unit(name))
+            return _panel(metric, ((_legend(labels), f"{combine}{_grouping(labels)} ({name}{selector})"),), _unit(name))
 
 
 def _panel(metric: MetricWrapperBase, queries: tuple[tuple[str, str], ...], unit: str) -> Panel:
@@ -64,7 +64,7 @@ def _panel(metric: MetricWrapperBase, queries: tuple[tuple[str, str], ...], unit
     return Panel(title, queries, unit, str(metric._documentation))
 
 
-def _by(labels: Sequence[str]) -> str:
+def _grouping(labels: Sequence[str]) -> str:
     return f" by ({', '.join(labels)})" if labels else ""
 
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from schemas.metrics import STAGE_SECONDS
+from schemas.metrics import STAGE_DURATION
+from sink.process import tracing
 
 
 class Stopwatch:
@@ -18,8 +19,9 @@ class Stopwatch:
         """Add the duration of the block to `part`, also when it fails."""
         began = time.monotonic()
         try:
-            yield
+            with tracing.span(part):
+                yield
         finally:
             seconds = time.monotonic() - began
             self.timings[part] = round(seconds, 3)
-            STAGE_SECONDS.labels(part).observe(seconds)
+            STAGE_DURATION.labels(part).observe(seconds)

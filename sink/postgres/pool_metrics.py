@@ -11,8 +11,8 @@ from schemas.metrics import DATABASE_CONNECTIONS, DATABASE_WAITING
 Pool = AsyncConnectionPool[Any]
 
 
-def watch(pool: Pool, server: str) -> None:
-    """Show a pool until another one of the same server is shown; `server` is primary or replica."""
+def watch(pool: Pool, role: str) -> None:
+    """Show a pool until another one of the same role is shown; `role` is primary or replica."""
     found = ref(pool)
 
     def of_pool(count: Callable[[dict[str, int]], int]) -> Callable[[], float]:
@@ -24,5 +24,5 @@ def watch(pool: Pool, server: str) -> None:
         "most": lambda stats: stats["pool_max"],
     }
     for state, count in counts.items():
-        DATABASE_CONNECTIONS.labels(server, state).set_function(of_pool(count))
-    DATABASE_WAITING.labels(server).set_function(of_pool(lambda stats: stats["requests_waiting"]))
+        DATABASE_CONNECTIONS.labels(role, state).set_function(of_pool(count))
+    DATABASE_WAITING.labels(role).set_function(of_pool(lambda stats: stats["requests_waiting"]))

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 def told(name: str, **labels: str) -> float | None:
-    return REGISTRY.get_sample_value(f"scribe_rabbit_database_{name}", {"server": "primary", **labels})
+    return REGISTRY.get_sample_value(f"scribe_rabbit_database_{name}", {"role": "primary", **labels})
 
 
 async def test_a_full_pool_is_seen(database: str) -> None:
