@@ -27,7 +27,7 @@ from tests.chaos.places import PROCESSES
 from tests.chaos.plan import Kind, Plan, Shares
 from tests.chaos.run import Result, Run
 
-TARGETS = (*PROCESSES, "enhance", "retain")
+TARGETS = (*PROCESSES, "enhance", "retention")
 SECONDS_AN_END = 2.0  # each costs a start, which takes that much of two processors
 JOBS_A_SECOND = 3.0
 SHARES = Shares(rerun=0.005, large=0.01, rest=0.2, cancel=0.02, rest_cancel=0.2, replay=0.03)
