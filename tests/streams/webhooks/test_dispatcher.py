@@ -171,7 +171,7 @@ async def test_a_long_call_keeps_its_lease(world: WebhookHarness) -> None:
     await until(kept)
     first = await lease_until()
     await until(kept)
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     await task
     assert await world.states() == ["delivered"]
@@ -183,7 +183,7 @@ async def test_a_stop_lets_the_call_in_flight_end(world: WebhookHarness) -> None
     await world.ended_job(receiver)
     async with world.dispatching():
         await until(lambda: called(receiver))
-        asyncio.get_running_loop().call_later(0.2, receiver.over.set)
+        asyncio.get_running_loop().call_later(0.2, receiver.stopped.set)
     assert await world.states() == ["delivered"]
 
 
@@ -245,7 +245,7 @@ async def test_a_stop_ends_although_no_outcome_can_be_written(world: WebhookHarn
     sending = Dispatcher(away, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
     task = asyncio.create_task(sending.run(stop))
     await until(lambda: called(receiver))
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     async with asyncio.timeout(DEADLINE):
         await task
