@@ -87,7 +87,7 @@ class Leaser(Generic[J]):
         self._gate: WaitReason | None = WaitReason.STARTING
 
     def waits(self) -> WaitReport:
-        """What waits for this process, and why."""
+        """The report of waiting work, with reasons."""
         gate = self._gate
         return WaitReport(self._held(), () if gate is None else (ClosedGate(GROUP, gate),))
 

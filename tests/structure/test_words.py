@@ -8,6 +8,22 @@ import pytest
 
 from tests.structure.test_layout import OURS, ROOT
 
+OPENINGS = (
+    "How",
+    "It",
+    "That",
+    "They",
+    "This",
+    "Those",
+    "What",
+    "Whatever",
+    "When",
+    "Where",
+    "Which",
+    "Who",
+    "Whose",
+    "Why",
+)
 SAYS_NOTHING = {"of", "by", "but", "over", "told", "going", "there"}
 # names that others read: a field of a released event, and columns of tables
 FIXED = {
@@ -58,6 +74,15 @@ def test_every_name_says_what_it_names(path: Path) -> None:
 )
 def test_such_a_name_is_found_wherever_it_is_given(source: str) -> None:
     assert empty_words(source)
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_first_sentence_opens_with_what_it_is_about(path: Path) -> None:
+    """A noun or a verb, and no question or pronoun that the reader has to resolve."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, documented)]
+    sentences = [ast.get_docstring(node) or "" for node in nodes]
+    assert [text for text in sentences if text.split(maxsplit=1)[:1] and text.split(maxsplit=1)[0] in OPENINGS] == []
 
 
 def test_an_exception_that_is_no_longer_needed_goes() -> None:
