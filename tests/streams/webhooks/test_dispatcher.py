@@ -22,7 +22,7 @@ from sink.webhooks.endpoint_health import end_superseded
 from sink.webhooks.leases import DeliveryOutcome, LeaseGrant, finish, lease
 from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import message_id
-from streams.runtime.event_loop import DeadLetterReason
+from streams.runtime.dead_letters import DeadLetterReason
 from streams.runtime.lease_worker import Leaser
 from streams.webhooks import dispatcher
 from streams.webhooks.dispatcher import Deliveries, Dispatcher
