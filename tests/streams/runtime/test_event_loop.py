@@ -180,8 +180,8 @@ def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Pat
         app = ScribeApp("g", datadir=str(tmp_path))
         event_loop = EventLoop(app, Serde(), "g")
 
-        async def beside(alone: bool) -> None:
-            async with event_loop._resort._isolation.turn(alone=alone):
+        async def beside(exclusive: bool) -> None:
+            async with event_loop._resort._isolation.turn(exclusive=exclusive):
                 pass
 
         async def large() -> None:
@@ -189,7 +189,7 @@ def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Pat
                 pass
 
         assert event_loop.held(0.0) == ()
-        async with event_loop._resort._isolation.turn(alone=True), event_loop._in_work.taken(1):
+        async with event_loop._resort._isolation.turn(exclusive=True), event_loop._in_work.taken(1):
             tasks = [asyncio.create_task(work) for work in (beside(True), beside(False), beside(False), large())]
             await asyncio.sleep(0)
             assert {each.reason: each.jobs for each in event_loop.held(0.0)} == {

@@ -139,7 +139,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
         endpoint = await world.endpoint(receiver)
-        (dead,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=9, seconds=0.2)
+        (dead,) = await lease(connection, {endpoint: LeaseGrant(slots=1, level=1)}, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
