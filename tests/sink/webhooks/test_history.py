@@ -1,4 +1,4 @@
-"""The ledger of webhooks: what is listed in which order, and what is sent again."""
+"""The delivery history: what is listed in which order, and what is sent again."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
