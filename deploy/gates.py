@@ -206,8 +206,8 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
     table = Table(
         "what this machine lacks or skips", "what was not checked", title="Not run here", title_justify="left"
     )
-    for name, there, unchecked in PROBES:
-        if not there():
+    for name, available, unchecked in PROBES:
+        if not available():
             table.add_row(name, unchecked)
     for reason, count in sorted(missing.items()):
         table.add_row(reason, f"{count} test{'s' if count > 1 else ''}")

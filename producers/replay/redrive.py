@@ -36,9 +36,9 @@ def prepare(
     reasons = {letter.record.place: _impossible(letter, ways_back, unreadable) for letter in letters}
     refused = {place: reason for place, reason in reasons.items() if reason is not None}
     items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
-    over = gone(store, items)
-    refused |= dict.fromkeys(over, ReplayRejection.RECORDING_GONE)
-    return Prepared([item for item in items if item.wish.place not in over], refused)
+    missing = gone(store, items)
+    refused |= dict.fromkeys(missing, ReplayRejection.RECORDING_GONE)
+    return Prepared([item for item in items if item.wish.place not in missing], refused)
 
 
 async def discard(database: Database, command: ReplayCommand, letters: Sequence[DeadLetter]) -> Report:

@@ -93,15 +93,15 @@ class Replayer:
         self._command = command
         self._pace = pace
 
-    async def run(self, items: Sequence[ReplayItem], told: Callable[[int], object] = lambda _: None) -> Report:
-        """Send all permitted records; `told` is called with the count of each batch. Raises Outage: run it again."""
+    async def run(self, items: Sequence[ReplayItem], on_sent: Callable[[int], object] = lambda _: None) -> Report:
+        """Send all permitted records; `on_sent` is called with the count of each batch. Raises Outage: run it again."""
         report = Report()
         async with at_work(self._database, self._command.replay_id):
             for first in range(0, len(items), self._pace.batch):
                 batch = items[first : first + self._pace.batch]
                 await asyncio.sleep(self._pace.pause(len(batch), time.monotonic()))
                 await self._batch(batch, report)
-                told(len(batch))
+                on_sent(len(batch))
         return report
 
     async def _batch(self, batch: Sequence[ReplayItem], report: Report) -> None:
@@ -110,8 +110,8 @@ class Replayer:
         entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
         report.refused |= refused
         failpoint("replay.after_intent")
-        going = [(entries[item.wish.place], item) for item in batch if item.wish.place in entries]
-        sent, too_large = await self._send(going)
+        permitted = [(entries[item.wish.place], item) for item in batch if item.wish.place in entries]
+        sent, too_large = await self._send(permitted)
         failpoint("replay.after_publish")
         if sent:
             await self._database.run(lambda connection: done(connection, sent))
@@ -121,22 +121,22 @@ class Replayer:
         report.refused |= {entry.place: ReplayRejection.TOO_LARGE for entry in too_large}
 
     async def _send(
-        self, going: Sequence[tuple[ReplayEntry, ReplayItem]]
+        self, permitted: Sequence[tuple[ReplayEntry, ReplayItem]]
     ) -> tuple[list[ReplayEntry], list[ReplayEntry]]:
         """The entries that the broker has accepted, and those that are too large for it."""
-        if not going:
+        if not permitted:
             return [], []
-        records = [item.record(entry) for entry, item in going]
+        records = [item.record(entry) for entry, item in permitted]
         try:
             await asyncio.to_thread(self._publisher.publish, *records)
         except Refused as error:
             # of several, a broker may have refused one for its neighbours
-            if len(going) == 1:
-                return [], [going[0][0]]
-            sent = [entry for number, (entry, _) in enumerate(going) if number not in error.places]
-            parts = [await self._send([going[number]]) for number in error.places]
+            if len(permitted) == 1:
+                return [], [permitted[0][0]]
+            sent = [entry for number, (entry, _) in enumerate(permitted) if number not in error.places]
+            parts = [await self._send([permitted[number]]) for number in error.places]
             return sent + [e for part, _ in parts for e in part], [e for _, part in parts for e in part]
-        return [entry for entry, _ in going], []
+        return [entry for entry, _ in permitted], []
 
 
 async def preview(database: Database, command: ReplayCommand, prepared: Prepared) -> dict[Origin, ReplayRejection]:
@@ -152,10 +152,10 @@ async def send_again(
     command: ReplayCommand,
     prepared: Prepared,
     pace: RateLimit,
-    told: Callable[[int], object] = lambda _: None,
+    on_sent: Callable[[int], object] = lambda _: None,
 ) -> Report:
     """Resend all permitted records; raises Outage, and then the same call continues."""
-    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
+    report = await Replayer(database, publisher, command, pace).run(prepared.items, on_sent)
     report.refused |= prepared.refused
     return report
 
@@ -171,7 +171,7 @@ def gone(store: ObjectStore, items: Sequence[ReplayItem]) -> set[Origin]:
         return any(key is not None and store.info(key) is None for key in keys)
 
     with ThreadPoolExecutor(THREADS, "recordings") as pool:
-        return {item.wish.place for item, over in zip(items, pool.map(is_gone, items), strict=True) if over}
+        return {item.wish.place for item, missing in zip(items, pool.map(is_gone, items), strict=True) if missing}
 
 
 def _key(store: ObjectStore, tenant: str, uri: str) -> str | None:

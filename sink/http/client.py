@@ -122,7 +122,7 @@ class _Client:
         self._rules = rules or rules_of(settings, environment)
         self._resolve = resolve
         self._ssl = ssl_context or trust_of(settings)
-        proxy = Proxy.of(settings, self._ssl)
+        proxy = Proxy.from_settings(settings, self._ssl)
         self._dial = proxy.dial if proxy else None
 
 

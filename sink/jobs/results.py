@@ -63,7 +63,7 @@ class JobCompletion:
     unapplied: JobError | None = None
 
     @property
-    def told(self) -> JobResult:
+    def stored_result(self) -> JobResult:
         """The result as it is stored in the row."""
         return self.result if self.unapplied is None else as_failed(self.result, self.unapplied)
 
@@ -152,9 +152,9 @@ async def apply_results(connection: Connection, ends: Sequence[JobCompletion]) -
     old = [end.result for end in ends if end.result.job_id not in begun]
     known = await standings(connection, [result.job_id for result in old])
     refused = {r.job_id: refusal(known[r.job_id], r.request, r.event_id) for r in old}
-    going = [end for end in ends if not refused.get(end.result.job_id)]
-    others = {e.result.job_id for e in going if _is_another(known.get(e.result.job_id), e.result)}
-    ended = await _end(connection, going, others)
+    accepted = [end for end in ends if not refused.get(end.result.job_id)]
+    others = {e.result.job_id for e in accepted if _is_another(known.get(e.result.job_id), e.result)}
+    ended = await _end(connection, accepted, others)
     await note_conflicts(connection, [r.request for r in old if _in_conflict(r, refused, others & ended)])
     failpoint("persist.before_commit")
     return [
@@ -194,13 +194,13 @@ async def _end(connection: Connection, ends: Sequence[JobCompletion], others: Co
     """
     if not ends:
         return set()
-    values = Json([_end_values(end.told, end.kept) | _taken(end.told, others) for end in ends])
+    values = Json([_end_values(end.stored_result, end.kept) | _taken(end.stored_result, others) for end in ends])
     ended = {row["job_id"] for row in await (await connection.execute(_END, [values])).fetchall()}
     done = [end for end in ends if end.result.job_id in ended]
     if done:
         transcripts = {end.result.job_id: end.kept.transcript for end in done if end.kept is not None}
         await replace_segments(connection, list(ended), transcripts)
-        await note(connection, [_change(end.told) for end in done])
+        await note(connection, [_change(end.stored_result) for end in done])
         await _remember(connection, done)
         await release(connection, [end.result.event_id for end in done])
     return ended

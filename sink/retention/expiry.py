@@ -134,14 +134,14 @@ async def objects_over(
     return [ExpiredObjects(**row) for row in rows]
 
 
-async def mark_gone(connection: Connection, kind: str, over: Sequence[ExpiredObjects]) -> None:
+async def mark_gone(connection: Connection, kind: str, deleted: Sequence[ExpiredObjects]) -> None:
     """Note that the objects of that kind are deleted."""
     await connection.execute(
         sql.SQL(
             "UPDATE jobs SET {column} = gone.run FROM unnest(%s::uuid[], %s::integer[]) AS gone (job_id, run)"
             " WHERE jobs.job_id = gone.job_id"
         ).format(column=sql.Identifier(f"{kind}_gone")),
-        [[job.job_id for job in over], [job.run for job in over]],
+        [[job.job_id for job in deleted], [job.run for job in deleted]],
     )
 
 

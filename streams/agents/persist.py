@@ -81,10 +81,10 @@ class Persist:
         refused = {e.job_id: r for e, r in zip(events, refusals, strict=True) if r not in (None, Effect.UNKNOWN)}
         await self._refuse([event for event in events if refused.get(event.job_id) is Effect.CONFLICTING])
         answers: dict[UUID, Effect | Exception] = dict(refused)
-        going = [event for event in events if event.job_id not in answers]
-        found = await asyncio.gather(*map(self._transcripts.keep, going), return_exceptions=True)
+        accepted = [event for event in events if event.job_id not in answers]
+        found = await asyncio.gather(*map(self._transcripts.keep, accepted), return_exceptions=True)
         ends = []
-        for event, kept in zip(going, found, strict=True):
+        for event, kept in zip(accepted, found, strict=True):
             if isinstance(kept, Exception):
                 answers[event.job_id] = kept
             else:

@@ -106,10 +106,10 @@ def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
         return DeadLetterReason(error.reason.kind, error.reason.code, error.reason.message)
     if isinstance(error, Poison):
         return DeadLetterReason("poison", "undecodable", str(error))
-    return DeadLetterReason("internal", "internal", _told(error))
+    return DeadLetterReason("internal", "internal", _error_text(error))
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """An error as text without the refused values, which may be what people said."""
     if isinstance(error, psycopg.Error):
         return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
@@ -177,8 +177,8 @@ class EventLoop:
         """Note that the process ends cleanly, except for records already noted at fault."""
         await self._resort.leave()
 
-    async def _revoked(self, *told: Any, **_: Any) -> None:
-        await self._resort.revoked(set(told[-1]))
+    async def _revoked(self, *arguments: Any, **_: Any) -> None:
+        await self._resort.revoked(set(arguments[-1]))
 
     def settled(self, now: float) -> float:
         """The time since a record was last completed."""
@@ -207,7 +207,7 @@ class EventLoop:
         failpoint("streams.after_receive")
         # the job of a record whose result goes elsewhere is none of the database's either
         if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
-            metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
+            metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
         with logs.bound(**_place(inbound)):
@@ -246,7 +246,7 @@ class EventLoop:
 
     def _counted(self, effect: str) -> bool:
         self._settled_at = time.monotonic()
-        metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
+        metrics.RECORDS_PROCESSED.labels(group=self._group, outcome=effect).inc()
         return True
 
     async def _claimed(self, subject: Subject) -> bool:

@@ -130,8 +130,8 @@ class LastResort:
         """The reason not to run a record, None when it runs."""
         mark = self.mark(subject)
         bare = mark is not None and mark.deaths >= BARE_DEATHS
-        if (by := self._skips.get(subject.place)) is not None:
-            return ResortVerdict("skipped", f"passed over by {by}", bare)
+        if (requested_by := self._skips.get(subject.place)) is not None:
+            return ResortVerdict("skipped", f"passed over by {requested_by}", bare)
         if subject.place in self._condemned:
             return ResortVerdict("quarantined", Permanent("quarantined").message, bare)
         return None
@@ -257,11 +257,11 @@ class LastResort:
         """Note the record at fault before a forced end, from another thread (None: no record in progress)."""
         if self._marks is None:
             return
-        told = []
+        blame = []
         if blamed is not None:
             mark = self.mark(blamed) or RecordMark(0, blamed.digest)
-            told = [(blamed.place, replace(mark, deaths=mark.deaths + 1))]
+            blame = [(blamed.place, replace(mark, deaths=mark.deaths + 1))]
         try:
-            self._marks.last_words(told)
+            self._marks.last_words(blame)
         except psycopg.Error as error:
             log.warning("the next owner will take it for a crash of whatever was in work: %s", error)

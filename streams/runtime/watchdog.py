@@ -82,8 +82,8 @@ def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
 
 def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
-        over = vitals.stopping > limits.stopping
-        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
+        too_long = vitals.stopping > limits.stopping
+        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if too_long else None
     if vitals.tick > limits.tick:
         return Cause.LOOP, f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:
@@ -207,13 +207,13 @@ class Watchdog:
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
         )
-        metrics.CONSUMER_LAG.labels(app=app).set(lag if fetching else float("nan"))
-        metrics.CONSUMER_PARTITIONS.labels(app=app).set(len(consumer.assignment()))
-        metrics.CONSUMER_UNCOMMITTED.labels(app=app).set(self._commit_age)
+        metrics.CONSUMER_LAG.labels(group=app).set(lag if fetching else float("nan"))
+        metrics.CONSUMER_PARTITIONS.labels(group=app).set(len(consumer.assignment()))
+        metrics.CONSUMER_UNCOMMITTED.labels(group=app).set(self._commit_age)
 
     async def _on_assigned(self, *_: object, **__: object) -> None:
         self._consumer = self._app.watermarks
-        metrics.REBALANCES.labels(app=self._app.conf.id).inc()
+        metrics.REBALANCES.labels(group=self._app.conf.id).inc()
 
     def _watch(self) -> None:
         while True:

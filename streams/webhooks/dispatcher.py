@@ -106,11 +106,11 @@ class Deliveries:
         shares = self._limits.shares
         self._calls = {token: self._calls[token] for token in own if token in self._calls}
         due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
-        if not (wanted := shared(await due(), free, InFlight.by(self._calls.values()), shares)):
+        if not (wanted := shared(await due(), free, InFlight.from_calls(self._calls.values()), shares)):
             return []
         # once more when no other dispatcher can come between
         locked = await lock_endpoints(connection, list(wanted))
-        grants = shared(await due(only=locked), free, InFlight.by(self._calls.values()), shares)
+        grants = shared(await due(only=locked), free, InFlight.from_calls(self._calls.values()), shares)
         leased = await leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
         self._calls |= {call.lease_token: call for call in leased}
         return leased
@@ -159,12 +159,12 @@ def _tell(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None
         metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
     log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
     if recorded.disabled is not None:
-        metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
+        metrics.WEBHOOK_ENDPOINTS_DISABLED.labels(reason=recorded.disabled.kind).inc()
         log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
 
 
 def _show(backlog: DeliveryBacklog) -> None:
     metrics.WEBHOOKS_PENDING.set(backlog.pending)
-    metrics.WEBHOOKS_GATED.set(backlog.gated)
-    metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
+    metrics.DELIVERIES_AWAITING_RESULT.set(backlog.gated)
+    metrics.WEBHOOK_ENDPOINTS_CURRENTLY_DISABLED.set(backlog.disabled_endpoints)
     metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

@@ -29,7 +29,7 @@ class InFlight:
     in_trouble: int = 0
 
     @classmethod
-    def by(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
+    def from_calls(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
         """The counts of running calls."""
         held = cls()
         for call in calls:

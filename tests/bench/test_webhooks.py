@@ -21,7 +21,7 @@ from tests.bench.webhooks.report import as_json, shown
 from tests.bench.webhooks.run import Faults, run
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
-SECRETS = SecretBox.of(OUTBOUND)
+SECRETS = SecretBox.from_settings(OUTBOUND)
 LOOK_SECONDS = 0.05
 LONG, SHORT = 1200, 30  # looks without any progress: counted, for a machine may stand still between two
 

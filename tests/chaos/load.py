@@ -131,7 +131,7 @@ class Load:
         else:
             now = datetime.now(UTC)
             order = cancel_record(
-                Serde(), job.job_id, 1, job.tenant, by="chaos", source="chaos", now=now, topic=self._control
+                Serde(), job.job_id, 1, job.tenant, requested_by="chaos", source="chaos", now=now, topic=self._control
             )
             await self._published(order)
             asked = None if self._over.is_set() else True

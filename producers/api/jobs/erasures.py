@@ -76,8 +76,10 @@ async def delete_job(
     return await _cancel(services, job, order, response)
 
 
-async def _order(services: Services, job: JobRow, by: str) -> Record:
-    make = partial(cancel_record, services.serde, job.job_id, job.run, job.tenant, by=by, source="api")
+async def _order(services: Services, job: JobRow, requested_by: str) -> Record:
+    make = partial(
+        cancel_record, services.serde, job.job_id, job.run, job.tenant, requested_by=requested_by, source="api"
+    )
     # the first encoding may ask a schema registry for its ids
     return await anyio.to_thread.run_sync(partial(make, now=services.now()))
 

@@ -127,7 +127,7 @@ async def test_an_address_that_may_not_be_called_is_not_called(world: WebhookHar
 async def test_a_secret_under_another_key_sends_nothing(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+    other = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
     async with world.dispatching(ONCE, secrets=other):
         await until(lambda: tried(world, job))
     assert receiver.calls == []
