@@ -66,7 +66,7 @@ PROCESSES: dict[str, type[settings.ServiceSettings]] = {
     "enhance": settings.EnhanceProcess,
     "webhooks": settings.WebhooksProcess,
     "dispatch": settings.DispatchProcess,
-    "retention": settings.RetainProcess,
+    "retention": settings.RetentionProcess,
 }
 """What each service of ours reads."""
 

@@ -174,8 +174,8 @@ def _transcribed(service: ContainerProcesses, receiver: Receiver) -> Iterator[st
 def share_heard(transcript: str, reference: dict[str, list[dict[str, str]]]) -> float:
     """The share of the reference's words that the transcript has, wherever they stand."""
     words = re.findall(r"[a-z']+", " ".join(turn["text"] for turn in reference["turns"]).lower())
-    there = set(re.findall(r"[a-z']+", transcript.lower()))
-    return sum(word in there for word in words) / len(words)
+    heard = set(re.findall(r"[a-z']+", transcript.lower()))
+    return sum(word in heard for word in words) / len(words)
 
 
 def _drained(service: ContainerProcesses) -> Iterator[str]:
