@@ -173,6 +173,10 @@ class GpuService:
         ]
         return ", ".join((*absent, *uninformed)) or None
 
+    def busy(self) -> bool:
+        """Whether any group has jobs in work."""
+        return any(group.busy for group in self._groups)
+
     def waits(self) -> WaitReport:
         """The report of waiting work in the process, with reasons."""
         if not self._groups:

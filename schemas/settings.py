@@ -332,6 +332,12 @@ class GpuSettings(_Settings):
     """Seconds of audio after which a long recording leaves a checkpoint; 0: never."""
     drain_seconds: float = Field(default=10, ge=0)
     """Time to finish running jobs after SIGTERM; some seconds less than the platform waits before it kills."""
+    ecs_task_protection: bool = False
+    """Whether the process asks ECS to end other tasks first while it has jobs in work."""
+    ecs_agent_uri: str | None = Field(default=None, validation_alias="ECS_AGENT_URI")
+    """Address of the agent that ECS sets for each task; not for you to set."""
+
+    _agent = field_validator("ecs_agent_uri")(_http)
 
 
 SETTINGS: tuple[type[_Settings], ...] = (
@@ -421,8 +427,8 @@ class DispatchProcess(ServiceSettings, KafkaSettings, PostgresSettings, Outbound
     """All that `scribe-streams dispatch` reads."""
 
 
-# the first edition's names, which deployments have
-_UNPREFIXED = frozenset({"enhanced_ai_endpoint", "enhanced_ai_api_key"})
+# the first edition's names, which deployments have, and what a platform sets
+_UNPREFIXED = frozenset({"enhanced_ai_endpoint", "enhanced_ai_api_key", "ecs_agent_uri"})
 
 
 def variable_of(field: str) -> str:
