@@ -407,8 +407,8 @@ class WebhooksProcess(FaustProcess, OutboundSettings, ApiSettings):
     """All that `scribe-streams webhooks` reads."""
 
 
-class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
-    """All that `scribe-streams retain` reads."""
+class RetentionProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
+    """All that `scribe-streams retention` reads."""
 
 
 class WhyCommand(KafkaSettings, PostgresSettings):

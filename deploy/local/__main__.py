@@ -41,8 +41,8 @@ def up(
     registry: Annotated[bool, typer.Option("--registry", help="Start the schema registry too (159 MB once).")] = False,
     fresh: Annotated[bool, typer.Option("--fresh/--keep-data", help="Begin with empty data.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C, then stop everything.")] = False,
-    throw_away: Annotated[
-        bool, typer.Option("--throw-away", help="Faster PostgreSQL that a power cut may cost.")
+    no_fsync: Annotated[
+        bool, typer.Option("--no-fsync", help="Faster PostgreSQL, whose data a power cut may cost.")
     ] = False,
     kafka_port: Port = None,
     postgres_port: Port = None,
@@ -61,7 +61,7 @@ def up(
         registry=registry,
         asked_ports={name: port for name, port in asked.items() if port},
         owned=foreground,
-        durable=not throw_away,
+        durable=not no_fsync,
         fresh=fresh,
     )
     if foreground:

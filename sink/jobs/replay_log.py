@@ -118,13 +118,13 @@ WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integ
 class ReplayCommand:
     """An operator's command: its action, its id and its author.
 
-    `again`: include dead letters that were handled before, and jobs of a replay that have not ended.
+    `force`: include dead letters that were handled before, and jobs of a replay that have not ended.
     """
 
     action: ReplayAction
     replay_id: UUID
     by: str
-    again: bool = False
+    force: bool = False
 
 
 async def latest(
@@ -234,7 +234,7 @@ def _of_record(command: ReplayCommand, last: ReplayEntry | None, working: Set[UU
         return None
     if last.done_at is None:
         return ReplayRejection.BUSY if last.replay_id in working else None
-    return None if command.again else ReplayRejection.DONE
+    return None if command.force else ReplayRejection.DONE
 
 
 def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
@@ -246,7 +246,7 @@ def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
 
 async def _unfinished(connection: Connection, command: ReplayCommand, job_ids: Sequence[UUID]) -> set[UUID]:
     """Jobs that a replay would run twice at the same time."""
-    if command.action is not ReplayAction.REPLAY or command.again:
+    if command.action is not ReplayAction.REPLAY or command.force:
         return set()
     return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
 

@@ -92,7 +92,7 @@ class Orphans:
     async def _erase(self, prefixes: Iterable[str]) -> None:
         for prefix in prefixes:
             erased = await asyncio.to_thread(self._store.erase, prefix)
-            metrics.RETENTION_OBJECTS.labels(data=LABEL).inc(erased)
+            metrics.RETENTION_OBJECTS.labels(data_class=LABEL).inc(erased)
             log.info("%d objects below %s were nobody's", erased, prefix)
 
 

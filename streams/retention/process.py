@@ -27,7 +27,7 @@ class SweepTiming:
     pause_seconds: float = 10  # after an outage
 
 
-class Retain:
+class RetentionSweeps:
     """Sweeps while it is the leader."""
 
     def __init__(

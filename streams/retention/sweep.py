@@ -90,7 +90,7 @@ class Sweep:
                 pass
         complete = self.waiting is None and not stop.is_set()
         if complete:
-            metrics.RETENTION_COMPLETE.set(begun.timestamp())
+            metrics.RETENTION_LAST_SUCCESS.set(begun.timestamp())
         return complete
 
     async def look(self, stop: asyncio.Event) -> None:
@@ -123,7 +123,7 @@ class Sweep:
 
     async def _do(self, session: RetentionSession, task: SweepTask) -> bool:
         swept = await self._swept(session, task)
-        metrics.RETENTION_ROWS.labels(data=task.name).inc(swept.rows)
+        metrics.RETENTION_ROWS.labels(data_class=task.name).inc(swept.rows)
         return swept.more
 
     async def _swept(self, session: RetentionSession, task: SweepTask) -> Swept:
@@ -147,7 +147,7 @@ class Sweep:
         erase = self._audio if task.name == AUDIO else self._artifacts
         done, error = await self._each(partial(erase, task.tenant), over)
         await self._database.run(lambda connection: expiry.mark_gone(connection, task.name, list(done)))
-        metrics.RETENTION_OBJECTS.labels(data=task.name).inc(sum(done.values()))
+        metrics.RETENTION_OBJECTS.labels(data_class=task.name).inc(sum(done.values()))
         if error is not None:
             raise error
         return Swept(len(over) == self._batch)
@@ -176,7 +176,7 @@ class Sweep:
                 await erasure.looked(connection, look, objects, now)
 
         await self._database.run(write)
-        metrics.RETENTION_OBJECTS.labels(data="transcripts").inc(sum(done.values()))
+        metrics.RETENTION_OBJECTS.labels(data_class="transcripts").inc(sum(done.values()))
         if error is not None:
             raise error
         return len(due) == self._batch
@@ -202,5 +202,5 @@ class Sweep:
         batch = await self._database.run(
             lambda connection: expiry.delete_for_all(connection, name, cutoff, self._batch)
         )
-        metrics.RETENTION_ROWS.labels(data=name).inc(batch.rows)
+        metrics.RETENTION_ROWS.labels(data_class=name).inc(batch.rows)
         return batch.found == self._batch

@@ -207,7 +207,7 @@ class EventLoop:
         failpoint("streams.after_receive")
         # the job of a record whose result goes elsewhere is none of the database's either
         if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
-            metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
+            metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
         with logs.bound(**_place(inbound)):
@@ -246,7 +246,7 @@ class EventLoop:
 
     def _counted(self, effect: str) -> bool:
         self._settled_at = time.monotonic()
-        metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
+        metrics.RECORDS_PROCESSED.labels(group=self._group, outcome=effect).inc()
         return True
 
     async def _claimed(self, subject: Subject) -> bool:

@@ -147,9 +147,9 @@ class GroupCommit(Generic[T, R]):
         self._consider()
 
     async def _run(self, group: Sequence[_Waiting[T, R]]) -> None:
-        metrics.GROUP_EVENTS.labels(kind=self._name).observe(len(group))
+        metrics.PERSIST_BATCH_SIZE.labels(kind=self._name).observe(len(group))
         try:
-            with metrics.GROUP_SECONDS.labels(kind=self._name).time():
+            with metrics.PERSIST_BATCH_DURATION.labels(kind=self._name).time():
                 answers = await self._answers([waiting.item for waiting in group])
         except BaseException:  # the loop ends: nobody may wait for ever
             for waiting in group:

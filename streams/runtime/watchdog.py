@@ -207,13 +207,13 @@ class Watchdog:
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
         )
-        metrics.CONSUMER_LAG.labels(app=app).set(lag if fetching else float("nan"))
-        metrics.CONSUMER_PARTITIONS.labels(app=app).set(len(consumer.assignment()))
-        metrics.CONSUMER_UNCOMMITTED.labels(app=app).set(self._commit_age)
+        metrics.CONSUMER_LAG.labels(group=app).set(lag if fetching else float("nan"))
+        metrics.CONSUMER_PARTITIONS.labels(group=app).set(len(consumer.assignment()))
+        metrics.CONSUMER_UNCOMMITTED.labels(group=app).set(self._commit_age)
 
     async def _on_assigned(self, *_: object, **__: object) -> None:
         self._consumer = self._app.watermarks
-        metrics.REBALANCES.labels(app=self._app.conf.id).inc()
+        metrics.REBALANCES.labels(group=self._app.conf.id).inc()
 
     def _watch(self) -> None:
         while True:

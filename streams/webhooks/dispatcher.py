@@ -159,12 +159,12 @@ def _tell(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None
         metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
     log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
     if recorded.disabled is not None:
-        metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
+        metrics.WEBHOOK_ENDPOINTS_DISABLED.labels(reason=recorded.disabled.kind).inc()
         log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
 
 
 def _show(backlog: DeliveryBacklog) -> None:
     metrics.WEBHOOKS_PENDING.set(backlog.pending)
-    metrics.WEBHOOKS_GATED.set(backlog.gated)
-    metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
+    metrics.DELIVERIES_AWAITING_RESULT.set(backlog.gated)
+    metrics.WEBHOOK_ENDPOINTS_CURRENTLY_DISABLED.set(backlog.disabled_endpoints)
     metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

@@ -77,7 +77,7 @@ def _swept(environment: dict[str, str], kills: int, jobs: int, log: Path) -> int
     """One sweep begun as often as it takes; how often it was killed in the middle."""
     killed, chance = 0, random.Random(17)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    command = [sys.executable, "-m", "streams", "retain", "--once"]
+    command = [sys.executable, "-m", "streams", "retention", "--once"]
     while time.monotonic() < deadline:
         with log.open("ab") as out:
             begun = out.tell()
@@ -119,7 +119,7 @@ def main(jobs: Annotated[int, typer.Option(min=1)] = 10_000, kills: Annotated[in
                 }
             )
         )
-        report = run(dsn, store, environment, jobs, kills, Path(folder) / "retain.log")
+        report = run(dsn, store, environment, jobs, kills, Path(folder) / "retention.log")
     table = Table("EXPIRED JOBS", "OBJECTS", "KILLED", "SECONDS", "ROWS LEFT", "OBJECTS LEFT")
     table.add_row(
         *map(str, (report.jobs, report.made, report.kills, round(report.seconds), report.rows_left)),

@@ -1,5 +1,6 @@
 """The processes of a run: started, broken as ordered, started again by a supervisor as a platform would do it."""
 
+import math
 import os
 import signal
 import sys
@@ -23,10 +24,11 @@ from schemas.settings import ObjectStoreSettings
 from sink.postgres.migrate import migrate
 from sink.webhooks.secrets import new_key
 from tests.chaos import names
-from tests.chaos.places import PROCESSES
+from tests.chaos.places import OTHERS, PROCESSES
 
 LOOK_SECONDS = 0.05
 DRAIN_SECONDS = 3.0
+PATIENCE_SECONDS = 40.0  # for the end of a process that is told to end
 TIME_SCALE = 0.01  # the first rung of the ladder is 0.6 s
 EVERYBODY = "*"
 
@@ -40,6 +42,17 @@ class Harm:
     began: float
     ended: float
     pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How a process that was told to end did so; seconds after the signal, `unready` until it no longer said that it is ready."""
+
+    name: str
+    seconds: float
+    unready: float
+    code: int | None
+    killed: bool
 
 
 @dataclass
@@ -56,6 +69,7 @@ class Parts:
     harms: list[Harm] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     """Processes that ended without having been asked to, by name and status."""
+    drains: list[Drain] = field(default_factory=list)
     lives: Counter[str] = field(default_factory=Counter)
     key: str = field(default_factory=new_key)
 
@@ -66,7 +80,7 @@ class Parts:
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
-        self._ports = ports.choose((*PROCESSES, "gpu-2", "enhance"), {}, {})
+        self._ports = ports.choose((*PROCESSES, *OTHERS), {}, {})
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -214,16 +228,29 @@ class Parts:
             if (identity := self._running.get(name)) is None:
                 return
             self._frozen.add(name)
-        process.send(identity, signal.SIGTERM)
-        deadline = time.monotonic() + 40
-        while identity.process() is not None and time.monotonic() < deadline and not self._over.is_set():
-            time.sleep(LOOK_SECONDS)
+        self._told_to_end(name, identity)
         with self._lock:
             self._frozen.discard(name)
             if self._running.get(name) is identity:
                 self._buried(name, "drained")
                 if name in self._wanted:
                     self._spawn(name)
+
+    def _told_to_end(self, name: str, identity: ProcessId) -> None:
+        """SIGTERM, and wait for the end; its record is kept."""
+        process.send(identity, signal.SIGTERM)
+        asked = time.monotonic()
+        unready = math.inf
+        while (
+            identity.process() is not None and time.monotonic() - asked < PATIENCE_SECONDS and not self._over.is_set()
+        ):
+            if unready == math.inf and not self.ready(name):
+                unready = time.monotonic() - asked
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - asked
+        child = process._CHILDREN.get(identity.pid)
+        code = child.poll() if child else None
+        self.drains.append(Drain(name, seconds, min(unready, seconds), code, identity.process() is not None))
 
     def join(self, name: str, seconds: float, *, kill: bool) -> None:
         """Let one more member in, for so long."""

@@ -162,7 +162,7 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     }
     assert handled.pop(WEBHOOKS).startswith("discard 20")
     assert all(words.startswith("redrive 20") and " by operator " in words for words in handled.values())
-    assert dlq("redrive", transcribers, "--again").returncode == 0
+    assert dlq("redrive", transcribers, "--force").returncode == 0
     assert len(sent_for(kafka, tenant)) == 5
 
 

@@ -1,5 +1,6 @@
 """Cancelling and erasing jobs, and reading the evidence of erasures."""
 
+import logging
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -26,6 +27,7 @@ from sink.postgres.database import Connection
 from sink.retention.erasure import Erasure, erase, find_erasure
 from sink.tenants.api_keys import ApiKey
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 
 
@@ -69,7 +71,10 @@ async def delete_job(
     order = None if job is None or job.state in ENDED else await _order(services, job, key.key_id)
     if erase_all:
         response.headers["Location"] = f"/api/v1/erasures/{job_id}"
-        return view(await _erase(services, key, job_id, order))
+        erasure = await _erase(services, key, job_id, order)
+        # outside of the database too: a backup that is restored does not know of it
+        log.info("erased", extra={"job_id": str(job_id), "tenant": key.tenant})
+        return view(erasure)
     if job is None:
         raise Rejected("not_found", f"job {job_id}")
     response.headers["Location"] = job_path(job_id)

@@ -38,7 +38,7 @@ def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as
     if not jobs and recording_id is None:
         raise typer.BadParameter("name a JOB or --recording-id")
     found: list[Erasure] = []
-    words = "interrupted: {} erased, objects follow by `scribe-streams retain`; asked again it goes on"
+    words = "interrupted: {} erased, objects follow by `scribe-streams retention`; asked again it goes on"
     with telling(lambda: words.format(len(found))):
         refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id, found))
     if as_json:

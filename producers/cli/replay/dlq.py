@@ -75,7 +75,7 @@ class RedriveOptions(ChosenOptions):
     """The arguments of `scribe dlq redrive`."""
 
     to: str | None
-    again: bool
+    force: bool
     unreadable: bool
     rate: float | None
 
@@ -112,7 +112,7 @@ def redrive_(options: RedriveOptions) -> None:
     settings = load(ReplayProcess)
     letters = _chosen(settings, options)
     _check_step(options.to, letters)
-    command = command_of(ReplayAction.REDRIVE, again=options.again)
+    command = command_of(ReplayAction.REDRIVE, force=options.force)
     with asking_store(settings) as store:
         prepared = prepare(serde_for(settings), store, letters, options.to, unreadable=options.unreadable)
     if options.dry_run:

@@ -48,7 +48,7 @@ def replay(
     language: str | None,
     track: str | None,
     results: str | None,
-    unfinished: bool,
+    include_running: bool,
     rate: float | None,
     replay_id: UUID | None,
     dry_run: bool,
@@ -66,7 +66,7 @@ def replay(
     if results is not None:
         check_results(TopicAdmin(settings), results)
     target = ReplayTarget(changes=Changes(model=model, language=language, track=track), results=results)
-    serde, command = serde_for(settings), command_of(ReplayAction.REPLAY, replay_id=replay_id, again=unfinished)
+    serde, command = serde_for(settings), command_of(ReplayAction.REPLAY, replay_id=replay_id, force=include_running)
     with reading(), TopicHistory.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)

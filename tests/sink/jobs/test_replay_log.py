@@ -41,8 +41,8 @@ async def db(database: str) -> AsyncIterator[Database]:
         yield opened
 
 
-def command(action: ReplayAction = ReplayAction.REDRIVE, *, again: bool = False) -> ReplayCommand:
-    return ReplayCommand(action=action, replay_id=uuid4(), by="operator", again=again)
+def command(action: ReplayAction = ReplayAction.REDRIVE, *, force: bool = False) -> ReplayCommand:
+    return ReplayCommand(action=action, replay_id=uuid4(), by="operator", force=force)
 
 
 async def ask(
@@ -66,7 +66,7 @@ async def test_what_was_done_is_done_again_only_on_demand(db: Database) -> None:
     await end(db, entries[PLACE])
     assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.DONE})
     assert (await ask(db, command(ReplayAction.DISCARD), asked))[1] == {PLACE: ReplayRejection.DONE}
-    entries, _ = await ask(db, command(again=True), asked)
+    entries, _ = await ask(db, command(force=True), asked)
     assert (entries[PLACE].run, entries[PLACE].number) == (3, 2)
 
 
@@ -115,9 +115,9 @@ async def test_replays_of_one_job_at_once_get_runs_of_their_own(db: Database) ->
     await db.run(lambda connection: apply_request(connection, job.request(run=4)))
     asked = wish(job_id=job.job_id)
     assert await ask(db, command(ReplayAction.REPLAY), asked) == ({}, {PLACE: ReplayRejection.UNFINISHED})
-    found = await asyncio.gather(*(ask(db, command(ReplayAction.REPLAY, again=True), asked) for _ in range(5)))
+    found = await asyncio.gather(*(ask(db, command(ReplayAction.REPLAY, force=True), asked) for _ in range(5)))
     assert sorted(entries[PLACE].run or 0 for entries, _ in found) == [5, 6, 7, 8, 9]
-    again = command(ReplayAction.REPLAY, again=True)
+    again = command(ReplayAction.REPLAY, force=True)
     entries, _ = await ask(db, again, asked)
     assert (await ask(db, again, asked))[0] == entries
     await end(db, *entries.values())
