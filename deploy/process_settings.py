@@ -34,7 +34,7 @@ PROCESSES: Mapping[str, type[BaseSettings]] = {
     "enhance": settings.EnhanceProcess,
     "webhooks": settings.WebhooksProcess,
     "dispatch": settings.DispatchProcess,
-    "retain": settings.RetainProcess,
+    "retention": settings.RetentionProcess,
     "gpu": settings.GpuProcess,
     "operator": OperatorCommands,
 }

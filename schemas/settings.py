@@ -332,6 +332,11 @@ class GpuSettings(_Settings):
     """Seconds of audio after which a long recording leaves a checkpoint; 0: never."""
     drain_seconds: float = Field(default=10, ge=0)
     """Time to finish running jobs after SIGTERM; some seconds less than the platform waits before it kills."""
+
+
+class EcsSettings(_Settings):
+    """The ECS task of a GPU consumer."""
+
     ecs_task_protection: bool = False
     """Whether the process asks ECS to end other tasks first while it has jobs in work."""
     ecs_agent_uri: str | None = Field(default=None, validation_alias="ECS_AGENT_URI")
@@ -354,6 +359,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    EcsSettings,
 )
 
 
@@ -391,6 +397,7 @@ class GpuProcess(
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    EcsSettings,
 ):
     """All that `scribe-gpu` reads."""
 

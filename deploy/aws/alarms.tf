@@ -64,13 +64,13 @@ locals {
       namespace   = local.metric_namespace, metric = "${local.prefix}webhooks_oldest_due_seconds"
       threshold   = 900, minutes = 5
     }
-    webhooks-gated = {
+    webhooks-awaiting-result = {
       description = "Webhooks wait for their results to be applied: is persist behind?"
-      namespace   = local.metric_namespace, metric = "${local.prefix}webhooks_gated"
+      namespace   = local.metric_namespace, metric = "${local.prefix}webhook_deliveries_awaiting_result"
       threshold   = 0, minutes = 10
     }
     erasures-pending = {
-      description = "An erasure that was asked for is not done: the log of retain"
+      description = "An erasure that was asked for is not done: the log of retention"
       namespace   = local.metric_namespace, metric = "${local.prefix}erasures_pending"
       threshold   = 0, minutes = 60
     }

@@ -18,9 +18,9 @@ locals {
     }
     dispatch = {
       port    = local.metrics_port
-      metrics = { "${local.prefix}webhooks_oldest_due_seconds" = [], "${local.prefix}webhooks_gated" = [] }
+      metrics = { "${local.prefix}webhooks_oldest_due_seconds" = [], "${local.prefix}webhook_deliveries_awaiting_result" = [] }
     }
-    retain = {
+    retention = {
       port    = local.metrics_port
       metrics = { "${local.prefix}jobs_stalled" = ["state"], "${local.prefix}erasures_pending" = [] }
     }

@@ -9,13 +9,13 @@ locals {
     persist = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     gpu     = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     # it deletes all versions, so that what is erased is gone
-    retain = [
+    retention = [
       "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:ListMultipartUploadParts",
     ]
     operator = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
   }
   bucket_actions = {
-    retain = ["s3:GetBucketVersioning", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"]
+    retention = ["s3:GetBucketVersioning", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"]
   }
 
   object_statements = {

@@ -3,14 +3,14 @@
 locals {
   # stop_timeout: what README "Signals and exit codes" of deploy allows each, and some seconds more
   defaults = {
-    api      = { image = "api", command = ["scribe-api"], group = "api", min = 2, max = 6, cpu = 1024, memory = 2048, stop_timeout = 45, single = false }
-    relay    = { image = "api", command = ["scribe-relay"], group = "worker", min = 1, max = 1, cpu = 256, memory = 512, stop_timeout = 45, single = true }
-    persist  = { image = "streams", command = ["scribe-streams", "persist"], group = "worker", min = 2, max = 6, cpu = 512, memory = 2048, stop_timeout = 105, single = false }
-    enhance  = { image = "streams", command = ["scribe-streams", "enhance"], group = "worker", min = 2, max = 6, cpu = 512, memory = 1024, stop_timeout = 105, single = false }
-    webhooks = { image = "streams", command = ["scribe-streams", "webhooks"], group = "worker", min = 2, max = 6, cpu = 512, memory = 1024, stop_timeout = 105, single = false }
-    dispatch = { image = "streams", command = ["scribe-streams", "dispatch"], group = "outbound", min = 2, max = 4, cpu = 512, memory = 1024, stop_timeout = 75, single = false }
-    retain   = { image = "streams", command = ["scribe-streams", "retain"], group = "worker", min = 1, max = 1, cpu = 256, memory = 512, stop_timeout = 75, single = true }
-    operator = { image = "api", command = ["scribe", "--help"], group = "worker", min = null, max = null, cpu = 512, memory = 1024, stop_timeout = 45, single = true }
+    api       = { image = "api", command = ["scribe-api"], group = "api", min = 2, max = 6, cpu = 1024, memory = 2048, stop_timeout = 45, single = false }
+    relay     = { image = "api", command = ["scribe-relay"], group = "worker", min = 1, max = 1, cpu = 256, memory = 512, stop_timeout = 45, single = true }
+    persist   = { image = "streams", command = ["scribe-streams", "persist"], group = "worker", min = 2, max = 6, cpu = 512, memory = 2048, stop_timeout = 105, single = false }
+    enhance   = { image = "streams", command = ["scribe-streams", "enhance"], group = "worker", min = 2, max = 6, cpu = 512, memory = 1024, stop_timeout = 105, single = false }
+    webhooks  = { image = "streams", command = ["scribe-streams", "webhooks"], group = "worker", min = 2, max = 6, cpu = 512, memory = 1024, stop_timeout = 105, single = false }
+    dispatch  = { image = "streams", command = ["scribe-streams", "dispatch"], group = "outbound", min = 2, max = 4, cpu = 512, memory = 1024, stop_timeout = 75, single = false }
+    retention = { image = "streams", command = ["scribe-streams", "retention"], group = "worker", min = 1, max = 1, cpu = 256, memory = 512, stop_timeout = 75, single = true }
+    operator  = { image = "api", command = ["scribe", "--help"], group = "worker", min = null, max = null, cpu = 512, memory = 1024, stop_timeout = 45, single = true }
   }
   sizes = {
     for process, default in local.defaults : process => merge(default, {

@@ -167,8 +167,8 @@ variable "processes" {
   default = {}
 
   validation {
-    condition     = length(setsubtract(keys(var.processes), ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "operator"])) == 0
-    error_message = "processes knows api, relay, persist, enhance, webhooks, dispatch, retain and operator; GPU processes are in gpu_pools."
+    condition     = length(setsubtract(keys(var.processes), ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retention", "operator"])) == 0
+    error_message = "processes knows api, relay, persist, enhance, webhooks, dispatch, retention and operator; GPU processes are in gpu_pools."
   }
 }
 

@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.checks.aws.check import AWS
 from deploy.checks.check import Check
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (AWS,)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

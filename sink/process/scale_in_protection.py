@@ -13,7 +13,7 @@ from types import TracebackType
 import httpx
 
 from schemas.errors import SettingsError
-from schemas.settings import GpuSettings
+from schemas.settings import EcsSettings
 
 log = logging.getLogger(__name__)
 PATH = "/task-protection/v1/state"
@@ -40,7 +40,7 @@ class ScaleInProtection:
 
     def __init__(
         self,
-        settings: GpuSettings,
+        settings: EcsSettings,
         busy: Callable[[], bool],
         timing: ProtectionTiming | None = None,
     ) -> None:

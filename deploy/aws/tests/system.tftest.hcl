@@ -34,7 +34,7 @@ run "production" {
   command = plan
 
   assert {
-    condition     = toset(keys(output.task_definitions)) == toset(["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "operator", "gpu-g4dn", "gpu-g5"])
+    condition     = toset(keys(output.task_definitions)) == toset(["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retention", "operator", "gpu-g4dn", "gpu-g5"])
     error_message = "every process has a task definition"
   }
   assert {
@@ -46,11 +46,11 @@ run "production" {
     error_message = "nor among its resources"
   }
   assert {
-    condition     = toset([for process, statements in output.task_policies : process if anytrue([for statement in statements : contains(statement.Action, "s3:DeleteObject")])]) == toset(["persist", "retain", "operator"])
+    condition     = toset([for process, statements in output.task_policies : process if anytrue([for statement in statements : contains(statement.Action, "s3:DeleteObject")])]) == toset(["persist", "retention", "operator"])
     error_message = "the shim and GPU tasks delete no object"
   }
   assert {
-    condition     = toset([for process, statements in output.task_policies : process if anytrue([for statement in statements : contains(statement.Action, "s3:DeleteObjectVersion")])]) == toset(["retain"])
+    condition     = toset([for process, statements in output.task_policies : process if anytrue([for statement in statements : contains(statement.Action, "s3:DeleteObjectVersion")])]) == toset(["retention"])
     error_message = "only retention deletes versions"
   }
   assert {
@@ -66,7 +66,7 @@ run "production" {
     error_message = "a GPU task may protect itself"
   }
   assert {
-    condition     = toset([for name, definition in output.task_definitions : name if anytrue([for container in definition.containerDefinitions : anytrue([for secret in try(container.secrets, []) : secret.name == "PGPASSWORD"])])]) == toset(["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "operator"])
+    condition     = toset([for name, definition in output.task_definitions : name if anytrue([for container in definition.containerDefinitions : anytrue([for secret in try(container.secrets, []) : secret.name == "PGPASSWORD"])])]) == toset(["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retention", "operator"])
     error_message = "GPU tasks have no password of the database"
   }
   assert {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.settings import GpuSettings
+from schemas.settings import EcsSettings
 from sink.process.scale_in_protection import ProtectionTiming, ScaleInProtection
 
 FAST = ProtectionTiming(look=0.005, calm=0.02, again=0.02)
@@ -64,8 +64,8 @@ def agent_of_a_task() -> Iterator[Agent]:
         thread.join()
 
 
-def settings(agent: Agent) -> GpuSettings:
-    return GpuSettings(ecs_task_protection=True, ecs_agent_uri=agent.address)
+def settings(agent: Agent) -> EcsSettings:
+    return EcsSettings(ecs_task_protection=True, ecs_agent_uri=agent.address)
 
 
 def test_a_task_is_protected_while_it_works_and_no_longer() -> None:
@@ -117,7 +117,7 @@ def test_an_agent_that_is_away_ends_no_process(caplog: pytest.LogCaptureFixture)
 def test_nothing_is_asked_where_nobody_wants_it() -> None:
     asked = SimpleQueue[None]()
     with agent_of_a_task() as agent:
-        elsewhere = GpuSettings(ecs_agent_uri=agent.address)
+        elsewhere = EcsSettings(ecs_agent_uri=agent.address)
         with ScaleInProtection(elsewhere, lambda: bool(asked.put(None)), FAST):
             pass
         assert agent.asked.empty()
@@ -126,4 +126,4 @@ def test_nothing_is_asked_where_nobody_wants_it() -> None:
 
 def test_outside_of_ecs_the_setting_is_a_mistake() -> None:
     with pytest.raises(SettingsError, match="SCRIBE_ECS_TASK_PROTECTION is for tasks of ECS"):
-        ScaleInProtection(GpuSettings(ecs_task_protection=True), lambda: False)
+        ScaleInProtection(EcsSettings(ecs_task_protection=True), lambda: False)

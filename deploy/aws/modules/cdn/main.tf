@@ -29,9 +29,10 @@ resource "aws_cloudfront_distribution" "this" {
     allowed_methods        = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
     cached_methods         = ["GET", "HEAD"]
     compress               = true
-    # AWS's own policies: CachingDisabled, AllViewer
-    cache_policy_id          = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-    origin_request_policy_id = "216adef6-5c7f-47e4-b989-5492eafa07d3"
+    # AWS's own policies: CachingDisabled, AllViewer, SecurityHeadersPolicy
+    cache_policy_id            = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    origin_request_policy_id   = "216adef6-5c7f-47e4-b989-5492eafa07d3"
+    response_headers_policy_id = "67f7725c-6f97-4210-82d7-5512b31e9d03"
   }
 
   dynamic "ordered_cache_behavior" {
@@ -44,8 +45,9 @@ resource "aws_cloudfront_distribution" "this" {
       cached_methods         = ["GET", "HEAD"]
       compress               = true
       # AWS's own policies: CachingOptimized; AllViewer keeps the Host that the certificate of the origin is for
-      cache_policy_id          = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-      origin_request_policy_id = "216adef6-5c7f-47e4-b989-5492eafa07d3"
+      cache_policy_id            = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+      origin_request_policy_id   = "216adef6-5c7f-47e4-b989-5492eafa07d3"
+      response_headers_policy_id = "67f7725c-6f97-4210-82d7-5512b31e9d03"
     }
   }
 

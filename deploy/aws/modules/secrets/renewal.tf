@@ -78,8 +78,9 @@ resource "aws_sfn_state_machine" "renewal" {
   })
 
   logging_configuration {
-    log_destination        = "${aws_cloudwatch_log_group.renewal.arn}:*"
-    include_execution_data = false
+    log_destination = "${aws_cloudwatch_log_group.renewal.arn}:*"
+    # names of services, nothing else
+    include_execution_data = true
     level                  = "ERROR"
   }
 
