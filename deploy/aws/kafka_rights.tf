@@ -87,6 +87,13 @@ locals {
         ]
         Resource = process == "operator" ? ["${local.kafka_of.topic}/scribe.*"] : []
       },
+      {
+        # `scribe topics acls`, for users with a password
+        Sid      = "Acls"
+        Effect   = "Allow"
+        Action   = ["kafka-cluster:AlterCluster"]
+        Resource = process == "operator" ? [module.kafka.arn] : []
+      },
     ] : statement if length(statement.Resource) > 0]
   }
 }

@@ -49,23 +49,27 @@ module "cdn" {
 }
 
 module "database" {
-  source               = "./modules/database"
-  name                 = var.name
-  partition            = local.partition
-  production           = var.production
-  vpc_id               = module.network.vpc_id
-  subnet_ids           = module.network.data_subnet_ids
-  kms_key_arn          = aws_kms_key.this.arn
-  instance_class       = var.database.instance_class
-  storage_gb           = var.database.storage_gb
-  max_storage_gb       = var.database.max_storage_gb
-  multi_az             = var.database.multi_az
-  replica              = var.database.replica
-  backup_days          = var.database.backup_days
-  password_days        = var.database.password_days
-  final_snapshot       = var.database.final_snapshot
-  performance_insights = var.database.performance_insights
-  deletion_protection  = var.deletion_protection
+  source                      = "./modules/database"
+  name                        = var.name
+  partition                   = local.partition
+  region                      = local.region
+  production                  = var.production
+  vpc_id                      = module.network.vpc_id
+  subnet_ids                  = module.network.data_subnet_ids
+  rotation_subnet_ids         = module.network.private_subnet_ids
+  password                    = var.database_password
+  kms_key_arn                 = aws_kms_key.this.arn
+  instance_class              = var.database.instance_class
+  storage_gb                  = var.database.storage_gb
+  max_storage_gb              = var.database.max_storage_gb
+  multi_az                    = var.database.multi_az
+  replica                     = var.database.replica
+  backup_days                 = var.database.backup_days
+  password_days               = var.database.password_days
+  final_snapshot              = var.database.final_snapshot
+  performance_insights        = var.database.performance_insights
+  deletion_protection         = var.deletion_protection
+  endpoints_security_group_id = module.network.endpoints_security_group_id
   client_security_group_ids = {
     for name in ["api", "worker", "outbound"] : name => aws_security_group.tasks[name].id
   }

@@ -21,6 +21,8 @@ locals {
 
   service_names = sort(concat([for process in keys(local.defaults) : process if process != "operator"], [for pool in keys(var.gpu_pools) : "gpu-${pool}"]))
   images        = { for image in ["api", "streams", "gpu"] : image => "${module.registry.urls[image]}:${var.image_tag}" }
+  # pulled by tasks that reach nothing but this account's registry
+  collector = "${module.registry.urls["collector"]}@${var.collector_digest}"
 }
 
 module "service" {
@@ -37,15 +39,17 @@ module "service" {
   cluster_name       = module.cluster.name
   capacity_providers = [{ name = "FARGATE" }]
 
-  image          = local.images[each.value.image]
-  repository_arn = module.registry.arns[each.value.image]
-  command        = each.value.command
-  environment    = local.environment[each.key]
-  secrets        = local.process_secrets[each.key]
-  statements     = local.statements[each.key]
+  image       = local.images[each.value.image]
+  command     = each.value.command
+  environment = local.environment[each.key]
+  secrets     = local.process_secrets[each.key]
+  statements  = local.statements[each.key]
+  repository_arns = [
+    for image in concat([each.value.image], contains(keys(local.published), each.key) ? ["collector"] : []) : module.registry.arns[image]
+  ]
 
   rds_certificates_arn = contains(local.known.processes[each.key], "SCRIBE_POSTGRES_DSN") ? module.secrets.arns["rds-certificates"] : null
-  collector_image      = contains(keys(local.published), each.key) ? var.collector_image : null
+  collector_image      = contains(keys(local.published), each.key) ? local.collector : null
   collector_config     = try(local.collector_config[each.key], "")
 
   cpu          = each.value.cpu
@@ -76,9 +80,9 @@ module "gpu_service" {
   cluster_name       = module.cluster.name
   capacity_providers = [{ name = module.gpu_pool[each.key].capacity_provider }]
 
-  image          = local.images["gpu"]
-  repository_arn = module.registry.arns["gpu"]
-  command        = ["scribe-gpu", "--stages", each.value.stages]
+  image           = local.images["gpu"]
+  repository_arns = [module.registry.arns["gpu"]]
+  command         = ["scribe-gpu", "--stages", each.value.stages]
   environment = merge(local.environment["gpu"], {
     SCRIBE_TRANSCRIBE_WORKERS = tostring(each.value.transcribe_workers)
     SCRIBE_DIARIZE_WORKERS    = tostring(each.value.diarize_workers)

@@ -27,7 +27,7 @@ locals {
     # brokers check since Kafka 4.3 whose a partition is
     SCRIBE_KAFKA_PARTITION_EPOCHS = local.kafka_version >= 4.3
 
-    # libpq takes the password from PGPASSWORD, which RDS's own secret fills
+    # libpq takes the password from PGPASSWORD, which the database's own secret fills
     SCRIBE_POSTGRES_DSN      = "postgresql://scribe@${module.database.address}:${module.database.port}/scribe?${local.tls}"
     SCRIBE_POSTGRES_READ_DSN = var.database.replica ? "postgresql://scribe@${coalesce(module.database.replica_address, "none")}:${module.database.port}/scribe?${local.tls}" : null
 

@@ -102,14 +102,21 @@ variable "image_tag" {
   }
 }
 
-variable "collector_image" {
-  description = "Image of the AWS Distro for OpenTelemetry collector, with a digest that you looked up: it publishes the metrics that scaling and alarms need."
+variable "collector_digest" {
+  description = "Digest of the AWS Distro for OpenTelemetry collector in this account's ECR (repository collector): it publishes the metrics that scaling and alarms need."
   type        = string
 
   validation {
-    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.collector_image))
-    error_message = "collector_image must end with a digest: public.ecr.aws/aws-observability/aws-otel-collector@sha256:…"
+    condition     = can(regex("^sha256:[0-9a-f]{64}$", var.collector_digest))
+    error_message = "collector_digest must be sha256: and 64 digits, as ECR shows it after you pushed the image."
   }
+}
+
+variable "database_password" {
+  description = "Password for the first minutes of the database: TF_VAR_database_password at each apply; after the first nobody looks at it."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
 }
 
 variable "database" {

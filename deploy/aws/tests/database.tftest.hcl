@@ -6,20 +6,24 @@ mock_provider "aws" {
 }
 
 variables {
-  name                      = "scribe"
-  production                = true
-  vpc_id                    = "vpc-0a1b2c3d"
-  subnet_ids                = ["subnet-1", "subnet-2", "subnet-3"]
-  client_security_group_ids = { api = "sg-1", worker = "sg-2" }
-  kms_key_arn               = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
-  instance_class            = "db.r7g.large"
-  storage_gb                = 100
-  max_storage_gb            = 1000
-  multi_az                  = true
-  replica                   = true
-  backup_days               = 14
-  deletion_protection       = true
-  final_snapshot            = true
+  name                        = "scribe"
+  region                      = "eu-central-1"
+  rotation_subnet_ids         = ["subnet-4", "subnet-5"]
+  endpoints_security_group_id = "sg-3"
+  password                    = "a-password-for-the-first-minutes"
+  production                  = true
+  vpc_id                      = "vpc-0a1b2c3d"
+  subnet_ids                  = ["subnet-1", "subnet-2", "subnet-3"]
+  client_security_group_ids   = { api = "sg-1", worker = "sg-2" }
+  kms_key_arn                 = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d"
+  instance_class              = "db.r7g.large"
+  storage_gb                  = 100
+  max_storage_gb              = 1000
+  multi_az                    = true
+  replica                     = true
+  backup_days                 = 14
+  deletion_protection         = true
+  final_snapshot              = true
 }
 
 run "as_it_should_be" {
@@ -51,12 +55,20 @@ run "as_it_should_be" {
     error_message = "both instances use that parameter group"
   }
   assert {
-    condition     = aws_db_instance.primary.manage_master_user_password && aws_db_instance.primary.password == null
-    error_message = "RDS makes the password, and no state file has it"
+    condition     = aws_db_instance.primary.password == null && aws_db_instance.primary.password_wo_version == 1 && aws_secretsmanager_secret_version.password.secret_string_wo_version == 1
+    error_message = "the first password is written once, and no state file has it"
   }
   assert {
-    condition     = aws_secretsmanager_secret_rotation.password.rotation_rules[0].automatically_after_days == 30
-    error_message = "the password is made anew every 30 days"
+    condition     = aws_secretsmanager_secret_rotation.password.rotate_immediately && aws_secretsmanager_secret_rotation.password.rotation_rules[0].automatically_after_days == 30
+    error_message = "the password is made anew at once, and every 30 days"
+  }
+  assert {
+    condition     = endswith(aws_serverlessapplicationrepository_cloudformation_stack.rotation.application_id, "/SecretsManagerRDSPostgreSQLRotationSingleUser") && aws_vpc_security_group_egress_rule.rotation_secrets.referenced_security_group_id == "sg-3"
+    error_message = "by AWS's own function, which reaches the database and Secrets Manager alone"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.password.kms_key_id == var.kms_key_arn
+    error_message = "the secret is under our key"
   }
   assert {
     condition     = aws_db_instance.primary.multi_az && aws_db_instance.primary.backup_retention_period == 14
@@ -123,6 +135,13 @@ run "production_with_two_days_of_backups_is_refused" {
   module { source = "./modules/database" }
   variables { backup_days = 2 }
   expect_failures = [aws_db_instance.primary]
+}
+
+run "a_short_password_is_refused" {
+  command = plan
+  module { source = "./modules/database" }
+  variables { password = "hunter2" }
+  expect_failures = [var.password]
 }
 
 run "no_backups_are_refused_everywhere" {

@@ -24,7 +24,7 @@ run "registry" {
   module { source = "./modules/registry" }
 
   assert {
-    condition     = toset(keys(aws_ecr_repository.this)) == toset(["api", "streams", "gpu"])
+    condition     = toset(keys(aws_ecr_repository.this)) == toset(["api", "streams", "gpu", "collector"])
     error_message = "each image has a repository"
   }
   assert {

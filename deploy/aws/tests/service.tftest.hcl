@@ -15,7 +15,7 @@ variables {
   cluster_name         = "scribe"
   capacity_providers   = [{ name = "FARGATE" }]
   image                = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/scribe/streams:1.2.3"
-  repository_arn       = "arn:aws:ecr:eu-central-1:123456789012:repository/scribe/streams"
+  repository_arns      = ["arn:aws:ecr:eu-central-1:123456789012:repository/scribe/streams"]
   command              = ["scribe-streams", "persist"]
   environment          = { SCRIBE_LOG_LEVEL = "info" }
   secrets              = { SCRIBE_WEBHOOK_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key-AbCdEf", PGPASSWORD = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds-AbCdEf:password::" }

@@ -13,7 +13,8 @@ variables {
   certificate_arn      = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d"
   bucket               = "scribe-objects-example"
   image_tag            = "1.2.3"
-  collector_image      = "public.ecr.aws/aws-observability/aws-otel-collector@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  collector_digest     = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  database_password    = "a-password-for-the-first-minutes"
   nat_gateway_per_zone = true
   deletion_protection  = true
   database = {
@@ -152,8 +153,8 @@ run "a_secret_among_the_settings_is_refused" {
 
 run "an_unpinned_collector_is_refused" {
   command = plan
-  variables { collector_image = "public.ecr.aws/aws-observability/aws-otel-collector:latest" }
-  expect_failures = [var.collector_image]
+  variables { collector_digest = "latest" }
+  expect_failures = [var.collector_digest]
 }
 
 run "the_latest_image_is_refused" {

@@ -14,7 +14,7 @@ EXPLAINED = SOURCE / "checkov.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class AcceptedFinding:
     """Why a finding is right as it is: of which check, in which resources (a pattern), in which examples."""
 
     check: str
@@ -33,11 +33,11 @@ class PolicyFinding:
     example: str
 
 
-def explanations() -> tuple[Explanation, ...]:
+def explanations() -> tuple[AcceptedFinding, ...]:
     """Those that are written down."""
     document = tomllib.loads(EXPLAINED.read_text())
     return tuple(
-        Explanation(each["check"], each["resources"], each["reason"], tuple(each.get("examples", EXAMPLES)))
+        AcceptedFinding(each["check"], each["resources"], each["reason"], tuple(each.get("examples", EXAMPLES)))
         for each in document["explained"]
     )
 
@@ -53,7 +53,7 @@ def findings(example: str) -> Iterator[PolicyFinding]:
         yield PolicyFinding(each["check_id"], each["check_name"], each["resource"], example)
 
 
-def unexplained(found: Sequence[PolicyFinding], known: Iterable[Explanation]) -> Iterator[str]:
+def unexplained(found: Sequence[PolicyFinding], known: Iterable[AcceptedFinding]) -> Iterator[str]:
     """Findings without an explanation, and explanations without a finding. Pure."""
     left = list(found)
     for explanation in known:
@@ -65,7 +65,7 @@ def unexplained(found: Sequence[PolicyFinding], known: Iterable[Explanation]) ->
         yield f"checkov {each.check} in {each.example}: {each.title}: {each.resource}"
 
 
-def _fits(explanation: Explanation, finding: PolicyFinding) -> bool:
+def _fits(explanation: AcceptedFinding, finding: PolicyFinding) -> bool:
     return (
         explanation.check == finding.check
         and finding.example in explanation.examples

@@ -17,7 +17,8 @@ module "scribe" {
   certificate_arn    = var.certificate_arn
   bucket             = var.bucket
   image_tag          = var.image_tag
-  collector_image    = var.collector_image
+  collector_digest   = var.collector_digest
+  database_password  = var.database_password
   alarm_emails       = var.alarm_emails
 
   nat_gateway_per_zone = false

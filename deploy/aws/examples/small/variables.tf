@@ -28,9 +28,16 @@ variable "image_tag" {
   type        = string
 }
 
-variable "collector_image" {
-  description = "Image of the AWS Distro for OpenTelemetry collector with its digest."
+variable "collector_digest" {
+  description = "Digest of the collector in ECR."
   type        = string
+}
+
+variable "database_password" {
+  description = "Password for the first minutes of the database: TF_VAR_database_password."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
 }
 
 variable "alarm_emails" {

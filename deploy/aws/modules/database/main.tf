@@ -1,4 +1,4 @@
-# PostgreSQL: encrypted, TLS only, without a public address; its password is made and rotated by RDS and is in no state file.
+# PostgreSQL: encrypted, TLS only, without a public address; its password is in no state file.
 
 locals {
   port = 5432
@@ -83,9 +83,11 @@ resource "aws_db_instance" "primary" {
   db_name        = "scribe"
   port           = local.port
 
-  username                      = "scribe"
-  manage_master_user_password   = true
-  master_user_secret_kms_key_id = var.kms_key_arn
+  username = "scribe"
+  # write-only: it is sent once and stored nowhere; from then on the secret has what rotation made (password.tf). RDS's
+  # own management of passwords does not go together with a replica.
+  password_wo         = var.password
+  password_wo_version = 1
 
   storage_type          = "gp3"
   allocated_storage     = var.storage_gb
@@ -121,16 +123,6 @@ resource "aws_db_instance" "primary" {
       condition     = !var.production || (var.deletion_protection && var.final_snapshot && var.multi_az && var.backup_days >= 7)
       error_message = "Production needs deletion_protection, final_snapshot, multi_az and backups of seven days at least for the database."
     }
-  }
-}
-
-# how often RDS makes a new password; the processes are started anew after it (module secrets)
-resource "aws_secretsmanager_secret_rotation" "password" {
-  secret_id          = aws_db_instance.primary.master_user_secret[0].secret_arn
-  rotate_immediately = false
-
-  rotation_rules {
-    automatically_after_days = var.password_days
   }
 }
 

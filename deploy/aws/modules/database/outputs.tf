@@ -24,6 +24,6 @@ output "security_group_id" {
 }
 
 output "password_secret_arn" {
-  description = "Secret with the keys username and password, which RDS keeps."
-  value       = aws_db_instance.primary.master_user_secret[0].secret_arn
+  description = "Secret with the keys username and password, among others."
+  value       = aws_secretsmanager_secret.password.arn
 }

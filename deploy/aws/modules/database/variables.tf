@@ -9,6 +9,11 @@ variable "partition" {
   default     = "aws"
 }
 
+variable "region" {
+  description = "Region, for the address of Secrets Manager."
+  type        = string
+}
+
 variable "production" {
   description = "Whether the stricter rules for production apply."
   type        = bool
@@ -36,6 +41,28 @@ variable "client_security_group_ids" {
   validation {
     condition     = alltrue([for id in values(var.client_security_group_ids) : !can(cidrhost(id, 0))])
     error_message = "client_security_group_ids takes security groups only: the database is open to no network."
+  }
+}
+
+variable "rotation_subnet_ids" {
+  description = "Private subnets of the function that makes passwords."
+  type        = list(string)
+}
+
+variable "endpoints_security_group_id" {
+  description = "Security group of the VPC's endpoints."
+  type        = string
+}
+
+variable "password" {
+  description = "Password for the first minutes of the database; later ones are made by rotation, and what is given here then is not looked at."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = length(var.password) >= 24
+    error_message = "password must have 24 characters at least: aws secretsmanager get-random-password --exclude-punctuation."
   }
 }
 
@@ -96,13 +123,13 @@ variable "backup_days" {
 }
 
 variable "password_days" {
-  description = "Days after which RDS makes a new password."
+  description = "Days after which a new password is made."
   type        = number
   default     = 30
 
   validation {
     condition     = var.password_days >= 1 && var.password_days <= 90
-    error_message = "password_days must be between 1 and 90."
+    error_message = "password_days must be between 1 and 90: a password is not for ever."
   }
 }
 

@@ -6,7 +6,7 @@ variable "name" {
 variable "images" {
   description = "Images that have a repository each."
   type        = set(string)
-  default     = ["api", "streams", "gpu"]
+  default     = ["api", "streams", "gpu", "collector"]
 }
 
 variable "production" {

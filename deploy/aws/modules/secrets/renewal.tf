@@ -1,4 +1,4 @@
-# Tasks read their secrets when they start. When RDS made a new password, or an operator says so, they start anew, one
+# Tasks read their secrets when they start. When the database has a new password, or an operator says so, they start anew, one
 # service beside the other, each as an upgrade does it: nothing is lost.
 
 resource "aws_iam_role" "renewal" {
@@ -92,7 +92,7 @@ resource "aws_sfn_state_machine" "renewal" {
 # the event comes by CloudTrail: the account needs a trail
 resource "aws_cloudwatch_event_rule" "rotated" {
   name        = "${var.name}-rotated"
-  description = "RDS made a new password for the database"
+  description = "The database has a new password"
   event_pattern = jsonencode({
     source      = ["aws.secretsmanager"]
     detail-type = ["AWS Service Event via CloudTrail"]

@@ -31,8 +31,8 @@ locals {
     }
   } }
 
-  # folders of a task belong to root, and the process is nobody's root: the first container opens the one for scratch and
-  # writes the certificates of RDS where the driver of PostgreSQL looks for them
+  # the process is nobody's root, and the folders of a task may be root's: the first container opens the one for scratch,
+  # and writes the certificates of RDS where the driver of PostgreSQL looks for them
   prepare = merge(local.hardened, {
     name      = "prepare"
     image     = var.image
@@ -40,7 +40,7 @@ locals {
     user      = "0:0"
     command = ["python", "-c", <<-TEXT
       import os, pathlib
-      os.chmod("/scratch", 0o1777)
+      os.stat("/scratch").st_uid or os.chmod("/scratch", 0o1777)
       pathlib.Path("/certificates/rds.pem").write_text(os.environ.get("RDS_CERTIFICATES", ""))
     TEXT
     ]

@@ -44,7 +44,7 @@ resource "aws_iam_role_policy" "execution" {
           Sid      = "Image"
           Effect   = "Allow"
           Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-          Resource = [var.repository_arn]
+          Resource = var.repository_arns
         },
         {
           Sid      = "Log"

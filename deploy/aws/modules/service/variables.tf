@@ -59,9 +59,9 @@ variable "image" {
   }
 }
 
-variable "repository_arn" {
-  description = "ECR repository of the image."
-  type        = string
+variable "repository_arns" {
+  description = "ECR repositories of the images."
+  type        = list(string)
 }
 
 variable "command" {

@@ -65,8 +65,7 @@ mock_resource "aws_lb_listener" {
 
 mock_resource "aws_db_instance" {
   defaults = {
-    address            = "mock.eu-central-1.rds.amazonaws.com"
-    master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-mock-AbCdEf", kms_key_id = "", secret_status = "active" }]
+    address = "mock.eu-central-1.rds.amazonaws.com"
   }
 }
 
@@ -134,4 +133,10 @@ mock_resource "aws_nat_gateway" {
 
 mock_resource "aws_db_parameter_group" {
   defaults = { name = "scribe-20260131" }
+}
+
+mock_resource "aws_serverlessapplicationrepository_cloudformation_stack" {
+  defaults = {
+    outputs = { RotationLambdaARN = "arn:aws:lambda:eu-central-1:123456789012:function:mock" }
+  }
 }

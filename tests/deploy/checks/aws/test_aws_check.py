@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.checks.aws.policy import Explanation, PolicyFinding, explanations, unexplained
+from deploy.checks.aws.policy import AcceptedFinding, PolicyFinding, explanations, unexplained
 from deploy.checks.aws.task_definitions import misshapen, process_of, unequal
 from deploy.checks.aws.terraform import SOURCE, parsed
 from deploy.checks.aws.typos import TYPOS
@@ -62,11 +62,11 @@ def test_a_setting_too_few_or_too_many_is_found() -> None:
 
 def test_a_finding_needs_a_reason_and_a_reason_a_finding() -> None:
     found = [PolicyFinding("CKV_1", "something is open", "aws_x.y", "small")]
-    reason = Explanation("CKV_1", r"aws_x\.", "it is closed elsewhere")
+    reason = AcceptedFinding("CKV_1", r"aws_x\.", "it is closed elsewhere")
     assert list(unexplained(found, [reason])) == []
     assert "something is open" in "\n".join(unexplained(found, []))
     assert "is found no more" in "\n".join(unexplained([], [reason]))
-    only_production = Explanation("CKV_1", r"aws_x\.", "another example", ("production",))
+    only_production = AcceptedFinding("CKV_1", r"aws_x\.", "another example", ("production",))
     assert len(list(unexplained(found, [only_production]))) == 2
 
 
