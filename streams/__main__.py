@@ -104,7 +104,7 @@ def enhance() -> None:
 def webhooks() -> None:
     """Implements `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
-    box = SecretBox.of(settings)
+    box = SecretBox.from_settings(settings)
 
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         webhooks_agents.register(app, loop, webhooks_agents.Webhooks(database, box, settings.public_url))
@@ -140,7 +140,7 @@ async def run_retention(settings: RetentionProcess, termination: Termination, *,
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, RetentionRules(settings.retention_days))
             timing = SweepTiming(sweep_seconds=settings.retention_minutes * 60)
-            stalls = StallWatch(database, StallLimits.of(settings))
+            stalls = StallWatch(database, StallLimits.from_settings(settings))
             started.append(RetentionSweeps(database, sweep, Orphans(database, store), timing, stalls))
             if once:
                 return bool(await until_stopped(stop, started[0].once(stop), RETENTION_GRACE_SECONDS))
@@ -174,7 +174,7 @@ async def run_dispatchers(
 
 def dispatchers_of(settings: DispatchProcess) -> Made:
     """A factory of this process's dispatchers, given the database; all mistakes of the settings are found before."""
-    box = SecretBox.of(settings)
+    box = SecretBox.from_settings(settings)
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)
     poll = max(0.05, settings.time_scale)

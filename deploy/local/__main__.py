@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.errors import StackError
-from deploy.local.process import tail
+from deploy.local.process import exit_on_sigterm, tail
 from deploy.local.stack import Stack
 from deploy.local.state import read_state, state_file
 
@@ -51,7 +50,7 @@ def up(
 ) -> None:
     """Start the stack, or what is missing of it; running again is no error."""
     asked = {"kafka": kafka_port, "postgres": postgres_port, "s3": s3_port, "registry": registry_port}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_sigterm()
     started = time.monotonic()
     if not (foreground or fresh) and read_state(folder).running:
         complete(Stack.attach(folder), registry, started)

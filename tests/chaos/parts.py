@@ -78,7 +78,7 @@ class Parts:
         self._wanted: set[str] = set()
         self._frozen: set[str] = set()
         self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
         self._ports = ports.choose((*PROCESSES, *OTHERS), {}, {})
 
@@ -97,7 +97,7 @@ class Parts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._supervisor.join(10)
         for identity in self._running.values():
             process.kill(identity)
@@ -178,7 +178,7 @@ class Parts:
         )
 
     def _supervise(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+        while not self._stopped.wait(LOOK_SECONDS):
             with self._lock:
                 for name, identity in tuple(self._running.items()):
                     if name in self._frozen or identity.process() is not None:
@@ -216,7 +216,7 @@ class Parts:
                 return
             process.send(identity, signal.SIGSTOP)
             began = time.time()
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         process.send(identity, signal.SIGCONT)
         self.harms.append(Harm(name, "frozen", began, time.time(), identity.pid))
 
@@ -228,7 +228,7 @@ class Parts:
             if (identity := self._running.get(name)) is None:
                 return
             self._frozen.add(name)
-        self._told_to_end(name, identity)
+        self._wait_for_end(name, identity)
         with self._lock:
             self._frozen.discard(name)
             if self._running.get(name) is identity:
@@ -236,13 +236,15 @@ class Parts:
                 if name in self._wanted:
                     self._spawn(name)
 
-    def _told_to_end(self, name: str, identity: ProcessId) -> None:
+    def _wait_for_end(self, name: str, identity: ProcessId) -> None:
         """SIGTERM, and wait for the end; its record is kept."""
         process.send(identity, signal.SIGTERM)
         asked = time.monotonic()
         unready = math.inf
         while (
-            identity.process() is not None and time.monotonic() - asked < PATIENCE_SECONDS and not self._over.is_set()
+            identity.process() is not None
+            and time.monotonic() - asked < PATIENCE_SECONDS
+            and not self._stopped.is_set()
         ):
             if unready == math.inf and not self.ready(name):
                 unready = time.monotonic() - asked
@@ -255,7 +257,7 @@ class Parts:
     def join(self, name: str, seconds: float, *, kill: bool) -> None:
         """Let one more member in, for so long."""
         self.start(name)
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         if kill:
             with self._lock:
                 self._wanted.discard(name)
@@ -278,14 +280,14 @@ class Parts:
         """As after a power cut."""
         with self.harming("broker restart"):
             self.stack.kafka.kill()
-            self._over.wait(seconds)
+            self._stopped.wait(seconds)
             self.stack.kafka.start()
 
     def restart_database(self, seconds: float) -> None:
         """Every session is cut in the middle, and the log is replayed at the start."""
         if (identity := self.stack.postgres.identity) is not None:
             process.stop(identity, end_signal=signal.SIGQUIT)
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         self.stack.postgres.start()
 
     def harming(self, what: str) -> "_Harming":

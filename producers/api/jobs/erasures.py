@@ -81,8 +81,10 @@ async def delete_job(
     return await _cancel(services, job, order, response)
 
 
-async def _order(services: Services, job: JobRow, by: str) -> Record:
-    make = partial(cancel_record, services.serde, job.job_id, job.run, job.tenant, by=by, source="api")
+async def _order(services: Services, job: JobRow, requested_by: str) -> Record:
+    make = partial(
+        cancel_record, services.serde, job.job_id, job.run, job.tenant, requested_by=requested_by, source="api"
+    )
     # the first encoding may ask a schema registry for its ids
     return await anyio.to_thread.run_sync(partial(make, now=services.now()))
 
@@ -121,7 +123,7 @@ async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | 
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
 async def read_erasure(job_id: UUID, services: ServicesDep, key: KeyDep) -> ErasureView:
-    """It outlives what it tells of."""
+    """The evidence of an erasure, which is kept longer than the erased data."""
     async with services.database.as_tenant(key.tenant) as connection:
         erasure = await find_erasure(connection, key.tenant, job_id)
     if erasure is None:

@@ -56,8 +56,8 @@ class Tokens:
     no_speech: int
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> "Tokens":
-        """Those of a tokenizer."""
+    def from_tokenizer(cls, tokenizer: Tokenizer) -> "Tokens":
+        """The special tokens of a tokenizer."""
         names = ("startoftranscript", "endoftext", "transcribe", "notimestamps", "nospeech")
         return cls(*(number_of(tokenizer, name) for name in names))
 
@@ -111,7 +111,7 @@ class Examples:
 
 def untrained(tokenizer: Tokenizer) -> WhisperForConditionalGeneration:
     """A Whisper of the stand-in's size."""
-    tokens = Tokens.of(tokenizer)
+    tokens = Tokens.from_tokenizer(tokenizer)
     return WhisperForConditionalGeneration(
         WhisperConfig(
             vocab_size=tokenizer.get_vocab_size(),
@@ -219,7 +219,9 @@ def main(
     remember((item.sentence, item.voice) for item in spoken)
     by_language = {code: [item for item in spoken if item.sentence.language == code] for code in ("en", "he")}
     model.train()
-    loss = train(model, Examples(tokenizer, Tokens.of(tokenizer), by_language, FeatureExtractor()), minutes, rate)
+    loss = train(
+        model, Examples(tokenizer, Tokens.from_tokenizer(tokenizer), by_language, FeatureExtractor()), minutes, rate
+    )
     convert(model.eval(), tokenizer, out)
     print(f"loss {loss:.3f}, written to {out}")
 
