@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.broker_access import ADMIN
 from deploy.local.errors import StackError
 from deploy.local.process import tail
 from deploy.local.stack import Stack
@@ -44,6 +45,10 @@ def up(
     throw_away: Annotated[
         bool, typer.Option("--throw-away", help="Faster PostgreSQL that a power cut may cost.")
     ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka with TLS, a user for each process, and no right that is not given.")
+    ] = False,
+    brokers: Annotated[int, typer.Option(help="1 broker, or 3 that replicate.", min=1, max=3)] = 1,
     kafka_port: Port = None,
     postgres_port: Port = None,
     s3_port: Port = None,
@@ -63,6 +68,8 @@ def up(
         owned=foreground,
         durable=not throw_away,
         fresh=fresh,
+        brokers=brokers,
+        secure=secure,
     )
     if foreground:
         with stack:
@@ -130,9 +137,12 @@ def status(folder: Folder = DEFAULT_FOLDER) -> None:
 
 
 @app.command()
-def env(folder: Folder = DEFAULT_FOLDER) -> None:
+def env(
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_user: Annotated[str, typer.Option(help="User of a secure broker: one of `scribe topics acls`.")] = ADMIN,
+) -> None:
     """Print the SCRIBE_ variables as `export` lines."""
-    for name, value in Stack.attach(folder).environment().items():
+    for name, value in Stack.attach(folder).environment(kafka_user).items():
         print(f"export {name}={shlex.quote(value)}")
 
 
