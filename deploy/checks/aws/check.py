@@ -76,4 +76,4 @@ def _unexplained() -> Iterator[str]:
     yield from policy.unexplained(found, policy.explanations())
 
 
-AWS = Check("aws", "Terraform of AWS: valid, tested, typos found, task definitions as ECS takes them", lacking, run)
+CHECK = Check("aws", "Terraform of AWS: valid, tested, typos found, task definitions as ECS takes them", lacking, run)
