@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.checks.aws import check as aws
 from deploy.checks.check import Check
 from deploy.checks.containers import compose, images
 
-CHECKS: tuple[Check, ...] = (images.CHECK, compose.CHECK)
+CHECKS: tuple[Check, ...] = (images.CHECK, compose.CHECK, aws.CHECK)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -22,6 +22,11 @@ def take(prefix: str) -> None:
             setattr(schemas.topics, constant, renamed(value, prefix))
     topics = [replace(topic, name=renamed(topic.name, prefix)) for topic in schemas.topics.TOPICS.values()]
     schemas.topics.TOPICS = {topic.name: topic for topic in topics}
+    reads = {
+        renamed(group, prefix): tuple(renamed(topic, prefix) for topic in read)
+        for group, read in schemas.topics.READS.items()
+    }
+    schemas.topics.READS = reads
     schemas.topics.GROUPS = tuple(renamed(group, prefix) for group in schemas.topics.GROUPS)  # type: ignore[assignment]
 
 
