@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from schemas import topics
+from schemas.retries.schedules import LADDER
 from schemas.settings import (
     ApiProcess,
     ClientSettings,
@@ -29,7 +30,7 @@ from schemas.settings import (
     WebhooksProcess,
     variable_of,
 )
-from schemas.topics import LADDER, READS, TOPICS, dlq_topic, retry_topic
+from schemas.topics import READS, TOPICS, dlq_topic, retry_topic
 
 MODULES = Path(__file__).parent / "modules"
 # a password may stand in them, though their type does not say so

@@ -11,6 +11,7 @@ _CLASS = re.compile(r"^(?=class )", re.MULTILINE)
 _CLASS_NAME = re.compile(r"class (\w+)")
 _DESCRIBED = re.compile(r"^\s*:param (\w+): (.*)$", re.MULTILINE)
 _IN_DOCS = re.compile(r"/docs/(?:resources|data-sources)/\w+#(\w+) ")
+_VALUES = re.compile(r"Possible values: \[([^\]]*)\]")
 _AFTER_CLASS = re.compile(r"^[@\w]", re.MULTILINE)
 _PROPERTY = re.compile(r'@builtins\.property\n    @jsii\.member\(jsii_name="\w+"\)\n    def (\w+)\(self\)')
 META = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
@@ -20,13 +21,17 @@ _OF_CDKTF = META | {"connection", "provisioners"}
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument or nested block; `inner` is what a block takes, `many` whether it may be repeated."""
+    """One argument or nested block; `inner` is what a block takes, `many` whether it may be repeated.
+
+    `values` are the only ones that the provider takes, none where its documentation names none.
+    """
 
     name: str
     required: bool
     type: str
     is_block: bool = False
     many: bool = False
+    values: frozenset[str] = frozenset()
     inner: dict[str, "Argument"] = field(default_factory=dict)
 
 
@@ -53,6 +58,8 @@ class GoogleSchema:
 
     def find(self, name: str) -> Resource | None:
         """The resource `google_x`, or the data source `data.google_x`; None when the provider has none."""
+        if name not in self._known and not name.removeprefix("data.").startswith("google_"):
+            return None
         if name not in self._known:
             module = name.removeprefix("data.").removeprefix("google_")
             file = self._folder / f"{'data_google_' if name.startswith('data.') else ''}{module}" / "__init__.py"
@@ -111,6 +118,9 @@ def _argument(classes: dict[str, str], name: str, annotation: str, described: st
         type=_type(annotation, inner),
         is_block=is_block,
         many="Sequence[" in annotation,
+        values=frozenset(re.findall(r'"([^"]+)"', values.group(1)))
+        if (values := _VALUES.search(described))
+        else frozenset(),
         inner=_arguments(classes, inner) if inner else {},
     )
 

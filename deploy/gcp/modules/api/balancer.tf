@@ -64,7 +64,7 @@ resource "google_compute_security_policy" "this" {
     description = "requests made for CVE-2021-44228, which log libraries of others would follow"
     match {
       expr {
-        expression = "evaluatePreconfiguredWaf('cve-canary', {'sensitivity': 1})"
+        expression = "evaluatePreconfiguredWaf('cve-canary')"
       }
     }
   }

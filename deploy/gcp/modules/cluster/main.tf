@@ -1,6 +1,8 @@
 # GKE: private nodes, workload identity, Dataplane V2 for the overlay's network policies, Google's Prometheus.
 
 resource "google_container_cluster" "this" {
+  # checkov:skip=CKV_GCP_12: Dataplane V2 enforces network policies without the add-on
+  # checkov:skip=CKV_GCP_69: the default pool, which this means, is removed; the others have the metadata server
   name                = var.name
   location            = var.region
   node_locations      = var.zones

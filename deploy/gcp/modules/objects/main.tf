@@ -1,6 +1,7 @@
 # The bucket of recordings, artifacts and transcripts, spoken to through its S3 interface. Nobody outside may read it.
 
 resource "google_storage_bucket" "this" {
+  # checkov:skip=CKV_GCP_78: former versions would keep what was erased
   name                        = var.bucket
   location                    = var.region
   storage_class               = "STANDARD"

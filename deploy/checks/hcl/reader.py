@@ -1,13 +1,13 @@
-"""A reader of Terraform's language: blocks, arguments and literal values, with their lines; expressions stay text.
+"""A reader of Terraform's language.
 
 python-hcl2 and the fork of it that checkov brings install the same module, and one of them makes blocks and lists of
 objects look alike; what is checked here needs that difference.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from deploy.checks.hcl.blocks import Attribute, Block, Expression, HclError, Value
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _BLANK = re.compile(r"(?:[ \t]+|/\*.*?\*/)+", re.DOTALL)
@@ -17,66 +17,6 @@ _HEREDOC = re.compile(r"<<-?(\w+)\n")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
-
-
-class HclError(Exception):
-    """Text that is not HCL, with its line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """What only Terraform can evaluate: its text."""
-
-    text: str
-
-
-Value = Any  # str, int, float, bool, None, list, dict or Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """An argument with its value."""
-
-    name: str
-    value: Value
-    text: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block with its labels; of a `dynamic` one the content, with what decides on its number in `generator`."""
-
-    type: str
-    labels: tuple[str, ...]
-    line: int
-    attributes: dict[str, Attribute] = field(default_factory=dict)
-    blocks: list["Block"] = field(default_factory=list)
-    generator: dict[str, Attribute] = field(default_factory=dict)
-
-    def value(self, name: str) -> Value:
-        """The value of an argument, None where it is not given."""
-        found = self.attributes.get(name)
-        return found.value if found else None
-
-    def inner(self, *path: str) -> list["Block"]:
-        """All blocks at a path of types."""
-        found = [self]
-        for step in path:
-            found = [child for block in found for child in block.blocks if child.type == step]
-        return found
-
-    def walk(self) -> Iterator["Block"]:
-        """This block and all below it."""
-        yield self
-        for child in self.blocks:
-            yield from child.walk()
-
-    def expressions(self) -> Iterator[Attribute]:
-        """Every argument of this block and of all below it."""
-        for block in self.walk():
-            yield from block.attributes.values()
-            yield from block.generator.values()
 
 
 def parse(text: str) -> Block:
@@ -209,9 +149,7 @@ class _Reader:
             if depth and char == '"':
                 parts.append(f'"{self.quoted()}"')
                 continue
-            if pair in ("${", "%{"):
-                depth += 1
-            elif depth and char == "{":
+            if pair in ("${", "%{") or (depth and char == "{"):
                 depth += 1
             elif depth and char == "}":
                 depth -= 1
@@ -250,7 +188,7 @@ class _Reader:
 
     def items(self, closer: str, item: Any) -> list[Any]:
         self.at += 1
-        found = []
+        found: list[Any] = []
         while True:
             self.skip(_SPACE)
             if self.peek() == closer:
