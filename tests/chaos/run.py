@@ -18,7 +18,7 @@ from tests.chaos.evidence import calls_of, gathered
 from tests.chaos.facts import Facts
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load
-from tests.chaos.parts import Parts
+from tests.chaos.parts import Drain, Parts
 from tests.chaos.places import PROCESSES
 from tests.chaos.plan import Plan
 
@@ -47,6 +47,8 @@ class Result:
     """How many processes passed each failpoint, and how often what was done there."""
     answers: Mapping[str, int]
     """Those of the REST door, by status."""
+    drains: tuple[Drain, ...] = ()
+    """How each process that was told to end did so, but for the end of the run."""
 
     @property
     def broken(self) -> dict[str, tuple[str, ...]]:
@@ -99,6 +101,7 @@ class Run:
             load.stop()
             faults.stop()
             time.sleep(QUIET_SECONDS)
+            drains = tuple(parts.drains)
             parts.stop()
             for failure in (load.failure, faults.failure):
                 if failure is not None:
@@ -116,6 +119,7 @@ class Run:
             Counter(proxy.cuts) if proxy else {},
             passes_of(parts.passes),
             load.rest.answers if load.rest else {},
+            drains,
         )
 
     def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
