@@ -26,7 +26,7 @@ from schemas.settings import (
     PersistProcess,
     PostgresSettings,
     RelayProcess,
-    RetainProcess,
+    RetentionProcess,
     WebhooksProcess,
     variable_of,
 )
@@ -52,10 +52,10 @@ PROCESSES: Mapping[str, Process] = {
     "persist": Process("streams", ("scribe-streams", "persist"), PersistProcess),
     "enhance": Process("streams", ("scribe-streams", "enhance"), EnhanceProcess),
     "webhooks": Process("streams", ("scribe-streams", "webhooks"), WebhooksProcess),
-    "dispatch": Process("streams", ("scribe-streams", "dispatch"), DispatchProcess),
-    "retain": Process("streams", ("scribe-streams", "retain"), RetainProcess),
+    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), DispatchProcess),
+    "retention": Process("streams", ("scribe-streams", "retention"), RetentionProcess),
     "gpu": Process("gpu", ("scribe-gpu",), GpuProcess),
-    "migrate": Process("api", ("scribe", "database", "migrate"), PostgresSettings),
+    "migrations": Process("api", ("scribe", "database", "migrate"), PostgresSettings),
     "topics": Process("api", ("scribe", "topics", "check"), KafkaAndObjects),
 }
 """Every process that is deployed, and the two that run once at an upgrade."""
@@ -117,19 +117,17 @@ def _gpu() -> Access:
 
 _GPU_GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS)
 ACCESS: Mapping[str, Access] = {
-    "api": Access(),
-    "relay": Access(writes=(topics.JOBS, topics.JOBS_EXPRESS, topics.CONTROL, topics.ENHANCEMENTS)),
+    "relay": Access(writes=(topics.JOBS, topics.JOBS_EXPRESS, topics.CONTROL, topics.RESULTS, topics.ENHANCEMENTS)),
     "persist": _app(topics.PERSIST),
     "enhance": _app(topics.ENHANCE),
     "webhooks": _app(topics.WEBHOOKS),
-    "dispatch": Access(),
     "gpu": _gpu(),
     "topics": Access(administers=True),
     "operator": Access(groups=("scribe.",), administers=True),
     "upstream": Access(writes=(topics.JOBS, topics.JOBS_EXPRESS)),
     "downstream": Access(reads=(topics.RESULTS, topics.ENHANCEMENTS)),
 }
-"""Every process, then people at the command line, and the services of others."""
+"""Every process that talks to the broker, then people at the command line, and the services of others."""
 
 
 def kafka_grants() -> dict[str, dict[str, list[dict[str, str]]]]:
@@ -148,7 +146,9 @@ def _operations(access: Access) -> list[tuple[str, tuple[str, ...]]]:
         ("topicPrefixed/scribe.", everywhere if access.administers else ("DESCRIBE",)),
         *((f"topic/{name}", ("READ",)) for name in access.reads),
         *((f"topic/{name}", ("WRITE",)) for name in access.writes),
-        # the groups of a GPU process' readers of unreadable batches begin with its group
+        # results of replays that were asked for elsewhere
+        *([(f"topicPrefixed/{topics.RESULTS}.", ("WRITE",))] if access.transactions else []),
+        # readers without a group of their own name one that begins with their process's
         *((f"consumerGroupPrefixed/{name}", ("READ", "DESCRIBE")) for name in access.groups),
         *((f"transactionalIdPrefixed/{prefix}", ("WRITE", "DESCRIBE")) for prefix in access.transactions),
         *([("cluster", ("IDEMPOTENT_WRITE",))] if access.writes or access.administers else []),

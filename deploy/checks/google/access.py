@@ -78,14 +78,12 @@ def ingress_is_denied(tree: Tree) -> Iterator[str]:
 
 
 def pods_take_their_own(tree: Tree) -> Iterator[str]:
-    """A workload identity names one namespace and one account."""
+    """A workload identity is one account of one namespace, as a variable that refuses wildcards names it."""
     for block in tree.resources("google_service_account_iam_member"):
         member = block.attributes["member"].text
-        if (
-            block.value("role") == "roles/iam.workloadIdentityUser"
-            and "/${var.kubernetes_prefix}${each.key}]" not in member
-        ):
+        if block.value("role") == "roles/iam.workloadIdentityUser" and not member.endswith('[${each.value}]"'):
             yield f"{block.labels[1]}: {member}"
+    yield from variables("identity", "kubernetes_accounts", "^[a-z0-9-]+/[a-z0-9-]+$")(tree)
 
 
 def own_account(tree: Tree) -> Iterator[str]:
@@ -148,7 +146,8 @@ PROPERTIES: tuple[Property, ...] = (
     Property("nor are all who have an account of Google's", nobody_is_everybody, "modules/secrets/main.tf", "var.members[each.value.process]", '"allAuthenticatedUsers"'),
     Property("the shim takes requests of the balancer alone", every(SERVICE, ingress="INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"), API, '"INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"', '"INGRESS_TRAFFIC_ALL"'),
     Property("nothing has keys of a service account", none_of("google_service_account_key"), IDENTITY, 'resource "google_service_account" "nodes"', 'resource "google_service_account_key" "nodes"'),
-    Property("a pod becomes the account of its own process", pods_take_their_own, IDENTITY, "/${var.kubernetes_prefix}${each.key}]", "/*]"),
+    Property("a pod becomes the account of its own process", pods_take_their_own, IDENTITY, "[${each.value}]", "[scribe-rabbit/default]"),
+    Property("which a variable names without wildcards", pods_take_their_own, "modules/identity/variables.tf", "^[a-z0-9-]+/[a-z0-9-]+$", ".*"),
     Property("nothing runs as the project's default account", own_account, API, "    service_account                  = var.service_account\n", ""),
     Property("neither do GKE's machines", own_account, "modules/cluster/gpus.tf", "    service_account   = var.nodes_email\n", ""),
     Property("operators are people", variables("identity", "operators", "user|group"), "modules/identity/variables.tf", "(user|group)", "(user|serviceAccount)"),

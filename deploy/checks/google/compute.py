@@ -85,7 +85,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("the shim keeps working between requests", every(SERVICE, "template", "containers", "resources", cpu_idle=False), API, "cpu_idle          = false", "cpu_idle          = true"),
     Property("the shim is not deleted by mistake", every(SERVICE, deletion_protection=True), API, "deletion_protection = true", "deletion_protection = false"),
     Property("workers are never at zero", variables("workers", "pools", "pool.instances >= 1"), "modules/workers/variables.tf", "pool.instances >= 1", "pool.instances >= 0"),
-    Property("GPU processes do not run on Cloud Run", variables("workers", "pools", '"retain"]'), "modules/workers/variables.tf", '"dispatch", "retain"]', '"dispatch", "retain", "gpu"]'),
+    Property("GPU processes do not run on Cloud Run", variables("workers", "pools", '"retention"]'), "modules/workers/variables.tf", '"dispatcher", "retention"]', '"dispatcher", "retention", "gpu"]'),
     Property("nodes are private", every(GKE, "private_cluster_config", enable_private_nodes=True), CLUSTER, "enable_private_nodes    = true", "enable_private_nodes    = false"),
     Property("pods have identities", every(GKE, "workload_identity_config", workload_pool=GIVEN), CLUSTER, '    workload_pool = "${var.project}.svc.id.goog"\n', ""),
     Property("pods cannot become their machine", every(POOL, "node_config", "workload_metadata_config", mode="GKE_METADATA"), GPUS, '"GKE_METADATA"', '"GCE_METADATA"'),

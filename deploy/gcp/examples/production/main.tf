@@ -7,13 +7,12 @@ provider "google" {
 }
 
 locals {
-  name      = "scribe"
-  processes = ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "gpu", "migrate", "topics", "operator"]
-  on_gke    = ["relay", "persist", "enhance", "webhooks", "dispatch", "retain", "gpu", "migrate", "topics"]
+  name      = "scribe-rabbit"
+  processes = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "gpu", "migrations", "topics", "operator", "external-secrets"]
+  on_gke    = ["relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "gpu", "migrations", "topics"]
 
-  # names of secrets, and the settings that are read from them
-  secrets = {
-    SCRIBE_KAFKA_OPTIONS = "kafka-options"
+  # what Cloud Run reads, a secret a setting
+  secrets = merge({
     SCRIBE_POSTGRES_DSN  = "postgres-dsn"
     SCRIBE_S3_SECRET_KEY = "s3-secret-key"
     SCRIBE_WEBHOOK_KEY   = "webhook-key"
@@ -21,7 +20,14 @@ locals {
     SCRIBE_POSTGRES_READ_DSN = "postgres-read-dsn"
     # summaries and entities
     ENHANCED_AI_API_KEY = "enhanced-ai-api-key"
-  }
+  }, var.kafka_secrets)
+  # what External Secrets reads for the overlay, a JSON object a concern
+  overlay_secrets = ["kafka", "postgres", "object-store", "outbound", "enhanced-ai", "api"]
+
+  kubernetes_accounts = merge(
+    { for process in local.on_gke : process => "scribe-rabbit/scribe-${process}" },
+    { external-secrets = "external-secrets/external-secrets" },
+  )
 }
 
 resource "google_project_service" "this" {
@@ -56,11 +62,11 @@ module "encryption" {
 module "identity" {
   source = "../../modules/identity"
 
-  project       = var.project
-  name          = local.name
-  processes     = toset(local.processes)
-  in_kubernetes = toset(local.on_gke)
-  operators     = var.operators
+  project             = var.project
+  name                = local.name
+  processes           = toset(local.processes)
+  kubernetes_accounts = local.kubernetes_accounts
+  operators           = var.operators
 }
 
 module "registry" {
@@ -75,7 +81,7 @@ module "registry" {
 module "settings" {
   source = "../../modules/settings"
 
-  values = merge({
+  values = merge(var.kafka_settings, {
     SCRIBE_KAFKA_BOOTSTRAP    = module.kafka.bootstrap
     SCRIBE_PUBLIC_URL         = "https://${var.domain}"
     SCRIBE_S3_ACCESS_KEY      = var.s3_access_key
@@ -98,10 +104,12 @@ module "secrets" {
   project = var.project
   name    = local.name
   region  = var.region
-  names   = toset(concat(values(local.secrets), ["postgres-ca"]))
-  readers = merge(module.settings.secret_readers, {
-    "${local.name}-postgres-ca" = ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "migrate", "topics"]
-  })
+  names   = toset(concat(values(local.secrets), local.overlay_secrets, ["postgres-ca"]))
+  readers = merge(
+    module.settings.secret_readers,
+    { for name in local.overlay_secrets : "${local.name}-${name}" => ["external-secrets"] },
+    { "${local.name}-postgres-ca" = ["api", "external-secrets"] },
+  )
   members       = module.identity.members
   kms_key       = module.encryption.keys["secrets"]
   pubsub_key    = module.encryption.keys["pubsub"]
@@ -176,7 +184,7 @@ module "cluster" {
 # not before there are images and values of secrets: the second apply makes these
 module "api" {
   source = "../../modules/api"
-  count  = var.images == null ? 0 : 1
+  count  = var.images == null || !var.shim_on_cloud_run ? 0 : 1
 
   name               = "${local.name}-api"
   region             = var.region
@@ -200,10 +208,10 @@ module "alerts" {
   project           = var.project
   name              = local.name
   domain            = var.domain
-  api_service       = module.api[0].service
+  api_service       = "${local.name}-api"
   database_instance = module.database.name
   max_connections   = 600
   kafka_cluster     = module.kafka.cluster_id
-  scraped           = true
+  scraped           = var.scraped
   emails            = var.alert_emails
 }

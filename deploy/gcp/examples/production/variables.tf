@@ -47,6 +47,18 @@ variable "operators" {
   default     = []
 }
 
+variable "kafka_settings" {
+  description = "Plain settings of the way to the broker by variable: how a process shows who it is."
+  type        = map(string)
+  default     = {}
+}
+
+variable "kafka_secrets" {
+  description = "Secret ones: the name of the secret by variable."
+  type        = map(string)
+  default     = { SCRIBE_KAFKA_OPTIONS = "kafka-options" }
+}
+
 variable "kafka_principals" {
   description = "Accounts of your own services by what they do: `upstream` writes jobs, `downstream` reads results."
   type        = map(list(string))
@@ -73,4 +85,16 @@ variable "next_rotation" {
 variable "alert_emails" {
   description = "Who is told of alerts, by a name for each."
   type        = map(string)
+}
+
+variable "shim_on_cloud_run" {
+  description = "Whether the shim runs on Cloud Run behind this balancer; false: with the rest, behind the overlay's own ingress."
+  type        = bool
+  default     = true
+}
+
+variable "scraped" {
+  description = "Whether Google's Prometheus reads the pods; the overlay brings the Prometheus operator and rules of its own instead."
+  type        = bool
+  default     = false
 }

@@ -6,17 +6,23 @@ provider "google" {
 }
 
 locals {
-  name      = "scribe"
-  processes = ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "gpu", "migrate", "topics", "operator"]
+  name      = "scribe-rabbit"
+  processes = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "gpu", "migrations", "topics", "operator", "external-secrets"]
   on_gke    = ["gpu"]
 
-  # names of secrets, and the settings that are read from them
-  secrets = {
-    SCRIBE_KAFKA_OPTIONS = "kafka-options"
+  # what Cloud Run reads, a secret a setting
+  secrets = merge({
     SCRIBE_POSTGRES_DSN  = "postgres-dsn"
     SCRIBE_S3_SECRET_KEY = "s3-secret-key"
     SCRIBE_WEBHOOK_KEY   = "webhook-key"
-  }
+  }, var.kafka_secrets)
+  # what External Secrets reads for the overlay, a JSON object a concern
+  overlay_secrets = ["kafka", "postgres", "object-store", "outbound", "enhanced-ai", "api"]
+
+  kubernetes_accounts = merge(
+    { for process in local.on_gke : process => "scribe-rabbit/scribe-${process}" },
+    { external-secrets = "external-secrets/external-secrets" },
+  )
 }
 
 resource "google_project_service" "this" {
@@ -51,11 +57,11 @@ module "encryption" {
 module "identity" {
   source = "../../modules/identity"
 
-  project       = var.project
-  name          = local.name
-  processes     = toset(local.processes)
-  in_kubernetes = toset(local.on_gke)
-  operators     = var.operators
+  project             = var.project
+  name                = local.name
+  processes           = toset(local.processes)
+  kubernetes_accounts = local.kubernetes_accounts
+  operators           = var.operators
 }
 
 module "registry" {
@@ -70,7 +76,7 @@ module "registry" {
 module "settings" {
   source = "../../modules/settings"
 
-  values = merge({
+  values = merge(var.kafka_settings, {
     SCRIBE_KAFKA_BOOTSTRAP    = module.kafka.bootstrap
     SCRIBE_PUBLIC_URL         = "https://${var.domain}"
     SCRIBE_S3_ACCESS_KEY      = var.s3_access_key
@@ -92,10 +98,12 @@ module "secrets" {
   project = var.project
   name    = local.name
   region  = var.region
-  names   = toset(concat(values(local.secrets), ["postgres-ca"]))
-  readers = merge(module.settings.secret_readers, {
-    "${local.name}-postgres-ca" = ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain", "migrate", "topics"]
-  })
+  names   = toset(concat(values(local.secrets), local.overlay_secrets, ["postgres-ca"]))
+  readers = merge(
+    module.settings.secret_readers,
+    { for name in local.overlay_secrets : "${local.name}-${name}" => ["external-secrets"] },
+    { "${local.name}-postgres-ca" = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "migrations", "topics", "external-secrets"] },
+  )
   members       = module.identity.members
   kms_key       = module.encryption.keys["secrets"]
   pubsub_key    = module.encryption.keys["pubsub"]
@@ -184,12 +192,12 @@ module "workers" {
   name   = local.name
   region = var.region
   pools = {
-    relay    = { instances = 1 }
-    persist  = { instances = 1 }
-    enhance  = { instances = 1 }
-    webhooks = { instances = 1 }
-    dispatch = { instances = 1 }
-    retain   = { instances = 1 }
+    relay      = { instances = 1 }
+    persist    = { instances = 1 }
+    enhance    = { instances = 1 }
+    webhooks   = { instances = 1 }
+    dispatcher = { instances = 1 }
+    retention  = { instances = 1 }
   }
   processes          = module.settings.processes
   images             = { api = var.images.api, streams = var.images.streams }

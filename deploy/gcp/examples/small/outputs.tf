@@ -23,18 +23,17 @@ output "egress_address" {
   value       = module.network.egress_address
 }
 
-output "kubernetes_settings" {
-  description = "Plain settings as NAME=value lines for the overlay: terraform output -raw kubernetes_settings."
+output "settings" {
+  description = "Plain settings as NAME=value lines, for the lines of the overlay that are marked CHANGE: terraform output -raw settings."
   value       = module.settings.environment_file
 }
 
 output "kubernetes" {
-  description = "What else the overlay needs: accounts for its Kubernetes service accounts, secrets, GPU pools."
+  description = "What else the overlay is given: cluster, accounts of its Kubernetes service accounts, secrets, GPU pools, images."
   value = {
     cluster          = module.cluster.name
-    service_accounts = { for process in local.on_gke : process => module.identity.emails[process] }
-    secrets          = { for variable, name in local.secrets : variable => "${local.name}-${name}" }
-    postgres_ca      = module.secrets.ids["postgres-ca"]
+    service_accounts = { for process, account in local.kubernetes_accounts : account => module.identity.emails[process] }
+    secrets          = [for name in local.overlay_secrets : "${local.name}-${name}"]
     gpu_pools        = module.cluster.gpu_pools
     images           = var.images
   }

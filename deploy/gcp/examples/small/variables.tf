@@ -47,6 +47,18 @@ variable "operators" {
   default     = []
 }
 
+variable "kafka_settings" {
+  description = "Plain settings of the way to the broker by variable: how a process shows who it is."
+  type        = map(string)
+  default     = {}
+}
+
+variable "kafka_secrets" {
+  description = "Secret ones: the name of the secret by variable."
+  type        = map(string)
+  default     = { SCRIBE_KAFKA_OPTIONS = "kafka-options" }
+}
+
 variable "kafka_principals" {
   description = "Accounts of your own services by what they do: `upstream` writes jobs, `downstream` reads results."
   type        = map(list(string))

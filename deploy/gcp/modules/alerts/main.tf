@@ -12,7 +12,7 @@ locals {
       above     = 0.85
       duration  = "600s"
       severity  = "CRITICAL"
-      what_next = "The disk grows by itself up to the project's quota; if it does not, raise `disk_gigabytes`. See whether retention runs: `scribe_rabbit_retention_complete_timestamp_seconds`."
+      what_next = "The disk grows by itself up to the project's quota; if it does not, raise `disk_gigabytes`. See whether retention runs: `scribe_rabbit_retention_last_success_timestamp_seconds`."
     }
     database-cpu = {
       title     = "The database has no processor left"
@@ -77,7 +77,7 @@ locals {
     }
     dead-letters = {
       title     = "Records became dead letters"
-      query     = "sum(increase(scribe_rabbit_outcomes_total{outcome=\"dead_lettered\"}[15m])) + sum(increase(scribe_rabbit_records_handled_total{effect=\"dead_lettered\"}[15m])) > 0"
+      query     = "sum(increase(scribe_rabbit_records_processed_total{outcome=\"dead_lettered\"}[15m])) > 0"
       duration  = "0s"
       severity  = "WARNING"
       what_next = "`scribe dlq list` shows the reasons, `scribe dlq redrive` brings back what can succeed."
@@ -91,7 +91,7 @@ locals {
     }
     results-held = {
       title     = "Webhooks wait for results that nobody applies"
-      query     = "max(scribe_rabbit_webhooks_gated) > 0"
+      query     = "max(scribe_rabbit_webhook_deliveries_awaiting_result) > 0"
       duration  = "600s"
       severity  = "CRITICAL"
       what_next = "The persist app does not keep up or does not run: see its lag and its log."

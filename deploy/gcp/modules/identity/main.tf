@@ -1,10 +1,8 @@
 # One service account a process, with the roles that the process needs and no others; nobody has keys of them.
 
 locals {
-  namespaced = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}"
-
-  # relay, dispatcher and the rest; the job that migrates has no business with Kafka, retention neither
-  kafka_clients = setintersection(var.processes, ["api", "relay", "persist", "enhance", "webhooks", "dispatch", "gpu", "topics", "operator"])
+  # those that talk to a broker; shim, dispatcher, retention and migrations do not
+  kafka_clients = setintersection(var.processes, ["relay", "persist", "enhance", "webhooks", "gpu", "topics", "operator"])
 
   roles = merge(
     { for process in var.processes : "${process}-logs" => { process = process, role = "roles/logging.logWriter" } },
@@ -58,11 +56,11 @@ resource "google_project_iam_member" "nodes" {
 
 # a pod of this Kubernetes service account is this Google service account, without any key
 resource "google_service_account_iam_member" "pods" {
-  for_each = var.in_kubernetes
+  for_each = var.kubernetes_accounts
 
   service_account_id = google_service_account.process[each.key].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "${local.namespaced}/${var.kubernetes_prefix}${each.key}]"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${each.value}]"
 }
 
 # people who redrive, cancel or set policies do it as the operator, and Cloud Audit Logs says who it was

@@ -4,12 +4,12 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Prefix of the accounts; with the longest process it must have at most 30 characters."
+  description = "Prefix of the accounts."
   type        = string
 
   validation {
-    condition     = length(var.name) <= 20
-    error_message = "The name must have at most 20 characters: a service account has 30, with its process."
+    condition     = length(var.name) <= 13
+    error_message = "The name must have at most 13 characters: with -external-secrets behind it, an account has 30."
   }
 }
 
@@ -18,22 +18,15 @@ variable "processes" {
   type        = set(string)
 }
 
-variable "in_kubernetes" {
-  description = "Those of them that run on GKE, where workload identity gives a pod its account."
-  type        = set(string)
-  default     = []
-}
+variable "kubernetes_accounts" {
+  description = "Kubernetes service accounts as namespace/name of those processes that run on GKE, where workload identity makes their pods these accounts."
+  type        = map(string)
+  default     = {}
 
-variable "namespace" {
-  description = "Kubernetes namespace of the overlay."
-  type        = string
-  default     = "scribe"
-}
-
-variable "kubernetes_prefix" {
-  description = "What the overlay's Kubernetes service accounts begin with, before the name of their process."
-  type        = string
-  default     = "scribe-"
+  validation {
+    condition     = alltrue([for account in values(var.kubernetes_accounts) : can(regex("^[a-z0-9-]+/[a-z0-9-]+$", account))])
+    error_message = "Name one account each, as namespace/name; there are no wildcards."
+  }
 }
 
 variable "operators" {

@@ -10,7 +10,7 @@ locals {
 
   # without them a process ends at its start, or works with a default that fits a laptop
   needed_plain  = ["SCRIBE_KAFKA_BOOTSTRAP", "SCRIBE_PUBLIC_URL", "SCRIBE_S3_ACCESS_KEY", "SCRIBE_S3_BUCKET", "SCRIBE_S3_ENDPOINT", "SCRIBE_S3_REGION"]
-  needed_secret = ["SCRIBE_KAFKA_OPTIONS", "SCRIBE_POSTGRES_DSN", "SCRIBE_S3_SECRET_KEY", "SCRIBE_WEBHOOK_KEY"]
+  needed_secret = ["SCRIBE_POSTGRES_DSN", "SCRIBE_S3_SECRET_KEY", "SCRIBE_WEBHOOK_KEY"]
 
   # every platform of Google's collects stdout, and knows these names
   always = { SCRIBE_LOG_FORMAT = "json", SCRIBE_LOG_FIELDS = "gcp" }

@@ -16,7 +16,7 @@ variable "pools" {
   }))
 
   validation {
-    condition     = length(setsubtract(keys(var.pools), ["relay", "persist", "enhance", "webhooks", "dispatch", "retain"])) == 0
+    condition     = length(setsubtract(keys(var.pools), ["relay", "persist", "enhance", "webhooks", "dispatcher", "retention"])) == 0
     error_message = "Pools are relay, persist, enhance, webhooks, dispatch and retain; the GPU processes run on GKE."
   }
   validation {
@@ -28,7 +28,7 @@ variable "pools" {
 variable "jobs" {
   description = "What is run by hand at an upgrade."
   type        = set(string)
-  default     = ["migrate", "topics"]
+  default     = ["migrations", "topics"]
 }
 
 variable "processes" {

@@ -32,7 +32,7 @@ run "each_process_gets_what_it_reads" {
     error_message = "the GPU process can read the database's password"
   }
   assert {
-    condition     = toset(keys(output.secret_environment.retain)) == toset(["SCRIBE_POSTGRES_DSN", "SCRIBE_S3_SECRET_KEY"])
+    condition     = toset(keys(output.secret_environment.retention)) == toset(["SCRIBE_POSTGRES_DSN", "SCRIBE_S3_SECRET_KEY"])
     error_message = "retention has other secrets than it reads"
   }
   assert {
@@ -45,7 +45,7 @@ run "a_secret_is_read_by_those_who_need_it" {
   command = plan
 
   assert {
-    condition     = toset(output.secret_readers["scribe-webhook-key"]) == toset(["api", "dispatch", "gpu", "webhooks"])
+    condition     = toset(output.secret_readers["scribe-webhook-key"]) == toset(["api", "dispatcher", "gpu", "webhooks"])
     error_message = "others may read the key of webhooks"
   }
 }
