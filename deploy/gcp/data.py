@@ -23,10 +23,14 @@ from schemas.settings import (
     EnhanceProcess,
     GpuProcess,
     KafkaAndObjects,
+    OutboundSettings,
     PersistProcess,
     PostgresSettings,
     RelayProcess,
+    ReplayProcess,
     RetentionProcess,
+    ServiceSettings,
+    StallSettings,
     WebhooksProcess,
     variable_of,
 )
@@ -43,22 +47,23 @@ class Process:
 
     image: str
     command: tuple[str, ...]
-    settings: type[BaseSettings]
+    settings: tuple[type[BaseSettings], ...]
 
 
 PROCESSES: Mapping[str, Process] = {
-    "api": Process("api", ("scribe-api",), ApiProcess),
-    "relay": Process("api", ("scribe-relay",), RelayProcess),
-    "persist": Process("streams", ("scribe-streams", "persist"), PersistProcess),
-    "enhance": Process("streams", ("scribe-streams", "enhance"), EnhanceProcess),
-    "webhooks": Process("streams", ("scribe-streams", "webhooks"), WebhooksProcess),
-    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), DispatchProcess),
-    "retention": Process("streams", ("scribe-streams", "retention"), RetentionProcess),
-    "gpu": Process("gpu", ("scribe-gpu",), GpuProcess),
-    "migrations": Process("api", ("scribe", "database", "migrate"), PostgresSettings),
-    "topics": Process("api", ("scribe", "topics", "check"), KafkaAndObjects),
+    "api": Process("api", ("scribe-api",), (ApiProcess,)),
+    "relay": Process("api", ("scribe-relay",), (RelayProcess,)),
+    "persist": Process("streams", ("scribe-streams", "persist"), (PersistProcess,)),
+    "enhance": Process("streams", ("scribe-streams", "enhance"), (EnhanceProcess,)),
+    "webhooks": Process("streams", ("scribe-streams", "webhooks"), (WebhooksProcess,)),
+    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), (DispatchProcess,)),
+    "retention": Process("streams", ("scribe-streams", "retention"), (RetentionProcess,)),
+    "gpu": Process("gpu", ("scribe-gpu",), (GpuProcess,)),
+    "migrations": Process("api", ("scribe", "database", "migrate"), (PostgresSettings,)),
+    "topics": Process("api", ("scribe", "topics", "check"), (KafkaAndObjects,)),
+    "operator": Process("api", ("scribe",), (ServiceSettings, ReplayProcess, OutboundSettings, StallSettings)),
 }
-"""Every process that is deployed, and the two that run once at an upgrade."""
+"""Every process that is deployed, the two that run once at an upgrade, and the commands of operators."""
 OF_PEOPLE: tuple[type[BaseSettings], ...] = (ClientSettings,)
 """Read by the `scribe` command on the machine of a person, by nothing that is deployed."""
 
@@ -69,7 +74,7 @@ def processes() -> dict[str, Any]:
 
 
 def _process(process: Process) -> dict[str, Any]:
-    fields = process.settings.model_fields
+    fields = {name: field for cls in process.settings for name, field in cls.model_fields.items()}
     secret = {variable_of(name) for name, field in fields.items() if _is_secret(name, field.annotation)}
     return {
         "image": process.image,

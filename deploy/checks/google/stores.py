@@ -183,7 +183,6 @@ PROPERTIES: tuple[Property, ...] = (
     Property("the bucket's account has objects alone", roles_of_bucket, OBJECTS, '"roles/storage.legacyBucketReader"', '"roles/storage.legacyBucketOwner"'),
     Property("what is erased is gone", versions_go, OBJECTS, "  versioning {\n    enabled = false", "  versioning {\n    enabled = true"),
     Property("life-cycle rules are those of the code", lifecycle_rules, OBJECTS, "      age = 2\n", "      age = 7\n"),
-    Property("no page of the world uploads", variables("objects", "upload_origins", '"*"'), "modules/objects/variables.tf", '!contains(var.upload_origins, "*")', "true"),
     Property("objects live as long as the records that name them", variables("objects", "retention_days", ">= 30"), "modules/objects/variables.tf", ">= 30", ">= 1"),
     Property("no secret lies in Terraform's state", no_secret_in_state, SECRETS, 'resource "google_pubsub_topic" "due"', 'resource "google_secret_manager_secret_version" "due"'),
     Property("neither does the key of the S3 interface", no_secret_in_state, OBJECTS, 'resource "google_storage_bucket_iam_member" "bucket"', 'resource "google_storage_hmac_key" "bucket"'),

@@ -43,7 +43,13 @@ TYPOS: tuple[Typo, ...] = (
         "has no block",
     ),
     Typo("block of a container", "modules/workers/main.tf", "secret_key_ref {", "secret_ref {", "has no block"),
-    Typo("dynamic block", "modules/objects/main.tf", 'dynamic "cors"', 'dynamic "cor"', "has no block"),
+    Typo(
+        "dynamic block",
+        "modules/objects/main.tf",
+        'dynamic "lifecycle_rule"',
+        'dynamic "lifecycle_rules"',
+        "has no block",
+    ),
     Typo("block as an argument", "modules/objects/main.tf", "  versioning {", "  versioning = {", "written without ="),
     Typo("argument as a block", "modules/alerts/main.tf", "labels       = {", "labels {", "written with ="),
     Typo(

@@ -88,7 +88,7 @@ module "settings" {
     SCRIBE_S3_BUCKET          = module.objects.bucket
     SCRIBE_S3_ENDPOINT        = module.objects.endpoint
     SCRIBE_S3_REGION          = "auto"
-    SCRIBE_UPLOAD_MAX_BYTES   = "32000000" # Cloud Run takes 32 MiB by HTTP/1; larger ones by POST /api/v1/uploads
+    SCRIBE_UPLOAD_MAX_BYTES   = "32000000" # Cloud Run takes 32 MiB by HTTP/1
     SCRIBE_DRAIN_SECONDS      = "10"       # of the 15 that a spot machine leaves to a pod; the overlay gives others more
     SCRIBE_UNKNOWN_TENANT     = "deny"
     SCRIBE_METRICS_PORT       = "9100"

@@ -83,7 +83,7 @@ module "settings" {
     SCRIBE_S3_BUCKET          = module.objects.bucket
     SCRIBE_S3_ENDPOINT        = module.objects.endpoint
     SCRIBE_S3_REGION          = "auto"
-    SCRIBE_UPLOAD_MAX_BYTES   = "32000000" # Cloud Run takes 32 MiB by HTTP/1; larger ones by POST /api/v1/uploads
+    SCRIBE_UPLOAD_MAX_BYTES   = "32000000" # Cloud Run takes 32 MiB by HTTP/1
     SCRIBE_DRAIN_SECONDS      = "10"       # of the 15 that a spot machine leaves to a pod
     SCRIBE_METRICS_PORT       = "9100"
     SCRIBE_METRICS_HOST       = "0.0.0.0"
@@ -102,7 +102,7 @@ module "secrets" {
   readers = merge(
     module.settings.secret_readers,
     { for name in local.overlay_secrets : "${local.name}-${name}" => ["external-secrets"] },
-    { "${local.name}-postgres-ca" = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "migrations", "topics", "external-secrets"] },
+    { "${local.name}-postgres-ca" = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "migrations", "topics", "operator", "external-secrets"] },
   )
   members       = module.identity.members
   kms_key       = module.encryption.keys["secrets"]

@@ -35,6 +35,22 @@ resource "google_managed_kafka_cluster" "this" {
     }
   }
 
+  # clients that show a certificate, beside those with a token
+  dynamic "tls_config" {
+    for_each = length(var.certificate_authorities) > 0 ? [var.certificate_authorities] : []
+    content {
+      ssl_principal_mapping_rules = var.principal_rules
+      trust_config {
+        dynamic "cas_configs" {
+          for_each = tls_config.value
+          content {
+            ca_pool = cas_configs.value
+          }
+        }
+      }
+    }
+  }
+
   rebalance_config {
     mode = "AUTO_REBALANCE_ON_SCALE_UP"
   }

@@ -65,3 +65,15 @@ variable "principals" {
     error_message = "Principals are e-mail addresses; everybody (*) is none."
   }
 }
+
+variable "certificate_authorities" {
+  description = "Pools of Certificate Authority Service whose certificates clients may show, as projects/…/locations/…/caPools/…; none: tokens alone."
+  type        = list(string)
+  default     = []
+}
+
+variable "principal_rules" {
+  description = "How a certificate's name becomes the principal of an ACL, in Kafka's own words; by default the common name, which is then an account's e-mail address."
+  type        = string
+  default     = "RULE:^CN=([^,]+).*$/$1/,DEFAULT"
+}

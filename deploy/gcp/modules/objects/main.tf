@@ -71,16 +71,6 @@ resource "google_storage_bucket" "this" {
     }
   }
 
-  dynamic "cors" {
-    for_each = length(var.upload_origins) > 0 ? [var.upload_origins] : []
-    content {
-      origin          = cors.value
-      method          = ["PUT"]
-      response_header = ["Content-Type"]
-      max_age_seconds = 3600
-    }
-  }
-
   lifecycle {
     prevent_destroy = true
   }

@@ -34,14 +34,3 @@ variable "soft_delete_days" {
   type        = number
   default     = 0
 }
-
-variable "upload_origins" {
-  description = "Origins of web pages that upload straight to the bucket by presigned address; none by default."
-  type        = list(string)
-  default     = []
-
-  validation {
-    condition     = !contains(var.upload_origins, "*")
-    error_message = "Name the origins: any page of the world is none."
-  }
-}

@@ -1,7 +1,7 @@
 variable "processes" {
   description = "The processes that get settings."
   type        = list(string)
-  default     = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "gpu", "migrations", "topics"]
+  default     = ["api", "relay", "persist", "enhance", "webhooks", "dispatcher", "retention", "gpu", "migrations", "topics", "operator"]
 
   validation {
     condition     = length(setsubtract(var.processes, keys(local.processes))) == 0

@@ -26,9 +26,9 @@ variable "pools" {
 }
 
 variable "jobs" {
-  description = "What is run by hand at an upgrade."
+  description = "What is run by hand: two jobs at an upgrade, and the commands of operators."
   type        = set(string)
-  default     = ["migrations", "topics"]
+  default     = ["migrations", "topics", "operator"]
 }
 
 variable "processes" {

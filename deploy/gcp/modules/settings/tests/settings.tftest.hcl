@@ -45,7 +45,7 @@ run "a_secret_is_read_by_those_who_need_it" {
   command = plan
 
   assert {
-    condition     = toset(output.secret_readers["scribe-webhook-key"]) == toset(["api", "dispatcher", "gpu", "webhooks"])
+    condition     = toset(output.secret_readers["scribe-webhook-key"]) == toset(["api", "dispatcher", "gpu", "operator", "webhooks"])
     error_message = "others may read the key of webhooks"
   }
 }
