@@ -95,7 +95,7 @@ def kafka_topics() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a process does in Kafka: topics that it reads and writes, groups and prefixes of transactional ids of its own.
+    """Doings of a process in Kafka: topics that it reads and writes, groups and prefixes of transactional ids of its own.
 
     `administers`: it reads and writes every topic of the service, and their settings.
     """

@@ -1,4 +1,4 @@
-"""Who may do what, and who may reach what: IAM, network, balancer and the Kubernetes control plane."""
+"""Rules of rights and reach: IAM, network, balancer and the Kubernetes control plane."""
 
 from collections.abc import Iterator
 

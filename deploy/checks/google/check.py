@@ -25,7 +25,7 @@ _OWN = {"TF_CLI_CONFIG_FILE": "/dev/null", "TF_IN_AUTOMATION": "1", "CHECKPOINT_
 
 
 def findings() -> Sequence[str]:
-    """What is wrong with deploy/gcp."""
+    """Everything wrong with deploy/gcp, a line each."""
     texts = texts_below(FOLDER)
     try:
         tree_of(texts)
@@ -68,7 +68,7 @@ def _terraform() -> Iterator[str]:
 
 
 def _checkov(programs: Path) -> Iterator[str]:
-    """What checkov finds and no comment explains."""
+    """Findings of checkov that no comment explains."""
     options = ("-d", ".", "--framework", "terraform", "--skip-download", "--output", "json", "--quiet", "--compact")
     ended = run([programs / "checkov", *options], folder=FOLDER)
     try:

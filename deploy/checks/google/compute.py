@@ -1,4 +1,4 @@
-"""What runs, and where: Cloud Run, GKE and its GPU pools."""
+"""Rules of processes and machines: Cloud Run, GKE and its GPU pools."""
 
 from collections.abc import Iterator
 
@@ -58,7 +58,7 @@ def by_digest(tree: Tree) -> Iterator[str]:
 
 
 def control_plane_logs(tree: Tree) -> Iterator[str]:
-    """What the control plane does is in Cloud Logging."""
+    """The control plane's doings are in Cloud Logging."""
     for block in tree.resources(GKE):
         parts = [part for each in block.inner("logging_config") for part in each.value("enable_components") or ()]
         if "APISERVER" not in parts:

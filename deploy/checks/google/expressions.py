@@ -1,4 +1,4 @@
-"""What Terraform's expressions refer to: variables, locals, modules, resources, data sources and names bound by `for`."""
+"""References of Terraform's expressions: variables, locals, modules, resources, data sources and names bound by `for`."""
 
 import re
 from collections.abc import Iterator

@@ -15,14 +15,14 @@ TOP = {
     "variable": frozenset({"description", "type", "default", "sensitive", "nullable", "ephemeral"}),
     "output": frozenset({"description", "value", "sensitive", "depends_on", "ephemeral"}),
 }
-"""What Terraform's own blocks take."""
+"""Arguments of Terraform's own blocks."""
 _LIFECYCLE = frozenset({"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"})
 _CALL_META = frozenset({"source", "version", "count", "for_each", "providers", "depends_on"})
 _ROOTS = frozenset({"var", "local", "module", "data", "each", "count", "path", "terraform", "self"})
 
 
 def lint(tree: Tree, schema: GoogleSchema, functions: frozenset[str] | None = None) -> list[str]:
-    """What is wrong, a line each; `functions` are those that Terraform has, None: not looked at."""
+    """Mistakes, a line each; `functions` are those that Terraform has, None: not looked at."""
     linter = _Linter(tree, schema, functions)
     return [finding for module in tree.modules.values() for finding in linter.module(module)]
 
@@ -83,7 +83,7 @@ class _Linter:
             yield f"module {block.labels[0]} lacks {name}"
 
     def names(self, module: Module, block: Block) -> Iterator[tuple[int, str]]:
-        """What expressions refer to that is not there."""
+        """Names in expressions that nothing has."""
         # what `for` binds in one line of a block may be used in another of the same expression only
         generated = {each.type for each in block.walk() if each.generator}
         iterators = {str(each.generator["iterator"].text) for each in block.walk() if "iterator" in each.generator}
@@ -181,7 +181,7 @@ def _body(title: str, given: dict[str, Attribute], blocks: list[Block], known: d
 
 
 def _wrong_value(argument: Argument, attribute: Attribute) -> str | None:
-    """Why a literal cannot be the argument's value; Terraform itself turns numbers and booleans into text and back."""
+    """The reason why a literal cannot be the argument's value; Terraform itself turns numbers and booleans into text and back."""
     value = attribute.value
     if isinstance(value, Expression) or value is None:
         return None

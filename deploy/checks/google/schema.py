@@ -15,7 +15,7 @@ _VALUES = re.compile(r"Possible values: \[([^\]]*)\]")
 _AFTER_CLASS = re.compile(r"^[@\w]", re.MULTILINE)
 _PROPERTY = re.compile(r'@builtins\.property\n    @jsii\.member\(jsii_name="\w+"\)\n    def (\w+)\(self\)')
 META = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
-"""What Terraform itself takes in every resource."""
+"""Arguments that Terraform itself takes in every resource."""
 _OF_CDKTF = META | {"connection", "provisioners"}
 
 
@@ -102,7 +102,7 @@ def _init(source: str) -> ast.FunctionDef | None:
 
 
 def _end_of_class(source: str) -> int:
-    """Where the decorators of the next class, or the module's last statements, begin."""
+    """The place where the decorators of the next class, or the module's last statements, begin."""
     found = _AFTER_CLASS.search(source, source.index("\n"))
     return found.start() if found else len(source)
 

@@ -1,4 +1,4 @@
-"""What keeps data, and how: database, bucket, Kafka, secrets, images and keys."""
+"""Rules of what keeps data: database, bucket, Kafka, secrets, images and keys."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def no_secret_in_state(tree: Tree) -> Iterator[str]:
 
 
 def data_outlive_terraform(tree: Tree) -> Iterator[str]:
-    """What cannot be made again survives `terraform destroy` and a changed name."""
+    """Everything that cannot be made again survives `terraform destroy` and a changed name."""
     kinds = ("google_managed_kafka_cluster", "google_managed_kafka_topic", "google_kms_crypto_key")
     stores = [block for block in tree.resources("google_storage_bucket") if block.labels[1] == "this"]
     primary = [block for block in tree.resources("google_sql_database_instance") if block.labels[1] == "this"]

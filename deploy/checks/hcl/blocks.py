@@ -11,7 +11,7 @@ class HclError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What only Terraform can evaluate: its text."""
+    """Text that only Terraform can evaluate."""
 
     text: str
 
@@ -53,7 +53,7 @@ class Block:
         return found
 
     def walk(self) -> Iterator["Block"]:
-        """This block and all below it."""
+        """The block and all below it."""
         yield self
         for child in self.blocks:
             yield from child.walk()

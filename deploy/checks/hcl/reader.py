@@ -253,7 +253,7 @@ def _plain(text: str) -> Value:
 
 
 def _undone(block: Block) -> Block:
-    """What a `dynamic` block makes."""
+    """The block that a `dynamic` one makes."""
     content = block.inner("content")
     if len(block.labels) != 1 or len(content) != 1:
         raise HclError(f"line {block.line}: dynamic needs a label and one content")
