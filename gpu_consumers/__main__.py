@@ -26,6 +26,7 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.pod_deletion_cost import PodDeletionCost
 from sink.process.termination import Termination
 from sink.records.serdes import serde_for
 
@@ -61,6 +62,7 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
     with (
         HealthServer(settings, ready=service.ready, live=service.live, waits=service.waits),
+        PodDeletionCost(settings, service.jobs_in_work),
         Publisher(settings, worker) as publisher,
         BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
         BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,

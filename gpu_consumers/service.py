@@ -167,6 +167,10 @@ class GpuService:
         ]
         return ", ".join((*absent, *uninformed)) or None
 
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with, over all groups."""
+        return sum(group.jobs_in_work for group in self._groups)
+
     def waits(self) -> WaitReport:
         """The report of waiting work in the process, with reasons."""
         if not self._groups:

@@ -334,6 +334,24 @@ class GpuSettings(_Settings):
     """Time to finish running jobs after SIGTERM; some seconds less than the platform waits before it kills."""
 
 
+class KubernetesSettings(_Settings):
+    """The pod of a GPU consumer."""
+
+    pod_name: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+    """Name of the pod that the process runs in; set: the process keeps the pod's deletion cost, so that a scale-in ends pods without work first."""
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    """Address of the Kubernetes API server."""
+    kubernetes_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    """Folder with the token, namespace and authority of the pod's service account."""
+
+    @field_validator("kubernetes_url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if urlsplit(_http(value)).scheme != "https":
+            raise ValueError("is not an https address: a token goes there")
+        return value
+
+
 SETTINGS: tuple[type[_Settings], ...] = (
     ServiceSettings,
     KafkaSettings,
@@ -348,6 +366,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    KubernetesSettings,
 )
 
 
@@ -385,6 +404,7 @@ class GpuProcess(
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    KubernetesSettings,
 ):
     """All that `scribe-gpu` reads."""
 

@@ -101,6 +101,11 @@ class GroupConsumer:
         """The number of jobs without a recent heartbeat."""
         return len(self._parts.pool.hanging)
 
+    @property
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with."""
+        return self._parts.pool.busy
+
     def waits(self) -> WaitReport:
         """The report of the gates that hold the group's records; may be called from any thread."""
         parts = self._parts

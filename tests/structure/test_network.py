@@ -18,6 +18,7 @@ CALLERS: dict[str, dict[str, str]] = {
     "httpx": {
         "producers/cli/clients/rest.py": "the command line calls the shim that its settings name",
         "producers/cli/clients/processes.py": "the command line asks the processes that its operator names",
+        "sink/process/pod_deletion_cost.py": "the API server of the cluster that the process runs in",
     },
     "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
