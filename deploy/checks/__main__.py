@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.checks.check import Check
+from deploy.checks.kubernetes.check import CHECK as KUBERNETES
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (KUBERNETES,)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -242,7 +242,9 @@ class Parts:
         asked = time.monotonic()
         unready = math.inf
         while (
-            identity.process() is not None and time.monotonic() - asked < PATIENCE_SECONDS and not self._stopped.is_set()
+            identity.process() is not None
+            and time.monotonic() - asked < PATIENCE_SECONDS
+            and not self._stopped.is_set()
         ):
             if unready == math.inf and not self.ready(name):
                 unready = time.monotonic() - asked
