@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.checks.check import Check
+from deploy.checks.cluster.check import CHECK as KWOK
 from deploy.checks.kubernetes.check import CHECK as KUBERNETES
 
-CHECKS: tuple[Check, ...] = (KUBERNETES,)
+CHECKS: tuple[Check, ...] = (KUBERNETES, KWOK)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
