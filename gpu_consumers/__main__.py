@@ -27,8 +27,8 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
-from sink.process.scale_in_protection import ScaleInProtection
 from sink.process.pod_deletion_cost import PodDeletionCost
+from sink.process.scale_in_protection import ScaleInProtection
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
 from sink.records.serdes import serde_for
