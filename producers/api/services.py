@@ -9,9 +9,9 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
-from producers.api.places import TenantConcurrencyLimiter
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
 from producers.jobs.submit import JOB_TOPICS, Trace

@@ -18,7 +18,7 @@ from tests.chaos.evidence import calls_of, gathered
 from tests.chaos.facts import Facts
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load
-from tests.chaos.parts import Parts
+from tests.chaos.parts import Drain, Parts
 from tests.chaos.places import PROCESSES
 from tests.chaos.plan import Plan
 
@@ -47,6 +47,8 @@ class Result:
     """How many processes passed each failpoint, and how often what was done there."""
     answers: Mapping[str, int]
     """Those of the REST door, by status."""
+    drains: tuple[Drain, ...] = ()
+    """How each process that was told to end did so, but for the end of the run."""
 
     @property
     def broken(self) -> dict[str, tuple[str, ...]]:
@@ -99,13 +101,14 @@ class Run:
             load.stop()
             faults.stop()
             time.sleep(QUIET_SECONDS)
+            drains = tuple(parts.drains)
             parts.stop()
             for failure in (load.failure, faults.failure):
                 if failure is not None:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
             facts = gathered(self.plan, parts, load, calls)
-        proxy = getattr(self.stack, "kafka_proxy", None)
+        cuts = sum((proxy.cuts for proxy in getattr(self.stack, "kafka_proxies", ())), Counter[str]())
         return Result(
             self.plan,
             facts,
@@ -113,9 +116,10 @@ class Run:
             seconds,
             faults.done,
             parts.deaths,
-            Counter(proxy.cuts) if proxy else {},
+            cuts,
             passes_of(parts.passes),
             load.rest.answers if load.rest else {},
+            drains,
         )
 
     def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
