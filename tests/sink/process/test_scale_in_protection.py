@@ -115,13 +115,18 @@ def test_an_agent_that_is_away_ends_no_process(caplog: pytest.LogCaptureFixture)
 
 
 def test_nothing_is_asked_where_nobody_wants_it() -> None:
-    asked = SimpleQueue[None]()
+    asked: list[bool] = []
+
+    def busy() -> bool:
+        asked.append(True)
+        return False
+
     with agent_of_a_task() as agent:
         elsewhere = EcsSettings(ecs_agent_uri=agent.address)
-        with ScaleInProtection(elsewhere, lambda: bool(asked.put(None)), FAST):
+        with ScaleInProtection(elsewhere, busy, FAST):
             pass
         assert agent.asked.empty()
-        assert asked.empty()
+        assert asked == []
 
 
 def test_outside_of_ecs_the_setting_is_a_mistake() -> None:
