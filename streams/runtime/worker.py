@@ -26,6 +26,7 @@ from sink.postgres.migrate import migrate
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
+from streams.kafka.membership import MembershipLosses
 from streams.kafka.transport import ScribeApp
 from streams.runtime.event_loop import EventLoop
 from streams.runtime.watchdog import Watchdog, WatchdogLimits
@@ -53,10 +54,13 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
     """Run until SIGTERM (exit code 0), a crash (1), or a stall or an end that takes too long (70)."""
     termination = Termination(STOP_SECONDS).install()
     _calm_libraries()
+    losses = MembershipLosses(service.worker_id).install()
     started: list[Watchdog] = []
 
     def not_ready() -> str | None:
-        return started[0].not_ready() if started else gate.reason or "starting"
+        if not started:
+            return gate.reason or "starting"
+        return losses.reason or started[0].not_ready()
 
     def waits() -> WaitReport:
         return started[0].waits() if started else WaitReport()
