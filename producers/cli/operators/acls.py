@@ -11,7 +11,7 @@ from schemas.vocabulary.nearest import nearest
 from sink.records.kafka.rights import RIGHTS, USERS, Grant, grants
 
 
-def acls(process: Sequence[str] | None, user: Sequence[str] | None, as_json: bool, apply: bool, dry_run: bool) -> None:
+def acls(process: list[str] | None, user: list[str] | None, as_json: bool, apply: bool, dry_run: bool) -> None:
     """Implements `scribe topics acls`."""
     wanted = grants(_users(user or ()), _processes(process or ()))
     if not (apply or dry_run):
