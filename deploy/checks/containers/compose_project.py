@@ -49,6 +49,7 @@ class ComposeProject:
                 [*PODMAN, "system", "service", "--time=0", f"unix://{self._socket}"], env=own, stdout=log, stderr=log
             )
         wait_for(self._socket.exists, START_SECONDS, "podman's service")
+        self._clear()
         threading.Thread(target=self._ask, daemon=True).start()
         return self
 
@@ -56,11 +57,15 @@ class ComposeProject:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove containers, volumes and networks, and end the service."""
-        self.compose("--profile", "tools", "down", "--volumes", "--timeout", "5", check=False)
+        self._clear()
         self._stop.set()
         if self._service is not None:
             self._service.terminate()
             self._service.wait(30)
+
+    def _clear(self) -> None:
+        """Remove what this run, or one that was cut off, has left: volumes too, whose passwords are others."""
+        self.compose("--profile", "tools", "down", "--volumes", "--timeout", "5", check=False)
 
     def compose(self, *arguments: str, check: bool = True, seconds: float = 1800) -> str:
         """The output of docker-compose; raises EngineFailed when it fails and `check` is set."""
