@@ -4,7 +4,8 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
@@ -17,7 +18,7 @@ from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from gpu_consumers.pipeline.stages import create_stages
 from gpu_consumers.runtime.shutdown import Shutdown
-from gpu_consumers.service import FAILED, GpuService, Runtime, create_group
+from gpu_consumers.service import FAILED, STOP_SECONDS, GpuService, Runtime, create_group
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
@@ -26,6 +27,10 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.pod_deletion_cost import PodDeletionCost
+from sink.process.scale_in_protection import ScaleInProtection
+from sink.process.termination import Termination
+from sink.records.kafka.access import AccessGate
 from sink.records.serdes import serde_for
 
 log = logging.getLogger(__name__)
@@ -51,14 +56,19 @@ def run(stages: str, fake: bool) -> None:
 
 
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
-    """Run the stages until a signal or a fatal error; returns the exit status of the process."""
+    """Run the stages until a stop is requested or a fatal error; returns the exit status of the process."""
+    termination = Termination(settings.drain_seconds + STOP_SECONDS).install()
     worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     serde, shutdown = serde_for(settings), Shutdown(settings.drain_seconds)
     service = GpuService(shutdown)
     # probes answer from the start: loading models may take minutes
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
+    gate = AccessGate(settings, [f"gpu-{name}" for name in names])
     with (
-        HealthServer(settings, ready=service.ready, live=service.live, waits=service.waits),
+        HealthServer(settings, ready=lambda: gate.reason or service.ready(), live=service.live, waits=service.waits),
+        ScaleInProtection(settings, service.busy),
+        let_in(gate),
+        PodDeletionCost(settings, service.jobs_in_work),
         Publisher(settings, worker) as publisher,
         BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
         BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,
@@ -75,9 +85,16 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
         )
         _learn(serde)
         groups = [create_group(runner, runtime) for runner in create(names, serde, settings, policies)]
-        service.handle_signals()
+        termination.on_request(shutdown.request)
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
+
+
+@contextmanager
+def let_in(gate: AccessGate) -> Iterator[None]:
+    """Wait at the gate before anything else asks the broker, which would say less clearly what is missing."""
+    gate.wait()
+    yield
 
 
 def _learn(serde: Serde) -> None:

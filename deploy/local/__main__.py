@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -13,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.broker_access import ADMIN
 from deploy.local.errors import StackError
-from deploy.local.process import tail
+from deploy.local.process import exit_on_sigterm, tail
 from deploy.local.stack import Stack
 from deploy.local.state import read_state, state_file
 
@@ -44,6 +44,10 @@ def up(
     no_fsync: Annotated[
         bool, typer.Option("--no-fsync", help="Faster PostgreSQL, whose data a power cut may cost.")
     ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka with TLS, a user for each process, and no right that is not given.")
+    ] = False,
+    brokers: Annotated[int, typer.Option(help="1 broker, or 3 that replicate.", min=1, max=3)] = 1,
     kafka_port: Port = None,
     postgres_port: Port = None,
     s3_port: Port = None,
@@ -51,7 +55,7 @@ def up(
 ) -> None:
     """Start the stack, or what is missing of it; running again is no error."""
     asked = {"kafka": kafka_port, "postgres": postgres_port, "s3": s3_port, "registry": registry_port}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_sigterm()
     started = time.monotonic()
     if not (foreground or fresh) and read_state(folder).running:
         complete(Stack.attach(folder), registry, started)
@@ -63,6 +67,8 @@ def up(
         owned=foreground,
         durable=not no_fsync,
         fresh=fresh,
+        brokers=brokers,
+        secure=secure,
     )
     if foreground:
         with stack:
@@ -130,9 +136,12 @@ def status(folder: Folder = DEFAULT_FOLDER) -> None:
 
 
 @app.command()
-def env(folder: Folder = DEFAULT_FOLDER) -> None:
+def env(
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_user: Annotated[str, typer.Option(help="User of a secure broker: one of `scribe topics acls`.")] = ADMIN,
+) -> None:
     """Print the SCRIBE_ variables as `export` lines."""
-    for name, value in Stack.attach(folder).environment().items():
+    for name, value in Stack.attach(folder).environment(kafka_user).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -4,15 +4,18 @@ Reading a record again is safe: what a row says already is not applied twice, an
 the job, so that what is missing is made as it was before.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from producers.kafka.group_offsets import GroupOffsets
 from producers.kafka.topic_history import TopicHistory
 from schemas.errors import Rejected
-from schemas.topics import ENHANCE, PERSIST, READS, WEBHOOKS
+from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 
+LEAVING_SECONDS = 75.0  # longer than a session of a Faust app
+LOOK_SECONDS = 0.5
 APPS = (PERSIST, ENHANCE, WEBHOOKS)
 """Groups whose state is in the database; that of the GPU groups is in Kafka, and no backup takes it back."""
 
@@ -28,16 +31,28 @@ class Rewound:
     offset: int
 
 
-def check_stopped(offsets: GroupOffsets, group: str) -> None:
-    """Raise Rejected while a process of the group runs, because the broker would not take its offsets back."""
-    if members := offsets.members():
-        processes = "1 process" if members == 1 else f"{members} processes"
-        raise Rejected("invalid_request", f"{group} has {processes}; stop all of them first")
+def wait_for_end(offsets: GroupOffsets, group: str, say: Callable[[str], object]) -> None:
+    """Wait until no process of the group is left; raises Rejected after LEAVING_SECONDS, and says first what it waits for.
+
+    The broker takes no offsets back before. It counts a process that was killed for as long as its session lasts.
+    """
+    deadline = time.monotonic() + LEAVING_SECONDS
+    said = False
+    while members := offsets.described():
+        names = ", ".join(sorted(f"{member.client_id} at {member.host}" for member in members))
+        if time.monotonic() > deadline:
+            raise Rejected("invalid_request", f"{group} is still running: {names}; stop it first")
+        if not said:
+            say(f"waiting for the end of {group}: {names}")
+            said = True
+        time.sleep(LOOK_SECONDS)
 
 
-def rewinds(offsets: GroupOffsets, history: TopicHistory, group: str, since: datetime) -> Iterator[Rewound]:
-    """The partitions of a group that have records since a time, which the group has read; offsets only go back."""
-    ranges = history.ranges(READS[group], since)
+def rewinds(
+    offsets: GroupOffsets, history: TopicHistory, group: str, topics: Sequence[str], since: datetime
+) -> Iterator[Rewound]:
+    """The partitions of topics that have records since a time which the group has read; offsets only go back."""
+    ranges = history.ranges(topics, since)
     for (topic, partition), (committed, _) in sorted(offsets.committed(list(ranges)).items()):
         first, _ = ranges[topic, partition]
         if first < committed:

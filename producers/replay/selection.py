@@ -103,7 +103,7 @@ def prepare(
     items = [_item(serde, each, target) for each in found if each.record.place not in refused]
     missing = gone(store, items)
     refused |= dict.fromkeys(missing, ReplayRejection.RECORDING_GONE)
-    return Prepared([item for item in items if item.wish.place not in missing], refused)
+    return Prepared([item for item in items if item.request.place not in missing], refused)
 
 
 def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) -> bool:
@@ -129,10 +129,10 @@ def check_model(registry: ModelRegistry, name: str) -> None:
 
 def _item(serde: Serde, found: SelectedRequest, target: ReplayTarget) -> ReplayItem:
     request, record = found.request, found.record
-    wish = ReplayRequest(
+    replay = ReplayRequest(
         place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run
     )
-    return ReplayItem(wish, partial(_record, serde, found, target), recording_of(request))
+    return ReplayItem(replay, partial(_record, serde, found, target), recording_of(request))
 
 
 def _record(serde: Serde, found: SelectedRequest, target: ReplayTarget, entry: ReplayEntry) -> Record:

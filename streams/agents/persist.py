@@ -28,12 +28,13 @@ from sink.jobs.results import (
 )
 from sink.jobs.runs import Effect
 from sink.postgres.database import Database
-from sink.retention.erasure import met_again
+from sink.retention.erasure import extend_tombstone
 from sink.tenants.policies import apply_policy
 from streams.agents.transcript_store import Transcripts, check_result
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import RawSchema
-from streams.runtime.event_loop import DeadLetterReason, EventLoop
+from streams.runtime.dead_letters import DeadLetterReason
+from streams.runtime.event_loop import EventLoop
 from streams.runtime.group_commit import GroupCommit, GroupLimits
 
 log = logging.getLogger(__name__)
@@ -113,10 +114,10 @@ class Persist:
         if effect == Effect.FOREIGN:
             log.warning("tenant %s uses the id of another tenant's job %s", event.tenant, event.job_id)
         if effect == Effect.ERASED:
-            await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
+            await self._database.run(lambda connection: extend_tombstone(connection, event.job_id, datetime.now(UTC)))
         return effect
 
-    async def unapplied(self, event: JobResult, letter: DeadLetterReason) -> None:
+    async def on_dead_letter(self, event: JobResult, letter: DeadLetterReason) -> None:
         """Fail the job of a result that was set aside, so that it ends and its webhook is sent."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
@@ -189,7 +190,7 @@ def register(
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await loop.run(stream, JobResult, persist.ended, persist.unapplied)
+        await loop.run(stream, JobResult, persist.ended, persist.on_dead_letter)
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:

@@ -10,41 +10,33 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from faust.exceptions import ProducerSendError
 from faust.types import TP
 from pydantic import ValidationError
 
 from schemas import metrics
 from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Transient
-from schemas.events import Event, TenantPolicy
+from schemas.events import Event
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import Waiting
-from schemas.retries.schedules import RECORD_TRIES, RECORDS
+from schemas.retries.schedules import RECORDS
 from schemas.topics import dlq_topic
 from schemas.wire.headers import (
     RESULTS_TO,
-    TRACEPARENT,
-    UNREADABLE,
-    Origin,
-    dead_letter_headers,
     is_for,
-    read_headers,
-    trace_id,
 )
-from schemas.wire.records import Record
-from schemas.wire.serde import Serde, schema_id_of
-from streams.kafka.dead_letter_copies import copies, strangers
+from schemas.wire.serde import Serde
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
-from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, ResortVerdict, Subject, digest_of
+from streams.runtime.dead_letters import DeadLetterReason, DeadLetterWriter, after_error
+from streams.runtime.inbound import InboundRecord, inbound_of, log_fields, log_fields_of_event, release_contents
+from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, ResortVerdict, Subject
 from streams.runtime.memory_budget import MemoryBudget
 
 log = logging.getLogger(__name__)
@@ -54,68 +46,11 @@ T = TypeVar("T")
 Handler = Callable[[E], Awaitable[str]]
 """Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
 
-Unapplied = Callable[[E, "DeadLetterReason"], Awaitable[None]]
+OnDeadLetter = Callable[[E, "DeadLetterReason"], Awaitable[None]]
 """What else is done for an event once its dead letter is written; raises Outage to be called again."""
 
 IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
 HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
-
-
-@dataclass(frozen=True, slots=True)
-class InboundRecord:
-    """A record as it was delivered."""
-
-    origin: Origin
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def subject(self) -> Subject:
-        """The record's identity in the last resort."""
-        return Subject(self.origin, digest_of(self.key, self.value))
-
-    @property
-    def refusal(self) -> str | None:
-        """The reason why it is not an event, where that is visible without decoding."""
-        if isinstance(self.value, Unreadable):
-            return self.value.reason
-        try:
-            schema_id_of(self.value)
-        except Poison as error:
-            return str(error)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterReason:
-    """The reason why a record is dead-lettered."""
-
-    kind: str
-    code: str
-    message: str
-
-
-def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
-    """The reason to dead-letter a record after its `tries`-th failure (1 at first); None: retry after a wait."""
-    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < RECORD_TRIES):
-        return None
-    if isinstance(error, Permanent):
-        return DeadLetterReason(error.kind, error.code, error.message)
-    if isinstance(error, InvalidEvent):
-        return DeadLetterReason(error.reason.kind, error.reason.code, error.reason.message)
-    if isinstance(error, Poison):
-        return DeadLetterReason("poison", "undecodable", str(error))
-    return DeadLetterReason("internal", "internal", _error_text(error))
-
-
-def _error_text(error: Exception) -> str:
-    """An error as text without the refused values, which may be what people said."""
-    if isinstance(error, psycopg.Error):
-        return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
-    if isinstance(error, ValidationError):
-        return f"{type(error).__name__}: {'; '.join(str(e['msg']) for e in error.errors(include_input=False)[:5])}"
-    return f"{type(error).__name__}: {error}"
 
 
 class EventLoop:
@@ -130,7 +65,7 @@ class EventLoop:
         self._app = app
         self._serde = serde
         self._group = group
-        self._dlq = dlq or dlq_topic(group)
+        self._dead_letters = DeadLetterWriter(app, dlq or dlq_topic(group), group)
         self._waits: dict[object, str] = {}
         self._waits_since: dict[object, float] = {}
         self._begun: dict[object, tuple[float, Subject | None]] = {}
@@ -189,17 +124,17 @@ class EventLoop:
         stream: Any,
         cls: type[E],
         handler: Handler[E],
-        unapplied: Unapplied[E] | None = None,
+        on_dead_letter: OnDeadLetter[E] | None = None,
         answer: Handler[Any] | None = None,
     ) -> None:
         """The body of an agent that reads events of class `cls`; `answer` handles the failed ends of invalid events.
 
         Without it such a record is set aside like any other that can never be applied.
         """
-        work = _Work(cls, handler, unapplied, answer)
+        work = _Work(cls, handler, on_dead_letter, answer)
         async for event in stream.noack().events():
             await self._met(event, work)
-            _empty(event.message)
+            release_contents(event.message)
 
     async def _met(self, event: Any, work: "_Work[E]") -> None:
         """Complete a delivery, and ack it unless it is left to another process."""
@@ -210,7 +145,7 @@ class EventLoop:
             metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
-        with logs.bound(**_place(inbound)):
+        with logs.bound(**log_fields(inbound)):
             settled = await self._settle(inbound, work)
         if not settled:
             self._app.watermarks.abandon(event.message)
@@ -221,7 +156,7 @@ class EventLoop:
     async def _settle(self, inbound: InboundRecord, work: "_Work[E]") -> bool:
         """Complete a record; False when its partition is revoked or the app stops before that."""
         subject = inbound.subject
-        if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
+        if not self._resort.has(subject) and await self._retry_until_settled(lambda _: self._claimed(subject)) is None:
             return False
         if self._resort.is_settled(subject):
             return self._counted("set_aside_before")
@@ -229,18 +164,18 @@ class EventLoop:
         if refusal is not None and not self._resort.is_named(subject):
             # nothing of it is run, so it may be beside whatever is: there can be very many
             letter = DeadLetterReason("poison", "undecodable", refusal)
-            refused = await self._tried(lambda _: self._refused(inbound, subject, letter))
+            refused = await self._retry_until_settled(lambda _: self._refused(inbound, subject, letter))
             return refused is not None and self._counted("dead_lettered")
-        if await self._tried(lambda _: self._judged(subject)) is None:
+        if await self._retry_until_settled(lambda _: self._judged(subject)) is None:
             return False
-        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
+        end = await self._retry_until_settled(lambda tries: self._attempt(inbound, work, tries), subject)
         if end is None:
             return False
-        if end.event is not None and end.letter is not None and work.unapplied is not None:
-            tell = partial(_tell, work.unapplied, end.event, end.letter)
-            if await self._tried(lambda _: tell(), subject) is None:
+        if end.event is not None and end.letter is not None and work.on_dead_letter is not None:
+            tell = partial(_tell, work.on_dead_letter, end.event, end.letter)
+            if await self._retry_until_settled(lambda _: tell(), subject) is None:
                 return False
-        if await self._tried(lambda _: self._noted(subject, end)) is None:
+        if await self._retry_until_settled(lambda _: self._noted(subject, end)) is None:
             return False
         return self._counted(end.effect)
 
@@ -261,7 +196,7 @@ class EventLoop:
 
     async def _refused(self, inbound: InboundRecord, subject: Subject, letter: DeadLetterReason) -> bool:
         log.error("dead letter: %s: %s", letter.code, letter.message)
-        await self._send(inbound, letter)
+        await self._dead_letters.write(inbound, letter)
         self._resort.set_aside_soon(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
         return True
 
@@ -277,7 +212,9 @@ class EventLoop:
         """Whether the partition is revoked, or the app stops."""
         return not self._app.watermarks.flow_active or self._app.should_stop
 
-    async def _tried(self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None) -> T | None:
+    async def _retry_until_settled(
+        self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None
+    ) -> T | None:
         """The result of `step`, given the number of its try, repeated during outages; None without time for that.
 
         With a `subject` it is an attempt at that record, and has its turn among others.
@@ -315,7 +252,7 @@ class EventLoop:
         try:
             async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
                 event, handle = await self._decoded(inbound, work)
-                with logs.bound(**_identity(event)):
+                with logs.bound(**log_fields_of_event(event)):
                     effect = await handle(event)
                     failpoint("streams.after_effect")
                     return _End(effect)
@@ -331,7 +268,7 @@ class EventLoop:
             expected = isinstance(error, (Transient, Permanent, Poison))
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
-            await self._send(inbound, letter)
+            await self._dead_letters.write(inbound, letter)
             return _End("dead_lettered", event, letter)
 
     async def _unrun(self, inbound: InboundRecord, work: "_Work[E]", verdict: ResortVerdict) -> "_End[E]":
@@ -348,7 +285,7 @@ class EventLoop:
             "poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message
         )
         log.error("dead letter: %s: %s", letter.code, letter.message)
-        await self._send(inbound, letter)
+        await self._dead_letters.write(inbound, letter)
         return _End(verdict.code, event, letter)
 
     async def _decoded(self, inbound: InboundRecord, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
@@ -372,38 +309,6 @@ class EventLoop:
         await self._app.sleep(RECORDS.wait(waits + 1, random.random()))  # noqa: S311 - spreads load, no secret
         return not self._is_over()
 
-    async def _send(self, inbound: InboundRecord, letter: DeadLetterReason) -> None:
-        """Write the dead letter, in the largest form that the broker accepts; raises Outage."""
-        refused: Exception | None = None
-        for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
-            try:
-                await self._write(copy)
-            except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
-                # without the frames, which hold the record: a circle, and looking for those is put off for long
-                refused = error.with_traceback(None)
-            else:
-                failpoint("streams.after_dead_letter")
-                return
-        raise Outage(f"Kafka: {self._dlq}: {refused!r}") from refused
-
-    async def _write(self, record: Record) -> None:
-        encoded = {name: text.encode() for name, text in record.headers.items()}
-        try:
-            await self._app.producer.send_and_wait(record.topic, record.key, record.value, None, None, encoded)
-        except (ProducerSendError, KafkaError) as error:
-            if isinstance(error.__cause__ or error, MessageSizeTooLargeError):
-                raise MessageSizeTooLargeError(record.topic) from None
-            raise Outage(f"Kafka: {record.topic}: {error.__cause__ or error!r}") from error
-
-
-def _copy_of(inbound: InboundRecord, dlq: str, group: str, letter: DeadLetterReason) -> Record:
-    value = inbound.value
-    own = {UNREADABLE: "true"} if isinstance(value, Unreadable) else {}
-    headers = dead_letter_headers(
-        strangers(inbound.headers), inbound.origin, group, letter.kind, letter.code, letter.message
-    )
-    return Record(dlq, inbound.key, value if value is None else bytes(value), headers | own)
-
 
 @dataclass(frozen=True, slots=True)
 class _Work(Generic[E]):
@@ -411,7 +316,7 @@ class _Work(Generic[E]):
 
     cls: type[E]
     handler: Handler[E]
-    unapplied: Unapplied[E] | None
+    on_dead_letter: OnDeadLetter[E] | None
     answer: Handler[Any] | None = None
 
 
@@ -433,12 +338,12 @@ async def _in_time() -> AsyncIterator[None]:
         raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
 
 
-async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> _End[E]:
+async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterReason) -> _End[E]:
     """Run the follow-up of a written dead letter; its errors are only logged."""
     try:
         async with _in_time():
-            with logs.bound(**_identity(event)):
-                await unapplied(event, letter)
+            with logs.bound(**log_fields_of_event(event)):
+                await on_dead_letter(event, letter)
     except (Outage, Fatal):
         raise
     except (Permanent, Poison) as error:  # where it came from says nothing: it is the record's own making
@@ -446,29 +351,3 @@ async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> 
     except Exception:  # the record is safe in its dead letter; the others must go on
         log.exception("the dead letter stays without its consequence")
     return _End("dead_lettered")
-
-
-def _empty(message: Any) -> None:
-    """Release the contents of a record: each of many agents keeps its last event while it waits for the next."""
-    message.key = message.value = message.headers = None
-
-
-def inbound_of(message: Any) -> InboundRecord:
-    """A Faust event as plain values."""
-    origin = Origin(message.topic, message.partition, message.offset)
-    return InboundRecord(origin, message.key, message.value, read_headers(message.headers))
-
-
-def _place(inbound: InboundRecord) -> dict[str, object]:
-    origin = inbound.origin
-    return {
-        "topic": origin.topic,
-        "partition": origin.partition,
-        "offset": origin.offset,
-        "trace_id": trace_id(inbound.headers.get(TRACEPARENT)),
-    }
-
-
-def _identity(event: Event) -> dict[str, object]:
-    job = {} if isinstance(event, TenantPolicy) else {"job_id": str(event.job_id)}
-    return {"tenant": event.tenant, **job}

@@ -14,7 +14,7 @@ from schemas import metrics
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, PartitionState, WaitReport
 from sink.process.termination import end_by_force
-from streams.kafka.progress import ConsumerProgress, Place
+from streams.kafka.progress import ConsumerProgress, OffsetProgress
 from streams.kafka.transport import ScribeApp, WatermarkConsumer
 from streams.runtime.event_loop import EventLoop
 
@@ -68,19 +68,19 @@ class Cause(StrEnum):
     OUTSIDE = "outside"  # no record
 
 
-def stall(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
+def stall_reason(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
     """The reason why the process must end, None when it is alive."""
-    found = _stall(vitals, limits)
+    found = _stall_cause(vitals, limits)
     return found and found[1]
 
 
 def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
     """The cause of the stall, None when there is none."""
-    found = _stall(vitals, limits)
+    found = _stall_cause(vitals, limits)
     return found and found[0]
 
 
-def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
+def _stall_cause(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
         too_long = vitals.stopping > limits.stopping
         return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if too_long else None
@@ -150,9 +150,9 @@ class Watchdog:
             waiting=self._event_loop.waiting is not None,
         )
 
-    def beyond_help(self) -> str | None:
+    def fatal_reason(self) -> str | None:
         """The reason why the process is about to end."""
-        return stall(self.vitals(time.monotonic()), self._limits)
+        return stall_reason(self.vitals(time.monotonic()), self._limits)
 
     def not_ready(self) -> str | None:
         """The reason why the process is not working now."""
@@ -204,7 +204,7 @@ class Watchdog:
             _state(app, tp, committing.get(tp), place, consumer.in_hand(tp)) for tp, place in fetching.items()
         )
         lag = sum(
-            Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
+            OffsetProgress(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
         )
         metrics.CONSUMER_LAG.labels(group=app).set(lag if fetching else float("nan"))
@@ -218,7 +218,7 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             vitals = self.vitals(time.monotonic())
-            if reason := stall(vitals, self._limits):
+            if reason := stall_reason(vitals, self._limits):
                 self._say_why(cause(vitals, self._limits))
                 end_by_force(reason)
             time.sleep(CHECK_SECONDS)
@@ -229,7 +229,7 @@ class Watchdog:
             self._event_loop.last_words(of_work=why is Cause.RECORD)
 
 
-def _state(group: str, tp: TP, done: Place | None, fetched: Place, in_hand: int) -> PartitionState:
+def _state(group: str, tp: TP, done: OffsetProgress | None, fetched: OffsetProgress, in_hand: int) -> PartitionState:
     """A partition with the number of its unfinished records: offsets would count control markers too."""
     reached = fetched.reached if done is None else done.reached
     return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

@@ -19,8 +19,8 @@ from sink.webhooks.endpoint_health import (
     DeliveryBacklog,
     backlog,
     end_disabled,
-    end_spent,
     end_superseded,
+    exhaust_overleased,
     forget_old_secrets,
 )
 from sink.webhooks.leases import LeasedDelivery, lock_endpoints, queues
@@ -43,10 +43,12 @@ class DispatcherLimits(LeaseTiming):
     are known to fail, and then half of them at most.
     """
 
-    places: int = 256
+    concurrency: int = 256
     calls_per_endpoint: int = 4
-    calls_per_tenant: int = 128  # half of the places, so that one tenant's hanging receivers hold up no other tenant
-    calls_in_trouble: int = 128  # for all endpoints together whose last attempt failed
+    calls_per_tenant: int = (
+        128  # half of the concurrency, so that one tenant's hanging receivers hold up no other tenant
+    )
+    calls_to_failing: int = 128  # for all endpoints together whose last attempt failed
     calls_per_second: float = 100  # to an endpoint that has no limit of its own
     call_seconds: float = 20
     time_scale: float = 1  # of all that follows an attempt: delays, pauses, and the next one
@@ -58,7 +60,7 @@ class DispatcherLimits(LeaseTiming):
         return ConcurrencyLimits(
             per_endpoint=self.calls_per_endpoint,
             per_tenant=self.calls_per_tenant,
-            in_trouble=self.calls_in_trouble,
+            failing=self.calls_to_failing,
             per_second=self.calls_per_second,
         )
 
@@ -127,7 +129,7 @@ class Deliveries:
             log.warning("%d deliveries tell of a conflict: another request came under their job id", released)
         if ended := await end_superseded(connection):
             log.info("%d deliveries ended: their events were superseded", ended)
-        if ended := await end_spent(connection, LEASES):
+        if ended := await exhaust_overleased(connection, LEASES):
             log.error("%d deliveries ended: they were leased %d times", ended, LEASES)
         if ended := await end_disabled(connection):
             log.info("%d deliveries ended: their endpoints are disabled", ended)

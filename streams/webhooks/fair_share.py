@@ -17,7 +17,7 @@ class ConcurrencyLimits:
 
     per_endpoint: int
     per_tenant: int
-    in_trouble: int
+    failing: int
     per_second: float
 
 
@@ -26,24 +26,24 @@ class InFlight:
     """The calls in progress in this process."""
 
     tenants: Counter[str] = field(default_factory=Counter)
-    in_trouble: int = 0
+    failing: int = 0
 
     @classmethod
     def from_calls(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
         """The counts of running calls."""
         held = cls()
         for call in calls:
-            held.take(call.tenant, call.in_trouble)
+            held.take(call.tenant, call.failing)
         return held
 
-    def take(self, tenant: str, in_trouble: bool) -> None:
+    def take(self, tenant: str, failing: bool) -> None:
         """Count one more call."""
         self.tenants[tenant] += 1
-        self.in_trouble += in_trouble
+        self.failing += failing
 
     def admits(self, queue: EndpointQueue, shares: ConcurrencyLimits) -> bool:
         """Whether one more call is within the limit of its tenant, and of failing endpoints."""
-        if queue.in_trouble and self.in_trouble >= shares.in_trouble:
+        if queue.failing and self.failing >= shares.failing:
             return False
         return self.tenants[queue.tenant] < shares.per_tenant
 
@@ -66,18 +66,16 @@ def shared(
     Each endpoint gets one call in the order of the queues, then a second one each: a backlog gives no precedence.
     """
     levels = {queue.endpoint_id: level(queue, shares.per_second) for queue in queues}
-    places: Counter[UUID] = Counter()
+    slots: Counter[UUID] = Counter()
     hungry = list(queues)
     while hungry and free > 0:
         served: list[EndpointQueue] = []
         for queue in hungry:
             most = min(queue.waiting, shares.per_endpoint - queue.running, int(levels[queue.endpoint_id]))
-            if free > 0 and places[queue.endpoint_id] < most and held.admits(queue, shares):
-                places[queue.endpoint_id] += 1
-                held.take(queue.tenant, queue.in_trouble)
+            if free > 0 and slots[queue.endpoint_id] < most and held.admits(queue, shares):
+                slots[queue.endpoint_id] += 1
+                held.take(queue.tenant, queue.failing)
                 free -= 1
                 served.append(queue)
         hungry = served
-    return {
-        endpoint: LeaseGrant(places=number, level=levels[endpoint]) for endpoint, number in places.items() if number
-    }
+    return {endpoint: LeaseGrant(slots=number, level=levels[endpoint]) for endpoint, number in slots.items() if number}

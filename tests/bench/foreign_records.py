@@ -128,7 +128,7 @@ class Run:
         self._rate = rate
         self._client = Librdkafka(service.bootstrap)
         self._chance = random.Random(seed)
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def warm_up(self, seconds: float, planned: Sequence[Mutation]) -> None:
         """Jobs that are not counted, and some of the stranger's: the first of each process take longer."""

@@ -109,7 +109,7 @@ def test_receivers_fail_as_often_as_they_are_asked_to() -> None:
 @pytest.mark.parametrize("status", [None, 204])
 def test_a_line_of_the_log_is_read_as_it_was_written(status: int | None) -> None:
     call = Call(1234.5, 3, "msg_a", 1234, Kind.DRIP, status, True, "a-job")
-    assert Call.of(call.line().decode()) == call
+    assert Call.parse(call.line().decode()) == call
 
 
 @pytest.fixture

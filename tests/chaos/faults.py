@@ -18,7 +18,7 @@ class Faults:
         self._schedule = plan.schedule
         self._parts = parts
         self._servers = threading.Lock()  # two outages of one server at once are one
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._clock = threading.Thread(target=self._run, daemon=True)
 
@@ -33,7 +33,7 @@ class Faults:
 
     def stop(self) -> None:
         """No more harm; what is begun is brought to its end."""
-        self._over.set()
+        self._stopped.set()
         self._clock.join(10)
         for thread in self._threads:
             thread.join(90)
@@ -41,7 +41,7 @@ class Faults:
     def _run(self) -> None:
         began = time.monotonic()
         for fault in self._schedule:
-            if self._over.wait(max(0.0, began + fault.at - time.monotonic())):
+            if self._stopped.wait(max(0.0, began + fault.at - time.monotonic())):
                 return
             thread = threading.Thread(target=self._guarded, args=(fault,), daemon=True)
             self._threads.append(thread)
@@ -70,7 +70,13 @@ class Faults:
                 parts.join(fault.target, fault.seconds, kill=fault.detail == "SIGKILL")
             case Kind.BROKER:
                 with self._servers:
-                    parts.restart_broker(fault.seconds)
+                    parts.restart_broker(fault.seconds, fault.target)
+            case Kind.BROKER_STOP:
+                with self._servers:
+                    parts.freeze_broker(fault.seconds, fault.target)
+            case Kind.BROKER_DRAIN:
+                with self._servers:
+                    parts.drain_broker(fault.target)
             case Kind.POSTGRES:
                 with self._servers:
                     parts.restart_database(fault.seconds)
@@ -80,9 +86,8 @@ class Faults:
                 self._store(fault)
 
     def _cut(self, fault: Fault) -> None:
-        proxy = self._stack.kafka_proxy
         when, _, request = fault.detail.partition(" ")
-        if proxy is not None:
+        for proxy in self._stack.kafka_proxies:
             proxy.cut(request, forwarded=when == "after")
         now = time.time()
         self._parts.harms.append(Harm(EVERYBODY, f"cut {fault.detail}", now, now + 5))
@@ -93,7 +98,7 @@ class Faults:
             return
         name = "busy" if fault.kind is Kind.S3_ERRORS else "slow"
         setattr(proxy, name, True)
-        self._over.wait(fault.seconds)
+        self._stopped.wait(fault.seconds)
         setattr(proxy, name, False)
 
     @property

@@ -49,7 +49,7 @@ from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.runtime.event_loop import DeadLetterReason as Reason
+from streams.runtime.dead_letters import DeadLetterReason as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import GpuGroup, create_topics, job, member, publish_to, read_topic
@@ -318,7 +318,7 @@ def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
         persist, webhooks = Persist(opened, object_store), Webhooks(opened, box, "https://scribe.example")
         await persist.requested(job_of.request())
         await webhooks.ended(result)
-        await persist.unapplied(result, Reason("internal", "internal", "as ordered"))
+        await persist.on_dead_letter(result, Reason("internal", "internal", "as ordered"))
         next_run = SERDE.decode(again.value, JobResult)
         return [await persist.ended(result), await persist.ended(next_run), await webhooks.ended(next_run)]
 

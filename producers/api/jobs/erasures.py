@@ -123,7 +123,7 @@ async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | 
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
 async def read_erasure(job_id: UUID, services: ServicesDep, key: KeyDep) -> ErasureView:
-    """It outlives what it tells of."""
+    """The evidence of an erasure, which is kept longer than the erased data."""
     async with services.database.as_tenant(key.tenant) as connection:
         erasure = await find_erasure(connection, key.tenant, job_id)
     if erasure is None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from producers.kafka.group_offsets import GroupOffsets
 from producers.kafka.topic_history import TopicHistory
-from producers.replay.rewind import APPS, Rewound, check_stopped, rewinds
+from producers.replay.rewind import APPS, Rewound, rewinds, wait_for_end
 from producers.replay.rewind import rewind as move
 from schemas.errors import Rejected
 from schemas.settings import KafkaSettings, load
+from schemas.topics import READS
 
 
 def rewind(to: datetime, dry_run: bool) -> None:
@@ -23,8 +24,8 @@ def rewind(to: datetime, dry_run: bool) -> None:
         groups = {group: cleanup.enter_context(GroupOffsets.open(settings, group)) for group in APPS}
         if not dry_run:
             for group, offsets in groups.items():
-                check_stopped(offsets, group)
-        found = {group: list(rewinds(offsets, history, group, to)) for group, offsets in groups.items()}
+                wait_for_end(offsets, group, lambda text: sys.stderr.write(f"{text}\n"))
+        found = {group: list(rewinds(offsets, history, group, READS[group], to)) for group, offsets in groups.items()}
         if not dry_run:
             for group, offsets in groups.items():
                 for each in found[group]:

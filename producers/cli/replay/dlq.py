@@ -121,8 +121,8 @@ def redrive_(options: RedriveOptions) -> None:
         return
     goes_on = "to go on: the same command again, which does nothing twice"
     with sending(settings, "redriven", len(prepared.items), goes_on) as (publisher, on_sent):
-        pace = RateLimit(options.rate)
-        report = with_database(lambda database: send_again(database, publisher, command, prepared, pace, on_sent))
+        rate_limit = RateLimit(options.rate)
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, rate_limit, on_sent))
     tell(command, _names(letters), report, "redriven", options.as_json)
 
 

@@ -101,10 +101,10 @@ def passed_over(found: Any, seconds: float) -> Any:
 def cut_at(tokens: int, *, tells: bool) -> AbstractContextManager[None]:
     """Texts that end at so many tokens, within a sentence, as those of brisk speech do at LIMIT; `tells`: by their number."""
 
-    def told(found: Any, _: float) -> Any:
+    def shortened(found: Any, _: float) -> Any:
         return replace(found, tokens=[0] * LIMIT) if tells and len(found.tokens) >= tokens else found
 
-    return failing(told, max_new_tokens=2 * tokens - PROMPT)  # the library halves both together
+    return failing(shortened, max_new_tokens=2 * tokens - PROMPT)  # the library halves both together
 
 
 def test_speech_without_words_is_heard_again(stand_in: Make, tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from sink.jobs.replay_log import (
     ReplayEntry,
     ReplayRejection,
     ReplayRequest,
-    at_work,
-    done,
-    forsake,
-    intend,
+    command_lock,
+    delete_intent,
     latest,
-    refusals,
+    mark_sent,
+    record_intents,
+    rejections,
 )
 from sink.jobs.results import apply_request
 from sink.postgres.advisory_locks import REPLAY_BEFORE, KeyedLock
@@ -46,13 +46,13 @@ def command(action: ReplayAction = ReplayAction.REDRIVE, *, force: bool = False)
 
 
 async def ask(
-    db: Database, asked: ReplayCommand, *wishes: ReplayRequest
+    db: Database, asked: ReplayCommand, *requests: ReplayRequest
 ) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
-    return await db.run(lambda connection: intend(connection, asked, wishes))
+    return await db.run(lambda connection: record_intents(connection, asked, requests))
 
 
 async def end(db: Database, *entries: ReplayEntry) -> None:
-    await db.run(lambda connection: done(connection, entries))
+    await db.run(lambda connection: mark_sent(connection, entries))
 
 
 def wish(place: Origin = PLACE, run: int | None = 1, **values: object) -> ReplayRequest:
@@ -75,7 +75,7 @@ async def test_an_intent_without_its_end_is_brought_to_it_by_the_next_command(db
     asked = wish()
     died = command()
     first, _ = await ask(db, died, asked)
-    async with at_work(db, died.replay_id):
+    async with command_lock(db, died.replay_id):
         assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.BUSY})
     async with asyncio.timeout(60):  # until the server has noticed that it is gone
         while (answer := await ask(db, command(), asked)) == ({}, {PLACE: ReplayRejection.BUSY}):
@@ -98,7 +98,7 @@ async def test_a_command_of_either_version_is_seen_at_work(db: Database, lock: K
 async def test_what_the_broker_refuses_was_not_done(db: Database) -> None:
     asked = wish()
     entries, _ = await ask(db, command(), asked)
-    await db.run(lambda connection: forsake(connection, list(entries.values())))
+    await db.run(lambda connection: delete_intent(connection, list(entries.values())))
     async with db.connection() as connection:
         assert await latest(connection, {PLACE: AT}) == {}
 
@@ -142,12 +142,12 @@ async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Data
         await db.run(partial(apply_request, request=job.request()))
     await db.run(lambda connection: erase(connection, "acme", gone.job_id, "operator", datetime.now(UTC)))
     there = Origin("test.dlq", 0, 2)
-    wishes = [wish(job_id=gone.job_id), wish(there, job_id=foreign.job_id)]
+    requests = [wish(job_id=gone.job_id), wish(there, job_id=foreign.job_id)]
     expected = {PLACE: ReplayRejection.ERASED, there: ReplayRejection.FOREIGN}
     async with db.connection() as connection:
-        assert await refusals(connection, command(), wishes) == expected
-    assert await ask(db, command(), *wishes) == ({}, expected)
-    assert (await ask(db, command(ReplayAction.DISCARD), *wishes))[1] == {}
+        assert await rejections(connection, command(), requests) == expected
+    assert await ask(db, command(), *requests) == ({}, expected)
+    assert (await ask(db, command(ReplayAction.DISCARD), *requests))[1] == {}
 
 
 async def test_the_last_run_has_none_after_it(db: Database) -> None:

@@ -16,7 +16,7 @@ from sink.jobs import queries
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
-from streams.runtime.event_loop import DeadLetterReason
+from streams.runtime.dead_letters import DeadLetterReason
 from tests.samples import TRANSCRIPT
 from tests.streams.jobs import new_job, saying
 from tests.streams.persisting import history_of, row_of, rows, tell
@@ -99,8 +99,8 @@ async def test_a_result_that_cannot_be_applied_ends_its_job_as_failed_once(persi
     await tell(persist, job.request())
     with pytest.raises(Permanent):
         await persist.ended(result)
-    await persist.unapplied(result, letter)
-    await persist.unapplied(result, letter)
+    await persist.on_dead_letter(result, letter)
+    await persist.on_dead_letter(result, letter)
     row = await row_of(db, job)
     assert (row.state, row.transcript_uri, row.speakers) == ("failed", None, [])
     assert row.error is not None

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 NEVER = 3600.0
 # nothing but the first sweep and what is announced
 ANNOUNCED = SweepTiming(
-    sweep_seconds=NEVER, look_seconds=NEVER, orphans_seconds=NEVER, poll_seconds=0.1, pause_seconds=0.1
+    sweep_seconds=NEVER, recheck_seconds=NEVER, orphans_seconds=NEVER, poll_seconds=0.1, pause_seconds=0.1
 )
 
 

@@ -22,7 +22,7 @@ from sink.webhooks.endpoint_health import end_superseded
 from sink.webhooks.leases import DeliveryOutcome, LeaseGrant, finish, lease
 from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import message_id
-from streams.runtime.event_loop import DeadLetterReason
+from streams.runtime.dead_letters import DeadLetterReason
 from streams.runtime.lease_worker import Leaser
 from streams.webhooks import dispatcher
 from streams.webhooks.dispatcher import Deliveries, Dispatcher
@@ -139,7 +139,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
         endpoint = await world.endpoint(receiver)
-        (dead,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=9, seconds=0.2)
+        (dead,) = await lease(connection, {endpoint: LeaseGrant(slots=1, level=1)}, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
@@ -171,7 +171,7 @@ async def test_a_long_call_keeps_its_lease(world: WebhookHarness) -> None:
     await until(kept)
     first = await lease_until()
     await until(kept)
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     await task
     assert await world.states() == ["delivered"]
@@ -183,7 +183,7 @@ async def test_a_stop_lets_the_call_in_flight_end(world: WebhookHarness) -> None
     await world.ended_job(receiver)
     async with world.dispatching():
         await until(lambda: called(receiver))
-        asyncio.get_running_loop().call_later(0.2, receiver.over.set)
+        asyncio.get_running_loop().call_later(0.2, receiver.stopped.set)
     assert await world.states() == ["delivered"]
 
 
@@ -245,7 +245,7 @@ async def test_a_stop_ends_although_no_outcome_can_be_written(world: WebhookHarn
     sending = Dispatcher(away, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
     task = asyncio.create_task(sending.run(stop))
     await until(lambda: called(receiver))
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     async with asyncio.timeout(DEADLINE):
         await task
@@ -317,7 +317,7 @@ async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(
 async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
-    await world.persist.unapplied(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
+    await world.persist.on_dead_letter(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
     (call,) = receiver.calls

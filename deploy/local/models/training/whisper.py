@@ -57,7 +57,7 @@ class Tokens:
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer) -> "Tokens":
-        """Those of a tokenizer."""
+        """The special tokens of a tokenizer."""
         names = ("startoftranscript", "endoftext", "transcribe", "notimestamps", "nospeech")
         return cls(*(number_of(tokenizer, name) for name in names))
 
