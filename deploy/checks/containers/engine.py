@@ -96,14 +96,9 @@ def build(
 
 
 def _index() -> dict[str, str]:
-    """This machine's way to the package index, for the stage that builds."""
-    names = ("PIP_INDEX_URL", "PIP_CERT", "UV_DEFAULT_INDEX", "SSL_CERT_FILE")
-    found = {name: os.environ[name] for name in names if name in os.environ}
-    if "PIP_INDEX_URL" in found:
-        found.setdefault("UV_DEFAULT_INDEX", found["PIP_INDEX_URL"])
-    if "PIP_CERT" in found:
-        found.setdefault("SSL_CERT_FILE", found["PIP_CERT"])
-    return found
+    """This machine's package index, when its environment names one."""
+    url = os.environ.get("PIP_INDEX_URL")
+    return {"INDEX_URL": url} if url else {}
 
 
 def _run(command: Sequence[str]) -> None:
