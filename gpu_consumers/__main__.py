@@ -27,6 +27,7 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.pod_deletion_cost import PodDeletionCost
 from sink.process.scale_in_protection import ScaleInProtection
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
@@ -67,6 +68,7 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
         HealthServer(settings, ready=lambda: gate.reason or service.ready(), live=service.live, waits=service.waits),
         ScaleInProtection(settings, service.busy),
         let_in(gate),
+        PodDeletionCost(settings, service.jobs_in_work),
         Publisher(settings, worker) as publisher,
         BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
         BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,

@@ -172,6 +172,10 @@ class GpuService:
         """Whether any group has jobs in work."""
         return any(group.busy for group in self._groups)
 
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with, over all groups."""
+        return sum(group.jobs_in_work for group in self._groups)
+
     def waits(self) -> WaitReport:
         """The report of waiting work in the process, with reasons."""
         if not self._groups:

@@ -455,6 +455,24 @@ class EcsSettings(_Settings):
     _agent = field_validator("ecs_agent_uri")(_http)
 
 
+class KubernetesSettings(_Settings):
+    """The pod of a GPU consumer."""
+
+    pod_name: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+    """Name of the pod that the process runs in; set: the process keeps the pod's deletion cost, so that a scale-in ends pods without work first."""
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    """Address of the Kubernetes API server."""
+    kubernetes_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    """Folder with the token, namespace and authority of the pod's service account."""
+
+    @field_validator("kubernetes_url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if urlsplit(_http(value)).scheme != "https":
+            raise ValueError("is not an https address: a token goes there")
+        return value
+
+
 SETTINGS: tuple[type[_Settings], ...] = (
     ServiceSettings,
     KafkaSettings,
@@ -470,6 +488,7 @@ SETTINGS: tuple[type[_Settings], ...] = (
     TenantSettings,
     GpuSettings,
     EcsSettings,
+    KubernetesSettings,
 )
 
 
@@ -508,6 +527,7 @@ class GpuProcess(
     TenantSettings,
     GpuSettings,
     EcsSettings,
+    KubernetesSettings,
 ):
     """All that `scribe-gpu` reads."""
 

@@ -191,7 +191,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
         log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")
         return lambda database: (Dispatcher(database, client, box, limits),)
     asking = EnhancingLimits(
-        places=settings.enhanced_ai_calls,
+        concurrency=settings.enhanced_ai_calls,
         calls_per_tenant=max(1, settings.enhanced_ai_calls // 2),
         tokens_per_day=settings.enhanced_ai_tokens_per_day,
         time_scale=settings.time_scale,

@@ -54,6 +54,8 @@ class Stack:
         self._owned = owned
         self._durable = durable
         self._fresh = fresh
+        if brokers not in (1, 3):
+            raise StackError(f"{brokers} brokers: 1, or 3 that replicate")
         self._brokers = brokers
         self._secure = secure
         self._audit = audit

@@ -108,6 +108,11 @@ class GroupConsumer:
         parts = self._parts
         return parts.pool.busy > 0 or not parts.pool.finished.empty() or parts.committer.waiting > 0
 
+    @property
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with."""
+        return self._parts.pool.busy
+
     def waits(self) -> WaitReport:
         """The report of the gates that hold the group's records; may be called from any thread."""
         parts = self._parts

@@ -95,20 +95,8 @@ class AclAdmin:
 
     def create(self, grants: Iterable[Grant]) -> None:
         """Add grants; one that exists is no error."""
-        if bindings := [_binding(grant) for grant in grants]:
+        if bindings := [binding_of(grant) for grant in grants]:
             for future in self._client.create_acls(bindings, request_timeout=SECONDS).values():
-                _result(future)
-
-    def delete(self, grants: Iterable[Grant]) -> None:
-        """Take grants away; one that does not exist is no error."""
-        filters = [
-            AclBindingFilter(
-                b.restype, b.name, b.resource_pattern_type, b.principal, b.host, b.operation, b.permission_type
-            )
-            for b in map(_binding, grants)
-        ]
-        if filters:
-            for future in self._client.delete_acls(filters, request_timeout=SECONDS).values():
                 _result(future)
 
 
@@ -119,7 +107,8 @@ def _result(future: Any) -> Any:
         raise translate(error, "ACLs") from error
 
 
-def _binding(grant: Grant) -> AclBinding:
+def binding_of(grant: Grant) -> AclBinding:
+    """A grant in the form of the client library."""
     right = grant.right
     pattern = ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL
     operation = AclOperation[right.operation.value]

@@ -48,9 +48,16 @@ class TopicAdmin:
 
     def partitions(self, names: Iterable[str]) -> dict[str, int]:
         """The number of partitions of those named topics that the broker has."""
+        return {name: count for name, (count, _) in self._sizes(names).items()}
+
+    def _sizes(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Partitions, and the fewest replicas of one, of those named topics that the broker has."""
         with waiting_for(f"Kafka at {self._settings.kafka_bootstrap}"):
             topics = metadata(self._client, self._settings, self._troubles).topics
-        return {name: len(topics[name].partitions) for name in names if name in topics}
+        found = {name: topics[name].partitions for name in names if name in topics}
+        return {
+            name: (len(each), min((len(p.replicas) for p in each.values()), default=1)) for name, each in found.items()
+        }
 
     def ids(self, names: Iterable[str]) -> dict[str, str]:
         """The ids of the named topics, without those that cannot be read; a topic that was recreated has a new id."""
@@ -66,12 +73,12 @@ class TopicAdmin:
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """The named topics that the broker has, with their settings."""
-        counts = self.partitions(names)
-        if not counts:
+        sizes = self._sizes(names)
+        if not sizes:
             return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in counts]
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in sizes]
         configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
-        return {name: Existing(count, _values(configs[name])) for name, count in counts.items()}
+        return {name: Existing(count, _values(configs[name]), replicas) for name, (count, replicas) in sizes.items()}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
         """Create topics; an already existing one is no error. `replication_factor` -1: the broker's default."""

@@ -34,7 +34,7 @@ def create(bootstrap: str, prefix: str, partitions: int) -> None:
     """Make the topics of a run."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     new = [
-        NewTopic(renamed(topic.name, prefix), partitions, 1, config=topic.config)
+        NewTopic(renamed(topic.name, prefix), partitions, -1, config=topic.config)
         for topic in schemas.topics.TOPICS.values()
     ]
     for future in admin.create_topics(new, operation_timeout=30).values():

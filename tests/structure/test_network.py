@@ -20,6 +20,7 @@ CALLERS: dict[str, dict[str, str]] = {
         "producers/cli/clients/processes.py": "the command line asks the processes that its operator names",
         "sink/process/scale_in_protection.py": "the agent that ECS runs beside the task",
         "sink/records/kafka/tokens.py": "the token endpoint that the settings name",
+        "sink/process/pod_deletion_cost.py": "the API server of the cluster that the process runs in",
     },
     "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},

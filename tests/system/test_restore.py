@@ -39,8 +39,8 @@ class Dump:
 
     def restore(self) -> None:
         """Fill an empty database."""
-        command = [binaries() / "pg_restore", "--exit-on-error", f"--dbname={self._stack.postgres_dsn()}", self._file]
-        run(command, check=True)
+        command = [str(binaries() / "pg_restore"), "--exit-on-error", f"--dbname={self._stack.postgres_dsn()}"]
+        run([*command, str(self._file)], check=True)
 
 
 class Copy:

@@ -1,0 +1,1 @@
+"""Terraform's language: what its files say, as blocks and arguments."""

@@ -1,0 +1,15 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 6.50"
+    }
+  }
+
+  # terraform init -backend-config=bucket=YOUR-STATE-BUCKET
+  backend "gcs" {
+    prefix = "scribe-rabbit/production"
+  }
+}
