@@ -28,6 +28,7 @@ from schemas.settings import SETTINGS, variable_of
 from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse
+from sink.records.kafka.rights import RIGHTS, USERS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -86,6 +87,20 @@ def settings() -> str:
         for name, field in cls.model_fields.items()
     )
     return table(("variable", "default", "meaning"), rows)
+
+
+def rights() -> str:
+    """The table of the rights of each process at the broker, a line for each operation."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for process, granted in RIGHTS.items():
+        for right in granted:
+            name = f"`{right.name}{'*' if right.prefixed else ''}`"
+            places.setdefault((process, right.operation.value, right.resource.value), []).append(name)
+    rows = (
+        (f"{process}{'' if (user := USERS[process]) == process else f' (`{user}`)'}", may, kind, ", ".join(names))
+        for (process, may, kind), names in places.items()
+    )
+    return table(("process", "may", "on", "named"), rows)
 
 
 def _default(value: Any) -> str:
@@ -265,6 +280,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "webhooks": webhooks,
     "webhook-example": partial(webhook_example, "enhancement.completed"),
     "settings": settings,
+    "rights": rights,
     "errors": errors,
     "metrics": metrics_table,
     "enhanced-ai-request": partial(fields, EnhanceRequest),

@@ -4,7 +4,8 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
@@ -26,7 +27,10 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.pod_deletion_cost import PodDeletionCost
+from sink.process.scale_in_protection import ScaleInProtection
 from sink.process.termination import Termination
+from sink.records.kafka.access import AccessGate
 from sink.records.serdes import serde_for
 
 log = logging.getLogger(__name__)
@@ -59,8 +63,12 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
     service = GpuService(shutdown)
     # probes answer from the start: loading models may take minutes
     cancellations, policies = Cancellations(), Policies(settings.unknown_tenant)
+    gate = AccessGate(settings, [f"gpu-{name}" for name in names])
     with (
-        HealthServer(settings, ready=service.ready, live=service.live, waits=service.waits),
+        HealthServer(settings, ready=lambda: gate.reason or service.ready(), live=service.live, waits=service.waits),
+        ScaleInProtection(settings, service.busy),
+        let_in(gate),
+        PodDeletionCost(settings, service.jobs_in_work),
         Publisher(settings, worker) as publisher,
         BootstrappedTopicReader(settings, serde, CONTROL, JobControl, cancellations.add, worker) as control,
         BootstrappedTopicReader(settings, serde, TENANTS, TenantPolicy, policies.add, worker) as tenants,
@@ -80,6 +88,13 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
         termination.on_request(shutdown.request)
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
+
+
+@contextmanager
+def let_in(gate: AccessGate) -> Iterator[None]:
+    """Wait at the gate before anything else asks the broker, which would say less clearly what is missing."""
+    gate.wait()
+    yield
 
 
 def _learn(serde: Serde) -> None:

@@ -38,6 +38,7 @@ from schemas.retries.topic_ladder import RetryPolicy
 from schemas.settings import KafkaSettings
 from schemas.topics import RESULTS
 from schemas.wire.serde import Serde
+from sink.records.kafka.rights import transactional_prefix
 
 log = logging.getLogger(__name__)
 FAILED = 70  # the exit status of a process that must be started anew
@@ -65,7 +66,7 @@ class Runtime:
 
 def transactional_id(group: str, worker: str) -> str:
     """The transactional.id of one group in one process; stable across restarts if the worker's name is."""
-    return f"scribe-gpu.{group}.{worker}"
+    return f"{transactional_prefix(group)}{worker}"
 
 
 def create_group(runner: StageRunner, runtime: Runtime, producer: TransactionalProducer | None = None) -> GroupConsumer:
@@ -166,6 +167,14 @@ class GpuService:
             f"{group.group} does not hear of cancels or policies" for group in self._groups if not group.caught_up
         ]
         return ", ".join((*absent, *uninformed)) or None
+
+    def busy(self) -> bool:
+        """Whether any group has jobs in work."""
+        return any(group.busy for group in self._groups)
+
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with, over all groups."""
+        return sum(group.jobs_in_work for group in self._groups)
 
     def waits(self) -> WaitReport:
         """The report of waiting work in the process, with reasons."""

@@ -26,6 +26,7 @@ from sink.postgres.database import Database
 from sink.process.cancellation import run_to_end, set_within, until_stopped
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
+from sink.records.kafka.access import AccessGate
 
 log = logging.getLogger(__name__)
 BATCH = 500
@@ -143,13 +144,18 @@ async def serve(settings: RelayProcess, publisher: RecordPublisher, termination:
     stop = termination.event()
     days = RetentionRules(settings.retention_days).days_for("outbox")
 
+    gate = AccessGate(settings, ["relay"])
+
     def ready() -> str | None:
+        if gate.reason:
+            return gate.reason
         return None if relay and relay.connected else "PostgreSQL is away"
 
     def waits() -> WaitReport:
         return relay.waits() if relay else WaitReport(closed=(ClosedGate(GROUP, WaitReason.OUTAGE),))
 
     with HealthServer(settings, ready=ready, waits=waits):
+        await asyncio.to_thread(gate.wait, stop.is_set)
         while not stop.is_set():
             try:
                 async with Database.open(settings) as database:

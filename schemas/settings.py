@@ -5,14 +5,15 @@ Each class is one concern; a process loads the ones it needs with `load`, which 
 
 import json
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from schemas.errors import SettingsError
@@ -32,7 +33,7 @@ def _object(value: Any) -> Any:
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:
-        raise ValueError(f'is not a JSON object such as {{"security.protocol": "SSL"}}: {error.msg}') from error
+        raise ValueError(f'is not a JSON object such as {{"linger.ms": "5"}}: {error.msg}') from error
 
 
 def _list(value: Any) -> Any:
@@ -66,6 +67,26 @@ def _http(value: str | None) -> str | None:
             raise ValueError("is not an http(s) address")
         _ = parts.port  # its ValueError says what is wrong
     return value
+
+
+def _https(value: str | None) -> str | None:
+    """An address to which a secret may be sent: encrypted, or on this machine."""
+    parts = urlsplit(_http(value) or "")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("would be sent a secret in the clear: it must be an https address")
+    return value
+
+
+def _text_of(path: Path) -> str:
+    """What a file holds, without the line end that editors add."""
+    return path.read_text().strip("\r\n")
+
+
+def secret_of(value: SecretStr | None, path: Path | None) -> str | None:
+    """The secret in a file, else that of a variable."""
+    if path is not None:
+        return _text_of(path)
+    return value.get_secret_value() if value else None
 
 
 def _header_value(value: SecretStr | None) -> SecretStr | None:
@@ -108,19 +129,91 @@ class ServiceSettings(_Settings):
     """Stable name of a GPU consumer or Faust app, such as its pod's, that only one process at a time uses; unset: a fresh one at each start."""
 
 
+KafkaSecurity = Literal["none", "tls", "scram-sha-512", "scram-sha-256", "plain", "oauthbearer", "msk-iam"]
+_USER = ("kafka_user", "kafka_password")
+_TLS_FILES = ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file", "kafka_key_password")
+_SECRETS_IN_FILES = ("kafka_password", "kafka_key_password")
+_NEEDED: dict[KafkaSecurity, tuple[str, ...]] = {
+    "none": (),
+    "tls": (),
+    "scram-sha-512": _USER,
+    "scram-sha-256": _USER,
+    "plain": _USER,
+    "oauthbearer": (*_USER, "kafka_oauth_url"),
+    "msk-iam": ("kafka_aws_region",),
+}
+_ALLOWED: dict[KafkaSecurity, tuple[str, ...]] = {
+    security: () if security == "none" else (*_TLS_FILES, *needed) for security, needed in _NEEDED.items()
+}
+_ALLOWED["oauthbearer"] += ("kafka_oauth_scope",)
+_PAIRS = (
+    ("kafka_key_file", "kafka_certificate_file"),
+    ("kafka_certificate_file", "kafka_key_file"),
+    ("kafka_key_password", "kafka_key_file"),
+)
+# of librdkafka's options, which the Faust apps would not see
+_SECURITY_OPTIONS = re.compile(r"security\.|sasl\.|ssl\.|enable\.(ssl|sasl)|oauth")
+
+
+def contradictions(security: KafkaSecurity, given: set[str], options: Mapping[str, str]) -> Iterator[str]:
+    """What is missing, superfluous or given twice in the settings `given` for this security, a sentence each. Pure."""
+    for name in sorted(options):
+        if _SECURITY_OPTIONS.match(name):
+            yield f"SCRIBE_KAFKA_OPTIONS: {name}: TLS and SASL are set by SCRIBE_KAFKA_SECURITY and its like, for all apps"
+    for name in _SECRETS_IN_FILES:
+        if {name, f"{name}_file"} <= given:
+            yield f"{variable_of(name)}: is set, and {variable_of(name)}_FILE too: keep one of them"
+    found = {name.removesuffix("_file") if name.removesuffix("_file") in _SECRETS_IN_FILES else name for name in given}
+    for name in _NEEDED[security]:
+        if name not in found:
+            yield f"{variable_of(name)}: is not set: SCRIBE_KAFKA_SECURITY={security} needs it"
+    for name in dict.fromkeys(name for allowed in _ALLOWED.values() for name in allowed):
+        if name in found and name not in _ALLOWED[security]:
+            users = ", ".join(each for each, allowed in _ALLOWED.items() if name in allowed)
+            yield f"{variable_of(name)}: is set, but SCRIBE_KAFKA_SECURITY={security} has no use for it: {users} has"
+    for name, needed in _PAIRS:
+        if name in found and needed not in found:
+            yield f"{variable_of(needed)}: is not set: {variable_of(name)} needs it"
+
+
 class KafkaSettings(_Settings):
     """The broker and the schema ids."""
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     """host:port of one or more brokers, separated by commas."""
     kafka_options: Annotated[dict[str, str], NoDecode, BeforeValidator(_object)] = Field(default_factory=dict)
-    """More librdkafka settings as a JSON object, such as those of SASL and TLS."""
+    """More librdkafka settings as a JSON object, for tuning; those of TLS and SASL have variables of their own."""
+    kafka_security: KafkaSecurity = "none"
+    """How the broker is reached: `none`, without TLS and a user; `tls`; or over TLS as a user, by `scram-sha-512`, `scram-sha-256`, `plain`, `oauthbearer` (client credentials) or `msk-iam`."""
+    kafka_user: str | None = None
+    """The user; of `oauthbearer` the client id."""
+    kafka_password: SecretStr | None = None
+    """Its password; of `oauthbearer` the client secret."""
+    kafka_password_file: Path | None = None
+    """File that holds the password, instead of the variable; read whenever a client is made."""
+    kafka_ca_file: Path | None = None
+    """Certificates (PEM) of the authorities that the broker's certificate may come from; unset: the system's."""
+    kafka_certificate_file: Path | None = None
+    """Certificate (PEM, with its chain) that the broker is shown, for mutual TLS."""
+    kafka_key_file: Path | None = None
+    """Private key (PEM) of that certificate."""
+    kafka_key_password: SecretStr | None = None
+    """Password of the private key."""
+    kafka_key_password_file: Path | None = None
+    """File that holds the password of the key, instead of the variable."""
+    kafka_oauth_url: str | None = None
+    """Token endpoint of `oauthbearer`, an https address."""
+    kafka_oauth_scope: str | None = None
+    """Scope that is asked for there, if one is needed."""
+    kafka_aws_region: str | None = None
+    """Region of the cluster with `msk-iam`; the credentials are those that boto3 finds."""
     kafka_partition_epochs: bool = True
     """Whether the broker checks on a commit that each partition is still owned: Kafka 4.3 and newer; false before."""
     schema_registry_url: str | None = None
     """A Confluent-compatible schema registry; unset: the ids of the checked-in manifest."""
 
     _registry = field_validator("schema_registry_url")(_http)
+    _token_endpoint = field_validator("kafka_oauth_url")(_https)
 
     @field_validator("kafka_bootstrap")
     @classmethod
@@ -130,6 +223,23 @@ class KafkaSettings(_Settings):
             if not host or not port.isdigit():
                 raise ValueError(f"'{part}' is not host:port")
         return value
+
+    @model_validator(mode="after")
+    def _agreement(self) -> Self:
+        given = {name for name in KafkaSettings.model_fields if getattr(self, name)}
+        if found := [*contradictions(self.kafka_security, given, self.kafka_options), *self._unreadable()]:
+            raise ValueError("\n".join(found))
+        return self
+
+    def _unreadable(self) -> Iterator[str]:
+        for name in _SECRETS_IN_FILES:
+            if path := getattr(self, f"{name}_file"):
+                try:
+                    if not _text_of(path):
+                        yield f"{variable_of(name)}_FILE: {path} is empty: write the secret into it"
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = getattr(error, "strerror", None) or "it is not text"
+                    yield f"{variable_of(name)}_FILE: {path} cannot be read: {reason}"
 
 
 class PostgresSettings(_Settings):
@@ -334,6 +444,35 @@ class GpuSettings(_Settings):
     """Time to finish running jobs after SIGTERM; some seconds less than the platform waits before it kills."""
 
 
+class EcsSettings(_Settings):
+    """The ECS task of a GPU consumer."""
+
+    ecs_task_protection: bool = False
+    """Whether the process asks ECS to end other tasks first while it has jobs in work."""
+    ecs_agent_uri: str | None = Field(default=None, validation_alias="ECS_AGENT_URI")
+    """Address of the agent that ECS sets for each task; not for you to set."""
+
+    _agent = field_validator("ecs_agent_uri")(_http)
+
+
+class KubernetesSettings(_Settings):
+    """The pod of a GPU consumer."""
+
+    pod_name: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+    """Name of the pod that the process runs in; set: the process keeps the pod's deletion cost, so that a scale-in ends pods without work first."""
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    """Address of the Kubernetes API server."""
+    kubernetes_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    """Folder with the token, namespace and authority of the pod's service account."""
+
+    @field_validator("kubernetes_url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if urlsplit(_http(value)).scheme != "https":
+            raise ValueError("is not an https address: a token goes there")
+        return value
+
+
 SETTINGS: tuple[type[_Settings], ...] = (
     ServiceSettings,
     KafkaSettings,
@@ -348,6 +487,8 @@ SETTINGS: tuple[type[_Settings], ...] = (
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    EcsSettings,
+    KubernetesSettings,
 )
 
 
@@ -385,6 +526,8 @@ class GpuProcess(
     ModelSettings,
     TenantSettings,
     GpuSettings,
+    EcsSettings,
+    KubernetesSettings,
 ):
     """All that `scribe-gpu` reads."""
 
@@ -421,8 +564,8 @@ class DispatchProcess(ServiceSettings, KafkaSettings, PostgresSettings, Outbound
     """All that `scribe-streams dispatch` reads."""
 
 
-# the first edition's names, which deployments have
-_UNPREFIXED = frozenset({"enhanced_ai_endpoint", "enhanced_ai_api_key"})
+# the first edition's names, which deployments have, and what a platform sets
+_UNPREFIXED = frozenset({"enhanced_ai_endpoint", "enhanced_ai_api_key", "ecs_agent_uri"})
 
 
 def variable_of(field: str) -> str:
@@ -472,6 +615,8 @@ def load(cls: type[S], **given: Any) -> S:
 
 
 def _mistake(cls: type[BaseSettings], item: Any) -> str:
+    if not item["loc"]:  # of several variables together, each named in its line
+        return str(item["msg"]).removeprefix("Value error, ")
     location = [str(part) for part in item["loc"]]
     name = location[0].lower().removeprefix(PREFIX.lower()) if location else ""
     variable = variable_of(name) if name in cls.model_fields else (location[0] if location else cls.__name__)

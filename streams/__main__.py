@@ -33,6 +33,7 @@ from sink.postgres.database import Database
 from sink.process.cancellation import side_by_side, until_stopped
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
+from sink.records.kafka.access import AccessGate
 from sink.records.marks import RecordMarks
 from sink.records.serdes import serde_for
 from sink.webhooks.deliveries import LEASE_SECONDS
@@ -69,7 +70,7 @@ Agents = Callable[[ScribeApp, EventLoop, Database], None]
 """Adds the agents of a process to its app."""
 
 
-def faust_command(group: str, settings: FaustProcess, register: Agents) -> NoReturn:
+def faust_command(process: str, group: str, settings: FaustProcess, register: Agents) -> NoReturn:
     """Run the agents of one consumer group as a separate process."""
 
     def compose(database: Database, folder: Path) -> WorkerParts:
@@ -79,7 +80,7 @@ def faust_command(group: str, settings: FaustProcess, register: Agents) -> NoRet
         return WorkerParts(app, loop)
 
     logs.configure(settings, group)
-    run_worker(settings, settings, compose)
+    run_worker(settings, settings, compose, AccessGate(settings, [process]))
 
 
 def persist() -> None:
@@ -89,7 +90,7 @@ def persist() -> None:
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         persist_agents.register(app, loop, persist_agents.Persist(database, S3ObjectStore(settings)))
 
-    faust_command(PERSIST, settings, register)
+    faust_command("persist", PERSIST, settings, register)
 
 
 def enhance() -> None:
@@ -98,7 +99,7 @@ def enhance() -> None:
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         enhance_agents.register(app, loop, enhance_agents.Enhance(database))
 
-    faust_command(ENHANCE, load(EnhanceProcess), register)
+    faust_command("enhance", ENHANCE, load(EnhanceProcess), register)
 
 
 def webhooks() -> None:
@@ -109,7 +110,7 @@ def webhooks() -> None:
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         webhooks_agents.register(app, loop, webhooks_agents.Webhooks(database, box, settings.public_url))
 
-    faust_command(WEBHOOKS, settings, register)
+    faust_command("webhooks", WEBHOOKS, settings, register)
 
 
 def dispatch() -> None:
@@ -190,7 +191,7 @@ def dispatchers_of(settings: DispatchProcess) -> Made:
         log.info("ENHANCED_AI_ENDPOINT is not set: only webhooks are sent")
         return lambda database: (Dispatcher(database, client, box, limits),)
     asking = EnhancingLimits(
-        places=settings.enhanced_ai_calls,
+        concurrency=settings.enhanced_ai_calls,
         calls_per_tenant=max(1, settings.enhanced_ai_calls // 2),
         tokens_per_day=settings.enhanced_ai_tokens_per_day,
         time_scale=settings.time_scale,

@@ -19,6 +19,7 @@ from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.migrate import migrate
+from tests.database_cases import RunCase, case_runner
 
 TopicFactory = Callable[..., str]
 # properties are judged by their examples, not by how busy the machine is
@@ -146,6 +147,12 @@ def database(postgres_server: Stack, _migrated: str, _dropped_later: Callable[[s
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
     yield postgres_server.postgres_dsn(name)
     _dropped_later(name)
+
+
+@pytest.fixture
+def run_case(database: str) -> RunCase:
+    """Runs a case on the database of a test."""
+    return case_runner(database)
 
 
 @pytest.fixture(scope="session")

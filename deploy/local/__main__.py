@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.broker_access import ADMIN
 from deploy.local.errors import StackError
 from deploy.local.process import exit_on_sigterm, tail
 from deploy.local.stack import Stack
@@ -43,6 +44,10 @@ def up(
     no_fsync: Annotated[
         bool, typer.Option("--no-fsync", help="Faster PostgreSQL, whose data a power cut may cost.")
     ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka with TLS, a user for each process, and no right that is not given.")
+    ] = False,
+    brokers: Annotated[int, typer.Option(help="1 broker, or 3 that replicate.", min=1, max=3)] = 1,
     kafka_port: Port = None,
     postgres_port: Port = None,
     s3_port: Port = None,
@@ -62,6 +67,8 @@ def up(
         owned=foreground,
         durable=not no_fsync,
         fresh=fresh,
+        brokers=brokers,
+        secure=secure,
     )
     if foreground:
         with stack:
@@ -129,9 +136,12 @@ def status(folder: Folder = DEFAULT_FOLDER) -> None:
 
 
 @app.command()
-def env(folder: Folder = DEFAULT_FOLDER) -> None:
+def env(
+    folder: Folder = DEFAULT_FOLDER,
+    kafka_user: Annotated[str, typer.Option(help="User of a secure broker: one of `scribe topics acls`.")] = ADMIN,
+) -> None:
     """Print the SCRIBE_ variables as `export` lines."""
-    for name, value in Stack.attach(folder).environment().items():
+    for name, value in Stack.attach(folder).environment(kafka_user).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

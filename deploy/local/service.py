@@ -52,6 +52,8 @@ class ServiceProcesses:
     names: tuple[str, ...] = tuple(COMMANDS)
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: COMMANDS)
     worker: str = "local"
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Variables of single processes, such as their users at the broker."""
     running: dict[str, ProcessId] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ class ServiceProcesses:
 
     def prepare(self) -> str:
         """Create the topics, the tables, the consent to enhanced AI and an API key; returns the key."""
-        self.command("topics", "apply", "--partitions", str(PARTITIONS), "--replication-factor", "1")
+        self.command("topics", "apply", "--partitions", str(PARTITIONS))
         migrate(self.environment["SCRIBE_POSTGRES_DSN"])
         self.command("tenants", "set", TENANT, "--enhanced-ai")
         created = self.command("keys", "create", "--tenant", TENANT, "--json")
@@ -115,7 +117,9 @@ class ServiceProcesses:
         for name in names or self.names:
             own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"{self.worker}-{name}"}
             self.running[name] = process.start(
-                [sys.executable, "-m", *self.commands[name]], self.log(name), environment={**self.environment, **own}
+                [sys.executable, "-m", *self.commands[name]],
+                self.log(name),
+                environment={**self.environment, **own, **self.own.get(name, {})},
             )
 
     def wait_ready(self, names: Iterable[str] = (), seconds: float | None = None) -> None:

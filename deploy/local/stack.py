@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +12,15 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from deploy.local import artifacts, ports, process
+from deploy.local.broker_access import ADMIN, BrokerAccess
 from deploy.local.component import Component
 from deploy.local.errors import StackError
-from deploy.local.kafka import Kafka
+from deploy.local.kafka import Kafka, broker_ports
 from deploy.local.postgres import Postgres
 from deploy.local.registry import Registry, unpack
 from deploy.local.s3 import BUCKET, REGION, S3
 from deploy.local.state import StackState, read_state, write_state
+from sink.records.kafka.rights import USERS
 
 LOCK_SECONDS = 120
 C = TypeVar("C", bound=Component)
@@ -27,7 +29,8 @@ C = TypeVar("C", bound=Component)
 class Stack:
     """Real components on loopback ports; a context manager that starts them and stops those that it started.
 
-    An owned stack ends with this process in any case; any other runs until it is stopped by a command.
+    An owned stack ends with this process in any case; any other runs until it is stopped by a command. With three
+    `brokers` Kafka replicates; a `secure` one wants TLS, users and rights; `audit` logs what it allows, too.
     """
 
     def __init__(
@@ -39,6 +42,9 @@ class Stack:
         owned: bool = True,
         durable: bool = True,
         fresh: bool = False,
+        brokers: int = 1,
+        secure: bool = False,
+        audit: bool = False,
         cache: Path | None = None,
         say: Console | None = None,
     ) -> None:
@@ -48,6 +54,11 @@ class Stack:
         self._owned = owned
         self._durable = durable
         self._fresh = fresh
+        if brokers not in (1, 3):
+            raise StackError(f"{brokers} brokers: 1, or 3 that replicate")
+        self._brokers = brokers
+        self._secure = secure
+        self._audit = audit
         self._cache = cache or artifacts.cache_folder()
         self._say = say or Console(stderr=True)
         self._state = StackState()
@@ -61,7 +72,15 @@ class Stack:
         if not state.running:
             raise StackError(f"no stack runs in {folder}: start one with python -m deploy.local up --dir {folder}")
         registry = Registry.name in state.processes
-        stack = cls(folder, registry=registry, owned=False, durable=state.durable, cache=cache)
+        stack = cls(
+            folder,
+            registry=registry,
+            owned=False,
+            durable=state.durable,
+            brokers=state.brokers,
+            secure=state.secure,
+            cache=cache,
+        )
         stack._state = state
         stack._compose()
         for name, component in stack.components.items():
@@ -70,8 +89,20 @@ class Stack:
 
     @property
     def kafka(self) -> Kafka:
-        """The broker."""
+        """The broker, the first one where there are three."""
         return self._component(Kafka)
+
+    @property
+    def brokers(self) -> tuple[Kafka, ...]:
+        """All brokers."""
+        return tuple(component for component in self.components.values() if isinstance(component, Kafka))
+
+    @property
+    def broker_access(self) -> BrokerAccess:
+        """Certificates and users of the brokers; raises StackError when there are none."""
+        if (access := self.kafka.access) is None:
+            raise StackError(f"the stack in {self.folder} runs without TLS and users")
+        return access
 
     @property
     def postgres(self) -> Postgres:
@@ -96,8 +127,8 @@ class Stack:
 
     @property
     def kafka_bootstrap(self) -> str:
-        """The broker's address as host:port."""
-        return self.kafka.address
+        """The brokers' addresses as host:port, separated by commas."""
+        return ",".join(broker.address for broker in self.brokers)
 
     def postgres_dsn(self, dbname: str = "scribe") -> str:
         """The connection string of a database."""
@@ -123,12 +154,13 @@ class Stack:
         """The address of the registry's Confluent-compatible interface; raises StackError when the stack has none."""
         return self.registry.url
 
-    def environment(self) -> dict[str, str]:
-        """The environment variables with which the service finds this stack."""
+    def environment(self, kafka_user: str = ADMIN) -> dict[str, str]:
+        """The environment variables with which the service finds this stack, as a user of a secure broker."""
         variables = {
             "SCRIBE_ENVIRONMENT": "development",
             "SCRIBE_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
             "SCRIBE_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            **(self.kafka.access.environment(kafka_user) if self.kafka.access else {}),
             "SCRIBE_POSTGRES_DSN": self.postgres_dsn(),
             "SCRIBE_S3_ENDPOINT": self.s3_endpoint,
             "SCRIBE_S3_ACCESS_KEY": self.s3_access_key,
@@ -157,6 +189,7 @@ class Stack:
             shutil.rmtree(self.folder / "data", ignore_errors=True)
         shutil.rmtree(self.folder / "logs", ignore_errors=True)
         self._state.durable = self._durable
+        self._state.brokers, self._state.secure = self._brokers, self._secure
         self._state.processes = {}
         self._state.ports |= ports.choose(self._port_names(), self._asked, self._state.ports)
         self._compose()
@@ -181,8 +214,13 @@ class Stack:
             job.result()
 
     def _port_names(self) -> list[str]:
-        kinds: list[type[Component]] = [Kafka, Postgres, S3, *([Registry] if self._with_registry else [])]
-        return [name for kind in kinds for name in kind.port_names]
+        kinds: list[type[Component]] = [Postgres, S3, *([Registry] if self._with_registry else [])]
+        brokers = [name for n in self._numbers for name in broker_ports(n, secure=self._secure)]
+        return [*brokers, *(name for kind in kinds for name in kind.port_names)]
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self._brokers + 1)
 
     def _compose(self) -> None:
         """Create the components, after their files are fetched together."""
@@ -194,7 +232,7 @@ class Stack:
         folder, known, secrets = self.folder, self._state.ports, self._state.secrets
         keys = (secrets.s3_access_key, secrets.s3_secret_key)
         parts: list[Component] = [
-            Kafka(folder, known, jars[Kafka.name], owned=self._owned),
+            *self._brokers_with(jars[Kafka.name]),
             Postgres(folder, known, secrets.postgres_password, owned=self._owned, durable=self._durable),
             S3(folder, known, jars[S3.name], keys, owned=self._owned),
         ]
@@ -204,6 +242,26 @@ class Stack:
         for part in parts:
             part.on_spawn = self._remember
         self.components = {part.name: part for part in parts}
+
+    def _brokers_with(self, jars: Sequence[Path]) -> list[Kafka]:
+        access = None
+        if self._secure:
+            access = BrokerAccess(
+                self.folder / "access", self._state.secrets.kafka_secret, self._audit, tuple(set(USERS.values()))
+            )
+            access.prepare()
+        return [
+            Kafka(
+                self.folder,
+                self._state.ports,
+                jars,
+                owned=self._owned,
+                number=number,
+                brokers=self._brokers,
+                access=access,
+            )
+            for number in self._numbers
+        ]
 
     def _remember(self, name: str, identity: process.ProcessId) -> None:
         with self._writing:

@@ -17,6 +17,7 @@ class Secrets:
     postgres_password: str
     s3_access_key: str
     s3_secret_key: str
+    kafka_secret: str = field(default_factory=lambda: secrets.token_hex(20))
 
     @classmethod
     def new(cls) -> "Secrets":
@@ -32,6 +33,8 @@ class StackState:
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, ProcessId] = field(default_factory=dict)
     durable: bool = True
+    brokers: int = 1
+    secure: bool = False
 
     @property
     def running(self) -> dict[str, ProcessId]:

@@ -89,7 +89,8 @@ class LoadedEngines:
         return _tried(entry, source.device, load)
 
     def _source(self, entry: ModelEntry, engine: TranscriberEngine | DiarizerEngine, workers: int) -> ModelSource:
-        device = choose_device(self._gpu.device, engine.gpu_available())
+        wanted = self._gpu.device
+        device = choose_device(wanted, wanted != "cpu" and engine.gpu_available())
         folder = folder_of(entry, self._cache)
         return ModelSource(entry, folder, checked_digest(entry, folder), device, workers)
 

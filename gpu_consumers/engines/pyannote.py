@@ -14,6 +14,7 @@ from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.core.speech.turns import heard_turns
 from gpu_consumers.engines.inference_cache import Answer, InferenceCache
+from gpu_consumers.engines.libraries.nvidia_driver import driver_cuda, found_or_too_old
 from gpu_consumers.engines.protocols import Checkpoints, SpeakerBounds
 from gpu_consumers.engines.registry import ModelSource
 from schemas.errors import Fatal, NotOwner, Transient
@@ -38,8 +39,9 @@ _STEPS: Mapping[str, tuple[float, float]] = {"segmentation": (0.0, 0.4), "embedd
 
 
 def gpu_available() -> bool:
-    """Whether torch finds a GPU."""
-    return bool(torch.cuda.is_available())
+    """Whether torch finds a GPU; raises Fatal when the driver is too old for it."""
+    major = int((torch.version.cuda or "0").split(".")[0])
+    return found_or_too_old(torch.cuda.is_available(), "torch", major * 1000, driver_cuda())
 
 
 def load(source: ModelSource) -> "PyannoteDiarizer":

@@ -101,6 +101,18 @@ class GroupConsumer:
         """The number of jobs without a recent heartbeat."""
         return len(self._parts.pool.hanging)
 
+    @property
+    def busy(self) -> bool:
+        """Whether jobs are in work, or ended and not yet committed."""
+        # in this order: a worker hands over what it finished before it counts as free
+        parts = self._parts
+        return parts.pool.busy > 0 or not parts.pool.finished.empty() or parts.committer.waiting > 0
+
+    @property
+    def jobs_in_work(self) -> int:
+        """The number of jobs that workers are busy with."""
+        return self._parts.pool.busy
+
     def waits(self) -> WaitReport:
         """The report of the gates that hold the group's records; may be called from any thread."""
         parts = self._parts
@@ -189,6 +201,4 @@ class GroupConsumer:
             raise failure
         if parts.shutdown.aborted or not self._draining:
             return parts.shutdown.aborted
-        # in this order: a worker hands over what it finished before it counts as free
-        at_rest = parts.pool.busy == 0 and parts.pool.finished.empty() and not parts.committer.waiting
-        return at_rest or parts.shutdown.deadline_passed
+        return not self.busy or parts.shutdown.deadline_passed

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from producers.api.places import TenantConcurrencyLimiter
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
 from producers.jobs.submit import JOB_TOPICS, Trace

@@ -9,7 +9,6 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package does not say that it exports them
     AdminClient,
     AlterConfigOpType,
-    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     ResourceType,
@@ -21,11 +20,10 @@ from producers.kafka.topic_plan import Alter, Create, Existing, Grow
 from producers.messages.patience import waiting_for
 from schemas.errors import Fatal, Outage, Permanent
 from schemas.settings import KafkaSettings
+from sink.records.kafka.connection import ConnectionTroubles, metadata
 
 R = TypeVar("R")
 SECONDS = 10.0
-PATIENCE = (0.5, 1.0, 2.0, 6.5)
-"""Ever longer tries, SECONDS in all."""
 _IMPOSSIBLE = frozenset(
     {
         KafkaError.INVALID_REPLICATION_FACTOR,
@@ -42,42 +40,24 @@ class TopicAdmin:
     def __init__(self, settings: KafkaSettings) -> None:
         # kept for the life of this object: a client that is collected takes its unfinished futures with it
         # and silent: each call says itself what went wrong
+        self._troubles = ConnectionTroubles()
         with options_checked():
-            config = {**client_config(settings, "scribe-topics"), "log_level": 0, "error_cb": self._note}
+            config = {**client_config(settings, "scribe-topics"), "log_level": 0, "error_cb": self._troubles.note}
             self._client = AdminClient(config)
-        self._bootstrap = settings.kafka_bootstrap
-        self._trouble = ""
-        self._all_down = False
+        self._settings = settings
 
     def partitions(self, names: Iterable[str]) -> dict[str, int]:
         """The number of partitions of those named topics that the broker has."""
-        with waiting_for(f"Kafka at {self._bootstrap}"):
-            topics = self._metadata().topics
-        return {name: len(topics[name].partitions) for name in names if name in topics}
+        return {name: count for name, (count, _) in self._sizes(names).items()}
 
-    def _metadata(self) -> ClusterMetadata:
-        """The cluster's metadata; an address that refuses connections fails at once, a silent one after SECONDS."""
-        self._all_down = False
-        for seconds in PATIENCE:
-            try:
-                return self._client.list_topics(timeout=seconds)
-            except KafkaException as error:
-                failed = error
-                self._client.poll(0)  # hears of the connections' troubles
-            if self._all_down:
-                break
-        found = translate(failed)
-        if isinstance(found, Outage):
-            silence = f"Kafka gives no answer within {SECONDS:g} s"
-            found = Outage(f"{self._trouble or silence}; is a broker at {self._bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP")
-        raise found from failed
-
-    def _note(self, error: KafkaError) -> None:
-        """Record librdkafka's connection errors: the cause of each, and that all brokers are down."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._all_down = True
-        elif not self._all_down:
-            self._trouble = f"Kafka does not answer: {error.str()}"
+    def _sizes(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Partitions, and the fewest replicas of one, of those named topics that the broker has."""
+        with waiting_for(f"Kafka at {self._settings.kafka_bootstrap}"):
+            topics = metadata(self._client, self._settings, self._troubles).topics
+        found = {name: topics[name].partitions for name in names if name in topics}
+        return {
+            name: (len(each), min((len(p.replicas) for p in each.values()), default=1)) for name, each in found.items()
+        }
 
     def ids(self, names: Iterable[str]) -> dict[str, str]:
         """The ids of the named topics, without those that cannot be read; a topic that was recreated has a new id."""
@@ -93,12 +73,12 @@ class TopicAdmin:
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """The named topics that the broker has, with their settings."""
-        counts = self.partitions(names)
-        if not counts:
+        sizes = self._sizes(names)
+        if not sizes:
             return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in counts]
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in sizes]
         configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
-        return {name: Existing(count, _values(configs[name])) for name, count in counts.items()}
+        return {name: Existing(count, _values(configs[name]), replicas) for name, (count, replicas) in sizes.items()}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
         """Create topics; an already existing one is no error. `replication_factor` -1: the broker's default."""

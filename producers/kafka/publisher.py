@@ -20,6 +20,7 @@ from schemas.ports import Refused
 from schemas.settings import KafkaSettings
 from schemas.wire.headers import read_headers
 from schemas.wire.records import Record
+from sink.records.kafka.security import librdkafka_security
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +73,29 @@ def translate(error: KafkaError | KafkaException, topic: str = "") -> ScribeErro
     if cause.code() in TOO_LARGE:
         return Permanent("result_too_large", f"the broker refuses the record{where}")
     if cause.code() in REFUSED:
-        return Fatal(f"Kafka refuses access{where}: {cause.str()}; check SCRIBE_KAFKA_OPTIONS and the broker's ACLs")
+        return Fatal(f"Kafka refuses access{where}: {cause.str()}; {_advice(cause)}")
     if cause.code() in NO_TOPIC:
         return Outage(f"Kafka has no such topic{where}: {cause.str()}; create it with `scribe topics apply`")
     return Outage(f"Kafka{where}: {cause.name()}: {cause.str()}")
 
 
+def _advice(cause: KafkaError) -> str:
+    if cause.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+        return "check SCRIBE_KAFKA_USER and SCRIBE_KAFKA_PASSWORD"
+    return "`scribe topics acls` writes the rights that each process needs"
+
+
 def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """The configuration of every client of the service; SCRIBE_KAFKA_OPTIONS add security and tuning."""
-    return {"bootstrap.servers": settings.kafka_bootstrap, "client.id": client_id, **settings.kafka_options}
+    """The configuration of every client of the service; SCRIBE_KAFKA_OPTIONS add tuning, security cannot be overridden.
+
+    Raises SettingsError for files of TLS that are of no use.
+    """
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "client.id": client_id,
+        **settings.kafka_options,
+        **librdkafka_security(settings),
+    }
 
 
 @contextmanager

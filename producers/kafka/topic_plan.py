@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from schemas.topics import DAY_MS, Topic
 
 RETENTION = "retention.ms"
+IN_SYNC = "min.insync.replicas"
+REPLICATED = 3
+"""Replicas of which one may be lost while two confirm what is written."""
 # events that name objects, or whose bytes may be read again and then need them
 _WITHOUT_OBJECTS = frozenset({"JobProgress", "JobControl", "TenantPolicy", "EnhancementResult"})
 
@@ -16,6 +19,7 @@ class Existing:
 
     partitions: int
     config: Mapping[str, str]
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +137,15 @@ def _retention_days(topic: Topic, existing: Mapping[str, Existing]) -> float:
 
 
 def _altered(topic: Topic, current: Existing) -> list[Alter]:
-    return [
+    found = [
         Alter(topic.name, setting, current.config.get(setting, "unset"), wants)
         for setting, wants in topic.config.items()
         if _normal(current.config.get(setting)) != _normal(wants)
     ]
+    # with one replica in sync a broker that is lost takes with it what it has confirmed
+    if current.replicas >= REPLICATED and int(current.config.get(IN_SYNC, "1")) < 2:
+        found.append(Alter(topic.name, IN_SYNC, current.config.get(IN_SYNC, "unset"), "2"))
+    return found
 
 
 def _normal(value: str | None) -> str | None:

@@ -17,6 +17,7 @@ from producers.kafka.moved_leaders import watermarks
 from producers.kafka.publisher import client_config, translate
 from schemas.errors import Outage
 from schemas.settings import KafkaSettings
+from sink.records.kafka.rights import READERS
 
 log = logging.getLogger(__name__)
 TRIES = 3  # fetches of a batch that cannot be opened: it may have been damaged on its way here only
@@ -83,8 +84,8 @@ def reading_config(
     """Configuration of consumers that read partitions from any offset to their ends, and commit nothing."""
     return {
         **fetching_config(settings, client_id, fetch_bytes),
-        # librdkafka wants a name; no member ever joins it
-        "group.id": client_id,
+        # librdkafka wants a name, which it looks up and which a right may be given for
+        "group.id": READERS,
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed",

@@ -35,6 +35,9 @@ _EXISTS = frozenset({"PreconditionFailed", "412"})
 # answers to HEAD have no body, and so no name for their error
 _DENIED = frozenset({"AccessDenied", "403", "NoSuchBucket"})
 _LATER = ("Throttl", "Timeout", "SlowDown", "TooMany")  # parts of names that pass although their status is 4xx
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
 _READ = {
     "AccessDenied": "there is no such object, or this service may not read it",
     "403": "there is no such object, or this service may not read it",
@@ -316,8 +319,21 @@ def _translation(error: ClientError, where: str) -> Exception:
         return _Exists(where)
     if _status(error) == 400 and code in ("KeyTooLongError", "InvalidURI", "InvalidArgument", "EntityTooLarge"):
         return Permanent("internal", f"object store: {where}: {error}")
+    if code in _ELSEWHERE:
+        found = _region_of(error)
+        said = f"the bucket is in region {found}" if found else "the bucket is in another region"
+        return Outage(f"object store: {where}: {said}: set SCRIBE_S3_REGION")
+    if code == "RequestTimeTooSkewed":
+        return Outage(f"object store: {where}: {error}; set the clock of this machine by NTP")
     # throttling, 5xx, and also refused credentials and a missing bucket: no record is to blame
     return Outage(f"object store: {where}: {error}")
+
+
+def _region_of(error: ClientError) -> str | None:
+    """The region that the store names in its answer."""
+    plain = cast("dict[str, str]", error.response.get("Error", {}))
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers.get("x-amz-bucket-region") or plain.get("Region")
 
 
 class _Counted:

@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
 from sink.process.cancellation import run_to_end, unswallowed
+from sink.process.clock_skew import compare_clocks
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -58,6 +59,10 @@ _TAKE_ON = "SELECT set_config('role', 'scribe_tenant', true), set_config('scribe
 # All others tell of the server or of how it was set up, down to a revoked grant or a table missing after a restore.
 _OWN_CLASSES = frozenset({"22", "23", "54"})
 _READ_ONLY_SERVER = "25006"  # a standby, in the seconds after a failover
+_STANDBY_ADVICE = (
+    "; this server is in recovery or read-only: SCRIBE_POSTGRES_DSN must lead to the primary, also after a failover"
+    " (several hosts with target_session_attrs=read-write do)"
+)
 # a row of another tenant: its SQLSTATE is that of a missing grant, its words are in the server's language
 _ROW_REFUSED = "ExecWithCheckOptions"
 _PORTS = re.compile(r"[0-9,]*")
@@ -101,8 +106,10 @@ class Database:
         """
         dsn = with_defaults(settings.postgres_dsn.get_secret_value())
         # the pool would only say that time is over, so the first connection is made by hand for its reason
-        async with _connected(dsn, timeout):
-            pass
+        async with _connected(dsn, timeout) as connection:
+            row = await (await connection.execute("SELECT clock_timestamp() AS now")).fetchone()
+            if row is not None:
+                compare_clocks(row["now"], "PostgreSQL")
         async with cls.pooled(dsn, settings.postgres_pool_size, timeout=timeout, prepare=prepare) as database:
             yield database
 
@@ -236,7 +243,8 @@ def translated(*, writing: bool = True) -> Iterator[None]:
             ) from error
         if not is_away(error, writing=writing):
             raise
-        raise Outage(f"PostgreSQL: {_reason(error)}") from error
+        advice = _STANDBY_ADVICE if error.sqlstate == _READ_ONLY_SERVER else ""
+        raise Outage(f"PostgreSQL: {_reason(error)}{advice}") from error
 
 
 def is_away(error: psycopg.Error, *, writing: bool = True) -> bool:

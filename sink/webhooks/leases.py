@@ -38,7 +38,7 @@ class EndpointQueue:
 class LeaseGrant:
     """The number of deliveries that may be leased for an endpoint, and the level of its bucket before that."""
 
-    places: int
+    slots: int
     level: float
 
 
@@ -137,13 +137,13 @@ async def lock_endpoints(connection: Connection, endpoints: Sequence[UUID]) -> l
 # One statement, so that the intent is written with the lease.
 _LEASE = f"""
 WITH granted AS (
-    SELECT * FROM unnest(%(endpoints)s::uuid[], %(places)s::integer[], %(levels)s::double precision[])
-        AS granted (endpoint_id, places, level)
+    SELECT * FROM unnest(%(endpoints)s::uuid[], %(slots)s::integer[], %(levels)s::double precision[])
+        AS granted (endpoint_id, slots, level)
 ), chosen AS MATERIALIZED (
     SELECT delivery_id FROM granted CROSS JOIN LATERAL (
         SELECT delivery_id FROM webhook_deliveries
         WHERE endpoint_id = granted.endpoint_id AND {_MAY_BE_LEASED}
-        ORDER BY next_attempt_at LIMIT granted.places FOR UPDATE SKIP LOCKED
+        ORDER BY next_attempt_at LIMIT granted.slots FOR UPDATE SKIP LOCKED
     ) first
 ), leased AS (
     UPDATE webhook_deliveries d
@@ -172,7 +172,7 @@ async def lease(
     """Lease due deliveries of locked endpoints, as many of each as granted; each counts as an attempt from here on."""
     values = {
         "endpoints": list(grants),
-        "places": [grant.places for grant in grants.values()],
+        "slots": [grant.slots for grant in grants.values()],
         "levels": [grant.level for grant in grants.values()],
         "attempts": attempts,
         "seconds": seconds,

@@ -33,7 +33,8 @@ from sink.tenants.policies import apply_policy
 from streams.agents.transcript_store import Transcripts, check_result
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import RawSchema
-from streams.runtime.event_loop import DeadLetterReason, EventLoop
+from streams.runtime.dead_letters import DeadLetterReason
+from streams.runtime.event_loop import EventLoop
 from streams.runtime.group_commit import GroupCommit, GroupLimits
 
 log = logging.getLogger(__name__)

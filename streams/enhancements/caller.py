@@ -46,7 +46,7 @@ LEASES = 2 * ATTEMPTS  # an attempt without an outcome, as a killed process leav
 class EnhancingLimits(LeaseTiming):
     """Limits of concurrent calls, and of tokens per day for all tenants together."""
 
-    places: int = 4
+    concurrency: int = 4
     calls_per_tenant: int = 2
     tokens_per_day: int | None = None
     time_scale: float = 1
@@ -82,7 +82,7 @@ class Enhancements:
 
     async def lease(self, connection: Connection, free: int, own: Sequence[UUID]) -> list[Call]:
         """Lease due calls, fewer or none while the service is away."""
-        free = self._breaker.places(free, len(own), time.monotonic())
+        free = self._breaker.permits(free, len(own), time.monotonic())
         metrics.ENHANCED_AI_OPEN.set(not self._breaker.is_closed)
         if not free:
             return []

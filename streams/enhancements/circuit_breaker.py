@@ -20,7 +20,7 @@ class CircuitBreaker:
         """Whether the breaker is closed."""
         return self.failures < self.threshold
 
-    def places(self, free: int, running: int, now: float) -> int:
+    def permits(self, free: int, running: int, now: float) -> int:
         """The number of `free` calls that may begin while `running` are in progress: all, one as a probe, or none."""
         if self.is_closed:
             return free

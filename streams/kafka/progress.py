@@ -8,7 +8,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OffsetProgress:
     """The current position of a partition (None: none yet), and the position to reach."""
 
     reached: int | None
@@ -26,13 +26,13 @@ class ConsumerProgress(Generic[P]):
 
     _seen: dict[P, tuple[int | None, float]] = field(default_factory=dict)
 
-    def observe(self, places: Mapping[P, Place], now: float, *, excused: bool = False) -> float:
+    def observe(self, offsets: Mapping[P, OffsetProgress], now: float, *, excused: bool = False) -> float:
         """The longest time, in seconds, for which a lagging partition has not moved.
 
-        Partitions that are not in `places` any more are forgotten. `excused`: nothing can move now, so no time counts.
+        Partitions that are not in `offsets` any more are forgotten. `excused`: nothing can move now, so no time counts.
         """
         seen = {}
-        for partition, place in places.items():
+        for partition, place in offsets.items():
             reached, since = self._seen.get(partition, (place.reached, now))
             if excused or not place.behind or reached != place.reached:
                 since = now

@@ -21,7 +21,7 @@ from mode.utils.logging import get_logger
 from schemas.errors import Fatal
 from streams.kafka import lenient_fetching
 from streams.kafka.lenient_fetching import size_of
-from streams.kafka.progress import Place
+from streams.kafka.progress import OffsetProgress
 from streams.kafka.record_batches import Headers
 
 FAUST_VERSION = "0.15.3"
@@ -196,16 +196,16 @@ class WatermarkConsumer(driver.Consumer):
             self._confirmed.update(offsets)
         return confirmed
 
-    async def fetching(self) -> dict[TP, Place]:
+    async def fetching(self) -> dict[TP, OffsetProgress]:
         """The fetch progress of each partition: queries the broker, raises the errors of Kafka's client."""
         assigned = self.assignment()
         ends = await self.highwaters(*assigned) if assigned else {}
-        return {tp: Place(self._fetched(tp), end) for tp, end in ends.items()}
+        return {tp: OffsetProgress(self._fetched(tp), end) for tp, end in ends.items()}
 
-    def committing(self) -> dict[TP, Place]:
+    def committing(self) -> dict[TP, OffsetProgress]:
         """The commit progress of each partition."""
         done = {tp: min(self._unfinished[tp], default=following) for tp, following in list(self._next.items())}
-        return {tp: Place(self._confirmed.get(tp), offset) for tp, offset in done.items()}
+        return {tp: OffsetProgress(self._confirmed.get(tp), offset) for tp, offset in done.items()}
 
     def unfinished_from(self, tp: TP, offset: int) -> int:
         """The first unfinished offset of a partition; `offset` where that is unknown."""

@@ -1,20 +1,17 @@
 """Settings shared by all Faust apps of the service, each with its reason."""
 
-import ssl
 from pathlib import Path
 from typing import Any
 
 import faust
 import mode
-from faust.types.auth import CredentialsT
 
-from schemas.errors import SettingsError
 from schemas.settings import KafkaSettings
+from streams.kafka.credentials import credentials_of
 from streams.kafka.transport import ScribeApp, check_version
 
 REBALANCE_SECONDS = 120.0
 NEVER_SECONDS = 30 * 86_400.0  # longer than any record is kept
-_PROTOCOLS = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 
 
 class RawSchema(faust.Schema[bytes, bytes]):
@@ -38,13 +35,13 @@ def create_app(
 ) -> ScribeApp:
     """A Faust app that consumes as `group`; `datadir` is created if necessary, its tables are not used.
 
-    `overrides` are Faust settings, for tests. Raises SettingsError for Kafka options that Faust cannot follow.
+    `overrides` are Faust settings, for tests. Raises SettingsError for files of TLS that are of no use.
     """
     check_version()
     datadir.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "broker": [f"kafka://{part.strip()}" for part in kafka.kafka_bootstrap.split(",")],
-        "broker_credentials": credentials_of(kafka.kafka_options),
+        "broker_credentials": credentials_of(kafka),
         "datadir": str(datadir),
         # what a crash repeats is at most a second or a hundred records
         "broker_commit_interval": 1.0,
@@ -77,34 +74,3 @@ def create_app(
         "worker_redirect_stdouts": False,
     }
     return ScribeApp(group, **settings | overrides)
-
-
-def credentials_of(options: dict[str, str]) -> CredentialsT | None:
-    """The credentials that librdkafka's options describe: TLS, SASL PLAIN and SCRAM."""
-    protocol = options.get("security.protocol", "plaintext").lower()
-    if protocol not in _PROTOCOLS:
-        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: security.protocol {protocol} is none of {', '.join(_PROTOCOLS)}")
-    context = _tls(options) if protocol.endswith("ssl") else None
-    if not protocol.startswith("sasl"):
-        return faust.SSLCredentials(context) if context else None
-    mechanism = options.get("sasl.mechanism") or options.get("sasl.mechanisms", "PLAIN")
-    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
-        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: the Faust apps do not know sasl.mechanism {mechanism}")
-    return faust.SASLCredentials(
-        username=options.get("sasl.username"),
-        password=options.get("sasl.password"),
-        mechanism=mechanism,
-        ssl_context=context,
-    )
-
-
-def _tls(options: dict[str, str]) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.get("ssl.ca.location"))
-        if certificate := options.get("ssl.certificate.location"):
-            context.load_cert_chain(
-                certificate, options.get("ssl.key.location"), password=options.get("ssl.key.password")
-            )
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"SCRIBE_KAFKA_OPTIONS: the TLS files cannot be read: {error}") from error
-    return context

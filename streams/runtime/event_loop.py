@@ -10,41 +10,33 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from faust.exceptions import ProducerSendError
 from faust.types import TP
 from pydantic import ValidationError
 
 from schemas import metrics
 from schemas.errors import Fatal, InvalidEvent, Outage, Permanent, Poison, Transient
-from schemas.events import Event, TenantPolicy
+from schemas.events import Event
 from schemas.process import logs
 from schemas.process.failpoints import failpoint
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import Waiting
-from schemas.retries.schedules import RECORD_TRIES, RECORDS
+from schemas.retries.schedules import RECORDS
 from schemas.topics import dlq_topic
 from schemas.wire.headers import (
     RESULTS_TO,
-    TRACEPARENT,
-    UNREADABLE,
-    Origin,
-    dead_letter_headers,
     is_for,
-    read_headers,
-    trace_id,
 )
-from schemas.wire.records import Record
-from schemas.wire.serde import Serde, schema_id_of
-from streams.kafka.dead_letter_copies import copies, strangers
+from schemas.wire.serde import Serde
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
-from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, ResortVerdict, Subject, digest_of
+from streams.runtime.dead_letters import DeadLetterReason, DeadLetterWriter, after_error
+from streams.runtime.inbound import InboundRecord, inbound_of, log_fields, log_fields_of_event, release_contents
+from streams.runtime.last_resort import SKIPS_SECONDS, LastResort, ResortVerdict, Subject
 from streams.runtime.memory_budget import MemoryBudget
 
 log = logging.getLogger(__name__)
@@ -61,63 +53,6 @@ IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when
 HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
 
 
-@dataclass(frozen=True, slots=True)
-class InboundRecord:
-    """A record as it was delivered."""
-
-    origin: Origin
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def subject(self) -> Subject:
-        """The record's identity in the last resort."""
-        return Subject(self.origin, digest_of(self.key, self.value))
-
-    @property
-    def refusal(self) -> str | None:
-        """The reason why it is not an event, where that is visible without decoding."""
-        if isinstance(self.value, Unreadable):
-            return self.value.reason
-        try:
-            schema_id_of(self.value)
-        except Poison as error:
-            return str(error)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterReason:
-    """The reason why a record is dead-lettered."""
-
-    kind: str
-    code: str
-    message: str
-
-
-def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
-    """The reason to dead-letter a record after its `tries`-th failure (1 at first); None: retry after a wait."""
-    if isinstance(error, Outage) or (isinstance(error, Transient) and tries < RECORD_TRIES):
-        return None
-    if isinstance(error, Permanent):
-        return DeadLetterReason(error.kind, error.code, error.message)
-    if isinstance(error, InvalidEvent):
-        return DeadLetterReason(error.reason.kind, error.reason.code, error.reason.message)
-    if isinstance(error, Poison):
-        return DeadLetterReason("poison", "undecodable", str(error))
-    return DeadLetterReason("internal", "internal", _error_text(error))
-
-
-def _error_text(error: Exception) -> str:
-    """An error as text without the refused values, which may be what people said."""
-    if isinstance(error, psycopg.Error):
-        return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
-    if isinstance(error, ValidationError):
-        return f"{type(error).__name__}: {'; '.join(str(e['msg']) for e in error.errors(include_input=False)[:5])}"
-    return f"{type(error).__name__}: {error}"
-
-
 class EventLoop:
     """Runs the agents of one app; `dlq` defaults to the dead-letter topic of the app's group.
 
@@ -130,7 +65,7 @@ class EventLoop:
         self._app = app
         self._serde = serde
         self._group = group
-        self._dlq = dlq or dlq_topic(group)
+        self._dead_letters = DeadLetterWriter(app, dlq or dlq_topic(group), group)
         self._waits: dict[object, str] = {}
         self._waits_since: dict[object, float] = {}
         self._begun: dict[object, tuple[float, Subject | None]] = {}
@@ -199,7 +134,7 @@ class EventLoop:
         work = _Work(cls, handler, on_dead_letter, answer)
         async for event in stream.noack().events():
             await self._met(event, work)
-            _empty(event.message)
+            release_contents(event.message)
 
     async def _met(self, event: Any, work: "_Work[E]") -> None:
         """Complete a delivery, and ack it unless it is left to another process."""
@@ -210,7 +145,7 @@ class EventLoop:
             metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
-        with logs.bound(**_place(inbound)):
+        with logs.bound(**log_fields(inbound)):
             settled = await self._settle(inbound, work)
         if not settled:
             self._app.watermarks.abandon(event.message)
@@ -261,7 +196,7 @@ class EventLoop:
 
     async def _refused(self, inbound: InboundRecord, subject: Subject, letter: DeadLetterReason) -> bool:
         log.error("dead letter: %s: %s", letter.code, letter.message)
-        await self._send(inbound, letter)
+        await self._dead_letters.write(inbound, letter)
         self._resort.set_aside_soon(subject, self._app.watermarks.confirmed(TP(*subject.partition)))
         return True
 
@@ -317,7 +252,7 @@ class EventLoop:
         try:
             async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
                 event, handle = await self._decoded(inbound, work)
-                with logs.bound(**_identity(event)):
+                with logs.bound(**log_fields_of_event(event)):
                     effect = await handle(event)
                     failpoint("streams.after_effect")
                     return _End(effect)
@@ -333,7 +268,7 @@ class EventLoop:
             expected = isinstance(error, (Transient, Permanent, Poison))
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
             log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
-            await self._send(inbound, letter)
+            await self._dead_letters.write(inbound, letter)
             return _End("dead_lettered", event, letter)
 
     async def _unrun(self, inbound: InboundRecord, work: "_Work[E]", verdict: ResortVerdict) -> "_End[E]":
@@ -350,7 +285,7 @@ class EventLoop:
             "poison" if verdict.code == "quarantined" else "internal", verdict.code, verdict.message
         )
         log.error("dead letter: %s: %s", letter.code, letter.message)
-        await self._send(inbound, letter)
+        await self._dead_letters.write(inbound, letter)
         return _End(verdict.code, event, letter)
 
     async def _decoded(self, inbound: InboundRecord, work: "_Work[E]") -> "tuple[Any, Handler[Any]]":
@@ -373,38 +308,6 @@ class EventLoop:
         """Back off; False when the record no longer belongs to this process."""
         await self._app.sleep(RECORDS.wait(waits + 1, random.random()))  # noqa: S311 - spreads load, no secret
         return not self._is_over()
-
-    async def _send(self, inbound: InboundRecord, letter: DeadLetterReason) -> None:
-        """Write the dead letter, in the largest form that the broker accepts; raises Outage."""
-        refused: Exception | None = None
-        for copy in copies(_copy_of(inbound, self._dlq, self._group, letter)):
-            try:
-                await self._write(copy)
-            except (MessageSizeTooLargeError, AssertionError, TypeError, ValueError) as error:
-                # without the frames, which hold the record: a circle, and looking for those is put off for long
-                refused = error.with_traceback(None)
-            else:
-                failpoint("streams.after_dead_letter")
-                return
-        raise Outage(f"Kafka: {self._dlq}: {refused!r}") from refused
-
-    async def _write(self, record: Record) -> None:
-        encoded = {name: text.encode() for name, text in record.headers.items()}
-        try:
-            await self._app.producer.send_and_wait(record.topic, record.key, record.value, None, None, encoded)
-        except (ProducerSendError, KafkaError) as error:
-            if isinstance(error.__cause__ or error, MessageSizeTooLargeError):
-                raise MessageSizeTooLargeError(record.topic) from None
-            raise Outage(f"Kafka: {record.topic}: {error.__cause__ or error!r}") from error
-
-
-def _copy_of(inbound: InboundRecord, dlq: str, group: str, letter: DeadLetterReason) -> Record:
-    value = inbound.value
-    own = {UNREADABLE: "true"} if isinstance(value, Unreadable) else {}
-    headers = dead_letter_headers(
-        strangers(inbound.headers), inbound.origin, group, letter.kind, letter.code, letter.message
-    )
-    return Record(dlq, inbound.key, value if value is None else bytes(value), headers | own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +342,7 @@ async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterRea
     """Run the follow-up of a written dead letter; its errors are only logged."""
     try:
         async with _in_time():
-            with logs.bound(**_identity(event)):
+            with logs.bound(**log_fields_of_event(event)):
                 await on_dead_letter(event, letter)
     except (Outage, Fatal):
         raise
@@ -448,29 +351,3 @@ async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterRea
     except Exception:  # the record is safe in its dead letter; the others must go on
         log.exception("the dead letter stays without its consequence")
     return _End("dead_lettered")
-
-
-def _empty(message: Any) -> None:
-    """Release the contents of a record: each of many agents keeps its last event while it waits for the next."""
-    message.key = message.value = message.headers = None
-
-
-def inbound_of(message: Any) -> InboundRecord:
-    """A Faust event as plain values."""
-    origin = Origin(message.topic, message.partition, message.offset)
-    return InboundRecord(origin, message.key, message.value, read_headers(message.headers))
-
-
-def _place(inbound: InboundRecord) -> dict[str, object]:
-    origin = inbound.origin
-    return {
-        "topic": origin.topic,
-        "partition": origin.partition,
-        "offset": origin.offset,
-        "trace_id": trace_id(inbound.headers.get(TRACEPARENT)),
-    }
-
-
-def _identity(event: Event) -> dict[str, object]:
-    job = {} if isinstance(event, TenantPolicy) else {"job_id": str(event.job_id)}
-    return {"tenant": event.tenant, **job}

@@ -159,7 +159,7 @@ class LastResort:
             yield False
             return
         mark = self.mark(subject)
-        async with self._isolation.turn(alone=mark is not None) as waited:
+        async with self._isolation.turn(exclusive=mark is not None) as waited:
             if mark is not None and self._marks is not None:
                 await self._marks.begin(subject.place, mark)
             try:

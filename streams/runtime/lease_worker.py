@@ -57,7 +57,7 @@ class LeasedWork(Protocol[J]):
 class LeaseTiming:
     """Concurrency and polling intervals of a lease worker; times in seconds."""
 
-    places: int = 64
+    concurrency: int = 64
     drain_seconds: float = 25  # how long jobs in work and their outcomes are waited for at the end
     lease_seconds: float = LEASE_SECONDS
     poll_seconds: float = 1
@@ -119,7 +119,7 @@ class Leaser(Generic[J]):
     async def _turn(self) -> None:
         """Lease due rows, start them, and wait for a reason to look again."""
         self._wake.clear()
-        free = self._timing.places - len(self._running)
+        free = self._timing.concurrency - len(self._running)
         leased = await self._leased(free) if free else ()
         for job in leased:
             self._start(job)

@@ -14,7 +14,7 @@ from schemas import metrics
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, PartitionState, WaitReport
 from sink.process.termination import end_by_force
-from streams.kafka.progress import ConsumerProgress, Place
+from streams.kafka.progress import ConsumerProgress, OffsetProgress
 from streams.kafka.transport import ScribeApp, WatermarkConsumer
 from streams.runtime.event_loop import EventLoop
 
@@ -204,7 +204,7 @@ class Watchdog:
             _state(app, tp, committing.get(tp), place, consumer.in_hand(tp)) for tp, place in fetching.items()
         )
         lag = sum(
-            Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
+            OffsetProgress(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
         )
         metrics.CONSUMER_LAG.labels(group=app).set(lag if fetching else float("nan"))
@@ -229,7 +229,7 @@ class Watchdog:
             self._event_loop.last_words(of_work=why is Cause.RECORD)
 
 
-def _state(group: str, tp: TP, done: Place | None, fetched: Place, in_hand: int) -> PartitionState:
+def _state(group: str, tp: TP, done: OffsetProgress | None, fetched: OffsetProgress, in_hand: int) -> PartitionState:
     """A partition with the number of its unfinished records: offsets would count control markers too."""
     reached = fetched.reached if done is None else done.reached
     return PartitionState(group, tp.topic, tp.partition, reached, in_hand)

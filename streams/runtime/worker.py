@@ -25,6 +25,7 @@ from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
+from sink.records.kafka.access import AccessGate
 from streams.kafka.transport import ScribeApp
 from streams.runtime.event_loop import EventLoop
 from streams.runtime.watchdog import Watchdog, WatchdogLimits
@@ -48,14 +49,14 @@ Compose = Callable[[Database, Path], WorkerParts]
 """Makes an app, given the database and a folder that is its own."""
 
 
-def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose) -> NoReturn:
+def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Compose, gate: AccessGate) -> NoReturn:
     """Run until SIGTERM (exit code 0), a crash (1), or a stall or an end that takes too long (70)."""
     termination = Termination(STOP_SECONDS).install()
     _calm_libraries()
     started: list[Watchdog] = []
 
     def not_ready() -> str | None:
-        return started[0].not_ready() if started else "starting"
+        return started[0].not_ready() if started else gate.reason or "starting"
 
     def waits() -> WaitReport:
         return started[0].waits() if started else WaitReport()
@@ -71,7 +72,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         # the loop that mode finds, and keeps for whatever it makes outside of a running one
         loop = get_event_loop()
         resources = AsyncExitStack()
-        parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder)))
+        parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder), gate))
         _collect_rarely()
         started.append(Watchdog(parts.app, parts.event_loop, parts.limits))
         worker = _Worker(
@@ -115,27 +116,13 @@ def migrated(postgres: PostgresSettings) -> None:
 
 
 async def _composed(
-    resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path
+    resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path, gate: AccessGate
 ) -> WorkerParts:
     """The app, created while the event loop runs, since Faust binds it to the running loop."""
     parts = compose(await resources.enter_async_context(opened(postgres)), folder)
-    await _answering([(str(url.host), url.port or 9092) for url in parts.app.conf.broker])
+    # Faust would give up at once when no broker answers, and say little when one refuses something
+    await asyncio.to_thread(gate.wait)
     return parts
-
-
-async def _answering(brokers: list[tuple[str, int]]) -> None:
-    """Wait until a broker accepts connections, since Faust would give up at once."""
-    while True:
-        for host, port in brokers:
-            try:
-                async with asyncio.timeout(5):
-                    _, writer = await asyncio.open_connection(host, port)
-            except OSError as error:
-                log.warning("waiting: Kafka: %s:%d: %s", host, port, error)
-                continue
-            writer.close()
-            return
-        await asyncio.sleep(START_PAUSE)
 
 
 @asynccontextmanager

@@ -43,9 +43,11 @@ class DispatcherLimits(LeaseTiming):
     are known to fail, and then half of them at most.
     """
 
-    places: int = 256
+    concurrency: int = 256
     calls_per_endpoint: int = 4
-    calls_per_tenant: int = 128  # half of the places, so that one tenant's hanging receivers hold up no other tenant
+    calls_per_tenant: int = (
+        128  # half of the concurrency, so that one tenant's hanging receivers hold up no other tenant
+    )
     calls_to_failing: int = 128  # for all endpoints together whose last attempt failed
     calls_per_second: float = 100  # to an endpoint that has no limit of its own
     call_seconds: float = 20

@@ -66,18 +66,16 @@ def shared(
     Each endpoint gets one call in the order of the queues, then a second one each: a backlog gives no precedence.
     """
     levels = {queue.endpoint_id: level(queue, shares.per_second) for queue in queues}
-    places: Counter[UUID] = Counter()
+    slots: Counter[UUID] = Counter()
     hungry = list(queues)
     while hungry and free > 0:
         served: list[EndpointQueue] = []
         for queue in hungry:
             most = min(queue.waiting, shares.per_endpoint - queue.running, int(levels[queue.endpoint_id]))
-            if free > 0 and places[queue.endpoint_id] < most and held.admits(queue, shares):
-                places[queue.endpoint_id] += 1
+            if free > 0 and slots[queue.endpoint_id] < most and held.admits(queue, shares):
+                slots[queue.endpoint_id] += 1
                 held.take(queue.tenant, queue.failing)
                 free -= 1
                 served.append(queue)
         hungry = served
-    return {
-        endpoint: LeaseGrant(places=number, level=levels[endpoint]) for endpoint, number in places.items() if number
-    }
+    return {endpoint: LeaseGrant(slots=number, level=levels[endpoint]) for endpoint, number in slots.items() if number}

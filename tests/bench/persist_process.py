@@ -13,6 +13,7 @@ from schemas.wire.serde import Serde
 from sink.memory import MemoryObjectStore
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
+from sink.records.kafka.access import AccessGate
 from streams.agents import persist
 from streams.runtime.app import create_app
 from streams.runtime.event_loop import EventLoop
@@ -32,7 +33,7 @@ def main(store: str, group: str, dlq: str, results: str, jobs: str, progress: st
         return WorkerParts(app, event_loop)
 
     logs.configure(service, group)
-    run_worker(service, postgres, compose)
+    run_worker(service, postgres, compose, AccessGate(kafka, ()))
 
 
 if __name__ == "__main__":

@@ -32,16 +32,19 @@ FAULTS_A_MINUTE = {
     Kind.S3_ERRORS: 0.3,
     Kind.S3_SLOW: 0.3,
 }
+BROKER_FAULTS_A_MINUTE = {Kind.BROKER: 1.0, Kind.BROKER_STOP: 0.5, Kind.BROKER_DRAIN: 0.5}
+"""Where others take over."""
 REPLAYS_A_MINUTE = 0.5
 SHARES = Shares(kill=0.002, rerun=0.005, large=0.01, rest=0.05, cancel=0.02, rest_cancel=0.2, replay=0.03)
 
 
-def plan_of(minutes: float, seed: int, jobs: int | None = None) -> Plan:
+def plan_of(minutes: float, seed: int, jobs: int | None = None, brokers: int = 1) -> Plan:
     """A run of so many minutes, with one of each fault at least."""
-    faults = {kind: max(1, round(rate * minutes)) for kind, rate in FAULTS_A_MINUTE.items()}
+    rates = FAULTS_A_MINUTE if brokers == 1 else FAULTS_A_MINUTE | BROKER_FAULTS_A_MINUTE
+    faults = {kind: max(1, round(rate * minutes)) for kind, rate in rates.items()}
     jobs = jobs or round(JOBS_A_MINUTE * minutes)
     replays = max(1, round(REPLAYS_A_MINUTE * minutes))
-    return Plan(seed, jobs, minutes * 60, SHARES, faults, replays=replays)
+    return Plan(seed, jobs, minutes * 60, SHARES, faults, replays=replays, brokers=brokers)
 
 
 def main(
@@ -50,15 +53,16 @@ def main(
     jobs: Annotated[int | None, typer.Option(help="How many; 170 a minute if not given.", min=1)] = None,
     report: Annotated[Path | None, typer.Option(help="Where a report in JSON is written.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Folder for data and logs, which then stay.")] = None,
+    brokers: Annotated[int, typer.Option(help="1 broker, or 3 of which one is lost at any moment.", min=1, max=3)] = 1,
     planted: Annotated[bool, typer.Option("--planted", help="Prove the checker by planted mistakes instead.")] = False,
 ) -> None:
     """Break everything, and prove that nothing was lost or done twice."""
     if planted:
         sys.exit(0 if prove(Console()) else 1)
-    plan, say = plan_of(minutes, seed, jobs), Console()
+    plan, say = plan_of(minutes, seed, jobs, brokers), Console()
     with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as temporary:
         folder = keep or Path(temporary)
-        with ChaosStack(folder / "stack") as stack:
+        with ChaosStack(folder / "stack", brokers) as stack:
             result = Run(plan, stack, folder, f"chaos-{seed}", say).done()
     say.print(shown(result))
     if report is not None:

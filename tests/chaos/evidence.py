@@ -50,10 +50,18 @@ FROM webhook_deliveries d"""
 GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS, topics.PERSIST, topics.WEBHOOKS)
 
 
+ODD = b"odd"
+"""The key of records that a run brings beside its plan, which are nobody's job."""
+
+
+def _ours(messages: list[Any]) -> list[Any]:
+    return [message for message in messages if message.key() != ODD]
+
+
 def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Facts:
     """All that is known after a run, when its processes have ended."""
     topic_names = [renamed(topic, parts.prefix) for topic in topics.TOPICS]
-    read = {topic: read_topic(parts.stack.kafka_bootstrap, topic) for topic in topic_names}
+    read = {topic: _ours(read_topic(parts.stack.kafka_bootstrap, topic)) for topic in topic_names}
     jobs = read[renamed(topics.JOBS, parts.prefix)]
     gpu = [renamed(group, parts.prefix) for group in (topics.TRANSCRIBERS, topics.DIARIZERS)]
     transcripts, results = (read[renamed(topic, parts.prefix)] for topic in (topics.TRANSCRIPTS, topics.RESULTS))
@@ -186,7 +194,7 @@ def _unstable(bootstrap: str, read: "dict[str, list[Message[Any, Any]]]") -> lis
 def _objects(parts: Parts) -> frozenset[str]:
     client = parts.stack.s3.client()
     store = S3ObjectStore(parts.object_store)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=parts.prefix)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=parts.bucket)
     found = frozenset(store.uri(item["Key"]) for page in pages for item in page.get("Contents", ()))
     store.close()
     client.close()

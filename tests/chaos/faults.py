@@ -70,7 +70,13 @@ class Faults:
                 parts.join(fault.target, fault.seconds, kill=fault.detail == "SIGKILL")
             case Kind.BROKER:
                 with self._servers:
-                    parts.restart_broker(fault.seconds)
+                    parts.restart_broker(fault.seconds, fault.target)
+            case Kind.BROKER_STOP:
+                with self._servers:
+                    parts.freeze_broker(fault.seconds, fault.target)
+            case Kind.BROKER_DRAIN:
+                with self._servers:
+                    parts.drain_broker(fault.target)
             case Kind.POSTGRES:
                 with self._servers:
                     parts.restart_database(fault.seconds)
@@ -80,9 +86,8 @@ class Faults:
                 self._store(fault)
 
     def _cut(self, fault: Fault) -> None:
-        proxy = self._stack.kafka_proxy
         when, _, request = fault.detail.partition(" ")
-        if proxy is not None:
+        for proxy in self._stack.kafka_proxies:
             proxy.cut(request, forwarded=when == "after")
         now = time.time()
         self._parts.harms.append(Harm(EVERYBODY, f"cut {fault.detail}", now, now + 5))

@@ -22,6 +22,11 @@ def take(prefix: str) -> None:
             setattr(schemas.topics, constant, renamed(value, prefix))
     topics = [replace(topic, name=renamed(topic.name, prefix)) for topic in schemas.topics.TOPICS.values()]
     schemas.topics.TOPICS = {topic.name: topic for topic in topics}
+    reads = {
+        renamed(group, prefix): tuple(renamed(topic, prefix) for topic in read)
+        for group, read in schemas.topics.READS.items()
+    }
+    schemas.topics.READS = reads
     schemas.topics.GROUPS = tuple(renamed(group, prefix) for group in schemas.topics.GROUPS)  # type: ignore[assignment]
 
 
@@ -29,7 +34,7 @@ def create(bootstrap: str, prefix: str, partitions: int) -> None:
     """Make the topics of a run."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     new = [
-        NewTopic(renamed(topic.name, prefix), partitions, 1, config=topic.config)
+        NewTopic(renamed(topic.name, prefix), partitions, -1, config=topic.config)
         for topic in schemas.topics.TOPICS.values()
     ]
     for future in admin.create_topics(new, operation_timeout=30).values():

@@ -25,6 +25,7 @@ from sink.postgres.migrate import migrate
 from sink.webhooks.secrets import new_key
 from tests.chaos import names
 from tests.chaos.places import OTHERS, PROCESSES
+from tests.chaos.secure_stack import SecureStack
 
 LOOK_SECONDS = 0.05
 DRAIN_SECONDS = 3.0
@@ -85,13 +86,13 @@ class Parts:
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         names.create(self.stack.kafka_bootstrap, self.prefix, self.partitions)
-        database = self.prefix.replace(".", "_").replace("-", "_")
+        database = self.bucket.replace(".", "_").replace("-", "_")
         with psycopg.connect(self.stack.postgres_dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {database}".encode())
         self.dsn = self.stack.postgres_dsn(database)
         migrate(self.dsn)
         client = self.stack.s3.client()
-        client.create_bucket(Bucket=self.prefix)
+        client.create_bucket(Bucket=self.bucket)
         client.close()
         self._supervisor.start()
         return self
@@ -101,6 +102,11 @@ class Parts:
         self._supervisor.join(10)
         for identity in self._running.values():
             process.kill(identity)
+
+    @property
+    def bucket(self) -> str:
+        """The run's own bucket: a prefix may be the name of the service itself."""
+        return f"run-{self.prefix}"
 
     @property
     def executions(self) -> Path:
@@ -118,7 +124,7 @@ class Parts:
         return {
             **self.stack.environment(),
             "SCRIBE_POSTGRES_DSN": self.dsn,
-            "SCRIBE_S3_BUCKET": self.prefix,
+            "SCRIBE_S3_BUCKET": self.bucket,
             "SCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
             "SCRIBE_WEBHOOK_KEY": self.key,
             "SCRIBE_WEBHOOK_TIMEOUT_SECONDS": "5",
@@ -139,7 +145,7 @@ class Parts:
         """The bucket, without what stands in front of it."""
         values = {
             "s3_endpoint": self.stack.s3_endpoint,
-            "s3_bucket": self.prefix,
+            "s3_bucket": self.bucket,
             "s3_access_key": self.stack.s3_access_key,
             "s3_secret_key": self.stack.s3_secret_key,
         }
@@ -172,6 +178,8 @@ class Parts:
             "CHAOS_FAILPOINTS": failpoints,
             "CHAOS_LIFE": str(self.lives[name]),
         }
+        if isinstance(self.stack, SecureStack):
+            own |= self.stack.process_environment(what)
         command = [sys.executable, "-m", "tests.chaos.launch", what]
         self._running[name] = process.start(
             command, self.log(name), environment={**os.environ, **self.environment, **own}
@@ -242,7 +250,9 @@ class Parts:
         asked = time.monotonic()
         unready = math.inf
         while (
-            identity.process() is not None and time.monotonic() - asked < PATIENCE_SECONDS and not self._stopped.is_set()
+            identity.process() is not None
+            and time.monotonic() - asked < PATIENCE_SECONDS
+            and not self._stopped.is_set()
         ):
             if unready == math.inf and not self.ready(name):
                 unready = time.monotonic() - asked
@@ -274,12 +284,24 @@ class Parts:
         for thread in threads:
             thread.join(60)
 
-    def restart_broker(self, seconds: float) -> None:
+    def restart_broker(self, seconds: float, name: str = "kafka") -> None:
         """As after a power cut."""
         with self.harming("broker restart"):
-            self.stack.kafka.kill()
+            self.stack.components[name].kill()
             self._stopped.wait(seconds)
-            self.stack.kafka.start()
+            self.stack.components[name].start()
+
+    def freeze_broker(self, seconds: float, name: str) -> None:
+        """As on a machine that stands still; the others take over, and it comes back with what it believed."""
+        with self.harming("broker frozen"):
+            self.stack.components[name].pause()
+            self._stopped.wait(seconds)
+            self.stack.components[name].resume()
+
+    def drain_broker(self, name: str) -> None:
+        """As in an upgrade, one broker at a time."""
+        with self.harming("broker drained"):
+            self.stack.components[name].restart()
 
     def restart_database(self, seconds: float) -> None:
         """Every session is cut in the middle, and the log is replayed at the start."""

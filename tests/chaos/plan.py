@@ -9,12 +9,14 @@ from functools import cached_property
 from itertools import cycle, islice
 from uuid import UUID, uuid5
 
+from deploy.local.kafka import broker_name
 from schemas.events import JobRequested, Options, Source
 from schemas.process.failpoints import REPLAY
 from tests.chaos.places import AT_FAILPOINTS, CUTS, JOINER, PROCESSES, Place
 
 TENANTS = ("acme", "globex", "initech")
 SESSION_SECONDS = 4.0  # after which the broker of a run gives a silent member's partitions away
+BROKER_SESSION_SECONDS = 3.0  # after which the controller counts a silent broker out
 REPEATED = 0.3  # of the REST jobs
 CANCELLED_LONGER = 4.0  # so that many are running when they are cancelled
 _SPACE = UUID("6f3c1f9e-52a5-4c77-9d43-0b6f6a6d2f10")
@@ -37,10 +39,16 @@ class Kind(StrEnum):
     FAILPOINT = "SIGKILL at a failpoint"
     JOIN = "a member joins and leaves"
     BROKER = "broker restart"
+    BROKER_STOP = "broker SIGSTOP"
+    BROKER_DRAIN = "broker SIGTERM"
     POSTGRES = "PostgreSQL restart"
     S3_ERRORS = "S3 errors"
     S3_SLOW = "S3 slowness"
     CUT = "connection cut at a request"
+
+
+OF_THREE = (Kind.BROKER_STOP, Kind.BROKER_DRAIN)
+"""What is done only where other brokers take over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,7 @@ class Plan:
     """Commands that begin second runs: each of jobs of its own part of the run, once they have ended."""
     replay_breaks: tuple[str, ...] | None = None
     """Where each of them dies the first time that it is given; None: drawn."""
+    brokers: int = 1
 
     @cached_property
     def planned(self) -> tuple[PlannedJob, ...]:
@@ -236,8 +245,15 @@ class Plan:
                 return Fault(at, kind, "kafka", detail=f"{'after' if forwarded else 'before'} {name}")
             case Kind.S3_ERRORS | Kind.S3_SLOW:
                 return Fault(at, kind, "s3", chance.uniform(1, 6))
+            case Kind.BROKER | Kind.BROKER_DRAIN:
+                return Fault(at, kind, self._broker(chance), chance.uniform(0, 3))
+            case Kind.BROKER_STOP:
+                return Fault(at, kind, self._broker(chance), BROKER_SESSION_SECONDS + chance.uniform(0, 4))
             case _:
-                return Fault(at, kind, "kafka" if kind is Kind.BROKER else "postgres", chance.uniform(0, 3))
+                return Fault(at, kind, "postgres", chance.uniform(0, 3))
+
+    def _broker(self, chance: random.Random) -> str:
+        return broker_name(1 if self.brokers == 1 else chance.randint(1, self.brokers))
 
 
 def _chosen(chance: float, shares: Shares) -> str:

@@ -108,7 +108,7 @@ class Run:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
             facts = gathered(self.plan, parts, load, calls)
-        proxy = getattr(self.stack, "kafka_proxy", None)
+        cuts = sum((proxy.cuts for proxy in getattr(self.stack, "kafka_proxies", ())), Counter[str]())
         return Result(
             self.plan,
             facts,
@@ -116,7 +116,7 @@ class Run:
             seconds,
             faults.done,
             parts.deaths,
-            Counter(proxy.cuts) if proxy else {},
+            cuts,
             passes_of(parts.passes),
             load.rest.answers if load.rest else {},
             drains,

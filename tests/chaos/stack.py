@@ -1,8 +1,10 @@
-"""A stack of a run's own: its broker has a second listener whose advertised address is a proxy, and short sessions."""
+"""A stack of a run's own: each broker has a second listener whose advertised address is a proxy, and short sessions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.kafka import Kafka
+from deploy.local.broker_access import ADMIN
+from deploy.local.kafka import Kafka, broker_name
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
 from tests.chaos.plan import SESSION_SECONDS
@@ -19,7 +21,8 @@ class ProxiedKafka(Kafka):
         """Later lines of the settings count."""
         super().prepare()
         session, heartbeat = int(SESSION_SECONDS * 1000), 500
-        plain, controller = f"PLAINTEXT://{HOST}:{self.port}", f"CONTROLLER://{HOST}:{self.ports['kafka_controller']}"
+        controller = f"CONTROLLER://{HOST}:{self.ports[self.port_names[1]]}"
+        plain = f"PLAINTEXT://{HOST}:{self.port}"
         settings = {
             "listeners": f"{plain},PROXIED://{HOST}:{self.inner},{controller}",
             "advertised.listeners": f"{plain},PROXIED://{HOST}:{self.proxied}",
@@ -33,46 +36,55 @@ class ProxiedKafka(Kafka):
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
 
+def _inner(number: int) -> str:
+    return f"{broker_name(number)}_inner"
+
+
+def _proxied(number: int) -> str:
+    return f"{broker_name(number)}_proxy"
+
+
 class ChaosStack(Stack):
     """Kafka, PostgreSQL and S3 with proxies in front of the first and the last."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, brokers: int = 1) -> None:
         # durable: a server that forgets what it promised would be accused in the service's place
-        super().__init__(folder, durable=True)
-        self.kafka_proxy: KafkaProxy | None = None
+        super().__init__(folder, durable=True, brokers=brokers)
+        self.kafka_proxies: list[KafkaProxy] = []
         self.store_proxy: StoreProxy | None = None
 
     def _port_names(self) -> list[str]:
-        return [*super()._port_names(), "inner", "kafka_proxy", "s3_proxy"]
+        doors = [name for number in self._numbers for name in (_inner(number), _proxied(number))]
+        return [*super()._port_names(), *doors, "s3_proxy"]
 
-    def _compose(self) -> None:
-        super()._compose()
-        plain, chosen = self.kafka, self._state.ports
-        kafka = ProxiedKafka(self.folder, plain.ports, plain._jars, owned=True)
-        kafka.inner, kafka.proxied = chosen["inner"], chosen["kafka_proxy"]
-        kafka.on_spawn = plain.on_spawn
-        self.components[Kafka.name] = kafka
+    def _brokers_with(self, jars: Sequence[Path]) -> list[Kafka]:
+        ports, made = self._state.ports, list[Kafka]()
+        for number in self._numbers:
+            kafka = ProxiedKafka(self.folder, ports, jars, owned=True, number=number, brokers=self._brokers)
+            kafka.inner, kafka.proxied = ports[_inner(number)], ports[_proxied(number)]
+            made.append(kafka)
+        return made
 
     def start(self) -> None:
         """See Stack; the proxies too."""
         super().start()
         chosen = self._state.ports
-        self.kafka_proxy = KafkaProxy(chosen["kafka_proxy"], chosen["inner"])
+        self.kafka_proxies = [KafkaProxy(chosen[_proxied(n)], chosen[_inner(n)]) for n in self._numbers]
         self.store_proxy = StoreProxy(chosen["s3_proxy"], self.s3.port)
-        self.kafka_proxy.start()
-        self.store_proxy.start()
+        for proxy in (*self.kafka_proxies, self.store_proxy):
+            proxy.start()
 
     def stop(self) -> None:
         """See Stack."""
-        for proxy in (self.kafka_proxy, self.store_proxy):
+        for proxy in (*self.kafka_proxies, self.store_proxy):
             if proxy is not None:
                 proxy.stop()
         super().stop()
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, kafka_user: str = ADMIN) -> dict[str, str]:
         """See Stack: through the proxies."""
         return {
-            **super().environment(),
-            "SCRIBE_KAFKA_BOOTSTRAP": f"{HOST}:{self._state.ports['kafka_proxy']}",
+            **super().environment(kafka_user),
+            "SCRIBE_KAFKA_BOOTSTRAP": ",".join(f"{HOST}:{self._state.ports[_proxied(n)]}" for n in self._numbers),
             "SCRIBE_S3_ENDPOINT": f"http://{HOST}:{self._state.ports['s3_proxy']}",
         }

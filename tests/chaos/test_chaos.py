@@ -13,7 +13,7 @@ from tests.chaos.breaking import Breaker, Broken, Order, orders_of
 from tests.chaos.checker import RULES
 from tests.chaos.mistakes import MISTAKES
 from tests.chaos.places import AT_FAILPOINTS, CUTS
-from tests.chaos.plan import Door, Kind, Plan, Shares
+from tests.chaos.plan import OF_THREE, Door, Kind, Plan, Shares
 from tests.chaos.planted import BUGS
 from tests.chaos.proof import proven
 from tests.chaos.proof import shown as proofs_shown
@@ -22,7 +22,8 @@ from tests.chaos.report import as_json, shown
 from tests.chaos.run import Run
 from tests.chaos.stack import ChaosStack
 
-SHORT = dict.fromkeys(Kind, 1) | {Kind.KILL: 3, Kind.STOP: 0, Kind.CUT: 3}
+SHORT = {kind: 1 for kind in Kind if kind not in OF_THREE} | {Kind.KILL: 3, Kind.STOP: 0, Kind.CUT: 3}
+LOSSES = {Kind.BROKER: 2, Kind.BROKER_STOP: 1, Kind.BROKER_DRAIN: 1}
 
 
 @pytest.fixture
@@ -103,6 +104,21 @@ def test_nothing_is_lost_or_done_twice_while_everything_breaks(
     facts = result.facts
     assert facts.answers and facts.cancels and facts.claims  # noqa: PT018 - one thing: nothing above was vacuous
     assert any(run == 2 for _, run in facts.records)
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.s3
+def test_three_brokers_lose_one_at_any_moment_and_nothing_else(tmp_path: Path, quiet: Console) -> None:
+    """Killed, frozen and restarted in turn, two in-sync replicas stay; the long run is `python -m tests.chaos --brokers 3`."""
+    ends = {"transient": 0.05, "permanent": 0.05, "undecodable": 0.05}
+    plan = Plan(seed=3, jobs=60, seconds=15, shares=Shares(seconds=0.4, **ends), faults=LOSSES, brokers=3)
+    with ChaosStack(tmp_path / "stack", brokers=3) as stack:
+        described = stack.kafka.admin().describe_cluster().result()
+        assert len(described.nodes) == 3
+        result = Run(plan, stack, tmp_path, "chaos-three", quiet).done()
+    assert result.broken == {}, as_json(result)
+    assert result.faults == {str(kind): number for kind, number in LOSSES.items()}
 
 
 @pytest.mark.kafka

@@ -20,6 +20,7 @@ from schemas.settings import (
 from schemas.topics import ENHANCEMENTS
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
+from sink.records.kafka.access import AccessGate
 from sink.records.marks import RecordMarks
 from sink.records.serdes import serde_for
 from sink.webhooks.secrets import SecretBox
@@ -65,7 +66,7 @@ def main(
         return WorkerParts(app, event_loop)
 
     logs.configure(service, group)
-    run_worker(service, postgres, compose)
+    run_worker(service, postgres, compose, AccessGate(kafka, ()))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.persist import Persist
 from streams.agents.webhooks import Webhooks
-from streams.runtime.event_loop import DeadLetterReason as Reason
+from streams.runtime.dead_letters import DeadLetterReason as Reason
 from tests.conftest import TopicFactory
 from tests.integration.commands import Done, Run, Started, environment, scribe
 from tests.integration.gpu import GpuGroup, create_topics, job, member, publish_to, read_topic

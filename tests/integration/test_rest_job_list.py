@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.jobs.listing import _EXAMPLE, MAX_LISTED, JobList
-from producers.api.places import TenantConcurrencyLimiter
 from schemas.vocabulary.job_states import JOB_STATES
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import URL, check_problem, request_of

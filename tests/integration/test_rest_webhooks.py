@@ -1,4 +1,4 @@
-"""Webhooks over REST: endpoints, secrets, the ledger, redelivery and tests, each tenant for itself."""
+"""Webhooks over REST: endpoints, secrets, the delivery history, redelivery and tests, each tenant for itself."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -18,6 +18,7 @@ from schemas.settings import (
     PostgresSettings,
     ServiceSettings,
     load,
+    secret_of,
     unknown_variables,
     variable_of,
 )
@@ -79,6 +80,124 @@ def test_lists_and_objects_that_are_none_are_reported_with_the_rest(monkeypatch:
     ]
     assert "is not a JSON object such as" in lines[0]
     assert "hunter2" not in lines[0]
+
+
+USER = {"SCRIBE_KAFKA_USER": "u", "SCRIBE_KAFKA_PASSWORD": "kanari"}
+PAIR = {"SCRIBE_KAFKA_CERTIFICATE_FILE": "c.pem", "SCRIBE_KAFKA_KEY_FILE": "k.pem"}
+ENDPOINT = {"SCRIBE_KAFKA_OAUTH_URL": "https://id.example/token"}
+
+
+@pytest.mark.parametrize(
+    ("security", "given"),
+    [
+        ("none", {}),
+        ("tls", {}),
+        ("tls", {"SCRIBE_KAFKA_CA_FILE": "ca.pem", **PAIR, "SCRIBE_KAFKA_KEY_PASSWORD": "kanari"}),
+        ("scram-sha-512", USER),
+        ("scram-sha-256", {**USER, **PAIR}),
+        ("plain", {**USER, "SCRIBE_KAFKA_CA_FILE": "ca.pem"}),
+        ("oauthbearer", {**USER, **ENDPOINT, "SCRIBE_KAFKA_OAUTH_SCOPE": "kafka"}),
+        ("oauthbearer", {**USER, "SCRIBE_KAFKA_OAUTH_URL": "http://127.0.0.1:1/token"}),
+        ("msk-iam", {"SCRIBE_KAFKA_AWS_REGION": "eu-west-1"}),
+    ],
+)
+def test_whole_ways_to_the_broker_are_taken(
+    monkeypatch: pytest.MonkeyPatch, security: str, given: dict[str, str]
+) -> None:
+    for name, value in {"SCRIBE_KAFKA_SECURITY": security, **given}.items():
+        monkeypatch.setenv(name, value)
+    settings = load(KafkaSettings)
+    assert settings.kafka_security == security
+    assert "kanari" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("security", "given", "lines"),
+    [
+        ("scram", {}, ["SCRIBE_KAFKA_SECURITY: Input should be 'none', 'tls', 'scram-sha-512'"]),
+        (
+            "scram-sha-512",
+            {"SCRIBE_KAFKA_USER": "u"},
+            ["SCRIBE_KAFKA_PASSWORD: is not set: SCRIBE_KAFKA_SECURITY=scram-sha-512 needs it"],
+        ),
+        (
+            "none",
+            USER,
+            [
+                "SCRIBE_KAFKA_USER: is set, but SCRIBE_KAFKA_SECURITY=none has no use for it: scram-sha-512, ",
+                "SCRIBE_KAFKA_PASSWORD: is set, but SCRIBE_KAFKA_SECURITY=none has no use for it",
+            ],
+        ),
+        (
+            "scram-sha-512",
+            {**USER, **ENDPOINT},
+            ["SCRIBE_KAFKA_OAUTH_URL: is set, but SCRIBE_KAFKA_SECURITY=scram-sha-512 has no use for it: oauthbearer"],
+        ),
+        (
+            "tls",
+            {"SCRIBE_KAFKA_CERTIFICATE_FILE": "c.pem"},
+            ["SCRIBE_KAFKA_KEY_FILE: is not set: SCRIBE_KAFKA_CERTIFICATE_FILE needs it"],
+        ),
+        (
+            "tls",
+            {"SCRIBE_KAFKA_KEY_FILE": "k.pem"},
+            ["SCRIBE_KAFKA_CERTIFICATE_FILE: is not set: SCRIBE_KAFKA_KEY_FILE needs it"],
+        ),
+        (
+            "tls",
+            {"SCRIBE_KAFKA_KEY_PASSWORD": "kanari"},
+            ["SCRIBE_KAFKA_KEY_FILE: is not set: SCRIBE_KAFKA_KEY_PASSWORD needs it"],
+        ),
+        (
+            "oauthbearer",
+            {**USER, "SCRIBE_KAFKA_OAUTH_URL": "http://id.example/token"},
+            ["SCRIBE_KAFKA_OAUTH_URL: would be sent a secret in the clear: it must be an https address"],
+        ),
+        (
+            "plain",
+            {**USER, "SCRIBE_KAFKA_PASSWORD_FILE": "/dev/null/p"},
+            [
+                "SCRIBE_KAFKA_PASSWORD: is set, and SCRIBE_KAFKA_PASSWORD_FILE too: keep one of them",
+                "SCRIBE_KAFKA_PASSWORD_FILE: /dev/null/p cannot be read: Not a directory",
+            ],
+        ),
+        (
+            "plain",
+            {"SCRIBE_KAFKA_USER": "u", "SCRIBE_KAFKA_PASSWORD_FILE": "/dev/null"},
+            ["SCRIBE_KAFKA_PASSWORD_FILE: /dev/null is empty: write the secret into it"],
+        ),
+        ("msk-iam", {}, ["SCRIBE_KAFKA_AWS_REGION: is not set: SCRIBE_KAFKA_SECURITY=msk-iam needs it"]),
+        (
+            "none",
+            {"SCRIBE_KAFKA_OPTIONS": '{"sasl.password": "kanari", "security.protocol": "SASL_SSL"}'},
+            [
+                "SCRIBE_KAFKA_OPTIONS: sasl.password: TLS and SASL are set by SCRIBE_KAFKA_SECURITY",
+                "SCRIBE_KAFKA_OPTIONS: security.protocol: TLS and SASL are set by SCRIBE_KAFKA_SECURITY",
+            ],
+        ),
+    ],
+)
+def test_what_contradicts_itself_on_the_way_to_the_broker_is_named(
+    monkeypatch: pytest.MonkeyPatch, security: str, given: dict[str, str], lines: list[str]
+) -> None:
+    """A line for each variable that has to change, and no secret in any of them."""
+    for name, value in {"SCRIBE_KAFKA_SECURITY": security, **given}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load(KafkaApiAndObjects)
+    found = str(caught.value).splitlines()
+    assert len(found) == len(lines), found
+    assert all(line.startswith(words) for line, words in zip(found, lines, strict=True)), found
+    assert "kanari" not in str(caught.value)
+
+
+def test_a_password_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p w\n")
+    monkeypatch.setenv("SCRIBE_KAFKA_SECURITY", "plain")
+    monkeypatch.setenv("SCRIBE_KAFKA_USER", "u")
+    monkeypatch.setenv("SCRIBE_KAFKA_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = load(KafkaSettings)
+    assert secret_of(settings.kafka_password, settings.kafka_password_file) == "p w"
 
 
 def test_an_option_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

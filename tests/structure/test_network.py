@@ -18,6 +18,9 @@ CALLERS: dict[str, dict[str, str]] = {
     "httpx": {
         "producers/cli/clients/rest.py": "the command line calls the shim that its settings name",
         "producers/cli/clients/processes.py": "the command line asks the processes that its operator names",
+        "sink/process/scale_in_protection.py": "the agent that ECS runs beside the task",
+        "sink/records/kafka/tokens.py": "the token endpoint that the settings name",
+        "sink/process/pod_deletion_cost.py": "the API server of the cluster that the process runs in",
     },
     "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
@@ -31,6 +34,7 @@ CALLERS: dict[str, dict[str, str]] = {
         "producers/api/http/connections.py": "connections whose clients read nothing are reset",
         "sink/process/health_server.py": "callers that take too long are hung up on",
         "gpu_consumers/__main__.py": "the name of this machine",
+        "sink/records/kafka/connection.py": "why the brokers that the settings name take no TLS",
     },
 }
 NOBODY = (
@@ -42,7 +46,7 @@ CONNECTS = ("open_connection", "create_connection", "connect_tcp", "urlopen", "g
 CONNECTING = {
     "sink/http/exchange.py": "the guard",
     "sink/http/proxy.py": "the guard",
-    "streams/runtime/worker.py": "whether the broker that the settings name takes connections",
+    "sink/records/kafka/connection.py": "the brokers that the settings name",
 }
 
 # of the one module that imports what others have declared

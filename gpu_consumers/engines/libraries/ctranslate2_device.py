@@ -9,12 +9,15 @@ from pathlib import Path
 
 import ctranslate2
 
+from gpu_consumers.engines.libraries.nvidia_driver import driver_cuda, found_or_too_old
 from gpu_consumers.engines.windowed.recognizer import DeviceOutOfMemory
+
+CUDA = 12000  # of the libraries that it opens by name; a driver of this major version runs all of it
 
 
 def gpu_available() -> bool:
-    """Whether CTranslate2 finds a GPU."""
-    return int(ctranslate2.get_cuda_device_count()) > 0
+    """Whether CTranslate2 finds a GPU; raises Fatal when the driver is too old for it."""
+    return found_or_too_old(ctranslate2.get_cuda_device_count() > 0, "CTranslate2", CUDA, driver_cuda())
 
 
 def threads_for(workers: int) -> int:

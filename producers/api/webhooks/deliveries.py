@@ -37,7 +37,7 @@ CODES = ("invalid_request", "unauthorized", "not_found")
 @router.get(
     f"{PATH}/deliveries",
     operation_id="listWebhookDeliveries",
-    summary="The ledger: deliveries, the newest first",
+    summary="The delivery history, the newest first",
     responses=problem_responses(*CODES[:2], "search_too_broad"),
 )
 async def list_(

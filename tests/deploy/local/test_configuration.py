@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.kafka import server_properties
+from deploy.local.broker_access import BrokerAccess
+from deploy.local.kafka import broker_ports, server_properties
 from deploy.local.postgres import postgresql_conf, unprivileged
 from deploy.local.registry import registry_environment
 from deploy.local.s3 import proxy_properties
@@ -27,8 +28,31 @@ def test_kafka_makes_no_topics_by_itself() -> None:
 
 def test_one_node_suffices_for_every_internal_topic() -> None:
     factors = {name: value for name, value in BROKER.items() if name.endswith(("replication.factor", "min.isr"))}
-    assert len(factors) == 5
+    assert len(factors) == 6
     assert set(factors.values()) == {"1"}
+
+
+def test_three_nodes_keep_three_replicas_and_write_to_two_at_least() -> None:
+    ports = {name: 20001 + n for n, name in enumerate(name for number in (1, 2, 3) for name in broker_ports(number))}
+    third = dict(line.split("=", 1) for line in server_properties(ports, DATA, 3, 3).splitlines())
+    assert third["controller.quorum.voters"] == "1@127.0.0.1:20002,2@127.0.0.1:20004,3@127.0.0.1:20006"
+    assert third["node.id"] == "3"
+    assert third["min.insync.replicas"] == "2"
+    assert {value for name, value in third.items() if name.endswith("replication.factor")} == {"3"}
+    assert {value for name, value in third.items() if name.endswith("min.isr")} == {"2"}
+
+
+def test_a_secure_broker_gives_nobody_anything(tmp_path: Path) -> None:
+    ports = {name: 20001 + n for n, name in enumerate(broker_ports(1, secure=True))}
+    secure = dict(
+        line.split("=", 1)
+        for line in server_properties(ports, DATA, access=BrokerAccess(tmp_path, "secret")).splitlines()
+    )
+    assert secure["listener.security.protocol.map"] == "CONTROLLER:SSL,CLIENTS:SASL_SSL,INTERNAL:SSL"
+    assert secure["allow.everyone.if.no.acl.found"] == "false"
+    assert secure["super.users"] == "User:broker;User:admin"
+    assert secure["listener.name.internal.ssl.client.auth"] == "required"
+    assert secure["listener.name.controller.ssl.client.auth"] == "required"
 
 
 def test_dead_members_are_noticed_quickly() -> None:

@@ -109,3 +109,12 @@ def test_a_difference_is_told_once_with_every_topic_that_has_it(
     changes = plan(WANTED, existing, partitions).differences
     told = grouped(changes)
     assert sorted(f"{name}: {what}" for what, names in told.items() for name in names) == sorted(map(str, changes))
+
+
+def test_replicas_that_a_lost_broker_would_take_along_are_named() -> None:
+    """Three replicas of which one confirms are as good as one; one replica alone is a choice."""
+    topic = TOPICS[JOBS]
+    three = Existing(topic.partitions, {**topic.config, "min.insync.replicas": "1"}, replicas=3)
+    assert plan([topic], {JOBS: three}).alter == (Alter(JOBS, "min.insync.replicas", "1", "2"),)
+    assert plan([topic], {JOBS: replace(three, config={**topic.config, "min.insync.replicas": "2"})}).is_done
+    assert plan([topic], {JOBS: replace(three, replicas=1)}).is_done

@@ -68,6 +68,22 @@ def test_what_the_operator_or_time_must_mend_is_an_outage(status: int, code: str
         talk(server, CALLS["get"])
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (301, "PermanentRedirect", "the bucket is in region eu-central-1: set SCRIBE_S3_REGION"),
+        (400, "AuthorizationHeaderMalformed", "the bucket is in region eu-central-1: set SCRIBE_S3_REGION"),
+        (400, "IllegalLocationConstraintException", "the bucket is in region eu-central-1: set SCRIBE_S3_REGION"),
+        (403, "RequestTimeTooSkewed", "set the clock of this machine by NTP"),
+    ],
+)
+def test_another_region_and_another_time_are_named(status: int, code: str, words: str) -> None:
+    """As AWS answers."""
+    body = f"<Error><Code>{code}</Code><Message>m</Message><Region>eu-central-1</Region></Error>"
+    with stranger(answer(status, body.encode())) as server, pytest.raises(Outage, match=words):
+        talk(server, CALLS["get"])
+
+
 def by_place(at_object: Script, at_bucket: Script) -> Script:
     """A store that answers one way for an object and another way for its bucket."""
     return lambda visit: (at_bucket if visit.head.split()[1] == b"/bucket" else at_object)(visit)

@@ -129,6 +129,14 @@ async def test_a_closed_pool_is_an_outage(database: str) -> None:
             pass
 
 
+async def test_a_server_in_recovery_says_where_the_settings_must_lead(database: str) -> None:
+    """What a standby answers to a write; here a session that may only read gives the same refusal."""
+    standby = f"{database}{'&' if '?' in database else '?'}options=-c%20default_transaction_read_only%3Don"
+    async with Database.open(settings(standby)) as db:
+        with pytest.raises(Outage, match="in recovery or read-only: SCRIBE_POSTGRES_DSN must lead to the primary"):
+            await db.run(lambda connection: erase(connection, uuid4()))
+
+
 async def test_a_server_that_is_away_says_why(deaf_port: int) -> None:
     with pytest.raises(Outage, match="refused"):
         async with Database.open(settings(f"postgresql://127.0.0.1:{deaf_port}/x")):

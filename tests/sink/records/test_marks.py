@@ -1,34 +1,19 @@
 """Who has a partition, who died having it, and what is suspected there after that."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.settings import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.postgres.database import Database
 from sink.records import skips
 from sink.records.marks import WINDOW, RecordMark, RecordMarks, SettledRecord, suspicion, window
+from tests.database_cases import RunCase
 
 PLACE = Origin("t", 0, 100)
 MARK = RecordMark(0, b"digest")
-Case = Callable[[Database], Awaitable[Any]]
-
-
-@pytest.fixture
-def run(database: str) -> Callable[[Case], Any]:
-    async def main(case: Case) -> Any:
-        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-            return await case(opened)
-
-    return lambda case: asyncio.run(main(case))
-
-
-Run = Callable[[Case], Any]
 
 
 def marks_of(database: Database, owner: str, group: str = "g") -> RecordMarks:
@@ -39,7 +24,7 @@ def at(offset: int) -> Origin:
     return Origin(PLACE.topic, PLACE.partition, offset)
 
 
-def test_nobody_is_suspected_where_nobody_died(run: Run) -> None:
+def test_nobody_is_suspected_where_nobody_died(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         first, second = marks_of(database, "first"), marks_of(database, "second")
         for marks in (first, first, second):
@@ -47,10 +32,10 @@ def test_nobody_is_suspected_where_nobody_died(run: Run) -> None:
             assert (claimed.suspected_below, claimed.marks) == (100, {})
             await marks.give_back()
 
-    run(case)
+    run_case(case)
 
 
-def test_after_a_death_what_may_have_been_in_work_is_suspected_and_farther_with_each_one(run: Run) -> None:
+def test_after_a_death_what_may_have_been_in_work_is_suspected_and_farther_with_each_one(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         found = [(await marks_of(database, str(number)).claim(PLACE)).suspected_below for number in range(4)]
         assert found == [100, 100 + WINDOW, 100 + 4 * WINDOW, 100 + 16 * WINDOW]
@@ -59,7 +44,7 @@ def test_after_a_death_what_may_have_been_in_work_is_suspected_and_farther_with_
         # another group has nothing to do with that
         assert (await marks_of(database, "x", "h").claim(PLACE)).suspected_below == 100
 
-    run(case)
+    run_case(case)
 
 
 @given(st.integers(0, 20), st.integers(0, 10**6), st.integers(0, 10**6), st.booleans())
@@ -72,7 +57,7 @@ def test_suspicion_goes_farther_stays_or_begins_anew(deaths: int, base: int, ahe
         assert (now, begin) == (int(died), offset)
 
 
-def test_what_is_suspected_stays_so_when_the_partition_changes_hands(run: Run) -> None:
+def test_what_is_suspected_stays_so_when_the_partition_changes_hands(run_case: RunCase) -> None:
     """A process that starts is followed by others, and each of them has the partitions dealt anew."""
 
     async def case(database: Database) -> None:
@@ -85,13 +70,13 @@ def test_what_is_suspected_stays_so_when_the_partition_changes_hands(run: Run) -
         assert (await third.claim(at(200))).suspected_below == 100 + WINDOW
         assert (await third.claim(at(100 + WINDOW))).suspected_below == 100 + WINDOW
 
-    run(case)
+    run_case(case)
 
 
 @pytest.mark.parametrize(
     ("leaves", "deaths"), [("dies", 1), ("gives back", 0), ("gives back this one", 0), ("gives back another", 1)]
 )
-def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: int) -> None:
+def test_only_a_death_counts_for_what_ran_alone(run_case: RunCase, leaves: str, deaths: int) -> None:
     async def case(database: Database) -> None:
         first = marks_of(database, "first")
         await first.claim(PLACE)
@@ -106,10 +91,10 @@ def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: i
         claimed = await marks_of(database, "second").claim(PLACE)
         assert claimed.marks == {100: RecordMark(deaths, b"digest")}
 
-    run(case)
+    run_case(case)
 
 
-def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(run: Run) -> None:
+def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         first = marks_of(database, "first")
         await first.claim(PLACE)
@@ -121,10 +106,10 @@ def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(r
         assert (await marks_of(database, "second").claim(PLACE)).marks == settled
         assert (await marks_of(database, "third").claim(at(103))).marks == {}
 
-    run(case)
+    run_case(case)
 
 
-def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> None:
+def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         first, other = marks_of(database, "first"), Origin("u", 3, 7)
         await first.settle(at(90), MARK)
@@ -144,10 +129,10 @@ def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> 
         assert claimed.marks == kept | {101: RecordMark(2, b"other digest", settled=True)}
         assert (await marks_of(database, "second").claim(other)).marks == {7: RecordMark(0, b"digest", settled=True)}
 
-    run(case)
+    run_case(case)
 
 
-def test_a_quarantine_without_proof_is_remembered_until_a_record_ends_well(run: Run) -> None:
+def test_a_quarantine_without_proof_is_remembered_until_a_record_ends_well(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         marks = marks_of(database, "first")
         assert not await marks.unproven()
@@ -158,10 +143,10 @@ def test_a_quarantine_without_proof_is_remembered_until_a_record_ends_well(run: 
         await marks.prove()
         assert not await marks.unproven()
 
-    run(case)
+    run_case(case)
 
 
-def test_last_words_blame_one_record_and_no_other(run: Run) -> None:
+def test_last_words_blame_one_record_and_no_other(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         first = marks_of(database, "first")
         await first.claim(PLACE)
@@ -172,10 +157,10 @@ def test_last_words_blame_one_record_and_no_other(run: Run) -> None:
         assert claimed.marks == {100: RecordMark(1, b"digest"), 101: RecordMark(0, b"digest")}
         assert claimed.suspected_below == 100
 
-    run(case)
+    run_case(case)
 
 
-def test_an_order_to_pass_over_is_read_until_it_is_done(run: Run) -> None:
+def test_an_order_to_pass_over_is_read_until_it_is_done(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         marks = marks_of(database, "first")
         for operator in ("ann", "bob"):
@@ -188,4 +173,4 @@ def test_an_order_to_pass_over_is_read_until_it_is_done(run: Run) -> None:
         assert found is not None
         assert (found.by, found.done_at is not None) == ("bob", True)
 
-    run(case)
+    run_case(case)

@@ -1,4 +1,4 @@
-"""The ledger of webhooks: what is listed in which order, and what is sent again."""
+"""The delivery history: what is listed in which order, and what is sent again."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ async def scheduled(connection: Connection, endpoint: UUID, job: UUID | None = N
 async def ended(connection: Connection, endpoint: UUID, state: DeliveryState, status: int = 500) -> UUID:
     """A delivery that was attempted once."""
     delivery = await scheduled(connection, endpoint)
-    (leased,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=9)}, attempts=20)
+    (leased,) = await lease(connection, {endpoint: LeaseGrant(slots=1, level=9)}, attempts=20)
     assert leased.delivery_id == delivery
     outcome = DeliveryOutcome(outcome="answered", status=status, answer="no", latency_ms=7)
     assert await finish(connection, leased, outcome, state, None)
@@ -97,7 +97,7 @@ async def test_a_delivery_tells_of_its_last_attempt_and_all_are_kept(connection:
     assert waiting is not None
     assert (waiting.state, waiting.attempts, waiting.status, waiting.sequence) == (DeliveryState.PENDING, 1, 500, 1)
     assert waiting.next_attempt_at is not None
-    (leased,) = await lease(connection, {here: LeaseGrant(places=1, level=9)}, attempts=20)
+    (leased,) = await lease(connection, {here: LeaseGrant(slots=1, level=9)}, attempts=20)
     assert (leased.attempt, leased.attempts_before) == (2, 1)
     running = await find_delivery(connection, delivery)
     assert running is not None
@@ -111,7 +111,7 @@ async def test_a_delivery_tells_of_its_last_attempt_and_all_are_kept(connection:
 async def test_what_is_being_sent_or_goes_nowhere_is_not_sent_again(connection: Connection) -> None:
     here = await endpoint(connection)
     delivery = await scheduled(connection, here)
-    await lease(connection, {here: LeaseGrant(places=1, level=9)}, attempts=20)
+    await lease(connection, {here: LeaseGrant(slots=1, level=9)}, attempts=20)
     assert not await redeliver(connection, delivery)
     assert not await redeliver(connection, uuid4())
     await set_enabled(connection, here, False, "on purpose")
@@ -134,7 +134,7 @@ async def test_all_since_a_time_are_sent_again_in_their_order(connection: Connec
     assert await redeliver_since(connection, here, since, limit=3) == RedeliveryPage(0, None)
     assert await redeliver_since(connection, here, LONG_AGO, limit=9, only_failed=False) == RedeliveryPage(2, None)
     assert {found.state for found in await list_deliveries(connection, DeliveryFilter(), 9)} == {DeliveryState.PENDING}
-    leased = await lease(connection, {here: LeaseGrant(places=9, level=9)}, attempts=20)
+    leased = await lease(connection, {here: LeaseGrant(slots=9, level=9)}, attempts=20)
     assert [call.delivery_id for call in leased] == [*failed, old, delivered]
 
 
@@ -155,4 +155,4 @@ async def test_redelivery_opens_no_gate(connection: Connection) -> None:
     delivery = await scheduled(connection, here, uuid4())
     await connection.execute("UPDATE webhook_deliveries SET state = 'disabled', ended_at = now()")
     assert await redeliver(connection, delivery)
-    assert await lease(connection, {here: LeaseGrant(places=9, level=9)}, attempts=20) == []
+    assert await lease(connection, {here: LeaseGrant(slots=9, level=9)}, attempts=20) == []

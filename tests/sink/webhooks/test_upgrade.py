@@ -62,7 +62,7 @@ async def due(connection: Connection) -> list[LeasedDelivery]:
     """What a dispatcher of this version sends."""
     found = await queues(connection, per_endpoint=9, attempts=20)
     await lock_endpoints(connection, [queue.endpoint_id for queue in found])
-    return await lease(connection, {queue.endpoint_id: LeaseGrant(places=9, level=9) for queue in found}, attempts=20)
+    return await lease(connection, {queue.endpoint_id: LeaseGrant(slots=9, level=9) for queue in found}, attempts=20)
 
 
 async def test_what_was_scheduled_before_is_sent_when_its_event_is_applied(old: str) -> None:

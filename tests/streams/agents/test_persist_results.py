@@ -16,7 +16,7 @@ from sink.jobs import queries
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist
-from streams.runtime.event_loop import DeadLetterReason
+from streams.runtime.dead_letters import DeadLetterReason
 from tests.samples import TRANSCRIPT
 from tests.streams.jobs import new_job, saying
 from tests.streams.persisting import history_of, row_of, rows, tell

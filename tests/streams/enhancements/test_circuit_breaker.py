@@ -15,12 +15,12 @@ def test_it_is_open_only_after_failures_in_a_row_and_for_a_bounded_time(ends: li
         breaker = breaker.succeeded() if ended_well else breaker.failed(now)
         assert breaker.is_closed == (row < breaker.threshold)
         if breaker.is_closed:
-            assert breaker.places(free, 0, now) == free
+            assert breaker.permits(free, 0, now) == free
         else:
-            assert breaker.places(free, 0, now) == 0
+            assert breaker.permits(free, 0, now) == 0
             assert breaker.open_until - now <= breaker.backoff.cap
-            assert breaker.places(free, 0, breaker.open_until) == 1
-            assert breaker.places(free, 1, breaker.open_until) == 0, "one probe at a time"
+            assert breaker.permits(free, 0, breaker.open_until) == 1
+            assert breaker.permits(free, 1, breaker.open_until) == 0, "one probe at a time"
         now += 1
 
 

@@ -1,17 +1,13 @@
 """The settings of every Faust app, and how librdkafka's options become Faust's."""
 
 import asyncio
-import ssl
 from pathlib import Path
 from typing import Any
 
 import mode
-import pytest
-from faust import SASLCredentials, SSLCredentials
 
-from schemas.errors import SettingsError
 from schemas.settings import KafkaSettings
-from streams.runtime.app import RawSchema, create_app, credentials_of
+from streams.runtime.app import RawSchema, create_app
 from streams.runtime.event_loop import HANDLER_SECONDS
 
 
@@ -37,34 +33,3 @@ def test_faust_reads_nothing_and_hands_nothing_on_that_would_stay_in_memory() ->
 
     schema = RawSchema()
     assert (schema.loads_key(None, Message), schema.loads_value(None, Message)) == (None, None)
-
-
-def test_a_plain_broker_needs_no_credentials() -> None:
-    assert credentials_of({}) is None
-
-
-def test_passwords_become_sasl() -> None:
-    options = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u"}
-    credentials = credentials_of({**options, "sasl.password": "p"})
-    assert isinstance(credentials, SASLCredentials)
-    assert (credentials.username, credentials.password, credentials.mechanism.value) == ("u", "p", "SCRAM-SHA-512")
-    assert isinstance(credentials.ssl_context, ssl.SSLContext)
-
-
-def test_tls_alone_verifies_the_broker() -> None:
-    credentials = credentials_of({"security.protocol": "ssl"})
-    assert isinstance(credentials, SSLCredentials)
-    assert credentials.context.verify_mode is ssl.CERT_REQUIRED
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"security.protocol": "quic"}, "quic is none of"),
-        ({"security.protocol": "sasl_plaintext", "sasl.mechanism": "GSSAPI"}, "GSSAPI"),
-        ({"security.protocol": "ssl", "ssl.ca.location": "/nowhere.pem"}, "cannot be read"),
-    ],
-)
-def test_options_that_faust_cannot_follow_are_refused(options: dict[str, str], words: str) -> None:
-    with pytest.raises(SettingsError, match=words):
-        credentials_of(options)

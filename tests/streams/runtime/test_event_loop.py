@@ -1,4 +1,4 @@
-"""What follows an error of a record, by its kind and number."""
+"""The event loop: what is handled, what waits for what, and what is set aside beside it."""
 
 import asyncio
 import gc
@@ -8,72 +8,30 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
 
-from schemas.errors import Outage, Permanent, Poison, Transient
+from schemas.errors import Outage
 from schemas.events import JobRequested
 from schemas.process.wait_reasons import WaitReason
-from schemas.retries.schedules import RECORD_TRIES, RECORDS
+from schemas.retries.schedules import RECORDS
 from schemas.settings import PostgresSettings
 from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
 from schemas.wire.serde import Serde
-from sink.postgres.database import Conflict, Database
+from sink.postgres.database import Database
 from sink.records.marks import RecordMarks
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
 from streams.runtime.app import REBALANCE_SECONDS
-from streams.runtime.event_loop import (
-    HANDLER_SECONDS,
-    IN_WORK_BYTES,
-    DeadLetterReason,
-    EventLoop,
-    InboundRecord,
-    _Work,
-    after_error,
-    inbound_of,
-)
+from streams.runtime.event_loop import HANDLER_SECONDS, IN_WORK_BYTES, EventLoop, _Work
+from streams.runtime.inbound import InboundRecord
 from streams.runtime.last_resort import LastResort
 from tests.samples import BARE_REQUEST
-
-
-@pytest.mark.parametrize("tries", [1, 2, 1000])
-@pytest.mark.parametrize("error", [Outage("away"), Conflict("met another")])
-def test_an_outage_is_waited_out_however_long_it_lasts(error: Exception, tries: int) -> None:
-    assert after_error(error, tries) is None
-
-
-def test_a_transient_error_is_tried_again_and_then_set_aside() -> None:
-    letters = [after_error(Transient("hm"), tries) for tries in range(1, RECORD_TRIES + 1)]
-    assert letters == [None] * (RECORD_TRIES - 1) + [DeadLetterReason("internal", "internal", "Transient: hm")]
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "code"),
-    [
-        (Poison("no Avro"), "poison", "undecodable"),
-        (Permanent("source_changed", "other bytes"), "source", "source_changed"),
-        (KeyError("x"), "internal", "internal"),
-    ],
-)
-def test_what_can_never_work_is_set_aside_at_once(error: Exception, kind: str, code: str) -> None:
-    letter = after_error(error, 1)
-    assert letter is not None
-    assert (letter.kind, letter.code) == (kind, code)
-    assert letter.message
 
 
 def test_no_record_holds_up_a_rebalance() -> None:
     """One handler and one wait end before the rebalance gives its member up."""
     assert HANDLER_SECONDS + RECORDS.cap < REBALANCE_SECONDS
-
-
-def test_a_record_comes_from_where_it_lies_whatever_its_headers_say() -> None:
-    """They are strangers'; what is redriven goes back to that place."""
-    headers = [("scribe-orig-topic", b"a"), ("scribe-orig-partition", b"1"), ("scribe-orig-offset", b"2")]
-    message = SimpleNamespace(topic="b", partition=3, offset=4, key=None, value=b"v", headers=headers)
-    assert inbound_of(message).origin == Origin("b", 3, 4)
 
 
 def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled(tmp_path: Path) -> None:
@@ -222,8 +180,8 @@ def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Pat
         app = ScribeApp("g", datadir=str(tmp_path))
         event_loop = EventLoop(app, Serde(), "g")
 
-        async def beside(alone: bool) -> None:
-            async with event_loop._resort._isolation.turn(alone=alone):
+        async def beside(exclusive: bool) -> None:
+            async with event_loop._resort._isolation.turn(exclusive=exclusive):
                 pass
 
         async def large() -> None:
@@ -231,7 +189,7 @@ def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Pat
                 pass
 
         assert event_loop.held(0.0) == ()
-        async with event_loop._resort._isolation.turn(alone=True), event_loop._in_work.taken(1):
+        async with event_loop._resort._isolation.turn(exclusive=True), event_loop._in_work.taken(1):
             tasks = [asyncio.create_task(work) for work in (beside(True), beside(False), beside(False), large())]
             await asyncio.sleep(0)
             assert {each.reason: each.jobs for each in event_loop.held(0.0)} == {

@@ -15,17 +15,17 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
     inside: list[bool] = []
     ended = 0
 
-    async def one(isolation: SharedExclusiveLock, alone: bool) -> None:
+    async def one(isolation: SharedExclusiveLock, exclusive: bool) -> None:
         nonlocal ended
-        async with isolation.turn(alone=alone):
-            inside.append(alone)
+        async with isolation.turn(exclusive=exclusive):
+            inside.append(exclusive)
             assert len(inside) == 1 or not any(inside)
             try:
                 for _ in range(chance.randrange(3)):
                     await asyncio.sleep(0)
                 ended += 1
             finally:
-                inside.remove(alone)
+                inside.remove(exclusive)
 
     async def main() -> None:
         isolation = SharedExclusiveLock()
@@ -36,7 +36,7 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
         for task in cancelled:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(30), isolation.turn(alone=True) as waited:
+        async with asyncio.timeout(30), isolation.turn(exclusive=True) as waited:
             assert not waited
         assert ended >= 40
 
@@ -46,15 +46,15 @@ def test_who_is_alone_is_alone_and_everybody_has_a_turn(seed: int) -> None:
 def test_the_order_is_that_of_asking() -> None:
     order: list[int] = []
 
-    async def one(isolation: SharedExclusiveLock, number: int, alone: bool) -> None:
-        async with isolation.turn(alone=alone):
+    async def one(isolation: SharedExclusiveLock, number: int, exclusive: bool) -> None:
+        async with isolation.turn(exclusive=exclusive):
             order.append(number)
             await asyncio.sleep(0)
 
     async def main() -> None:
         isolation = SharedExclusiveLock()
         kinds = [False, True, False, False, True, True, False]
-        await asyncio.gather(*(one(isolation, number, alone) for number, alone in enumerate(kinds)))
+        await asyncio.gather(*(one(isolation, number, exclusive) for number, exclusive in enumerate(kinds)))
 
     asyncio.run(main())
     assert order == list(range(7))
@@ -63,17 +63,17 @@ def test_the_order_is_that_of_asking() -> None:
 def test_who_hangs_alone_does_not_hold_up_others_for_ever() -> None:
     async def main() -> None:
         isolation = SharedExclusiveLock()
-        async with isolation.turn(alone=True, longest=0.01):
-            async with asyncio.timeout(30), isolation.turn(alone=False) as waited:
+        async with isolation.turn(exclusive=True, longest=0.01):
+            async with asyncio.timeout(30), isolation.turn(exclusive=False) as waited:
                 assert waited
-            third = asyncio.create_task(alone(isolation))
+            third = asyncio.create_task(exclusive(isolation))
             await asyncio.sleep(0)
             assert not third.done()
         async with asyncio.timeout(30):
             await third
 
-    async def alone(isolation: SharedExclusiveLock) -> None:
-        async with isolation.turn(alone=True):
+    async def exclusive(isolation: SharedExclusiveLock) -> None:
+        async with isolation.turn(exclusive=True):
             await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -83,14 +83,14 @@ def test_who_hangs_alone_holds_up_those_who_want_to_be_alone_and_no_others() -> 
     """Those who come later as well as those who wait already."""
     order: list[str] = []
 
-    async def one(isolation: SharedExclusiveLock, name: str, alone: bool) -> None:
-        async with isolation.turn(alone=alone):
+    async def one(isolation: SharedExclusiveLock, name: str, exclusive: bool) -> None:
+        async with isolation.turn(exclusive=exclusive):
             order.append(name)
             await asyncio.sleep(0)
 
     async def main() -> None:
         isolation = SharedExclusiveLock()
-        async with isolation.turn(alone=True, longest=0.01), asyncio.timeout(30):
+        async with isolation.turn(exclusive=True, longest=0.01), asyncio.timeout(30):
             suspect = asyncio.create_task(one(isolation, "suspect", True))
             await one(isolation, "waited", False)
             await one(isolation, "came later", False)

@@ -1,34 +1,19 @@
 """Which records are run beside others, alone, or not any more; and that nobody is condemned for what is wrong with all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from faust.types import TP
 
 from schemas.errors import Fatal, Outage
-from schemas.settings import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.postgres.database import Database
 from sink.records.marks import RecordMarks
 from streams.runtime.last_resort import BARE_DEATHS, MOST_DEATHS, LastResort, Subject, digest_of
+from tests.database_cases import RunCase
 
-Case = Callable[[Database], Awaitable[Any]]
 GROUP = "g"
-
-
-@pytest.fixture
-def run(database: str) -> Callable[[Case], Any]:
-    async def main(case: Case) -> Any:
-        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-            return await case(opened)
-
-    return lambda case: asyncio.run(main(case))
-
-
-Run = Callable[[Case], Any]
 
 
 def subject(offset: int, value: bytes = b"value") -> Subject:
@@ -58,7 +43,7 @@ async def judged(resort: LastResort, which: Subject) -> str | None:
     return None if verdict is None else verdict.code
 
 
-def test_a_record_is_set_aside_after_deaths_alone_and_only_then(run: Run) -> None:
+def test_a_record_is_set_aside_after_deaths_alone_and_only_then(run_case: RunCase) -> None:
     async def case(database: Database) -> list[str | None]:
         codes = []
         for number in range(MOST_DEATHS + 2):
@@ -69,7 +54,7 @@ def test_a_record_is_set_aside_after_deaths_alone_and_only_then(run: Run) -> Non
         return codes
 
     # the first death leaves no mark of its own
-    assert run(case) == [None] * (MOST_DEATHS + 1) + ["quarantined"]
+    assert run_case(case) == [None] * (MOST_DEATHS + 1) + ["quarantined"]
 
 
 async def condemn(database: Database, which: Subject, first: int = 0) -> LastResort:
@@ -79,7 +64,7 @@ async def condemn(database: Database, which: Subject, first: int = 0) -> LastRes
     return await life(database, first + MOST_DEATHS + 1)
 
 
-def test_a_lone_record_is_set_aside_although_nothing_else_ends_well_but_no_second_one(run: Run) -> None:
+def test_a_lone_record_is_set_aside_although_nothing_else_ends_well_but_no_second_one(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         resort = await condemn(database, KILLER)
         assert await judged(resort, KILLER) == "quarantined"
@@ -90,10 +75,10 @@ def test_a_lone_record_is_set_aside_although_nothing_else_ends_well_but_no_secon
         await second.ended_well(THIRD)
         assert await judged(second, OTHER) == "quarantined"
 
-    run(case)
+    run_case(case)
 
 
-def test_one_good_end_does_not_prove_two_quarantines(run: Run) -> None:
+def test_one_good_end_does_not_prove_two_quarantines(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         await condemn(database, KILLER)
         resort = await condemn(database, OTHER, 10)
@@ -102,10 +87,10 @@ def test_one_good_end_does_not_prove_two_quarantines(run: Run) -> None:
         await resort.set_aside(KILLER, None)
         assert not resort._proven
 
-    run(case)
+    run_case(case)
 
 
-def test_an_exception_names_its_record_and_clears_all_others(run: Run) -> None:
+def test_an_exception_names_its_record_and_clears_all_others(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         for number in range(2):
             resort = await life(database, number)
@@ -118,11 +103,11 @@ def test_an_exception_names_its_record_and_clears_all_others(run: Run) -> None:
         assert await judged(resort, KILLER) == "quarantined"
         assert resort.mark(OTHER) is None
 
-    run(case)
+    run_case(case)
 
 
 @pytest.mark.parametrize("leaving", ["stop", "revocation"])
-def test_an_outage_and_an_orderly_end_are_no_deaths(run: Run, leaving: str) -> None:
+def test_an_outage_and_an_orderly_end_are_no_deaths(run_case: RunCase, leaving: str) -> None:
     async def case(database: Database) -> None:
         await dies_of(database, KILLER, 0)
         for number in range(1, 6):
@@ -137,10 +122,10 @@ def test_an_outage_and_an_orderly_end_are_no_deaths(run: Run, leaving: str) -> N
         assert mark is not None
         assert mark.deaths == 0
 
-    run(case)
+    run_case(case)
 
 
-def test_another_record_at_the_same_offset_is_not_blamed(run: Run) -> None:
+def test_another_record_at_the_same_offset_is_not_blamed(run_case: RunCase) -> None:
     """The topic was made anew."""
 
     async def case(database: Database) -> None:
@@ -149,10 +134,12 @@ def test_another_record_at_the_same_offset_is_not_blamed(run: Run) -> None:
         assert await judged(resort, subject(5, b"another value")) is None
         assert await judged(resort, KILLER) == "quarantined"
 
-    run(case)
+    run_case(case)
 
 
-def test_what_a_dead_letter_was_written_for_is_known_and_one_that_kills_again_is_not_looked_into(run: Run) -> None:
+def test_what_a_dead_letter_was_written_for_is_known_and_one_that_kills_again_is_not_looked_into(
+    run_case: RunCase,
+) -> None:
     async def case(database: Database) -> None:
         resort = await condemn(database, KILLER)
         await resort.ended_well(THIRD)
@@ -173,10 +160,10 @@ def test_what_a_dead_letter_was_written_for_is_known_and_one_that_kills_again_is
         assert (await life(database, 30)).is_settled(KILLER)
         assert not (await life(database, 31)).is_settled(replace(KILLER, digest=b"another"))
 
-    run(case)
+    run_case(case)
 
 
-def test_many_dead_letters_take_few_transactions(run: Run) -> None:
+def test_many_dead_letters_take_few_transactions(run_case: RunCase) -> None:
     """A batch of a few KB is ten thousand records, and a job waits behind it."""
 
     async def case(database: Database) -> tuple[int, int]:
@@ -188,7 +175,7 @@ def test_many_dead_letters_take_few_transactions(run: Run) -> None:
         assert row is not None
         return row["marks"], row["transactions"]
 
-    marks, transactions = run(case)
+    marks, transactions = run_case(case)
     assert marks == 1000
     assert transactions <= 10
 

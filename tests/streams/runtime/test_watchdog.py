@@ -7,7 +7,7 @@ import pytest
 from faust.types import TP
 
 from schemas.process.wait_reasons import WaitReason
-from streams.kafka.progress import Place
+from streams.kafka.progress import OffsetProgress
 from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, _state, cause, closed_gates, stall_reason
 
 LIMITS = WatchdogLimits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
@@ -27,7 +27,7 @@ WELL = LivenessSample(
 
 def test_a_partition_with_a_control_marker_at_its_end_has_nothing_in_hand() -> None:
     """What was fetched is past the marker, and what is committed is before it."""
-    state = _state("g", TP("t", 0), Place(10, 10), Place(11, 11), in_hand=0)
+    state = _state("g", TP("t", 0), OffsetProgress(10, 10), OffsetProgress(11, 11), in_hand=0)
     assert (state.committed, state.in_hand) == (10, 0)
 
 

@@ -22,7 +22,7 @@ from sink.webhooks.endpoint_health import end_superseded
 from sink.webhooks.leases import DeliveryOutcome, LeaseGrant, finish, lease
 from sink.webhooks.secrets import SecretBox, new_key
 from sink.webhooks.signature import message_id
-from streams.runtime.event_loop import DeadLetterReason
+from streams.runtime.dead_letters import DeadLetterReason
 from streams.runtime.lease_worker import Leaser
 from streams.webhooks import dispatcher
 from streams.webhooks.dispatcher import Deliveries, Dispatcher
@@ -139,7 +139,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_first_owner_changes_no
     job = await world.ended_job(receiver)
     async with world.db.transaction() as connection:
         endpoint = await world.endpoint(receiver)
-        (dead,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=9, seconds=0.2)
+        (dead,) = await lease(connection, {endpoint: LeaseGrant(slots=1, level=1)}, attempts=9, seconds=0.2)
     assert await world.attempts(job) == [(1, None, None)]
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))

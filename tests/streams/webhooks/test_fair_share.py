@@ -44,20 +44,20 @@ QUEUES = st.builds(
 )
 
 
-def places(grants: dict[UUID, LeaseGrant], queue: EndpointQueue) -> int:
-    return grants[queue.endpoint_id].places if queue.endpoint_id in grants else 0
+def slots(grants: dict[UUID, LeaseGrant], queue: EndpointQueue) -> int:
+    return grants[queue.endpoint_id].slots if queue.endpoint_id in grants else 0
 
 
 @given(queues=st.lists(QUEUES, max_size=40, unique_by=lambda q: q.endpoint_id), free=st.integers(0, 64))
 def test_no_share_is_exceeded(queues: list[EndpointQueue], free: int) -> None:
     grants = shared(queues, free, InFlight(), SHARES)
-    assert sum(grant.places for grant in grants.values()) <= free
+    assert sum(grant.slots for grant in grants.values()) <= free
     for one in queues:
-        assert places(grants, one) <= min(one.waiting, 4 - one.running, level(one, 100))
+        assert slots(grants, one) <= min(one.waiting, 4 - one.running, level(one, 100))
     for tenant in {one.tenant for one in queues}:
-        assert sum(places(grants, one) for one in queues if one.tenant == tenant) <= SHARES.per_tenant
-    assert sum(places(grants, one) for one in queues if one.failing) <= SHARES.failing
-    assert all(grant.places > 0 for grant in grants.values())
+        assert sum(slots(grants, one) for one in queues if one.tenant == tenant) <= SHARES.per_tenant
+    assert sum(slots(grants, one) for one in queues if one.failing) <= SHARES.failing
+    assert all(grant.slots > 0 for grant in grants.values())
 
 
 @given(queues=st.lists(QUEUES, max_size=40, unique_by=lambda q: q.endpoint_id))
@@ -66,13 +66,13 @@ def test_a_place_is_left_only_when_nobody_may_have_it(queues: list[EndpointQueue
     grants = shared(queues, 1000, held, SHARES)
     for one in queues:
         most = min(one.waiting, 4 - one.running, int(level(one, 100)))
-        assert places(grants, one) == most or not held.admits(one, SHARES)
+        assert slots(grants, one) == most or not held.admits(one, SHARES)
 
 
 def test_one_place_each_comes_before_a_second_one() -> None:
     first, second, third = queue(), queue(), queue()
     grants = shared([first, second, third], 4, InFlight(), SHARES)
-    assert [places(grants, one) for one in (first, second, third)] == [2, 1, 1]
+    assert [slots(grants, one) for one in (first, second, third)] == [2, 1, 1]
 
 
 def test_what_is_held_counts() -> None:
@@ -81,15 +81,15 @@ def test_what_is_held_counts() -> None:
     for _ in range(7):
         held.take("acme", failing=True)
     grants = shared([mine, others], 64, held, SHARES)
-    assert (places(grants, mine), places(grants, others)) == (1, 1)
+    assert (slots(grants, mine), slots(grants, others)) == (1, 1)
 
 
 def test_any_number_of_failing_endpoints_leaves_places_for_the_others() -> None:
     failing = [queue(tenant=f"t{n}", failing=True) for n in range(100)]
     healthy = queue()
     grants = shared([*failing, healthy], 64, InFlight(), SHARES)
-    assert places(grants, healthy) == 4
-    assert sum(places(grants, one) for one in failing) == SHARES.failing
+    assert slots(grants, healthy) == 4
+    assert sum(slots(grants, one) for one in failing) == SHARES.failing
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_over_any_time_no_more_is_sent_than_the_pace_and_one_bucket(pace: float,
     for step in steps:
         now += timedelta(seconds=step)
         one = queue(max_per_second=pace, tokens=tokens, tokens_at=at, now=now, waiting=4)
-        (grant,) = shared([one], 64, InFlight(), SHARES).values() or (LeaseGrant(places=0, level=level(one, 100)),)
-        tokens, at, sent = grant.level - grant.places, now, sent + grant.places
+        (grant,) = shared([one], 64, InFlight(), SHARES).values() or (LeaseGrant(slots=0, level=level(one, 100)),)
+        tokens, at, sent = grant.level - grant.slots, now, sent + grant.slots
     # by the clock, which has whole microseconds
     assert sent <= max(1.0, pace) + pace * (now - NOW).total_seconds() + 1e-6

@@ -27,7 +27,7 @@ async def test_a_receiver_that_hangs_delays_no_other(world: WebhookHarness) -> N
         await world.ended_job(hanging)
     for _ in range(6):
         await world.ended_job(healthy)
-    async with world.dispatching(replace(LIMITS, places=6, calls_per_endpoint=2)):
+    async with world.dispatching(replace(LIMITS, concurrency=6, calls_per_endpoint=2)):
         await until(lambda: counted(world, "delivered", 6))
         assert len(hanging.calls) == 2
         assert len(healthy.calls) == 6
@@ -40,7 +40,7 @@ async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: Webho
     hanging, healthy = [world.receiver(hang=True) for _ in range(6)], world.receiver()
     for receiver in hanging:
         await world.ended_job(receiver)
-    async with world.dispatching(replace(LIMITS, places=4, calls_per_endpoint=2, calls_per_tenant=2)):
+    async with world.dispatching(replace(LIMITS, concurrency=4, calls_per_endpoint=2, calls_per_tenant=2)):
         await until(lambda: calls(hanging, 2))
         for _ in range(6):
             await world.apply(await world.job(healthy, tenant="globex"))

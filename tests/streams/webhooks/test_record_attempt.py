@@ -22,7 +22,7 @@ async def leased(world: WebhookHarness, endpoint: UUID) -> LeasedDelivery:
     """The only delivery, whenever it is due."""
     async with world.db.transaction() as connection:
         await connection.execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
-        (found,) = await lease(connection, {endpoint: LeaseGrant(places=1, level=1)}, attempts=20)
+        (found,) = await lease(connection, {endpoint: LeaseGrant(slots=1, level=1)}, attempts=20)
     return found
 
 

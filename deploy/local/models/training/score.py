@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-TEST = "tests/system/test_accuracy.py"
+TEST = "tests/system/test_held_out.py"
 
 
 def main() -> int:

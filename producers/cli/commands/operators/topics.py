@@ -42,3 +42,31 @@ def apply(
 @deferred_to("producers.cli.operators.topics")
 def check(partitions: Partitions = None) -> None:
     """Say what `apply` would do; exit code 2 when it is anything."""
+
+
+@app.command()
+@deferred_to("producers.cli.operators.acls")
+def acls(
+    process: Annotated[
+        list[str] | None, typer.Option("--process", help="Only of this process; may be given several times.")
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", metavar="PROCESS=USER", help="Who a process is, unless it is called so."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="An object a line instead of commands.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Give the rights that are missing, as an administrator.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what --apply would give.")] = False,
+) -> None:
+    """Write the rights that each process needs at the broker, and no more.
+
+    By default as calls of Kafka's own tool, without asking a broker. Rights are never taken away: what a user has
+    beyond the table is named.
+
+    \b
+    scribe topics acls --process relay --user relay=alice
+    scribe topics acls --json
+    scribe topics acls --apply
+    """

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from tests.gpu_consumers.runtime.execution.test_executor import ExecutorHarness
+from tests.gpu_consumers.runtime.execution.executing import ExecutorHarness
 
 MOST_COMEBACKS = 3
 STAGE = "gpu_consumers.engines.fake"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from producers.api.places import TenantConcurrencyLimiter
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.errors import Rejected
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,54 @@
+"""Checkov over the manifests: its findings, but those that are as they must be, each with its reason."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.checks.kubernetes.manifests import Manifest
+from deploy.checks.tools import tools
+
+ACCEPTED: Mapping[str, str] = {
+    "CKV_K8S_11": "A limit of processor time throttles a pod whose node is idle; requests share what there is.",
+    "CKV_K8S_43": "A digest is known when images are built: README.md says how an overlay names it.",
+    "CKV_K8S_15": "IfNotPresent: a tag of a release is never pushed twice, and a pod starts while the registry is away.",
+    "CKV_K8S_35": "The processes read their settings from the environment; a change of one is a new pod anyway.",
+    "CKV_K8S_38": "Only the GPU consumers have a token: they write the deletion cost of their own pod with it.",
+}
+"""Checks that are not kept, with the reason."""
+
+
+def findings(manifests: list[Manifest]) -> Iterator[str]:
+    """Findings of checkov beyond those accepted, and checks accepted for nothing; raises CalledProcessError."""
+    found = _failed(manifests)
+    for each in found:
+        if each["check_id"] not in ACCEPTED:
+            yield f"checkov {each['check_id']}: {each['resource']}: {each['check_name']}"
+    needless = ACCEPTED.keys() - {each["check_id"] for each in found}
+    yield from (f"checkov {name}: is accepted although it finds nothing" for name in sorted(needless))
+
+
+def _failed(manifests: list[Manifest]) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="scribe-checkov-") as name:
+        path = Path(name) / "manifests.yaml"
+        path.write_text(yaml.safe_dump_all(manifests))
+        command = [
+            str(tools() / "checkov"),
+            "--framework",
+            "kubernetes",
+            "--file",
+            str(path),
+            "--output",
+            "json",
+            "--compact",
+        ]
+        command += ["--skip-download", "--quiet"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        return list(json.loads(done.stdout)["results"]["failed_checks"])
+    except json.JSONDecodeError:
+        raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr) from None

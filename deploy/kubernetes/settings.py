@@ -1,0 +1,60 @@
+"""The settings files of the base, kept in step with schemas/settings.py: `python -m deploy.kubernetes.settings` mends them.
+
+Values that stand there stay; a new setting is added without one, which counts as not set.
+"""
+
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from schemas.settings import SETTINGS, ClientSettings, variable_of
+
+FOLDER = Path(__file__).parent / "base" / "settings"
+CONCERNS = tuple(cls for cls in SETTINGS if cls is not ClientSettings)
+"""The concerns of processes; the command line alone is a client."""
+SECRET_TOO = frozenset({"SCRIBE_KAFKA_OPTIONS", "SCRIBE_S3_ACCESS_KEY"})
+"""Settings that hold or go with a secret although their type does not say so."""
+OF_THE_POD = frozenset({"SCRIBE_WORKER_ID", "SCRIBE_POD_NAME"})
+"""Settings that each pod fills in with its own name."""
+
+
+def concern_name(concern: type[BaseSettings]) -> str:
+    """The name of the map, secret and file of a concern, such as `object-store`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", concern.__name__.removesuffix("Settings")).lower()
+
+
+def secret_variables() -> set[str]:
+    """The variables that belong into secrets."""
+    fields = {variable_of(name): each for cls in SETTINGS for name, each in cls.model_fields.items()}
+    typed = {name for name, each in fields.items() if SecretStr.__name__ in str(each.annotation)}
+    return typed | SECRET_TOO
+
+
+def open_variables(concern: type[BaseSettings]) -> list[str]:
+    """The variables of a concern that its map holds, in the order of the code."""
+    elsewhere = secret_variables() | OF_THE_POD
+    return [name for name in map(variable_of, concern.model_fields) if name not in elsewhere]
+
+
+def text_of(concern: type[BaseSettings], before: str) -> str:
+    """The file of a concern, with the values that it had before."""
+    values = dict(re.findall(r"^(\w+)=(.*)$", before, re.MULTILINE))
+    lines = [f"# {concern.__doc__}", *(f"{name}={values.get(name, '')}" for name in open_variables(concern))]
+    return "\n".join(lines) + "\n"
+
+
+def path_of(concern: type[BaseSettings]) -> Path:
+    """The file of a concern."""
+    return FOLDER / f"{concern_name(concern)}.env"
+
+
+def written(concern: type[BaseSettings]) -> str:
+    """The file of a concern as it is, empty when there is none."""
+    return path_of(concern).read_text() if path_of(concern).exists() else ""
+
+
+if __name__ == "__main__":
+    for each in CONCERNS:
+        path_of(each).write_text(text_of(each, written(each)))

@@ -1,0 +1,128 @@
+"""Damaged and cut off recordings: what is lost is named, and never guessed."""
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpu_consumers.audio.samples import SAMPLE_RATE
+from tests.gpu_consumers.audio.decoding import (
+    VOICE,
+    code_of,
+    decoded,
+    encoded_ogg_flac,
+    heard,
+    load_mono,
+    offset_of,
+)
+from tests.media_files import RATE, Sound, encoded, muxed, tone, wave
+
+
+@pytest.mark.parametrize(
+    ("container", "options"),
+    [
+        *(("wav", {}), ("wav", {"rf64": "always"}), ("w64", {}), ("aiff", {}), ("caf", {}), ("au", {})),
+        *(("flac", {}), ("mp3", {}), ("matroska", {}), ("webm", {})),
+        *(("mp4", {"movflags": "faststart"}), ("mp4", {}), ("ipod", {})),
+    ],
+)
+def test_a_cut_off_file_is_told(tmp_path: Path, container: str, options: dict[str, str]) -> None:
+    """These containers announce their length; half a file is not a recording that happens to be short."""
+    body = encoded(tone(10.0), container, options=options)
+    assert code_of(tmp_path, body[: len(body) // 2]) == "media_truncated"
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("wav", "adpcm_ms"), ("wav", "adpcm_ima_wav"), ("wav", "libmp3lame"), ("caf", "alac")],
+)
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_a_cut_off_file_of_compressed_sound_is_told(tmp_path: Path, container: str, codec: str, part: float) -> None:
+    """Whatever its header says of bytes a second, and also where only what lies behind the sound is missing."""
+    body = muxed(container, Sound(tone(20.0), codec))
+    assert decoded(tmp_path, body).duration == pytest.approx(20.0, abs=0.2)
+    assert code_of(tmp_path, body[: round(part * len(body))]) == "media_truncated"
+
+
+def test_samples_that_are_not_heard_are_told_in_seconds(tmp_path: Path) -> None:
+    """A second chunk of them; what a demuxer reads whatever is announced is no loss."""
+    more = wave(VOICE[: 2 * RATE])
+    result = decoded(tmp_path, wave(VOICE) + more[more.index(b"data") :])
+    assert any(
+        "seconds of the recording lie behind the end that its header announces" in each for each in result.warnings
+    )
+    sun = bytearray(encoded(VOICE, "au"))
+    sun[8:12] = struct.pack(">I", RATE * 2 * 4)
+    result = decoded(tmp_path, bytes(sun))
+    assert result.duration == pytest.approx(12.0, abs=0.01)
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize("container", ["ogg", "mp3", "adts"])
+def test_a_stream_that_ends_early_is_a_shorter_recording(tmp_path: Path, container: str) -> None:
+    """These containers know no length: whatever is there is the recording."""
+    body = encoded(tone(10.0), container, options={"write_xing": "0"} if container == "mp3" else {})
+    assert 3.0 < decoded(tmp_path, body[: len(body) // 2]).duration < 7.0
+
+
+@pytest.mark.parametrize("container", ["adts", "mp3", "flac", "ogg", "matroska"])
+def test_damage_in_the_middle_is_silence_and_told_in_seconds(tmp_path: Path, container: str) -> None:
+    """What follows is where it was; how long the loss is depends on how much a container puts into one piece."""
+    body = encoded(VOICE, container)
+    start, stop = len(body) // 2, len(body) * 5 // 8
+    garbage = np.random.default_rng(1).integers(0, 256, stop - start, np.uint8).tobytes()
+    result = decoded(tmp_path, body[:start] + garbage + body[stop:])
+    assert result.duration == pytest.approx(12.0, abs=0.6)
+    (warning,) = result.warnings
+    said = re.fullmatch(r"([\d.]+) of ([\d.]+) seconds of the recording are damaged and were not heard", warning)
+    assert said is not None
+    lost, total = map(float, said.groups())
+    assert 1.0 < lost < 6.5
+    assert total == pytest.approx(12.0, abs=0.7)
+    samples = heard(tmp_path)[:, 0]
+    whole = load_mono(VOICE, tmp_path)[:, 0]
+    end = slice(-2 * SAMPLE_RATE, -SAMPLE_RATE // 2)
+    assert offset_of(samples[end], whole[end]) < 0.6
+
+
+def test_a_link_of_a_chain_that_lacks_the_track_is_told_in_seconds(tmp_path: Path) -> None:
+    """It is the one that a job has chosen, or the first that is not silent; what other links have of it is heard."""
+    two = muxed("ogg", Sound(0 * VOICE, "libopus"), Sound(VOICE, "libopus"))
+    one = muxed("ogg", Sound(0 * VOICE, "libopus"))
+    for body, seconds in ((two + one, 12.0), (two + one + two, 24.0)):
+        result = decoded(tmp_path, body)
+        assert result.duration == pytest.approx(seconds, abs=0.5)  # what is lost is silence, as long as its bytes tell
+        assert re.match(r"\d+\.\d of \d+\.\d seconds of the recording are damaged", result.warnings[0])
+        assert "audio track 2 was heard" in result.warnings[1]
+
+
+@pytest.mark.parametrize("place", ["middle", "end"])
+def test_a_page_of_ogg_that_cannot_be_read_is_told_in_seconds(tmp_path: Path, place: str) -> None:
+    """Also in front of the last one, whose time stamp is not that of its sound."""
+    body = muxed("ogg", Sound(VOICE, "libopus"))
+    pages = [match.start() for match in re.finditer(b"OggS", body)]
+    at = pages[-2 if place == "end" else len(pages) // 2] + 300
+    result = decoded(tmp_path, body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :])
+    (warning,) = result.warnings
+    assert 0.3 < float(warning.split()[0]) < 2.5
+
+
+def test_what_cannot_be_read_at_the_end_is_told_in_seconds(tmp_path: Path) -> None:
+    """A stream of which only the first page is left behind another one."""
+    opus = encoded(VOICE, "ogg")
+    torn = encoded_ogg_flac(VOICE).replace(b"OggS", b"XXXX").replace(b"XXXX", b"OggS", 1)
+    result = decoded(tmp_path, opus + torn)
+    assert result.duration == pytest.approx(12.0, abs=0.2)
+    (warning,) = result.warnings
+    assert "seconds of the recording are damaged" in warning
+
+
+@pytest.mark.parametrize("container", ["w64", "aiff", "au", "caf"])
+def test_sound_behind_an_announced_end_is_told(tmp_path: Path, container: str) -> None:
+    body = encoded(VOICE, container) + (1000 * np.ones(3 * RATE, "<i2")).tobytes()
+    result = decoded(tmp_path, body)
+    assert result.duration == pytest.approx(12.0, abs=3.1)
+    if result.duration < 14.0:
+        assert any("3.0 seconds of the recording lie behind the end" in warning for warning in result.warnings)
