@@ -29,6 +29,12 @@ variable "images" {
   default     = null
 }
 
+variable "token_server_image" {
+  description = "Image of Google's local token server for Kafka by digest, which you build from googleapis/managedkafka; null: certificates or keys."
+  type        = string
+  default     = null
+}
+
 variable "s3_access_key" {
   description = "Access id of the HMAC key that `gcloud storage hmac create` made; its secret goes into Secret Manager."
   type        = string
