@@ -15,6 +15,8 @@ from schemas.topics import GPU_PARTITIONS
 from sink.process.pod_deletion_cost import ANNOTATION, PodDeletionCost
 
 SETTLE_SECONDS = 180
+ACCEPTED = ('annotation "kubernetes.io/ingress.class" is deprecated',)
+"""Warnings that are as they must be: GKE's own ingress reads the annotation and no class."""
 GPU = "app.kubernetes.io/component=gpu"
 
 
@@ -68,7 +70,8 @@ class Trial:
         except Refused as error:
             yield f"{named(manifest)}: {error}"
         else:
-            yield from (f"{named(manifest)}: {line}" for line in said.splitlines() if line.startswith("Warning"))
+            warnings = [line for line in said.splitlines() if line.startswith("Warning")]
+            yield from (f"{named(manifest)}: {line}" for line in warnings if not any(map(line.__contains__, ACCEPTED)))
 
     def _secrets(self) -> Iterator[Manifest]:
         """The secrets that External Secrets would make, and the namespace for them."""
