@@ -15,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from deploy.checks.cluster.building import stages
 from deploy.local import process
 from deploy.local.ports import HOST, choose, is_open
 
@@ -197,6 +198,8 @@ class ControlPlane:
             f"--kubeconfig={self.kubeconfig}",
             "--manage-all-nodes=true",
             f"--server-address={HOST}:{self._ports['kwok']}",
+            "--node-lease-duration-seconds=40",
+            *(f"--config={path}" for path in stages()),
         ]
 
 
