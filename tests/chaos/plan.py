@@ -157,6 +157,8 @@ class Plan:
     """Commands that begin second runs: each of jobs of its own part of the run, once they have ended."""
     replay_breaks: tuple[str, ...] | None = None
     """Where each of them dies the first time that it is given; None: drawn."""
+    rollouts: int = 0
+    """How often all processes, at first of the version before, go over to the other one; see tests.chaos.rollout."""
 
     @cached_property
     def planned(self) -> tuple[PlannedJob, ...]:
