@@ -27,7 +27,7 @@ def unpack(folder: Path) -> Path:
     archive = folder / "code.tar"
     if not _known():
         raise NotHere(
-            f"the version before ({COMMIT}) is not in the history of this clone: `git fetch --unshallow` in a git clone"
+            f"the version before ({COMMIT}) is not in the history here: `git fetch --unshallow` fetches it into a shallow clone"
         )
     subprocess.run(["git", "archive", "-o", archive, COMMIT, *PACKAGES, *HARNESS], cwd=ROOT, check=True)
     with tarfile.open(archive) as packed:

@@ -38,7 +38,7 @@ class Load:
         parts: Parts,
         webhook_url: str,
         seconds: float,
-        accepts: Callable[[int], bool] = lambda _: True,
+        admits: Callable[[int], bool] = lambda _: True,
     ) -> None:
         """All of it within `seconds`, if every job may come when its time has come."""
         self.accepted: set[int] = set()
@@ -49,7 +49,7 @@ class Load:
         self._plan = plan
         self._parts = parts
         self._url = webhook_url
-        self._accepts = accepts
+        self._admits = admits
         self._pace = seconds / max(1, plan.jobs)
         self._jobs = renamed(schemas.topics.JOBS, parts.prefix)
         self._control = renamed(schemas.topics.CONTROL, parts.prefix)
@@ -101,7 +101,7 @@ class Load:
             self._tasks.create_task(self._replay(number))
         due = time.monotonic()
         for job in self._plan.planned:
-            while not (self._accepts(job.number) or self._over.is_set()):
+            while not (self._admits(job.number) or self._over.is_set()):
                 due = time.monotonic()
                 await asyncio.sleep(self._pace)
             if job.door is Door.REST:  # a client that waits for its answer holds up no other

@@ -89,8 +89,8 @@ class Rollout:
         self._over.set()
         self._thread.join(READY_SECONDS)
 
-    def accepts(self, number: int) -> bool:
-        """Whether this job may come: those of a share come while its step is done, however long that takes."""
+    def admits(self, number: int) -> bool:
+        """Whether a job whose time has come may come: those of a share do while its step is done, however long that takes."""
         self._come = max(self._come, number)
         return not self.steps or number <= (self._begun + 1) * self._share
 

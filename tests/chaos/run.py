@@ -105,7 +105,7 @@ class Run:
             parts.wait_ready()
             began = time.monotonic()
             rollout, faults = Rollout(self.plan, parts), Faults(self.plan, parts)
-            load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE, rollout.accepts)
+            load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE, rollout.admits)
             rollout.prepare()
             for thread in (load, faults, rollout):
                 thread.start()

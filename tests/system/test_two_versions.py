@@ -32,8 +32,8 @@ from tests.system.media_server import MediaServer
 from tests.system.promises import check_once_each
 from tests.system.test_replay import ended
 
-pytestmark = pytest.mark.timeout(600)  # a dozen processes start for the first test
-GROUPS = ("gpu", "persist", "enhance", "webhooks", "dispatch")
+pytestmark = pytest.mark.timeout(900)  # a dozen processes start for the first test
+BOTH = ("relay", "gpu", "persist", "enhance", "webhooks", "dispatch")
 JOBS = 2
 TIMES = 10  # the same conversation again and again: more than a checkpoint, and a transcript that fits into no record
 # each process takes its own; what is left names the stack and the keys
@@ -46,7 +46,7 @@ def before(client: Client, code_before: Path) -> Iterator[Client]:
     environment = {name: value for name, value in client.service.environment.items() if name not in OWN}
     environment |= version_before.environment(code_before)
     folder, commands = code_before / "service", version_before.COMMANDS
-    service = ServiceProcesses(environment, folder, ("api", *GROUPS), commands=commands, worker="before")
+    service = ServiceProcesses(environment, folder, ("api", *BOTH), commands=commands, worker="before")
     try:
         service.start()
         service.wait_ready()
@@ -104,15 +104,15 @@ def test_two_versions_share_the_work_and_either_goes_on_alone(
     assert {job: before.wait(job)["state"] for job in jobs} == seen == dict.fromkeys(jobs, "completed")
     assert [before.transcript(job, "txt").text for job in jobs] == [client.transcript(job, "txt").text for job in jobs]
 
-    client.service.stop(*GROUPS)
+    client.service.stop(*BOTH)
     alone = submitted(client, receiver)
     others[published(client, media, "noise.mp3")] = "not_media"
     assert {before.wait(job, 180)["state"] for job in alone} == {"completed"}
     assert workers_of(client, alone) == {"before-gpu"}
 
-    client.service.start(*GROUPS)
-    client.service.wait_ready(GROUPS)
-    before.service.stop(*GROUPS)
+    client.service.start(*BOTH)
+    client.service.wait_ready(BOTH)
+    before.service.stop(*BOTH)
     again = submitted(before, receiver)
     assert {client.wait(job, 180)["state"] for job in again} == {"completed"}
     assert workers_of(client, again) == {"local-gpu"}
