@@ -22,6 +22,7 @@ from rich.table import Table
 from deploy import changed
 from deploy.environment import ROOT, VENV
 from deploy.local.errors import StackError
+from deploy.local.process import exit_on_sigterm
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
 from deploy.real_models import fetched_meanwhile
@@ -206,8 +207,8 @@ def summary(results: Sequence[GateResult], missing: Mapping[str, int]) -> None:
     table = Table(
         "what this machine lacks or skips", "what was not checked", title="Not run here", title_justify="left"
     )
-    for name, there, unchecked in PROBES:
-        if not there():
+    for name, available, unchecked in PROBES:
+        if not available():
             table.add_row(name, unchecked)
     for reason, count in sorted(missing.items()):
         table.add_row(reason, f"{count} test{'s' if count > 1 else ''}")
@@ -246,7 +247,7 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         out.print(HELP, markup=False)
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_sigterm()
     # behind `&` in a script it is ignored, here and in all that is started here and ended by it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     limit_run(RUN_SECONDS)

@@ -3,7 +3,7 @@
 python -m deploy.lifecycle                    S3's form: aws s3api put-bucket-lifecycle-configuration --lifecycle-configuration
 python -m deploy.lifecycle --form gcs         GCS's form: gcloud storage buckets update --lifecycle-file
 
-Keys begin with their tenant, so a rule cannot tell one class of data from another; that is what `scribe-streams retain` does.
+Keys begin with their tenant, so a rule cannot tell one class of data from another; that is what `scribe-streams retention` does.
 """
 
 import json

@@ -18,7 +18,7 @@ PROCESSES: Mapping[str, str] = {
     topics.PERSIST: "scribe-streams persist",
     topics.WEBHOOKS: "scribe-streams webhooks",
     "dispatch (webhooks)": "scribe-streams dispatch",
-    "retain": "scribe-streams retain",
+    "retention": "scribe-streams retention",
 }
 """Every process and group that works on jobs, with its words; the dispatcher stands at both of its places."""
 OTHERS: Mapping[str, str] = {
@@ -56,7 +56,7 @@ AROUND = (
     Arrow(topics.ENHANCE, "dispatch (calls)", "call rows"),
     Arrow("dispatch (calls)", "enhancer"),
     Arrow(topics.PERSIST, "rows"),
-    Arrow("retain", "rows", "deletes", dotted=True),
+    Arrow("retention", "rows", "deletes", dotted=True),
     Arrow(topics.WEBHOOKS, "dispatch (webhooks)", "delivery rows"),
     Arrow("dispatch (webhooks)", "receivers", "signed"),
 )

@@ -24,12 +24,12 @@ class OutOfTime(Exception):
 def limit_run(seconds: int, end_seconds: int = END_SECONDS) -> None:
     """Raise OutOfTime in the main thread after `seconds`, and end this process `end_seconds` after that."""
 
-    def over(*_: object) -> None:
+    def raise_out_of_time(*_: object) -> None:
         signal.signal(signal.SIGALRM, lambda *_: _give_up())
         signal.alarm(end_seconds)
         raise OutOfTime
 
-    signal.signal(signal.SIGALRM, over)
+    signal.signal(signal.SIGALRM, raise_out_of_time)
     signal.alarm(seconds)
 
 

@@ -17,7 +17,7 @@ from gpu_consumers.kafka.progress import ProgressReporter
 from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from gpu_consumers.pipeline.stages import create_stages
 from gpu_consumers.runtime.shutdown import Shutdown
-from gpu_consumers.service import FAILED, GpuService, Runtime, create_group
+from gpu_consumers.service import FAILED, STOP_SECONDS, GpuService, Runtime, create_group
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
@@ -26,6 +26,7 @@ from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process.health_server import HealthServer
+from sink.process.termination import Termination
 from sink.records.serdes import serde_for
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def run(stages: str, fake: bool) -> None:
 
 
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:
-    """Run the stages until a signal or a fatal error; returns the exit status of the process."""
+    """Run the stages until a stop is requested or a fatal error; returns the exit status of the process."""
+    termination = Termination(settings.drain_seconds + STOP_SECONDS).install()
     worker = settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     serde, shutdown = serde_for(settings), Shutdown(settings.drain_seconds)
     service = GpuService(shutdown)
@@ -75,7 +77,7 @@ def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> i
         )
         _learn(serde)
         groups = [create_group(runner, runtime) for runner in create(names, serde, settings, policies)]
-        service.handle_signals()
+        termination.on_request(shutdown.request)
         log.info("%s works on %s", worker, ", ".join(names))
         return service.run(groups)
 

@@ -1,13 +1,11 @@
 """GPU process: one consumer group per stage, each on its own thread, started and ended together."""
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Thread
-from types import FrameType
 
 from confluent_kafka import Consumer
 
@@ -44,6 +42,7 @@ from schemas.wire.serde import Serde
 log = logging.getLogger(__name__)
 FAILED = 70  # the exit status of a process that must be started anew
 CLOSING_SECONDS = 20.0  # to end the last transaction and leave the group, after the time to drain
+STOP_SECONDS = CLOSING_SECONDS + 10  # after the time to drain, until the process is ended by force
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +129,13 @@ def _worker_pool(runner: StageRunner, runtime: Runtime, executor: JobExecutor) -
 
 
 class GpuService:
-    """Runs the groups until a signal or an error ends all of them."""
+    """Runs the groups until a requested shutdown or an error ends all of them."""
 
     def __init__(self, shutdown: Shutdown) -> None:
         self._shutdown = shutdown
         self._groups: Sequence[GroupConsumer] = ()
         self._ended = Flag()
         self._error: BaseException | None = None
-
-    def handle_signals(self) -> None:
-        """Install signal handlers: SIGTERM and SIGINT drain; a second one ends the process at once."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
 
     def run(self, groups: Sequence[GroupConsumer]) -> int:
         """Run the groups until the end; returns the exit status of the process."""
@@ -200,8 +194,3 @@ class GpuService:
             if thread.is_alive():
                 self._error = self._error or Fatal(f"{thread.name} did not end in time")
                 log.error("%s", self._error)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-        self._shutdown.request()

@@ -121,7 +121,7 @@ class ScribeError(Exception):
 
 
 class Transient(ScribeError):
-    """This record may succeed in a later attempt."""
+    """A failure of a record that may succeed in a later attempt."""
 
 
 class SourceFailed(Transient):
@@ -137,7 +137,7 @@ class Outage(ScribeError):
 
 
 class Permanent(ScribeError):
-    """This job can never succeed; `code` is a key of ERRORS, `detail` describes the cause in at most 500 characters."""
+    """A failure of a job that can never succeed; `code` is a key of ERRORS, `detail` describes the cause in at most 500 characters."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.spec = ERRORS[code]
@@ -206,7 +206,7 @@ class NotOwner(ScribeError):
 
 
 class Fatal(ScribeError):
-    """This process must end and be restarted."""
+    """A failure after which the process must end and be restarted."""
 
 
 class SettingsError(ScribeError):

@@ -64,7 +64,7 @@ def without_query(uri: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the recording lies: an https://, s3:// or upload:// address; `name` is what its file was called there."""
+    """The place of a recording: an https://, s3:// or upload:// address; `name` is what its file was called there."""
 
     uri: str
     sha256: str | None = None
@@ -74,7 +74,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a recording is to be transcribed; `model` names a registry entry, null stands for the default one."""
+    """The options of a transcription; `model` names a registry entry, null stands for the default one."""
 
     engine: str = "faster-whisper"
     model: str | None = None
@@ -94,7 +94,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancementRequest:
-    """What the enhanced-AI service shall add."""
+    """The additions that are wanted from the enhanced-AI service."""
 
     enhancement_id: UUID
     summarization: bool = False
@@ -132,7 +132,7 @@ class JobRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimCheck:
-    """Where a value lies that is too large for a record, and its digest."""
+    """The place of a value that is too large for a record, and its digest."""
 
     uri: str
     size_bytes: int
@@ -151,7 +151,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """Which model did the work."""
+    """The model that did the work."""
 
     name: str
     digest: str
@@ -160,7 +160,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobError:
-    """Why a job failed, for the person who submitted it."""
+    """The reason why a job failed, for the person who submitted it."""
 
     kind: str
     code: str
@@ -208,7 +208,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far a job is; audio seconds, `sequence` grows within an attempt."""
+    """The progress of a job in audio seconds; `sequence` grows within an attempt."""
 
     KIND: ClassVar[str] = "JobProgress"
     event_id: UUID
@@ -244,7 +244,7 @@ class JobControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """Something named in a transcript."""
+    """A thing that is named in a transcript."""
 
     text: str
     kind: str
@@ -254,7 +254,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhancementResult:
-    """What the enhanced-AI service added."""
+    """The additions of the enhanced-AI service."""
 
     KIND: ClassVar[str] = "EnhancementResult"
     event_id: UUID
@@ -273,7 +273,7 @@ class EnhancementResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantPolicy:
-    """What a tenant may do; empty lists of hosts and models allow all.
+    """The permissions and limits of a tenant; empty lists of hosts and models allow all.
 
     `enhanced_ai` is its consent that text leaves for the enhanced-AI service; `llm_models` may be asked for there.
     """

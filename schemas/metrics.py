@@ -20,16 +20,18 @@ JOB_DURATION = Histogram(
 )
 QUEUE_DEPTH = Gauge(P + "queue_depth", "Jobs that wait for their turn, as the database knows them.")
 
-STAGE_SECONDS = Histogram(
-    P + "stage_seconds",
+STAGE_DURATION = Histogram(
+    P + "stage_duration_seconds",
     "Time spent in a stage of a job.",
     ["stage"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
 )
 AUDIO_SECONDS = Counter(P + "audio_seconds", "Seconds of audio worked through, by stage.", ["stage"])
 INFLIGHT = Gauge(P + "inflight_jobs", "Jobs in work in this process.", ["group"])
-BRAKE = Gauge(
-    P + "brake_on", "1 while jobs wait because most of the latest ones failed by no fault of theirs.", ["group"]
+FAILURE_BREAKER_OPEN = Gauge(
+    P + "failure_breaker_open",
+    "1 while jobs wait because most of the latest ones failed by no fault of theirs.",
+    ["group"],
 )
 JOBS_WAITING = Gauge(
     P + "jobs_waiting",
@@ -41,54 +43,60 @@ GATES_CLOSED = Gauge(
     "Gates that let nothing through: partitions of a group that rest for a reason, or 1 for the whole group.",
     ["group", "reason"],
 )
-OUTCOMES = Counter(P + "outcomes", "Records brought to an end, by group and outcome.", ["group", "outcome"])
-TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and how they ended.", ["group", "end"])
-RECORDS_HANDLED = Counter(P + "records_handled", "Records handled by a Faust app, by effect.", ["app", "effect"])
+RECORDS_PROCESSED = Counter(
+    P + "records_processed", "Records that a consumer group is done with, by outcome.", ["group", "outcome"]
+)
+TRANSACTIONS = Counter(P + "transactions", "Kafka transactions, by group and outcome.", ["group", "outcome"])
 UNREADABLE = Counter(
     P + "unreadable_records",
     "Records and whole batches of strangers that a Faust app could not read, by topic.",
     ["topic"],
 )
-GROUP_EVENTS = Histogram(
-    P + "group_events",
-    "Events, and marks of records, that a Faust app wrote together, by kind.",
+PERSIST_BATCH_SIZE = Histogram(
+    P + "persist_batch_size",
+    "Events, or marks of records, that a Faust app wrote to PostgreSQL in one batch, by kind.",
     ["kind"],
     buckets=(1, 2, 4, 8, 16, 32, 128, 512),
 )
-GROUP_SECONDS = Histogram(
-    P + "group_seconds",
-    "Time a Faust app took to write events, or marks of records, together, by kind.",
+PERSIST_BATCH_DURATION = Histogram(
+    P + "persist_batch_duration_seconds",
+    "Time a Faust app took to write a batch of events, or of marks of records, to PostgreSQL, by kind.",
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 45),
 )
-CONSUMER_LAG = Gauge(P + "consumer_lag", "Records of its partitions that a Faust app has not committed yet.", ["app"])
-CONSUMER_PARTITIONS = Gauge(P + "consumer_partitions", "Partitions that a Faust app has.", ["app"])
+CONSUMER_LAG = Gauge(P + "consumer_lag", "Records of its partitions that a Faust app has not committed yet.", ["group"])
+CONSUMER_PARTITIONS = Gauge(P + "consumer_partitions", "Partitions that a Faust app has.", ["group"])
 CONSUMER_UNCOMMITTED = Gauge(
-    P + "consumer_uncommitted_seconds", "How long a Faust app has committed nothing although work is done.", ["app"]
+    P + "consumer_uncommitted_seconds", "How long a Faust app has committed nothing although work is done.", ["group"]
 )
-REBALANCES = Counter(P + "consumer_rebalances", "Times that a Faust app got its partitions.", ["app"])
+REBALANCES = Counter(P + "consumer_rebalances", "Times that a Faust app got its partitions.", ["group"])
 OUTBOX_PUBLISHED = Counter(P + "outbox_published", "Outbox rows published by the relay, by topic.", ["topic"])
 OUTBOX_FAILED = Counter(P + "outbox_failed", "Outbox rows that Kafka will never take, by topic.", ["topic"])
 OUTBOX_PENDING = Gauge(P + "outbox_pending", "Outbox rows that wait for the relay.")
 WEBHOOK_ATTEMPTS = Counter(P + "webhook_attempts", "Webhook calls, by how they ended.", ["outcome"])
-WEBHOOKS_GATED = Gauge(P + "webhooks_gated", "Webhooks that have waited over 5 minutes for their result to be applied.")
+DELIVERIES_AWAITING_RESULT = Gauge(
+    P + "webhook_deliveries_awaiting_result",
+    "Webhooks that have waited over 5 minutes for their result to be applied.",
+)
 WEBHOOKS_PENDING = Gauge(P + "webhooks_pending", "Webhooks that have not ended, counted up to 10,000.")
 WEBHOOKS_ENDED = Counter(
     P + "webhooks_ended", "Webhooks that ended, by state (delivered, exhausted, disabled).", ["state"]
 )
 WEBHOOKS_OLDEST_DUE = Gauge(P + "webhooks_oldest_due_seconds", "How long the longest waiting webhook has been due.")
-WEBHOOK_ENDPOINTS_DISABLED = Gauge(P + "webhook_endpoints_disabled", "Webhook endpoints that are disabled.")
-WEBHOOK_ENDPOINTS_LOST = Counter(
-    P + "webhook_endpoints_lost",
+WEBHOOK_ENDPOINTS_CURRENTLY_DISABLED = Gauge(
+    P + "webhook_endpoints_currently_disabled", "Webhook endpoints that are disabled."
+)
+WEBHOOK_ENDPOINTS_DISABLED = Counter(
+    P + "webhook_endpoints_disabled",
     "Webhook endpoints that were disabled for their answers, by reason (gone, failing).",
     ["reason"],
 )
 RETENTION_ROWS = Counter(
-    P + "retention_rows", "Rows deleted or emptied because their time was over, by class.", ["data"]
+    P + "retention_rows", "Rows deleted or emptied because their time was over, by class of data.", ["data_class"]
 )
-RETENTION_OBJECTS = Counter(P + "retention_objects", "Objects deleted, by class of data.", ["data"])
-RETENTION_COMPLETE = Gauge(
-    P + "retention_complete_timestamp_seconds",
+RETENTION_OBJECTS = Counter(P + "retention_objects", "Objects deleted, by class of data.", ["data_class"])
+RETENTION_LAST_SUCCESS = Gauge(
+    P + "retention_last_success_timestamp_seconds",
     "When the last sweep began that left nothing behind whose time was over; 0 before the first one.",
 )
 JOBS_STALLED = Gauge(
@@ -118,32 +126,48 @@ ENHANCED_AI_OPEN = Gauge(
 ENHANCEMENTS = Counter(P + "enhancements", "Attempts at enhancements, by how they ended.", ["outcome"])
 ENHANCEMENTS_WAITING = Gauge(P + "enhancements_waiting", "Enhancements that have not ended, counted up to 10,000.")
 ENHANCED_AI_TOKENS = Counter(P + "enhanced_ai_tokens", "Tokens that the enhanced-AI service charged.")
-READS = Counter(
-    P + "reads", "Transcripts read and searched, by the server that answered (replica, primary).", ["server"]
+DB_READS = Counter(
+    P + "db_reads",
+    "Transcripts read and searched, by the role of the server that answered (replica, primary).",
+    ["role"],
 )
 
 _WAITS = (JOBS_WAITING, GATES_CLOSED)
 _FAUST = (
-    *(RECORDS_HANDLED, UNREADABLE, GROUP_EVENTS, GROUP_SECONDS),
+    *(RECORDS_PROCESSED, UNREADABLE, PERSIST_BATCH_SIZE, PERSIST_BATCH_DURATION),
     *(CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES),
     *_WAITS,
 )
 COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     "scribe-api": (
-        *(JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, HTTP_CONNECTIONS_CUT, READS, WEBHOOKS_ENDED),
+        *(JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, HTTP_CONNECTIONS_CUT, DB_READS, WEBHOOKS_ENDED),
         *_WAITS,
     ),
     "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING, *_WAITS),
-    "scribe-gpu": (STAGE_SECONDS, AUDIO_SECONDS, INFLIGHT, BRAKE, OUTCOMES, TRANSACTIONS, *_WAITS),
+    "scribe-gpu": (
+        STAGE_DURATION,
+        AUDIO_SECONDS,
+        INFLIGHT,
+        FAILURE_BREAKER_OPEN,
+        RECORDS_PROCESSED,
+        TRANSACTIONS,
+        *_WAITS,
+    ),
     "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, *_FAUST),
     "enhance": _FAUST,
     "webhooks": (WEBHOOKS_ENDED, *_FAUST),
     "dispatch": (
-        *(WEBHOOK_ATTEMPTS, WEBHOOKS_GATED, WEBHOOKS_PENDING, WEBHOOKS_ENDED, WEBHOOKS_OLDEST_DUE),
-        *(WEBHOOK_ENDPOINTS_DISABLED, WEBHOOK_ENDPOINTS_LOST, ENHANCED_AI_CALLS, ENHANCED_AI_SECONDS, ENHANCED_AI_OPEN),
+        *(WEBHOOK_ATTEMPTS, DELIVERIES_AWAITING_RESULT, WEBHOOKS_PENDING, WEBHOOKS_ENDED, WEBHOOKS_OLDEST_DUE),
+        *(
+            WEBHOOK_ENDPOINTS_CURRENTLY_DISABLED,
+            WEBHOOK_ENDPOINTS_DISABLED,
+            ENHANCED_AI_CALLS,
+            ENHANCED_AI_SECONDS,
+            ENHANCED_AI_OPEN,
+        ),
         *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
         *_WAITS,
     ),
-    "retain": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_COMPLETE, ERASURES_PENDING, JOBS_STALLED),
+    "retention": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_LAST_SUCCESS, ERASURES_PENDING, JOBS_STALLED),
 }
 """What each process counts; those of `scribe-streams` by their subcommands. Every other metric stays 0 there."""

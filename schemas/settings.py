@@ -90,7 +90,7 @@ class _Settings(BaseSettings):
 
 
 class ServiceSettings(_Settings):
-    """What every process reads."""
+    """Settings that every process reads."""
 
     environment: Literal["production", "development"] = "production"
     """`development` allows plain http and any port in the addresses that strangers name."""
@@ -161,7 +161,7 @@ class ObjectStoreSettings(_Settings):
 
 
 class RetentionSettings(_Settings):
-    """How long data are kept, for tenants whose policy does not say otherwise."""
+    """The time that data are kept, for tenants whose policy does not say otherwise."""
 
     retention_days: Annotated[dict[str, int], NoDecode, BeforeValidator(_days)] = Field(default_factory=dict)
     """Days by class of data where they are not the default, such as audio=7,transcripts=forever."""
@@ -177,7 +177,7 @@ class RetentionSettings(_Settings):
 
 
 class StallSettings(_Settings):
-    """When a job that does not move is one to look at; by the database's clock."""
+    """The time after which a job that does not move is one to look at; by the database's clock."""
 
     stalled_running_hours: float = Field(default=6, gt=0, le=87_600)
     """A job in work that has told nothing for so many hours counts as stalled: more than its result may wait for the diarizers."""
@@ -390,7 +390,7 @@ class GpuProcess(
 
 
 class FaustProcess(ServiceSettings, KafkaSettings, PostgresSettings):
-    """What every process of an agent reads."""
+    """Settings that every process of an agent reads."""
 
 
 class PersistProcess(FaustProcess, ObjectStoreSettings):
@@ -401,8 +401,8 @@ class WebhooksProcess(FaustProcess, OutboundSettings, ApiSettings):
     """All that `scribe-streams webhooks` reads."""
 
 
-class RetainProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
-    """All that `scribe-streams retain` reads."""
+class RetentionProcess(ServiceSettings, PostgresSettings, ObjectStoreSettings, RetentionSettings, StallSettings):
+    """All that `scribe-streams retention` reads."""
 
 
 class WhyCommand(KafkaSettings, PostgresSettings):

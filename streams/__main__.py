@@ -1,4 +1,4 @@
-"""Entry points of `scribe-streams persist|enhance|webhooks|dispatch|retain`, one process each."""
+"""Entry points of `scribe-streams persist|enhance|webhooks|dispatch|retention`, one process each."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from schemas.settings import (
     FaustProcess,
     PersistProcess,
     PostgresSettings,
-    RetainProcess,
+    RetentionProcess,
     ServiceSettings,
     WebhooksProcess,
     load,
@@ -44,8 +44,7 @@ from streams.command import main
 from streams.enhancements.caller import Enhancements, EnhancingLimits
 from streams.kafka.transport import ScribeApp
 from streams.retention.orphans import Orphans
-from streams.retention.process import Retain
-from streams.retention.process import SweepTiming as RetainPace
+from streams.retention.process import RetentionSweeps, SweepTiming
 from streams.retention.stall_watch import StallWatch
 from streams.retention.sweep import Sweep
 from streams.runtime.app import create_app
@@ -57,8 +56,8 @@ from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 30.0  # beyond the longest webhook call, until the dispatcher is ended by force
-RETAIN_GRACE_SECONDS = 45.0  # for a batch of deletions to come to its end
-RETAIN_STOP_SECONDS = 60.0
+RETENTION_GRACE_SECONDS = 45.0  # for a batch of deletions to come to its end
+RETENTION_STOP_SECONDS = 60.0
 
 
 def resort_of(database: Database, group: str) -> LastResort:
@@ -105,7 +104,7 @@ def enhance() -> None:
 def webhooks() -> None:
     """Implements `scribe-streams webhooks`."""
     settings = load(WebhooksProcess)
-    box = SecretBox.of(settings)
+    box = SecretBox.from_settings(settings)
 
     def register(app: ScribeApp, loop: EventLoop, database: Database) -> None:
         webhooks_agents.register(app, loop, webhooks_agents.Webhooks(database, box, settings.public_url))
@@ -122,30 +121,30 @@ def dispatch() -> None:
     asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings), termination))
 
 
-def retain(once: bool) -> None:
-    """Implements `scribe-streams retain`."""
-    settings = load(RetainProcess)
-    logs.configure(settings, "scribe.retain")
-    termination = Termination(RETAIN_STOP_SECONDS).install()
-    if not asyncio.run(run_retain(settings, termination, once=once)):
+def retention(once: bool) -> None:
+    """Implements `scribe-streams retention`."""
+    settings = load(RetentionProcess)
+    logs.configure(settings, "scribe.retention")
+    termination = Termination(RETENTION_STOP_SECONDS).install()
+    if not asyncio.run(run_retention(settings, termination, once=once)):
         raise typer.Exit(1)
 
 
-async def run_retain(settings: RetainProcess, termination: Termination, *, once: bool) -> bool:
+async def run_retention(settings: RetentionProcess, termination: Termination, *, once: bool) -> bool:
     """Sweep until a stop is requested, or once; False when expired data were left behind."""
-    started: list[Retain] = []
+    started: list[RetentionSweeps] = []
     with HealthServer(settings, ready=lambda: started[0].waiting if started else "starting"):
         migrated(settings)
         async with opened(settings) as database:
             stop = termination.event()
             store = S3ObjectStore(settings)
             sweep = Sweep(database, store, RetentionRules(settings.retention_days))
-            pace = RetainPace(sweep_seconds=settings.retention_minutes * 60)
-            stalls = StallWatch(database, StallLimits.of(settings))
-            started.append(Retain(database, sweep, Orphans(database, store), pace, stalls))
+            timing = SweepTiming(sweep_seconds=settings.retention_minutes * 60)
+            stalls = StallWatch(database, StallLimits.from_settings(settings))
+            started.append(RetentionSweeps(database, sweep, Orphans(database, store), timing, stalls))
             if once:
-                return bool(await until_stopped(stop, started[0].once(stop), RETAIN_GRACE_SECONDS))
-            await until_stopped(stop, started[0].run(stop), RETAIN_GRACE_SECONDS)
+                return bool(await until_stopped(stop, started[0].once(stop), RETENTION_GRACE_SECONDS))
+            await until_stopped(stop, started[0].run(stop), RETENTION_GRACE_SECONDS)
             return True
 
 
@@ -175,7 +174,7 @@ async def run_dispatchers(
 
 def dispatchers_of(settings: DispatchProcess) -> Made:
     """A factory of this process's dispatchers, given the database; all mistakes of the settings are found before."""
-    box = SecretBox.of(settings)
+    box = SecretBox.from_settings(settings)
     client = AsyncOutboundClient(settings, settings.environment)
     enhancer = enhancer_for(settings, settings, settings.environment)
     poll = max(0.05, settings.time_scale)

@@ -45,8 +45,9 @@ def dispatch() -> None:
 
 
 @cli.command()
+@cli.command("retain", hidden=True)  # its name in the release before
 @deferred_to("streams.__main__")
-def retain(
+def retention(
     once: Annotated[
         bool, typer.Option("--once", help="Sweep once and end; exit code 1 when something was away.")
     ] = False,

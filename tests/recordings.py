@@ -36,3 +36,4 @@ MONO = read("two-speakers.opus")
 STEREO = read("stereo-call.mp3")
 HEBREW = read("hebrew.wav")
 CONVERSATION = read("four-voices.opus")  # real voices, for real models
+LANGUAGES = read("three-languages.opus")  # one real voice in each of three languages

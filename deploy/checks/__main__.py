@@ -69,7 +69,7 @@ def _run(each: Check) -> Result:
 
 
 def summary(results: list[Result]) -> Table:
-    """What came of each check."""
+    """A table with the result of each check."""
     table = Table("", "check", "seconds", "", box=None, title="deploy/check", title_justify="left")
     for each, findings, seconds in results:
         if findings is None:

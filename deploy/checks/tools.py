@@ -33,7 +33,7 @@ def tools() -> Path:
 
 
 def without(program: str, purpose: str) -> str | None:
-    """Why a check cannot run when this machine has no such program, or None when it has."""
+    """The reason why a check cannot run without a program, None when this machine has it."""
     return None if shutil.which(program) else f"no {program}, which {purpose}"
 
 

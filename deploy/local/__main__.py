@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.errors import StackError
-from deploy.local.process import tail
+from deploy.local.process import exit_on_sigterm, tail
 from deploy.local.stack import Stack
 from deploy.local.state import read_state, state_file
 
@@ -41,8 +40,8 @@ def up(
     registry: Annotated[bool, typer.Option("--registry", help="Start the schema registry too (159 MB once).")] = False,
     fresh: Annotated[bool, typer.Option("--fresh/--keep-data", help="Begin with empty data.")] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C, then stop everything.")] = False,
-    throw_away: Annotated[
-        bool, typer.Option("--throw-away", help="Faster PostgreSQL that a power cut may cost.")
+    no_fsync: Annotated[
+        bool, typer.Option("--no-fsync", help="Faster PostgreSQL, whose data a power cut may cost.")
     ] = False,
     kafka_port: Port = None,
     postgres_port: Port = None,
@@ -51,7 +50,7 @@ def up(
 ) -> None:
     """Start the stack, or what is missing of it; running again is no error."""
     asked = {"kafka": kafka_port, "postgres": postgres_port, "s3": s3_port, "registry": registry_port}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_sigterm()
     started = time.monotonic()
     if not (foreground or fresh) and read_state(folder).running:
         complete(Stack.attach(folder), registry, started)
@@ -61,7 +60,7 @@ def up(
         registry=registry,
         asked_ports={name: port for name, port in asked.items() if port},
         owned=foreground,
-        durable=not throw_away,
+        durable=not no_fsync,
         fresh=fresh,
     )
     if foreground:

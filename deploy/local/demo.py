@@ -24,6 +24,7 @@ from rich.rule import Rule
 from standardwebhooks import WebhookVerificationError
 
 from deploy.local.errors import StackError
+from deploy.local.process import exit_on_sigterm
 from deploy.local.receiver import Receiver
 from deploy.local.service import MODELS as STAND_INS
 from deploy.local.service import TENANT, ServiceProcesses, pss
@@ -87,7 +88,7 @@ def demo(
         shown = Shown(str(recording or SYNTHETIC), own, also=None if recording else str(SYNTHETIC_CALL))
     else:
         shown = Shown(str(recording or CONVERSATION), own, models=(model, DIARIZER))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_sigterm()
     began = time.monotonic()
     console.print(Rule("Scribe Rabbit", style="cyan"))
     if shown.models and not _fetched(shown):

@@ -50,13 +50,13 @@ def completed(request: dict[str, Any]) -> dict[str, Any]:
     """The answer as a chat completion; the requested properties are read from the schema in the request."""
     question = "\n".join(message["content"] for message in request["messages"])
     data = _DATA.search(question)
-    told = question.replace(data[2], "") if data else question
+    instruction = question.replace(data[2], "") if data else question
     lines = [Line(int(n), text) for n, _, text in _LINE.findall(data[2])] if data else []
     wanted = request.get("response_format", {}).get("json_schema", {}).get("schema", {}).get("properties", {})
     answer: dict[str, Any] = {}
-    if "summary" in wanted or (not wanted and '"summary"' in told):
+    if "summary" in wanted or (not wanted and '"summary"' in instruction):
         answer["summary"] = summary_of(lines)
-    if "entities" in wanted or (not wanted and '"entities"' in told):
+    if "entities" in wanted or (not wanted and '"entities"' in instruction):
         answer["entities"] = entities_of(lines)
     content = json.dumps(answer, ensure_ascii=False)
     tokens = {"prompt_tokens": len(words(question)), "completion_tokens": len(words(content))}

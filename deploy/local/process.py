@@ -39,6 +39,11 @@ class ProcessId:
         return process if alive else None
 
 
+def exit_on_sigterm() -> None:
+    """Let SIGTERM raise SystemExit, so that what was started is ended on the way out."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def start(
     command: Sequence[str],
     log: Path,

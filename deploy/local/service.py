@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "enhance": ("streams", "enhance"),
     "webhooks": ("streams", "webhooks"),
     "dispatch": ("streams", "dispatch"),
-    "retain": ("streams", "retain"),
+    "retention": ("streams", "retention"),
     "ai": ("deploy.local.extractive_ai",),
 }
 OURS = tuple(name for name in COMMANDS if name != "ai")

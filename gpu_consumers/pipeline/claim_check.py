@@ -31,7 +31,7 @@ class ClaimCheckStore:
     store: ObjectStore
     max_inline: int
 
-    def enclose(
+    def pack(
         self, transcript: Transcript, tenant: str, job_id: UUID, name: UUID, *, inline: bool = True
     ) -> PackedTranscript:
         """Pack a transcript for an event; raises Permanent(result_too_large), Outage.

@@ -75,12 +75,12 @@ class StageParts:
     now: Clock = utc_now
     checkpoint_seconds: float = 60.0
 
-    def enclose(self, transcript: Transcript, request: JobRequested, ident: UUID) -> PackedTranscript:
+    def pack(self, transcript: Transcript, request: JobRequested, ident: UUID) -> PackedTranscript:
         """Pack a transcript for the event `ident` of a job, as its tenant's policy requires."""
         inline = self.policies.in_force(request.tenant).inline
         # another request under the same job id has the same event ids, and must not be told this one's words
         name = uuid5(ident, request_digest(request).hex())
-        return self.claims.enclose(transcript, request.tenant, request.job_id, name, inline=inline)
+        return self.claims.pack(transcript, request.tenant, request.job_id, name, inline=inline)
 
     def checkpoints(
         self, work: Work, request: JobRequested, duration: float, *facts: object
@@ -172,7 +172,7 @@ class TranscribeStage:
         self, request: JobRequested, audio: Audio, transcript: Transcript, model: ModelInfo, watch: Stopwatch
     ) -> TranscriptReady:
         ident = event_id(request.job_id, TranscriptReady.KIND, request.run)
-        enclosed = self.parts.enclose(transcript, request, ident)
+        packed = self.parts.pack(transcript, request, ident)
         return TranscriptReady(
             event_id=ident,
             job_id=request.job_id,
@@ -180,8 +180,8 @@ class TranscribeStage:
             tenant=request.tenant,
             request=request.without_query(),
             audio=audio,
-            transcript=enclosed.inline,
-            claim_check=enclosed.claim,
+            transcript=packed.inline,
+            claim_check=packed.claim,
             model=model,
             timings=watch.timings,
             completed_at=self.parts.now(),
@@ -260,7 +260,7 @@ def result_of(
     if not request.options.word_timestamps:
         transcript = without_words(transcript)
     ident: UUID = event_id(request.job_id, JobResult.KIND, request.run)
-    enclosed = parts.enclose(transcript, request, ident)
+    packed = parts.pack(transcript, request, ident)
     return JobResult(
         event_id=ident,
         job_id=request.job_id,
@@ -269,9 +269,9 @@ def result_of(
         request=request.without_query(),
         outcome=Outcome.COMPLETED,
         audio=audio,
-        transcript=enclosed.inline,
-        claim_check=enclosed.claim,
-        speakers=enclosed.transcript.speakers,
+        transcript=packed.inline,
+        claim_check=packed.claim,
+        speakers=packed.transcript.speakers,
         models=models,
         timings=watch.timings,
         completed_at=parts.now(),

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from schemas.metrics import STAGE_SECONDS
+from schemas.metrics import STAGE_DURATION
 
 
 class Stopwatch:
@@ -22,4 +22,4 @@ class Stopwatch:
         finally:
             seconds = time.monotonic() - began
             self.timings[part] = round(seconds, 3)
-            STAGE_SECONDS.labels(part).observe(seconds)
+            STAGE_DURATION.labels(part).observe(seconds)

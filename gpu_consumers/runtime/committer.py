@@ -24,7 +24,7 @@ from gpu_consumers.runtime.tasks import Finished, JobTask
 from producers.kafka.moved_leaders import committed
 from producers.kafka.publisher import translate
 from schemas.errors import Fatal, Outage
-from schemas.metrics import INFLIGHT, OUTCOMES, TRANSACTIONS
+from schemas.metrics import INFLIGHT, RECORDS_PROCESSED, TRANSACTIONS
 from schemas.retries.schedules import GPU_COMMITS
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Committer:
             self.add(finished)
 
     def _drop(self, finished: Finished) -> None:
-        OUTCOMES.labels(self._group, "dropped").inc()
+        RECORDS_PROCESSED.labels(self._group, "dropped").inc()
         if finished.job is not None:
             self._duplicates.ended(finished.job, finished.task, final=False)
 
@@ -263,7 +263,7 @@ class Committer:
             self._singly = len(batch)
 
     def _count(self, finished: Finished) -> None:
-        OUTCOMES.labels(self._group, finished.outcome).inc()
+        RECORDS_PROCESSED.labels(self._group, finished.outcome).inc()
         if finished.job is not None:
             self._duplicates.ended(finished.job, finished.task, finished.settlement.final)
 

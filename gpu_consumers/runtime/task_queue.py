@@ -12,7 +12,7 @@ from gpu_consumers.core.delivery.failure_breaker import FailureBreaker
 from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo, charge_of, most_long, refusal
 from gpu_consumers.core.delivery.isolation import Isolation
 from gpu_consumers.runtime.tasks import JobTask
-from schemas.metrics import BRAKE
+from schemas.metrics import FAILURE_BREAKER_OPEN
 from schemas.process.logs import bound
 from schemas.process.wait_reasons import WaitReason
 
@@ -116,7 +116,7 @@ class TaskQueue:
             whose = "all jobs" if cooldown.tenant is None else "those of one tenant"
             with bound(tenant=cooldown.tenant):
                 log.error("%s: jobs fail by no fault of theirs: %s wait for %g s", self._name, whose, cooldown.seconds)
-        BRAKE.labels(self._name).set(self._breaker.is_open(now))
+        FAILURE_BREAKER_OPEN.labels(self._name).set(self._breaker.is_open(now))
 
     def _held(self, now: float) -> Iterator[tuple[JobTask, WaitReason]]:
         for task, info in self._suspects:

@@ -16,7 +16,7 @@ Records = Mapping[int, WaitReason | None]
 def closed_gates(
     *, joined: bool, producing: bool, caught_up: bool, draining: bool, committing: bool
 ) -> tuple[WaitReason, ...]:
-    """Why a whole group lets nothing through; none when it does. `producing`: its producer is open, as it is before it joins.
+    """Gates that hold a whole group; none when it works. `producing`: its producer is open, as it is before it joins.
 
     A producer that is closed later was given up after a transaction whose end is not known, and is opened again.
     """

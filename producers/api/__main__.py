@@ -48,7 +48,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,
-            secrets=SecretBox.of(settings) if settings.webhook_key else None,
+            secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,

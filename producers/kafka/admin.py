@@ -93,12 +93,12 @@ class TopicAdmin:
 
     def existing(self, names: Iterable[str]) -> dict[str, Existing]:
         """The named topics that the broker has, with their settings."""
-        there = self.partitions(names)
-        if not there:
+        counts = self.partitions(names)
+        if not counts:
             return {}
-        resources = [ConfigResource(ResourceType.TOPIC, name) for name in there]
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in counts]
         configs = _results(self._client.describe_configs(resources, request_timeout=SECONDS), lambda r: str(r.name))
-        return {name: Existing(count, _values(configs[name])) for name, count in there.items()}
+        return {name: Existing(count, _values(configs[name])) for name, count in counts.items()}
 
     def create(self, topics: Iterable[Create], replication_factor: int) -> None:
         """Create topics; an already existing one is no error. `replication_factor` -1: the broker's default."""

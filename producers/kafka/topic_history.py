@@ -93,10 +93,10 @@ class TopicHistory:
 
     def _ranges(self, topics: Sequence[str], since: datetime | None) -> dict[tuple[str, int], tuple[int, int]]:
         """First offset and end of each partition that is not empty."""
-        there = TopicAdmin(self._settings).partitions(topics)
-        if missing := [topic for topic in topics if topic not in there]:
+        partitions = TopicAdmin(self._settings).partitions(topics)
+        if missing := [topic for topic in topics if topic not in partitions]:
             raise Outage(f"Kafka has no topic {', '.join(missing)}; create it with `scribe topics apply`")
-        places = [(topic, partition) for topic in topics for partition in range(there[topic])]
+        places = [(topic, partition) for topic in topics for partition in range(partitions[topic])]
         return self.later({place: self._watermarks(*place) for place in places}, since)
 
     def _offsets_at(self, places: Sequence[tuple[str, int]], since: datetime | None) -> Mapping[tuple[str, int], int]:

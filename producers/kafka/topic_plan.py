@@ -99,15 +99,15 @@ def plan(wanted: Iterable[Topic], existing: Mapping[str, Existing], partitions: 
     create, fewer, alter, same = [], [], [], []
     for topic in wanted:
         count = partitions or topic.partitions
-        there = existing.get(topic.name)
-        if there is None:
+        current = existing.get(topic.name)
+        if current is None:
             create.append(Create(topic.name, count, topic.config))
             continue
-        altered = _altered(topic, there)
-        if there.partitions < count:
-            fewer.append(Grow(topic.name, there.partitions, count))
+        altered = _altered(topic, current)
+        if current.partitions < count:
+            fewer.append(Grow(topic.name, current.partitions, count))
         alter += altered
-        if there.partitions >= count and not altered:
+        if current.partitions >= count and not altered:
             same.append(topic.name)
     grow, small = (fewer, []) if partitions else ([], fewer)
     return Plan(tuple(create), tuple(grow), tuple(small), tuple(alter), tuple(same))
@@ -127,16 +127,16 @@ def retention_mistakes(
 
 
 def _retention_days(topic: Topic, existing: Mapping[str, Existing]) -> float:
-    there = existing.get(topic.name)
-    value = int((there.config if there else topic.config).get(RETENTION, "-1"))
+    current = existing.get(topic.name)
+    value = int((current.config if current else topic.config).get(RETENTION, "-1"))
     return float("inf") if value < 0 else value / DAY_MS
 
 
-def _altered(topic: Topic, there: Existing) -> list[Alter]:
+def _altered(topic: Topic, current: Existing) -> list[Alter]:
     return [
-        Alter(topic.name, setting, there.config.get(setting, "unset"), wants)
+        Alter(topic.name, setting, current.config.get(setting, "unset"), wants)
         for setting, wants in topic.config.items()
-        if _normal(there.config.get(setting)) != _normal(wants)
+        if _normal(current.config.get(setting)) != _normal(wants)
     ]
 
 

@@ -31,7 +31,7 @@ class Changes:
     language: str | None = None
     track: str | None = None
 
-    def of(self, request: JobRequested) -> JobRequested:
+    def applied_to(self, request: JobRequested) -> JobRequested:
         """The request with the changes."""
         model = request.options.model if self.model is None else self.model or None
         language = request.options.language if self.language is None else self.language or None
@@ -59,8 +59,8 @@ def of_run(event: RunEvent, run: int, now: datetime, changes: Changes = Changes(
 
 
 def _requested(request: JobRequested, run: int, now: datetime, changes: Changes) -> JobRequested:
-    over = request.expires_at is not None and request.expires_at <= now
-    return changes.of(replace(request, run=run, expires_at=None if over else request.expires_at))
+    expired = request.expires_at is not None and request.expires_at <= now
+    return changes.applied_to(replace(request, run=run, expires_at=None if expired else request.expires_at))
 
 
 def renewed(

@@ -11,7 +11,14 @@ from schemas.ports import ObjectStore
 from schemas.topics import READS, TENANTS
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
-from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayEntry, ReplayRejection, ReplayRequest, intend
+from sink.jobs.replay_log import (
+    ReplayAction,
+    ReplayCommand,
+    ReplayEntry,
+    ReplayRejection,
+    ReplayRequest,
+    record_intents,
+)
 from sink.postgres.database import Connection, Database
 
 Topics = Mapping[str, Collection[str]]
@@ -36,23 +43,23 @@ def prepare(
     reasons = {letter.record.place: _impossible(letter, ways_back, unreadable) for letter in letters}
     refused = {place: reason for place, reason in reasons.items() if reason is not None}
     items = [_item(serde, letter, step) for letter in letters if letter.record.place not in refused]
-    over = gone(store, items)
-    refused |= dict.fromkeys(over, ReplayRejection.RECORDING_GONE)
-    return Prepared([item for item in items if item.wish.place not in over], refused)
+    missing = gone(store, items)
+    refused |= dict.fromkeys(missing, ReplayRejection.RECORDING_GONE)
+    return Prepared([item for item in items if item.request.place not in missing], refused)
 
 
 async def discard(database: Database, command: ReplayCommand, letters: Sequence[DeadLetter]) -> Report:
     """Record that dead letters need no action; they stay in the topic until their retention ends."""
-    wishes = [wish_of(letter) for letter in letters]
+    requests = [replay_request_of(letter) for letter in letters]
 
     async def write(connection: Connection) -> Report:
-        entries, refused = await intend(connection, command, wishes)
+        entries, refused = await record_intents(connection, command, requests)
         return Report(list(entries.values()), refused)
 
     return await database.run(write)
 
 
-def wish_of(letter: DeadLetter, *, action: ReplayAction = ReplayAction.DISCARD) -> ReplayRequest:
+def replay_request_of(letter: DeadLetter, *, action: ReplayAction = ReplayAction.DISCARD) -> ReplayRequest:
     """The audit entry of a dead letter; only a redrive begins a run."""
     event = begins_run(letter) if action is ReplayAction.REDRIVE else None
     record, run = letter.record, event.run if event else None
@@ -61,8 +68,8 @@ def wish_of(letter: DeadLetter, *, action: ReplayAction = ReplayAction.DISCARD) 
 
 def _item(serde: Serde, letter: DeadLetter, step: str | None) -> ReplayItem:
     event = begins_run(letter)
-    wish = wish_of(letter, action=ReplayAction.REDRIVE)
-    return ReplayItem(wish, partial(_record, serde, letter, step), recording_of(event))
+    request = replay_request_of(letter, action=ReplayAction.REDRIVE)
+    return ReplayItem(request, partial(_record, serde, letter, step), recording_of(event))
 
 
 def _record(serde: Serde, letter: DeadLetter, step: str | None, entry: ReplayEntry) -> Record:

@@ -21,11 +21,11 @@ from sink.jobs.replay_log import (
     ReplayEntry,
     ReplayRejection,
     ReplayRequest,
-    at_work,
-    done,
-    forsake,
-    intend,
-    refusals,
+    command_lock,
+    delete_intent,
+    mark_sent,
+    record_intents,
+    rejections,
 )
 from sink.postgres.database import Database
 
@@ -37,7 +37,7 @@ THREADS = 16
 class ReplayItem:
     """A record to resend: the request, and a function that builds the record once its run is known."""
 
-    wish: ReplayRequest
+    request: ReplayRequest
     record: Callable[[ReplayEntry], Record]
     needs: tuple[str, ...] = ()
     """Addresses of what must still be there."""
@@ -87,63 +87,67 @@ class RateLimit:
 class Replayer:
     """Resends the records of one command."""
 
-    def __init__(self, database: Database, publisher: RecordPublisher, command: ReplayCommand, pace: RateLimit) -> None:
+    def __init__(
+        self, database: Database, publisher: RecordPublisher, command: ReplayCommand, rate_limit: RateLimit
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._command = command
-        self._pace = pace
+        self._rate_limit = rate_limit
 
-    async def run(self, items: Sequence[ReplayItem], told: Callable[[int], object] = lambda _: None) -> Report:
-        """Send all permitted records; `told` is called with the count of each batch. Raises Outage: run it again."""
+    async def run(self, items: Sequence[ReplayItem], on_sent: Callable[[int], object] = lambda _: None) -> Report:
+        """Send all permitted records; `on_sent` is called with the count of each batch. Raises Outage: run it again."""
         report = Report()
-        async with at_work(self._database, self._command.replay_id):
-            for first in range(0, len(items), self._pace.batch):
-                batch = items[first : first + self._pace.batch]
-                await asyncio.sleep(self._pace.pause(len(batch), time.monotonic()))
+        async with command_lock(self._database, self._command.replay_id):
+            for first in range(0, len(items), self._rate_limit.batch):
+                batch = items[first : first + self._rate_limit.batch]
+                await asyncio.sleep(self._rate_limit.pause(len(batch), time.monotonic()))
                 await self._batch(batch, report)
-                told(len(batch))
+                on_sent(len(batch))
         return report
 
     async def _batch(self, batch: Sequence[ReplayItem], report: Report) -> None:
         """Process a batch: 1. record the intents, 2. send and confirm the records, 3. mark them as sent."""
-        wishes = [item.wish for item in batch]
-        entries, refused = await self._database.run(lambda connection: intend(connection, self._command, wishes))
+        requests = [item.request for item in batch]
+        entries, refused = await self._database.run(
+            lambda connection: record_intents(connection, self._command, requests)
+        )
         report.refused |= refused
         failpoint("replay.after_intent")
-        going = [(entries[item.wish.place], item) for item in batch if item.wish.place in entries]
-        sent, too_large = await self._send(going)
+        permitted = [(entries[item.request.place], item) for item in batch if item.request.place in entries]
+        sent, too_large = await self._send(permitted)
         failpoint("replay.after_publish")
         if sent:
-            await self._database.run(lambda connection: done(connection, sent))
+            await self._database.run(lambda connection: mark_sent(connection, sent))
         if too_large:
-            await self._database.run(lambda connection: forsake(connection, too_large))
+            await self._database.run(lambda connection: delete_intent(connection, too_large))
         report.sent += sent
         report.refused |= {entry.place: ReplayRejection.TOO_LARGE for entry in too_large}
 
     async def _send(
-        self, going: Sequence[tuple[ReplayEntry, ReplayItem]]
+        self, permitted: Sequence[tuple[ReplayEntry, ReplayItem]]
     ) -> tuple[list[ReplayEntry], list[ReplayEntry]]:
         """The entries that the broker has accepted, and those that are too large for it."""
-        if not going:
+        if not permitted:
             return [], []
-        records = [item.record(entry) for entry, item in going]
+        records = [item.record(entry) for entry, item in permitted]
         try:
             await asyncio.to_thread(self._publisher.publish, *records)
         except Refused as error:
             # of several, a broker may have refused one for its neighbours
-            if len(going) == 1:
-                return [], [going[0][0]]
-            sent = [entry for number, (entry, _) in enumerate(going) if number not in error.places]
-            parts = [await self._send([going[number]]) for number in error.places]
+            if len(permitted) == 1:
+                return [], [permitted[0][0]]
+            sent = [entry for number, (entry, _) in enumerate(permitted) if number not in error.places]
+            parts = [await self._send([permitted[number]]) for number in error.places]
             return sent + [e for part, _ in parts for e in part], [e for _, part in parts for e in part]
-        return [entry for entry, _ in going], []
+        return [entry for entry, _ in permitted], []
 
 
 async def preview(database: Database, command: ReplayCommand, prepared: Prepared) -> dict[Origin, ReplayRejection]:
     """The refusals that would occur at this moment, with reasons."""
-    wishes = [item.wish for item in prepared.items]
+    requests = [item.request for item in prepared.items]
     async with database.connection() as connection:
-        return prepared.refused | await refusals(connection, command, wishes)
+        return prepared.refused | await rejections(connection, command, requests)
 
 
 async def send_again(
@@ -151,11 +155,11 @@ async def send_again(
     publisher: RecordPublisher,
     command: ReplayCommand,
     prepared: Prepared,
-    pace: RateLimit,
-    told: Callable[[int], object] = lambda _: None,
+    rate_limit: RateLimit,
+    on_sent: Callable[[int], object] = lambda _: None,
 ) -> Report:
     """Resend all permitted records; raises Outage, and then the same call continues."""
-    report = await Replayer(database, publisher, command, pace).run(prepared.items, told)
+    report = await Replayer(database, publisher, command, rate_limit).run(prepared.items, on_sent)
     report.refused |= prepared.refused
     return report
 
@@ -167,11 +171,11 @@ def gone(store: ObjectStore, items: Sequence[ReplayItem]) -> set[Origin]:
     """
 
     def is_gone(item: ReplayItem) -> bool:
-        keys = [_key(store, item.wish.tenant, uri) for uri in item.needs]
+        keys = [_key(store, item.request.tenant, uri) for uri in item.needs]
         return any(key is not None and store.info(key) is None for key in keys)
 
     with ThreadPoolExecutor(THREADS, "recordings") as pool:
-        return {item.wish.place for item, over in zip(items, pool.map(is_gone, items), strict=True) if over}
+        return {item.request.place for item, missing in zip(items, pool.map(is_gone, items), strict=True) if missing}
 
 
 def _key(store: ObjectStore, tenant: str, uri: str) -> str | None:

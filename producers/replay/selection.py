@@ -101,14 +101,14 @@ def prepare(
         x.record.place: ReplayRejection.INVALID for x in found if not _is_valid(x.request, registry, target.changes)
     }
     items = [_item(serde, each, target) for each in found if each.record.place not in refused]
-    over = gone(store, items)
-    refused |= dict.fromkeys(over, ReplayRejection.RECORDING_GONE)
-    return Prepared([item for item in items if item.wish.place not in over], refused)
+    missing = gone(store, items)
+    refused |= dict.fromkeys(missing, ReplayRejection.RECORDING_GONE)
+    return Prepared([item for item in items if item.request.place not in missing], refused)
 
 
 def _is_valid(request: JobRequested, registry: ModelRegistry, changes: Changes) -> bool:
     """Whether the changes are valid for the job: a run that must fail would replace one that succeeded."""
-    changed = changes.of(request)
+    changed = changes.applied_to(request)
     if mistakes(changed):
         return False
     # the registry here may not be that of the GPU processes, and says nothing of tracks
@@ -129,10 +129,10 @@ def check_model(registry: ModelRegistry, name: str) -> None:
 
 def _item(serde: Serde, found: SelectedRequest, target: ReplayTarget) -> ReplayItem:
     request, record = found.request, found.record
-    wish = ReplayRequest(
+    replay = ReplayRequest(
         place=record.place, at=record.at, tenant=request.tenant, job_id=request.job_id, run=request.run
     )
-    return ReplayItem(wish, partial(_record, serde, found, target), recording_of(request))
+    return ReplayItem(replay, partial(_record, serde, found, target), recording_of(request))
 
 
 def _record(serde: Serde, found: SelectedRequest, target: ReplayTarget, entry: ReplayEntry) -> Record:

@@ -48,15 +48,15 @@ class SkipOrder:
 
     group: str
     place: Origin
-    by: str
+    requested_by: str
 
     @property
     def reason(self) -> str:
         """The reason in dead letters."""
-        return f"passed over by {self.by}"
+        return f"passed over by {self.requested_by}"
 
 
-def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> SkipOrder:
+def order_of(group: str, text: str, requested_by: str, topics: Topics = READ_BY) -> SkipOrder:
     """The order from an operator's text; raises Rejected(invalid_request) with the valid choices."""
     name = group_of(group)
     found = _PLACE.fullmatch(text)
@@ -65,7 +65,7 @@ def order_of(group: str, text: str, by: str, topics: Topics = READ_BY) -> SkipOr
     place = Origin(found[1], int(found[2]), int(found[3]))
     if place.topic not in topics[name]:
         raise Rejected("invalid_request", f"{name} does not read {place.topic}; it reads {', '.join(topics[name])}")
-    return SkipOrder(name, place, by)
+    return SkipOrder(name, place, requested_by)
 
 
 def check_position(order: SkipOrder, position: GroupPosition) -> None:

@@ -123,10 +123,10 @@ def _by_row(rows: RowFacts, wait: Wait) -> Wait | None:
 def _by_records(
     rows: RowFacts, wait: Wait, kafka: KafkaFacts, processes: ProcessFacts
 ) -> tuple[Wait | None, tuple[str, ...]]:
-    for record in _of(rows, kafka, PERSIST, JobResult.KIND):
+    for record in _pending_records(rows, kafka, PERSIST, JobResult.KIND):
         return replace(wait, reason=WaitReason.RESULT_NOT_APPLIED, since=record.at, evidence=_lines(record, kafka)), ()
     for group in GPU_GROUPS:
-        for record in _of(rows, kafka, group):
+        for record in _pending_records(rows, kafka, group):
             reason, words = _gpu_reason(rows, record, kafka.groups.get(group, GroupState()), processes)
             evidence = (*_lines(record, kafka), *words)
             if reason is None:
@@ -145,8 +145,8 @@ def _gpu_reason(
     rows: RowFacts, record: PendingRecord, group: GroupState, processes: ProcessFacts
 ) -> tuple[WaitReason | None, tuple[str, ...]]:
     """The gate of a record that a GPU group has not finished, None when it is in work; and the evidence."""
-    if (told := processes.told(record.place)) is not None:
-        word, url = told
+    if (report := processes.record_report(record.place)) is not None:
+        word, url = report
         if word in _REASONS:
             return WaitReason(word), (f"{url} has it",)
         return None, (f"{url} works on it" if word == IN_WORK else f"{url} says: {word}",)
@@ -178,7 +178,7 @@ def _is_heard_of(rows: RowFacts) -> bool:
     return job is not None and job.state != JobState.QUEUED and rows.now - job.updated_at <= SILENT
 
 
-def _of(rows: RowFacts, kafka: KafkaFacts, group: str, event: str | None = None) -> list[PendingRecord]:
+def _pending_records(rows: RowFacts, kafka: KafkaFacts, group: str, event: str | None = None) -> list[PendingRecord]:
     """The unfinished records of a group for the current run, the latest attempt first."""
     least = 0 if rows.job is None else rows.job.run
     found = (
@@ -252,9 +252,9 @@ def _unscheduled(rows: RowFacts, kafka: KafkaFacts) -> Iterator[Wait]:
         (ENHANCE, WaitSubject.ENHANCEMENT, WaitReason.ENHANCEMENT_UNSCHEDULED, request.get("enhancement")),
     )
     for group, subject, reason, wanted in steps:
-        for record in _of(rows, kafka, group)[:1] if wanted else ():
+        for record in _pending_records(rows, kafka, group)[:1] if wanted else ():
             yield Wait(subject=subject, id=rows.job_id, reason=reason, since=record.at, evidence=_lines(record, kafka))
-    for record in _of(rows, kafka, PERSIST, EnhancementResult.KIND):
+    for record in _pending_records(rows, kafka, PERSIST, EnhancementResult.KIND):
         reason = WaitReason.RESULT_NOT_APPLIED
         evidence = _lines(record, kafka)
         yield Wait(subject=WaitSubject.ENHANCEMENT, id=rows.job_id, reason=reason, since=record.at, evidence=evidence)

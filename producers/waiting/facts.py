@@ -76,7 +76,7 @@ class ProcessFacts:
 
     reports: Mapping[str, WaitReport] = field(default_factory=dict)
 
-    def told(self, place: Origin) -> tuple[str, str] | None:
+    def record_report(self, place: Origin) -> tuple[str, str] | None:
         """The report of a process about a record (a reason or IN_WORK), and its address; None without one."""
         for url, report in self.reports.items():
             if (found := report.record(place.topic, place.partition, place.offset)) is not None:

@@ -79,11 +79,11 @@ class Unfinished:
 
     @classmethod
     def after(cls, low: int, high: int, base: int, metadata: str) -> "Unfinished":
-        """What is left of the offsets from `low` up to `high` after a commit of `base`, 0 without one."""
+        """The unfinished ones of the offsets from `low` up to `high` after a commit of `base`, 0 without one."""
         return cls(max(low, base), high, done_of(base, parts_of(metadata)[0]), base, metadata)
 
     def up_to(self, offset: int) -> int:
-        """How many of them are below an offset; about, for some offsets have no record."""
+        """The number of unfinished offsets below an offset; about, for some offsets have no record."""
         return max(0, offset - self.low - sum(self.low <= each < offset for each in self.done))
 
 

@@ -75,7 +75,7 @@ WAIT_REASONS: Mapping[WaitReason, WaitSpec] = {
     spec.reason: spec
     for spec in (
         WaitSpec(_R.OUTBOX_UNPUBLISHED, "It was accepted and is about to enter the queue.", "Is `scribe-relay` up, and does `scribe_rabbit_outbox_pending` fall? `/readyz?verbose` and the log of the relay say whether Kafka or PostgreSQL is away.", _RELAY),
-        WaitSpec(_R.OUTBOX_REFUSED, "It was accepted, but could not enter the queue.", "Kafka will never take its record: the log of the relay and `failed_reason` of its outbox row say why. Mend that, then `scribe replay --job JOB --unfinished`.", _RELAY),
+        WaitSpec(_R.OUTBOX_REFUSED, "It was accepted, but could not enter the queue.", "Kafka will never take its record: the log of the relay and `failed_reason` of its outbox row say why. Mend that, then `scribe replay --job JOB --include-running`.", _RELAY),
         WaitSpec(_R.NO_MEMBERS, "No worker is there for it at the moment.", "No process of the named consumer group runs: start `scribe-gpu`, or `scribe-streams persist`, `enhance` or `webhooks`.", (*_GPU, *FAUST)),
         WaitSpec(_R.STARTING, "The workers are just starting.", "The process loads its models or has not joined its group: `/readyz` says which, its log names the model or address that is away.", (*_GPU, *FAUST, *_DISPATCH)),
         WaitSpec(_R.ORDERS_UNKNOWN, "The workers are just starting.", "`scribe.control` and `scribe.tenants` are not read to their ends yet: `scribe topics check`, and does Kafka answer?", _GPU),
@@ -89,7 +89,7 @@ WAIT_REASONS: Mapping[WaitReason, WaitSpec] = {
         WaitSpec(_R.LONG_RECORDINGS, "It is long, and long recordings leave a worker to short ones.", "As many long recordings run as may at once, all workers but one: more workers or more processes.", _GPU),
         WaitSpec(_R.ISOLATION, "Another job runs alone for a while.", "A record that may have ended a process before runs alone, for five minutes at most: `/readyz?verbose` shows where, `scribe why` of its job tells of its deaths.", _GPU),
         WaitSpec(_R.SUSPECT, "It may have ended a worker before, so it runs alone, as soon as others are done.", "A process died while it ran. It runs alone, and is quarantined after the second death: look at its recording, and at the end of the log of that process.", (*_GPU, *FAUST)),
-        WaitSpec(_R.FAILURE_BREAKER, "Work is paused, for too much of it failed lately; it goes on by itself.", "Most of the latest jobs failed by no fault of theirs: the log of the GPU process has the errors (device, disk, model). See `scribe_rabbit_brake_on`.", _GPU),
+        WaitSpec(_R.FAILURE_BREAKER, "Work is paused, for too much of it failed lately; it goes on by itself.", "Most of the latest jobs failed by no fault of theirs: the log of the GPU process has the errors (device, disk, model). See `scribe_rabbit_failure_breaker_open`.", _GPU),
         WaitSpec(_R.DUPLICATE, "The same job was sent twice, and the other copy is being worked on.", "Nothing to do: it is passed over when the other record of this job has ended.", _GPU),
         WaitSpec(_R.COMMIT_BARRIER, "It is about to begin.", "A process died before, so each start is committed first: when this lasts, Kafka takes no transactions. See `scribe_rabbit_transactions_total`.", _GPU),
         WaitSpec(_R.OUTAGE, "A part of the service is away; it goes on by itself.", "The log of the process names what is away (PostgreSQL, object store, Kafka, schema registry, the host of the recording). All goes on by itself when it is back.", (*_GPU, *FAUST, *_RELAY, *_DISPATCH)),
@@ -99,7 +99,7 @@ WAIT_REASONS: Mapping[WaitReason, WaitSpec] = {
         WaitSpec(_R.CANCELLING, "It was asked to stop, and will at its next look.", "The order waits in the outbox or in `scribe.control`, or no GPU process runs to hear it.", (*_RELAY, *_GPU)),
         WaitSpec(_R.UNHEARD, "It was begun, and nothing was heard of it for a while.", "A later attempt, or a step that tells nothing: `scribe why JOB --direct` finds its record. A job that hangs for an hour fails `/livez` of its process.", _GPU),
         WaitSpec(_R.DEAD_LETTER, "It was set aside because of an error, and does not go on by itself.", "`scribe dlq list --job JOB` has the error. Mend its cause, then `scribe dlq redrive`.", (*_GPU, *FAUST)),
-        WaitSpec(_R.NO_RECORD, "It was lost sight of, and does not go on by itself.", "No record of it waits in Kafka: `scribe replay --job JOB --unfinished` does it again, `scribe database stalled --fail` ends it.", _GPU),
+        WaitSpec(_R.NO_RECORD, "It was lost sight of, and does not go on by itself.", "No record of it waits in Kafka: `scribe replay --job JOB --include-running` does it again, `scribe database stalled --fail` ends it.", _GPU),
         WaitSpec(_R.LEASE_HELD, "It is being sent.", "A dispatcher has it until the time that is named, and prolongs that while it works; if it died, another one takes it then.", _DISPATCH),
         WaitSpec(_R.WEBHOOK_UNSCHEDULED, "Its webhook is about to be scheduled.", "`scribe-streams webhooks` has not read the result: does it run, is it behind?", ("webhooks",)),
         WaitSpec(_R.WEBHOOK_GATE, "Its webhook waits until the result can be read.", "`scribe-streams persist` has not applied the result: see `result_not_applied`.", _DISPATCH),

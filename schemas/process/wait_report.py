@@ -59,7 +59,7 @@ class WaitReport:
         return next((p.records.get(offset) for p in found), None)
 
     def partition(self, group: str, topic: str, number: int) -> PartitionState | None:
-        """What is told of a partition that a group reads; None when the process does not have it."""
+        """The reported state of a partition that a group reads; None when the process does not have it."""
         place = group, topic, number
         return next((p for p in self.partitions if (p.group, p.topic, p.partition) == place), None)
 

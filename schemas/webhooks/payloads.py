@@ -34,7 +34,7 @@ EnhancementType = Literal["enhancement.completed", "enhancement.failed"]
 
 
 class JobFailure(TypedDict):
-    """Why a job failed; `kind` says whose move it is."""
+    """The reason why a job failed; `kind` says whose move it is."""
 
     kind: str
     code: str
@@ -42,7 +42,7 @@ class JobFailure(TypedDict):
 
 
 class SaidSegment(TypedDict):
-    """Something said without a pause; seconds from the beginning of the recording."""
+    """A stretch of speech without a pause; seconds from the beginning of the recording."""
 
     start: float
     end: float
@@ -52,7 +52,7 @@ class SaidSegment(TypedDict):
 
 
 class FoundEntity(TypedDict):
-    """Something named in the recording; seconds from its beginning."""
+    """A thing that is named in the recording; seconds from its beginning."""
 
     text: str
     kind: str

@@ -38,7 +38,7 @@ def failed_result(request: JobRequested, error: Permanent, now: datetime, audio:
         request=request.without_query(),
         outcome=Outcome.FAILED,
         audio=audio,
-        error=_told(error),
+        error=_job_error(error),
         completed_at=now,
     )
 
@@ -125,10 +125,10 @@ def _failed_enhancement(
         tenant=tenant,
         enhancement_id=enhancement_id,
         outcome=Outcome.FAILED,
-        error=_told(reason),
+        error=_job_error(reason),
         completed_at=now,
     )
 
 
-def _told(error: Permanent) -> JobError:
+def _job_error(error: Permanent) -> JobError:
     return JobError(kind=error.kind.value, code=error.code, message=error.message)

@@ -11,7 +11,7 @@ from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Throttled
 from sink.enhanced_ai.verdicts import Misconfigured, failure_of_exchange, failure_of_status
 from sink.http.client import AsyncOutboundClient, DeliveryError, FullResponse
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class EnhancedAiEndpoint:
 
 def bytes_of(value: dict[str, Any]) -> bytes:
     """A request as canonical bytes: equal values give equal bytes, whatever text they contain."""
-    return json.dumps(storable(value), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(sanitize_for_postgres(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _check(answer: FullResponse, model: str | None) -> None:

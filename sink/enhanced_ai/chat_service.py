@@ -16,7 +16,7 @@ from sink.enhanced_ai.completions import Completions, Question
 from sink.enhanced_ai.parts import groups_of, lines_of, parts_of
 from sink.enhanced_ai.shapes import EntitiesAnswer, PartAnswer, Quoted, SummaryAnswer
 from sink.enhanced_ai.spans import Quote, entities_of
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 
 M = TypeVar("M", bound=BaseModel)
 _PATH = "/chat/completions"
@@ -52,7 +52,7 @@ class ChatService:
         quotes = list(_quotes(quoted, ask.transcript.segments))
         entities = await asyncio.to_thread(entities_of, quotes, ask.transcript)
         return EnhancementOutput(
-            summary=None if summary is None else storable_text(summary),
+            summary=None if summary is None else sanitize_text(summary),
             entities=entities,
             model=work.model,
             tokens=work.tokens,

@@ -17,7 +17,7 @@ from sink.enhanced_ai.parts import clipped, tokens_of
 from sink.enhanced_ai.prompts import Message
 from sink.enhanced_ai.shapes import mistakes
 from sink.enhanced_ai.verdicts import ServiceRefusal
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
@@ -133,7 +133,7 @@ def _completion_of(answered: object) -> _Completion:
 def _content_of(choice: _Choice) -> _Content:
     said = choice.message
     finish = "refused" if said.refusal else choice.finish_reason
-    return _Content(text=storable_text(said.content or "")[:_MAX_CONTENT_CHARS], finish=finish and finish[:32])
+    return _Content(text=sanitize_text(said.content or "")[:_MAX_CONTENT_CHARS], finish=finish and finish[:32])
 
 
 def _tokens_of(completion: _Completion, messages: list[Message], answer: str) -> int:

@@ -11,7 +11,7 @@ from sink.enhanced_ai.calls import EnhancedAiEndpoint
 from sink.enhanced_ai.parts import tokens_of
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse, EntityIn, SegmentOut, mistakes
 from sink.enhanced_ai.spans import Quote, entities_of
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 
 STEP = "all"
 
@@ -29,10 +29,10 @@ class JsonService:
         answer, tokens = await self._answer(ask, answers) if _is_spoken(ask) else (EnhanceResponse(), 0)
         quotes = [_quote(entity) for entity in answer.entities] if ask.entity_extraction else []
         return EnhancementOutput(
-            summary=storable_text(answer.summary or "") if ask.summarization else None,
+            summary=sanitize_text(answer.summary or "") if ask.summarization else None,
             # in a thread: quotes are looked for in hours of words
             entities=await asyncio.to_thread(entities_of, quotes, ask.transcript),
-            model=storable_text(answer.model or ask.model or self._default_model or "default"),
+            model=sanitize_text(answer.model or ask.model or self._default_model or "default"),
             tokens=tokens,
         )
 

@@ -42,18 +42,18 @@ def failure_of_status(
     """The error for an HTTP status, None for success; `model` is the model that was called."""
     if 200 <= status < 300:
         return None
-    told = f"enhanced AI: it answered {status}"
+    message = f"enhanced AI: it answered {status}"
     wait = retry_after_seconds(headers.get("retry-after"), now)
     if status in _PATIENCE or (status in _AWAY and wait is not None):
-        return Throttled(told, wait)
+        return Throttled(message, wait)
     if status in _AWAY:
-        return Outage(told)
+        return Outage(message)
     if status in _AGAIN or status >= 500:
-        return Transient(told)
+        return Transient(message)
     said, codes = _said(body)
     # one wrong name in a list of models must not hold up those who ask for another one
     if 300 <= status < 400 or (status in _OPERATORS and not (status == 404 and model and model in said)):
-        return Misconfigured(f"{told}: look at ENHANCED_AI_ENDPOINT and ENHANCED_AI_API_KEY")
+        return Misconfigured(f"{message}: look at ENHANCED_AI_ENDPOINT and ENHANCED_AI_API_KEY")
     return ServiceRefusal(status, said, codes)
 
 

@@ -12,7 +12,7 @@ from sink.jobs import outbox
 from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 from sink.webhooks.deliveries import MOST_COUNTED
 
 PAUSE_SECONDS = OUTAGES.first  # before an answer is tried to be kept again
@@ -180,5 +180,5 @@ class KeptAnswers:
             "INSERT INTO enhancement_answers (enhancement_id, tenant, step, answer, tokens)"
             " SELECT enhancement_id, tenant, %s, %s, %s FROM enhancement_calls"
             " WHERE enhancement_id = %s AND run = %s ON CONFLICT DO NOTHING",
-            [step, storable_text(answer.text), answer.tokens, call.enhancement_id, call.run],
+            [step, sanitize_text(answer.text), answer.tokens, call.enhancement_id, call.run],
         )

@@ -13,7 +13,7 @@ from sink.jobs.runs import Effect
 from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 from sink.webhooks.deliveries import release
 
 CHANNEL = "scribe_enhancements"
@@ -64,7 +64,7 @@ async def ask(connection: Connection, tenant: str, job_id: UUID, run: int, wishe
 
     Raises Permanent(conflict) when its id was used for something else.
     """
-    values = {"tenant": tenant, "job_id": job_id, "run": run, **storable(asdict(wishes))}
+    values = {"tenant": tenant, "job_id": job_id, "run": run, **sanitize_for_postgres(asdict(wishes))}
     await lock(connection, job_id)
     if await (await connection.execute(_ASK, values)).fetchone() is not None:
         await connection.execute("DELETE FROM enhancement_answers WHERE enhancement_id = %(enhancement_id)s", values)
@@ -112,7 +112,7 @@ async def apply(connection: Connection, result: EnhancementResult) -> Effect:
     await lock(connection, result.job_id)
     if effect := await _refusal(connection, result):
         return effect
-    plain = storable(asdict(result))
+    plain = sanitize_for_postgres(asdict(result))
     values = {
         **{name: plain[name] for name in ("tenant", "run", "summary", "model", "tokens")},
         **{name: getattr(result, name) for name in ("enhancement_id", "job_id", "event_id", "completed_at")},

@@ -122,7 +122,7 @@ class _Client:
         self._rules = rules or rules_of(settings, environment)
         self._resolve = resolve
         self._ssl = ssl_context or trust_of(settings)
-        proxy = Proxy.of(settings, self._ssl)
+        proxy = Proxy.from_settings(settings, self._ssl)
         self._dial = proxy.dial if proxy else None
 
 
@@ -166,7 +166,7 @@ class OutboundClient(_Client):
                 target = parse_target(url, self._rules)
                 for _ in range(MAX_REDIRECTS + 1):
                     check_host(target.host)
-                    found = await self._hop(target, path, max_bytes)
+                    found = await self._fetch_once(target, path, max_bytes)
                     if isinstance(found, Downloaded):
                         return found
                     target = found
@@ -174,7 +174,7 @@ class OutboundClient(_Client):
             raise SourceFailed(f"the recording did not arrive within {deadline_seconds:g} s") from error
         raise Permanent("source_unreachable", f"more than {MAX_REDIRECTS} redirects")
 
-    async def _hop(self, target: CheckedUrl, path: Path, max_bytes: int) -> Downloaded | CheckedUrl:
+    async def _fetch_once(self, target: CheckedUrl, path: Path, max_bytes: int) -> Downloaded | CheckedUrl:
         allowance = ByteBudget()
         addresses = await addresses_of(target, self._rules, self._resolve)
         async with exchange(

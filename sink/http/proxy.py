@@ -32,7 +32,7 @@ class Proxy:
     credentials: bytes | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, settings: OutboundSettings, ssl_context: ssl.SSLContext) -> "Proxy | None":
+    def from_settings(cls, settings: OutboundSettings, ssl_context: ssl.SSLContext) -> "Proxy | None":
         """The proxy of this installation, None when there is none."""
         if settings.egress_proxy is None:
             return None

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from schemas.vocabulary.job_states import JOB_STATES
 from sink.jobs.queries import JOB_COLUMNS, JobRow
 from sink.postgres.database import Connection
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 Place = tuple[datetime, UUID]
 """Time of the request and id of a job, by which lists are ordered."""
@@ -86,7 +86,7 @@ def _walk(conditions: list[str]) -> str:
 
 def _values(wanted: JobFilter, limit: int) -> dict[str, Any]:
     texts = ("tenant", "recording_id", "model", "language", "priority", "name")
-    named: dict[str, Any] = storable({name: getattr(wanted, name) for name in texts})
+    named: dict[str, Any] = sanitize_for_postgres({name: getattr(wanted, name) for name in texts})
     return named | {
         "since": wanted.since,
         "until": wanted.until,
@@ -94,8 +94,8 @@ def _values(wanted: JobFilter, limit: int) -> dict[str, Any]:
         "before_id": wanted.before and wanted.before[1],
         "first": wanted.ids and wanted.ids[0],
         "last": wanted.ids and wanted.ids[1],
-        "models": Jsonb([{"name": storable(wanted.model)}]),
-        "metadata": Jsonb(storable(dict(wanted.metadata))),
-        "quoted": quote(storable(wanted.name or "")),
+        "models": Jsonb([{"name": sanitize_for_postgres(wanted.model)}]),
+        "metadata": Jsonb(sanitize_for_postgres(dict(wanted.metadata))),
+        "quoted": quote(sanitize_for_postgres(wanted.name or "")),
         "limit": limit,
     }

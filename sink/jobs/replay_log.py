@@ -16,12 +16,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 from schemas.wire.headers import Origin
-from sink.jobs.runs import standings
+from sink.jobs.runs import job_versions
 from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.advisory_locks import REPLAY_BEFORE, KeyedLock
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock_all
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 
 
 class ReplayAction(StrEnum):
@@ -118,13 +118,13 @@ WHERE (topic, partition, record_offset) = (%(topic)s::text, %(partition)s::integ
 class ReplayCommand:
     """An operator's command: its action, its id and its author.
 
-    `again`: include dead letters that were handled before, and jobs of a replay that have not ended.
+    `force`: include dead letters that were handled before, and jobs of a replay that have not ended.
     """
 
     action: ReplayAction
     replay_id: UUID
-    by: str
-    again: bool = False
+    requested_by: str
+    force: bool = False
 
 
 async def latest(
@@ -137,58 +137,58 @@ async def latest(
         return {entry.place: entry for entry in await cursor.fetchall()}
 
 
-async def intend(
-    connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
+async def record_intents(
+    connection: Connection, command: ReplayCommand, requests: Sequence[ReplayRequest]
 ) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
     """Log the intended actions; returns the entry of each record, and the reason for each rejected record.
 
     An unfinished entry of another command is returned as it is, unless that command is still running. A run is one more
     than any that the database, the audit log or the record knows.
     """
-    job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
+    job_ids = [request.job_id for request in requests if request.job_id is not None]
     await lock_all(connection, job_ids)
     # one decides at a time, for what is decided is which runs are free; after the jobs, as whoever erases one does
     await connection.execute("LOCK TABLE replayed_records IN SHARE ROW EXCLUSIVE MODE")
-    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
-    refused = {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
+    before = await latest(connection, {request.place: request.at for request in requests}, command.replay_id)
+    refused = {request.place: rejection for request, rejection in await _judged(connection, command, requests, before)}
     runs = await _known_runs(connection, job_ids)
     rows = []
-    for wish in wishes:
-        last = before.get(wish.place)
-        if wish.place in refused or _is_open(last, command):
+    for request in requests:
+        last = before.get(request.place)
+        if request.place in refused or _is_open(last, command):
             continue
-        run = _next_run(runs, wish)
+        run = _next_run(runs, request)
         if run is not None and run > LAST_RUN:
-            refused[wish.place] = ReplayRejection.NO_RUN
+            refused[request.place] = ReplayRejection.NO_RUN
             continue
-        rows.append(_row(command, wish, run))
+        rows.append(_row(command, request, run))
     async with connection.cursor() as cursor:
         await cursor.executemany(_INTEND, rows)
-    going = {wish.place: wish.at for wish in wishes if wish.place not in refused}
-    entries = await latest(connection, going, command.replay_id)
+    accepted = {request.place: request.at for request in requests if request.place not in refused}
+    entries = await latest(connection, accepted, command.replay_id)
     return entries, refused
 
 
-async def refusals(
-    connection: Connection, command: ReplayCommand, wishes: Sequence[ReplayRequest]
+async def rejections(
+    connection: Connection, command: ReplayCommand, requests: Sequence[ReplayRequest]
 ) -> dict[Origin, ReplayRejection]:
-    """The records that `intend` would reject now, each with the reason, for a dry run."""
-    before = await latest(connection, {wish.place: wish.at for wish in wishes}, command.replay_id)
-    return {wish.place: refusal for wish, refusal in await _judged(connection, command, wishes, before)}
+    """The records that `record_intents` would reject now, each with the reason, for a dry run."""
+    before = await latest(connection, {request.place: request.at for request in requests}, command.replay_id)
+    return {request.place: rejection for request, rejection in await _judged(connection, command, requests, before)}
 
 
-async def done(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
+async def mark_sent(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
     """Mark entries as done: the broker has confirmed the records."""
     await _each(connection, entries, "UPDATE replayed_records r SET done_at = now() FROM {said} WHERE {same}")
 
 
-async def forsake(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
+async def delete_intent(connection: Connection, entries: Sequence[ReplayEntry]) -> None:
     """Delete entries of records that the broker will never accept, since nothing was done."""
     await _each(connection, entries, "DELETE FROM replayed_records r USING {said} WHERE {same}")
 
 
 @asynccontextmanager
-async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
+async def command_lock(database: Database, replay_id: UUID) -> AsyncIterator[None]:
     """Context in which the command counts as running; ends with the process, however it ends."""
     async with database.session() as session:
         for lock in _AT_WORK:
@@ -199,31 +199,33 @@ async def at_work(database: Database, replay_id: UUID) -> AsyncIterator[None]:
 async def _judged(
     connection: Connection,
     command: ReplayCommand,
-    wishes: Sequence[ReplayRequest],
+    requests: Sequence[ReplayRequest],
     before: Mapping[Origin, ReplayEntry],
 ) -> list[tuple[ReplayRequest, ReplayRejection]]:
-    job_ids = [wish.job_id for wish in wishes if wish.job_id is not None]
-    known = await standings(connection, job_ids)
+    job_ids = [request.job_id for request in requests if request.job_id is not None]
+    known = await job_versions(connection, job_ids)
     unfinished = await _unfinished(connection, command, job_ids)
     working = await _working(connection, command, before.values())
     found = []
-    for wish in wishes:
-        standing = known.get(wish.job_id) if wish.job_id else None
-        last = before.get(wish.place)
-        refusal = _of_job(command, wish, standing) or _of_record(command, last, working)
-        if refusal is None and wish.job_id in unfinished and not _is_open(last, command):
-            refusal = ReplayRejection.UNFINISHED
-        if refusal is not None:
-            found.append((wish, refusal))
+    for request in requests:
+        version = known.get(request.job_id) if request.job_id else None
+        last = before.get(request.place)
+        rejection = _of_job(command, request, version) or _of_record(command, last, working)
+        if rejection is None and request.job_id in unfinished and not _is_open(last, command):
+            rejection = ReplayRejection.UNFINISHED
+        if rejection is not None:
+            found.append((request, rejection))
     return found
 
 
-def _of_job(command: ReplayCommand, wish: ReplayRequest, standing: Mapping[str, Any] | None) -> ReplayRejection | None:
-    if command.action is ReplayAction.DISCARD or standing is None:
+def _of_job(
+    command: ReplayCommand, request: ReplayRequest, version: Mapping[str, Any] | None
+) -> ReplayRejection | None:
+    if command.action is ReplayAction.DISCARD or version is None:
         return None
-    if standing["erased"]:
+    if version["erased"]:
         return ReplayRejection.ERASED
-    own = standing["tenant"] in (None, storable_text(wish.tenant))
+    own = version["tenant"] in (None, sanitize_text(request.tenant))
     return None if own else ReplayRejection.FOREIGN
 
 
@@ -234,7 +236,7 @@ def _of_record(command: ReplayCommand, last: ReplayEntry | None, working: Set[UU
         return None
     if last.done_at is None:
         return ReplayRejection.BUSY if last.replay_id in working else None
-    return None if command.again else ReplayRejection.DONE
+    return None if command.force else ReplayRejection.DONE
 
 
 def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
@@ -246,13 +248,13 @@ def _is_open(last: ReplayEntry | None, command: ReplayCommand) -> bool:
 
 async def _unfinished(connection: Connection, command: ReplayCommand, job_ids: Sequence[UUID]) -> set[UUID]:
     """Jobs that a replay would run twice at the same time."""
-    if command.action is not ReplayAction.REPLAY or command.again:
+    if command.action is not ReplayAction.REPLAY or command.force:
         return set()
     return {row["job_id"] for row in await (await connection.execute(_UNFINISHED, [job_ids])).fetchall()}
 
 
 async def _working(connection: Connection, command: ReplayCommand, last: Iterable[ReplayEntry]) -> set[UUID]:
-    """Other unfinished commands whose process is alive, see `at_work`."""
+    """Other unfinished commands whose process is alive, see `command_lock`."""
     open_ones = {entry.replay_id for entry in last if entry.done_at is None} - {command.replay_id}
     return {replay_id for replay_id in open_ones if not await _is_free(connection, replay_id)}
 
@@ -271,25 +273,25 @@ async def _known_runs(connection: Connection, job_ids: Sequence[UUID]) -> dict[U
     return {row["job_id"]: row["run"] or 0 for row in rows}
 
 
-def _next_run(runs: dict[UUID, int], wish: ReplayRequest) -> int | None:
+def _next_run(runs: dict[UUID, int], request: ReplayRequest) -> int | None:
     """The run that begins with a record, noted in `runs`; None when the record begins no run."""
-    if wish.run is None or wish.job_id is None:
+    if request.run is None or request.job_id is None:
         return None
-    runs[wish.job_id] = max(runs.get(wish.job_id, 0), wish.run) + 1
-    return runs[wish.job_id]
+    runs[request.job_id] = max(runs.get(request.job_id, 0), request.run) + 1
+    return runs[request.job_id]
 
 
-def _row(command: ReplayCommand, wish: ReplayRequest, run: int | None) -> dict[str, object]:
+def _row(command: ReplayCommand, request: ReplayRequest, run: int | None) -> dict[str, object]:
     return {
-        "topic": wish.place.topic,
-        "partition": wish.place.partition,
-        "record_offset": wish.place.offset,
+        "topic": request.place.topic,
+        "partition": request.place.partition,
+        "record_offset": request.place.offset,
         "action": command.action.value,
         "replay_id": command.replay_id,
-        "tenant": storable_text(wish.tenant),
-        "job_id": wish.job_id,
+        "tenant": sanitize_text(request.tenant),
+        "job_id": request.job_id,
         "run": run,
-        "by": command.by,
+        "by": command.requested_by,
         "done": command.action is ReplayAction.DISCARD,
     }
 

@@ -23,21 +23,21 @@ from schemas.wire.serde import to_json
 from sink.jobs.runs import (
     Change,
     Effect,
+    append_history,
     begin_runs,
-    foreign,
     is_of,
-    note,
+    job_versions,
     note_conflicts,
-    refusal,
+    rejection,
     row_of,
-    standings,
     stored_request,
+    wrong_tenant,
 )
 from sink.jobs.segments import replace_segments
 from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock_all
-from sink.postgres.sanitize import storable, storable_text
+from sink.postgres.sanitize import sanitize_for_postgres, sanitize_text
 from sink.webhooks.deliveries import release
 
 log = logging.getLogger(__name__)
@@ -55,17 +55,17 @@ class StoredTranscript:
 class JobCompletion:
     """The end of a job; `kept` is its transcript, which must be stored before the row refers to it.
 
-    With `unapplied` the job fails with that error, regardless of the result.
+    With `override` the job fails with that error, regardless of the result.
     """
 
     result: JobResult
     kept: StoredTranscript | None = None
-    unapplied: JobError | None = None
+    override: JobError | None = None
 
     @property
-    def told(self) -> JobResult:
+    def stored_result(self) -> JobResult:
         """The result as it is stored in the row."""
-        return self.result if self.unapplied is None else as_failed(self.result, self.unapplied)
+        return self.result if self.override is None else as_failed(self.result, self.override)
 
 
 _PROGRESS = """
@@ -116,9 +116,9 @@ async def apply_requests(connection: Connection, requests: Sequence[JobRequested
     job_ids = [request.job_id for request in requests]
     await lock_all(connection, job_ids)
     begun = await begin_runs(connection, requests)
-    known = await standings(connection, [job_id for job_id in job_ids if job_id not in begun])
+    known = await job_versions(connection, [job_id for job_id in job_ids if job_id not in begun])
     effects = [
-        Effect.APPLIED if r.job_id in begun else refusal(known[r.job_id], r) or Effect.DUPLICATE for r in requests
+        Effect.APPLIED if r.job_id in begun else rejection(known[r.job_id], r) or Effect.DUPLICATE for r in requests
     ]
     await note_conflicts(connection, [r for r, e in zip(requests, effects, strict=True) if e is Effect.CONFLICTING])
     return effects
@@ -127,22 +127,22 @@ async def apply_requests(connection: Connection, requests: Sequence[JobRequested
 async def apply_progress(connection: Connection, progress: JobProgress) -> Effect:
     """Store the progress of a running job; a change of its stage goes into the history."""
     values = {**_fields(progress, "job_id", "tenant", "run", "attempt", "sequence"), "stages": list(UNFINISHED)}
-    values |= storable(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
+    values |= sanitize_for_postgres(_fields(progress, "done_seconds", "total_seconds")) | {"stage": str(progress.stage)}
     row = await (await connection.execute(_PROGRESS, values)).fetchone()
     if row is None:
-        standing = (await standings(connection, [progress.job_id]))[progress.job_id]
-        return foreign(standing, progress.tenant) or Effect.STALE
+        version = (await job_versions(connection, [progress.job_id]))[progress.job_id]
+        return wrong_tenant(version, progress.tenant) or Effect.STALE
     if row["moved"]:
         change = Change(progress.job_id, progress.run, str(progress.stage), progress.at.isoformat(), {})
-        await note(connection, [change])
+        await append_history(connection, [change])
     return Effect.APPLIED
 
 
 async def apply_result(
-    connection: Connection, result: JobResult, kept: StoredTranscript | None, unapplied: JobError | None = None
+    connection: Connection, result: JobResult, kept: StoredTranscript | None, override: JobError | None = None
 ) -> Effect:
     """End one job, see `apply_results`."""
-    return (await apply_results(connection, [JobCompletion(result, kept, unapplied)]))[0]
+    return (await apply_results(connection, [JobCompletion(result, kept, override)]))[0]
 
 
 async def apply_results(connection: Connection, ends: Sequence[JobCompletion]) -> list[Effect]:
@@ -150,11 +150,11 @@ async def apply_results(connection: Connection, ends: Sequence[JobCompletion]) -
     await lock_all(connection, [end.result.job_id for end in ends])
     begun = await begin_runs(connection, [end.result.request for end in ends])
     old = [end.result for end in ends if end.result.job_id not in begun]
-    known = await standings(connection, [result.job_id for result in old])
-    refused = {r.job_id: refusal(known[r.job_id], r.request, r.event_id) for r in old}
-    going = [end for end in ends if not refused.get(end.result.job_id)]
-    others = {e.result.job_id for e in going if _is_another(known.get(e.result.job_id), e.result)}
-    ended = await _end(connection, going, others)
+    known = await job_versions(connection, [result.job_id for result in old])
+    refused = {r.job_id: rejection(known[r.job_id], r.request, r.event_id) for r in old}
+    accepted = [end for end in ends if not refused.get(end.result.job_id)]
+    others = {e.result.job_id for e in accepted if _is_another(known.get(e.result.job_id), e.result)}
+    ended = await _end(connection, accepted, others)
     await note_conflicts(connection, [r.request for r in old if _in_conflict(r, refused, others & ended)])
     failpoint("persist.before_commit")
     return [
@@ -163,8 +163,8 @@ async def apply_results(connection: Connection, ends: Sequence[JobCompletion]) -
     ]
 
 
-def _is_another(standing: DictRow | None, result: JobResult) -> bool:
-    return standing is not None and not is_of(standing, result.request)
+def _is_another(version: DictRow | None, result: JobResult) -> bool:
+    return version is not None and not is_of(version, result.request)
 
 
 def _in_conflict(result: JobResult, refused: Mapping[UUID, Effect | None], others: Collection[UUID]) -> bool:
@@ -183,8 +183,8 @@ async def result_refusals(connection: Connection, results: Sequence[JobResult]) 
     """The reason why each result would change nothing, None for a result that might."""
     if not results:
         return []
-    known = await standings(connection, [result.job_id for result in results])
-    return [refusal(known[result.job_id], result.request, result.event_id) for result in results]
+    known = await job_versions(connection, [result.job_id for result in results])
+    return [rejection(known[result.job_id], result.request, result.event_id) for result in results]
 
 
 async def _end(connection: Connection, ends: Sequence[JobCompletion], others: Collection[UUID]) -> set[UUID]:
@@ -194,13 +194,13 @@ async def _end(connection: Connection, ends: Sequence[JobCompletion], others: Co
     """
     if not ends:
         return set()
-    values = Json([_end_values(end.told, end.kept) | _taken(end.told, others) for end in ends])
+    values = Json([_end_values(end.stored_result, end.kept) | _taken(end.stored_result, others) for end in ends])
     ended = {row["job_id"] for row in await (await connection.execute(_END, [values])).fetchall()}
     done = [end for end in ends if end.result.job_id in ended]
     if done:
         transcripts = {end.result.job_id: end.kept.transcript for end in done if end.kept is not None}
         await replace_segments(connection, list(ended), transcripts)
-        await note(connection, [_change(end.told) for end in done])
+        await append_history(connection, [_change(end.stored_result) for end in done])
         await _remember(connection, done)
         await release(connection, [end.result.event_id for end in done])
     return ended
@@ -213,7 +213,7 @@ def as_failed(result: JobResult, error: JobError) -> JobResult:
 
 async def _remember(connection: Connection, ends: Sequence[JobCompletion]) -> None:
     results = [end.result for end in ends]
-    errors = [Jsonb(storable(asdict(end.unapplied))) if end.unapplied else None for end in ends]
+    errors = [Jsonb(sanitize_for_postgres(asdict(end.override))) if end.override else None for end in ends]
     asked = [request_digest(stored_request(result.request)) for result in results]
     values = [[result.event_id for result in results], [result.job_id for result in results], asked, errors]
     await connection.execute(_REMEMBER, values)
@@ -221,16 +221,16 @@ async def _remember(connection: Connection, ends: Sequence[JobCompletion]) -> No
 
 def _end_values(result: JobResult, kept: StoredTranscript | None) -> dict[str, Any]:
     transcript = kept.transcript if kept else None
-    plain = storable(to_json(replace(result, transcript=None)))
+    plain = sanitize_for_postgres(to_json(replace(result, transcript=None)))
     audio = plain["audio"]
     return {
         **{name: plain[name] for name in ("job_id", "tenant", "run", "event_id", "completed_at")},
         "state": str(result.outcome),
         "language": transcript.language if transcript else None,
-        "language_probability": storable(transcript.language_probability) if transcript else None,
+        "language_probability": sanitize_for_postgres(transcript.language_probability) if transcript else None,
         "duration": transcript.duration if transcript else audio and audio["duration"],
-        "speech": storable(transcript.speech) if transcript else None,
-        "uncovered": storable(transcript.uncovered) if transcript else None,
+        "speech": sanitize_for_postgres(transcript.speech) if transcript else None,
+        "uncovered": sanitize_for_postgres(transcript.uncovered) if transcript else None,
         "speakers": plain["speakers"],
         "models": plain["models"],
         "timings": {name: seconds for name, seconds in plain["timings"].items() if seconds is not None},
@@ -249,7 +249,7 @@ def _taken(result: JobResult, others: Collection[UUID]) -> dict[str, Any]:
 def _change(result: JobResult) -> Change:
     detail = {}
     if result.outcome is Outcome.FAILED and result.error is not None:
-        detail = {"code": storable_text(result.error.code), "message": storable_text(result.error.message)}
+        detail = {"code": sanitize_text(result.error.code), "message": sanitize_text(result.error.message)}
     return Change(result.job_id, result.run, str(result.outcome), result.completed_at.isoformat(), detail)
 
 

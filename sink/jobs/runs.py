@@ -16,7 +16,7 @@ from schemas.requests.limits import MAX_ID_CHARS, slim_request
 from schemas.vocabulary.job_states import ENDED, JobState
 from schemas.wire.serde import event_from_json, to_json
 from sink.postgres.database import Connection
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 
 class Effect(StrEnum):
@@ -85,19 +85,19 @@ async def begin_runs(connection: Connection, requests: Sequence[JobRequested]) -
     if begun:
         await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(begun)])
         fresh = (r for r in requests if r.job_id in begun)
-        await note(
+        await append_history(
             connection, [Change(r.job_id, r.run, JobState.QUEUED, r.requested_at.isoformat(), {}) for r in fresh]
         )
     return begun
 
 
-async def standings(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, DictRow]:
+async def job_versions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, DictRow]:
     """The known facts of each job: erased, tenant, run, state, request, result_event_id, accepted (by REST)."""
     rows = await (await connection.execute(_STANDING, [list(job_ids)])).fetchall()
     return {row["job_id"]: row for row in rows}
 
 
-async def note(connection: Connection, changes: Sequence[Change]) -> None:
+async def append_history(connection: Connection, changes: Sequence[Change]) -> None:
     """Write state changes into the history."""
     rows = [{**asdict(change), "job_id": str(change.job_id)} for change in changes]
     await connection.execute(_HISTORY, [Json(rows)])
@@ -118,25 +118,25 @@ async def note_conflicts(connection: Connection, requests: Sequence[JobRequested
         await connection.execute(_CONFLICTS, {"state": CONFLICT, "detail": detail, "ids": ids})
 
 
-def refusal(standing: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
+def rejection(version: Mapping[str, Any], request: JobRequested, event_id: UUID | None = None) -> Effect | None:
     """The reason why an event of a request would change nothing, None when it might; `event_id` is that of its result.
 
     Of several requests under one id the first result ends the job, whose row shows that request from then on. A job
     that REST accepted is bound to the accepted request: its own result will come, and no other one ends it.
     """
-    if effect := foreign(standing, request.tenant):
+    if effect := wrong_tenant(version, request.tenant):
         return effect
-    if standing["run"] != request.run:
-        return Effect.STALE if standing["run"] > request.run else None
-    if not is_of(standing, request):
-        open_to_all = event_id is not None and standing["state"] not in ENDED and not standing["accepted"]
+    if version["run"] != request.run:
+        return Effect.STALE if version["run"] > request.run else None
+    if not is_of(version, request):
+        open_to_all = event_id is not None and version["state"] not in ENDED and not version["accepted"]
         return None if open_to_all else Effect.CONFLICTING
-    return Effect.DUPLICATE if event_id is not None and standing["result_event_id"] == event_id else None
+    return Effect.DUPLICATE if event_id is not None and version["result_event_id"] == event_id else None
 
 
-def is_of(standing: Mapping[str, Any], request: JobRequested) -> bool:
+def is_of(version: Mapping[str, Any], request: JobRequested) -> bool:
     """Whether a job belongs to a request; a failed result may carry its request without the free texts."""
-    known: dict[str, Any] = standing["request"]
+    known: dict[str, Any] = version["request"]
     asked = request_digest(stored_request(request))
     return request_digest(known) == asked or _slim_digest(known) == asked
 
@@ -148,13 +148,13 @@ def _slim_digest(known: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def foreign(standing: Mapping[str, Any], tenant: str) -> Effect | None:
+def wrong_tenant(version: Mapping[str, Any], tenant: str) -> Effect | None:
     """The reason why events of a tenant do not apply to a job, None when they do."""
-    if standing["erased"]:
+    if version["erased"]:
         return Effect.ERASED
-    if standing["run"] is None:
+    if version["run"] is None:
         return Effect.UNKNOWN
-    return Effect.FOREIGN if standing["tenant"] != tenant else None
+    return Effect.FOREIGN if version["tenant"] != tenant else None
 
 
 def stored_request(request: JobRequested) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def stored_request(request: JobRequested) -> dict[str, Any]:
     source = request.source
     if source.uri.startswith(UPLOAD):
         source = replace(source, uri=source.uri[: len(UPLOAD) + MAX_ID_CHARS])
-    plain: dict[str, Any] = storable(to_json(replace(request, recording_id=recording_id, source=source)))
+    plain: dict[str, Any] = sanitize_for_postgres(to_json(replace(request, recording_id=recording_id, source=source)))
     return plain
 
 

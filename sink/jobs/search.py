@@ -16,7 +16,7 @@ from schemas.errors import Rejected
 from schemas.requests.recording_names import recording_name
 from schemas.vocabulary.job_states import JobState
 from sink.postgres.database import Connection, Database
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 from sink.postgres.statement_timeout import SECONDS, limited
 
 MAX_QUERY_CHARS = 256
@@ -127,7 +127,7 @@ async def search(
     database is not done within `seconds`.
     """
     values = {
-        "text": storable_text(text),
+        "text": sanitize_text(text),
         "language": language,
         "at": after and after.requested_at,
         "job_id": after and after.job_id,

@@ -34,7 +34,7 @@ class StallLimits:
     queued: timedelta
 
     @classmethod
-    def of(cls, settings: StallSettings) -> "StallLimits":
+    def from_settings(cls, settings: StallSettings) -> "StallLimits":
         """The limits from the settings."""
         hours = (settings.stalled_running_hours, settings.stalled_queued_hours)
         running, queued = (timedelta(hours=each) for each in hours)

@@ -61,7 +61,7 @@ SELECT count(*) AS looked_at, count(*) FILTER (WHERE priority = %(priority)s) AS
 async def queued_before(
     connection: Connection, job: JobRow, most: int = MOST_AHEAD, looked_at: int = MOST_READ
 ) -> int | None:
-    """How many jobs of the same tenant and queue were requested before and wait as well, counted up to `most`.
+    """The number of waiting jobs of the same tenant and queue that were requested before, counted up to `most`.
 
     None when fewer than `most` are among the `looked_at` rows that are read, and there are more rows.
     """

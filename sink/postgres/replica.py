@@ -95,11 +95,11 @@ class ReplicaRouter:
                 log.warning("the replica is not asked for %g s: %s", REST_SECONDS, error)
             else:
                 if settled(found):
-                    metrics.READS.labels("replica").inc()
+                    metrics.DB_READS.labels("replica").inc()
                     return found
         async with self._primary.as_tenant(tenant) as connection:
             found = await work(connection)
-        metrics.READS.labels("primary").inc()
+        metrics.DB_READS.labels("primary").inc()
         return found
 
     async def _from_replica(self, replica: Database, tenant: str, work: Callable[[Connection], Awaitable[T]]) -> T:

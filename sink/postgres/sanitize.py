@@ -7,21 +7,21 @@ from typing import Any
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
-def storable_text(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """The text with NUL and lone surrogates replaced by U+FFFD."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
-def storable(value: Any) -> Any:
+def sanitize_for_postgres(value: Any) -> Any:
     """A JSON value with storable text in it, and null for numbers that are not finite."""
     match value:
         case str():
-            return storable_text(value)
+            return sanitize_text(value)
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {storable_text(name): storable(item) for name, item in value.items()}
+            return {sanitize_text(name): sanitize_for_postgres(item) for name, item in value.items()}
         case list() | tuple():
-            return [storable(item) for item in value]
+            return [sanitize_for_postgres(item) for item in value]
         case _:
             return value

@@ -142,8 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         reason = check()
         status = 200 if reason is None else 503
         if path == "/readyz" and "verbose" in parse_qs(query, keep_blank_values=True):
-            told = {"ready": reason is None, "reason": reason, **to_json(self.server.waits())}
-            return self._answer(status, f"{json.dumps(told)}\n".encode(), "application/json")
+            report = {"ready": reason is None, "reason": reason, **to_json(self.server.waits())}
+            return self._answer(status, f"{json.dumps(report)}\n".encode(), "application/json")
         return self._answer(status, f"{reason or 'ok'}\n".encode())
 
     do_HEAD = do_GET

@@ -158,7 +158,7 @@ class RecordMarks:
 
     async def settle_all(self, ends: Sequence[SettledRecord]) -> None:
         """Note the written dead letters of distinct records, all in one transaction."""
-        told = {
+        columns = {
             "group_id": self._group,
             "topics": [end.place.topic for end in ends],
             "partitions": [end.place.partition for end in ends],
@@ -171,7 +171,7 @@ class RecordMarks:
         async def work(connection: Connection) -> None:
             for committed in _committed(ends):
                 await connection.execute(_FORGET, self._values(committed))
-            await connection.execute(_SETTLE, told)
+            await connection.execute(_SETTLE, columns)
 
         await self._database.run(work)
 
@@ -218,8 +218,8 @@ class RecordMarks:
         await self._database.run(lambda connection: connection.execute(_MARK, values))
 
     def _row(self, place: Origin, state: str, mark: RecordMark) -> dict[str, Any]:
-        told = {"state": state, "deaths": mark.deaths, "digest": mark.digest}
-        return {**self._values(place), **told, "owner": "", "unproven": False}
+        columns = {"state": state, "deaths": mark.deaths, "digest": mark.digest}
+        return {**self._values(place), **columns, "owner": "", "unproven": False}
 
     def _values(self, place: Origin) -> dict[str, Any]:
         return {"group_id": self._group, "owner": self._owner, **asdict(place)}

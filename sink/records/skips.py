@@ -37,9 +37,9 @@ async def find(connection: Connection, group: str, place: Origin) -> Skip | None
         return await cursor.fetchone()
 
 
-async def order(connection: Connection, group: str, place: Origin, by: str) -> None:
+async def order(connection: Connection, group: str, place: Origin, requested_by: str) -> None:
     """Order a group to skip a record."""
-    await connection.execute(_ORDER, {"group_id": group, **asdict(place), "by": by})
+    await connection.execute(_ORDER, {"group_id": group, **asdict(place), "by": requested_by})
 
 
 async def done(connection: Connection, group: str, place: Origin) -> None:

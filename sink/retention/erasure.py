@@ -16,7 +16,7 @@ from schemas.errors import Permanent
 from schemas.tenants.retention import last_copy_expires_at, next_look, tombstone_until
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
-from sink.tenants.legal_holds import hold_on, respect
+from sink.tenants.legal_holds import block_new_holds, hold_on
 
 CHANNEL = "scribe_erasures"
 
@@ -102,7 +102,7 @@ async def erase(connection: Connection, tenant: str, job_id: UUID, asked_by: str
 
     Raises Permanent: not_found, held.
     """
-    await respect(connection)
+    await block_new_holds(connection)
     await lock(connection, job_id)
     erasure = await find_erasure(connection, tenant, job_id)
     # the id may have been used again when its tombstone was gone
@@ -157,7 +157,7 @@ async def jobs_of_recording(connection: Connection, tenant: str, recording_id: s
     return tuple(row["job_id"] for row in await cursor.fetchall())
 
 
-async def met_again(connection: Connection, job_id: UUID, now: datetime) -> None:
+async def extend_tombstone(connection: Connection, job_id: UUID, now: datetime) -> None:
     """Note an event of an erased job: one more copy exists, and its objects must be checked for."""
     await connection.execute(
         "UPDATE erased_jobs SET next_look_at = %s, until = greatest(until, %s) WHERE job_id = %s",
@@ -170,7 +170,7 @@ async def met_again(connection: Connection, job_id: UUID, now: datetime) -> None
     await connection.execute(f"NOTIFY {CHANNEL}")
 
 
-async def looks(connection: Connection, now: datetime, limit: int) -> list[TombstoneCheck]:
+async def due_rechecks(connection: Connection, now: datetime, limit: int) -> list[TombstoneCheck]:
     """Tombstones that are due for a check, those of requested erasures first."""
     async with connection.cursor(row_factory=class_row(TombstoneCheck)) as cursor:
         await cursor.execute(
@@ -183,22 +183,22 @@ async def looks(connection: Connection, now: datetime, limit: int) -> list[Tombs
         return await cursor.fetchall()
 
 
-async def looked(connection: Connection, look: TombstoneCheck, objects: int, now: datetime) -> None:
+async def record_check(connection: Connection, check: TombstoneCheck, objects: int, now: datetime) -> None:
     """Note that nothing named by a tombstone is left; delete it once its time is over. A newer event undoes this."""
-    again = next_look(look.erased_at, look.until, now) if look.asked else look.until
+    again = next_look(check.erased_at, check.until, now) if check.asked else check.until
     await connection.execute(
         "DELETE FROM erased_jobs WHERE job_id = %(id)s AND next_look_at = %(seen)s AND until <= %(now)s",
-        {"id": look.job_id, "seen": look.next_look_at, "now": now},
+        {"id": check.job_id, "seen": check.next_look_at, "now": now},
     )
     await connection.execute(
         "UPDATE erased_jobs SET next_look_at = %s WHERE job_id = %s AND next_look_at = %s",
-        [again, look.job_id, look.next_look_at],
+        [again, check.job_id, check.next_look_at],
     )
-    if not look.asked:
+    if not check.asked:
         return
     await connection.execute(
         "UPDATE erasures SET objects = objects + %s, done_at = COALESCE(done_at, %s) WHERE job_id = %s",
-        [objects, now, look.job_id],
+        [objects, now, check.job_id],
     )
 
 

@@ -19,7 +19,7 @@ from schemas.wire.serde import event_from_json
 from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection
 from sink.retention.erasure import forget
-from sink.tenants.legal_holds import HELD, respect
+from sink.tenants.legal_holds import HAS_LEGAL_HOLD, block_new_holds
 
 log = logging.getLogger(__name__)
 AUDIO, ARTIFACTS = "audio", "artifacts"
@@ -39,7 +39,7 @@ SELECT job_id FROM (
 
 
 def _due(still: str = "true") -> str:
-    return _DUE.format(still=still, held=HELD.format("j"))
+    return _DUE.format(still=still, held=HAS_LEGAL_HOLD.format("j"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def tenants(connection: Connection) -> dict[str, TenantPolicy | None]:
 
 async def expire_jobs(connection: Connection, tenant: str, cutoff: datetime, now: datetime, limit: int) -> Batch:
     """Delete jobs that have expired as a whole."""
-    await respect(connection)
+    await block_new_holds(connection)
     values = _values(tenant, cutoff, limit)
     found = await _ids(connection, _due(), values)
     # whoever holds a job's lock decides about it, and waiting while holding others' locks could be for ever
@@ -124,30 +124,30 @@ SELECT job_id, run, CASE WHEN NOT EXISTS (
 FROM jobs j WHERE job_id = ANY(%(ids)s)"""
 
 
-async def objects_over(
+async def find_expired_objects(
     connection: Connection, kind: str, tenant: str, cutoff: datetime, limit: int
 ) -> list[ExpiredObjects]:
     """Jobs whose objects of a kind (AUDIO, ARTIFACTS) are expired and not marked as gone."""
     ids = await _ids(connection, _due(f"{kind}_gone < run"), _values(tenant, cutoff, limit))
-    query = _OVER.format(held_other=HELD.format("o"))
+    query = _OVER.format(held_other=HAS_LEGAL_HOLD.format("o"))
     rows = await (await connection.execute(query, {"ids": ids, "cutoff": cutoff})).fetchall()
     return [ExpiredObjects(**row) for row in rows]
 
 
-async def mark_gone(connection: Connection, kind: str, over: Sequence[ExpiredObjects]) -> None:
+async def mark_gone(connection: Connection, kind: str, deleted: Sequence[ExpiredObjects]) -> None:
     """Note that the objects of that kind are deleted."""
     await connection.execute(
         sql.SQL(
             "UPDATE jobs SET {column} = gone.run FROM unnest(%s::uuid[], %s::integer[]) AS gone (job_id, run)"
             " WHERE jobs.job_id = gone.job_id"
         ).format(column=sql.Identifier(f"{kind}_gone")),
-        [[job.job_id for job in over], [job.run for job in over]],
+        [[job.job_id for job in deleted], [job.run for job in deleted]],
     )
 
 
 async def forget_history(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete the history of jobs that remain."""
-    await respect(connection)
+    await block_new_holds(connection)
     found = await _ids(connection, _due("history_gone < run"), _values(tenant, cutoff, limit))
     ids = await _still(connection, found, cutoff)
     deleted = await connection.execute("DELETE FROM job_events WHERE job_id = ANY(%s)", [ids])
@@ -157,7 +157,7 @@ async def forget_history(connection: Connection, tenant: str, cutoff: datetime, 
 
 async def forget_fingerprints(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete the digests by which repeated requests are recognised; the job's row still allows recognition."""
-    await respect(connection)
+    await block_new_holds(connection)
     ids = await _ids(connection, _due("fingerprint IS NOT NULL"), _values(tenant, cutoff, limit))
     done = await connection.execute("UPDATE jobs SET fingerprint = NULL WHERE job_id = ANY(%s)", [ids])
     return Batch(len(ids), done.rowcount)
@@ -175,7 +175,7 @@ WHERE e.tenant = %(tenant)s LIMIT %(limit)s"""
 
 async def clear_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Empty ended deliveries: payload, error and attempts go; the row prevents a second announcement of the event."""
-    await respect(connection)
+    await block_new_holds(connection)
     values = _values(tenant, cutoff, limit)
     ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NULL"), values, "delivery_id")
     attempts = await connection.execute("DELETE FROM webhook_attempts WHERE delivery_id = ANY(%s)", [ids])
@@ -188,7 +188,7 @@ async def clear_deliveries(connection: Connection, tenant: str, cutoff: datetime
 
 async def delete_deliveries(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete emptied deliveries whose events can no longer be read."""
-    await respect(connection)
+    await block_new_holds(connection)
     values = _values(tenant, abandoned(cutoff), limit)
     ids = await _ids(connection, _ENDED_DELIVERIES.format(null="NOT NULL"), values, "delivery_id")
     await connection.execute("DELETE FROM webhook_deliveries WHERE delivery_id = ANY(%s)", [ids])
@@ -197,12 +197,12 @@ async def delete_deliveries(connection: Connection, tenant: str, cutoff: datetim
 
 _ENHANCEMENTS = """
 SELECT enhancement_id FROM enhancements e WHERE tenant = %(tenant)s AND completed_at < %(cutoff)s
-    AND NOT {held} ORDER BY completed_at LIMIT %(limit)s""".format(held=HELD.format("e"))
+    AND NOT {held} ORDER BY completed_at LIMIT %(limit)s""".format(held=HAS_LEGAL_HOLD.format("e"))
 
 
 async def forget_enhancements(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete results of the enhanced-AI service; the call's row stays, so that no re-read event repeats the call."""
-    await respect(connection)
+    await block_new_holds(connection)
     ids = await _ids(connection, _ENHANCEMENTS, _values(tenant, cutoff, limit), "enhancement_id")
     await connection.execute(
         "UPDATE enhancement_calls SET cleared_at = now() WHERE enhancement_id = ANY(%s) AND state <> 'pending'", [ids]
@@ -214,12 +214,12 @@ async def forget_enhancements(connection: Connection, tenant: str, cutoff: datet
 
 _CALLS = """
 SELECT enhancement_id FROM enhancement_calls c WHERE tenant = %(tenant)s AND COALESCE(ended_at, created_at) < %(cutoff)s
-    AND NOT {held} LIMIT %(limit)s FOR UPDATE SKIP LOCKED""".format(held=HELD.format("c"))
+    AND NOT {held} LIMIT %(limit)s FOR UPDATE SKIP LOCKED""".format(held=HAS_LEGAL_HOLD.format("c"))
 
 
 async def delete_calls(connection: Connection, tenant: str, cutoff: datetime, limit: int) -> Batch:
     """Delete calls, with their stored answers, when no event can request them again."""
-    await respect(connection)
+    await block_new_holds(connection)
     ids = await _ids(connection, _CALLS, _values(tenant, abandoned(cutoff), limit), "enhancement_id")
     await connection.execute("DELETE FROM enhancement_calls WHERE enhancement_id = ANY(%s)", [ids])
     return Batch(len(ids), len(ids))
@@ -247,8 +247,8 @@ FOR_ALL = tuple(_FOR_ALL)
 
 async def delete_for_all(connection: Connection, name: str, cutoff: datetime, limit: int) -> Batch:
     """Delete rows of one of the classes FOR_ALL."""
-    await respect(connection)
-    query = f"DELETE FROM {_FOR_ALL[name]}".format(held=HELD.format("j"), key=_KEY)  # noqa: S608 - our own words
+    await block_new_holds(connection)
+    query = f"DELETE FROM {_FOR_ALL[name]}".format(held=HAS_LEGAL_HOLD.format("j"), key=_KEY)  # noqa: S608 - our own words
     done = await connection.execute(query, {"cutoff": cutoff, "limit": limit})
     return Batch(done.rowcount, done.rowcount)
 

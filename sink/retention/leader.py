@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.leader_election import LeaderSession
 from sink.retention.erasure import CHANNEL
-from sink.tenants.legal_holds import respected
+from sink.tenants.legal_holds import holds_blocked
 
 
 class RetentionSession(LeaderSession):
@@ -14,9 +14,9 @@ class RetentionSession(LeaderSession):
     channel = CHANNEL
     leader_lock = SingleLock.RETENTION
 
-    def respected(self) -> AbstractAsyncContextManager[None]:
+    def holds_blocked(self) -> AbstractAsyncContextManager[None]:
         """Context in which no legal hold can be set."""
-        return respected(self._connection)
+        return holds_blocked(self._connection)
 
     async def announced(self, seconds: float) -> bool:
         """Wait for an announced erasure; False when none came within so many seconds."""

@@ -12,7 +12,7 @@ from schemas.errors import Permanent
 from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import Connection, translated
 
-HELD = """EXISTS (
+HAS_LEGAL_HOLD = """EXISTS (
     SELECT FROM legal_holds h WHERE h.tenant = {0}.tenant AND (h.job_id IS NULL OR h.job_id = {0}.job_id))"""
 """Whether a row with tenant and job_id is held."""
 
@@ -27,13 +27,13 @@ class Hold:
     set_at: datetime
 
 
-async def respect(connection: Connection) -> None:
+async def block_new_holds(connection: Connection) -> None:
     """Block new holds until the end of this transaction, which deletes data that are not held."""
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [SingleLock.HOLDS])
 
 
 @asynccontextmanager
-async def respected(session: Connection) -> AsyncIterator[None]:
+async def holds_blocked(session: Connection) -> AsyncIterator[None]:
     """Block new holds around work outside a transaction, on a connection of its own."""
     with translated():
         await session.execute("SELECT pg_advisory_lock_shared(%s)", [SingleLock.HOLDS])

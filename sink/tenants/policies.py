@@ -5,7 +5,7 @@ from psycopg.types.json import Jsonb
 from schemas.events import TenantPolicy
 from schemas.wire.serde import event_from_json, to_json
 from sink.postgres.database import Connection
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 
 async def apply_policy(connection: Connection, policy: TenantPolicy) -> bool:
@@ -14,7 +14,7 @@ async def apply_policy(connection: Connection, policy: TenantPolicy) -> bool:
         "INSERT INTO tenant_policies (tenant, policy, at) VALUES (%(tenant)s, %(policy)s, %(at)s)"
         " ON CONFLICT (tenant) DO UPDATE SET policy = EXCLUDED.policy, at = EXCLUDED.at"
         " WHERE tenant_policies.at < EXCLUDED.at",
-        {"tenant": policy.tenant, "policy": Jsonb(storable(to_json(policy))), "at": policy.at},
+        {"tenant": policy.tenant, "policy": Jsonb(sanitize_for_postgres(to_json(policy))), "at": policy.at},
     )
     return cursor.rowcount == 1
 

@@ -98,7 +98,7 @@ async def end_superseded(connection: Connection) -> int:
     return _counted(DeliveryState.DISABLED, (await connection.execute(_END_SUPERSEDED, {})).rowcount)
 
 
-async def end_spent(connection: Connection, attempts: int) -> int:
+async def exhaust_overleased(connection: Connection, attempts: int) -> int:
     """End deliveries that were leased `attempts` times without a recorded outcome."""
     cursor = await connection.execute(
         "UPDATE webhook_deliveries SET state = 'exhausted', ended_at = now()"

@@ -11,7 +11,7 @@ from schemas.errors import Permanent
 from schemas.webhooks.deliveries import OVERLAP_SECONDS
 from sink.postgres.advisory_locks import KeyedLock
 from sink.postgres.database import Connection, Database
-from sink.tenants.legal_holds import respect
+from sink.tenants.legal_holds import block_new_holds
 from sink.webhooks.deliveries import endpoint_id, register_endpoint
 from sink.webhooks.endpoint_health import disable
 from sink.webhooks.secrets import SecretBox
@@ -149,7 +149,7 @@ async def delete_endpoint(connection: Connection, endpoint: UUID) -> bool:
 
     A job that names the address later registers it anew. Raises Permanent(held) when a delivery of it may not go.
     """
-    await respect(connection)
+    await block_new_holds(connection)
     await _check_not_held(connection, endpoint)
     # its row first: whoever is scheduling a delivery to it at this moment has locked it against this
     locked = await connection.execute("SELECT FROM webhook_endpoints WHERE endpoint_id = %s FOR UPDATE", [endpoint])

@@ -25,7 +25,7 @@ class EndpointQueue:
     max_per_second: float | None
     tokens: float | None
     tokens_at: datetime | None
-    in_trouble: bool
+    failing: bool
     """Its last attempt failed."""
     running: int
     waiting: int
@@ -61,7 +61,7 @@ class LeasedDelivery:
     attempts_before: int
     """Those of them that were made before it was last scheduled."""
     lease_token: UUID
-    in_trouble: bool
+    failing: bool
     error: dict[str, Any] | None = None
     """JobError as JSON when the result was applied as a failure, whatever the payload says."""
 
@@ -94,7 +94,7 @@ _SOME_QUEUES = "WITH due AS (SELECT endpoint_id FROM unnest(%(endpoints)s::uuid[
 _MAY_BE_LEASED = """state = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
             AND attempt - attempts_before < %(attempts)s"""
 _QUEUES = f"""
-SELECT e.endpoint_id, e.tenant, e.max_per_second, e.tokens, e.tokens_at, e.failing_since IS NOT NULL AS in_trouble,
+SELECT e.endpoint_id, e.tenant, e.max_per_second, e.tokens, e.tokens_at, e.failing_since IS NOT NULL AS failing,
     running.calls AS running, waiting.calls AS waiting, waiting.due_at, now() AS now
 FROM due JOIN webhook_endpoints e USING (endpoint_id)
 CROSS JOIN LATERAL (
@@ -159,7 +159,7 @@ WITH granted AS (
     FROM granted WHERE granted.endpoint_id = e.endpoint_id
 )
 SELECT leased.delivery_id, endpoint_id, job_id, e.tenant, url, secret, type, payload, sequence, attempt, attempts_before,
-    lease_token, failing_since IS NOT NULL AS in_trouble, error,
+    lease_token, failing_since IS NOT NULL AS failing, error,
     ARRAY(SELECT o.secret FROM webhook_old_secrets o WHERE o.endpoint_id = e.endpoint_id AND o.until > now() ORDER BY o.id)
         AS old_secrets
 FROM leased JOIN webhook_endpoints e USING (endpoint_id)

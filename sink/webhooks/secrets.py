@@ -36,7 +36,7 @@ class SecretBox:
         self._ciphers = [AESGCM(key) for key in keys]
 
     @classmethod
-    def of(cls, settings: OutboundSettings) -> "SecretBox":
+    def from_settings(cls, settings: OutboundSettings) -> "SecretBox":
         """The box of the configured keys; raises SettingsError when one is missing or malformed."""
         if settings.webhook_key is None:
             raise SettingsError(f"{_VARIABLE}: is not set; make one with `python -m sink.webhooks.secrets`")

@@ -28,7 +28,7 @@ from sink.jobs.results import (
 )
 from sink.jobs.runs import Effect
 from sink.postgres.database import Database
-from sink.retention.erasure import met_again
+from sink.retention.erasure import extend_tombstone
 from sink.tenants.policies import apply_policy
 from streams.agents.transcript_store import Transcripts, check_result
 from streams.kafka.transport import ScribeApp
@@ -81,10 +81,10 @@ class Persist:
         refused = {e.job_id: r for e, r in zip(events, refusals, strict=True) if r not in (None, Effect.UNKNOWN)}
         await self._refuse([event for event in events if refused.get(event.job_id) is Effect.CONFLICTING])
         answers: dict[UUID, Effect | Exception] = dict(refused)
-        going = [event for event in events if event.job_id not in answers]
-        found = await asyncio.gather(*map(self._transcripts.keep, going), return_exceptions=True)
+        accepted = [event for event in events if event.job_id not in answers]
+        found = await asyncio.gather(*map(self._transcripts.keep, accepted), return_exceptions=True)
         ends = []
-        for event, kept in zip(going, found, strict=True):
+        for event, kept in zip(accepted, found, strict=True):
             if isinstance(kept, Exception):
                 answers[event.job_id] = kept
             else:
@@ -113,10 +113,10 @@ class Persist:
         if effect == Effect.FOREIGN:
             log.warning("tenant %s uses the id of another tenant's job %s", event.tenant, event.job_id)
         if effect == Effect.ERASED:
-            await self._database.run(lambda connection: met_again(connection, event.job_id, datetime.now(UTC)))
+            await self._database.run(lambda connection: extend_tombstone(connection, event.job_id, datetime.now(UTC)))
         return effect
 
-    async def unapplied(self, event: JobResult, letter: DeadLetterReason) -> None:
+    async def on_dead_letter(self, event: JobResult, letter: DeadLetterReason) -> None:
         """Fail the job of a result that was set aside, so that it ends and its webhook is sent."""
         check_result(event)
         reason = Permanent("internal", f"its result could not be applied ({letter.code})")
@@ -189,7 +189,7 @@ def register(
 
     @app.agent(app.topic(results, schema=RawSchema()), name="results", concurrency=CONCURRENCY)
     async def on_results(stream: Any) -> None:
-        await loop.run(stream, JobResult, persist.ended, persist.unapplied)
+        await loop.run(stream, JobResult, persist.ended, persist.on_dead_letter)
 
     @app.agent(app.topic(enhanced, schema=RawSchema()), name="enhancements", concurrency=CONCURRENCY)
     async def on_enhancements(stream: Any) -> None:

@@ -14,7 +14,7 @@ from schemas.transcript import Transcript
 from schemas.wire.object_keys import MAX_CLAIM_BYTES, check_tenant, claims_prefix, transcript_key
 from schemas.wire.serde import decode_transcript, to_json, to_json_text, transcript_from_json
 from sink.jobs.results import StoredTranscript
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 THREADS = 16  # half of the object store's connections
 
@@ -40,7 +40,7 @@ def fit(transcript: Transcript) -> tuple[Transcript, bytes]:
     except ValueError:
         body = None
     if body is None or _UNFIT.search(body):
-        transcript = transcript_from_json(storable(to_json(transcript)))
+        transcript = transcript_from_json(sanitize_for_postgres(to_json(transcript)))
         body = to_json_text(transcript)
     return transcript, body
 

@@ -126,7 +126,7 @@ class LenientPartition(fetcher.PartitionRecords):  # type: ignore[misc]
         first = self.next_fetch_offset
         self.next_fetch_offset = last + 1
         where = f"offset {last}" if first >= last else f"offsets {first} to {last}"
-        value = Unreadable.of(bytes(frame), f"{where} cannot be read: {error or type(error).__name__}")
+        value = Unreadable.truncated(bytes(frame), f"{where} cannot be read: {error or type(error).__name__}")
         log.error("%s: %s", self._tp, value.reason)
         return self._delivered(ReadBatch(last, int(time.time() * 1000), 0, None, value, ()))
 
@@ -181,7 +181,7 @@ def _small_enough(record: ReadBatch) -> ReadBatch:
         return record
     key = record.key if len(record.key or b"") <= MOST_KEY_BYTES else None
     reason = f"key and value of {size} bytes, more than {MAX_ANSWERED_BYTES}"
-    return replace(record, key=key, value=Unreadable.of(record.value or b"", reason))
+    return replace(record, key=key, value=Unreadable.truncated(record.value or b"", reason))
 
 
 def _is_abort_marker(batch: Batch) -> bool:

@@ -39,7 +39,7 @@ class Unreadable(bytes):
     reason: str
 
     @classmethod
-    def of(cls, data: bytes, reason: str) -> "Unreadable":
+    def truncated(cls, data: bytes, reason: str) -> "Unreadable":
         """The beginning of `data`, cut to the room in a dead letter."""
         made = cls(data[:KEPT_BYTES])
         cut = f" (the first {KEPT_BYTES} of {len(data)} bytes)" if len(data) > KEPT_BYTES else ""
@@ -157,7 +157,7 @@ def _record(batch: _DefaultRecordBatchPy, body: bytes, start: int, end: int) -> 
         key, value, headers = _contents(body, position, end)
     except BrokenBatch as error:
         # its length holds, so that those behind it can be read
-        value = Unreadable.of(body[start:end], f"a record that cannot be read: {error}")
+        value = Unreadable.truncated(body[start:end], f"a record that cannot be read: {error}")
     return ReadBatch(batch.base_offset + offset, timestamp, batch.timestamp_type, key, value, headers)
 
 

@@ -212,7 +212,7 @@ class WatermarkConsumer(driver.Consumer):
         return min(self._unfinished[tp], default=offset)
 
     def in_hand(self, tp: TP) -> int:
-        """How many records of a partition were delivered and are not finished."""
+        """The number of records of a partition that were delivered and are not finished."""
         return len(self._unfinished.get(tp, ()))
 
     def confirmed(self, tp: TP) -> int | None:

@@ -68,17 +68,17 @@ class Orphans:
         before = self._now() - timedelta(days=UPLOAD_DAYS)
         prefix = uploads_prefix(tenant)
         old = {i for o in batch if o.modified_at < before and (i := _uuid(o.key.removeprefix(prefix)))}
-        async with session.respected():
+        async with session.holds_blocked():
             async with self._database.connection() as connection:
                 known = await known_uploads(connection, tenant, old) | await _all_if_held(connection, tenant, old)
             await self._erase(upload_key(tenant, upload_id) for upload_id in old - known)
 
     async def _jobs(self, session: RetentionSession, tenant: str, names: Iterable[str]) -> None:
-        there = {job_id for name in names if (job_id := _uuid(name))}
-        async with session.respected():
+        found = {job_id for name in names if (job_id := _uuid(name))}
+        async with session.holds_blocked():
             async with self._database.connection() as connection:
-                known = await known_jobs(connection, there) | await _all_if_held(connection, tenant, there)
-            prefixes = [job_prefix(tenant, job_id) for job_id in there - known]
+                known = await known_jobs(connection, found) | await _all_if_held(connection, tenant, found)
+            prefixes = [job_prefix(tenant, job_id) for job_id in found - known]
             await self._erase([p for p in prefixes if await asyncio.to_thread(self._is_old, p)])
 
     def _is_old(self, prefix: str) -> bool:
@@ -92,7 +92,7 @@ class Orphans:
     async def _erase(self, prefixes: Iterable[str]) -> None:
         for prefix in prefixes:
             erased = await asyncio.to_thread(self._store.erase, prefix)
-            metrics.RETENTION_OBJECTS.labels(data=LABEL).inc(erased)
+            metrics.RETENTION_OBJECTS.labels(data_class=LABEL).inc(erased)
             log.info("%d objects below %s were nobody's", erased, prefix)
 
 

@@ -21,13 +21,13 @@ class SweepTiming:
     """Intervals of the retention process in seconds."""
 
     sweep_seconds: float = 600
-    look_seconds: float = 30  # for tombstones whose time to look has come; what is asked for is announced
+    recheck_seconds: float = 30  # for tombstones that are due for a check; what is asked for is announced
     orphans_seconds: float = 86_400
     poll_seconds: float = 1
     pause_seconds: float = 10  # after an outage
 
 
-class Retain:
+class RetentionSweeps:
     """Sweeps while it is the leader."""
 
     def __init__(
@@ -35,14 +35,14 @@ class Retain:
         database: Database,
         sweep: Sweep,
         orphans: Orphans,
-        pace: SweepTiming | None = None,
+        timing: SweepTiming | None = None,
         stalls: StallWatch | None = None,
     ) -> None:
         self._database = database
         self._sweep = sweep
         self._orphans = orphans
         self._stalls = stalls
-        self._pace = pace or SweepTiming()
+        self._timing = timing or SweepTiming()
         self._connected: str | None = "starting"
 
     @property
@@ -61,7 +61,7 @@ class Retain:
             except Outage as error:
                 self._connected = str(error)
                 log.warning("waiting: %s", error)
-                await set_within(stop, self._pace.pause_seconds)
+                await set_within(stop, self._timing.pause_seconds)
 
     async def once(self, stop: asyncio.Event) -> bool:
         """Sweep once; False when a system was away. A sweep by another leading process counts as well."""
@@ -79,25 +79,25 @@ class Retain:
             if await session.lead():
                 log.info("this process sweeps")
                 return True
-            await set_within(stop, self._pace.poll_seconds)
+            await set_within(stop, self._timing.poll_seconds)
         return False
 
     async def _work(self, session: RetentionSession, stop: asyncio.Event) -> None:
-        pace, clock = self._pace, time.monotonic
-        sweep_at = look_at = orphans_at = clock()
+        timing, clock = self._timing, time.monotonic
+        sweep_at = recheck_at = orphans_at = clock()
         while not stop.is_set():
             if clock() >= sweep_at:
                 await self._look_for_stalls()
                 complete = await self._sweep.run(session, stop)
-                sweep_at = clock() + (pace.sweep_seconds if complete else pace.pause_seconds)
-                look_at = clock() + pace.look_seconds
+                sweep_at = clock() + (timing.sweep_seconds if complete else timing.pause_seconds)
+                recheck_at = clock() + timing.recheck_seconds
             if clock() >= orphans_at and not stop.is_set():
                 done = await self._orphans.run(session, stop)
-                orphans_at = clock() + (pace.orphans_seconds if done else pace.pause_seconds)
-            announced = await until_stopped(stop, session.announced(pace.poll_seconds))
-            if not stop.is_set() and (announced or clock() >= look_at):
-                await self._sweep.look(stop)
-                look_at = clock() + pace.look_seconds
+                orphans_at = clock() + (timing.orphans_seconds if done else timing.pause_seconds)
+            announced = await until_stopped(stop, session.announced(timing.poll_seconds))
+            if not stop.is_set() and (announced or clock() >= recheck_at):
+                await self._sweep.recheck(stop)
+                recheck_at = clock() + timing.recheck_seconds
 
     async def _look_for_stalls(self) -> None:
         if self._stalls is not None:

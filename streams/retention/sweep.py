@@ -76,7 +76,7 @@ class Sweep:
         self._now = now
         self._threads = ThreadPoolExecutor(THREADS, "sweep")
         self.waiting: str | None = None
-        """What was away at the last sweep or look, None when nothing was."""
+        """What was away at the last sweep or recheck, None when nothing was."""
 
     async def run(self, session: RetentionSession, stop: asyncio.Event) -> bool:
         """Sweep until no expired data remain; False when a system was away or `stop` was set."""
@@ -84,18 +84,18 @@ class Sweep:
         tasks: Sequence[SweepTask] = await self._tasks(begun)
         while tasks and not stop.is_set():
             tasks = [task for task in tasks if await self._guarded(partial(self._do, session, task))]
-            await self.look(stop)
+            await self.recheck(stop)
         for name in FOR_ALL:
             while not stop.is_set() and await self._guarded(partial(self._for_all, name)):
                 pass
         complete = self.waiting is None and not stop.is_set()
         if complete:
-            metrics.RETENTION_COMPLETE.set(begun.timestamp())
+            metrics.RETENTION_LAST_SUCCESS.set(begun.timestamp())
         return complete
 
-    async def look(self, stop: asyncio.Event) -> None:
+    async def recheck(self, stop: asyncio.Event) -> None:
         """Delete the objects named by due tombstones."""
-        while not stop.is_set() and await self._guarded(self._look):
+        while not stop.is_set() and await self._guarded(self._recheck):
             pass
         async with self._database.connection() as connection:
             metrics.ERASURES_PENDING.set(await erasure.pending(connection))
@@ -123,12 +123,12 @@ class Sweep:
 
     async def _do(self, session: RetentionSession, task: SweepTask) -> bool:
         swept = await self._swept(session, task)
-        metrics.RETENTION_ROWS.labels(data=task.name).inc(swept.rows)
+        metrics.RETENTION_ROWS.labels(data_class=task.name).inc(swept.rows)
         return swept.more
 
     async def _swept(self, session: RetentionSession, task: SweepTask) -> Swept:
         if task.name in (AUDIO, ARTIFACTS):
-            async with session.respected():
+            async with session.holds_blocked():
                 return await self._objects(task)
         if task.name == "transcripts":
             return await self._rows(task, partial(expiry.expire_jobs, now=self._now()))
@@ -143,14 +143,14 @@ class Sweep:
 
     async def _objects(self, task: SweepTask) -> Swept:
         async with self._database.connection() as connection:
-            over = await expiry.objects_over(connection, task.name, task.tenant, task.cutoff, self._batch)
+            expired = await expiry.find_expired_objects(connection, task.name, task.tenant, task.cutoff, self._batch)
         erase = self._audio if task.name == AUDIO else self._artifacts
-        done, error = await self._each(partial(erase, task.tenant), over)
+        done, error = await self._each(partial(erase, task.tenant), expired)
         await self._database.run(lambda connection: expiry.mark_gone(connection, task.name, list(done)))
-        metrics.RETENTION_OBJECTS.labels(data=task.name).inc(sum(done.values()))
+        metrics.RETENTION_OBJECTS.labels(data_class=task.name).inc(sum(done.values()))
         if error is not None:
             raise error
-        return Swept(len(over) == self._batch)
+        return Swept(len(expired) == self._batch)
 
     def _audio(self, tenant: str, job: ExpiredObjects) -> int:
         return self._store.erase(audio_prefix(tenant, job.job_id)) + self._upload(tenant, job.upload)
@@ -165,26 +165,26 @@ class Sweep:
         except ValueError:  # what a request named was no upload
             return 0
 
-    async def _look(self) -> bool:
+    async def _recheck(self) -> bool:
         now = self._now()
         async with self._database.connection() as connection:
-            due = await erasure.looks(connection, now, self._batch)
-        done, error = await self._each(self._looked_at, due)
+            due = await erasure.due_rechecks(connection, now, self._batch)
+        done, error = await self._each(self._check, due)
 
         async def write(connection: Connection) -> None:
-            for look, objects in done.items():
-                await erasure.looked(connection, look, objects, now)
+            for check, objects in done.items():
+                await erasure.record_check(connection, check, objects, now)
 
         await self._database.run(write)
-        metrics.RETENTION_OBJECTS.labels(data="transcripts").inc(sum(done.values()))
+        metrics.RETENTION_OBJECTS.labels(data_class="transcripts").inc(sum(done.values()))
         if error is not None:
             raise error
         return len(due) == self._batch
 
-    def _looked_at(self, look: TombstoneCheck) -> int:
-        if look.tenant is None:  # a tombstone of a version that kept no name
+    def _check(self, check: TombstoneCheck) -> int:
+        if check.tenant is None:  # a tombstone of a version that kept no name
             return 0
-        return self._store.erase(job_prefix(look.tenant, look.job_id)) + self._upload(look.tenant, look.upload)
+        return self._store.erase(job_prefix(check.tenant, check.job_id)) + self._upload(check.tenant, check.upload)
 
     async def _each(self, erase: Callable[[T], int], items: Sequence[T]) -> tuple[dict[T, int], BaseException | None]:
         """Delete items concurrently: the number of objects per fully deleted item, and one error of the others."""
@@ -202,5 +202,5 @@ class Sweep:
         batch = await self._database.run(
             lambda connection: expiry.delete_for_all(connection, name, cutoff, self._batch)
         )
-        metrics.RETENTION_ROWS.labels(data=name).inc(batch.rows)
+        metrics.RETENTION_ROWS.labels(data_class=name).inc(batch.rows)
         return batch.found == self._batch

@@ -54,7 +54,7 @@ T = TypeVar("T")
 Handler = Callable[[E], Awaitable[str]]
 """Brings one event to its end and names the effect; raises Outage, Transient, Permanent or Poison."""
 
-Unapplied = Callable[[E, "DeadLetterReason"], Awaitable[None]]
+OnDeadLetter = Callable[[E, "DeadLetterReason"], Awaitable[None]]
 """What else is done for an event once its dead letter is written; raises Outage to be called again."""
 
 IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
@@ -106,10 +106,10 @@ def after_error(error: Exception, tries: int) -> DeadLetterReason | None:
         return DeadLetterReason(error.reason.kind, error.reason.code, error.reason.message)
     if isinstance(error, Poison):
         return DeadLetterReason("poison", "undecodable", str(error))
-    return DeadLetterReason("internal", "internal", _told(error))
+    return DeadLetterReason("internal", "internal", _error_text(error))
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """An error as text without the refused values, which may be what people said."""
     if isinstance(error, psycopg.Error):
         return f"{type(error).__name__}: {error.diag.message_primary or error.sqlstate}"
@@ -177,8 +177,8 @@ class EventLoop:
         """Note that the process ends cleanly, except for records already noted at fault."""
         await self._resort.leave()
 
-    async def _revoked(self, *told: Any, **_: Any) -> None:
-        await self._resort.revoked(set(told[-1]))
+    async def _revoked(self, *arguments: Any, **_: Any) -> None:
+        await self._resort.revoked(set(arguments[-1]))
 
     def settled(self, now: float) -> float:
         """The time since a record was last completed."""
@@ -189,14 +189,14 @@ class EventLoop:
         stream: Any,
         cls: type[E],
         handler: Handler[E],
-        unapplied: Unapplied[E] | None = None,
+        on_dead_letter: OnDeadLetter[E] | None = None,
         answer: Handler[Any] | None = None,
     ) -> None:
         """The body of an agent that reads events of class `cls`; `answer` handles the failed ends of invalid events.
 
         Without it such a record is set aside like any other that can never be applied.
         """
-        work = _Work(cls, handler, unapplied, answer)
+        work = _Work(cls, handler, on_dead_letter, answer)
         async for event in stream.noack().events():
             await self._met(event, work)
             _empty(event.message)
@@ -207,7 +207,7 @@ class EventLoop:
         failpoint("streams.after_receive")
         # the job of a record whose result goes elsewhere is none of the database's either
         if not is_for(inbound.headers, self._group) or RESULTS_TO in inbound.headers:
-            metrics.RECORDS_HANDLED.labels(app=self._group, effect="not_ours").inc()
+            metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
         with logs.bound(**_place(inbound)):
@@ -221,7 +221,7 @@ class EventLoop:
     async def _settle(self, inbound: InboundRecord, work: "_Work[E]") -> bool:
         """Complete a record; False when its partition is revoked or the app stops before that."""
         subject = inbound.subject
-        if not self._resort.has(subject) and await self._tried(lambda _: self._claimed(subject)) is None:
+        if not self._resort.has(subject) and await self._retry_until_settled(lambda _: self._claimed(subject)) is None:
             return False
         if self._resort.is_settled(subject):
             return self._counted("set_aside_before")
@@ -229,24 +229,24 @@ class EventLoop:
         if refusal is not None and not self._resort.is_named(subject):
             # nothing of it is run, so it may be beside whatever is: there can be very many
             letter = DeadLetterReason("poison", "undecodable", refusal)
-            refused = await self._tried(lambda _: self._refused(inbound, subject, letter))
+            refused = await self._retry_until_settled(lambda _: self._refused(inbound, subject, letter))
             return refused is not None and self._counted("dead_lettered")
-        if await self._tried(lambda _: self._judged(subject)) is None:
+        if await self._retry_until_settled(lambda _: self._judged(subject)) is None:
             return False
-        end = await self._tried(lambda tries: self._attempt(inbound, work, tries), subject)
+        end = await self._retry_until_settled(lambda tries: self._attempt(inbound, work, tries), subject)
         if end is None:
             return False
-        if end.event is not None and end.letter is not None and work.unapplied is not None:
-            tell = partial(_tell, work.unapplied, end.event, end.letter)
-            if await self._tried(lambda _: tell(), subject) is None:
+        if end.event is not None and end.letter is not None and work.on_dead_letter is not None:
+            tell = partial(_tell, work.on_dead_letter, end.event, end.letter)
+            if await self._retry_until_settled(lambda _: tell(), subject) is None:
                 return False
-        if await self._tried(lambda _: self._noted(subject, end)) is None:
+        if await self._retry_until_settled(lambda _: self._noted(subject, end)) is None:
             return False
         return self._counted(end.effect)
 
     def _counted(self, effect: str) -> bool:
         self._settled_at = time.monotonic()
-        metrics.RECORDS_HANDLED.labels(app=self._group, effect=effect).inc()
+        metrics.RECORDS_PROCESSED.labels(group=self._group, outcome=effect).inc()
         return True
 
     async def _claimed(self, subject: Subject) -> bool:
@@ -277,7 +277,9 @@ class EventLoop:
         """Whether the partition is revoked, or the app stops."""
         return not self._app.watermarks.flow_active or self._app.should_stop
 
-    async def _tried(self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None) -> T | None:
+    async def _retry_until_settled(
+        self, step: Callable[[int], Awaitable[T]], subject: Subject | None = None
+    ) -> T | None:
         """The result of `step`, given the number of its try, repeated during outages; None without time for that.
 
         With a `subject` it is an attempt at that record, and has its turn among others.
@@ -411,7 +413,7 @@ class _Work(Generic[E]):
 
     cls: type[E]
     handler: Handler[E]
-    unapplied: Unapplied[E] | None
+    on_dead_letter: OnDeadLetter[E] | None
     answer: Handler[Any] | None = None
 
 
@@ -433,12 +435,12 @@ async def _in_time() -> AsyncIterator[None]:
         raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
 
 
-async def _tell(unapplied: Unapplied[E], event: E, letter: DeadLetterReason) -> _End[E]:
+async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterReason) -> _End[E]:
     """Run the follow-up of a written dead letter; its errors are only logged."""
     try:
         async with _in_time():
             with logs.bound(**_identity(event)):
-                await unapplied(event, letter)
+                await on_dead_letter(event, letter)
     except (Outage, Fatal):
         raise
     except (Permanent, Poison) as error:  # where it came from says nothing: it is the record's own making

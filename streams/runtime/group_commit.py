@@ -127,8 +127,8 @@ class GroupCommit(Generic[T, R]):
                     asyncio.get_running_loop().call_later(max(0.0, self._limits.linger - waited), self._consider)
                 return
             group, _ = next_group(next_ones, self._limits)
-            going = set(map(id, group))
-            self._waiting = [waiting for waiting in self._waiting if id(waiting) not in going]
+            chosen = set(map(id, group))
+            self._waiting = [waiting for waiting in self._waiting if id(waiting) not in chosen]
             task = asyncio.get_running_loop().create_task(self._run(group))
             self._running[task] = group
             task.add_done_callback(self._ended)
@@ -147,9 +147,9 @@ class GroupCommit(Generic[T, R]):
         self._consider()
 
     async def _run(self, group: Sequence[_Waiting[T, R]]) -> None:
-        metrics.GROUP_EVENTS.labels(kind=self._name).observe(len(group))
+        metrics.PERSIST_BATCH_SIZE.labels(kind=self._name).observe(len(group))
         try:
-            with metrics.GROUP_SECONDS.labels(kind=self._name).time():
+            with metrics.PERSIST_BATCH_DURATION.labels(kind=self._name).time():
                 answers = await self._answers([waiting.item for waiting in group])
         except BaseException:  # the loop ends: nobody may wait for ever
             for waiting in group:

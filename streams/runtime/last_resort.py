@@ -77,7 +77,7 @@ class LastResort:
         self._below: dict[tuple[str, int], int] = {}
         self._known: dict[tuple[str, int], dict[int, RecordMark]] = {}
         self._skips: dict[Origin, str] = {}
-        self._condemned: dict[Origin, bool] = {}
+        self._quarantined: dict[Origin, bool] = {}
         self._proven = False  # since a record was last set aside for deaths
         self._owes_proof = False  # one was, and none has ended well since, in this process or another
 
@@ -130,9 +130,9 @@ class LastResort:
         """The reason not to run a record, None when it runs."""
         mark = self.mark(subject)
         bare = mark is not None and mark.deaths >= BARE_DEATHS
-        if (by := self._skips.get(subject.place)) is not None:
-            return ResortVerdict("skipped", f"passed over by {by}", bare)
-        if subject.place in self._condemned:
+        if (requested_by := self._skips.get(subject.place)) is not None:
+            return ResortVerdict("skipped", f"passed over by {requested_by}", bare)
+        if subject.place in self._quarantined:
             return ResortVerdict("quarantined", Permanent("quarantined").message, bare)
         return None
 
@@ -148,7 +148,7 @@ class LastResort:
         while not (self._proven or gone() or time.monotonic() > end):
             await asyncio.sleep(min(0.1, self._patience))
         if self._proven or not await self._marks.unproven():
-            self._condemned[subject.place] = self._proven
+            self._quarantined[subject.place] = self._proven
         else:
             log.error("not set aside, although processes ended: no record has ended well since the last one that was")
 
@@ -196,13 +196,13 @@ class LastResort:
         """Note that a record's dead letter is written and handled; its partition is `committed` up to there."""
         if self._marks is None:
             return
-        proven = self._condemned.get(subject.place)
+        proven = self._quarantined.get(subject.place)
         mark = self.mark(subject) or RecordMark(0, subject.digest)
         if proven is None:
             await self._settling.add(SettledRecord(subject.place, mark, committed))
         else:
             await self._marks.settle(subject.place, mark, unproven=not proven, below=committed)
-            self._condemned.pop(subject.place, None)
+            self._quarantined.pop(subject.place, None)
             self._proven, self._owes_proof = False, not proven
         if subject.place in self._skips:
             await self._marks.skipped(subject.place)
@@ -257,11 +257,11 @@ class LastResort:
         """Note the record at fault before a forced end, from another thread (None: no record in progress)."""
         if self._marks is None:
             return
-        told = []
+        blame = []
         if blamed is not None:
             mark = self.mark(blamed) or RecordMark(0, blamed.digest)
-            told = [(blamed.place, replace(mark, deaths=mark.deaths + 1))]
+            blame = [(blamed.place, replace(mark, deaths=mark.deaths + 1))]
         try:
-            self._marks.last_words(told)
+            self._marks.last_words(blame)
         except psycopg.Error as error:
             log.warning("the next owner will take it for a crash of whatever was in work: %s", error)

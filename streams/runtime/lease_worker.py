@@ -72,14 +72,14 @@ class Leaser(Generic[J]):
         self,
         database: Database,
         work: LeasedWork[J],
-        pace: LeaseTiming,
+        timing: LeaseTiming,
         held: Callable[[], tuple[Waiting, ...]] = tuple,
     ) -> None:
         """Create the worker; `held` gives the last count of waiting rows."""
         self._database = database
         self._held = held
         self._work: LeasedWork[J] = work
-        self._pace = pace
+        self._timing = timing
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self.waiting: str | None = "starting"
@@ -87,7 +87,7 @@ class Leaser(Generic[J]):
         self._gate: WaitReason | None = WaitReason.STARTING
 
     def waits(self) -> WaitReport:
-        """What waits for this process, and why."""
+        """The report of waiting work, with reasons."""
         gate = self._gate
         return WaitReport(self._held(), () if gate is None else (ClosedGate(GROUP, gate),))
 
@@ -95,8 +95,8 @@ class Leaser(Generic[J]):
         """Work until `stop` is set, then let the work in progress end."""
         drained = asyncio.Event()
         helpers = [
-            asyncio.create_task(self._every(self._pace.lease_seconds / 3, self._extend, drained)),
-            asyncio.create_task(self._every(self._pace.sweep_seconds, self._work.sweep, drained)),
+            asyncio.create_task(self._every(self._timing.lease_seconds / 3, self._extend, drained)),
+            asyncio.create_task(self._every(self._timing.sweep_seconds, self._work.sweep, drained)),
             asyncio.create_task(self._listen(drained)),
             asyncio.create_task(self._wake_at(stop)),
         ]
@@ -112,19 +112,19 @@ class Leaser(Generic[J]):
         if not self._running:
             return
         log.info("draining %d calls", len(self._running))
-        _, unfinished = await asyncio.wait(self._running.values(), timeout=self._pace.drain_seconds)
+        _, unfinished = await asyncio.wait(self._running.values(), timeout=self._timing.drain_seconds)
         if unfinished:
             log.warning("%d are left without an outcome and will be done again", len(unfinished))
 
     async def _turn(self) -> None:
         """Lease due rows, start them, and wait for a reason to look again."""
         self._wake.clear()
-        free = self._pace.places - len(self._running)
+        free = self._timing.places - len(self._running)
         leased = await self._leased(free) if free else ()
         for job in leased:
             self._start(job)
         if len(leased) < free or not free:
-            await set_within(self._wake, self._pace.poll_seconds)
+            await set_within(self._wake, self._timing.poll_seconds)
 
     async def _leased(self, free: int) -> Sequence[J]:
         try:
@@ -143,7 +143,7 @@ class Leaser(Generic[J]):
 
     async def _nothing(self, why: str) -> Sequence[J]:
         self.waiting, self._gate = why, WaitReason.OUTAGE
-        await asyncio.sleep(self._pace.pause_seconds)
+        await asyncio.sleep(self._timing.pause_seconds)
         return ()
 
     def _start(self, job: J) -> None:
@@ -186,7 +186,7 @@ class Leaser(Generic[J]):
                 log.warning("waiting: %s", error)
             except Exception:  # polling goes on meanwhile
                 log.exception("listening broke off and is begun again")
-            await set_within(drained, self._pace.pause_seconds)
+            await set_within(drained, self._timing.pause_seconds)
 
     async def _wake_by_notice(self) -> None:
         async with self._database.session() as connection:

@@ -68,22 +68,22 @@ class Cause(StrEnum):
     OUTSIDE = "outside"  # no record
 
 
-def stall(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
+def stall_reason(vitals: LivenessSample, limits: WatchdogLimits) -> str | None:
     """The reason why the process must end, None when it is alive."""
-    found = _stall(vitals, limits)
+    found = _stall_cause(vitals, limits)
     return found and found[1]
 
 
 def cause(vitals: LivenessSample, limits: WatchdogLimits) -> Cause | None:
     """The cause of the stall, None when there is none."""
-    found = _stall(vitals, limits)
+    found = _stall_cause(vitals, limits)
     return found and found[0]
 
 
-def _stall(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
+def _stall_cause(vitals: LivenessSample, limits: WatchdogLimits) -> tuple[Cause, str] | None:
     if vitals.stopping is not None:
-        over = vitals.stopping > limits.stopping
-        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if over else None
+        too_long = vitals.stopping > limits.stopping
+        return (Cause.OUTSIDE, f"it has been stopping for {vitals.stopping:.0f} s") if too_long else None
     if vitals.tick > limits.tick:
         return Cause.LOOP, f"the event loop has stood still for {vitals.tick:.0f} s"
     if not vitals.coordinating:
@@ -150,9 +150,9 @@ class Watchdog:
             waiting=self._event_loop.waiting is not None,
         )
 
-    def beyond_help(self) -> str | None:
+    def fatal_reason(self) -> str | None:
         """The reason why the process is about to end."""
-        return stall(self.vitals(time.monotonic()), self._limits)
+        return stall_reason(self.vitals(time.monotonic()), self._limits)
 
     def not_ready(self) -> str | None:
         """The reason why the process is not working now."""
@@ -207,18 +207,18 @@ class Watchdog:
             Place(committing[tp].reached if tp in committing else place.reached, place.goal).behind
             for tp, place in fetching.items()
         )
-        metrics.CONSUMER_LAG.labels(app=app).set(lag if fetching else float("nan"))
-        metrics.CONSUMER_PARTITIONS.labels(app=app).set(len(consumer.assignment()))
-        metrics.CONSUMER_UNCOMMITTED.labels(app=app).set(self._commit_age)
+        metrics.CONSUMER_LAG.labels(group=app).set(lag if fetching else float("nan"))
+        metrics.CONSUMER_PARTITIONS.labels(group=app).set(len(consumer.assignment()))
+        metrics.CONSUMER_UNCOMMITTED.labels(group=app).set(self._commit_age)
 
     async def _on_assigned(self, *_: object, **__: object) -> None:
         self._consumer = self._app.watermarks
-        metrics.REBALANCES.labels(app=self._app.conf.id).inc()
+        metrics.REBALANCES.labels(group=self._app.conf.id).inc()
 
     def _watch(self) -> None:
         while True:
             vitals = self.vitals(time.monotonic())
-            if reason := stall(vitals, self._limits):
+            if reason := stall_reason(vitals, self._limits):
                 self._say_why(cause(vitals, self._limits))
                 end_by_force(reason)
             time.sleep(CHECK_SECONDS)

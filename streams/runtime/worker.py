@@ -61,7 +61,7 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         return started[0].waits() if started else WaitReport()
 
     def dead() -> str | None:
-        return started[0].beyond_help() if started else None
+        return started[0].fatal_reason() if started else None
 
     with (
         tempfile.TemporaryDirectory(prefix="scribe-") as folder,

@@ -19,8 +19,8 @@ from sink.webhooks.endpoint_health import (
     DeliveryBacklog,
     backlog,
     end_disabled,
-    end_spent,
     end_superseded,
+    exhaust_overleased,
     forget_old_secrets,
 )
 from sink.webhooks.leases import LeasedDelivery, lock_endpoints, queues
@@ -46,7 +46,7 @@ class DispatcherLimits(LeaseTiming):
     places: int = 256
     calls_per_endpoint: int = 4
     calls_per_tenant: int = 128  # half of the places, so that one tenant's hanging receivers hold up no other tenant
-    calls_in_trouble: int = 128  # for all endpoints together whose last attempt failed
+    calls_to_failing: int = 128  # for all endpoints together whose last attempt failed
     calls_per_second: float = 100  # to an endpoint that has no limit of its own
     call_seconds: float = 20
     time_scale: float = 1  # of all that follows an attempt: delays, pauses, and the next one
@@ -58,7 +58,7 @@ class DispatcherLimits(LeaseTiming):
         return ConcurrencyLimits(
             per_endpoint=self.calls_per_endpoint,
             per_tenant=self.calls_per_tenant,
-            in_trouble=self.calls_in_trouble,
+            failing=self.calls_to_failing,
             per_second=self.calls_per_second,
         )
 
@@ -106,11 +106,11 @@ class Deliveries:
         shares = self._limits.shares
         self._calls = {token: self._calls[token] for token in own if token in self._calls}
         due = partial(queues, connection, per_endpoint=shares.per_endpoint, attempts=LEASES)
-        if not (wanted := shared(await due(), free, InFlight.by(self._calls.values()), shares)):
+        if not (wanted := shared(await due(), free, InFlight.from_calls(self._calls.values()), shares)):
             return []
         # once more when no other dispatcher can come between
         locked = await lock_endpoints(connection, list(wanted))
-        grants = shared(await due(only=locked), free, InFlight.by(self._calls.values()), shares)
+        grants = shared(await due(only=locked), free, InFlight.from_calls(self._calls.values()), shares)
         leased = await leases.lease(connection, grants, attempts=LEASES, seconds=self._limits.lease_seconds)
         self._calls |= {call.lease_token: call for call in leased}
         return leased
@@ -127,7 +127,7 @@ class Deliveries:
             log.warning("%d deliveries tell of a conflict: another request came under their job id", released)
         if ended := await end_superseded(connection):
             log.info("%d deliveries ended: their events were superseded", ended)
-        if ended := await end_spent(connection, LEASES):
+        if ended := await exhaust_overleased(connection, LEASES):
             log.error("%d deliveries ended: they were leased %d times", ended, LEASES)
         if ended := await end_disabled(connection):
             log.info("%d deliveries ended: their endpoints are disabled", ended)
@@ -159,12 +159,12 @@ def _tell(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None
         metrics.WEBHOOKS_ENDED.labels(state=recorded.state).inc()
     log.info("webhook %s: %s %s", job.delivery_id, outcome.outcome, outcome.status or outcome.error)
     if recorded.disabled is not None:
-        metrics.WEBHOOK_ENDPOINTS_LOST.labels(reason=recorded.disabled.kind).inc()
+        metrics.WEBHOOK_ENDPOINTS_DISABLED.labels(reason=recorded.disabled.kind).inc()
         log.warning("webhook endpoint %s is disabled: %s", job.endpoint_id, recorded.disabled.text)
 
 
 def _show(backlog: DeliveryBacklog) -> None:
     metrics.WEBHOOKS_PENDING.set(backlog.pending)
-    metrics.WEBHOOKS_GATED.set(backlog.gated)
-    metrics.WEBHOOK_ENDPOINTS_DISABLED.set(backlog.disabled_endpoints)
+    metrics.DELIVERIES_AWAITING_RESULT.set(backlog.gated)
+    metrics.WEBHOOK_ENDPOINTS_CURRENTLY_DISABLED.set(backlog.disabled_endpoints)
     metrics.WEBHOOKS_OLDEST_DUE.set(backlog.oldest_due_seconds)

@@ -2,7 +2,7 @@
 
 from schemas.events import EnhancementResult, Outcome
 from schemas.webhooks.payloads import EnhancementData, EnhancementType, EnhancementWebhook, FoundEntity, time_text
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 from streams.webhooks.job_payload import failure_of, fits
 
 
@@ -31,7 +31,7 @@ def payload_of(result: EnhancementResult, public_url: str) -> EnhancementWebhook
 
 
 def _payload(result: EnhancementResult, data: EnhancementData) -> EnhancementWebhook:
-    return {"type": type_of(result), "timestamp": time_text(result.completed_at), "data": storable(data)}
+    return {"type": type_of(result), "timestamp": time_text(result.completed_at), "data": sanitize_for_postgres(data)}
 
 
 def _entities(result: EnhancementResult) -> list[FoundEntity]:

@@ -17,7 +17,7 @@ class ConcurrencyLimits:
 
     per_endpoint: int
     per_tenant: int
-    in_trouble: int
+    failing: int
     per_second: float
 
 
@@ -26,24 +26,24 @@ class InFlight:
     """The calls in progress in this process."""
 
     tenants: Counter[str] = field(default_factory=Counter)
-    in_trouble: int = 0
+    failing: int = 0
 
     @classmethod
-    def by(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
+    def from_calls(cls, calls: Iterable[LeasedDelivery]) -> "InFlight":
         """The counts of running calls."""
         held = cls()
         for call in calls:
-            held.take(call.tenant, call.in_trouble)
+            held.take(call.tenant, call.failing)
         return held
 
-    def take(self, tenant: str, in_trouble: bool) -> None:
+    def take(self, tenant: str, failing: bool) -> None:
         """Count one more call."""
         self.tenants[tenant] += 1
-        self.in_trouble += in_trouble
+        self.failing += failing
 
     def admits(self, queue: EndpointQueue, shares: ConcurrencyLimits) -> bool:
         """Whether one more call is within the limit of its tenant, and of failing endpoints."""
-        if queue.in_trouble and self.in_trouble >= shares.in_trouble:
+        if queue.failing and self.failing >= shares.failing:
             return False
         return self.tenants[queue.tenant] < shares.per_tenant
 
@@ -74,7 +74,7 @@ def shared(
             most = min(queue.waiting, shares.per_endpoint - queue.running, int(levels[queue.endpoint_id]))
             if free > 0 and places[queue.endpoint_id] < most and held.admits(queue, shares):
                 places[queue.endpoint_id] += 1
-                held.take(queue.tenant, queue.in_trouble)
+                held.take(queue.tenant, queue.failing)
                 free -= 1
                 served.append(queue)
         hungry = served

@@ -9,7 +9,7 @@ from schemas.requests.limits import MAX_ID_CHARS
 from schemas.requests.recording_names import recording_name
 from schemas.transcript import Transcript
 from schemas.webhooks.payloads import JobData, JobFailure, JobOutcome, JobType, JobWebhook, SaidSegment, time_text
-from sink.postgres.sanitize import storable
+from sink.postgres.sanitize import sanitize_for_postgres
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB
 _NUMBER_BYTES = len(',"sequence":') + len(str(2**63))
@@ -36,7 +36,7 @@ def payload_of(result: JobResult, public_url: str) -> JobWebhook:
     smallest = _payload(result, data)
     if result.transcript is None:
         return smallest
-    with_text: JobData = {**data, "text": storable(result.transcript.text)}
+    with_text: JobData = {**data, "text": sanitize_for_postgres(result.transcript.text)}
     with_all: JobData = {**with_text, "segments": _segments(result.transcript)}
     fullest = (_payload(result, candidate) for candidate in (with_all, with_text))
     return next((payload for payload in fullest if fits(payload)), smallest)
@@ -90,7 +90,7 @@ def _data(result: JobResult, public_url: str) -> JobData:
         "speakers": list(result.speakers),
         "transcript_url": link if result.outcome is Outcome.COMPLETED else None,
     }
-    kept: JobData = storable(data)
+    kept: JobData = sanitize_for_postgres(data)
     return kept
 
 
@@ -111,5 +111,5 @@ def _segments(transcript: Transcript) -> list[SaidSegment]:
         {"start": s.start, "end": s.end, "speaker": s.speaker, "channel": s.channel, "text": s.text}
         for s in transcript.segments
     ]
-    kept: list[SaidSegment] = storable(said)
+    kept: list[SaidSegment] = sanitize_for_postgres(said)
     return kept

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from schemas.retries.retry_after import retry_after_seconds
 from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 from sink.webhooks.endpoint_health import disable, note_failure, note_success
 from sink.webhooks.leases import LeasedDelivery, finish
 from streams.webhooks.attempt import OUR_FAULT, Attempted
@@ -48,7 +48,7 @@ async def record(
         time_scale=time_scale,
         attempts=attempts_of(leased.type),
     )
-    outcome = replace(attempted.outcome, answer=storable_text(attempted.outcome.answer or ""))
+    outcome = replace(attempted.outcome, answer=sanitize_text(attempted.outcome.answer or ""))
     state = await finish(connection, leased, outcome, verdict.state, verdict.next_attempt_at)
     if state is None:
         return Recorded(state)

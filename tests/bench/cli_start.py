@@ -30,7 +30,7 @@ LINES = (
     "scribe webhooks deliveries --help",
     "scribe nosuch",
     *(f"{name} {option}" for name in list(ENTRIES)[1:] for option in ("--help", "--version")),
-    "scribe-streams retain --help",
+    "scribe-streams retention --help",
 )
 COMPLETIONS = ("scribe su", "scribe submit --", "scribe submit --via ", "scribe dlq redrive --group ")
 

@@ -18,7 +18,7 @@ from gpu_consumers.engines.pyannote import PyannoteDiarizer
 from gpu_consumers.engines.windowed.recognizer import Hypothesis
 from gpu_consumers.engines.windowed.window_decoder import WindowDecoder
 
-_of: ContextVar[int] = ContextVar("samples of the recording")
+_recording: ContextVar[int] = ContextVar("samples of the recording")
 
 
 def count(path: str) -> None:
@@ -43,7 +43,7 @@ def count(path: str) -> None:
 
     def counted_answer(self: InferenceCache, rows: int, seconds: float, compute: Callable[[], Answer]) -> Answer:
         def counted() -> Answer:
-            note("diarize", _of.get(), seconds)
+            note("diarize", _recording.get(), seconds)
             return compute()
 
         return get_or_compute(self, rows, seconds, counted)
@@ -55,7 +55,7 @@ def count(path: str) -> None:
         progress: Progress,
         checkpoints: Checkpoints | None = None,
     ) -> object:
-        _of.set(len(samples))
+        _recording.set(len(samples))
         return diarize(self, samples, bounds, progress, checkpoints)
 
     for kind, name, counted in (

@@ -90,8 +90,8 @@ def sound_event(event_name: str, job: Job) -> Event:
             return JobControl(**ids, by="stranger", at=AT)  # type: ignore[arg-type]
         case "TenantPolicy":
             return TenantPolicy(tenant=f"ruled-{job.job_id}", models=("large-v3",), quotas={"queued": 5}, at=AT)
-    told = {"enhancement_id": job.job_id, "event_id": event_id(job.job_id, event_name, 1, str(job.job_id))}
-    return EnhancementResult(**ids, **told, outcome=Outcome.COMPLETED, summary="short", completed_at=AT)  # type: ignore[arg-type]
+    fields = {"enhancement_id": job.job_id, "event_id": event_id(job.job_id, event_name, 1, str(job.job_id))}
+    return EnhancementResult(**ids, **fields, outcome=Outcome.COMPLETED, summary="short", completed_at=AT)  # type: ignore[arg-type]
 
 
 def event_at(name: str) -> str:
@@ -211,11 +211,11 @@ def read_job(value: bytes, header: bytes, event_name: str) -> tuple[UUID, str] |
         values: Any = fastavro.schemaless_reader(stream, _bare(event_name), None)
         if stream.tell() != len(value) - HEADER:
             return None
-        told = {_identity(values), *(_identity(values[name]) for name in ENDING[event_name])}
+        fields = {_identity(values), *(_identity(values[name]) for name in ENDING[event_name])}
     except Exception:  # noqa: BLE001 - fastavro raises whatever the bytes provoke
         return None
-    job_id, _, tenant = told.pop()
-    return None if told else (job_id, tenant)
+    job_id, _, tenant = fields.pop()
+    return None if fields else (job_id, tenant)
 
 
 def _identity(values: dict[str, Any]) -> tuple[UUID, int, str]:

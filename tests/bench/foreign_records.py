@@ -1,9 +1,11 @@
-"""Jobs of several tenants, without and with a stranger who writes to every topic: who ends, who waits, and how long.
+"""Jobs of several tenants, alone, beside a stranger who writes to every topic, and beside a busy neighbour: who ends, who waits.
 
 python -m tests.bench.foreign_records --seed 1
 
-What the stranger writes is work, for all processes and servers on the same machine. It is told what a record of his takes of
-the processor, and how busy the machine was: where it has nothing left, jobs wait for that and not for one another.
+What the stranger writes is work, for all processes and servers on the same machine, and much of it is whole jobs. The neighbour
+is the control: a tenant who sends as many plain jobs as the stranger sends readable ones, at the same pace. The report says
+what a record of the stranger takes of the processor, and how busy the machine was: where it has nothing left, jobs wait for
+that and not for one another.
 """
 
 import json
@@ -13,9 +15,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -36,6 +39,7 @@ from tests.integration.foreign.service import ENDED, PROCESSES, WholeService, wh
 from tests.streams.jobs import new_job
 
 TENANTS = ("acme", "globex", "initech")
+NEIGHBOUR = "umbrella"
 CODECS = ("snappy", "lz4", "zstd")
 KEYED = [topic.name for topic in topics.TOPICS.values() if "compact" in topic.cleanup]
 SLOWER = 1.5  # the p99 of a job's time with the stranger, in relation to that without
@@ -45,12 +49,21 @@ WARM_UP_SECONDS = 10.0
 WARM_UP_COUNT = 5  # of mutations a topic
 
 
+class Beside(Enum):
+    """Who else writes while the good jobs flow."""
+
+    NOBODY = "nobody"
+    STRANGER = "the stranger"
+    NEIGHBOUR = "a busy neighbour"
+
+
 @dataclass
 class Phase:
-    """Some seconds with or without the stranger: when each good job was sent, his records, and what all of it took."""
+    """Some seconds beside somebody: when each good job was sent, the stranger's records, and what all of it took."""
 
-    stranger: bool
+    beside: Beside
     sent: dict[UUID, float] = field(default_factory=dict)
+    neighbours: set[UUID] = field(default_factory=set)
     records: int = 0
     load: Load = field(default_factory=lambda: Load(0, 0, 0))
 
@@ -59,8 +72,8 @@ class Phase:
 class Report:
     """What came of it; job times in seconds from the record to the webhook."""
 
-    without: Sequence[float]
-    beside: Sequence[float]
+    seconds: Mapping[Beside, Sequence[float]]
+    loads: Mapping[Beside, Load]
     unended: Sequence[UUID]
     records: Counter[str]
     readable: int
@@ -68,24 +81,22 @@ class Report:
     waiting_rows: int
     waiting_hooks: int
     processes: dict[str, int]
-    quiet: Load
-    loud: Load
     loud_records: int
 
     @property
     def job_ms(self) -> float:
         """The processor's milliseconds for a good job, and what goes on anyway meanwhile."""
-        return 1000 * self.quiet.own / len(self.without)
+        return 1000 * self.loads[Beside.NOBODY].own / len(self.seconds[Beside.NOBODY])
 
     @property
     def record_ms(self) -> float:
         """The processor's milliseconds for a record of the stranger."""
-        return 1000 * (self.loud.own - self.quiet.own * len(self.beside) / len(self.without)) / self.loud_records
+        own = self.loads[Beside.STRANGER].own - self.job_ms / 1000 * len(self.seconds[Beside.STRANGER])
+        return 1000 * own / self.loud_records
 
-    @property
-    def slower(self) -> float:
-        """The p99 with the stranger in relation to that without."""
-        return p99(self.beside) / p99(self.without)
+    def slower(self, than: Beside) -> float:
+        """The p99 with the stranger in relation to that of other phases."""
+        return p99(self.seconds[Beside.STRANGER]) / p99(self.seconds[than])
 
     @property
     def broken(self) -> list[str]:
@@ -106,7 +117,7 @@ def p99(seconds: Sequence[float]) -> float:
 
 
 class Run:
-    """One service, good jobs at an even rate all the time, and the stranger in every second phase."""
+    """One service, good jobs at an even rate all the time, and phase by phase nobody, the stranger or a neighbour beside."""
 
     def __init__(self, service: WholeService, *, rate: float, seed: int) -> None:
         self.phases: list[Phase] = []
@@ -117,25 +128,29 @@ class Run:
         self._rate = rate
         self._client = Librdkafka(service.bootstrap)
         self._chance = random.Random(seed)
-        self._over = threading.Event()
+        self._stopped = threading.Event()
 
     def warm_up(self, seconds: float, planned: Sequence[Mutation]) -> None:
         """Jobs that are not counted, and some of the stranger's: the first of each process take longer."""
-        self.phase(seconds, planned, stranger=True)
+        self.phase(seconds, planned, Beside.STRANGER)
         self.phases.clear()
 
-    def phase(self, seconds: float, planned: Sequence[Mutation], *, stranger: bool) -> None:
-        """Good jobs for so long, and beside them what the stranger has planned."""
-        phase = Phase(stranger)
+    def phase(self, seconds: float, planned: Sequence[Mutation], beside: Beside) -> None:
+        """Good jobs for so long, and beside them what the stranger has planned, or as many jobs of a neighbour."""
+        phase = Phase(beside)
         self.phases.append(phase)
         began, records = Load.now(), self.records.total()
-        writing = threading.Thread(target=self._write, args=(planned, seconds))
-        if stranger:
-            writing.start()
+        writers = {
+            Beside.NOBODY: (),
+            Beside.STRANGER: (threading.Thread(target=self._write, args=(planned, seconds)),),
+            Beside.NEIGHBOUR: (threading.Thread(target=self._join_in, args=(phase, planned, seconds)),),
+        }[beside]
+        for writer in writers:
+            writer.start()
         self._good(phase, seconds)
-        if stranger:
-            writing.join()
-        drained(self._service, phase, planned if stranger else ())
+        for writer in writers:
+            writer.join()
+        drained(self._service, phase, planned if beside is Beside.STRANGER else ())
         phase.load, phase.records = Load.now().since(began), self.records.total() - records
 
     def _good(self, phase: Phase, seconds: float) -> None:
@@ -148,6 +163,18 @@ class Run:
             self._client.send(record, linger_ms=0)
             due += 1 / self._rate
             time.sleep(max(0.0, due - time.monotonic()))
+
+    def _join_in(self, phase: Phase, planned: Sequence[Mutation], seconds: float) -> None:
+        """A plain job of the neighbour for every job that the stranger would have written."""
+        began = time.monotonic()
+        client = Librdkafka(self._service.bootstrap)
+        names = cycle((topics.JOBS, topics.JOBS_EXPRESS))
+        jobs = len({mutation.job[0] for mutation in planned if mutation.job is not None})
+        for number in range(jobs):
+            job = new_job(tenant=NEIGHBOUR, webhook_url=self._service.receiver.url)
+            phase.neighbours.add(job.job_id)
+            client.send(foreign(self._service, next(names), asked(job), partition=number % 2), linger_ms=0)
+            time.sleep(max(0.0, began + seconds * (number + 1) / jobs - time.monotonic()))
 
     def _write(self, planned: Sequence[Mutation], seconds: float) -> None:
         """The mutations at an even pace in all codecs, and with each batch a record without key and value."""
@@ -171,16 +198,16 @@ class Run:
 def run(
     stack: Stack, folder: Path, *, seconds: float, rounds: int, rate: float, count: int, seed: int, say: Console
 ) -> Report:
-    """`rounds` times a phase without and one with the stranger, who writes `count` mutations a topic in all."""
+    """`rounds` times a phase alone, beside the stranger, who writes `count` mutations a topic in all, and beside the neighbour."""
     with whole_service(stack, folder, (*PROCESSES, "relay")) as service:
         work = Run(service, rate=rate, seed=seed)
         planned = plan(service, count, seed)
-        say.print(f"{len(planned):,} mutations on {len(TOPICS)} topics, {rounds} × 2 × {seconds:g} s")
+        say.print(f"{len(planned):,} mutations on {len(TOPICS)} topics, {rounds} × {len(Beside)} × {seconds:g} s")
         work.warm_up(min(WARM_UP_SECONDS, seconds), plan(service, WARM_UP_COUNT, seed + 1))
         share = -(-len(planned) // rounds)
         for number in range(rounds):
-            for stranger in (False, True):
-                work.phase(seconds, planned[number * share : (number + 1) * share], stranger=stranger)
+            for beside in Beside:
+                work.phase(seconds, planned[number * share : (number + 1) * share], beside)
         return judged(service, work)
 
 
@@ -193,7 +220,7 @@ def plan(service: WholeService, count: int, seed: int) -> list[Mutation]:
 
 def drained(service: WholeService, phase: Phase, strangers: Sequence[Mutation]) -> None:
     """Wait until the phase's good jobs are told, and the stranger's have ended, so that the next one begins with none of them."""
-    for _ in still(lambda: len(phase.sent.keys() - service.hooks().keys())):
+    for _ in still(lambda: len((phase.sent.keys() | phase.neighbours) - service.hooks().keys())):
         time.sleep(0.2)
     for _ in still(lambda: len(unended(service, strangers))):
         time.sleep(0.2)
@@ -221,25 +248,24 @@ def judged(service: WholeService, work: Run) -> Report:
         time.sleep(0.5)
     times = times_of(service)
     waiting = [row for row in service.rows().values() if row.state not in ENDED]
-    good = {job_id: sent for phase in work.phases for job_id, sent in phase.sent.items()}
+    good = {job_id for phase in work.phases for job_id in (*phase.sent, *phase.neighbours)}
     lacking = [
         f"{m.how}: {m.record.topic} {job_id} {m.record.value!r:.120}"
         for job_id, m in unended(service, work.mutations).items()
     ]
-    took = {
-        stranger: [
-            times[job_id] - sent
-            for phase in work.phases
-            if phase.stranger is stranger
-            for job_id, sent in phase.sent.items()
-            if job_id in times
-        ]
-        for stranger in (False, True)
-    }
-    loud = [phase for phase in work.phases if phase.stranger]
+    loud = [phase for phase in work.phases if phase.beside is Beside.STRANGER]
     return Report(
-        without=took[False],
-        beside=took[True],
+        seconds={
+            beside: [
+                times[job_id] - sent
+                for phase in work.phases
+                if phase.beside is beside
+                for job_id, sent in phase.sent.items()
+                if job_id in times
+            ]
+            for beside in Beside
+        },
+        loads={beside: total(phase.load for phase in work.phases if phase.beside is beside) for beside in Beside},
         unended=[job_id for job_id in good if job_id not in times],
         records=work.records,
         readable=len({m.job[0] for m in work.mutations if m.job is not None}),
@@ -247,8 +273,6 @@ def judged(service: WholeService, work: Run) -> Report:
         waiting_rows=len(waiting),
         waiting_hooks=len(service.waiting_hooks()),
         processes=service.ended_processes,
-        quiet=total(phase.load for phase in work.phases if not phase.stranger),
-        loud=total(phase.load for phase in loud),
         loud_records=sum(phase.records for phase in loud),
     )
 
@@ -267,31 +291,31 @@ def shown(report: Report) -> Table:
     for label, value in (
         ("what the stranger wrote", ", ".join(f"{n:,} {what}" for what, n in sorted(report.records.items()))),
         ("processes that ended", ", ".join(report.processes) or "0"),
-        ("good jobs, and those without an end", f"{len(report.without) + len(report.beside):,}, {len(report.unended)}"),
+        ("good jobs, and those without an end", f"{sum(map(len, report.seconds.values())):,}, {len(report.unended)}"),
         ("readable jobs of the stranger, without an end", f"{report.readable:,}, {len(report.readable_unended)}"),
         ("rows, webhooks that wait", f"{report.waiting_rows}, {report.waiting_hooks}"),
-        ("p99 of a job without, with the stranger", f"{p99(report.without):.2f} s, {p99(report.beside):.2f} s"),
-        ("times as long", f"{report.slower:.2f}"),
-        ("median without, with", f"{median(report.without):.3f} s, {median(report.beside):.3f} s"),
-        (
-            "of the processor: a good job, a record of the stranger",
-            f"{report.job_ms:.0f} ms, {report.record_ms:.1f} ms",
-        ),
-        ("the stranger's records a second", f"{report.loud_records / report.loud.at:.0f}"),
-        ("of the machine: busy without, with", f"{report.quiet.share:.0%}, {report.loud.share:.0%}"),
-        (
-            "of that, others",
-            f"{report.quiet.share_of_others:.0%}, {report.loud.share_of_others:.0%}",
-        ),
+        ("good jobs beside", _each(report, lambda beside: beside.value)),
+        ("p99, seconds", _each(report, lambda beside: f"{p99(report.seconds[beside]):.3f}")),
+        ("median, seconds", _each(report, lambda beside: f"{median(report.seconds[beside]):.3f}")),
+        ("p99 with the stranger against", _each(report, lambda beside: f"{report.slower(beside):.2f}")),
+        ("processor: a good job, a record of the stranger", f"{report.job_ms:.0f} ms, {report.record_ms:.1f} ms"),
+        ("the stranger's records a second", f"{report.loud_records / report.loads[Beside.STRANGER].at:.0f}"),
+        ("of the machine: busy", _each(report, lambda beside: f"{report.loads[beside].share:.0%}")),
+        ("of that, others", _each(report, lambda beside: f"{report.loads[beside].share_of_others:.0%}")),
     ):
         table.add_row(label, value)
     return table
 
 
+def _each(report: Report, value: Callable[[Beside], str]) -> str:
+    """A value for every kind of phase that there was."""
+    return ", ".join(value(beside) for beside in report.seconds)
+
+
 def main(
     seed: Annotated[int, typer.Option(help="Of the mutations.")] = 1,
     seconds: Annotated[float, typer.Option(help="Of each phase.")] = 30,
-    rounds: Annotated[int, typer.Option(help="Pairs of phases, without and with the stranger.")] = 12,
+    rounds: Annotated[int, typer.Option(help="Of three phases: alone, beside the stranger, beside a neighbour.")] = 12,
     rate: Annotated[float, typer.Option(help="Good jobs a second.")] = 5,
     count: Annotated[int, typer.Option(help="Mutations a topic.")] = 1000,
 ) -> None:
@@ -302,7 +326,7 @@ def main(
         stack = cleanup.enter_context(Stack(folder / "stack", durable=False, say=say))
         report = run(stack, folder / "run", seconds=seconds, rounds=rounds, rate=rate, count=count, seed=seed, say=say)
     say.print(shown(report))
-    broken = [*report.broken, *([f"at most {SLOWER} times as long"] if report.slower > SLOWER else [])]
+    broken = [*report.broken, *([f"at most {SLOWER} times as long"] if report.slower(Beside.NOBODY) > SLOWER else [])]
     for promise in broken:
         say.print(f"[bold red]broken[/] {promise}")
     for what in report.readable_unended[:20]:

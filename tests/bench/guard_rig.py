@@ -125,10 +125,10 @@ class Guard:
     async def deliver(self, url: str, client: AsyncOutboundClient | None = None) -> str:
         """A webhook."""
         try:
-            told = await (client or self._poster).post(url, b"{}", {}, deadline_seconds=DEADLINE)
+            answer = await (client or self._poster).post(url, b"{}", {}, deadline_seconds=DEADLINE)
         except DeliveryError as error:
             return REFUSED if error.kind is FailureKind.REFUSED else str(error.kind)
-        return CALLED if told.status == 200 else str(told.status)
+        return CALLED if answer.status == 200 else str(answer.status)
 
     def fetch(self, url: str, client: OutboundClient | None = None) -> str:
         """A recording."""

@@ -78,14 +78,14 @@ class Calls:
 @contextmanager
 def canaries(ports: tuple[int, ...]) -> Iterator[Calls]:
     """Servers on some ports of every address that nobody else listens on; they read and answer nonsense."""
-    calls, over = Calls(), threading.Event()
+    calls, stopped = Calls(), threading.Event()
     listeners = [_listener(family, port) for port in ports for family in (socket.AF_INET, socket.AF_INET6)]
-    thread = threading.Thread(target=_sing, args=(listeners, calls, over))
+    thread = threading.Thread(target=_sing, args=(listeners, calls, stopped))
     thread.start()
     try:
         yield calls
     finally:
-        over.set()
+        stopped.set()
         thread.join()
         for listener in listeners:
             listener.close()
@@ -103,11 +103,11 @@ def _listener(family: socket.AddressFamily, port: int) -> socket.socket:
     return listener
 
 
-def _sing(listeners: list[socket.socket], calls: Calls, over: threading.Event) -> None:
+def _sing(listeners: list[socket.socket], calls: Calls, stopped: threading.Event) -> None:
     with selectors.DefaultSelector() as selector:
         for listener in listeners:
             selector.register(listener, selectors.EVENT_READ)
-        while not over.is_set():
+        while not stopped.is_set():
             ready = selector.select(0.05)
             if not ready:
                 calls.nobody_waits.set()
@@ -131,7 +131,7 @@ class PacketWatch:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.bind(("lo", _ETH_P_ALL))
         self._socket.settimeout(0.2)
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.begun: Counter[tuple[str, str, int]] = Counter()
         self.packets = 0
@@ -142,7 +142,7 @@ class PacketWatch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
         _, self.missed = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
         self._socket.close()
@@ -152,7 +152,7 @@ class PacketWatch:
             try:
                 data, (_, _, direction, *_) = self._socket.recvfrom(256)
             except TimeoutError:
-                if self._over.is_set():
+                if self._stopped.is_set():
                     return
                 continue
             if direction != socket.PACKET_OUTGOING:

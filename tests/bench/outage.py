@@ -151,23 +151,23 @@ class _Load:
     def __init__(self, service: Service, url: str, rate: float) -> None:
         self.sent = 0
         self._service, self._url, self._rate = service, url, rate
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         due = time.monotonic()
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             job = new_job(webhook_url=self._url)
             self._service.send("jobs", job.request())
             self._service.send("results", job.result())
             self.sent += 1
             due += 1 / self._rate
-            self._over.wait(max(0.0, due - time.monotonic()))
+            self._stopped.wait(max(0.0, due - time.monotonic()))
 
     def stop(self) -> None:
         """Send no more."""
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
 

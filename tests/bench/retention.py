@@ -51,7 +51,7 @@ class Report:
 def run(dsn: str, store: S3ObjectStore, environment: dict[str, str], jobs: int, kills: int, log: Path) -> Report:
     """Fill, sweep and kill, and look what is left."""
     now = datetime.now(UTC)
-    over = fill(dsn, store, jobs, now - timedelta(days=400))
+    expired = fill(dsn, store, jobs, now - timedelta(days=400))
     kept = {
         "a young job": fill(dsn, store, max(10, jobs // 100), now),
         "another tenant's young job": fill(dsn, store, 10, now, tenant="globex"),
@@ -64,11 +64,11 @@ def run(dsn: str, store: S3ObjectStore, environment: dict[str, str], jobs: int, 
     killed = _swept(environment, kills, jobs, log)
     return Report(
         jobs=jobs,
-        made=len(over.keys()),
+        made=len(expired.keys()),
         kills=killed,
         seconds=time.monotonic() - began,
-        rows_left=sum(traces(dsn, over).values()),
-        objects_left=len(objects(store, over)),
+        rows_left=sum(traces(dsn, expired).values()),
+        objects_left=len(objects(store, expired)),
         changed=[name for name, bulk in kept.items() if _state(dsn, store, bulk) != before[name]],
     )
 
@@ -77,7 +77,7 @@ def _swept(environment: dict[str, str], kills: int, jobs: int, log: Path) -> int
     """One sweep begun as often as it takes; how often it was killed in the middle."""
     killed, chance = 0, random.Random(17)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    command = [sys.executable, "-m", "streams", "retain", "--once"]
+    command = [sys.executable, "-m", "streams", "retention", "--once"]
     while time.monotonic() < deadline:
         with log.open("ab") as out:
             begun = out.tell()
@@ -119,7 +119,7 @@ def main(jobs: Annotated[int, typer.Option(min=1)] = 10_000, kills: Annotated[in
                 }
             )
         )
-        report = run(dsn, store, environment, jobs, kills, Path(folder) / "retain.log")
+        report = run(dsn, store, environment, jobs, kills, Path(folder) / "retention.log")
     table = Table("EXPIRED JOBS", "OBJECTS", "KILLED", "SECONDS", "ROWS LEFT", "OBJECTS LEFT")
     table.add_row(
         *map(str, (report.jobs, report.made, report.kills, round(report.seconds), report.rows_left)),

@@ -33,7 +33,7 @@ from deploy.local.stack import Stack
 from sink.process.termination import EXIT_CODE
 from tests.bench.sigterm_load import Load
 
-TARGETS = ("api", "relay", "persist", "enhance", "webhooks", "dispatch", "retain")
+TARGETS = ("api", "relay", "persist", "enhance", "webhooks", "dispatch", "retention")
 SMALL = {
     "SCRIBE_POSTGRES_POOL_SIZE": "1",
     "SCRIBE_RETENTION_MINUTES": "0.02",

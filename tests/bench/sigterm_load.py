@@ -37,7 +37,7 @@ class Load:
         self._service = service
         self._key = key
         self._url = webhook_url
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         work: list[Callable[[], None]] = [partial(self._submit, erases=client % 2 == 0) for client in range(CLIENTS)]
         self._threads = [threading.Thread(target=each, daemon=True) for each in (*work, self._tell)]
 
@@ -47,7 +47,7 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
 
@@ -55,27 +55,27 @@ class Load:
         body = {"url": "http://127.0.0.1:9/call.wav", "webhook_url": self._url}
         with httpx.Client(base_url=self._service.api_url, timeout=5, trust_env=False) as rest:
             rest.headers["X-API-Key"] = self._key
-            while not self._over.wait(PAUSE_SECONDS):
+            while not self._stopped.wait(PAUSE_SECONDS):
                 try:
                     answer = rest.post("/api/v1/transcribe", json=body)
                     self.jobs += answer.status_code == httpx.codes.ACCEPTED
                     if erases and answer.status_code == httpx.codes.ACCEPTED:
                         rest.delete(f"/api/v1/jobs/{answer.json()['job_id']}", params={"erase": "true"})
                 except httpx.TransportError:  # the shim is one of those that end
-                    self._over.wait(PAUSE_SECONDS)
+                    self._stopped.wait(PAUSE_SECONDS)
 
     def _tell(self) -> None:
         """Ends of jobs, every other one through the relay."""
         kafka = KafkaSettings.model_validate({"kafka_bootstrap": self._service.environment["SCRIBE_KAFKA_BOOTSTRAP"]})
         dsn = self._service.environment["SCRIBE_POSTGRES_DSN"]
         with Publisher(kafka, "sigterm-load") as publisher:
-            while not self._over.is_set():
+            while not self._stopped.is_set():
                 began = time.monotonic()
                 relayed = [record for _ in range(round(PER_SECOND / 2)) for record in self._job()]
                 publisher.publish(*(record for _ in range(round(PER_SECOND / 2)) for record in self._job()))
                 asyncio.run(_added(dsn, relayed))
                 self.jobs += round(PER_SECOND / 2) * 2
-                self._over.wait(max(0.0, began + 1 - time.monotonic()))
+                self._stopped.wait(max(0.0, began + 1 - time.monotonic()))
 
     def _job(self) -> tuple[Record, Record]:
         job = new_job(tenant=TENANT, webhook_url=self._url)

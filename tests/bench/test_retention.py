@@ -11,6 +11,6 @@ def test_a_sweep_that_is_killed_again_and_again_leaves_nothing_and_takes_nothing
     stack: Stack, database: str, object_store: S3ObjectStore, tmp_path: Path
 ) -> None:
     environment = environment_of(stack, database, object_store.bucket)
-    report = run(database, object_store, environment, 300, 3, tmp_path / "retain.log")
+    report = run(database, object_store, environment, 300, 3, tmp_path / "retention.log")
     assert report.broken == [], report
     assert report.kills >= 1

@@ -21,7 +21,7 @@ from tests.bench.webhooks.report import as_json, shown
 from tests.bench.webhooks.run import Faults, run
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
-SECRETS = SecretBox.of(OUTBOUND)
+SECRETS = SecretBox.from_settings(OUTBOUND)
 LOOK_SECONDS = 0.05
 LONG, SHORT = 1200, 30  # looks without any progress: counted, for a machine may stand still between two
 
@@ -109,7 +109,7 @@ def test_receivers_fail_as_often_as_they_are_asked_to() -> None:
 @pytest.mark.parametrize("status", [None, 204])
 def test_a_line_of_the_log_is_read_as_it_was_written(status: int | None) -> None:
     call = Call(1234.5, 3, "msg_a", 1234, Kind.DRIP, status, True, "a-job")
-    assert Call.of(call.line().decode()) == call
+    assert Call.parse(call.line().decode()) == call
 
 
 @pytest.fixture

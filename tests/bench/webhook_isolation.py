@@ -63,7 +63,7 @@ def measured(plan: Plan, rate: float, folder: Path, say: Console) -> Latencies:
 
 async def _measured(parts: Parts, plan: Plan, rate: float, say: Console) -> Latencies:
     settings = PostgresSettings.model_validate({"postgres_dsn": parts.dsn})
-    secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": parts.key}))
+    secrets = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": parts.key}))
     async with Database.open(settings) as database:
         await register(database, plan, secrets)
         await _started(database, plan, parts)

@@ -48,7 +48,7 @@ class LeaseHarness:
         self.database = database
         outbound = OutboundSettings.model_validate({"webhook_key": new_key()})
         client = AsyncOutboundClient(outbound, "production")
-        self.work = Deliveries(database, client, SecretBox.of(outbound), DispatcherLimits())
+        self.work = Deliveries(database, client, SecretBox.from_settings(outbound), DispatcherLimits())
         self.hanging: list[LeasedDelivery] = []
 
     async def fill(self, healthy: int, waiting: int, backlog: int) -> None:

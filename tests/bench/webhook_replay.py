@@ -30,7 +30,7 @@ from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 from tests.bench.webhook_lease import fresh_database, server
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
-BOX = SecretBox.of(OUTBOUND)
+BOX = SecretBox.from_settings(OUTBOUND)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MISSED = """
 INSERT INTO webhook_deliveries

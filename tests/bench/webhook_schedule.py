@@ -22,7 +22,7 @@ from sink.webhooks.secrets import SecretBox, new_key
 from streams.agents.webhooks import CONCURRENCY
 from tests.bench.webhook_lease import fresh_database, server
 
-BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+BOX = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
 TENANT = "acme"
 
 

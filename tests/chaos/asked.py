@@ -48,8 +48,8 @@ def _row_differs(facts: Facts) -> Iterator[str]:
         if row is None or end is None:
             continue
         if (row.state, row.run, row.result_event_id) != (end.outcome, end.run, end.event_id):
-            told = f"{row.state} in run {row.run} by event {row.result_event_id}"
-            yield f"the row of job {job.number} is {told}, its result {end.outcome} in run {end.run}"
+            state = f"{row.state} in run {row.run} by event {row.result_event_id}"
+            yield f"the row of job {job.number} is {state}, its result {end.outcome} in run {end.run}"
 
 
 def _other_runs(facts: Facts) -> Iterator[str]:

@@ -48,10 +48,10 @@ def _order(text: str) -> Order:
 class Breaker:
     """The hook for schemas.process.failpoints.arm."""
 
-    def __init__(self, orders: tuple[Order, ...], told: Callable[[str, str], None] = lambda *_: None) -> None:
-        """`told` hears of a place and what is done there: first that it is passed, then what was ordered."""
+    def __init__(self, orders: tuple[Order, ...], report: Callable[[str, str], None] = lambda *_: None) -> None:
+        """`report` hears of a place and what is done there: first that it is passed, then what was ordered."""
         self._orders = {order.name: order for order in orders}
-        self._told = told
+        self._report = report
         self._passed: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -62,9 +62,9 @@ class Breaker:
             self._passed[name] += 1
             passed = self._passed[name]
         if passed == 1:
-            self._told(name, PASSED)
+            self._report(name, PASSED)
         if order is not None and passed == order.hit:
-            self._told(name, order.what)
+            self._report(name, order.what)
             _do(order)
 
 

@@ -25,16 +25,16 @@ class Claiming:
         """See StageRunner; what came as a claim is read back as well."""
         if isinstance(job.event, TranscriptReady) and job.event.claim_check is not None:
             self._claims.transcript_of(job.event)
-        return tuple(map(self._enclosed, self._runner.run(job, work)))
+        return tuple(map(self._packed, self._runner.run(job, work)))
 
-    def _enclosed(self, emission: Emission) -> Emission:
+    def _packed(self, emission: Emission) -> Emission:
         event = emission.event
         if not isinstance(event, JobResult | TranscriptReady) or event.transcript is None:
             return emission
         if len(event.transcript.text) <= self._settings.inline_max_bytes:
             return emission
-        enclosed = self._claims.enclose(event.transcript, event.tenant, event.job_id, event.event_id)
-        return replace(emission, event=replace(event, transcript=enclosed.inline, claim_check=enclosed.claim))
+        packed = self._claims.pack(event.transcript, event.tenant, event.job_id, event.event_id)
+        return replace(emission, event=replace(event, transcript=packed.inline, claim_check=packed.claim))
 
     @cached_property
     def _claims(self) -> ClaimCheckStore:

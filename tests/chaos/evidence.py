@@ -218,7 +218,7 @@ def _tables(dsn: str) -> dict[str, Any]:
 
 def calls_of(dsn: str, key: str, received: Sequence[tuple[float, Received]]) -> list[Call]:
     """The calls with their signatures checked, however old they are; `received` with their unix seconds."""
-    box = SecretBox.of(OutboundSettings.model_validate({"webhook_key": key}))
+    box = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": key}))
     with psycopg.connect(dsn) as connection:
         sealed = connection.execute("SELECT endpoint_id, secret FROM webhook_endpoints").fetchall()
     secrets = [box.open(bytes(secret), endpoint) for endpoint, secret in sealed]

@@ -19,7 +19,7 @@ class Faults:
         self._schedule = plan.schedule
         self._parts = parts
         self._servers = threading.Lock()  # two outages of one server at once are one
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._clock = threading.Thread(target=self._run, daemon=True)
 
@@ -34,7 +34,7 @@ class Faults:
 
     def stop(self) -> None:
         """No more harm; what is begun is brought to its end."""
-        self._over.set()
+        self._stopped.set()
         self._clock.join(10)
         for thread in self._threads:
             thread.join(90)
@@ -42,7 +42,7 @@ class Faults:
     def _run(self) -> None:
         began = time.monotonic()
         for fault in self._schedule:
-            if self._over.wait(max(0.0, began + fault.at - time.monotonic())):
+            if self._stopped.wait(max(0.0, began + fault.at - time.monotonic())):
                 return
             thread = threading.Thread(target=self._guarded, args=(fault,), daemon=True)
             self._threads.append(thread)
@@ -94,7 +94,7 @@ class Faults:
             return
         name = "busy" if fault.kind is Kind.S3_ERRORS else "slow"
         setattr(proxy, name, True)
-        self._over.wait(fault.seconds)
+        self._stopped.wait(fault.seconds)
         setattr(proxy, name, False)
 
     @property

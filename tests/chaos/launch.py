@@ -1,6 +1,6 @@
 """Starts a process of the service as it is, but for its names, the fake stages, armed failpoints and a planted mistake.
 
-python -m tests.chaos.launch gpu|api|relay|persist|enhance|webhooks|dispatch|replay ARGUMENTS
+python -m tests.chaos.launch gpu|api|relay|persist|enhance|webhooks|dispatch|retention|replay ARGUMENTS
 
 CHAOS_PREFIX: of topics and groups. CHAOS_STAGES=scripted: the real stages with scripted engines instead of the fake ones,
 which write no CHAOS_EXECUTIONS (a file). CHAOS_FAILPOINTS, CHAOS_PASSES (a file): see
@@ -31,9 +31,10 @@ MODULES = {
     "enhance": "streams.__main__",
     "webhooks": "streams.__main__",
     "dispatch": "streams.__main__",
+    "retention": "streams.__main__",
     "replay": "producers.__main__",
 }
-COMMANDS = ("persist", "enhance", "webhooks", "dispatch", "replay")
+COMMANDS = ("persist", "enhance", "webhooks", "dispatch", "retention", "replay")
 """Those that are one of several of their module."""
 
 

@@ -56,7 +56,7 @@ class Load:
         environment = parts.environment
         self._kafka = KafkaSettings(kafka_bootstrap=environment["SCRIBE_KAFKA_BOOTSTRAP"])
         self._postgres = PostgresSettings.model_validate({"postgres_dsn": parts.dsn, "postgres_pool_size": 2})
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class Load:
 
     def stop(self) -> None:
         """Submit no more."""
-        self._over.set()
+        self._stopped.set()
         self._thread.join(30)
 
     def _run(self) -> None:
@@ -81,7 +81,7 @@ class Load:
 
     async def _open(self) -> None:
         async with Database.open(self._postgres) as self._database:
-            self.rest = RestClient(self._parts.address("api"), await self._keys(), self._over)
+            self.rest = RestClient(self._parts.address("api"), await self._keys(), self._stopped)
             with Publisher(self._kafka, "chaos-load", timeout=5) as self._publisher:
                 async with self.rest, asyncio.TaskGroup() as self._tasks:
                     await self._submit()
@@ -101,7 +101,7 @@ class Load:
             self._tasks.create_task(self._replay(number))
         due = time.monotonic()
         for job in self._plan.planned:
-            while not (self._admits(job.number) or self._over.is_set()):
+            while not (self._admits(job.number) or self._stopped.is_set()):
                 due = time.monotonic()
                 await asyncio.sleep(self._pace)
             if job.door is Door.REST:  # a client that waits for its answer holds up no other
@@ -117,7 +117,7 @@ class Load:
 
     async def _brought(self, job: PlannedJob) -> None:
         await self._submitted(job)
-        if self._over.is_set():
+        if self._stopped.is_set():
             return
         self.accepted.add(job.number)
         if job.cancel is not None:
@@ -142,10 +142,10 @@ class Load:
         else:
             now = datetime.now(UTC)
             order = cancel_record(
-                Serde(), job.job_id, 1, job.tenant, by="chaos", source="chaos", now=now, topic=self._control
+                Serde(), job.job_id, 1, job.tenant, requested_by="chaos", source="chaos", now=now, topic=self._control
             )
             await self._published(order)
-            asked = None if self._over.is_set() else True
+            asked = None if self._stopped.is_set() else True
         if asked is not None:
             self.cancels[job.job_id] = asked
 
@@ -155,7 +155,7 @@ class Load:
         if jobs:
             place = self._plan.replay_deaths[number]
             await replayed(
-                self._parts, number, [job.job_id for job in jobs], place, wanted=lambda: not self._over.is_set()
+                self._parts, number, [job.job_id for job in jobs], place, wanted=lambda: not self._stopped.is_set()
             )
 
     async def _ended(self, jobs: Sequence[PlannedJob]) -> None:
@@ -168,7 +168,7 @@ class Load:
             row = await (await connection.execute(query, [events])).fetchone()
             return row is not None and row["ended"] == len(events)
 
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             if asked <= self.cancels.keys() and await self._database.run_when_back(look, PAUSE_SECONDS):
                 return
             await asyncio.sleep(PAUSE_SECONDS)
@@ -180,7 +180,7 @@ class Load:
         await self._repeated(lambda: asyncio.to_thread(self._publisher.publish, record))
 
     async def _repeated(self, submit: Callable[[], Awaitable[object]]) -> None:
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             try:
                 await submit()
             except Outage:

@@ -1,5 +1,6 @@
 """The processes of a run: started, broken as ordered, started again by a supervisor as a platform would do it."""
 
+import math
 import os
 import signal
 import sys
@@ -22,12 +23,24 @@ from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
 from sink.webhooks.secrets import new_key
 from tests.chaos.harm import Harm, Harming
-from tests.chaos.places import PROCESSES
+from tests.chaos.places import OTHERS, PROCESSES
 from tests.chaos.versions import Versions
 
 LOOK_SECONDS = 0.05
 DRAIN_SECONDS = 3.0
+PATIENCE_SECONDS = 40.0  # for the end of a process that is told to end
 TIME_SCALE = 0.01  # the first rung of the ladder is 0.6 s
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How a process that was told to end did so; seconds after the signal, `unready` until it no longer said that it is ready."""
+
+    name: str
+    seconds: float
+    unready: float
+    code: int | None
+    killed: bool
 
 
 @dataclass
@@ -44,6 +57,7 @@ class Parts:
     harms: list[Harm] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     """Processes that ended without having been asked to, by name and status."""
+    drains: list[Drain] = field(default_factory=list)
     lives: Counter[str] = field(default_factory=Counter)
     key: str = field(default_factory=new_key)
     versions: Versions = field(default_factory=Versions)
@@ -53,9 +67,9 @@ class Parts:
         self._wanted: set[str] = set()
         self._frozen: set[str] = set()
         self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
-        self._ports = ports.choose((*PROCESSES, "gpu-2", "enhance"), {}, {})
+        self._ports = ports.choose((*PROCESSES, *OTHERS), {}, {})
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +85,7 @@ class Parts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._supervisor.join(10)
         for identity in self._running.values():
             process.kill(identity)
@@ -154,7 +168,7 @@ class Parts:
         self.versions.lives(name, self._running[name].pid)
 
     def _supervise(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+        while not self._stopped.wait(LOOK_SECONDS):
             with self._lock:
                 for name, identity in tuple(self._running.items()):
                     if name in self._frozen or identity.process() is not None:
@@ -192,7 +206,7 @@ class Parts:
                 return
             process.send(identity, signal.SIGSTOP)
             began = time.time()
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         process.send(identity, signal.SIGCONT)
         self.harms.append(Harm(name, "frozen", began, time.time(), identity.pid))
 
@@ -204,10 +218,7 @@ class Parts:
             if (identity := self._running.get(name)) is None:
                 return
             self._frozen.add(name)
-        process.send(identity, signal.SIGTERM)
-        deadline = time.monotonic() + 40
-        while identity.process() is not None and time.monotonic() < deadline and not self._over.is_set():
-            time.sleep(LOOK_SECONDS)
+        self._wait_for_end(name, identity)
         with self._lock:
             self._frozen.discard(name)
             if self._running.get(name) is identity:
@@ -215,10 +226,28 @@ class Parts:
                 if name in self._wanted:
                     self._spawn(name)
 
+    def _wait_for_end(self, name: str, identity: ProcessId) -> None:
+        """SIGTERM, and wait for the end; its record is kept."""
+        process.send(identity, signal.SIGTERM)
+        asked = time.monotonic()
+        unready = math.inf
+        while (
+            identity.process() is not None
+            and time.monotonic() - asked < PATIENCE_SECONDS
+            and not self._stopped.is_set()
+        ):
+            if unready == math.inf and not self.ready(name):
+                unready = time.monotonic() - asked
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - asked
+        child = process._CHILDREN.get(identity.pid)
+        code = child.poll() if child else None
+        self.drains.append(Drain(name, seconds, min(unready, seconds), code, identity.process() is not None))
+
     def join(self, name: str, seconds: float, *, kill: bool) -> None:
         """Let one more member in, for so long."""
         self.start(name)
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         if kill:
             with self._lock:
                 self._wanted.discard(name)
@@ -252,14 +281,14 @@ class Parts:
         """As after a power cut."""
         with self.harming("broker restart"):
             self.stack.kafka.kill()
-            self._over.wait(seconds)
+            self._stopped.wait(seconds)
             self.stack.kafka.start()
 
     def restart_database(self, seconds: float) -> None:
         """Every session is cut in the middle, and the log is replayed at the start."""
         if (identity := self.stack.postgres.identity) is not None:
             process.stop(identity, end_signal=signal.SIGQUIT)
-        self._over.wait(seconds)
+        self._stopped.wait(seconds)
         self.stack.postgres.start()
 
     def harming(self, what: str) -> Harming:

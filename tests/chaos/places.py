@@ -8,6 +8,8 @@ from schemas.process.failpoints import GPU as GPU_PLACES
 GPU = ("gpu-0", "gpu-1")
 JOINER = "gpu-2"
 PROCESSES = (*GPU, "api", "relay", "persist", "webhooks", "dispatch")
+OTHERS = (JOINER, "enhance", "retention")
+"""Processes that take part in some runs only."""
 CUTS = (
     "Produce",
     "Fetch",

@@ -149,6 +149,8 @@ class Plan:
     faults: Mapping[Kind, int] = field(default_factory=dict)
     fixed: tuple[Fault, ...] = ()
     """Faults that are not drawn."""
+    targets: tuple[str, ...] = PROCESSES
+    """Processes that drawn faults of one process meet."""
     door: Door | None = None
     """The only one, if there is one."""
     orders: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
@@ -223,9 +225,9 @@ class Plan:
         at = round(chance.uniform(0.05, 0.95) * self.seconds, 2)
         match kind:
             case Kind.KILL | Kind.DRAIN:
-                return Fault(at, kind, chance.choice(PROCESSES))
+                return Fault(at, kind, chance.choice(self.targets))
             case Kind.STOP:
-                return Fault(at, kind, chance.choice(PROCESSES), SESSION_SECONDS + chance.uniform(1, 4))
+                return Fault(at, kind, chance.choice(self.targets), SESSION_SECONDS + chance.uniform(1, 4))
             case Kind.FAILPOINT:
                 place = next(places)
                 return Fault(at, kind, place.process, detail=place.name, hit=chance.randint(1, place.passes))

@@ -92,10 +92,10 @@ def shown(proofs: list[Proof]) -> Table:
 Told = Callable[[Proof], None]
 
 
-def all_proven(stack: Stack, folder: Path, say: Console, told: Told) -> list[Proof]:
+def all_proven(stack: Stack, folder: Path, say: Console, report: Told) -> list[Proof]:
     """Every mistake, one after the other on one stack."""
     proofs = []
     for number, name in enumerate(BUGS):
         proofs.append(proven(name, stack, folder / str(number), say, sound_too=True))
-        told(proofs[-1])
+        report(proofs[-1])
     return proofs

@@ -30,7 +30,7 @@ class Proxy:
         self._target = target
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._over: asyncio.Event | None = None
+        self._stopped: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -41,15 +41,15 @@ class Proxy:
 
     def stop(self) -> None:
         """End all connections, and listen no more."""
-        if self._loop is not None and self._over is not None:
-            self._loop.call_soon_threadsafe(self._over.set)
+        if self._loop is not None and self._stopped is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(5)
 
     async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._taken, HOST, self.port, backlog=256)
         self._ready.set()
-        await self._over.wait()
+        await self._stopped.wait()
         server.close()
         await cancel_until_done(*self._tasks)
 
@@ -60,11 +60,11 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, back = await asyncio.open_connection(HOST, self._target)
+            upstream, back = await asyncio.open_connection(HOST, self._target)
         except OSError:
             writer.transport.abort()
             return
-        answers = asyncio.create_task(self._back(there, writer))
+        answers = asyncio.create_task(self._back(upstream, writer))
         try:
             await self._forth(reader, back, writer)
         except (OSError, asyncio.IncompleteReadError):
@@ -75,7 +75,7 @@ class Proxy:
             await cancel_until_done(answers)
 
     async def _forth(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, client: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, client: asyncio.StreamWriter
     ) -> None:
         """Requests, until the client is gone."""
         raise NotImplementedError
@@ -103,7 +103,7 @@ class KafkaProxy(Proxy):
         self._orders[API_KEYS[request]] = forwarded
 
     async def _forth(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, client: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, client: asyncio.StreamWriter
     ) -> None:
         while True:
             size = await reader.readexactly(4)
@@ -117,8 +117,8 @@ class KafkaProxy(Proxy):
             if order is True:
                 # the answer must not get through
                 client.transport.abort()
-            there.write(size + body)
-            await there.drain()
+            upstream.write(size + body)
+            await upstream.drain()
             if order is True:
                 await asyncio.sleep(0.5)  # the broker reads what it was sent before the connection is reset
                 return
@@ -134,7 +134,7 @@ class StoreProxy(Proxy):
     slow = False
 
     async def _forth(
-        self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, client: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, client: asyncio.StreamWriter
     ) -> None:
         while data := await reader.read(65536):
             if self.busy:
@@ -143,5 +143,5 @@ class StoreProxy(Proxy):
                 return
             if self.slow:
                 await asyncio.sleep(0.7)
-            there.write(data)
-            await there.drain()
+            upstream.write(data)
+            await upstream.drain()

@@ -17,16 +17,16 @@ _SUBMIT, _JOB = "/api/v1/transcribe", "/api/v1/jobs/{}"
 
 
 class RestClient:
-    """Submits and cancels; `over` ends all waiting."""
+    """Submits and cancels; `stopped` ends all waiting."""
 
-    def __init__(self, address: str, keys: Mapping[str, str], over: threading.Event) -> None:
+    def __init__(self, address: str, keys: Mapping[str, str], stopped: threading.Event) -> None:
         """`keys`: that of each tenant."""
         self.answers: Counter[str] = Counter()
         """What was answered, by status; also how often nothing was."""
         self.submitted: dict[UUID, list[UUID]] = defaultdict(list)
         """The ids of the jobs with which a submission was accepted, by the one that it named."""
         self._keys = keys
-        self._over = over
+        self._stopped = stopped
         self._client = httpx.AsyncClient(base_url=address, timeout=ANSWER_SECONDS, trust_env=False)
 
     async def __aenter__(self) -> Self:
@@ -57,7 +57,7 @@ class RestClient:
 
     async def _answered(self, job: PlannedJob, method: str, path: str, body: Any = None) -> httpx.Response | None:
         """The first answer that is final; raises HTTPStatusError for one that refuses."""
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             try:
                 answer = await self._client.request(
                     method, path, json=body, headers={"X-API-Key": self._keys[job.tenant]}

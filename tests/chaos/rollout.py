@@ -66,7 +66,7 @@ class Rollout:
         self._share = plan.jobs / (len(self.steps) + 1)
         self._come = 0
         self._begun = 0
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def prepare(self) -> None:
@@ -86,7 +86,7 @@ class Rollout:
 
     def stop(self) -> None:
         """Begin no more steps."""
-        self._over.set()
+        self._stopped.set()
         self._thread.join(READY_SECONDS)
 
     def admits(self, number: int) -> bool:
@@ -98,7 +98,7 @@ class Rollout:
         try:
             for number, step in enumerate(self.steps):
                 while self._come < (number + 0.5) * self._share:
-                    if self._over.wait(LOOK_SECONDS):
+                    if self._stopped.wait(LOOK_SECONDS):
                         return
                 self._begun = number + 1
                 if step.ending is Ending.KILL:
@@ -113,6 +113,6 @@ class Rollout:
         """Until one of the GPU processes among them is in the middle of a job."""
         pids = {pid for name, pid in self._parts.pids().items() if name in names and name in GPU}
         deadline = time.monotonic() + WORK_SECONDS
-        while pids and time.monotonic() < deadline and not self._over.wait(LOOK_SECONDS):
+        while pids and time.monotonic() < deadline and not self._stopped.wait(LOOK_SECONDS):
             if any(one.pid in pids and one.ended_at is None for one in executions.read(self._parts.executions)):
                 return

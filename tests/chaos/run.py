@@ -18,7 +18,7 @@ from tests.chaos.evidence import calls_of, gathered
 from tests.chaos.facts import Facts
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load
-from tests.chaos.parts import Parts
+from tests.chaos.parts import Drain, Parts
 from tests.chaos.places import PROCESSES
 from tests.chaos.plan import Plan
 from tests.chaos.rollout import Rollout
@@ -49,6 +49,8 @@ class Result:
     """How many processes passed each failpoint, and how often what was done there."""
     answers: Mapping[str, int]
     """Those of the REST door, by status."""
+    drains: tuple[Drain, ...] = ()
+    """How each process that was told to end did so, but for the end of the run."""
     old_pids: Collection[int] = ()
     """Processes that were of the version before."""
 
@@ -114,6 +116,7 @@ class Run:
             for thread in (load, faults, rollout):
                 thread.stop()
             time.sleep(QUIET_SECONDS)
+            drains = tuple(parts.drains)
             parts.stop()
             for failure in (load.failure, faults.failure, rollout.failure):
                 if failure is not None:
@@ -131,6 +134,7 @@ class Run:
             Counter(proxy.cuts) if proxy else {},
             passes_of(parts.passes),
             load.rest.answers if load.rest else {},
+            drains,
             versions.old_pids,
         )
 

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.locks import EXTRAS, ROLES
+from deploy.locks import EXTRAS, ROLES, TOOLS
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "deploy" / "requirements"
@@ -32,7 +32,7 @@ def names(lock: str) -> set[str]:
 
 
 def test_every_image_has_its_lock() -> None:
-    assert {"dev.txt", "bootstrap.txt", *(f"{role}.txt" for role in (*ROLES, *EXTRAS))} == set(LOCKS)
+    assert {"dev.txt", "bootstrap.txt", *(f"{role}.txt" for role in (*ROLES, *EXTRAS, *TOOLS))} == set(LOCKS)
 
 
 @pytest.mark.parametrize("role", ROLES)

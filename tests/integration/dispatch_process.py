@@ -19,7 +19,7 @@ def main() -> None:
     logs.configure(service, "dispatch")
     limits = DispatcherLimits(lease_seconds=LEASE_SECONDS, poll_seconds=0.1, time_scale=outbound.time_scale)
     client = AsyncOutboundClient(outbound, service.environment)
-    secrets = SecretBox.of(outbound)
+    secrets = SecretBox.from_settings(outbound)
     termination = Termination(60).install()
 
     def make(database: Database) -> Dispatchers:

@@ -13,7 +13,7 @@ from streams.webhooks.dispatcher import Dispatcher, DispatcherLimits
 
 KEY = new_key()
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": KEY})
-BOX = SecretBox.of(OUTBOUND)
+BOX = SecretBox.from_settings(OUTBOUND)
 LIMITS = DispatcherLimits(
     poll_seconds=0.05, sweep_seconds=0.2, pause_seconds=0.05, time_scale=1e-6, failing_seconds=1e12
 )

@@ -6,8 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from gpu_consumers.service import STOP_SECONDS
 from schemas.process.logs import configure
 from schemas.settings import ServiceSettings
+from sink.process.termination import Termination
 from tests.integration.gpu import GpuGroup, GroupMember
 
 
@@ -18,7 +20,7 @@ def main() -> int:
     configure(ServiceSettings(), "scribe-gpu")
     path = Path(executions) if executions else None
     member = GroupMember(GpuGroup(**arguments), worker, workers=workers, drain_seconds=seconds, executions=path)
-    member.service.handle_signals()
+    Termination(seconds + STOP_SECONDS).install().on_request(member.shutdown.request)
     return member.service.run([member._group])
 
 

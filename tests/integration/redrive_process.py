@@ -38,7 +38,7 @@ async def main(topic: str, jobs: str, moment: str) -> None:
     with TopicHistory.open(settings) as history:
         letters = list(read(history, serde, DeadLetterFilter(), {topic: TRANSCRIBERS}))
     prepared = prepare(serde, S3ObjectStore(settings), letters, ways_back={TRANSCRIBERS: (jobs,)})
-    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), requested_by="operator")
     with Publisher(settings) as publisher:
         async with Database.open(settings) as database:
             await send_again(database, Dying(publisher, moment), command, prepared, RateLimit(None))

@@ -56,7 +56,7 @@ def main(
         elif kind == "enhance":
             enhance.register(app, event_loop, enhance.Enhance(database), results=results)
         else:
-            box = SecretBox.of(load(OutboundSettings))
+            box = SecretBox.from_settings(load(OutboundSettings))
             handlers = webhooks.Webhooks(database, box, "https://scribe.example")
             webhooks.register(app, event_loop, handlers, results=results, enhanced=enhanced)
         if kind_of_fault := os.environ.get("FAULT"):

@@ -31,7 +31,9 @@ class Control:
     def order(self, request: JobRequested, *, tenant: str | None = None, run: int | None = None) -> Record:
         now = datetime.now(UTC)
         run, tenant = run or request.run, tenant or request.tenant
-        return cancel_record(SERDE, request.job_id, run, tenant, by="test", source="test", now=now, topic=self.topic)
+        return cancel_record(
+            SERDE, request.job_id, run, tenant, requested_by="test", source="test", now=now, topic=self.topic
+        )
 
     def cancel(self, *requests: JobRequested, tenant: str | None = None, run: int | None = None) -> None:
         self.group.publish_records(*(self.order(request, tenant=tenant, run=run) for request in requests))

@@ -115,7 +115,7 @@ def test_work_in_the_database_says_what_was_done(database: str, number: signal.S
             (("database", "index"), "interrupted; what was indexed stays, and the same command goes on"),
             (
                 ("erase", str(uuid4()), "--tenant", "acme"),
-                "interrupted: 0 erased, objects follow by `scribe-streams retain`; asked again it goes on",
+                "interrupted: 0 erased, objects follow by `scribe-streams retention`; asked again it goes on",
             ),
         ):
             started = Started(*arguments, SCRIBE_POSTGRES_DSN=database)

@@ -162,7 +162,7 @@ def test_dead_letters_of_every_group_are_listed_shown_redriven_once_and_discarde
     }
     assert handled.pop(WEBHOOKS).startswith("discard 20")
     assert all(words.startswith("redrive 20") and " by operator " in words for words in handled.values())
-    assert dlq("redrive", transcribers, "--again").returncode == 0
+    assert dlq("redrive", transcribers, "--force").returncode == 0
     assert len(sent_for(kafka, tenant)) == 5
 
 
@@ -220,7 +220,7 @@ def letters_of(kafka: str, topic: str, group: str = TRANSCRIBERS) -> list[DeadLe
 def send_again(
     dsn: str, store: S3ObjectStore, publisher: RecordPublisher, letters: Sequence[DeadLetter], *to: str
 ) -> Report:
-    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REDRIVE, replay_id=uuid4(), requested_by="operator")
     prepared = prepare(SERDE, store, letters, ways_back={TRANSCRIBERS: to})
 
     async def run(database: Database) -> Report:
@@ -307,7 +307,7 @@ def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
     """The job has failed by that and was announced as failed; the run after is completed and announced again."""
     job_of, box = (
         new_job(webhook_url="https://acme.example/hook"),
-        SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()})),
+        SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()})),
     )
     result = job_of.result()
     record = dead_letter(PERSIST, SERDE.encode(result), Origin("scribe.results", 0, 5))
@@ -318,7 +318,7 @@ def test_a_result_that_persist_set_aside_ends_its_job_in_the_next_run(
         persist, webhooks = Persist(opened, object_store), Webhooks(opened, box, "https://scribe.example")
         await persist.requested(job_of.request())
         await webhooks.ended(result)
-        await persist.unapplied(result, Reason("internal", "internal", "as ordered"))
+        await persist.on_dead_letter(result, Reason("internal", "internal", "as ordered"))
         next_run = SERDE.decode(again.value, JobResult)
         return [await persist.ended(result), await persist.ended(next_run), await webhooks.ended(next_run)]
 

@@ -101,11 +101,11 @@ class Strangers:
         return Producer({"bootstrap.servers": self.service.stack.kafka_bootstrap, **options})
 
     def send(self, producer: Producer, topic: str, *, foreign: bool, value: bytes | None, **how: Any) -> None:
-        def told(error: object, message: Message) -> None:
+        def delivered(error: object, message: Message) -> None:
             assert error is None, (topic, error)
             self._note(topic, message.offset() or 0, 1, foreign=foreign)
 
-        producer.produce(self.service.topics[topic], value, on_delivery=told, **how)
+        producer.produce(self.service.topics[topic], value, on_delivery=delivered, **how)
 
     def send_transactions(self) -> None:
         """Compressed ones: what is aborted is nobody's business, what is committed is foreign."""
@@ -130,11 +130,11 @@ class Strangers:
             made._build()
             made._buffer = bytearray(data)
             try:
-                told = await (await producer.send_batch(made, self.service.topics[topic], partition=0))
+                delivered = await (await producer.send_batch(made, self.service.topics[topic], partition=0))
             except KafkaError:
                 return False
         (last,) = struct.unpack_from(">i", data, 23)
-        for offset in range(told.offset, told.offset + last + 1):
+        for offset in range(delivered.offset, delivered.offset + last + 1):
             self._note(topic, offset, 1, foreign=True)
         return True
 

@@ -42,7 +42,7 @@ from tests.streams.jobs import Job, new_job
 from tests.streams.receiver import Receiver, receiving
 
 KEY = new_key()
-SECRETS = SecretBox.of(OutboundSettings.model_validate({"webhook_key": KEY}))
+SECRETS = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": KEY}))
 
 
 @dataclass

@@ -38,7 +38,7 @@ from tests.integration.gpu import SERDE, GpuGroup, create_topics, headers, job, 
 from tests.integration.shim import in_database
 from tests.samples import AT
 
-BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+BOX = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
 
 AS_BEFORE = ReplayTarget()
 
@@ -66,7 +66,7 @@ class ReplayHarness:
         self.group, self.dsn, self.store = group, dsn, store
 
     def replay(self, target: ReplayTarget = AS_BEFORE, **wanted: Any) -> tuple[list[SelectedRequest], Report]:
-        command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), by="operator")
+        command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), requested_by="operator")
         with TopicHistory.open(self.group.settings) as history:
             found = read(history, SERDE, ReplayFilter(**wanted), [self.group.jobs])
         prepared = prepare(SERDE, self.store, load_registry(), found, target)
@@ -204,7 +204,7 @@ def test_an_outage_in_the_middle_is_gone_on_from(world: ReplayHarness) -> None:
 
     group = world.group
     group.publish(*(job() for _ in range(6)))
-    command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), by="operator")
+    command = ReplayCommand(action=ReplayAction.REPLAY, replay_id=uuid4(), requested_by="operator")
 
     def prepared() -> Prepared:
         with TopicHistory.open(group.settings) as history:

@@ -154,7 +154,7 @@ async def test_calls_to_strangers_send_at_once(listener: socket.socket) -> None:
 async def test_calls_by_way_of_the_egress_proxy_send_at_once() -> None:
     with stranger(tunnels()) as asked, socket.create_server(("127.0.0.1", 0)) as there:
         settings = OutboundSettings(egress_proxy=SecretStr(f"http://127.0.0.1:{asked.port}"))
-        proxy = Proxy.of(settings, trust_of(settings))
+        proxy = Proxy.from_settings(settings, trust_of(settings))
         assert proxy is not None
         stream = await proxy.dial("127.0.0.1", there.getsockname()[1], 30, ByteBudget())
         assert sends_at_once(stream.get_extra_info("socket"))

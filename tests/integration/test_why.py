@@ -35,7 +35,7 @@ from tests.integration.waiting import wait_for
 from tests.samples import TRANSCRIPT
 
 SERDE = Serde()
-BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+BOX = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 

@@ -46,12 +46,12 @@ class BreakableProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)  # from the first moment, else a cut would wait for what it did not end
         if isinstance(self._target, str):
-            there, back = await asyncio.open_unix_connection(self._target)
+            upstream, back = await asyncio.open_unix_connection(self._target)
         else:
-            there, back = await asyncio.open_connection(*self._target)
+            upstream, back = await asyncio.open_connection(*self._target)
         both = {writer, back}
         self._writers |= both
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        await asyncio.gather(_pump(reader, back), _pump(upstream, writer))
         self._writers -= both
         for end in both:
             with contextlib.suppress(OSError):

@@ -25,15 +25,15 @@ def tunnels(*, unreachable: tuple[str, ...] = ()) -> Script:
 
 def _connect(visit: Visit, host: str, port: int) -> None:
     try:
-        there = socket.create_connection((host, port))
+        upstream = socket.create_connection((host, port))
     except OSError:
         answer(502)(visit)
         return
-    with there:
+    with upstream:
         visit.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=_pump, args=(there, visit.connection))
+        back = threading.Thread(target=_pump, args=(upstream, visit.connection))
         back.start()
-        _pump(visit.connection, there)
+        _pump(visit.connection, upstream)
         back.join()
 
 

@@ -19,10 +19,10 @@ class CountingProxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection to its end."""
-        there, back = await asyncio.open_connection(*self._target)
+        upstream, back = await asyncio.open_connection(*self._target)
         answered = asyncio.Event()
         answered.set()
-        await asyncio.gather(self._asked(reader, back, answered), self._told(there, writer, answered))
+        await asyncio.gather(self._asked(reader, back, answered), self._answers(upstream, writer, answered))
 
     async def _asked(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answered: asyncio.Event) -> None:
         with suppress(OSError):
@@ -32,7 +32,7 @@ class CountingProxy:
                 sink.write(data)
         sink.close()
 
-    async def _told(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answered: asyncio.Event) -> None:
+    async def _answers(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answered: asyncio.Event) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
                 answered.set()

@@ -21,7 +21,7 @@ class Visit:
     connection: socket.socket
     head: bytes
     body: bytes
-    over: threading.Event
+    stopped: threading.Event
 
     def send(self, *parts: bytes) -> None:
         for part in parts:
@@ -29,16 +29,16 @@ class Visit:
 
     def wait(self) -> None:
         """Say nothing until the test is over."""
-        self.over.wait()
+        self.stopped.wait()
 
     def drip(self, byte: bytes) -> None:
         """A byte now and then until the test is over or the other side is gone."""
-        while not self.over.wait(0.02):
+        while not self.stopped.wait(0.02):
             self.connection.sendall(byte)
 
     def flood(self, data: bytes) -> None:
         """The same bytes again and again until the other side is gone."""
-        while not self.over.is_set():
+        while not self.stopped.is_set():
             self.connection.sendall(data)
 
     def reset(self) -> None:
@@ -92,7 +92,7 @@ def stranger(
     script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0, shared: bool = False
 ) -> Iterator[StrangersServer]:
     """Run a server in threads until the block ends; `shared` with one that listens on the port of every address."""
-    over = threading.Event()
+    stopped = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -106,7 +106,7 @@ def stranger(
             with connection:
                 head, body = _request(connection)
                 if head:
-                    visit = Visit(connection, head, body, over)
+                    visit = Visit(connection, head, body, stopped)
                     state.visits.append(visit)
                     script(visit)
 
@@ -129,7 +129,7 @@ def stranger(
         try:
             yield state
         finally:
-            over.set()
+            stopped.set()
             server.shutdown()
             thread.join()
 

@@ -42,7 +42,7 @@ class Receiver:
     secret: Callable[[], str | None] = lambda: None
     hang: bool = False
     calls: list[Call] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
     port: int = 0
 
     @property
@@ -54,7 +54,7 @@ class Receiver:
         self.calls.append(Call(path, headers, body, secret is not None and verified(secret, headers, body)))
         answer = self.plan(len(self.calls) - 1)
         if self.hang:
-            self.over.wait(60)
+            self.stopped.wait(60)
         return answer
 
 
@@ -91,7 +91,7 @@ def receiving(receiver: Receiver) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
-        receiver.over.set()
+        receiver.stopped.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -1,6 +1,7 @@
 """The command line: what it offers, and how a wrong environment is told."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -25,11 +26,17 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_the_help_names_each_process() -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert [name for name in ("persist", "webhooks", "dispatch") if name in done.stdout] == [
+    assert re.findall(r"^  (\w+)  ", done.stdout.partition("Commands:")[2], re.MULTILINE) == [
         "persist",
+        "enhance",
         "webhooks",
         "dispatch",
+        "retention",
     ]
+
+
+def test_the_former_name_of_a_process_still_starts_it() -> None:
+    assert run("retain", "--help").stdout == run("retention", "--help").stdout.replace("retention", "retain", 1)
 
 
 @pytest.mark.parametrize("command", ["webhooks", "dispatch"])

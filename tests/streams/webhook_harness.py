@@ -20,7 +20,7 @@ from tests.streams.jobs import Job, new_job
 from tests.streams.receiver import Receiver, receiving
 
 OUTBOUND = OutboundSettings.model_validate({"allowed_networks": ["127.0.0.0/8"], "webhook_key": new_key()})
-SECRETS = SecretBox.of(OUTBOUND)
+SECRETS = SecretBox.from_settings(OUTBOUND)
 LIMITS = DispatcherLimits(
     # neither runs out where the machine stands still for some seconds
     call_seconds=60,

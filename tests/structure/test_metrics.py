@@ -27,7 +27,7 @@ ROOTS = {
         "sink.enhanced_ai.service",
         "sink.process.health_server",
     ),
-    "retain": (
+    "retention": (
         "streams.retention.process",
         "streams.retention.orphans",
         "streams.retention.sweep",

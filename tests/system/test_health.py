@@ -19,4 +19,4 @@ def test_a_running_process_is_alive_ready_and_measured(client: Client, name: str
         text = http.get("/metrics").text
     assert "scribe_rabbit_" in text
     if name in FAUST:
-        assert f'scribe_rabbit_consumer_rebalances_total{{app="scribe.{name}"}}' in text
+        assert f'scribe_rabbit_consumer_rebalances_total{{group="scribe.{name}"}}' in text

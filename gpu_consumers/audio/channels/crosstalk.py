@@ -25,9 +25,9 @@ def _gate(levels: Levels, taking: TurnTaking, channel: int) -> np.ndarray[tuple[
     speech = levels.speech[:, channel]
     if not others.any() or np.mean(speech[others] > 2.0 * levels.floor[others, channel]) < HEARD_PART:
         return opened
-    here, there = (decibels(loudest_around(heard(levels)[:, n], ECHO_FRAMES)) for n in (channel, 1 - channel))
-    copy = np.median(here[others]) - np.median(there[others])
-    opened = ~(others & (decibels(speech) <= there + copy + MARGIN_DB))
+    own, other = (decibels(loudest_around(heard(levels)[:, n], ECHO_FRAMES)) for n in (channel, 1 - channel))
+    copy = np.median(own[others]) - np.median(other[others])
+    opened = ~(others & (decibels(speech) <= other + copy + MARGIN_DB))
     # a silence between two words of the other one is no reason to open
     speaks = opened & levels.active[:, channel]
     return loudest_around(speaks.astype(np.float32), HOLD_FRAMES) > 0

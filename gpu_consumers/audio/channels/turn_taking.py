@@ -102,8 +102,8 @@ def _separation(levels: Levels, channel: int, turns: tuple[Frames, Frames]) -> f
     mine, others = turns[channel], turns[1 - channel]
     if not mine.any() or not others.any():
         return 0.0
-    there = heard(levels)[:, channel]
-    return float(np.percentile(decibels(there[mine]), 80) - np.percentile(decibels(there[others]), 80))
+    loudness = heard(levels)[:, channel]
+    return float(np.percentile(decibels(loudness[mine]), 80) - np.percentile(decibels(loudness[others]), 80))
 
 
 def _seconds(frames: Frames) -> float:

@@ -46,7 +46,7 @@ class Announced:
     start: int = 0
     size: int | None = None
     bytes_a_second: float | None = None
-    there: int = 0
+    present: int = 0
     behind: int = 0
     parted: bool = False
     no_index: bool = False
@@ -60,29 +60,29 @@ class Announced:
         """A description of what is missing from the announced length, None when that is negligible."""
         if self.no_index:
             return "its index is not there"
-        if self.size is None or self.there >= self.size:
+        if self.size is None or self.present >= self.size:
             return None
         if not self.bytes_a_second:
-            short = self.size - self.there > max(MISSING_BYTES, MISSING_PART * self.size)
-            return f"{self.there} of {self.size} announced bytes are there" if short else None
-        announced, there = self.size / self.bytes_a_second, self.there / self.bytes_a_second
-        return shortfall(there, announced)
+            short = self.size - self.present > max(MISSING_BYTES, MISSING_PART * self.size)
+            return f"{self.present} of {self.size} announced bytes are there" if short else None
+        announced, present = self.size / self.bytes_a_second, self.present / self.bytes_a_second
+        return shortfall(present, announced)
 
     def missing_of(self, seconds: float) -> str | None:
         """Like `missing` for compressed sound, judged by the decoded length of `seconds`."""
-        if self.size is None or self.bytes_a_second or not 0 < self.there < self.size:
+        if self.size is None or self.bytes_a_second or not 0 < self.present < self.size:
             return None
-        return shortfall(seconds, seconds * self.size / self.there)
+        return shortfall(seconds, seconds * self.size / self.present)
 
 
 NOTHING = Announced()
 
 
-def shortfall(there: float, announced: float) -> str | None:
+def shortfall(present: float, announced: float) -> str | None:
     """A description of the seconds present of those announced, None when the difference is negligible."""
-    if there >= announced - max(MISSING_SECONDS, MISSING_PART * announced):
+    if present >= announced - max(MISSING_SECONDS, MISSING_PART * announced):
         return None
-    return f"{there:.1f} of {announced:.1f} announced seconds are there"
+    return f"{present:.1f} of {announced:.1f} announced seconds are there"
 
 
 def announced(file: BinaryIO, container: Container, offset: int, size: int) -> Announced:
@@ -120,10 +120,10 @@ def _ogg_flac_seconds(head: bytes) -> float | None:
 def _au(head: bytes, offset: int, size: int) -> Announced:
     start, announced_bytes, encoding, rate, channels = struct.unpack(">5I", head[4:24])
     bytes_a_second = float(_AU_BYTES.get(encoding, 0) * rate * channels) or None
-    there = max(0, size - offset - start)
+    present = max(0, size - offset - start)
     # the demuxer reads to the end, whatever is announced
     length = announced_bytes if 0 < announced_bytes < LARGEST else None
-    return Announced(None, offset + start, length, bytes_a_second, there)
+    return Announced(None, offset + start, length, bytes_a_second, present)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +192,13 @@ def _chunked(chunks: _Chunks) -> Announced:
         elif name in (b"data", b"SSND"):
             start = at + (8 if name == b"SSND" else 4 if chunks.container == CAF else 0)
             length = _length(chunks.container, size, large)
-            there = max(0, chunks.size - start)
+            present = max(0, chunks.size - start)
             if length is None:
                 # RF64 of a recorder that never came to its end: its demuxer would believe that there is nothing
                 unfinished = large is not None and size >= LARGEST
-                return Announced(None, start, None, bytes_a_second, there, there if unfinished else 0)
+                return Announced(None, start, None, bytes_a_second, present, present if unfinished else 0)
             end = _end(chunks, at, size if large is None else large)
-            found = Announced(None, start, max(0, length - (start - at)), bytes_a_second, there)
+            found = Announced(None, start, max(0, length - (start - at)), bytes_a_second, present)
             if more := sum(part for again, _, part in chunks.walk(end) if again == b"data"):
                 return replace(found, behind=more, parted=True)
             no_index = chunks.container == CAF and not bytes_a_second and _lacks_index(chunks, at + size)

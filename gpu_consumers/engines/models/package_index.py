@@ -71,7 +71,7 @@ def _of_any_platform(wheel: Wheel) -> list[str]:
 
 @cache
 def _python_with_pip() -> str:
-    """This Python, or the base of its environment, since environments of uv have no pip of their own."""
+    """The path of this Python, or the base of its environment, since environments of uv have no pip of their own."""
     for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", sys.executable))):
         found = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603 - a Python
         if found.returncode == 0:

@@ -1,5 +1,6 @@
 """Cancelling and erasing jobs, and reading the evidence of erasures."""
 
+import logging
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -26,6 +27,7 @@ from sink.postgres.database import Connection
 from sink.retention.erasure import Erasure, erase, find_erasure
 from sink.tenants.api_keys import ApiKey
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 
 
@@ -69,15 +71,20 @@ async def delete_job(
     order = None if job is None or job.state in ENDED else await _order(services, job, key.key_id)
     if erase_all:
         response.headers["Location"] = f"/api/v1/erasures/{job_id}"
-        return view(await _erase(services, key, job_id, order))
+        erasure = await _erase(services, key, job_id, order)
+        # outside of the database too: a backup that is restored does not know of it
+        log.info("erased", extra={"job_id": str(job_id), "tenant": key.tenant})
+        return view(erasure)
     if job is None:
         raise Rejected("not_found", f"job {job_id}")
     response.headers["Location"] = job_path(job_id)
     return await _cancel(services, job, order, response)
 
 
-async def _order(services: Services, job: JobRow, by: str) -> Record:
-    make = partial(cancel_record, services.serde, job.job_id, job.run, job.tenant, by=by, source="api")
+async def _order(services: Services, job: JobRow, requested_by: str) -> Record:
+    make = partial(
+        cancel_record, services.serde, job.job_id, job.run, job.tenant, requested_by=requested_by, source="api"
+    )
     # the first encoding may ask a schema registry for its ids
     return await anyio.to_thread.run_sync(partial(make, now=services.now()))
 
@@ -116,7 +123,7 @@ async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | 
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
 async def read_erasure(job_id: UUID, services: ServicesDep, key: KeyDep) -> ErasureView:
-    """It outlives what it tells of."""
+    """The evidence of an erasure, which is kept longer than the erased data."""
     async with services.database.as_tenant(key.tenant) as connection:
         erasure = await find_erasure(connection, key.tenant, job_id)
     if erasure is None:

@@ -73,7 +73,7 @@ async def list_(
     limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> EndpointList:
-    """Those that jobs named are among them."""
+    """All endpoints of the tenant, also those that jobs named."""
     which = list_of("endpoints", key.tenant)
     after = from_cursor(cursor, which)
     async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):

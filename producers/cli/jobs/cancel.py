@@ -60,25 +60,27 @@ def _through_rest(jobs: Sequence[IdPrefix], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        sys.stdout.write("".join(f"{_told(job)}\n" for job in found))
+        sys.stdout.write("".join(f"{_status_line(job)}\n" for job in found))
     for job_id, reason in refused:
         sys.stderr.write(f"{job_id}: {reason.message}\n")
     if refused:
         raise typer.Exit(exit_code(refused[0][1]))
 
 
-def _told(job: dict[str, object]) -> str:
-    told = f"has ended: {job['state']}" if job["state"] in ENDED else "is asked to stop"
-    return f"{job['job_id']}  {told}"
+def _status_line(job: dict[str, object]) -> str:
+    message = f"has ended: {job['state']}" if job["state"] in ENDED else "is asked to stop"
+    return f"{job['job_id']}  {message}"
 
 
 def _direct(jobs: Sequence[UUID], tenant: str | None, run: int, *, as_json: bool) -> None:
     if tenant is None:
         raise Rejected("invalid_request", "--direct needs --tenant: an order counts for its own tenant's jobs only")
     settings = load(KafkaSettings)
-    serde, by, now = serde_for(settings), f"operator {getpass.getuser()}", datetime.now(UTC)
+    serde, requested_by, now = serde_for(settings), f"operator {getpass.getuser()}", datetime.now(UTC)
     whose, each = check_tenant(tenant), list(dict.fromkeys(jobs))
-    records = [cancel_record(serde, job_id, run, whose, by=by, source="cli", now=now) for job_id in each]
+    records = [
+        cancel_record(serde, job_id, run, whose, requested_by=requested_by, source="cli", now=now) for job_id in each
+    ]
     if not TopicAdmin(settings).partitions([CONTROL]):
         raise Outage(f"Kafka has no topic {CONTROL}; create it with `scribe topics apply`")
     with Publisher(settings, "scribe-cli", timeout=PUBLISH_SECONDS) as publisher:

@@ -38,7 +38,7 @@ def erase(tenant: str, jobs: list[IdPrefix] | None, recording_id: str | None, as
     if not jobs and recording_id is None:
         raise typer.BadParameter("name a JOB or --recording-id")
     found: list[Erasure] = []
-    words = "interrupted: {} erased, objects follow by `scribe-streams retain`; asked again it goes on"
+    words = "interrupted: {} erased, objects follow by `scribe-streams retention`; asked again it goes on"
     with telling(lambda: words.format(len(found))):
         refused = with_database(lambda database: _erase(database, tenant, tuple(jobs or ()), recording_id, found))
     if as_json:
@@ -84,13 +84,15 @@ async def _erase(
 
 
 async def _erase_one(
-    serde: Serde, tenant: str, by: str, now: datetime, job_id: UUID, connection: Connection
+    serde: Serde, tenant: str, requested_by: str, now: datetime, job_id: UUID, connection: Connection
 ) -> Erasure:
     """Erase one job and order its workers to stop; the order is written last, since other records are deleted."""
     job = await find(connection, job_id, tenant)
-    erasure = await erase_job(connection, tenant, job_id, by, now)
+    erasure = await erase_job(connection, tenant, job_id, requested_by, now)
     if job is not None and job.state not in ENDED:
-        await outbox.add(connection, cancel_record(serde, job_id, job.run, tenant, by=by, source="cli", now=now))
+        await outbox.add(
+            connection, cancel_record(serde, job_id, job.run, tenant, requested_by=requested_by, source="cli", now=now)
+        )
     return erasure
 
 

@@ -22,7 +22,7 @@ def stalled(running_hours: float | None, queued_hours: float | None, limit: int,
     """Implements `scribe database stalled`."""
     given = {"stalled_running_hours": running_hours, "stalled_queued_hours": queued_hours}
     settings = load(StalledCommand, **{name: value for name, value in given.items() if value is not None})
-    limits = StallLimits.of(settings)
+    limits = StallLimits.from_settings(settings)
 
     async def work(database: Database) -> tuple[list[StalledJob], Sequence[UUID]]:
         async with database.connection() as connection:

@@ -30,13 +30,13 @@ SLACK = timedelta(hours=1)  # by which clocks may differ, or the database be lat
 def explain_directly(job: IdPrefix, processes: Sequence[str], *, as_json: bool) -> None:
     """Print the explanation; raises Rejected(not_found) when neither database nor Kafka knows the job."""
     settings = load(WhyCommand)
-    told = ask_processes(processes)
+    reports = ask_processes(processes)
     rows = with_database(partial(_rows, job=job))
     since = _since(rows)
-    explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, since), told)
+    explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, since), reports)
     if since is not None and explanation is not None and _is_lost(explanation):
         # its clock, or the database, may be further from Kafka's than was thought: who is told so does it again
-        explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, None), told)
+        explanation = explain(rows, read_kafka(settings, serde_for(settings), rows.job_id, None), reports)
     if explanation is None:
         raise _unknown(rows)
     if as_json:

@@ -75,7 +75,7 @@ class RedriveOptions(ChosenOptions):
     """The arguments of `scribe dlq redrive`."""
 
     to: str | None
-    again: bool
+    force: bool
     unreadable: bool
     rate: float | None
 
@@ -112,7 +112,7 @@ def redrive_(options: RedriveOptions) -> None:
     settings = load(ReplayProcess)
     letters = _chosen(settings, options)
     _check_step(options.to, letters)
-    command = command_of(ReplayAction.REDRIVE, again=options.again)
+    command = command_of(ReplayAction.REDRIVE, force=options.force)
     with asking_store(settings) as store:
         prepared = prepare(serde_for(settings), store, letters, options.to, unreadable=options.unreadable)
     if options.dry_run:
@@ -120,9 +120,9 @@ def redrive_(options: RedriveOptions) -> None:
         print_counts(letters, refused, options.as_json)
         return
     goes_on = "to go on: the same command again, which does nothing twice"
-    with sending(settings, "redriven", len(prepared.items), goes_on) as (publisher, told):
-        pace = RateLimit(options.rate)
-        report = with_database(lambda database: send_again(database, publisher, command, prepared, pace, told))
+    with sending(settings, "redriven", len(prepared.items), goes_on) as (publisher, on_sent):
+        rate_limit = RateLimit(options.rate)
+        report = with_database(lambda database: send_again(database, publisher, command, prepared, rate_limit, on_sent))
     tell(command, _names(letters), report, "redriven", options.as_json)
 
 

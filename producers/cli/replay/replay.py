@@ -48,7 +48,7 @@ def replay(
     language: str | None,
     track: str | None,
     results: str | None,
-    unfinished: bool,
+    include_running: bool,
     rate: float | None,
     replay_id: UUID | None,
     dry_run: bool,
@@ -66,7 +66,7 @@ def replay(
     if results is not None:
         check_results(TopicAdmin(settings), results)
     target = ReplayTarget(changes=Changes(model=model, language=language, track=track), results=results)
-    serde, command = serde_for(settings), command_of(ReplayAction.REPLAY, replay_id=replay_id, again=unfinished)
+    serde, command = serde_for(settings), command_of(ReplayAction.REPLAY, replay_id=replay_id, force=include_running)
     with reading(), TopicHistory.open(settings) as history:
         found = read(history, serde, wanted, replay_id=command.replay_id)
     missing = _missing(found, jobs)
@@ -78,9 +78,9 @@ def replay(
     else:
         _say(prepared.refused, len(prepared.items))
         again = f"to go on: the same command with --replay-id {command.replay_id}"
-        with sending(settings, "replayed", len(prepared.items), again) as (publisher, told):
+        with sending(settings, "replayed", len(prepared.items), again) as (publisher, on_sent):
             report = with_database(
-                lambda database: send_again(database, publisher, command, prepared, RateLimit(rate), told)
+                lambda database: send_again(database, publisher, command, prepared, RateLimit(rate), on_sent)
             )
         tell(command, _names(found), report, "replayed", as_json)
     if missing:
@@ -111,10 +111,10 @@ def _missing(found: Sequence[SelectedRequest], jobs: frozenset[UUID] | None) -> 
     return missing
 
 
-def _say(refused: Mapping[Origin, ReplayRejection], going: int) -> None:
+def _say(refused: Mapping[Origin, ReplayRejection], count: int) -> None:
     """Print what is known before anything is sent."""
     reasons = "".join(f", {count} refused: {reason}" for reason, count in Counter(refused.values()).items())
-    sys.stderr.write(f"{going} to be replayed{reasons}\n")
+    sys.stderr.write(f"{count} to be replayed{reasons}\n")
 
 
 def _print_counts(found: Sequence[SelectedRequest], refused: Mapping[Origin, ReplayRejection], as_json: bool) -> None:

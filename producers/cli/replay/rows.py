@@ -86,12 +86,12 @@ def sending(
     with (
         telling(lambda: f"interrupted: {count} {done}; {go_on}"),
         Publisher(settings, "scribe-cli") as publisher,
-        progress(done, total) as told,
+        progress(done, total) as advance,
     ):
 
         def more(number: int) -> None:
             count.add(number)
-            told(number)
+            advance(number)
 
         try:
             yield publisher, more
@@ -112,9 +112,11 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
         yield lambda count: bar.advance(task, count)
 
 
-def command_of(action: ReplayAction, *, replay_id: UUID | None = None, again: bool = False) -> ReplayCommand:
+def command_of(action: ReplayAction, *, replay_id: UUID | None = None, force: bool = False) -> ReplayCommand:
     """The replay command of the current operator."""
-    return ReplayCommand(action=action, replay_id=replay_id or uuid4(), by=f"operator {getpass.getuser()}", again=again)
+    return ReplayCommand(
+        action=action, replay_id=replay_id or uuid4(), requested_by=f"operator {getpass.getuser()}", force=force
+    )
 
 
 def tell(command: ReplayCommand, names: Mapping[Origin, str], report: Report, done: str, as_json: bool) -> None:

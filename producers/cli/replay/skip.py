@@ -62,7 +62,7 @@ async def _ordered(database: Database, order: SkipOrder, *, dry_run: bool) -> st
     async def work(connection: Connection) -> Skip | None:
         before = await skips.find(connection, order.group, order.place)
         if not dry_run and (before is None or before.done_at is not None):
-            await skips.order(connection, order.group, order.place, order.by)
+            await skips.order(connection, order.group, order.place, order.requested_by)
         return before
 
     before = await database.run(work)
@@ -75,7 +75,9 @@ async def _ordered(database: Database, order: SkipOrder, *, dry_run: bool) -> st
 def _audited(order: SkipOrder, work: Callable[[], None]) -> None:
     """Record the order in the audit log before it is carried out, and its completion afterwards."""
     with_database(
-        lambda database: database.run(lambda connection: skips.order(connection, order.group, order.place, order.by))
+        lambda database: database.run(
+            lambda connection: skips.order(connection, order.group, order.place, order.requested_by)
+        )
     )
     work()
     with_database(lambda database: database.run(lambda connection: skips.done(connection, order.group, order.place)))

@@ -97,7 +97,7 @@ async def _send_since(
 def trial(url: str, tenant: str, wait: float) -> None:
     """Implements `scribe webhooks test`."""
     check_tenant(tenant)
-    box = SecretBox.of(load(OutboundSettings))
+    box = SecretBox.from_settings(load(OutboundSettings))
 
     sent: list[UUID] = []
 

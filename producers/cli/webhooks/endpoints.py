@@ -104,7 +104,7 @@ def reencrypt() -> None:
 
 
 def _box() -> SecretBox:
-    return SecretBox.of(load(OutboundSettings))
+    return SecretBox.from_settings(load(OutboundSettings))
 
 
 def _set_enabled(which: str, tenant: str | None, enabled: bool, reason: str) -> None:

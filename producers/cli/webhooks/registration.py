@@ -28,7 +28,7 @@ def add(url: str, tenant: str, description: str | None, max_per_second: str | No
     changes = _changes(description, max_per_second)
     outbound_settings, environment = load(OutboundSettings), load(ServiceSettings).environment
     check_url(url, partial(client.check_url, settings=outbound_settings, environment=environment))
-    box = SecretBox.of(outbound_settings)
+    box = SecretBox.from_settings(outbound_settings)
 
     async def register(connection: Connection) -> Endpoint:
         found, _ = await ensure_endpoint(connection, box, tenant, url)

@@ -113,7 +113,7 @@ class SpeechHarness:
 
     def measure(self, recording: Recording) -> Measured:
         """One recording; nothing else should be at work on the machine."""
-        truth, language = recording.reference.turns, self._told(recording)
+        truth, language = recording.reference.turns, self._language_to_name(recording)
         diarizes = self.pyannote is not None and bool(truth)
         with overheard() as every:
             done = self.product.transcribe(
@@ -150,7 +150,7 @@ class SpeechHarness:
         known = self.model.languages
         return not known or recording.reference.language in (*known, None)
 
-    def _told(self, recording: Recording) -> str | None:
+    def _language_to_name(self, recording: Recording) -> str | None:
         """The language that has to be named, for a model that does not find out."""
         if self.model.default_language is None and not self.model.detects_language:
             return recording.reference.language or self.model.languages[0]

@@ -53,7 +53,7 @@ class Call:
         return ("\t".join(map(str, (*words, self.job_id))) + "\n").encode()
 
     @classmethod
-    def of(cls, line: str) -> "Call":
+    def parse(cls, line: str) -> "Call":
         """The reverse of `line`."""
         at, endpoint, webhook_id, signed_at, kind, status, verified, job_id = line.rstrip("\n").split("\t")
         answered = int(status) or None
@@ -63,7 +63,7 @@ class Call:
 def read_calls(log: Path) -> list[Call]:
     """The log, oldest first."""
     with log.open() as lines:
-        return [Call.of(line) for line in lines]
+        return [Call.parse(line) for line in lines]
 
 
 class Receivers:
@@ -74,7 +74,7 @@ class Receivers:
         self._webhooks = [Webhook(format_secret(plan.secret(number))) for number in range(plan.endpoints)]
         self._calls: Counter[str] = Counter()
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._over = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._open = 0
 
     @asynccontextmanager
@@ -82,7 +82,7 @@ class Receivers:
         """Serve until the context ends."""
         async with await asyncio.start_server(self._take, "127.0.0.1", self._plan.port, backlog=1024):
             yield
-            self._over.set()
+            self._stopped.set()
             while self._open:
                 await asyncio.sleep(0.01)
         os.close(self._log)
@@ -125,7 +125,7 @@ class Receivers:
                 await self._pause(PATIENCE_SECONDS)
             case Kind.DRIP:
                 for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 300:
-                    if self._over.is_set():
+                    if self._stopped.is_set():
                         return
                     writer.write(bytes([byte]))
                     await writer.drain()
@@ -136,7 +136,7 @@ class Receivers:
                 await writer.drain()
 
     async def _pause(self, seconds: float) -> None:
-        await set_within(self._over, seconds)
+        await set_within(self._stopped, seconds)
 
 
 async def serve(plan: Plan, log: Path) -> None:

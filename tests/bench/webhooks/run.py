@@ -73,7 +73,7 @@ class _Run:
 
     async def done(self) -> Result:
         settings = PostgresSettings.model_validate({"postgres_dsn": self.parts.dsn, "postgres_pool_size": 4})
-        secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
+        secrets = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
         async with Database.open(settings) as database:
             await register(database, self.plan, secrets)
             self.parts.start_dispatchers()
@@ -139,7 +139,7 @@ class _Run:
 
     async def _rotate(self, database: Database, _: random.Random) -> None:
         endpoint = self.plan.endpoint_id(self.rotations % self.plan.endpoints)
-        secrets = SecretBox.of(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
+        secrets = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": self.parts.key}))
         await database.run_when_back(lambda connection: rotate_secret(connection, secrets, endpoint), LOOK_SECONDS)
         self.rotations += 1
 

@@ -26,7 +26,7 @@ from schemas.events import Channels, ModelInfo, Options, Task
 from schemas.models.registry import load_registry
 from schemas.settings import ModelSettings
 from tests.fetched import TRANSCRIBER, require_fetched
-from tests.recordings import CONVERSATION, HEBREW, MONO, Recording
+from tests.recordings import CONVERSATION, HEBREW, LANGUAGES, MONO, Recording
 from tests.scoring import word_error_rate
 
 pytestmark = pytest.mark.models
@@ -101,10 +101,10 @@ def passed_over(found: Any, seconds: float) -> Any:
 def cut_at(tokens: int, *, tells: bool) -> AbstractContextManager[None]:
     """Texts that end at so many tokens, within a sentence, as those of brisk speech do at LIMIT; `tells`: by their number."""
 
-    def told(found: Any, _: float) -> Any:
+    def shortened(found: Any, _: float) -> Any:
         return replace(found, tokens=[0] * LIMIT) if tells and len(found.tokens) >= tokens else found
 
-    return failing(told, max_new_tokens=2 * tokens - PROMPT)  # the library halves both together
+    return failing(shortened, max_new_tokens=2 * tokens - PROMPT)  # the library halves both together
 
 
 def test_speech_without_words_is_heard_again(stand_in: Make, tmp_path: Path) -> None:
@@ -161,6 +161,16 @@ def test_three_stretches_in_two_languages_are_each_heard_in_theirs(stand_in: Mak
     for place, language in enumerate((None, "he", None)):
         words = [word for word in found.words if seconds * place <= word.start < seconds * (place + 1)]
         assert [word.language for word in words].count(language) >= 0.8 * len(words) > 5
+    assert uncovered(found) < 1.0
+
+
+def test_no_language_is_lost(whisper_base: Make, tmp_path: Path) -> None:
+    """The same on real weights: the sentences of a recording in three languages, each in its own, and nothing else."""
+    found = heard(whisper_base(), samples_of(LANGUAGES, tmp_path))
+    for turn, language in zip(LANGUAGES.said, ("en", "it", "ru"), strict=True):
+        words = [word for word in found.words if turn.start <= (word.start + word.end) / 2 < turn.end]
+        assert {word.language or found.language for word in words} == {language}
+        assert word_error_rate(turn.text, " ".join(word.text for word in words)) <= 0.25  # names of products
     assert uncovered(found) < 1.0
 
 

@@ -94,7 +94,7 @@ class Goods:
     tenant: str = "acme"
     partition: int = 0
 
-    def of(self, name: str, **changes: Any) -> Good:
+    def sample_for(self, name: str, **changes: Any) -> Good:
         """One for a topic; `changes` of its JobRequested, where it has one."""
         job = new_job(tenant=self.tenant, webhook_url=self.service.receiver.url)
         match name:
@@ -238,4 +238,4 @@ def settled(service: WholeService, goods: Iterable[Good], patience: float = PATI
 def behind(service: WholeService, names: Sequence[str] = TOPICS, partition: int = 0) -> list[Good]:
     """One good record for each topic: sent behind what strangers wrote, they show that nobody waits for that."""
     goods = Goods(service, partition=partition)
-    return [goods.of(name) for name in names]
+    return [goods.sample_for(name) for name in names]

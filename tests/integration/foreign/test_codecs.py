@@ -39,7 +39,7 @@ def written(service: WholeService, clients: dict[str, ForeignClient], topic_admi
     cases: dict[tuple[str, str, str], Good] = {}
 
     def padded(name: str) -> Good:
-        good = goods.of(name)
+        good = goods.sample_for(name)
         return good.altered(headers=[*good.record.headers, *PADDING])
 
     for client, codec in product(CLIENTS, CODECS):

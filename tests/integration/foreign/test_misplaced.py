@@ -68,7 +68,7 @@ def write(service: WholeService, librdkafka: Librdkafka, other: Receiver) -> Wri
     """All of it, then good records behind."""
     goods = Goods(service)
     wrong = [
-        replace(goods.of(of_kind).record, topic=service.topic(name))
+        replace(goods.sample_for(of_kind).record, topic=service.topic(name))
         for kind, of_kind in KINDS.items()
         for name in TOPICS
         if kind != read_from(name)

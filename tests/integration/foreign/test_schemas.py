@@ -186,7 +186,7 @@ def write(service: WholeService, librdkafka: Librdkafka, registry_url: str) -> W
         for what, change in FITTING.items():
             for name, event_name in READ.items():
                 text = json.dumps(change(json.loads(schema_text(event_name))))
-                good = goods.of(name)
+                good = goods.sample_for(name)
                 if what == "without optional fields" and (least := LEAST.get(name)) is not None:
                     good = replace(good, missing=partial(least, job_of(service, good)))
                 value = written_by(registry, text, service, good, event_name)

@@ -85,9 +85,9 @@ class Written:
 def odd(goods: Goods, name: str) -> dict[str, Good]:
     """Readable records of a topic that look odd."""
     keys = {what: key for what, key in ODD_KEYS.items() if key is not None or name not in KEYED}
-    cases = {what: goods.of(name).altered(key=key) for what, key in keys.items()}
-    cases |= {what: goods.of(name).altered(headers=headers) for what, headers in ODD_HEADERS.items()}
-    return cases | {"a time of 1970": goods.of(name).altered(timestamp=1)}
+    cases = {what: goods.sample_for(name).altered(key=key) for what, key in keys.items()}
+    cases |= {what: goods.sample_for(name).altered(headers=headers) for what, headers in ODD_HEADERS.items()}
+    return cases | {"a time of 1970": goods.sample_for(name).altered(timestamp=1)}
 
 
 @pytest.fixture(scope="module")

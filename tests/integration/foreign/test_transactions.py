@@ -39,7 +39,7 @@ def write(service: WholeService, clients: dict[str, ForeignClient], librdkafka: 
     goods = Goods(service)
     cases: dict[tuple[str, str, str], Good] = {}
     for client, end in product(CLIENTS, ENDS):
-        made = {(client, end, name): goods.of(name) for name in TOPICS}
+        made = {(client, end, name): goods.sample_for(name) for name in TOPICS}
         # several batches, some of them compressed
         codec = {"compression_type": "zstd"} if end == "commit" else {}
         records = [good.record for good in made.values()]
@@ -63,7 +63,7 @@ def leave_open(service: WholeService, clients: dict[str, ForeignClient], librdka
     """A transaction of each client that nobody ends, in one partition of every topic, and good records behind them."""
     goods = Goods(service, partition=OPEN_PARTITION)
     for client in CLIENTS:
-        records = [goods.of(name).record for name in TOPICS]
+        records = [goods.sample_for(name).record for name in TOPICS]
         settings = {"transactional_id": f"{service.parts.prefix}-{client}-open", "transaction_timeout_ms": TIMEOUT_MS}
         clients[client].send(*records, end="open", **settings)
     last = behind(service, partition=OPEN_PARTITION)

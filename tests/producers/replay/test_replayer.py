@@ -59,5 +59,5 @@ def test_only_what_is_ours_to_keep_can_be_over(object_store: S3ObjectStore) -> N
         for number, uri in enumerate(uris)
     ]
     over = gone(object_store, items)
-    assert {uri: items[number].wish.place in over for number, uri in enumerate(uris)} == uris
+    assert {uri: items[number].request.place in over for number, uri in enumerate(uris)} == uris
     assert gone(object_store, []) == set()

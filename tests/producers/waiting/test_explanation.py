@@ -47,7 +47,7 @@ def kafka(*records: PendingRecord, members: tuple[GroupMember, ...] = (MEMBER,))
     return KafkaFacts(pending=records, groups={r.group: GroupState(members=members, lag=40) for r in records})
 
 
-def told(reason: str) -> ProcessFacts:
+def reporting(reason: str) -> ProcessFacts:
     state = PartitionState(TRANSCRIBERS, JOBS, 3, 10, 1, (), {17: reason})
     return ProcessFacts(reports={"http://one:9100": WaitReport(), "http://two:9100": WaitReport(partitions=(state,))})
 
@@ -141,7 +141,7 @@ def test_a_dead_letter_counts_when_nothing_else_is_left() -> None:
 @pytest.mark.parametrize("reason", [*WaitReason, IN_WORK])
 def test_a_process_that_has_the_record_knows_best(reason: str) -> None:
     """Whatever is known from outside."""
-    explanation = found(rows(row()), kafka(pending(TRANSCRIBERS)), told(str(reason)))
+    explanation = found(rows(row()), kafka(pending(TRANSCRIBERS)), reporting(str(reason)))
     assert reasons(explanation) == ([] if reason == IN_WORK else [(WaitSubject.JOB, WaitReason(reason))])
     evidence = explanation.waits[0].evidence if explanation.waits else explanation.evidence
     assert any("http://two:9100" in line for line in evidence)
@@ -190,7 +190,7 @@ def test_a_process_that_does_not_take_it_says_by_which_gate(
 
 
 def test_a_reason_of_a_later_version_is_told_as_it_is() -> None:
-    explanation = found(rows(row()), kafka(pending(TRANSCRIBERS)), told("moon phase"))
+    explanation = found(rows(row()), kafka(pending(TRANSCRIBERS)), reporting("moon phase"))
     assert (explanation.waits, explanation.evidence[-1]) == ((), "http://two:9100 says: moon phase")
 
 

@@ -243,7 +243,7 @@ def test_proxies_of_the_environment_are_not_asked_beside_ours(path: Path, monkey
 
 def test_nothing_shows_the_password() -> None:
     settings = through(1, login="scribe:kanari@")
-    proxy = Proxy.of(settings, ssl.create_default_context())
+    proxy = Proxy.from_settings(settings, ssl.create_default_context())
     assert proxy is not None
     shown = repr(settings) + repr(proxy)
     assert "kanari" not in shown

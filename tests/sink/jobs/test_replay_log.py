@@ -17,12 +17,12 @@ from sink.jobs.replay_log import (
     ReplayEntry,
     ReplayRejection,
     ReplayRequest,
-    at_work,
-    done,
-    forsake,
-    intend,
+    command_lock,
+    delete_intent,
     latest,
-    refusals,
+    mark_sent,
+    record_intents,
+    rejections,
 )
 from sink.jobs.results import apply_request
 from sink.postgres.advisory_locks import REPLAY_BEFORE, KeyedLock
@@ -41,18 +41,18 @@ async def db(database: str) -> AsyncIterator[Database]:
         yield opened
 
 
-def command(action: ReplayAction = ReplayAction.REDRIVE, *, again: bool = False) -> ReplayCommand:
-    return ReplayCommand(action=action, replay_id=uuid4(), by="operator", again=again)
+def command(action: ReplayAction = ReplayAction.REDRIVE, *, force: bool = False) -> ReplayCommand:
+    return ReplayCommand(action=action, replay_id=uuid4(), requested_by="operator", force=force)
 
 
 async def ask(
-    db: Database, asked: ReplayCommand, *wishes: ReplayRequest
+    db: Database, asked: ReplayCommand, *requests: ReplayRequest
 ) -> tuple[dict[Origin, ReplayEntry], dict[Origin, ReplayRejection]]:
-    return await db.run(lambda connection: intend(connection, asked, wishes))
+    return await db.run(lambda connection: record_intents(connection, asked, requests))
 
 
 async def end(db: Database, *entries: ReplayEntry) -> None:
-    await db.run(lambda connection: done(connection, entries))
+    await db.run(lambda connection: mark_sent(connection, entries))
 
 
 def wish(place: Origin = PLACE, run: int | None = 1, **values: object) -> ReplayRequest:
@@ -66,7 +66,7 @@ async def test_what_was_done_is_done_again_only_on_demand(db: Database) -> None:
     await end(db, entries[PLACE])
     assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.DONE})
     assert (await ask(db, command(ReplayAction.DISCARD), asked))[1] == {PLACE: ReplayRejection.DONE}
-    entries, _ = await ask(db, command(again=True), asked)
+    entries, _ = await ask(db, command(force=True), asked)
     assert (entries[PLACE].run, entries[PLACE].number) == (3, 2)
 
 
@@ -75,7 +75,7 @@ async def test_an_intent_without_its_end_is_brought_to_it_by_the_next_command(db
     asked = wish()
     died = command()
     first, _ = await ask(db, died, asked)
-    async with at_work(db, died.replay_id):
+    async with command_lock(db, died.replay_id):
         assert await ask(db, command(), asked) == ({}, {PLACE: ReplayRejection.BUSY})
     async with asyncio.timeout(60):  # until the server has noticed that it is gone
         while (answer := await ask(db, command(), asked)) == ({}, {PLACE: ReplayRejection.BUSY}):
@@ -98,7 +98,7 @@ async def test_a_command_of_either_version_is_seen_at_work(db: Database, lock: K
 async def test_what_the_broker_refuses_was_not_done(db: Database) -> None:
     asked = wish()
     entries, _ = await ask(db, command(), asked)
-    await db.run(lambda connection: forsake(connection, list(entries.values())))
+    await db.run(lambda connection: delete_intent(connection, list(entries.values())))
     async with db.connection() as connection:
         assert await latest(connection, {PLACE: AT}) == {}
 
@@ -115,9 +115,9 @@ async def test_replays_of_one_job_at_once_get_runs_of_their_own(db: Database) ->
     await db.run(lambda connection: apply_request(connection, job.request(run=4)))
     asked = wish(job_id=job.job_id)
     assert await ask(db, command(ReplayAction.REPLAY), asked) == ({}, {PLACE: ReplayRejection.UNFINISHED})
-    found = await asyncio.gather(*(ask(db, command(ReplayAction.REPLAY, again=True), asked) for _ in range(5)))
+    found = await asyncio.gather(*(ask(db, command(ReplayAction.REPLAY, force=True), asked) for _ in range(5)))
     assert sorted(entries[PLACE].run or 0 for entries, _ in found) == [5, 6, 7, 8, 9]
-    again = command(ReplayAction.REPLAY, again=True)
+    again = command(ReplayAction.REPLAY, force=True)
     entries, _ = await ask(db, again, asked)
     assert (await ask(db, again, asked))[0] == entries
     await end(db, *entries.values())
@@ -142,12 +142,12 @@ async def test_erased_and_foreign_jobs_are_refused_and_may_be_discarded(db: Data
         await db.run(partial(apply_request, request=job.request()))
     await db.run(lambda connection: erase(connection, "acme", gone.job_id, "operator", datetime.now(UTC)))
     there = Origin("test.dlq", 0, 2)
-    wishes = [wish(job_id=gone.job_id), wish(there, job_id=foreign.job_id)]
+    requests = [wish(job_id=gone.job_id), wish(there, job_id=foreign.job_id)]
     expected = {PLACE: ReplayRejection.ERASED, there: ReplayRejection.FOREIGN}
     async with db.connection() as connection:
-        assert await refusals(connection, command(), wishes) == expected
-    assert await ask(db, command(), *wishes) == ({}, expected)
-    assert (await ask(db, command(ReplayAction.DISCARD), *wishes))[1] == {}
+        assert await rejections(connection, command(), requests) == expected
+    assert await ask(db, command(), *requests) == ({}, expected)
+    assert (await ask(db, command(ReplayAction.DISCARD), *requests))[1] == {}
 
 
 async def test_the_last_run_has_none_after_it(db: Database) -> None:

@@ -19,7 +19,7 @@ from schemas.transcript import Segment, Transcript
 from sink.jobs.results import StoredTranscript, apply_request, apply_result
 from sink.jobs.search import SNIPPET_WORDS, SearchCursor, SearchResults, Snippet, index_missing, search, snippet
 from sink.postgres.database import Connection, Database
-from sink.postgres.sanitize import storable_text
+from sink.postgres.sanitize import sanitize_text
 from tests.samples import AT, BARE_REQUEST
 
 pytestmark = pytest.mark.anyio
@@ -249,7 +249,7 @@ async def test_no_text_is_an_error_of_ours(db: Database, text: str) -> None:
         with contextlib.suppress(Rejected):
             await search(connection, text, language=None, after=None, limit=1, seconds=60)
         for language in ("en", "he", "xx", None):
-            await connection.execute("SELECT scribe_search_vector('acme', %s, %s)", [language, storable_text(text)])
+            await connection.execute("SELECT scribe_search_vector('acme', %s, %s)", [language, sanitize_text(text)])
 
 
 async def test_pages_are_stable_while_newer_transcripts_come(db: Database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sink.postgres.sanitize import storable, storable_text
+from sink.postgres.sanitize import sanitize_for_postgres, sanitize_text
 
 SURROGATES = st.characters(categories=["Cs"])
 HOSTILE = st.text(st.one_of(st.characters(), SURROGATES, st.just("\x00")))
@@ -20,19 +20,19 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_any_value_becomes_json_that_utf8_can_carry(value: Any) -> None:
-    text = json.dumps(storable(value), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(sanitize_for_postgres(value), allow_nan=False, ensure_ascii=False)
     assert "\\u0000" not in text.replace("\\\\", "")  # a backslash that was said is written as two
     text.encode()
 
 
 @given(HOSTILE)
 def test_text_keeps_its_length_and_all_good_characters(text: str) -> None:
-    cleaned = storable_text(text)
+    cleaned = sanitize_text(text)
     assert len(cleaned) == len(text)
     assert all(new == old or new == "\ufffd" for new, old in zip(cleaned, text, strict=True))
 
 
 def test_good_values_stay() -> None:
     value = {"a": [1, 2.5, True, None, "שלום 🐇"]}
-    assert storable(value) == value
-    assert storable(math.inf) is None
+    assert sanitize_for_postgres(value) == value
+    assert sanitize_for_postgres(math.inf) is None

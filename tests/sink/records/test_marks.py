@@ -31,7 +31,7 @@ def run(database: str) -> Callable[[Case], Any]:
 Run = Callable[[Case], Any]
 
 
-def of(database: Database, owner: str, group: str = "g") -> RecordMarks:
+def marks_of(database: Database, owner: str, group: str = "g") -> RecordMarks:
     return RecordMarks(database, group, owner)
 
 
@@ -41,7 +41,7 @@ def at(offset: int) -> Origin:
 
 def test_nobody_is_suspected_where_nobody_died(run: Run) -> None:
     async def case(database: Database) -> None:
-        first, second = of(database, "first"), of(database, "second")
+        first, second = marks_of(database, "first"), marks_of(database, "second")
         for marks in (first, first, second):
             claimed = await marks.claim(PLACE)
             assert (claimed.suspected_below, claimed.marks) == (100, {})
@@ -52,12 +52,12 @@ def test_nobody_is_suspected_where_nobody_died(run: Run) -> None:
 
 def test_after_a_death_what_may_have_been_in_work_is_suspected_and_farther_with_each_one(run: Run) -> None:
     async def case(database: Database) -> None:
-        found = [(await of(database, str(number)).claim(PLACE)).suspected_below for number in range(4)]
+        found = [(await marks_of(database, str(number)).claim(PLACE)).suspected_below for number in range(4)]
         assert found == [100, 100 + WINDOW, 100 + 4 * WINDOW, 100 + 16 * WINDOW]
         # once the group has come beyond what was suspected, it is another one's fault
-        assert (await of(database, "x").claim(at(100 + 16 * WINDOW))).suspected_below == 100 + 17 * WINDOW
+        assert (await marks_of(database, "x").claim(at(100 + 16 * WINDOW))).suspected_below == 100 + 17 * WINDOW
         # another group has nothing to do with that
-        assert (await of(database, "x", "h").claim(PLACE)).suspected_below == 100
+        assert (await marks_of(database, "x", "h").claim(PLACE)).suspected_below == 100
 
     run(case)
 
@@ -76,12 +76,12 @@ def test_what_is_suspected_stays_so_when_the_partition_changes_hands(run: Run) -
     """A process that starts is followed by others, and each of them has the partitions dealt anew."""
 
     async def case(database: Database) -> None:
-        await of(database, "first").claim(PLACE)
-        second = of(database, "second")
+        await marks_of(database, "first").claim(PLACE)
+        second = marks_of(database, "second")
         for offset in (100, 150, 150):
             assert (await second.claim(at(offset))).suspected_below == 100 + WINDOW
             await second.give_back()
-        third = of(database, "third")
+        third = marks_of(database, "third")
         assert (await third.claim(at(200))).suspected_below == 100 + WINDOW
         assert (await third.claim(at(100 + WINDOW))).suspected_below == 100 + WINDOW
 
@@ -93,7 +93,7 @@ def test_what_is_suspected_stays_so_when_the_partition_changes_hands(run: Run) -
 )
 def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: int) -> None:
     async def case(database: Database) -> None:
-        first = of(database, "first")
+        first = marks_of(database, "first")
         await first.claim(PLACE)
         await first.begin(PLACE, MARK)
         match leaves:
@@ -103,7 +103,7 @@ def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: i
                 await first.give_back({("t", 0)})
             case "gives back another":
                 await first.give_back({("t", 1), ("u", 0)})
-        claimed = await of(database, "second").claim(PLACE)
+        claimed = await marks_of(database, "second").claim(PLACE)
         assert claimed.marks == {100: RecordMark(deaths, b"digest")}
 
     run(case)
@@ -111,22 +111,22 @@ def test_only_a_death_counts_for_what_ran_alone(run: Run, leaves: str, deaths: i
 
 def test_what_came_to_its_end_is_no_suspect_and_what_is_committed_is_forgotten(run: Run) -> None:
     async def case(database: Database) -> None:
-        first = of(database, "first")
+        first = marks_of(database, "first")
         await first.claim(PLACE)
         await first.begin(PLACE, MARK)
         await first.end(PLACE)
         await first.settle(at(101), MARK)
         await first.settle(at(102), MARK, below=102)
         settled = {102: RecordMark(0, b"digest", settled=True)}
-        assert (await of(database, "second").claim(PLACE)).marks == settled
-        assert (await of(database, "third").claim(at(103))).marks == {}
+        assert (await marks_of(database, "second").claim(PLACE)).marks == settled
+        assert (await marks_of(database, "third").claim(at(103))).marks == {}
 
     run(case)
 
 
 def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> None:
     async def case(database: Database) -> None:
-        first, other = of(database, "first"), Origin("u", 3, 7)
+        first, other = marks_of(database, "first"), Origin("u", 3, 7)
         await first.settle(at(90), MARK)
         await first.settle(at(91), MARK, unproven=True)
         await first.begin(at(101), MARK)
@@ -140,21 +140,21 @@ def test_many_dead_letters_are_noted_at_once_each_in_its_partition(run: Run) -> 
             ]
         )
         kept = {n: RecordMark(0, b"digest", settled=True) for n in (91, 102, 103)}
-        claimed = await of(database, "second").claim(at(95))
+        claimed = await marks_of(database, "second").claim(at(95))
         assert claimed.marks == kept | {101: RecordMark(2, b"other digest", settled=True)}
-        assert (await of(database, "second").claim(other)).marks == {7: RecordMark(0, b"digest", settled=True)}
+        assert (await marks_of(database, "second").claim(other)).marks == {7: RecordMark(0, b"digest", settled=True)}
 
     run(case)
 
 
 def test_a_quarantine_without_proof_is_remembered_until_a_record_ends_well(run: Run) -> None:
     async def case(database: Database) -> None:
-        marks = of(database, "first")
+        marks = marks_of(database, "first")
         assert not await marks.unproven()
         await marks.settle(PLACE, MARK, unproven=True)
         await marks.claim(at(500))
         assert await marks.unproven()
-        assert not await of(database, "first", "h").unproven()
+        assert not await marks_of(database, "first", "h").unproven()
         await marks.prove()
         assert not await marks.unproven()
 
@@ -163,12 +163,12 @@ def test_a_quarantine_without_proof_is_remembered_until_a_record_ends_well(run: 
 
 def test_last_words_blame_one_record_and_no_other(run: Run) -> None:
     async def case(database: Database) -> None:
-        first = of(database, "first")
+        first = marks_of(database, "first")
         await first.claim(PLACE)
         for offset in (100, 101):
             await first.begin(at(offset), MARK)
         await asyncio.to_thread(first.last_words, [(PLACE, RecordMark(1, b"digest"))])
-        claimed = await of(database, "second").claim(PLACE)
+        claimed = await marks_of(database, "second").claim(PLACE)
         assert claimed.marks == {100: RecordMark(1, b"digest"), 101: RecordMark(0, b"digest")}
         assert claimed.suspected_below == 100
 
@@ -177,10 +177,10 @@ def test_last_words_blame_one_record_and_no_other(run: Run) -> None:
 
 def test_an_order_to_pass_over_is_read_until_it_is_done(run: Run) -> None:
     async def case(database: Database) -> None:
-        marks = of(database, "first")
-        for by in ("ann", "bob"):
-            await database.run(lambda connection, by=by: skips.order(connection, "g", PLACE, by))  # type: ignore[misc]
-        assert (await marks.skips(), await of(database, "first", "h").skips()) == ({PLACE: "bob"}, {})
+        marks = marks_of(database, "first")
+        for operator in ("ann", "bob"):
+            await database.run(lambda connection, operator=operator: skips.order(connection, "g", PLACE, operator))  # type: ignore[misc]
+        assert (await marks.skips(), await marks_of(database, "first", "h").skips()) == ({PLACE: "bob"}, {})
         await marks.skipped(PLACE)
         assert await marks.skips() == {}
         async with database.connection() as connection:

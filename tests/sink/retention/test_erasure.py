@@ -13,7 +13,15 @@ from sink.jobs import queries
 from sink.jobs.results import apply_request, apply_result
 from sink.jobs.runs import Effect
 from sink.postgres.database import Database
-from sink.retention.erasure import Erasure, erase, find_erasure, jobs_of_recording, looked, looks, met_again
+from sink.retention.erasure import (
+    Erasure,
+    due_rechecks,
+    erase,
+    extend_tombstone,
+    find_erasure,
+    jobs_of_recording,
+    record_check,
+)
 from sink.retention.expiry import expire_jobs
 from sink.tenants.legal_holds import set_hold
 from sink.webhooks.deliveries import NewDelivery, add, endpoint_id
@@ -60,8 +68,8 @@ async def test_a_job_is_gone_with_all_its_rows_and_the_evidence_counts_them(
     async with db.connection() as connection:
         assert await queries.find(connection, gone, "acme") is None
         assert await queries.find(connection, other, "acme") is not None
-        (look,) = await looks(connection, NOW, 10)
-    assert (look.job_id, look.tenant, look.upload, look.asked) == (gone, "acme", bulk.uploads[gone].hex, True)
+        (check,) = await due_rechecks(connection, NOW, 10)
+    assert (check.job_id, check.tenant, check.upload, check.asked) == (gone, "acme", bulk.uploads[gone].hex, True)
     assert traces(database, type(bulk)("acme", str(gone), (gone,), {})) == {}
 
 
@@ -70,8 +78,8 @@ async def test_asked_again_it_answers_with_what_was_done(database: str, db: Data
     first = await erased(db, "acme", job_id)
     assert await erased(db, "acme", job_id, NOW + timedelta(hours=1)) == first
     async with db.transaction() as connection:
-        (look,) = await looks(connection, NOW, 10)
-        await looked(connection, look, 3, NOW + timedelta(seconds=5))
+        (check,) = await due_rechecks(connection, NOW, 10)
+        await record_check(connection, check, 3, NOW + timedelta(seconds=5))
     again = await erased(db, "acme", job_id, NOW + timedelta(hours=1))
     assert (again.done_at, again.objects) == (NOW + timedelta(seconds=5), 3)
 
@@ -113,7 +121,7 @@ async def test_nothing_that_comes_later_brings_it_back(database: str, db: Databa
         assert await apply_request(connection, job.request(run=2)) is Effect.ERASED
         assert await apply_result(connection, job.result(), None) is Effect.ERASED
         assert not await add(connection, endpoint, new)
-        await met_again(connection, job.job_id, later)
+        await extend_tombstone(connection, job.job_id, later)
     async with db.connection() as connection:
         assert await queries.find(connection, job.job_id, "acme") is None
         evidence = await find_erasure(connection, "acme", job.job_id)
@@ -127,10 +135,10 @@ async def test_an_event_that_comes_while_objects_are_deleted_has_them_looked_for
     job_id = fill(database, None, 1, NOW).job_ids[0]
     await erased(db, "acme", job_id)
     async with db.transaction() as connection:
-        (look,) = await looks(connection, NOW, 10)
-        await met_again(connection, job_id, NOW + timedelta(seconds=1))
-        await looked(connection, look, 1, NOW + timedelta(seconds=2))
-        assert len(await looks(connection, NOW + timedelta(seconds=3), 10)) == 1
+        (check,) = await due_rechecks(connection, NOW, 10)
+        await extend_tombstone(connection, job_id, NOW + timedelta(seconds=1))
+        await record_check(connection, check, 1, NOW + timedelta(seconds=2))
+        assert len(await due_rechecks(connection, NOW + timedelta(seconds=3), 10)) == 1
 
 
 async def test_what_retention_took_before_is_evidence_too(database: str, db: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import Permanent
 from schemas.settings import PostgresSettings
 from sink.postgres.database import Database
-from sink.tenants.legal_holds import hold_on, list_holds, release_hold, respect, respected, set_hold
+from sink.tenants.legal_holds import block_new_holds, hold_on, holds_blocked, list_holds, release_hold, set_hold
 from tests.sink.bulk import fill
 
 pytestmark = pytest.mark.anyio
@@ -68,13 +68,13 @@ async def test_a_hold_waits_for_whoever_deletes_at_the_moment(db: Database) -> N
         order.append(f"{tenant} held")
 
     async with db.transaction() as connection:
-        await respect(connection)
+        await block_new_holds(connection)
         waiting = asyncio.create_task(hold("acme"))
         await asyncio.sleep(0.2)
         order.append("deleted")
     await waiting
     async with db.session() as session:
-        async with respected(session):
+        async with holds_blocked(session):
             waiting = asyncio.create_task(hold("globex"))
             await asyncio.sleep(0.2)
             order.append("deleted")

@@ -32,7 +32,7 @@ OLD_KEY, NEW_KEY = new_key(), new_key()
 
 
 def box_of(*keys: str) -> SecretBox:
-    return SecretBox.of(OutboundSettings.model_validate({"webhook_key": ", ".join(keys)}))
+    return SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": ", ".join(keys)}))
 
 
 BOX = box_of(OLD_KEY)

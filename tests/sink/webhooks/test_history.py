@@ -24,7 +24,7 @@ from sink.webhooks.leases import DeliveryOutcome, LeaseGrant, finish, lease
 from sink.webhooks.secrets import SecretBox, new_key
 
 pytestmark = pytest.mark.anyio
-BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+BOX = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from sink.webhooks.secrets import SecretBox, new_key
 
 
 def box(key: str | None) -> SecretBox:
-    return SecretBox.of(OutboundSettings.model_validate({"webhook_key": key}))
+    return SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": key}))
 
 
 BOX = box(new_key())

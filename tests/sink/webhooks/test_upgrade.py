@@ -18,7 +18,7 @@ from sink.webhooks.secrets import SecretBox, new_key
 pytestmark = pytest.mark.anyio
 URL = "https://acme.example/hook"
 ENDPOINT = endpoint_id("acme", URL)
-BOX = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+BOX = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
 # as the version before wrote it
 OLD_ADD = (
     "INSERT INTO webhook_deliveries"

@@ -46,10 +46,10 @@ class Party:
         return replace(job.request(), options=self.options, webhook_url=self.hook, tenant=self.tenant)
 
     def result(self, job: Job) -> JobResult:
-        told: dict[str, Any] = {"request": self.request(job).without_query(), "tenant": self.tenant}
+        fields: dict[str, Any] = {"request": self.request(job).without_query(), "tenant": self.tenant}
         if self.outcome is Outcome.COMPLETED:
-            told["transcript"] = saying(self.name)
-        return job.result(outcome=self.outcome, **told)
+            fields["transcript"] = saying(self.name)
+        return job.result(outcome=self.outcome, **fields)
 
     def progress(self, job: Job) -> JobProgress:
         return replace(
@@ -148,9 +148,9 @@ class Told:
         FROM webhook_deliveries d JOIN webhook_endpoints e USING (endpoint_id) WHERE d.job_id = %s"""
         found = await self.rows(query, job)
         assert all(row["due"] and row["state"] == "pending" for row in found)
-        told = {(row["tenant"], row["url"], bytes(row["asked"])): row["code"] for row in found}
-        assert len(told) == len(found)
-        return told
+        codes = {(row["tenant"], row["url"], bytes(row["asked"])): row["code"] for row in found}
+        assert len(codes) == len(found)
+        return codes
 
 
 def kept(party: Party, job: Job) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture
-def told(database: str, object_store: S3ObjectStore, runner: asyncio.Runner) -> Iterator[Told]:
+def listeners(database: str, object_store: S3ObjectStore, runner: asyncio.Runner) -> Iterator[Told]:
     settings = PostgresSettings.model_validate({"postgres_dsn": database, "postgres_pool_size": 2})
     stack = AsyncExitStack()
     db = runner.run(stack.enter_async_context(Database.open(settings, timeout=60)))
@@ -173,13 +173,13 @@ def told(database: str, object_store: S3ObjectStore, runner: asyncio.Runner) -> 
 
 
 def test_whatever_the_order_one_of_them_ends_the_job_and_the_others_are_told(
-    told: Told, runner: asyncio.Runner
+    listeners: Told, runner: asyncio.Runner
 ) -> None:
     """Whoever was accepted by REST is the job; else whose result came first. Every webhook goes out, with its truth."""
 
     async def check(story: Story) -> None:
-        job = await told.tell(story)
-        winner = await told.winner(story, job)
+        job = await listeners.tell(story)
+        winner = await listeners.winner(story, job)
         owners = [
             name for what, name in story.steps if what == "result" and story.parties[name].tenant == winner.tenant
         ]
@@ -191,8 +191,8 @@ def test_whatever_the_order_one_of_them_ends_the_job_and_the_others_are_told(
             for party in story.parties.values()
             if party.hook is not None
         }
-        assert await told.deliveries(job) == expected
-        conflicts = await told.rows("SELECT 1 FROM job_events WHERE job_id = %s AND state = 'conflict'", job)
+        assert await listeners.deliveries(job) == expected
+        conflicts = await listeners.rows("SELECT 1 FROM job_events WHERE job_id = %s AND state = 'conflict'", job)
         assert len(conflicts) == (1 if winner.tenant == "acme" else 0)
 
     run_all(stories(), lambda story: runner.run(check(story)))
@@ -203,7 +203,7 @@ def run_all(strategy: st.SearchStrategy[Story], check: Callable[[Story], None]) 
 
 
 def test_the_enhancement_of_a_job_goes_where_the_request_that_counts_wants_it(
-    told: Told, runner: asyncio.Runner
+    listeners: Told, runner: asyncio.Runner
 ) -> None:
     """The row is the request that ended it, in all that it shows."""
     parties = {
@@ -213,8 +213,8 @@ def test_the_enhancement_of_a_job_goes_where_the_request_that_counts_wants_it(
     steps = (("request", "a"), ("progress", "b"), ("result", "b"), ("result", "a"))
 
     async def check() -> None:
-        job = await told.tell(Story(parties, steps, accepted=False))
-        (row,) = await told.rows(
+        job = await listeners.tell(Story(parties, steps, accepted=False))
+        (row,) = await listeners.rows(
             "SELECT request ->> 'webhook_url' AS url, recording_id FROM jobs WHERE job_id = %s", job
         )
         assert row == {"url": OTHER_HOOK, "recording_id": "call of run 1"}

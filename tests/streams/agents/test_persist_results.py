@@ -99,8 +99,8 @@ async def test_a_result_that_cannot_be_applied_ends_its_job_as_failed_once(persi
     await tell(persist, job.request())
     with pytest.raises(Permanent):
         await persist.ended(result)
-    await persist.unapplied(result, letter)
-    await persist.unapplied(result, letter)
+    await persist.on_dead_letter(result, letter)
+    await persist.on_dead_letter(result, letter)
     row = await row_of(db, job)
     assert (row.state, row.transcript_uri, row.speakers) == ("failed", None, [])
     assert row.error is not None

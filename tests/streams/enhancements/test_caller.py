@@ -86,18 +86,18 @@ class EnhancementHarness:
         async with self.db.transaction() as connection:
             return await (await connection.execute(query, values)).fetchall()
 
-    async def told(self) -> list[EnhancementResult]:
+    async def announced(self) -> list[EnhancementResult]:
         """What the relay would publish."""
         rows = await self.rows("SELECT value FROM outbox WHERE topic = 'scribe.enhancements' ORDER BY id")
         return [Serde().decode(bytes(row["value"]), EnhancementResult) for row in rows]
 
     async def ended(self) -> EnhancementResult:
         await until(lambda: self._tells(1))
-        (result,) = await self.told()
+        (result,) = await self.announced()
         return result
 
     async def _tells(self, number: int) -> bool:
-        return len(await self.told()) >= number
+        return len(await self.announced()) >= number
 
     @asynccontextmanager
     async def dispatching(
@@ -199,7 +199,7 @@ async def test_a_call_waits_for_the_end_of_its_job(world: EnhancementHarness) ->
         assert await requests.ask(connection, "acme", job.job_id, 1, wishes)
     async with world.dispatching():
         await asyncio.sleep(0.3)  # several looks at the schedule
-        assert (await world.told(), world.service.questions) == ([], [])
+        assert (await world.announced(), world.service.questions) == ([], [])
         assert await world.persist.ended(job.result()) == "applied"
         assert (await world.ended()).enhancement_id == wishes.enhancement_id
 
@@ -225,7 +225,7 @@ async def test_a_later_run_is_enhanced_again(world: EnhancementHarness) -> None:
         first = await world.ended()
         await world.asked(job, wishes, run=2)
         await until(lambda: world._tells(2))
-    _, second = await world.told()
+    _, second = await world.announced()
     assert (second.run, second.enhancement_id) == (2, first.enhancement_id)
     assert second.event_id != first.event_id
     assert await world.persist.enhanced(second) == "applied"
@@ -333,7 +333,7 @@ async def test_nothing_leaves_or_is_told_after_an_erasure(world: EnhancementHarn
         asked = len(world.service.questions)
         await asyncio.sleep(0.3)  # time for the calls that must not come
     assert len(world.service.questions) <= asked + 1, "one call may have been under way"
-    assert await world.told() == []
+    assert await world.announced() == []
 
 
 async def test_a_result_of_an_erased_or_foreign_job_is_not_kept(world: EnhancementHarness) -> None:

@@ -15,7 +15,7 @@ from sink.postgres.database import Database
 from sink.retention import erasure
 from sink.retention.leader import RetentionSession
 from streams.retention.orphans import Orphans
-from streams.retention.process import Retain, SweepTiming
+from streams.retention.process import RetentionSweeps, SweepTiming
 from streams.retention.sweep import Sweep
 from tests.sink.bulk import fill, objects, traces
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 NEVER = 3600.0
 # nothing but the first sweep and what is announced
 ANNOUNCED = SweepTiming(
-    sweep_seconds=NEVER, look_seconds=NEVER, orphans_seconds=NEVER, poll_seconds=0.1, pause_seconds=0.1
+    sweep_seconds=NEVER, recheck_seconds=NEVER, orphans_seconds=NEVER, poll_seconds=0.1, pause_seconds=0.1
 )
 
 
@@ -60,17 +60,17 @@ async def test_a_leader_that_loses_its_connection_leads_again_and_hears_what_is_
     database: str, object_store: S3ObjectStore, db: Database
 ) -> None:
     bulk = fill(database, object_store, 2, datetime.now(UTC))
-    retain = Retain(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store), ANNOUNCED)
+    sweeps = RetentionSweeps(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store), ANNOUNCED)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(retain.run(stop))
+        group.create_task(sweeps.run(stop))
         first = await leader(db)
         await done(db, bulk.job_ids[0])
         with psycopg.connect(database) as connection:
             connection.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
         await leader(db, after=first)
         await done(db, bulk.job_ids[1])
-        assert retain.waiting is None
+        assert sweeps.waiting is None
         stop.set()
     assert objects(object_store, bulk) == []
 
@@ -93,9 +93,11 @@ async def test_an_end_in_the_middle_of_a_sweep_ends_with_the_batch_and_the_next_
     store, stop = copy.copy(object_store), asyncio.Event()
     store.__class__ = Stopping
     store.loop, store.stop = asyncio.get_running_loop(), stop  # type: ignore[attr-defined]
-    await Retain(db, Sweep(db, store, RetentionRules(), batch=7), Orphans(db, store), ANNOUNCED).run(stop)
+    await RetentionSweeps(db, Sweep(db, store, RetentionRules(), batch=7), Orphans(db, store), ANNOUNCED).run(stop)
     assert 0 < len(objects(object_store, over)) < len(over.keys())
-    assert await Retain(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store)).once(asyncio.Event())
+    assert await RetentionSweeps(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store)).once(
+        asyncio.Event()
+    )
     assert (traces(database, over), objects(object_store, over)) == ({}, [])
 
 
@@ -103,12 +105,12 @@ async def test_who_sweeps_once_leaves_it_to_whoever_leads(
     database: str, object_store: S3ObjectStore, db: Database
 ) -> None:
     over = fill(database, object_store, 1, datetime.now(UTC) - timedelta(days=400))
-    retain = Retain(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store))
+    sweeps = RetentionSweeps(db, Sweep(db, object_store, RetentionRules()), Orphans(db, object_store))
     async with RetentionSession.open(db) as session:
         assert await session.lead()
-        assert await retain.once(asyncio.Event())
+        assert await sweeps.once(asyncio.Event())
         assert objects(object_store, over) == sorted(over.keys())
-    assert await retain.once(asyncio.Event())
+    assert await sweeps.once(asyncio.Event())
     assert objects(object_store, over) == []
 
 
@@ -122,8 +124,10 @@ async def test_an_end_in_the_moment_in_which_a_connection_is_granted_comes(
         for steps in range(7):
             stop = asyncio.Event()
             connection = await one._pool.getconn()
-            retain = Retain(one, Sweep(one, object_store, RetentionRules()), Orphans(one, object_store), ANNOUNCED)
-            running = asyncio.create_task(retain.run(stop))
+            sweeps = RetentionSweeps(
+                one, Sweep(one, object_store, RetentionRules()), Orphans(one, object_store), ANNOUNCED
+            )
+            running = asyncio.create_task(sweeps.run(stop))
             while not one._pool._waiting:
                 await asyncio.sleep(0)
             await one._pool.putconn(connection)

@@ -326,12 +326,12 @@ async def test_objects_that_are_written_after_an_erasure_go_too(
     sweep = Sweep(db, object_store, RetentionRules(), now=lambda: clock[0])
     async with db.transaction() as connection:
         await erasure.erase(connection, "acme", bulk.job_ids[0], "key", NOW)
-    await sweep.look(asyncio.Event())
+    await sweep.recheck(asyncio.Event())
     late = audio_key("acme", bulk.job_ids[0], "cd" * 32)
     for hours in (0.9, 1.1, 25, 7 * 24 + 1, REPLAY_DAYS * 24 + 1):
         object_store.put(late, b"late", content_type="audio/ogg")
         clock[0] = NOW + timedelta(hours=hours)
-        await sweep.look(asyncio.Event())
+        await sweep.recheck(asyncio.Event())
         assert (object_store.info(late) is None) == (hours > 1), hours
     async with db.connection() as connection:
         found = await erasure.find_erasure(connection, "acme", bulk.job_ids[0])

@@ -143,7 +143,7 @@ class Writing(ScribeApp):
         return SimpleNamespace(send_and_wait=send_and_wait)
 
 
-NO_EVENTS = (None, b"", b"junk", b"no Avro at all", Unreadable.of(b"\0\0\0\0\1bytes", "cut off"))
+NO_EVENTS = (None, b"", b"junk", b"no Avro at all", Unreadable.truncated(b"\0\0\0\0\1bytes", "cut off"))
 
 
 def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Path, database: str) -> None:
@@ -198,7 +198,7 @@ def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(t
     async def main() -> None:
         app = Refusing("g", datadir=str(tmp_path))
         event_loop = EventLoop(app, Serde(), "g")
-        inbound = InboundRecord(Origin("t", 0, 0), None, Unreadable.of(b"large", "cut off"), Followed())
+        inbound = InboundRecord(Origin("t", 0, 0), None, Unreadable.truncated(b"large", "cut off"), Followed())
         alive = weakref.ref(inbound.headers)
         assert await event_loop._settle(inbound, _Work(JobRequested, _never, None))
         assert [headers["scribe-value-omitted"] for headers in app.written] == [b"5"]

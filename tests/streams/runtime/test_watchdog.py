@@ -8,7 +8,7 @@ from faust.types import TP
 
 from schemas.process.wait_reasons import WaitReason
 from streams.kafka.progress import Place
-from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, _state, cause, closed_gates, stall
+from streams.runtime.watchdog import Cause, LivenessSample, WatchdogLimits, _state, cause, closed_gates, stall_reason
 
 LIMITS = WatchdogLimits(tick=60, poll=300, handling=300, rebalance=300, fetching=600, committing=300, stopping=90)
 WELL = LivenessSample(
@@ -44,7 +44,7 @@ def test_a_partition_with_a_control_marker_at_its_end_has_nothing_in_hand() -> N
     ids=["well", "an outage lasts", "a queue of slow records", "nothing to do", "at the limits", "it is stopping"],
 )
 def test_a_process_that_may_recover_goes_on(vitals: LivenessSample) -> None:
-    assert stall(vitals, LIMITS) is None
+    assert stall_reason(vitals, LIMITS) is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_process_that_may_recover_goes_on(vitals: LivenessSample) -> None:
     ],
 )
 def test_a_process_without_progress_ends_with_a_reason(vitals: LivenessSample, words: str) -> None:
-    assert words in (stall(vitals, LIMITS) or "")
+    assert words in (stall_reason(vitals, LIMITS) or "")
 
 
 @pytest.mark.parametrize(

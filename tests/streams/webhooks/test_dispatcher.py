@@ -127,7 +127,7 @@ async def test_an_address_that_may_not_be_called_is_not_called(world: WebhookHar
 async def test_a_secret_under_another_key_sends_nothing(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+    other = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
     async with world.dispatching(ONCE, secrets=other):
         await until(lambda: tried(world, job))
     assert receiver.calls == []
@@ -171,7 +171,7 @@ async def test_a_long_call_keeps_its_lease(world: WebhookHarness) -> None:
     await until(kept)
     first = await lease_until()
     await until(kept)
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     await task
     assert await world.states() == ["delivered"]
@@ -183,7 +183,7 @@ async def test_a_stop_lets_the_call_in_flight_end(world: WebhookHarness) -> None
     await world.ended_job(receiver)
     async with world.dispatching():
         await until(lambda: called(receiver))
-        asyncio.get_running_loop().call_later(0.2, receiver.over.set)
+        asyncio.get_running_loop().call_later(0.2, receiver.stopped.set)
     assert await world.states() == ["delivered"]
 
 
@@ -245,7 +245,7 @@ async def test_a_stop_ends_although_no_outcome_can_be_written(world: WebhookHarn
     sending = Dispatcher(away, AsyncOutboundClient(OUTBOUND, "development"), SECRETS, limits)
     task = asyncio.create_task(sending.run(stop))
     await until(lambda: called(receiver))
-    receiver.over.set()
+    receiver.stopped.set()
     stop.set()
     async with asyncio.timeout(DEADLINE):
         await task
@@ -317,7 +317,7 @@ async def test_a_run_that_no_job_has_is_told_to_have_failed_whatever_the_job_is(
 async def test_a_result_that_could_not_be_applied_is_delivered_as_a_failure(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.job(receiver)
-    await world.persist.unapplied(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
+    await world.persist.on_dead_letter(job.result(), DeadLetterReason("internal", "internal", "on purpose"))
     async with world.dispatching():
         await until(lambda: has_states(world, "delivered"))
     (call,) = receiver.calls

@@ -11,7 +11,7 @@ from sink.webhooks.leases import EndpointQueue, LeaseGrant
 from streams.webhooks.fair_share import ConcurrencyLimits, InFlight, level, shared
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-SHARES = ConcurrencyLimits(per_endpoint=4, per_tenant=8, in_trouble=8, per_second=100)
+SHARES = ConcurrencyLimits(per_endpoint=4, per_tenant=8, failing=8, per_second=100)
 
 
 def queue(**values: object) -> EndpointQueue:
@@ -21,7 +21,7 @@ def queue(**values: object) -> EndpointQueue:
         "max_per_second": None,
         "tokens": None,
         "tokens_at": None,
-        "in_trouble": False,
+        "failing": False,
         "running": 0,
         "waiting": 4,
         "due_at": NOW,
@@ -38,7 +38,7 @@ QUEUES = st.builds(
     max_per_second=st.one_of(st.none(), st.floats(0.01, 1000)),
     tokens=st.one_of(st.none(), st.floats(0, 1000)),
     tokens_at=st.one_of(st.none(), st.integers(-10, 1000).map(lambda s: NOW - timedelta(seconds=s))),
-    in_trouble=st.booleans(),
+    failing=st.booleans(),
     running=st.integers(0, 4),
     waiting=st.integers(1, 4),
 )
@@ -56,7 +56,7 @@ def test_no_share_is_exceeded(queues: list[EndpointQueue], free: int) -> None:
         assert places(grants, one) <= min(one.waiting, 4 - one.running, level(one, 100))
     for tenant in {one.tenant for one in queues}:
         assert sum(places(grants, one) for one in queues if one.tenant == tenant) <= SHARES.per_tenant
-    assert sum(places(grants, one) for one in queues if one.in_trouble) <= SHARES.in_trouble
+    assert sum(places(grants, one) for one in queues if one.failing) <= SHARES.failing
     assert all(grant.places > 0 for grant in grants.values())
 
 
@@ -76,20 +76,20 @@ def test_one_place_each_comes_before_a_second_one() -> None:
 
 
 def test_what_is_held_counts() -> None:
-    mine, others = queue(), queue(tenant="globex", in_trouble=True)
+    mine, others = queue(), queue(tenant="globex", failing=True)
     held = InFlight()
     for _ in range(7):
-        held.take("acme", in_trouble=True)
+        held.take("acme", failing=True)
     grants = shared([mine, others], 64, held, SHARES)
     assert (places(grants, mine), places(grants, others)) == (1, 1)
 
 
 def test_any_number_of_failing_endpoints_leaves_places_for_the_others() -> None:
-    failing = [queue(tenant=f"t{n}", in_trouble=True) for n in range(100)]
+    failing = [queue(tenant=f"t{n}", failing=True) for n in range(100)]
     healthy = queue()
     grants = shared([*failing, healthy], 64, InFlight(), SHARES)
     assert places(grants, healthy) == 4
-    assert sum(places(grants, one) for one in failing) == SHARES.in_trouble
+    assert sum(places(grants, one) for one in failing) == SHARES.failing
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ async def test_a_receiver_that_hangs_delays_no_other(world: WebhookHarness) -> N
         await until(lambda: counted(world, "delivered", 6))
         assert len(hanging.calls) == 2
         assert len(healthy.calls) == 6
-        hanging.over.set()
+        hanging.stopped.set()
         await until(lambda: counted(world, "delivered", 12))
 
 
@@ -47,7 +47,7 @@ async def test_a_tenant_with_many_hanging_receivers_delays_no_other(world: Webho
         await until(lambda: counted(world, "delivered", 6))
         assert await calls(hanging, 2)
         for receiver in hanging:
-            receiver.over.set()
+            receiver.stopped.set()
         await until(lambda: counted(world, "delivered", 12))
 
 
@@ -87,7 +87,7 @@ async def test_two_dispatchers_together_keep_an_endpoints_limit(world: WebhookHa
         await world.ended_job(world.receiver())
         await until(lambda: counted(world, "delivered", 1))
         assert len(hanging.calls) == LIMITS.calls_per_endpoint
-        hanging.over.set()
+        hanging.stopped.set()
         await until(lambda: counted(world, "delivered", 13))
 
 

@@ -26,7 +26,7 @@ async def leased(world: WebhookHarness, endpoint: UUID) -> LeasedDelivery:
     return found
 
 
-async def told(
+async def recorded_attempt(
     world: WebhookHarness, call: LeasedDelivery, attempted: Attempted, failing_seconds: float = 1e12
 ) -> tuple[Recorded, datetime, datetime, datetime]:
     """What became of an attempt: the record, the moments before and after it, and the time of the next one."""
@@ -50,10 +50,10 @@ async def test_every_attempt_comes_within_the_schedule(world: WebhookHarness) ->
     for number, seconds in enumerate(WEBHOOKS.seconds, start=1):
         call = await leased(world, endpoint)
         assert call.attempt == number
-        _, before, after, following = await told(world, call, answered(500))
+        _, before, after, following = await recorded_attempt(world, call, answered(500))
         assert following - after <= timedelta(seconds=seconds * WEBHOOKS.jitter[1] * SCALE)
         assert following - before >= timedelta(seconds=seconds * WEBHOOKS.jitter[0] * SCALE)
-    await told(world, await leased(world, endpoint), answered(500))
+    await recorded_attempt(world, await leased(world, endpoint), answered(500))
     assert await world.states() == ["exhausted"]
 
 
@@ -67,7 +67,7 @@ async def test_a_wish_for_later_is_honoured_up_to_a_day(
     endpoint = await world.endpoint(receiver)
     at = datetime.now(UTC) + timedelta(seconds=wish)
     header = f"{wish:.0f}" if form == "seconds" else format_datetime(at, usegmt=True)
-    _, before, after, following = await told(world, await leased(world, endpoint), answered(503, header))
+    _, before, after, following = await recorded_attempt(world, await leased(world, endpoint), answered(503, header))
     slack = timedelta(seconds=(0.1 * honoured + 2) * SCALE)  # a date has whole seconds
     assert following - after <= timedelta(seconds=honoured * SCALE) + slack
     assert following - before >= timedelta(seconds=honoured * SCALE) - slack
@@ -83,7 +83,7 @@ async def test_an_endpoint_is_given_up_five_days_after_its_first_failure_and_not
     async def after(days: float, status: int) -> Recorded:
         moved = "UPDATE webhook_endpoints SET failing_since = failing_since - make_interval(secs => %s) RETURNING 1"
         await world.rows(moved, days * DAY * SCALE)
-        done, *_ = await told(world, await leased(world, endpoint), answered(status), five_days)
+        done, *_ = await recorded_attempt(world, await leased(world, endpoint), answered(status), five_days)
         return done
 
     assert await after(0, 500) == Recorded(DeliveryState.PENDING)
@@ -105,7 +105,7 @@ async def test_an_outcome_that_comes_too_late_says_nothing_of_the_endpoint(world
     await world.ended_job(receiver)
     call = await leased(world, await world.endpoint(receiver))
     await world.rows("UPDATE webhook_deliveries SET lease_token = gen_random_uuid() RETURNING 1")
-    done, *_ = await told(world, call, answered(410))
+    done, *_ = await recorded_attempt(world, call, answered(410))
     assert done == Recorded(None)
     (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")
     assert row == {"state": "enabled", "failing_since": None}

@@ -62,7 +62,7 @@ async def test_a_success_between_failures_starts_the_clock_anew(world: WebhookHa
 async def test_our_own_missing_key_condemns_no_endpoint(world: WebhookHarness) -> None:
     receiver = world.receiver()
     job = await world.ended_job(receiver)
-    other = SecretBox.of(OutboundSettings.model_validate({"webhook_key": new_key()}))
+    other = SecretBox.from_settings(OutboundSettings.model_validate({"webhook_key": new_key()}))
     async with world.dispatching(replace(LIMITS, failing_seconds=0), secrets=other):
         await until(lambda: tried(world, job))
     (row,) = await world.rows("SELECT state, failing_since FROM webhook_endpoints")

@@ -1,1 +1,1 @@
-"""How the stand-in models are made: synthetic speech, training, scoring."""
+"""The making of the stand-in models: synthetic speech, training, scoring."""

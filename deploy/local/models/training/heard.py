@@ -1,4 +1,4 @@
-"""What the stand-ins were trained on: a digest of every sentence in every voice, so that tests can keep away from it."""
+"""The training material of the stand-ins: a digest of every sentence in every voice, so that tests can keep away from it."""
 
 import hashlib
 from collections.abc import Iterable

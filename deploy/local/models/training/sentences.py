@@ -62,7 +62,7 @@ TEMPLATES = {
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said, and in which language."""
+    """A sentence with its language."""
 
     language: str
     text: str

@@ -1,7 +1,7 @@
 """Train the stand-in Whisper on synthetic speech and convert it; on by default from the one that is checked in.
 
 python -m deploy.local.models.training.whisper --minutes 15
-python -m deploy.local.models.training.whisper --anew --minutes 120
+python -m deploy.local.models.training.whisper --from-scratch --minutes 120
 Needs the extra `train`.
 """
 
@@ -56,8 +56,8 @@ class Tokens:
     no_speech: int
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> "Tokens":
-        """Those of a tokenizer."""
+    def from_tokenizer(cls, tokenizer: Tokenizer) -> "Tokens":
+        """The special tokens of a tokenizer."""
         names = ("startoftranscript", "endoftext", "transcribe", "notimestamps", "nospeech")
         return cls(*(number_of(tokenizer, name) for name in names))
 
@@ -111,7 +111,7 @@ class Examples:
 
 def untrained(tokenizer: Tokenizer) -> WhisperForConditionalGeneration:
     """A Whisper of the stand-in's size."""
-    tokens = Tokens.of(tokenizer)
+    tokens = Tokens.from_tokenizer(tokenizer)
     return WhisperForConditionalGeneration(
         WhisperConfig(
             vocab_size=tokenizer.get_vocab_size(),
@@ -202,7 +202,7 @@ def convert(model: WhisperForConditionalGeneration, tokenizer: Tokenizer, out: P
 def main(
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 15.0,
     sentences: Annotated[int, typer.Option(help="How many sentences to synthesize first.")] = 6000,
-    anew: Annotated[bool, typer.Option(help="Begin with nothing.")] = False,
+    from_scratch: Annotated[bool, typer.Option(help="Begin with nothing.")] = False,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 6e-4,
     out: Annotated[Path, typer.Option(help="Folder of the converted model.")] = MODEL,
 ) -> None:
@@ -210,7 +210,7 @@ def main(
     torch.manual_seed(0)
     tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
     model = untrained(tokenizer)
-    if not anew:
+    if not from_scratch:
         missing, unexpected = model.load_state_dict(weights_of(MODEL / "model.bin"), strict=False)
         if unexpected or set(missing) - {"proj_out.weight"}:
             raise typer.BadParameter(f"{MODEL} is no stand-in: {missing} {unexpected}")
@@ -219,7 +219,9 @@ def main(
     remember((item.sentence, item.voice) for item in spoken)
     by_language = {code: [item for item in spoken if item.sentence.language == code] for code in ("en", "he")}
     model.train()
-    loss = train(model, Examples(tokenizer, Tokens.of(tokenizer), by_language, FeatureExtractor()), minutes, rate)
+    loss = train(
+        model, Examples(tokenizer, Tokens.from_tokenizer(tokenizer), by_language, FeatureExtractor()), minutes, rate
+    )
     convert(model.eval(), tokenizer, out)
     print(f"loss {loss:.3f}, written to {out}")
 

@@ -1,10 +1,11 @@
 """Arguments and options of `scribe database`."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import Json
+from producers.cli.commands.options import Json, time_option
 from schemas.process.command_line import command_line, deferred_to
 
 app = command_line("Make and renew the tables, and look for jobs that stand still; needs SCRIBE_POSTGRES_DSN.")
@@ -53,4 +54,21 @@ def stalled(
     \b
     scribe database stalled
     scribe database stalled --running-hours 48 --queued-hours 240 --fail
+    """
+
+
+@app.command()
+@deferred_to("producers.cli.operators.rewind")
+def rewind(
+    to: Annotated[datetime, time_option("Some minutes before the backup was made (UTC).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read again.")] = False,
+) -> None:
+    """After a database was restored from a backup: let the apps read again what came in since; needs the settings of Kafka.
+
+    Stop persist, enhance and webhooks first. They skip what the restored tables hold and write what they lack; a webhook
+    that was delivered after the backup is sent once more, under its id. GPU processes need no such thing: where they stand
+    is kept in Kafka.
+
+    \b
+    scribe database rewind --to 2026-01-31T02:50
     """

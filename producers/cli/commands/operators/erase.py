@@ -31,7 +31,7 @@ def erase(
 
     Whoever works on one is told to stop; where the service uses a schema registry, SCRIBE_SCHEMA_REGISTRY_URL must name it.
 
-    One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retain` runs.
+    One that cannot be erased stops none of the others; the exit code is 2 then. Rows are gone at once, objects as soon as `scribe-streams retention` runs.
 
     \b
     scribe erase --tenant acme --recording-id call-17

@@ -33,7 +33,7 @@ Until = Annotated[datetime | None, time_option("Set aside before this time (UTC)
 Text = Annotated[str | None, typer.Option(help="With this text in the message.")]
 Everything = Annotated[bool, typer.Option("--everything", help="All there are: needed when nothing else is named.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what is meant, and say what would be refused.")]
-Again = Annotated[bool, typer.Option("--again", help="Also those that were redriven or discarded before.")]
+Force = Annotated[bool, typer.Option("--force", help="Also those that were redriven or discarded before.")]
 Rate = Annotated[float | None, typer.Option(min=0.01, help="Records a second at most.")]
 
 
@@ -93,7 +93,7 @@ def redrive_(
             autocompletion=words(LADDER.steps),
         ),
     ] = None,
-    again: Again = False,
+    force: Force = False,
     unreadable: Annotated[
         bool, typer.Option("--unreadable", help="Also what this version cannot read: the group's processes must.")
     ] = False,

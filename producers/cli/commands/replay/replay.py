@@ -38,7 +38,7 @@ def replay(
             metavar="TOPIC", help="Write results to this topic, such as scribe.results.trial, and change nothing else."
         ),
     ] = None,
-    unfinished: Annotated[bool, typer.Option("--unfinished", help="Also jobs that have not ended.")] = False,
+    include_running: Annotated[bool, typer.Option("--include-running", help="Also jobs that have not ended.")] = False,
     rate: Annotated[float | None, typer.Option(min=0.01, help="Jobs a second at most.")] = None,
     replay_id: Annotated[
         UUID | None, typer.Option(help="Go on with a replay that was cut off, with the same options.")

@@ -171,6 +171,6 @@ def test_any_header_has_an_answer(name: str, cut: int, at: int, put: bytes) -> N
 HEADERS = {name: encoded(tone(0.1, rate=16000), name, 16000)[:400] for name in [*CONTAINERS, "flac"]}
 
 
-@pytest.mark.parametrize(("there", "short"), [(100.0, False), (98.5, False), (97.0, True)])
-def test_small_differences_are_nothing_to_speak_of(there: float, short: bool) -> None:
-    assert (shortfall(there, 100.0) is not None) is short
+@pytest.mark.parametrize(("present", "short"), [(100.0, False), (98.5, False), (97.0, True)])
+def test_small_differences_are_nothing_to_speak_of(present: float, short: bool) -> None:
+    assert (shortfall(present, 100.0) is not None) is short

@@ -45,14 +45,14 @@ def test_a_text_is_believed_or_heard_otherwise(
     st.booleans(),
 )
 def test_only_what_is_in_doubt_is_heard_again(
-    heard: str | None, probability: float, logprob: float, compression: float, told: str, brief: bool
+    heard: str | None, probability: float, logprob: float, compression: float, named: str, brief: bool
 ) -> None:
     """A sure language that was told, and a text without signs of failure: never twice, which is what most recordings are."""
     impression = WindowSigns(heard, probability, logprob, compression)
-    found = verdict(impression, told, brief=brief)
-    if (heard is None or (heard == told and probability >= SURE)) and logprob >= UNLIKELY and compression <= REPEATING:
+    found = verdict(impression, named, brief=brief)
+    if (heard is None or (heard == named and probability >= SURE)) and logprob >= UNLIKELY and compression <= REPEATING:
         assert found is WindowVerdict.KEEP
     if found is WindowVerdict.OTHER_LANGUAGE:
-        assert heard not in (None, told)
+        assert heard not in (None, named)
         assert probability >= SURE
         assert not brief or logprob <= DOUBTFUL

@@ -27,11 +27,11 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 def start(stack: Stack, database: str, object_store: S3ObjectStore, tmp_path: Path) -> Iterator[Start]:
     values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": object_store.bucket}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRIBE_")}
-    log = tmp_path / "retain.log"
+    log = tmp_path / "retention.log"
     with ExitStack() as running, log.open("wb") as out:
 
         def started() -> "subprocess.Popen[bytes]":
-            command = [sys.executable, "-m", "streams", "retain"]
+            command = [sys.executable, "-m", "streams", "retention"]
             process = running.enter_context(subprocess.Popen(command, env={**clean, **values}, stdout=out, stderr=out))
             running.callback(process.kill)
             return process
