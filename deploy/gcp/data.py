@@ -42,7 +42,7 @@ _ALSO_SECRET = frozenset({"kafka_options"})
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessKind:
     """A kind of process: its image, its command line and the settings that it reads."""
 
     image: str
@@ -50,18 +50,18 @@ class Process:
     settings: tuple[type[BaseSettings], ...]
 
 
-PROCESSES: Mapping[str, Process] = {
-    "api": Process("api", ("scribe-api",), (ApiProcess,)),
-    "relay": Process("api", ("scribe-relay",), (RelayProcess,)),
-    "persist": Process("streams", ("scribe-streams", "persist"), (PersistProcess,)),
-    "enhance": Process("streams", ("scribe-streams", "enhance"), (EnhanceProcess,)),
-    "webhooks": Process("streams", ("scribe-streams", "webhooks"), (WebhooksProcess,)),
-    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), (DispatchProcess,)),
-    "retention": Process("streams", ("scribe-streams", "retention"), (RetentionProcess,)),
-    "gpu": Process("gpu", ("scribe-gpu",), (GpuProcess,)),
-    "migrations": Process("api", ("scribe", "database", "migrate"), (PostgresSettings,)),
-    "topics": Process("api", ("scribe", "topics", "check"), (KafkaAndObjects,)),
-    "operator": Process("api", ("scribe",), (ServiceSettings, ReplayProcess, OutboundSettings, StallSettings)),
+PROCESSES: Mapping[str, ProcessKind] = {
+    "api": ProcessKind("api", ("scribe-api",), (ApiProcess,)),
+    "relay": ProcessKind("api", ("scribe-relay",), (RelayProcess,)),
+    "persist": ProcessKind("streams", ("scribe-streams", "persist"), (PersistProcess,)),
+    "enhance": ProcessKind("streams", ("scribe-streams", "enhance"), (EnhanceProcess,)),
+    "webhooks": ProcessKind("streams", ("scribe-streams", "webhooks"), (WebhooksProcess,)),
+    "dispatcher": ProcessKind("streams", ("scribe-streams", "dispatch"), (DispatchProcess,)),
+    "retention": ProcessKind("streams", ("scribe-streams", "retention"), (RetentionProcess,)),
+    "gpu": ProcessKind("gpu", ("scribe-gpu",), (GpuProcess,)),
+    "migrations": ProcessKind("api", ("scribe", "database", "migrate"), (PostgresSettings,)),
+    "topics": ProcessKind("api", ("scribe", "topics", "check"), (KafkaAndObjects,)),
+    "operator": ProcessKind("api", ("scribe",), (ServiceSettings, ReplayProcess, OutboundSettings, StallSettings)),
 }
 """Every process that is deployed, the two that run once at an upgrade, and the commands of operators."""
 OF_PEOPLE: tuple[type[BaseSettings], ...] = (ClientSettings,)
@@ -73,7 +73,7 @@ def processes() -> dict[str, Any]:
     return {name: _process(process) for name, process in PROCESSES.items()}
 
 
-def _process(process: Process) -> dict[str, Any]:
+def _process(process: ProcessKind) -> dict[str, Any]:
     fields = {name: field for cls in process.settings for name, field in cls.model_fields.items()}
     secret = {variable_of(name) for name, field in fields.items() if _is_secret(name, field.annotation)}
     return {

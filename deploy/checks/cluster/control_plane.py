@@ -22,7 +22,7 @@ TOKEN = "administrator"  # noqa: S105 - of an API server on loopback that lives 
 START_SECONDS = 120
 
 
-class Refused(Exception):
+class ManifestRefused(Exception):
     """kubectl failed; the message is its own."""
 
 
@@ -62,19 +62,19 @@ class ControlPlane:
         self._ending.close()
 
     def kubectl(self, *arguments: str, given: str | None = None) -> tuple[str, str]:
-        """Run kubectl and return both its outputs; raises Refused."""
+        """Run kubectl and return both its outputs; raises ManifestRefused."""
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Refused(done.stderr.strip())
+            raise ManifestRefused(done.stderr.strip())
         return done.stdout, done.stderr
 
     def read(self, *arguments: str) -> Any:
-        """The objects that `kubectl get` finds, as JSON; raises Refused."""
+        """The objects that `kubectl get` finds, as JSON; raises ManifestRefused."""
         return json.loads(self.kubectl("get", *arguments, "--output", "json")[0])
 
     def account(self, name: str, namespace: str, pod: str) -> Path:
-        """A folder as a pod with an account has it, with a token bound to that pod; raises Refused."""
+        """A folder as a pod with an account has it, with a token bound to that pod; raises ManifestRefused."""
         folder = self._folder / "account"
         folder.mkdir(exist_ok=True)
         bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod)

@@ -7,7 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from deploy.checks.cluster.control_plane import ControlPlane, Refused
+from deploy.checks.cluster.control_plane import ControlPlane, ManifestRefused
 from deploy.checks.cluster.nodes import nodes
 from deploy.checks.kubernetes.manifests import LASTING, NAMESPACE, Manifest, Variant, named, of_kind
 from schemas.settings import KubernetesSettings
@@ -37,7 +37,7 @@ class Trial:
         yield from self.refuse_root()
 
     def prepare(self) -> None:
-        """Nodes of the overlay's cloud, and no others; raises Refused."""
+        """Nodes of the overlay's cloud, and no others; raises ManifestRefused."""
         kubectl = self._cluster.kubectl
         kubectl("delete", "nodes", "--all", "--wait=true")
         listed = {
@@ -48,7 +48,7 @@ class Trial:
         kubectl("create", "--filename", "-", given=json.dumps(listed))
 
     def clean(self) -> None:
-        """Delete what was applied, and wait until it is gone; raises Refused."""
+        """Delete what was applied, and wait until it is gone; raises ManifestRefused."""
         cluster_wide = [each for each in self._manifests if "namespace" not in each["metadata"]]
         text = "\n---\n".join(json.dumps(each) for each in reversed(cluster_wide))
         self._cluster.kubectl("delete", "--ignore-not-found", "--wait=true", "--filename", "-", given=text)
@@ -65,7 +65,7 @@ class Trial:
             _, said = self._cluster.kubectl(
                 "apply", "--server-side", "--validate=strict", "--filename", "-", given=json.dumps(manifest)
             )
-        except Refused as error:
+        except ManifestRefused as error:
             yield f"{named(manifest)}: {error}"
         else:
             yield from (f"{named(manifest)}: {line}" for line in said.splitlines() if line.startswith("Warning"))
@@ -192,7 +192,7 @@ class Trial:
         }
         try:
             self._cluster.kubectl("create", "--filename", "-", given=json.dumps(pod))
-        except Refused as error:
+        except ManifestRefused as error:
             if "PodSecurity" not in str(error):
                 yield f"a pod that may be root is refused for another reason: {error}"
         else:

@@ -86,7 +86,7 @@ class ComposeProject:
         return found
 
     def state(self, container: str) -> dict[str, Any]:
-        """What podman says of a container's state."""
+        """The state of a container, as podman reports it."""
         return dict(json.loads(podman("inspect", "--format", "{{json .State}}", container)))
 
     def container(self, service: str) -> str:

@@ -25,7 +25,7 @@ class EngineFailed(Exception):
 
 
 def lacking() -> str | None:
-    """Why containers cannot be built and run here, None when they can."""
+    """The reason why containers cannot be built and run here, None when they can."""
     for program in ("podman", "runc"):
         if shutil.which(program) is None:
             return f"no {program}, which builds and runs the images"
@@ -96,7 +96,7 @@ def build(
 
 
 def _index() -> dict[str, str]:
-    """This machine's way to the package index, for the stage that builds."""
+    """The way of this machine to the package index, for the stage that builds."""
     names = ("PIP_INDEX_URL", "PIP_CERT", "UV_DEFAULT_INDEX", "SSL_CERT_FILE")
     found = {name: os.environ[name] for name in names if name in os.environ}
     if "PIP_INDEX_URL" in found:

@@ -11,7 +11,7 @@ _EKS = Variant("eks")
 
 
 @dataclass(frozen=True, slots=True)
-class Typo:
+class ManifestTypo:
     """A mistake: in a file below deploy/kubernetes, the first `right` becomes `wrong`; `variant` shows it."""
 
     file: str
@@ -28,71 +28,77 @@ class Typo:
 _LAG = Variant("eks", (("keda", "keda-lag"),))
 _LOCAL = Variant("local")
 _GKE = Variant("gke")
-TYPOS: tuple[Typo, ...] = (
+TYPOS: tuple[ManifestTypo, ...] = (
     # names of fields, words and types that Kubernetes does not know
-    Typo("base/patches/every-pod.yaml", "readOnlyRootFilesystem", "readonlyRootFilesystem"),
-    Typo("base/patches/every-pod.yaml", "securityContext:", "securtyContext:"),
-    Typo("base/patches/lasting.yaml", "whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: ScheduleAnyways"),
-    Typo("base/workloads/persist.yaml", "podManagementPolicy", "podManagmentPolicy"),
-    Typo("base/workloads/api.yaml", "replicas: 2", 'replicas: "2"'),
-    Typo("base/jobs/topics.yaml", "restartPolicy: OnFailure", "restartPolicy: Always"),
-    Typo("base/network.yaml", "policyTypes: [Ingress, Egress]", "policyType: [Ingress, Egress]"),
-    Typo("base/disruption.yaml", "maxUnavailable: 1", "maxUnavalable: 1"),
-    Typo("admission/own-pod.yaml", "validationActions: [Deny]", "validationAction: [Deny]"),
-    Typo("overlays/gke/ingress.yaml", "pathType: Prefix", "pathtype: Prefix", _GKE),
+    ManifestTypo("base/patches/every-pod.yaml", "readOnlyRootFilesystem", "readonlyRootFilesystem"),
+    ManifestTypo("base/patches/every-pod.yaml", "securityContext:", "securtyContext:"),
+    ManifestTypo(
+        "base/patches/lasting.yaml", "whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: ScheduleAnyways"
+    ),
+    ManifestTypo("base/workloads/persist.yaml", "podManagementPolicy", "podManagmentPolicy"),
+    ManifestTypo("base/workloads/api.yaml", "replicas: 2", 'replicas: "2"'),
+    ManifestTypo("base/jobs/topics.yaml", "restartPolicy: OnFailure", "restartPolicy: Always"),
+    ManifestTypo("base/network.yaml", "policyTypes: [Ingress, Egress]", "policyType: [Ingress, Egress]"),
+    ManifestTypo("base/disruption.yaml", "maxUnavailable: 1", "maxUnavalable: 1"),
+    ManifestTypo("admission/own-pod.yaml", "validationActions: [Deny]", "validationAction: [Deny]"),
+    ManifestTypo("overlays/gke/ingress.yaml", "pathType: Prefix", "pathtype: Prefix", _GKE),
     # of custom resources
-    Typo("components/keda/scaled-object.yaml", "cooldownPeriod", "coolDownPeriod"),
-    Typo("components/keda/scaled-object.yaml", "type: prometheus", "type: promtheus"),
-    Typo("components/keda-lag/scaled-object.yaml", "consumerGroup:", "consumergroup:", _LAG),
-    Typo("components/monitoring/monitors.yaml", "podMetricsEndpoints", "podMetricEndpoints"),
-    Typo("components/external-secrets/external-secrets.yaml", "secretStoreRef", "secretStoreref"),
-    Typo("overlays/gke/secret-store.yaml", "projectID", "projectId", _GKE),
+    ManifestTypo("components/keda/scaled-object.yaml", "cooldownPeriod", "coolDownPeriod"),
+    ManifestTypo("components/keda/scaled-object.yaml", "type: prometheus", "type: promtheus"),
+    ManifestTypo("components/keda-lag/scaled-object.yaml", "consumerGroup:", "consumergroup:", _LAG),
+    ManifestTypo("components/monitoring/monitors.yaml", "podMetricsEndpoints", "podMetricEndpoints"),
+    ManifestTypo("components/external-secrets/external-secrets.yaml", "secretStoreRef", "secretStoreref"),
+    ManifestTypo("overlays/gke/secret-store.yaml", "projectID", "projectId", _GKE),
     # names that lead nowhere
-    Typo("base/workloads/relay.yaml", "secretRef: {name: scribe-kafka}", "secretRef: {name: scribe-kafak}"),
-    Typo(
+    ManifestTypo("base/workloads/relay.yaml", "secretRef: {name: scribe-kafka}", "secretRef: {name: scribe-kafak}"),
+    ManifestTypo(
         "base/workloads/dispatcher.yaml", "serviceAccountName: scribe-dispatcher", "serviceAccountName: scribe-dispatch"
     ),
-    Typo(
+    ManifestTypo(
         "base/disruption.yaml",
         "app.kubernetes.io/component: relay}\n---",
         "app.kubernetes.io/component: relays}\n---",
     ),
-    Typo(
+    ManifestTypo(
         "base/services.yaml",
         "app.kubernetes.io/component: api}\n  ports",
         "app.kubernetes.io/component: apis}\n  ports",
     ),
-    Typo("base/patches/every-pod.yaml", "- {name: scratch, mountPath", "- {name: scrach, mountPath"),
-    Typo("base/patches/lasting.yaml", "httpGet: {path: /readyz, port: http}", "httpGet: {path: /readyz, port: https}"),
-    Typo(
+    ManifestTypo("base/patches/every-pod.yaml", "- {name: scratch, mountPath", "- {name: scrach, mountPath"),
+    ManifestTypo(
+        "base/patches/lasting.yaml", "httpGet: {path: /readyz, port: http}", "httpGet: {path: /readyz, port: https}"
+    ),
+    ManifestTypo(
         "components/keda/scaled-object.yaml",
         "kind: Deployment, name: scribe-gpu",
         "kind: Deployment, name: scribe-gpus",
     ),
-    Typo("overlays/eks/kustomization.yaml", "components/gpus/eks/a10g", "components/gpus/eks/a10"),
+    ManifestTypo("overlays/eks/kustomization.yaml", "components/gpus/eks/a10g", "components/gpus/eks/a10"),
     # what Kubernetes takes and what is wrong for us
-    Typo("base/settings/gpu.env", "SCRIBE_DRAIN_SECONDS=", "SCRIBE_DRAIN_SECOND="),
-    Typo("base/settings/postgres.env", "SCRIBE_POSTGRES_POOL_SIZE=", "SCRIBE_POSTGRES_DSN="),
-    Typo(
+    ManifestTypo("base/settings/gpu.env", "SCRIBE_DRAIN_SECONDS=", "SCRIBE_DRAIN_SECOND="),
+    ManifestTypo("base/settings/postgres.env", "SCRIBE_POSTGRES_POOL_SIZE=", "SCRIBE_POSTGRES_DSN="),
+    ManifestTypo(
         "base/workloads/enhance.yaml",
         "configMapRef: {name: scribe-postgres}",
         "configMapRef: {name: scribe-object-store}",
     ),
-    Typo("base/workloads/webhooks.yaml", '"scribe-streams", "webhooks"', '"scribe-streams", "webhook"'),
-    Typo("base/workloads/retention.yaml", "image: scribe-rabbit-streams", "image: scribe-rabbit-api"),
-    Typo("base/patches/lasting.yaml", "path: /readyz", "path: /ready"),
-    Typo("base/workloads/gpu.yaml", "terminationGracePeriodSeconds: 300", "terminationGracePeriodSeconds: 30"),
-    Typo("base/workloads/persist.yaml", "egress.scribe-rabbit/kafka: allow", "egress.scribe-rabbit/kakfa: allow"),
-    Typo("base/patches/every-pod.yaml", "enableServiceLinks: false", "enableServiceLinks: true"),
-    Typo("base/patches/every-pod.yaml", "runAsNonRoot: true", "runAsNonRoot: false"),
-    Typo("base/patches/every-pod.yaml", "drop: [ALL]", "drop: [All]"),
-    Typo("components/keda/scaled-object.yaml", "audio_pending_seconds", "audio_pending_second"),
-    Typo("components/keda/scaled-object.yaml", "maxReplicaCount: 12", "maxReplicaCount: 120"),
-    Typo(
+    ManifestTypo("base/workloads/webhooks.yaml", '"scribe-streams", "webhooks"', '"scribe-streams", "webhook"'),
+    ManifestTypo("base/workloads/retention.yaml", "image: scribe-rabbit-streams", "image: scribe-rabbit-api"),
+    ManifestTypo("base/patches/lasting.yaml", "path: /readyz", "path: /ready"),
+    ManifestTypo("base/workloads/gpu.yaml", "terminationGracePeriodSeconds: 300", "terminationGracePeriodSeconds: 30"),
+    ManifestTypo(
+        "base/workloads/persist.yaml", "egress.scribe-rabbit/kafka: allow", "egress.scribe-rabbit/kakfa: allow"
+    ),
+    ManifestTypo("base/patches/every-pod.yaml", "enableServiceLinks: false", "enableServiceLinks: true"),
+    ManifestTypo("base/patches/every-pod.yaml", "runAsNonRoot: true", "runAsNonRoot: false"),
+    ManifestTypo("base/patches/every-pod.yaml", "drop: [ALL]", "drop: [All]"),
+    ManifestTypo("components/keda/scaled-object.yaml", "audio_pending_seconds", "audio_pending_second"),
+    ManifestTypo("components/keda/scaled-object.yaml", "maxReplicaCount: 12", "maxReplicaCount: 120"),
+    ManifestTypo(
         "components/keda-lag/scaled-object.yaml", 'excludePersistentLag: "false"', 'excludePersistentLag: "true"', _LAG
     ),
-    Typo("overlays/local/kustomization.yaml", "SCRIBE_S3_ENDPOINT=", "SCRIBE_S3_ENDPIONT=", _LOCAL),
-    Typo("overlays/local/kustomization.yaml", "SCRIBE_POSTGRES_READ_DSN=", "SCRIBE_POSTGRES_READ_DNS=", _LOCAL),
+    ManifestTypo("overlays/local/kustomization.yaml", "SCRIBE_S3_ENDPOINT=", "SCRIBE_S3_ENDPIONT=", _LOCAL),
+    ManifestTypo("overlays/local/kustomization.yaml", "SCRIBE_POSTGRES_READ_DSN=", "SCRIBE_POSTGRES_READ_DNS=", _LOCAL),
 )
 
 Mistakes = Callable[[Mapping[str, list[Manifest]]], dict[str, list[str]]]
@@ -106,7 +112,7 @@ def unseen(mistakes: Mistakes) -> list[str]:
     return [name for name, manifests in made.items() if not refused[name] and not findings(manifests)]
 
 
-def planted() -> Iterator[tuple[Typo, list[Manifest] | None]]:
+def planted() -> Iterator[tuple[ManifestTypo, list[Manifest] | None]]:
     """Each mistake with the manifests that it makes, None where they cannot be rendered; raises ValueError."""
     with copied() as folder:
         for typo in TYPOS:
@@ -121,7 +127,7 @@ def planted() -> Iterator[tuple[Typo, list[Manifest] | None]]:
                 path.write_text(text)
 
 
-def _plant(path: Path, text: str, typo: Typo) -> None:
+def _plant(path: Path, text: str, typo: ManifestTypo) -> None:
     if typo.right not in text:
         raise ValueError(f"{typo.file} has no {typo.right!r} any more: mend deploy/checks/kubernetes/typos.py")
     path.write_text(text.replace(typo.right, typo.wrong, 1))

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.checks.kubernetes.manifests import FOLDER
-from deploy.checks.kubernetes.typos import TYPOS, Typo
+from deploy.checks.kubernetes.typos import TYPOS, ManifestTypo
 
 
 def test_there_are_more_than_twenty_and_each_is_another() -> None:
@@ -11,6 +11,6 @@ def test_there_are_more_than_twenty_and_each_is_another() -> None:
 
 
 @pytest.mark.parametrize("typo", TYPOS, ids=lambda typo: typo.name)
-def test_what_becomes_wrong_is_there(typo: Typo) -> None:
+def test_what_becomes_wrong_is_there(typo: ManifestTypo) -> None:
     assert typo.right in (FOLDER / typo.file).read_text()
     assert typo.wrong != typo.right
