@@ -83,7 +83,7 @@ def _https(value: str | None) -> str | None:
 
 
 def _text_of(path: Path) -> str:
-    """What a file holds, without the line end that editors add."""
+    """The content of a file without the line end that editors add."""
     return path.read_text().strip("\r\n")
 
 
@@ -165,7 +165,7 @@ _SECURITY_OPTIONS = re.compile(r"security\.|sasl\.|ssl\.|enable\.(ssl|sasl)|oaut
 
 
 def contradictions(security: KafkaSecurity, given: set[str], options: Mapping[str, str]) -> Iterator[str]:
-    """What is missing, superfluous or given twice in the settings `given` for this security, a sentence each. Pure."""
+    """The settings that are missing, superfluous or given twice among `given` for this security, a sentence each. Pure."""
     for name in sorted(options):
         if _SECURITY_OPTIONS.match(name):
             yield f"SCRIBE_KAFKA_OPTIONS: {name}: TLS and SASL are set by SCRIBE_KAFKA_SECURITY and its like, for all apps"

@@ -23,7 +23,7 @@ MODULES = Path(__file__).parent / "modules"
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessKind:
     """A kind of process: its image, its command line and the settings that it reads."""
 
     image: str

@@ -1,4 +1,4 @@
-"""Who may talk to the brokers of a secure stack: an authority of its own, certificates, and users with passwords."""
+"""Access to the brokers of a secure stack: an authority of its own, certificates, and users with passwords."""
 
 import hashlib
 import hmac

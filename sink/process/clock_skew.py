@@ -8,7 +8,7 @@ MOST_SECONDS = 30.0  # an answer may have been under way for some of them
 
 
 def compare_clocks(theirs: datetime, whose: str, ours: datetime | None = None) -> str | None:
-    """What is wrong when the clock of `whose` server is far from ours, logged too; None when they agree."""
+    """A message when the clock of `whose` server is far from ours, logged too; None when they agree."""
     seconds = ((ours or datetime.now(UTC)) - theirs).total_seconds()
     if abs(seconds) <= MOST_SECONDS:
         return None

@@ -16,7 +16,7 @@ RETENTION_DAYS = 365  # of the bucket in that run
 
 
 def run() -> list[str]:
-    """What is wrong, a line each; the parts say what they do as they begin."""
+    """The mistakes, a line each; the parts say what they do as they begin."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.create(Path(folder))
         return [
@@ -66,7 +66,7 @@ def _untrue(workspace: Workspace) -> Iterator[str]:
 
 
 def assertions() -> int:
-    """How many things the tests hold: conditions, and mistakes that must be refused."""
+    """The number of things that the tests hold: conditions, and mistakes that must be refused."""
     text = "\n".join(path.read_text() for path in sorted((SOURCE / "tests").glob("*.tftest.hcl")))
     return len(re.findall(r"^\s*(?:assert \{|expect_failures)", text, re.MULTILINE))
 

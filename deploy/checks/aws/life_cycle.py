@@ -7,7 +7,7 @@ from deploy.lifecycle import s3_rules
 
 
 def different(rendered: Sequence[Mapping[str, Any]], days: int | None) -> Iterator[str]:
-    """How the rendered rules differ from those for so many days. Pure."""
+    """The differences of the rendered rules from those for so many days. Pure."""
     found = {rule["ID"]: rule for rule in map(as_s3, rendered)}
     wanted = {rule["ID"]: rule for rule in s3_rules(days)["Rules"]}
     for name in sorted(found.keys() | wanted.keys()):

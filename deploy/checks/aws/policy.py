@@ -15,7 +15,7 @@ EXPLAINED = SOURCE / "checkov.toml"
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFinding:
-    """Why a finding is right as it is: of which check, in which resources (a pattern), in which examples."""
+    """The reason why a finding is right as it is: of which check, in which resources (a pattern), in which examples."""
 
     check: str
     resources: str
@@ -34,7 +34,7 @@ class PolicyFinding:
 
 
 def explanations() -> tuple[AcceptedFinding, ...]:
-    """Those that are written down."""
+    """The exceptions that are written down."""
     document = tomllib.loads(EXPLAINED.read_text())
     return tuple(
         AcceptedFinding(each["check"], each["resources"], each["reason"], tuple(each.get("examples", EXAMPLES)))
@@ -43,7 +43,7 @@ def explanations() -> tuple[AcceptedFinding, ...]:
 
 
 def findings(example: str) -> Iterator[PolicyFinding]:
-    """What checkov finds in an example and all modules below it."""
+    """The findings of checkov in an example and all modules below it."""
     arguments = ("--framework", "terraform", "--quiet", "--compact", "--skip-download", "--output", "json")
     done = tools.run((tools.tools() / "checkov", "-d", str(SOURCE / "examples" / example), *arguments))
     document = json.loads(done.stdout)

@@ -21,7 +21,7 @@ def shape() -> Shape:
 
 
 def misshapen(name: str, definition: Mapping[str, Any]) -> Iterator[str]:
-    """What ECS would refuse in a task definition: unknown, missing and mistyped members, values that no list has."""
+    """The mistakes for which ECS would refuse a task definition: unknown, missing and mistyped members, values that no list has."""
     document = without_nulls(definition)
     report = ParamValidator().validate(document, shape())
     for line in report.generate_report().splitlines():
@@ -67,7 +67,7 @@ def given(definition: Mapping[str, Any], process: str) -> frozenset[str]:
 
 
 def unequal(definitions: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """How the settings of the rendered containers differ from those that the processes read; all optional ones given."""
+    """The differences of the settings of the rendered containers from those that the processes read; all optional ones given."""
     if absent := set(PROCESSES) - {process_of(name) for name in definitions}:
         yield f"no task definition runs {', '.join(sorted(absent))}"
     for name, definition in sorted(definitions.items()):

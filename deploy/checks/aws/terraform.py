@@ -32,7 +32,7 @@ def mirror() -> Path | None:
 
 
 def lacking() -> str | None:
-    """Why Terraform cannot run here with the AWS provider, or None."""
+    """The reason why Terraform cannot run here with the AWS provider, or None."""
     if reason := tools.without("terraform", "validates and tests the modules"):
         return reason
     if mirror() is None:
@@ -70,7 +70,7 @@ class Workspace:
         return None if done.returncode == 0 else f"{below}: terraform init: {done.stderr}"
 
     def mistakes(self, below: str = ".") -> Iterator[str]:
-        """What `terraform validate` says of a root module, a line each."""
+        """The findings of `terraform validate` in a root module, a line each."""
         done = self.run("validate", "-json", below=below)
         for each in json.loads(done.stdout)["diagnostics"]:
             where = each.get("range", {})
@@ -80,7 +80,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class TestedRuns:
-    """What came of `terraform test`: each run with its status, what was said of failures, and outputs of plans."""
+    """The results of `terraform test`: each run with its status, what was said of failures, and outputs of plans."""
 
     statuses: Mapping[tuple[str, str], str]
     failures: tuple[str, ...]

@@ -7,7 +7,7 @@ from deploy.checks.aws.terraform import Workspace, test
 
 
 @dataclass(frozen=True, slots=True)
-class Typo:
+class TerraformTypo:
     """A slip of the keyboard in a file; `tests`: the file of tests that finds what `terraform validate` cannot."""
 
     file: str
@@ -17,32 +17,32 @@ class Typo:
 
 
 TYPOS = (
-    Typo("modules/database/main.tf", "storage_encrypted     = true", "storage_encripted     = true"),
-    Typo("modules/database/main.tf", 'resource "aws_db_instance" "primary"', 'resource "aws_db_instanse" "primary"'),
-    Typo("modules/database/main.tf", "each.value\n  ip_protocol", "each.valeu\n  ip_protocol"),
-    Typo("modules/database/outputs.tf", "aws_db_instance.primary.address", "aws_db_instance.primary.adress"),
-    Typo("modules/kafka/main.tf", 'client_broker = "TLS"', 'client_broker = "TSL"'),
-    Typo("modules/kafka/main.tf", "encryption_in_transit {", "encryption_in_transfer {"),
-    Typo("modules/kafka/main.tf", "unauthenticated = false", "unauthenticated = flase"),
-    Typo("modules/storage/main.tf", "restrict_public_buckets = true", "restrict_public_bucket = true"),
-    Typo("modules/storage/main.tf", 'sse_algorithm     = "aws:kms"', 'sse_algorithm     = "aws:kmss"'),
-    Typo("modules/storage/life_cycle.tf", 'storage_class = "STANDARD_IA"', 'storage_class = "STANDARD_AI"'),
-    Typo("modules/registry/main.tf", 'image_tag_mutability = "IMMUTABLE"', 'image_tag_mutability = "IMUTABLE"'),
-    Typo("modules/gpu_pool/main.tf", 'managed_draining               = "ENABLED"', 'managed_draining               = "ENABLD"'),
-    Typo("modules/gpu_pool/main.tf", "protect_from_scale_in = true", "protect_from_scalein = true"),
-    Typo("modules/gpu_pool/main.tf", "on_demand_base_capacity ", "on_demand_base_capcity "),
-    Typo("modules/gpu_scaling/main.tf", 'scalable_dimension = "ecs:service:DesiredCount"', 'scalable_dimension = "ecs:service:DesireCount"'),
-    Typo("modules/load_balancer/main.tf", "enable_deletion_protection = var.deletion_protection", "enable_deletion_protection = var.deletion_protecton"),
-    Typo("modules/network/endpoints.tf", 'vpc_endpoint_type = "Gateway"', 'vpc_endpoint_type = "Gatway"'),
-    Typo("modules/service/main.tf", "jsonencode(concat(", "jsonencode(conct("),
-    Typo("main.tf", "module.network.data_subnet_ids", "module.network.data_subnets_ids"),
-    Typo("services.tf", "local.process_secrets[each.key]", "local.proces_secrets[each.key]"),
-    Typo("key.tf", "enable_key_rotation     = true", "enable_key_rotations    = true"),
-    Typo("modules/database/main.tf", '"rds.force_ssl"', '"rds.force_sll"', tests="database.tftest.hcl"),
-    Typo("modules/kafka/main.tf", "min.insync.replicas=2", "min.insnyc.replicas=2", tests="kafka.tftest.hcl"),
-    Typo("modules/load_balancer/main.tf", '"/health"', '"/heatlh"', tests="entrance.tftest.hcl"),
-    Typo("modules/service/main.tf", "readonlyRootFilesystem = true", "readOnlyRootFilesystem = true", tests="service.tftest.hcl"),
-    Typo("modules/gpu_pool/main.tf", "ECS_ENABLE_GPU_SUPPORT", "ECS_ENABEL_GPU_SUPPORT", tests="gpu.tftest.hcl"),
+    TerraformTypo("modules/database/main.tf", "storage_encrypted     = true", "storage_encripted     = true"),
+    TerraformTypo("modules/database/main.tf", 'resource "aws_db_instance" "primary"', 'resource "aws_db_instanse" "primary"'),
+    TerraformTypo("modules/database/main.tf", "each.value\n  ip_protocol", "each.valeu\n  ip_protocol"),
+    TerraformTypo("modules/database/outputs.tf", "aws_db_instance.primary.address", "aws_db_instance.primary.adress"),
+    TerraformTypo("modules/kafka/main.tf", 'client_broker = "TLS"', 'client_broker = "TSL"'),
+    TerraformTypo("modules/kafka/main.tf", "encryption_in_transit {", "encryption_in_transfer {"),
+    TerraformTypo("modules/kafka/main.tf", "unauthenticated = false", "unauthenticated = flase"),
+    TerraformTypo("modules/storage/main.tf", "restrict_public_buckets = true", "restrict_public_bucket = true"),
+    TerraformTypo("modules/storage/main.tf", 'sse_algorithm     = "aws:kms"', 'sse_algorithm     = "aws:kmss"'),
+    TerraformTypo("modules/storage/life_cycle.tf", 'storage_class = "STANDARD_IA"', 'storage_class = "STANDARD_AI"'),
+    TerraformTypo("modules/registry/main.tf", 'image_tag_mutability = "IMMUTABLE"', 'image_tag_mutability = "IMUTABLE"'),
+    TerraformTypo("modules/gpu_pool/main.tf", 'managed_draining               = "ENABLED"', 'managed_draining               = "ENABLD"'),
+    TerraformTypo("modules/gpu_pool/main.tf", "protect_from_scale_in = true", "protect_from_scalein = true"),
+    TerraformTypo("modules/gpu_pool/main.tf", "on_demand_base_capacity ", "on_demand_base_capcity "),
+    TerraformTypo("modules/gpu_scaling/main.tf", 'scalable_dimension = "ecs:service:DesiredCount"', 'scalable_dimension = "ecs:service:DesireCount"'),
+    TerraformTypo("modules/load_balancer/main.tf", "enable_deletion_protection = var.deletion_protection", "enable_deletion_protection = var.deletion_protecton"),
+    TerraformTypo("modules/network/endpoints.tf", 'vpc_endpoint_type = "Gateway"', 'vpc_endpoint_type = "Gatway"'),
+    TerraformTypo("modules/service/main.tf", "jsonencode(concat(", "jsonencode(conct("),
+    TerraformTypo("main.tf", "module.network.data_subnet_ids", "module.network.data_subnets_ids"),
+    TerraformTypo("services.tf", "local.process_secrets[each.key]", "local.proces_secrets[each.key]"),
+    TerraformTypo("key.tf", "enable_key_rotation     = true", "enable_key_rotations    = true"),
+    TerraformTypo("modules/database/main.tf", '"rds.force_ssl"', '"rds.force_sll"', tests="database.tftest.hcl"),
+    TerraformTypo("modules/kafka/main.tf", "min.insync.replicas=2", "min.insnyc.replicas=2", tests="kafka.tftest.hcl"),
+    TerraformTypo("modules/load_balancer/main.tf", '"/health"', '"/heatlh"', tests="entrance.tftest.hcl"),
+    TerraformTypo("modules/service/main.tf", "readonlyRootFilesystem = true", "readOnlyRootFilesystem = true", tests="service.tftest.hcl"),
+    TerraformTypo("modules/gpu_pool/main.tf", "ECS_ENABLE_GPU_SUPPORT", "ECS_ENABEL_GPU_SUPPORT", tests="gpu.tftest.hcl"),
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def unnoticed(workspace: Workspace) -> Iterator[str]:
             path.write_text(text)
 
 
-def found(workspace: Workspace, typo: Typo) -> bool:
+def found(workspace: Workspace, typo: TerraformTypo) -> bool:
     """Whether the typo that was planted is found by what should find it."""
     if typo.tests is None:
         return any(workspace.mistakes())

@@ -36,14 +36,14 @@ out = Console(highlight=False)
 
 
 def lacking() -> str | None:
-    """Why the system cannot be brought up here, None when it can."""
+    """The reason why the system cannot be brought up here, None when it can."""
     if shutil.which("docker-compose") is None:
         return "no docker-compose, which brings the system up"
     return engine.lacking() or lacking_programs()
 
 
 def run() -> list[str]:
-    """What is wrong with the system."""
+    """The mistakes of the system."""
     try:
         return [*valid(), *_brought_up()]
     except (EngineFailed, httpx.HTTPError, subprocess.TimeoutExpired) as error:
@@ -51,7 +51,7 @@ def run() -> list[str]:
 
 
 def settings(ports: dict[str, int]) -> dict[str, str]:
-    """What .env holds: new secrets, free ports, the stand-in models."""
+    """The content of .env: new secrets, free ports, the stand-in models."""
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(24),
         "SCRIBE_S3_ACCESS_KEY": "scribe",
@@ -70,7 +70,7 @@ def settings(ports: dict[str, int]) -> dict[str, str]:
 
 
 def valid() -> Iterator[str]:
-    """What docker-compose says of the files alone, with the example as it is copied and its secrets set."""
+    """The findings of docker-compose in the files alone, with the example as it is copied and its secrets set."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "env")
         example = (COMPOSE / ".env.example").read_text()

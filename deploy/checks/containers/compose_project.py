@@ -91,7 +91,7 @@ class ComposeProject:
         }
 
     def state(self, container: str) -> dict[str, Any]:
-        """What podman says of a container's state."""
+        """The state of a container, as podman reports it."""
         return dict(json.loads(podman("inspect", "--format", "{{json .State}}", container)))
 
     def container(self, service: str) -> str:

@@ -17,7 +17,7 @@ NAMES = ("kafka", "s3", "postgres", "prometheus", "alertmanager")
 
 
 def lacking_programs() -> str | None:
-    """Why the images cannot be made here, None when they can."""
+    """The reason why the images cannot be made here, None when they can."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     return f"no {' and no '.join(missing)}, of which images are made" if missing else None
 

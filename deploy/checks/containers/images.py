@@ -38,7 +38,7 @@ out = Console(highlight=False)
 
 
 def run() -> list[str]:
-    """What is wrong with the images."""
+    """The mistakes of the images."""
     try:
         return list(_findings())
     except (EngineFailed, StackError) as error:
@@ -57,7 +57,7 @@ def _findings() -> Iterator[str]:
 
 
 def linted() -> Iterator[str]:
-    """What hadolint says of the Dockerfile."""
+    """The findings of hadolint in the Dockerfile."""
     done = run_tool([tools() / "hadolint", "--no-color", str(DOCKERFILE)])
     yield from done.stdout.splitlines()
 
@@ -71,7 +71,7 @@ def _sizes(image: str) -> str:
 
 
 def inspected(role: str) -> Iterator[str]:
-    """What is wrong with an image without starting the service."""
+    """The mistakes of an image that show without starting the service."""
     image = json.loads(podman("image", "inspect", image_of(role)))[0]
     config, labels = image["Config"], image["Config"].get("Labels") or {}
     if config.get("User") != "10001:10001":
@@ -94,7 +94,7 @@ def _within(role: str, *command: str) -> str:
 
 
 def differences(role: str, installed: list[list[str]]) -> Iterator[str]:
-    """What is installed and not in the bill of materials, and the reverse; the base's own packages do not count."""
+    """The packages that are installed and not in the bill of materials, and the reverse; the base's own packages do not count."""
     bill = json.loads(sbom(role))
     named = {(re.sub(r"[-_.]+", "-", part["name"].lower()), part["version"]) for part in bill["components"]}
     here = {

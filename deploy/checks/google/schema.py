@@ -36,7 +36,7 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ResourceSchema:
     """A resource or data source: its arguments, and all that can be read from it."""
 
     arguments: dict[str, Argument]
@@ -48,7 +48,7 @@ class GoogleSchema:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, Resource | None] = {}
+        self._known: dict[str, ResourceSchema | None] = {}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -56,7 +56,7 @@ class GoogleSchema:
         folders = {each.parent.name for each in self._folder.glob("*/__init__.py")}
         return frozenset(_terraform_name(name) for name in folders if not name.startswith("_"))
 
-    def find(self, name: str) -> Resource | None:
+    def find(self, name: str) -> ResourceSchema | None:
         """The resource `google_x`, or the data source `data.google_x`; None when the provider has none."""
         if name not in self._known and not name.removeprefix("data.").startswith("google_"):
             return None
@@ -72,12 +72,12 @@ def _terraform_name(folder: str) -> str:
     return f"data.google_{folder.removeprefix('data_google_')}" if is_data else f"google_{folder}"
 
 
-def _resource(source: str) -> Resource:
+def _resource(source: str) -> ResourceSchema:
     classes = {found.group(1): part for part in _CLASS.split(source) if (found := _CLASS_NAME.match(part))}
     main = next(iter(classes))
     attributes = {name for name in _PROPERTY.findall(classes[main]) if not name.endswith("_input")}
     arguments = _arguments(classes, f"{main}Config", is_top=True)
-    return Resource(arguments, frozenset({*arguments, *attributes, "id"}))
+    return ResourceSchema(arguments, frozenset({*arguments, *attributes, "id"}))
 
 
 def _arguments(classes: dict[str, str], name: str, *, is_top: bool = False) -> dict[str, Argument]:

@@ -38,8 +38,8 @@ def _report(found: AclPlan, number: int, *, dry_run: bool) -> None:
         sys.stdout.write(f"{'would give' if dry_run else 'gave'} {grant.user}: {grant.right}\n")
     for grant in found.superfluous:
         sys.stderr.write(f"{grant.user} has more than it needs: {grant.right}\n")
-    there = number - len(found.missing)
-    sys.stdout.write(f"{number} rights, {there} of them were there already\n")
+    granted = number - len(found.missing)
+    sys.stdout.write(f"{number} rights, {granted} of them were there already\n")
 
 
 def _processes(names: Sequence[str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def rewind(to: datetime, dry_run: bool) -> None:
 
 
 def _lines(found: dict[str, list[Rewound]], *, dry_run: bool) -> Iterator[str]:
-    """What each group reads again, a line each."""
+    """The records that each group reads again, a line each."""
     for group, places in found.items():
         records = sum(each.committed - each.offset for each in places)
         verb = "would read" if dry_run else "reads"

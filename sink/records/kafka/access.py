@@ -25,7 +25,7 @@ _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_F
 
 
 class AccessGate:
-    """What a process passes before it works: it stays there, and says why, until the broker lets it in."""
+    """The gate that a process passes before it works: it stays there, and says why, until the broker lets it in."""
 
     def __init__(self, settings: KafkaSettings, processes: Collection[str], pause: float = OUTAGES.first) -> None:
         self._settings = settings
@@ -65,7 +65,7 @@ def check_access(settings: KafkaSettings, processes: Collection[str]) -> None:
 
 
 def missing_rights(settings: KafkaSettings, rights: Iterable[Right]) -> tuple[Right, ...]:
-    """Those rights that the broker says it does not give; raises Outage, Fatal and SettingsError.
+    """The rights that the broker does not give; raises Outage, Fatal and SettingsError.
 
     It cannot be asked about prefixes and transactional ids, nor about topics that do not exist.
     """

@@ -23,7 +23,7 @@ _CREDENTIALS = {
 
 
 class ConnectionTroubles:
-    """What a client meets on its way to the brokers; `note` is its error callback."""
+    """The trouble of a client on its way to the brokers; `note` is its error callback."""
 
     def __init__(self) -> None:
         self.last: KafkaError | None = None
@@ -76,7 +76,7 @@ def unreachable(settings: KafkaSettings, trouble: KafkaError | None) -> ScribeEr
 
 
 def handshake_trouble(settings: KafkaSettings) -> str | None:
-    """What is wrong with TLS at the first broker that can be reached: librdkafka gives one reason for all."""
+    """The fault of TLS at the first broker that can be reached: librdkafka gives one reason for all."""
     for host, port in addresses(settings):
         try:
             plain = socket.create_connection((host, port), timeout=SECONDS)

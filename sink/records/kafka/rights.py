@@ -33,7 +33,7 @@ READERS = "scribe.readers"
 
 
 class Resource(StrEnum):
-    """What a right is about."""
+    """Kinds of things that a right is about."""
 
     TOPIC = "topic"
     GROUP = "group"
@@ -41,7 +41,7 @@ class Resource(StrEnum):
 
 
 class Operation(StrEnum):
-    """What may be done, in Kafka's names."""
+    """Operations that a right allows, in Kafka's names."""
 
     READ = "READ"
     WRITE = "WRITE"
@@ -66,7 +66,7 @@ class Right:
 
 
 def transactional_prefix(group: str) -> str:
-    """What the transactional ids of a GPU group begin with; the worker's name follows."""
+    """The beginning of the transactional ids of a GPU group; the worker's name follows."""
     return f"scribe-gpu.{group}."
 
 
