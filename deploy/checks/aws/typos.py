@@ -90,7 +90,7 @@ def _missed_by_tests(workspace: Workspace, typos: Sequence[TerraformTypo]) -> Se
         return tuple(left)
 
 
-def _is_about(failure: str, typo: Typo) -> bool:
+def _is_about(failure: str, typo: TerraformTypo) -> bool:
     return failure.startswith(f"tests/{typo.tests}") and any(words in failure for words in typo.says)
 
 
@@ -108,13 +108,13 @@ def planted(workspace: Workspace, typos: Sequence[TerraformTypo]) -> Iterator[li
             mend(workspace, typo)
 
 
-def mend(workspace: Workspace, typo: Typo) -> None:
+def mend(workspace: Workspace, typo: TerraformTypo) -> None:
     """Take a typo out of the copy."""
     path = workspace.folder / typo.file
     path.write_text(path.read_text().replace(typo.wrong, typo.right, 1))
 
 
-def line_of(workspace: Workspace, typo: Typo) -> int:
+def line_of(workspace: Workspace, typo: TerraformTypo) -> int:
     """The number of the line in which a typo was planted."""
     text = (workspace.folder / typo.file).read_text()
     return text.count("\n", 0, text.index(typo.wrong)) + 1
