@@ -67,7 +67,7 @@ def main(
     plan, say = plan_of(minutes, seed, jobs, brokers, rollouts), Console()
     with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as temporary:
         folder = keep or Path(temporary)
-        before = _unpacked(folder / "before") if rollouts else None
+        before = _unpacked(folder / "before", brokers) if rollouts else None
         with ChaosStack(folder / "stack", brokers) as stack:
             result = Run(plan, stack, folder, f"chaos-{seed}", say, before=before).done()
     say.print(shown(result))
@@ -76,7 +76,9 @@ def main(
     sys.exit(1 if result.broken else 0)
 
 
-def _unpacked(folder: Path) -> Path:
+def _unpacked(folder: Path, brokers: int) -> Path:
+    if brokers > 1:
+        raise typer.BadParameter("the version before makes topics for one broker", param_hint="--rollouts")
     try:
         return version_before.unpack(folder)
     except version_before.NotHere as error:

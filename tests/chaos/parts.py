@@ -270,6 +270,12 @@ class Parts:
                 self.versions.change(name)
         self._all(self.kill if kill else self.drain, names)
 
+    def send(self, name: str, signal_number: int) -> None:
+        """Send a signal to a process, if it runs."""
+        with self._lock:
+            if (identity := self._running.get(name)) is not None:
+                process.send(identity, signal_number)
+
     def stop(self) -> None:
         """Let all end in good order, and start none again."""
         with self._lock:

@@ -1,5 +1,6 @@
 """Upgrades and ways back while jobs come in: some processes end, come back as the other version, then the next ones do."""
 
+import signal
 import threading
 import time
 from collections import Counter
@@ -16,8 +17,8 @@ from tests.chaos.plan import Plan
 from tests.chaos.versions import SCRIBE
 
 LOOK_SECONDS = 0.05
-READY_SECONDS = 120.0
-WORK_SECONDS = 20.0
+READY_SECONDS = 240.0
+WORK_SECONDS = 60.0
 """How long a process that is to be killed may take to begin a job."""
 
 
@@ -64,6 +65,7 @@ class Rollout:
         self.steps = tuple(steps(plan.rollouts))
         self._parts = parts
         self._share = plan.jobs / (len(self.steps) + 1)
+        self._lasting = {job.job_id for job in plan.planned if job.cancel is None}
         self._come = 0
         self._begun = 0
         self._stopped = threading.Event()
@@ -102,17 +104,25 @@ class Rollout:
                         return
                 self._begun = number + 1
                 if step.ending is Ending.KILL:
-                    self._wait_for_work(step.names)
+                    self._catch_at_work(step.names)
                 self._parts.change(step.names, kill=step.ending is Ending.KILL)
                 self._parts.wait_ready(READY_SECONDS)
                 self.done[step.ending] += len(step.names)
         except BaseException as error:  # noqa: BLE001 - it belongs to the run
             self.failure = error
 
-    def _wait_for_work(self, names: tuple[str, ...]) -> None:
-        """Until one of the GPU processes among them is in the middle of a job."""
-        pids = {pid for name, pid in self._parts.pids().items() if name in names and name in GPU}
+    def _catch_at_work(self, names: tuple[str, ...]) -> None:
+        """Stop a GPU process among them in the middle of a job, so that another one has to go on with it."""
+        caught = [name for name in names if name in GPU]
         deadline = time.monotonic() + WORK_SECONDS
-        while pids and time.monotonic() < deadline and not self._stopped.wait(LOOK_SECONDS):
-            if any(one.pid in pids and one.ended_at is None for one in executions.read(self._parts.executions)):
-                return
+        while caught and time.monotonic() < deadline and not self._stopped.wait(LOOK_SECONDS):
+            for name in filter(self._is_at_work, caught):
+                self._parts.send(name, signal.SIGSTOP)
+                time.sleep(LOOK_SECONDS)  # what it wrote at this moment is there then
+                if self._is_at_work(name):
+                    return
+                self._parts.send(name, signal.SIGCONT)
+
+    def _is_at_work(self, name: str) -> bool:
+        pid, found = self._parts.pids().get(name), executions.read(self._parts.executions)
+        return any(one.pid == pid and one.ended_at is None and one.job_id in self._lasting for one in found)

@@ -56,9 +56,8 @@ def test_jobs_flow_while_all_processes_are_upgraded_and_go_back(
     """The long run, also with what else breaks, is `python -m tests.chaos --minutes 10 --rollouts 8`."""
     ends = {"transient": 0.05, "permanent": 0.05, "undecodable": 0.03, "large": 0.05}
     asked = {"rest": 0.2, "rest_cancel": 0.2, "cancel": 0.05, "replay": 0.1}
-    plan = Plan(1, 120, 20, Shares(seconds=1.0, **ends, **asked), replays=4, rollouts=ROLLOUTS)
+    plan = Plan(1, 120, 20, Shares(seconds=3.0, **ends, **asked), replays=4, rollouts=ROLLOUTS)
     result = Run(plan, chaos_stack, tmp_path, "rollouts", quiet, before=code_before).done()
     quiet.print(shown(result))
     assert result.broken == {}, as_json(result)
     assert sum(result.faults.values()) == sum(len(step.names) for step in steps(ROLLOUTS))
-    assert result.facts.takeovers(result.old_pids).keys() == {"by this version", "by the version before"}
