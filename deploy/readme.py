@@ -21,6 +21,7 @@ from deploy.picture import picture
 from producers.api.webhooks.payloads import DESCRIBED
 from schemas import metrics
 from schemas.errors import ERRORS
+from schemas.process.log_line import LogLine
 from schemas.process.wait_reasons import WAIT_REASONS
 from schemas.retries.backoff import NO_JITTER, Backoff, FixedWaits, Jitter
 from schemas.retries.schedules import LADDER, SCHEDULES
@@ -283,6 +284,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rights": rights,
     "errors": errors,
     "metrics": metrics_table,
+    "log-line": partial(fields, LogLine),
     "enhanced-ai-request": partial(fields, EnhanceRequest),
     "enhanced-ai-answer": partial(fields, EnhanceResponse),
 }

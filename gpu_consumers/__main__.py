@@ -22,11 +22,12 @@ from gpu_consumers.service import FAILED, STOP_SECONDS, GpuService, Runtime, cre
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
-from schemas.process.logs import configure
 from schemas.settings import GpuProcess, load
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
+from sink.process import tracing
 from sink.process.health_server import HealthServer
+from sink.process.observation import observe
 from sink.process.pod_deletion_cost import PodDeletionCost
 from sink.process.scale_in_protection import ScaleInProtection
 from sink.process.termination import Termination
@@ -45,7 +46,7 @@ def run(stages: str, fake: bool) -> None:
     try:
         settings = load(GpuProcess)
         names = _names(stages)
-        configure(settings, PROCESS)
+        observe(settings, PROCESS)
         raise typer.Exit(serve(settings, names, _fake_stages if fake else create_stages))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
@@ -53,6 +54,8 @@ def run(stages: str, fake: bool) -> None:
     except ScribeError as error:
         log.critical("%s", error)
         raise typer.Exit(FAILED) from error
+    finally:
+        tracing.stop()  # the process ends without its exit handlers
 
 
 def serve(settings: GpuProcess, names: Sequence[str], create: StageFactory) -> int:

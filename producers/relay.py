@@ -5,6 +5,7 @@ Rows are published first and marked afterwards: a crash in between publishes a r
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,16 +16,20 @@ from schemas import metrics
 from schemas.errors import Outage
 from schemas.ports import RecordPublisher, Refused
 from schemas.process.failpoints import failpoint
-from schemas.process.logs import configure
+from schemas.process.logs import bound
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
 from schemas.retries.schedules import OUTAGES
 from schemas.settings import RelayProcess, load
 from schemas.tenants.retention import FOREVER, RetentionRules
+from schemas.wire.headers import TRACEPARENT, trace_id
 from sink.jobs.outbox import OutboxBacklog, OutboxRow, OutboxSession
 from sink.postgres.database import Database
+from sink.process import tracing
 from sink.process.cancellation import run_to_end, set_within, until_stopped
 from sink.process.health_server import HealthServer
+from sink.process.observation import observe
+from sink.process.span_names import of_published
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
 
@@ -79,6 +84,7 @@ class Relay:
                 log.warning("waiting for PostgreSQL: %s", error)
             finally:
                 self.leads = self.connected = self._kafka_away = False  # whoever leads now knows of Kafka
+                metrics.LEADER.labels(GROUP).set(0)
             await set_within(stop, self._pause)
 
     async def _stand_by(self, session: OutboxSession, stop: asyncio.Event) -> None:
@@ -86,6 +92,7 @@ class Relay:
             if await set_within(stop, self._poll):
                 return
         self.leads = True
+        metrics.LEADER.labels(GROUP).set(1)
         log.info("this relay leads")
 
     async def _turn(self, session: OutboxSession, stop: asyncio.Event) -> None:
@@ -98,10 +105,12 @@ class Relay:
                 await session.prune(self._keep)
             self._backlog = await session.backlog()
             metrics.OUTBOX_PENDING.set(self._backlog.pending)
+            metrics.OUTBOX_OLDEST.set(self._backlog.oldest_seconds)
             await until_stopped(stop, session.wait(self._poll))
 
     async def _relay(self, session: OutboxSession, rows: Sequence[OutboxRow]) -> int:
         """Publish rows and mark them; returns the number of published or refused rows."""
+        began = time.time()
         try:
             await asyncio.to_thread(self._publisher.publish, *(row.record for row in rows))
         except Outage as error:
@@ -111,13 +120,15 @@ class Relay:
             return 0
         except Refused as error:
             return await self._without(session, rows, error)
+        _trace(rows, began)
         return await self._published(session, rows)
 
     async def _without(self, session: OutboxSession, rows: Sequence[OutboxRow], error: Refused) -> int:
         """Publish all rows but the refused ones; a broker may have refused one only because of others in its batch."""
         self._kafka_away = False
         if len(rows) == 1:
-            log.error("outbox row %d is set aside, it can never be published: %s", rows[0].id, error)
+            with bound(trace_id=trace_id(rows[0].record.headers.get(TRACEPARENT)), topic=rows[0].record.topic):
+                log.error("outbox row %d is set aside, it can never be published: %s", rows[0].id, error)
             await session.mark_failed(rows[0], str(error))
             metrics.OUTBOX_FAILED.labels(rows[0].record.topic).inc()
             return 1
@@ -136,6 +147,17 @@ class Relay:
         for row in rows:
             metrics.OUTBOX_PUBLISHED.labels(row.record.topic).inc()
         return len(rows)
+
+
+def _trace(rows: Sequence[OutboxRow], began: float) -> None:
+    """Tell of the publication of each record in its own trace."""
+    if not tracing.is_on():
+        return
+    for row in rows:
+        topic = row.record.topic
+        parent = row.record.headers.get(TRACEPARENT)
+        with tracing.span(f"send {topic}", "producer", parent=parent, attributes=of_published(topic), began=began):
+            pass
 
 
 async def serve(settings: RelayProcess, publisher: RecordPublisher, termination: Termination) -> None:
@@ -171,7 +193,7 @@ def run_relay() -> None:
     termination = Termination(STOP_SECONDS).install()
     with reported():
         settings = load(RelayProcess)
-        configure(settings, "relay")
+        observe(settings, "relay")
         with Publisher(settings, "scribe-relay", timeout=PUBLISH_SECONDS) as publisher:
             asyncio.run(serve(settings, publisher, termination))
 

@@ -5,9 +5,10 @@ The first five names are those of the first edition and stay.
 
 from collections.abc import Mapping
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
+disable_created_metrics()  # type: ignore[no-untyped-call] # a series for each one that nobody asks for
 P = "scribe_rabbit_"
 
 JOBS_SUBMITTED = Counter(P + "jobs_submitted", "Jobs accepted, by door (rest).", ["door"])
@@ -132,26 +133,103 @@ DB_READS = Counter(
     ["role"],
 )
 
+# What the database knows of all jobs, asked by the shim at a scrape: equal in every process that tells it, never summed.
+JOBS_ACCEPTED = Gauge(
+    P + "jobs_accepted", "Jobs in the database, whatever their state: the sum of jobs over all states."
+)
+JOBS = Gauge(
+    P + "jobs",
+    "Jobs in the database, by state (waiting, running, completed, failed, expired, cancelled), in one count with jobs_accepted.",
+    ["state"],
+)
+JOBS_OLDEST = Gauge(
+    P + "jobs_oldest_seconds", "Time since the oldest waiting and the oldest running job were requested.", ["state"]
+)
+AUDIO_PENDING = Gauge(
+    P + "audio_pending_seconds",
+    "Seconds of audio of waiting and running jobs that are not worked through; estimated by size where only that is known.",
+    ["state"],
+)
+QUOTAS_FULL = Gauge(P + "quotas_full", "Tenants that have reached a quota of their policy, by quota.", ["quota"])
+COUNT_SECONDS = Gauge(
+    P + "jobs_count_duration_seconds", "Time the last count of all jobs took; one that takes long is made less often."
+)
+
+# Rate, errors and duration; use, saturation and errors: what each process needs beside its own numbers above.
+PROCESS_INFO = Gauge(P + "process_info", "1 for the process and its version.", ["process", "version"])
+PROCESS_CLOCK = Gauge(P + "process_clock_seconds", "The clock of the process (Unix time), by which skew is found.")
+LOG_LINES = Counter(P + "log_lines", "Lines of the log, by level.", ["level"])
+LEADER = Gauge(
+    P + "leader",
+    "1 in the one process that does the work of a role (relay, retention), 0 in those that wait.",
+    ["role"],
+)
+DATABASE_CONNECTIONS = Gauge(
+    P + "database_connections",
+    "Connections of the process to PostgreSQL, by role of the server (primary, replica) and state (used, idle, most).",
+    ["role", "state"],
+)
+DATABASE_WAITING = Gauge(P + "database_requests_waiting", "Tasks that wait for a connection to PostgreSQL.", ["role"])
+REPLICA_PASSED_OVER = Counter(
+    P + "replica_passed_over", "Reads that the replica could not answer, by reason (behind, away).", ["reason"]
+)
+HTTP_IN_PROGRESS = Gauge(P + "http_requests_in_progress", "REST requests that are being answered.")
+HTTP_PROBLEMS = Counter(
+    P + "http_problems", "Errors that REST answered, by code; schemas/README.md has them all.", ["code"]
+)
+WORKERS = Gauge(P + "workers", "Workers of a group in this process, by state (busy, all).", ["group", "state"])
+REAL_TIME_FACTOR = Histogram(
+    P + "real_time_factor",
+    "Seconds of work for a second of audio, by stage.",
+    ["stage"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+BATCH_FILL = Histogram(
+    P + "batch_fill_ratio",
+    "Windows in a batch of the model, of as many as fit into one.",
+    buckets=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1),
+)
+GPU_MEMORY = Gauge(P + "gpu_memory_bytes", "Memory of the GPU, by state (used, all).", ["device", "state"])
+GPU_USE = Gauge(
+    P + "gpu_use_ratio", "Part of the last moments in which the GPU computed; needs nvidia-ml-py.", ["device"]
+)
+RECORD_SECONDS = Histogram(
+    P + "record_duration_seconds",
+    "Time from the receipt of a record to its end.",
+    ["group"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300),
+)
+OUTBOX_OLDEST = Gauge(P + "outbox_oldest_seconds", "Age of the oldest outbox row that waits for the relay.")
+WEBHOOK_SECONDS = Histogram(
+    P + "webhook_attempt_duration_seconds",
+    "Time a webhook call took.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40),
+)
+CALLS = Gauge(P + "calls", "Calls of the dispatcher, by kind and state (running, most).", ["kind", "state"])
+ERASURES_OLDEST = Gauge(P + "erasures_oldest_seconds", "Time since the oldest erasure that is not done was asked for.")
+SPANS_DROPPED = Counter(P + "spans_dropped", "Spans of traces that the collector did not take.")
+
+_EVERYWHERE = (PROCESS_INFO, PROCESS_CLOCK, LOG_LINES, SPANS_DROPPED)
+_DATABASE = (DATABASE_CONNECTIONS, DATABASE_WAITING)
 _WAITS = (JOBS_WAITING, GATES_CLOSED)
 _FAUST = (
     *(RECORDS_PROCESSED, UNREADABLE, PERSIST_BATCH_SIZE, PERSIST_BATCH_DURATION),
     *(CONSUMER_LAG, CONSUMER_PARTITIONS, CONSUMER_UNCOMMITTED, REBALANCES),
-    *_WAITS,
+    *(RECORD_SECONDS, *_WAITS, *_DATABASE, *_EVERYWHERE),
 )
 COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     "scribe-api": (
         *(JOBS_SUBMITTED, QUEUE_DEPTH, HTTP_REQUESTS, HTTP_SECONDS, HTTP_CONNECTIONS_CUT, DB_READS, WEBHOOKS_ENDED),
-        *_WAITS,
+        *(JOBS_ACCEPTED, JOBS, JOBS_OLDEST, AUDIO_PENDING, QUOTAS_FULL, COUNT_SECONDS, OUTBOX_OLDEST),
+        *(HTTP_IN_PROGRESS, HTTP_PROBLEMS, REPLICA_PASSED_OVER, *_WAITS, *_DATABASE, *_EVERYWHERE),
     ),
-    "scribe-relay": (OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING, *_WAITS),
+    "scribe-relay": (
+        *(OUTBOX_PUBLISHED, OUTBOX_FAILED, OUTBOX_PENDING, OUTBOX_OLDEST, LEADER),
+        *(*_WAITS, *_DATABASE, *_EVERYWHERE),
+    ),
     "scribe-gpu": (
-        STAGE_DURATION,
-        AUDIO_SECONDS,
-        INFLIGHT,
-        FAILURE_BREAKER_OPEN,
-        RECORDS_PROCESSED,
-        TRANSACTIONS,
-        *_WAITS,
+        *(STAGE_DURATION, AUDIO_SECONDS, INFLIGHT, FAILURE_BREAKER_OPEN, RECORDS_PROCESSED, TRANSACTIONS),
+        *(WORKERS, REAL_TIME_FACTOR, BATCH_FILL, GPU_MEMORY, GPU_USE, *_WAITS, *_EVERYWHERE),
     ),
     "persist": (JOBS_COMPLETED, JOBS_FAILED, JOB_DURATION, *_FAUST),
     "enhance": _FAUST,
@@ -166,8 +244,11 @@ COUNTED_BY: Mapping[str, tuple[MetricWrapperBase, ...]] = {
             ENHANCED_AI_OPEN,
         ),
         *(ENHANCEMENTS, ENHANCEMENTS_WAITING, ENHANCED_AI_TOKENS),
-        *_WAITS,
+        *(WEBHOOK_SECONDS, CALLS, *_WAITS, *_DATABASE, *_EVERYWHERE),
     ),
-    "retention": (RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_LAST_SUCCESS, ERASURES_PENDING, JOBS_STALLED),
+    "retention": (
+        *(RETENTION_ROWS, RETENTION_OBJECTS, RETENTION_LAST_SUCCESS, ERASURES_PENDING, ERASURES_OLDEST, JOBS_STALLED),
+        *(LEADER, *_DATABASE, *_EVERYWHERE),
+    ),
 }
 """What each process counts; those of `scribe-streams` by their subcommands. Every other metric stays 0 there."""

@@ -62,10 +62,15 @@ def _days(value: Any) -> Any:
 def _http(value: str | None) -> str | None:
     """An address that a client can be made for; raises ValueError for any other."""
     if value is not None:
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:  # its own words quote what stands there, which may be a part of a password
+            raise ValueError(
+                "is not an http(s) address with a valid host and port; special characters are written as %XX"
+            ) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("is not an http(s) address")
-        _ = parts.port  # its ValueError says what is wrong
     return value
 
 
@@ -125,8 +130,12 @@ class ServiceSettings(_Settings):
     """Port of /metrics, /livez and /readyz of a process without REST; unset: none, 0: any free one."""
     metrics_host: str = "127.0.0.1"
     """Address that port listens on."""
+    otlp_endpoint: str | None = None
+    """Address of an OpenTelemetry collector (OTLP over HTTP), such as http://collector:4318, that gets a span of each step of a job; unset: none."""
     worker_id: str | None = None
     """Stable name of a GPU consumer or Faust app, such as its pod's, that only one process at a time uses; unset: a fresh one at each start."""
+
+    _collector = field_validator("otlp_endpoint")(_http)
 
 
 KafkaSecurity = Literal["none", "tls", "scram-sha-512", "scram-sha-256", "plain", "oauthbearer", "msk-iam"]
@@ -267,7 +276,7 @@ class ObjectStoreSettings(_Settings):
     object_retention_days: int | None = Field(default=None, ge=1)
     """Days after which the bucket's lifecycle rule deletes objects; unset: never. `scribe topics` checks that no record outlives what it names."""
 
-    _endpoint = field_validator("s3_endpoint")(_http)
+    _s3_address = field_validator("s3_endpoint")(_http)
 
 
 class RetentionSettings(_Settings):
@@ -355,7 +364,7 @@ class EnhancedAiSettings(_Settings):
     enhanced_ai_timeout_seconds: float = Field(default=120, gt=0)
     """Longest time one call may take in all."""
 
-    _endpoint = field_validator("enhanced_ai_endpoint")(_http)
+    _ai_address = field_validator("enhanced_ai_endpoint")(_http)
     _bearer = field_validator("enhanced_ai_api_key")(_header_value)
 
 

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import typer
 
-from schemas.process import logs
 from schemas.process.wait_report import WaitReport, merged
 from schemas.settings import (
     DispatchProcess,
@@ -32,6 +31,7 @@ from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from sink.process.cancellation import side_by_side, until_stopped
 from sink.process.health_server import HealthServer
+from sink.process.observation import observe
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
 from sink.records.marks import RecordMarks
@@ -79,7 +79,7 @@ def faust_command(process: str, group: str, settings: FaustProcess, register: Ag
         register(app, loop, database)
         return WorkerParts(app, loop)
 
-    logs.configure(settings, group)
+    observe(settings, group)
     run_worker(settings, settings, compose, AccessGate(settings, [process]))
 
 
@@ -116,7 +116,7 @@ def webhooks() -> None:
 def dispatch() -> None:
     """Implements `scribe-streams dispatch`."""
     settings = load(DispatchProcess)
-    logs.configure(settings, "scribe.dispatch")
+    observe(settings, "scribe.dispatch")
     seconds = settings.webhook_timeout_seconds + STOP_SECONDS
     termination = Termination(seconds).install()
     asyncio.run(run_dispatchers(settings, settings, dispatchers_of(settings), termination))
@@ -125,7 +125,7 @@ def dispatch() -> None:
 def retention(once: bool) -> None:
     """Implements `scribe-streams retention`."""
     settings = load(RetentionProcess)
-    logs.configure(settings, "scribe.retention")
+    observe(settings, "scribe.retention")
     termination = Termination(RETENTION_STOP_SECONDS).install()
     if not asyncio.run(run_retention(settings, termination, once=once)):
         raise typer.Exit(1)

@@ -1,5 +1,5 @@
-# What people are called for on AWS. The rules of deploy/monitoring say more, where Prometheus runs; these need nothing
-# but CloudWatch.
+# What people are called for on AWS. Alert rules for Prometheus see more, where one runs; these need nothing but
+# CloudWatch.
 
 module "alarms" {
   source        = "./modules/alarms"

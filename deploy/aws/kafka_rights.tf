@@ -1,5 +1,5 @@
 # What each process may do in Kafka, as statements of its role: with IAM, MSK looks at no ACL.
-# A test holds the topics and groups to schemas/topics.py.
+# A test holds them to the table of rights in the code.
 
 locals {
   transcribers = "scribe.transcribers"
@@ -33,8 +33,7 @@ locals {
       writes = concat(local.retries, [
         "scribe.transcripts", "scribe.results", "scribe.results.*", "scribe.progress", "scribe.transcribers.dlq", "scribe.diarizers.dlq",
       ])
-      # scribe.readers is the name that readers without a group give; no member ever joins it
-      groups = [local.transcribers, local.diarizers, "scribe.readers"]
+      groups = [local.transcribers, local.diarizers]
     }
     operator = {
       reads  = ["scribe.*"]
@@ -76,7 +75,14 @@ locals {
         Sid      = "Transactions"
         Effect   = "Allow"
         Action   = ["kafka-cluster:AlterTransactionalId", "kafka-cluster:DescribeTransactionalId"]
-        Resource = process == "gpu" ? ["${local.kafka_of["transactional-id"]}/scribe-gpu.*"] : []
+        Resource = process == "gpu" ? [for group in rights.groups : "${local.kafka_of["transactional-id"]}/scribe-gpu.${group}.*"] : []
+      },
+      {
+        # the name that readers without a group give; no member ever joins it
+        Sid      = "Readers"
+        Effect   = "Allow"
+        Action   = ["kafka-cluster:DescribeGroup"]
+        Resource = process == "gpu" ? ["${local.kafka_of.group}/scribe.readers"] : []
       },
       {
         Sid    = "Topics"

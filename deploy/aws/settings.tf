@@ -48,7 +48,7 @@ locals {
     SCRIBE_MODELS_CACHE    = "/models"
     SCRIBE_AUDIO_CACHE_DIR = "/scratch/audio"
     # so much less than ECS waits before it kills, and a spot instance has two minutes
-    SCRIBE_DRAIN_SECONDS       = local.gpu_stop_timeout - 25
+    SCRIBE_DRAIN_SECONDS       = local.gpu_stop_timeout - 35
     SCRIBE_ECS_TASK_PROTECTION = true
   }
 

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from schemas import settings
+from deploy import process_settings
 from schemas.settings import SETTINGS, variable_of
 
 FILE = Path(__file__).parent / "compose.yaml"
@@ -42,7 +42,9 @@ def blocks() -> str:
     """All blocks as YAML; an empty value is a setting that was not set."""
     parts = []
     for cls in SETTINGS:
-        names = [variable_of(field) for field in cls.model_fields]
+        names = [
+            name for field in cls.model_fields if (name := variable_of(field)) not in process_settings.OF_PLATFORMS
+        ]
         lines = [f"  {name}: {FIXED.get(name, f'${{{name}:-}}')}\n" for name in names]
         block = block_of(cls.__name__)
         parts.append(f"x-{block}: &{block}\n{''.join(lines)}")
@@ -58,17 +60,8 @@ def written(text: str) -> str:
     return f"{head}{BEGIN}{blocks()}{END}{tail}"
 
 
-PROCESSES: dict[str, type[settings.ServiceSettings]] = {
-    "api": settings.ApiProcess,
-    "relay": settings.RelayProcess,
-    "gpu": settings.GpuProcess,
-    "persist": settings.PersistProcess,
-    "enhance": settings.EnhanceProcess,
-    "webhooks": settings.WebhooksProcess,
-    "dispatch": settings.DispatchProcess,
-    "retention": settings.RetentionProcess,
-}
-"""What each service of ours reads."""
+PROCESSES = {name: cls for name, cls in process_settings.PROCESSES.items() if name != "operator"}
+"""What each service of ours reads; `scribe` and `init` are the operator's command."""
 
 if __name__ == "__main__":
     FILE.write_text(written(FILE.read_text()))

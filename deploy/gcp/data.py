@@ -9,61 +9,45 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from schemas import topics
-from schemas.retries.schedules import LADDER
-from schemas.settings import (
-    ApiProcess,
-    ClientSettings,
-    DispatchProcess,
-    EnhanceProcess,
-    GpuProcess,
-    KafkaAndObjects,
-    OutboundSettings,
-    PersistProcess,
-    PostgresSettings,
-    RelayProcess,
-    ReplayProcess,
-    RetentionProcess,
-    ServiceSettings,
-    StallSettings,
-    WebhooksProcess,
-    variable_of,
-)
-from schemas.topics import READS, TOPICS, dlq_topic, retry_topic
+from deploy.process_settings import OF_PLATFORMS, secrets
+from deploy.process_settings import PROCESSES as SETTINGS
+from schemas.settings import ClientSettings, KafkaAndObjects, PostgresSettings, variable_of
+from schemas.topics import ENHANCEMENTS, RESULTS, TOPICS
+from sink.records.kafka.rights import RIGHTS, USERS, Operation, Resource, Right
 
 MODULES = Path(__file__).parent / "modules"
-# a password may stand in them, though their type does not say so
-_ALSO_SECRET = frozenset({"kafka_options"})
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessKind:
+class Process:
     """A kind of process: its image, its command line and the settings that it reads."""
 
     image: str
     command: tuple[str, ...]
-    settings: tuple[type[BaseSettings], ...]
+    settings: type[BaseSettings]
 
 
-PROCESSES: Mapping[str, ProcessKind] = {
-    "api": ProcessKind("api", ("scribe-api",), (ApiProcess,)),
-    "relay": ProcessKind("api", ("scribe-relay",), (RelayProcess,)),
-    "persist": ProcessKind("streams", ("scribe-streams", "persist"), (PersistProcess,)),
-    "enhance": ProcessKind("streams", ("scribe-streams", "enhance"), (EnhanceProcess,)),
-    "webhooks": ProcessKind("streams", ("scribe-streams", "webhooks"), (WebhooksProcess,)),
-    "dispatcher": ProcessKind("streams", ("scribe-streams", "dispatch"), (DispatchProcess,)),
-    "retention": ProcessKind("streams", ("scribe-streams", "retention"), (RetentionProcess,)),
-    "gpu": ProcessKind("gpu", ("scribe-gpu",), (GpuProcess,)),
-    "migrations": ProcessKind("api", ("scribe", "database", "migrate"), (PostgresSettings,)),
-    "topics": ProcessKind("api", ("scribe", "topics", "check"), (KafkaAndObjects,)),
-    "operator": ProcessKind("api", ("scribe",), (ServiceSettings, ReplayProcess, OutboundSettings, StallSettings)),
+PROCESSES: Mapping[str, Process] = {
+    "api": Process("api", ("scribe-api",), SETTINGS["api"]),
+    "relay": Process("api", ("scribe-relay",), SETTINGS["relay"]),
+    "persist": Process("streams", ("scribe-streams", "persist"), SETTINGS["persist"]),
+    "enhance": Process("streams", ("scribe-streams", "enhance"), SETTINGS["enhance"]),
+    "webhooks": Process("streams", ("scribe-streams", "webhooks"), SETTINGS["webhooks"]),
+    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), SETTINGS["dispatch"]),
+    "retention": Process("streams", ("scribe-streams", "retention"), SETTINGS["retention"]),
+    "gpu": Process("gpu", ("scribe-gpu",), SETTINGS["gpu"]),
+    "migrations": Process("api", ("scribe", "database", "migrate"), PostgresSettings),
+    "topics": Process("api", ("scribe", "topics", "check"), KafkaAndObjects),
+    "operator": Process("api", ("scribe",), SETTINGS["operator"]),
 }
-"""Every process that is deployed, the two that run once at an upgrade, and the commands of operators."""
+"""Every process that is deployed, the two that run once at an upgrade, and the commands of operators.
+
+Named as the accounts of the Kubernetes overlay, which these become.
+"""
 OF_PEOPLE: tuple[type[BaseSettings], ...] = (ClientSettings,)
 """Read by the `scribe` command on the machine of a person, by nothing that is deployed."""
 
@@ -73,19 +57,14 @@ def processes() -> dict[str, Any]:
     return {name: _process(process) for name, process in PROCESSES.items()}
 
 
-def _process(process: ProcessKind) -> dict[str, Any]:
-    fields = {name: field for cls in process.settings for name, field in cls.model_fields.items()}
-    secret = {variable_of(name) for name, field in fields.items() if _is_secret(name, field.annotation)}
+def _process(process: Process) -> dict[str, Any]:
+    read = {variable_of(name) for name in process.settings.model_fields} - OF_PLATFORMS
     return {
         "image": process.image,
         "command": list(process.command),
-        "variables": sorted({variable_of(name) for name in fields} - secret),
-        "secrets": sorted(secret),
+        "variables": sorted(read - secrets()),
+        "secrets": sorted(read & secrets()),
     }
-
-
-def _is_secret(name: str, annotation: Any) -> bool:
-    return name in _ALSO_SECRET or annotation is SecretStr or SecretStr in get_args(annotation)
 
 
 def kafka_topics() -> dict[str, Any]:
@@ -93,71 +72,31 @@ def kafka_topics() -> dict[str, Any]:
     return {topic.name: {"partitions": topic.partitions, "config": topic.config} for topic in TOPICS.values()}
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Doings of a process in Kafka: topics that it reads and writes, groups and prefixes of transactional ids of its own.
-
-    `administers`: it reads and writes every topic of the service, and their settings.
-    """
-
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    transactions: tuple[str, ...] = ()
-    administers: bool = False
-
-
-def _app(group: str) -> Access:
-    """A Faust app reads its topics in its group, and writes dead letters."""
-    return Access(READS[group], (dlq_topic(group),), (group,))
-
-
-def _gpu() -> Access:
-    """The two groups of the GPU processes: retries and dead letters of their own, results in transactions."""
-    own = [retry_topic(group, step) for group in _GPU_GROUPS for step in LADDER.read]
-    reads = {*own, topics.CONTROL, topics.TENANTS, *(topic for group in _GPU_GROUPS for topic in READS[group])}
-    writes = {*own, topics.TRANSCRIPTS, topics.RESULTS, topics.PROGRESS, *map(dlq_topic, _GPU_GROUPS)}
-    return Access(tuple(sorted(reads)), tuple(sorted(writes)), _GPU_GROUPS, ("scribe-gpu.",))
-
-
-_GPU_GROUPS = (topics.TRANSCRIBERS, topics.DIARIZERS)
-ACCESS: Mapping[str, Access] = {
-    "relay": Access(writes=(topics.JOBS, topics.JOBS_EXPRESS, topics.CONTROL, topics.RESULTS, topics.ENHANCEMENTS)),
-    "persist": _app(topics.PERSIST),
-    "enhance": _app(topics.ENHANCE),
-    "webhooks": _app(topics.WEBHOOKS),
-    "gpu": _gpu(),
-    "topics": Access(administers=True),
-    "operator": Access(groups=("scribe.",), administers=True),
-    "upstream": Access(writes=(topics.JOBS, topics.JOBS_EXPRESS)),
-    "downstream": Access(reads=(topics.RESULTS, topics.ENHANCEMENTS)),
+ACCESS: Mapping[str, tuple[Right, ...]] = {
+    **{
+        user: tuple(r for process, each in USERS.items() if each == user for r in RIGHTS[process])
+        for user in USERS.values()
+    },
+    # makes topics on Kubernetes, looks at them on Cloud Run
+    "topics": RIGHTS["operator"],
+    "downstream": tuple(Right(Resource.TOPIC, name, Operation.READ) for name in (RESULTS, ENHANCEMENTS)),
 }
-"""Every process that talks to the broker, then people at the command line, and the services of others."""
+"""The rights of every process that talks to the broker, of people at the command line, and of the services of others."""
+_PATTERNS = {
+    Resource.TOPIC: "topic",
+    Resource.GROUP: "consumerGroup",
+    Resource.TRANSACTIONAL_ID: "transactionalId",
+}
 
 
-def kafka_grants() -> dict[str, dict[str, list[dict[str, str]]]]:
-    """The access of each process as ACL entries by resource, in the form of Managed Kafka's ACL ids."""
-    found: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for process, access in ACCESS.items():
-        for acl, operations in _operations(access):
-            entries = [{"process": process, "operation": operation} for operation in operations]
-            found.setdefault(acl, {}).setdefault("entries", []).extend(entries)
+def kafka_grants() -> dict[str, list[dict[str, str]]]:
+    """The rights as entries by resource, in the form of Managed Kafka's ACL ids."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for process, rights in ACCESS.items():
+        for right in dict.fromkeys(rights):
+            acl = f"{_PATTERNS[right.resource]}{'Prefixed' if right.prefixed else ''}/{right.name}"
+            found.setdefault(acl, []).append({"process": process, "operation": right.operation.value})
     return dict(sorted(found.items()))
-
-
-def _operations(access: Access) -> list[tuple[str, tuple[str, ...]]]:
-    everywhere = ("DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "READ", "WRITE")
-    return [
-        ("topicPrefixed/scribe.", everywhere if access.administers else ("DESCRIBE",)),
-        *((f"topic/{name}", ("READ",)) for name in access.reads),
-        *((f"topic/{name}", ("WRITE",)) for name in access.writes),
-        # results of replays that were asked for elsewhere
-        *([(f"topicPrefixed/{topics.RESULTS}.", ("WRITE",))] if access.transactions else []),
-        # readers without a group of their own name one that begins with their process's
-        *((f"consumerGroupPrefixed/{name}", ("READ", "DESCRIBE")) for name in access.groups),
-        *((f"transactionalIdPrefixed/{prefix}", ("WRITE", "DESCRIBE")) for prefix in access.transactions),
-        *([("cluster", ("IDEMPOTENT_WRITE",))] if access.writes or access.administers else []),
-    ]
 
 
 FILES: Mapping[Path, Any] = {

@@ -4,18 +4,23 @@ Values that stand there stay; a new setting is added without one, which counts a
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from schemas.settings import SETTINGS, ClientSettings, variable_of
+from schemas.settings import SETTINGS, ClientSettings, EcsSettings, variable_of
 
 FOLDER = Path(__file__).parent / "base" / "settings"
-CONCERNS = tuple(cls for cls in SETTINGS if cls is not ClientSettings)
-"""The concerns of processes; the command line alone is a client."""
-SECRET_TOO = frozenset({"SCRIBE_KAFKA_OPTIONS", "SCRIBE_S3_ACCESS_KEY"})
-"""Settings that hold or go with a secret although their type does not say so."""
+ELSEWHERE: Mapping[type[BaseSettings], str] = {
+    ClientSettings: "the command line alone is a client",
+    EcsSettings: "another platform",
+}
+"""Concerns that no process has here, with the reason."""
+CONCERNS = tuple(cls for cls in SETTINGS if cls not in ELSEWHERE)
+SECRET_TOO = frozenset({"SCRIBE_KAFKA_USER", "SCRIBE_S3_ACCESS_KEY"})
+"""Settings that go with a secret although their type does not say so."""
 OF_THE_POD = frozenset({"SCRIBE_WORKER_ID", "SCRIBE_POD_NAME"})
 """Settings that each pod fills in with its own name."""
 
@@ -23,6 +28,12 @@ OF_THE_POD = frozenset({"SCRIBE_WORKER_ID", "SCRIBE_POD_NAME"})
 def concern_name(concern: type[BaseSettings]) -> str:
     """The name of the map, secret and file of a concern, such as `object-store`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", concern.__name__.removesuffix("Settings")).lower()
+
+
+def read_here(settings: type[BaseSettings]) -> set[str]:
+    """The variables that a process reads, without those of other platforms."""
+    elsewhere = {name for cls in ELSEWHERE for name in cls.model_fields}
+    return {variable_of(name) for name in settings.model_fields if name not in elsewhere}
 
 
 def secret_variables() -> set[str]:

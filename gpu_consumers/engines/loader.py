@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpu_consumers.core.delivery.error_policy import STICKY, DeviceLost
+from gpu_consumers.engines.libraries.gpu_metrics import watch_gpu
 from gpu_consumers.engines.models import hub
 from gpu_consumers.engines.models.errors import Unreachable
 from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in
@@ -121,6 +122,8 @@ def _tried(entry: ModelEntry, device: str, load: Callable[[], T]) -> T:
     # the libraries raise RuntimeError, ValueError, OSError and more for a device or a folder that does not fit
     except Exception as error:
         raise Fatal(f"model '{entry.name}' does not run on {device}: {error}") from error
+    if device == "cuda":
+        watch_gpu()
     log.info("model %s is ready on %s after %.1f s", entry.name, device, time.monotonic() - began)
     return model
 

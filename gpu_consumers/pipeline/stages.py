@@ -38,7 +38,7 @@ from schemas.events import (
     event_id,
     without_query,
 )
-from schemas.metrics import AUDIO_SECONDS
+from schemas.metrics import AUDIO_SECONDS, REAL_TIME_FACTOR
 from schemas.models.registry import ModelEntry, ModelRegistry, load_registry
 from schemas.requests.identity import request_digest
 from schemas.requests.limits import check_request
@@ -143,7 +143,7 @@ class TranscribeStage:
                     )
                     for number, (channel, progress) in enumerate(_channels(recording, work))
                 ]
-            AUDIO_SECONDS.labels(Stage.TRANSCRIBING).inc(recording.decoded.duration)
+            _count(Stage.TRANSCRIBING, recording.decoded.duration, watch.timings["transcribe"])
             decoded = recording.decoded
             transcript = assemble(heard, decoded.duration, decoded.warnings, request.options)
             goes_on = needs_turns(transcript, decoded.channels, request.options)
@@ -238,7 +238,7 @@ class DiarizeStage:
             samples = self.parts.recordings.again(event, work.check)
         with watch.measure("diarize"):
             turns = diarizer.diarize(_mono(samples), _bounds(event.request.options), progress, checkpoints)
-        AUDIO_SECONDS.labels(Stage.DIARIZING).inc(event.audio.duration)
+        _count(Stage.DIARIZING, event.audio.duration, watch.timings["diarize"])
         with watch.measure("merge"):
             return merge(transcript, turns)
 
@@ -246,6 +246,13 @@ class DiarizeStage:
     def _gives_up(error: Exception, attempt: int) -> bool:
         judged = classify(error)
         return not isinstance(judged, Fatal) and (isinstance(judged, Permanent) or attempt >= ATTEMPTS_TO_DIARIZE)
+
+
+def _count(stage: Stage, audio: float, work: float) -> None:
+    """Count seconds of audio that a stage has worked through in so many seconds."""
+    AUDIO_SECONDS.labels(stage).inc(audio)
+    if audio > 0:
+        REAL_TIME_FACTOR.labels(stage).observe(work / audio)
 
 
 def result_of(

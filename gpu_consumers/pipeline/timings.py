@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from schemas.metrics import STAGE_DURATION
+from sink.process import tracing
 
 
 class Stopwatch:
@@ -18,7 +19,8 @@ class Stopwatch:
         """Add the duration of the block to `part`, also when it fails."""
         began = time.monotonic()
         try:
-            yield
+            with tracing.span(part):
+                yield
         finally:
             seconds = time.monotonic() - began
             self.timings[part] = round(seconds, 3)

@@ -10,6 +10,7 @@ from gpu_consumers.core.delivery.fairness import SchedulingInfo
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.task_queue import SharedIsolation, TaskQueue
 from gpu_consumers.runtime.tasks import Finished, JobTask
+from schemas.metrics import WORKERS
 from schemas.process.wait_reasons import WaitReason
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class WorkerPool:
         self._queue = TaskQueue(workers, isolation or SharedIsolation(), name=name)
         self._lock = Lock()
         self._busy = 0
+        WORKERS.labels(name, "all").set(workers)
+        WORKERS.labels(name, "busy").set_function(lambda: self._busy)
         self._threads = [self._thread(self._work, f"{name}-{number}") for number in range(workers)]
         self._threads.append(self._thread(self._admit, f"{name}-arriving"))
         self.finished: SimpleQueue[Finished] = SimpleQueue()

@@ -17,12 +17,12 @@ from producers.api.services import UPLOADS, Services
 from producers.commands import api as main
 from producers.messages.exit_codes import reported
 from schemas.models.registry import load_registry
-from schemas.process.logs import configure
 from schemas.settings import ApiProcess, load
 from sink.http.client import check_url
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
+from sink.process.observation import observe
 from sink.process.termination import Termination
 from sink.records.serdes import serde_for
 from sink.webhooks.secrets import SecretBox
@@ -99,7 +99,7 @@ def run_api(host: str | None, port: int | None) -> None:
     with reported():
         given = {"api_host": host, "api_port": port}
         settings = load(ApiProcess, **{name: value for name, value in given.items() if value is not None})
-        configure(settings, "api")
+        observe(settings, "api")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, termination))
 

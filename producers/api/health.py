@@ -9,14 +9,15 @@ from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from producers.api.jobs import totals
 from producers.api.problems import problem_responses
 from producers.api.requests.media_types import StrictRoute
-from producers.api.services import ServicesDep
+from producers.api.services import Services, ServicesDep
 from schemas import metrics
 from schemas.errors import Outage
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import Waiting, WaitReport, to_json
-from sink.jobs import outbox, queries
+from sink.jobs import outbox
 from sink.jobs.outbox import OutboxBacklog
 from sink.postgres.database import Connection, Database
 from sink.process.waiting_metrics import export, forget
@@ -88,18 +89,29 @@ def _report(backlog: OutboxBacklog) -> WaitReport:
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def read_metrics(services: ServicesDep) -> Response:
-    """Queue and outbox are read from the database at every scrape; the one is no number and the other absent while it is away."""
+    """Jobs and outbox are read from the database at every scrape; what is not known then is no number, or absent."""
+    await asyncio.gather(_show_totals(services), _show_backlog(services.database))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _show_totals(services: Services) -> None:
     try:
-        metrics.QUEUE_DEPTH.set(await _soon(services.database, queries.queue_depth))
+        totals.show(await _soon(services.database, services.totals.count))
     except Outage as error:
-        log.warning("queue depth is not known: %s", error)
-        metrics.QUEUE_DEPTH.set(float("nan"))
+        log.warning("how many jobs there are is not known: %s", error)
+        totals.forget()
+
+
+async def _show_backlog(database: Database) -> None:
     try:
-        export(_report(await _soon(services.database, outbox.backlog)))
+        backlog = await _soon(database, outbox.backlog)
     except Outage as error:
         log.warning("what waits in the outbox is not known: %s", error)
+        metrics.OUTBOX_OLDEST.set(float("nan"))
         forget()
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return
+    metrics.OUTBOX_OLDEST.set(backlog.oldest_seconds)
+    export(_report(backlog))
 
 
 async def _soon(database: Database, work: Callable[[Connection], Awaitable[T]]) -> T:

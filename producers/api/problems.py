@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from producers.inputs.validation_errors import rejected
+from schemas import metrics
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
 from sink.postgres.database import NotMigrated
 
@@ -96,6 +97,7 @@ def framing_problem(error: Permanent | None = None) -> tuple[int, dict[str, str]
 
 def _document(error: Permanent, instance: str, request_id: str) -> Problem:
     spec = error.spec
+    metrics.HTTP_PROBLEMS.labels(error.code).inc()
     return Problem(
         type=TYPE_PREFIX + error.code,
         title=spec.title,

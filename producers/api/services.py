@@ -10,6 +10,8 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
 from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.middleware import traceparent_of
+from producers.api.jobs.totals import TotalsCounter
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
 from producers.jobs.submit import JOB_TOPICS, Trace
@@ -18,7 +20,7 @@ from schemas.events import Priority
 from schemas.models.registry import ModelRegistry
 from schemas.ports import ObjectStore
 from schemas.tenants.permissions import UnknownTenant
-from schemas.wire.headers import TRACEPARENT, TRACESTATE, trace_id
+from schemas.wire.headers import TRACESTATE
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
 from sink.postgres.database import Database
@@ -54,6 +56,7 @@ class Services:
     unknown_tenant: UnknownTenant = "allow"
     keys: KeyCache = field(default_factory=KeyCache)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
+    totals: TotalsCounter = field(default_factory=TotalsCounter)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
@@ -102,10 +105,10 @@ KeyDep = Annotated[ApiKey, Authenticated]
 
 
 async def _trace(request: Request) -> Trace:
-    parents = request.headers.getlist(TRACEPARENT)
-    if len(parents) != 1 or trace_id(parents[0]) is None:
+    parent = traceparent_of(request.scope)
+    if parent is None:
         return Trace()
-    parent, state = parents[0], ",".join(request.headers.getlist(TRACESTATE))  # which is a list, in one header or more
+    state = ",".join(request.headers.getlist(TRACESTATE))  # which is a list, in one header or more
     return Trace(parent, state if state and state.isprintable() and len(state) <= MAX_TRACESTATE else None)
 
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 
 import structlog
 
+from schemas.metrics import LOG_LINES
+from schemas.process.log_line import BOUND
 from schemas.settings import ServiceSettings, warn_of_unknown_variables
 
-# what `bound` may carry; anything else, above all text of transcripts, has no place in a log
-FIELDS = ("job_id", "tenant", "topic", "partition", "offset", "attempt", "trace_id")
+# what `bound` may carry, and libraries beside their text; anything else, above all transcripts, has no place in a log
+FIELDS = BOUND
 
 # what cloud loggers call text, level and time; a level in capital letters is a name of theirs
 NAMES: dict[str, dict[str, str]] = {
@@ -23,6 +25,8 @@ NAMES: dict[str, dict[str, str]] = {
     "datadog": {"event": "message", "level": "status"},
 }
 _CAPITALS = ("gcp", "aws")
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # libraries that tell of every call they make, addresses included
 CHATTY = ("httpx", "httpx2", "httpcore", "botocore", "urllib3", "faster_whisper")
@@ -35,10 +39,10 @@ def configure(settings: ServiceSettings, process: str) -> None:
         _named(process),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        _uncoloured,
+        structlog.stdlib.ExtraAdder(allow=FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _counted,
     ]
     rendering: list[structlog.typing.Processor] = (
         [_renamed(settings.log_fields), structlog.processors.JSONRenderer(ensure_ascii=False)]
@@ -60,10 +64,21 @@ def configure(settings: ServiceSettings, process: str) -> None:
     warn_of_unknown_variables()
 
 
-def _uncoloured(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Remove the second message that uvicorn writes for terminals."""
-    event.pop("color_message", None)
+def _counted(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Count the line by its level; one that a library made up counts as the next lower of the known ones."""
+    level = str(event.get("level"))
+    if level not in LEVELS:
+        record = event.get("_record")
+        level = level_of(record.levelno if isinstance(record, logging.LogRecord) else logging.INFO)
+        event["level"] = level
+    LOG_LINES.labels(level).inc()
     return event
+
+
+def level_of(number: int) -> str:
+    """The name of the highest known level that is not above a number."""
+    known = [name for name in LEVELS if logging.getLevelName(name.upper()) <= number]
+    return known[-1] if known else LEVELS[0]
 
 
 def _renamed(fields: str) -> structlog.typing.Processor:
@@ -92,5 +107,6 @@ def bound(**fields: object) -> Iterator[None]:
     unknown = fields.keys() - set(FIELDS)
     if unknown:
         raise ValueError(f"not log fields: {sorted(unknown)}")
-    with structlog.contextvars.bound_contextvars(**fields):
+    known = {name: value for name, value in fields.items() if value is not None}
+    with structlog.contextvars.bound_contextvars(**known):
         yield

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from schemas.events import Event, subject_of
+from schemas.wire.trace_context import current
 
 CONTENT_TYPE = "content-type"
 TRACEPARENT = "traceparent"
@@ -60,8 +61,14 @@ def new_traceparent() -> str:
 
 
 def next_traceparent(parent: str | None) -> str:
-    """The trace context with a new span, or a new trace when it was missing or malformed."""
-    trace = trace_id(parent)
+    """The trace context for what comes of `parent`: that of the current span of its trace, else a new one in the trace.
+
+    Without a parent it comes of what the task works on, and if that is nothing it begins a trace.
+    """
+    here = current()
+    trace = trace_id(parent) or trace_id(here.traceparent if here else None)
+    if here is not None and here.exported and trace_id(here.traceparent) == trace:
+        return here.traceparent
     return new_traceparent() if trace is None else f"00-{trace}-{secrets.token_hex(8)}-01"
 
 

@@ -32,6 +32,8 @@ class Call:
     attempt: int
     lease_token: UUID
     job_state: str
+    trace: str | None = None
+    """The traceparent of what asked for it."""
 
 
 # One probe of the index a tenant: the first of its calls, then the first of the tenant after it. Of each tenant that has
@@ -72,7 +74,7 @@ UPDATE enhancement_calls c SET attempt = attempt + 1, run = due.run,
     lease_token = gen_random_uuid(), lease_until = now() + make_interval(secs => %(seconds)s)
 FROM due WHERE c.enhancement_id = ANY(ARRAY(SELECT enhancement_id FROM chosen)) AND due.enhancement_id = c.enhancement_id
 RETURNING c.enhancement_id, job_id, tenant, c.run, summarization, entity_extraction, llm_model, attempt, lease_token,
-    due.state AS job_state"""  # noqa: S608 - our own words
+    due.state AS job_state, c.trace"""  # noqa: S608 - our own words
 
 
 async def lease(connection: Connection, *, free: int, per_tenant: int, seconds: float) -> list[Call]:

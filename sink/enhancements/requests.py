@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from schemas.errors import Permanent
 from schemas.events import EnhancementRequest, EnhancementResult
+from schemas.wire.trace_context import current_traceparent
 from sink.jobs.runs import Effect
 from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection
@@ -41,14 +42,15 @@ class EnhancementRow:
 
 _ASK = f"""
 INSERT INTO enhancement_calls AS c
-    (enhancement_id, job_id, tenant, run, summarization, entity_extraction, llm_model, next_attempt_at)
+    (enhancement_id, job_id, tenant, run, summarization, entity_extraction, llm_model, trace, next_attempt_at)
 SELECT %(enhancement_id)s, %(job_id)s, %(tenant)s, %(run)s, %(summarization)s, %(entity_extraction)s, %(llm_model)s,
+    %(trace)s,
     -- what is asked of a job that runs gets its time with the job's end
     (SELECT now() FROM jobs WHERE job_id = %(job_id)s AND tenant = %(tenant)s AND run >= %(run)s
         AND state IN {ENDED_STATES})
 WHERE NOT scribe_is_erased(%(job_id)s)
 ON CONFLICT (enhancement_id) DO UPDATE SET
-    run = EXCLUDED.run, state = 'pending', attempt = 0, next_attempt_at = EXCLUDED.next_attempt_at, created_at = now(),
+    run = EXCLUDED.run, trace = EXCLUDED.trace, state = 'pending', attempt = 0, next_attempt_at = EXCLUDED.next_attempt_at, created_at = now(),
     ended_at = NULL,
     cleared_at = NULL, lease_token = NULL, lease_until = NULL  -- whoever works on the earlier run has lost it
     WHERE c.run < EXCLUDED.run AND c.job_id = EXCLUDED.job_id AND c.tenant = EXCLUDED.tenant
@@ -64,7 +66,8 @@ async def ask(connection: Connection, tenant: str, job_id: UUID, run: int, wishe
 
     Raises Permanent(conflict) when its id was used for something else.
     """
-    values = {"tenant": tenant, "job_id": job_id, "run": run, **sanitize_for_postgres(asdict(wishes))}
+    own = {"tenant": tenant, "job_id": job_id, "run": run, "trace": current_traceparent()}
+    values = {**own, **sanitize_for_postgres(asdict(wishes))}
     await lock(connection, job_id)
     if await (await connection.execute(_ASK, values)).fetchone() is not None:
         await connection.execute("DELETE FROM enhancement_answers WHERE enhancement_id = %(enhancement_id)s", values)

@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 
 from schemas.events import JobRequested
 from schemas.transcript import Transcript
-from schemas.vocabulary.job_states import JobState
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json, transcript_from_json
 from sink.postgres.database import Connection, Database
@@ -170,11 +169,3 @@ async def transcript(connection: Connection, job: JobRow) -> Transcript:
             "uncovered": job.uncovered,
         }
     )
-
-
-async def queue_depth(connection: Connection) -> int:
-    """The number of queued jobs."""
-    row = await (
-        await connection.execute("SELECT count(*) AS queued FROM jobs WHERE state = %s", [JobState.QUEUED])
-    ).fetchone()
-    return int(row["queued"]) if row else 0

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from schemas.errors import Outage, Permanent, SourceFailed
 from schemas.ports import ObjectError, ObjectInfo, ObjectNotFound, ObjectTooLarge, StoredObject
 from schemas.settings import ObjectStoreSettings
+from sink.objects import google
 from sink.objects.disk import reserve
 from sink.objects.uri import key_of, make_uri, split_uri
 
@@ -52,16 +53,22 @@ class S3ObjectStore:
     object, which then counts as an Outage, as it cannot be distinguished from missing permissions.
     """
 
-    def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True) -> None:
-        """Create the client; `patient`: retry a store that does not answer, waiting up to 30 seconds each time."""
+    def __init__(self, settings: ObjectStoreSettings, *, patient: bool = True, of_google: bool | None = None) -> None:
+        """Create the client; `patient`: retry a store that does not answer, waiting up to 30 seconds each time.
+
+        `of_google`: whether it is Cloud Storage; None: its address tells.
+        """
         self.bucket = settings.s3_bucket
         self._home = self.bucket
         self._region = settings.s3_region
-        self._client = _client(settings, patient)
+        self._client = self._conditional = _client(settings, patient)
+        if google.is_google(settings.s3_endpoint) if of_google is None else of_google:
+            self._conditional = google.use_own_condition(_client(settings, patient, google.SIGNATURE))
 
     def close(self) -> None:
         """Close the connections; the store must not be used any more."""
         self._client.close()
+        self._conditional.close()
 
     def uri(self, key: str) -> str:
         """The s3:// address of a key."""
@@ -87,7 +94,7 @@ class S3ObjectStore:
         try:
             with self._translated(key):
                 if if_absent:
-                    self._client.put_object(
+                    self._conditional.put_object(
                         Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
                     )
                 else:
@@ -342,7 +349,7 @@ class _Counted:
         return chunk
 
 
-def _client(settings: ObjectStoreSettings, patient: bool) -> "S3Client":
+def _client(settings: ObjectStoreSettings, patient: bool, signature: str = "s3v4") -> "S3Client":
     secret = settings.s3_secret_key
     return boto3.session.Session().client(
         "s3",
@@ -351,7 +358,7 @@ def _client(settings: ObjectStoreSettings, patient: bool) -> "S3Client":
         aws_access_key_id=settings.s3_access_key,
         aws_secret_access_key=secret.get_secret_value() if secret else None,
         config=Config(
-            signature_version="s3v4",
+            signature_version=signature,
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": 3 if patient else 1},
             connect_timeout=5,

@@ -21,12 +21,14 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from schemas.errors import Outage, SettingsError
 from schemas.settings import PostgresSettings
+from sink.postgres.pool_metrics import watch
 from sink.process.cancellation import run_to_end, unswallowed
 from sink.process.clock_skew import compare_clocks
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 Connection = AsyncConnection[DictRow]
+READ_DSN = "SCRIBE_POSTGRES_READ_DSN"
 
 # what libpq is told unless the connection string says otherwise; the last four find a server that vanished in ~15 s
 _DEFAULTS: dict[str, str] = {
@@ -134,6 +136,7 @@ class Database:
             open=False,
         )
         await pool.open()
+        watch(pool, "replica" if variable == READ_DSN else "primary")
         try:
             yield cls(pool, dsn)
         finally:

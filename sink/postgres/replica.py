@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas import metrics
 from schemas.errors import Outage
-from sink.postgres.database import Connection, Database
+from sink.postgres.database import READ_DSN, Connection, Database
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -73,9 +73,7 @@ class ReplicaRouter:
             yield cls(primary)
             return
         secret = dsn.get_secret_value()
-        async with Database.pooled(
-            secret, size, timeout=CONNECT_SECONDS, prepare=False, variable="SCRIBE_POSTGRES_READ_DSN"
-        ) as replica:
+        async with Database.pooled(secret, size, timeout=CONNECT_SECONDS, prepare=False, variable=READ_DSN) as replica:
             yield cls(primary, replica)
 
     async def run(
@@ -90,8 +88,10 @@ class ReplicaRouter:
                 found = await self._from_replica(self._replica, tenant, work)
             except ReplicaLagging as error:
                 log.info("read from the primary: %s", error)
+                metrics.REPLICA_PASSED_OVER.labels("behind").inc()
             except Outage as error:
                 self._rests_until = self._now() + REST_SECONDS
+                metrics.REPLICA_PASSED_OVER.labels("away").inc()
                 log.warning("the replica is not asked for %g s: %s", REST_SECONDS, error)
             else:
                 if settled(found):

@@ -41,6 +41,10 @@ class Termination:
             signal.signal(number, self._on_signal)
         return self
 
+    def is_requested(self) -> bool:
+        """Whether a stop was requested."""
+        return self._requested.is_set()
+
     def on_request(self, stop: Callable[[], None]) -> None:
         """Call `stop` in the main thread, between any two of its steps, when a stop is requested or was before."""
         self._stop = stop

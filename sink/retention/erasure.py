@@ -202,7 +202,11 @@ async def record_check(connection: Connection, check: TombstoneCheck, objects: i
     )
 
 
-async def pending(connection: Connection) -> int:
-    """The number of requested erasures that are not done."""
-    row = await (await connection.execute("SELECT count(*) AS pending FROM erasures WHERE done_at IS NULL")).fetchone()
-    return int(row["pending"]) if row else 0
+async def pending(connection: Connection) -> tuple[int, float]:
+    """The number of requested erasures that are not done, and the age of the oldest in seconds."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(asked_at)), 0)::float8 AS oldest"
+        " FROM erasures WHERE done_at IS NULL"
+    )
+    row = await cursor.fetchone()
+    return (int(row["pending"]), max(0.0, row["oldest"])) if row else (0, 0.0)

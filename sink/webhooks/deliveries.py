@@ -15,6 +15,7 @@ from schemas import metrics
 from schemas.errors import Permanent
 from schemas.events import JobError
 from schemas.webhooks.deliveries import DeliveryState
+from schemas.wire.trace_context import current_traceparent
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock
 
@@ -91,8 +92,9 @@ WITH new AS (
     ON CONFLICT (endpoint_id) DO UPDATE SET last = s.last + 1 RETURNING endpoint_id, last
 )
 INSERT INTO webhook_deliveries
-    (delivery_id, event_id, endpoint_id, job_id, type, payload, asked, sequence, state, next_attempt_at, ended_at, error)
-SELECT new.delivery_id, %(event_id)s, endpoint_id, %(job_id)s, %(type)s, %(payload)s, %(asked)s, last,
+    (delivery_id, event_id, endpoint_id, job_id, type, payload, asked, trace, sequence, state, next_attempt_at, ended_at,
+    error)
+SELECT new.delivery_id, %(event_id)s, endpoint_id, %(job_id)s, %(type)s, %(payload)s, %(asked)s, %(trace)s, last,
     CASE state WHEN 'enabled' THEN 'pending' ELSE 'disabled' END,
     CASE WHEN a.event_id IS NOT NULL OR %(job_id)s::uuid IS NULL THEN now() END,
     CASE state WHEN 'enabled' THEN NULL ELSE now() END, a.error
@@ -117,6 +119,7 @@ async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
             "type": new.type,
             "payload": Jsonb(new.payload),
             "asked": new.asked,
+            "trace": current_traceparent(),
         },
     )
     added = await cursor.fetchone()

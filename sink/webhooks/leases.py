@@ -62,6 +62,8 @@ class LeasedDelivery:
     """Those of them that were made before it was last scheduled."""
     lease_token: UUID
     failing: bool
+    trace: str | None = None
+    """The traceparent of what it tells of."""
     error: dict[str, Any] | None = None
     """JobError as JSON when the result was applied as a failure, whatever the payload says."""
 
@@ -159,7 +161,7 @@ WITH granted AS (
     FROM granted WHERE granted.endpoint_id = e.endpoint_id
 )
 SELECT leased.delivery_id, endpoint_id, job_id, e.tenant, url, secret, type, payload, sequence, attempt, attempts_before,
-    lease_token, failing_since IS NOT NULL AS failing, error,
+    lease_token, failing_since IS NOT NULL AS failing, trace, error,
     ARRAY(SELECT o.secret FROM webhook_old_secrets o WHERE o.endpoint_id = e.endpoint_id AND o.until > now() ORDER BY o.id)
         AS old_secrets
 FROM leased JOIN webhook_endpoints e USING (endpoint_id)

@@ -22,6 +22,7 @@ from schemas.tenants.quotas import TOKENS_PER_DAY
 from schemas.topics import ENHANCEMENTS
 from schemas.transcript import Transcript
 from schemas.vocabulary.job_states import JobState
+from schemas.wire.headers import trace_id
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
 from sink.enhancements import calls
@@ -30,6 +31,8 @@ from sink.enhancements.requests import CHANNEL
 from sink.enhancements.waiting import count_held
 from sink.jobs import queries
 from sink.postgres.database import Connection, Database
+from sink.process import tracing
+from sink.process.span_names import ATTEMPT, JOB_ID, OUTCOME, TENANT, Attributes
 from sink.tenants.policies import policy_of
 from streams.enhancements.circuit_breaker import CircuitBreaker
 from streams.enhancements.retry_schedule import ATTEMPTS, AWAY_SECONDS, retried_at, throttled_until
@@ -110,7 +113,11 @@ class Enhancements:
 
     async def do(self, job: Call) -> None:
         """Finish a call, or defer it."""
-        with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
+        names: Attributes = {JOB_ID: str(job.job_id), TENANT: job.tenant, ATTEMPT: job.attempt}
+        with (
+            logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt, trace_id=trace_id(job.trace)),
+            tracing.span("enhance", "client", parent=job.trace, attributes=names) as span,
+        ):
             try:
                 verdict = await self._tried(job)
             except LeaseLost:
@@ -121,6 +128,7 @@ class Enhancements:
             kept = await self._database.run_when_back(write, self._limits.pause_seconds)
             outcome = _named(verdict) if kept else "lease_lost"
             metrics.ENHANCEMENTS.labels(outcome=outcome).inc()
+            span.set(OUTCOME, outcome)
             log.info("enhancement %s: %s", job.enhancement_id, outcome)
 
     def _writing(self, call: Call, verdict: Verdict) -> "Callable[[Connection], Awaitable[bool]]":

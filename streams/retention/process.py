@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from schemas import metrics
 from schemas.errors import Outage
 from sink.postgres.database import Database
 from sink.process.cancellation import set_within, until_stopped
@@ -14,6 +17,7 @@ from streams.retention.stall_watch import StallWatch
 from streams.retention.sweep import Sweep
 
 log = logging.getLogger(__name__)
+ROLE = "retention"  # what metrics call the one that sweeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,8 @@ class RetentionSweeps:
                 async with RetentionSession.open(self._database) as session:
                     self._connected = None
                     if await self._lead(session, stop):
-                        await self._work(session, stop)
+                        with _leading():
+                            await self._work(session, stop)
             except Outage as error:
                 self._connected = str(error)
                 log.warning("waiting: %s", error)
@@ -102,3 +107,13 @@ class RetentionSweeps:
     async def _look_for_stalls(self) -> None:
         if self._stalls is not None:
             await self._stalls.look()
+
+
+@contextmanager
+def _leading() -> Iterator[None]:
+    """Tell by a metric that this process sweeps while the block runs."""
+    metrics.LEADER.labels(ROLE).set(1)
+    try:
+        yield
+    finally:
+        metrics.LEADER.labels(ROLE).set(0)

@@ -98,7 +98,9 @@ class Sweep:
         while not stop.is_set() and await self._guarded(self._recheck):
             pass
         async with self._database.connection() as connection:
-            metrics.ERASURES_PENDING.set(await erasure.pending(connection))
+            pending, oldest_seconds = await erasure.pending(connection)
+        metrics.ERASURES_PENDING.set(pending)
+        metrics.ERASURES_OLDEST.set(oldest_seconds)
 
     async def _tasks(self, now: datetime) -> Sequence[SweepTask]:
         async with self._database.connection() as connection:

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -26,12 +26,15 @@ from schemas.process.failpoints import failpoint
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import Waiting
 from schemas.retries.schedules import RECORDS
-from schemas.topics import dlq_topic
+from schemas.topics import PROGRESS, dlq_topic
 from schemas.wire.headers import (
     RESULTS_TO,
+    TRACEPARENT,
     is_for,
 )
 from schemas.wire.serde import Serde
+from sink.process import tracing
+from sink.process.span_names import of_record
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
 from streams.runtime.dead_letters import DeadLetterReason, DeadLetterWriter, after_error
@@ -145,7 +148,8 @@ class EventLoop:
             metrics.RECORDS_PROCESSED.labels(group=self._group, outcome="not_ours").inc()
             event.ack()
             return
-        with logs.bound(**log_fields(inbound)):
+        timed = metrics.RECORD_SECONDS.labels(group=self._group).time()
+        with logs.bound(**log_fields(inbound)), timed, _span(inbound, self._group):
             settled = await self._settle(inbound, work)
         if not settled:
             self._app.watermarks.abandon(event.message)
@@ -252,7 +256,7 @@ class EventLoop:
         try:
             async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
                 event, handle = await self._decoded(inbound, work)
-                with logs.bound(**log_fields_of_event(event)):
+                with logs.bound(attempt=tries, **log_fields_of_event(event)):
                     effect = await handle(event)
                     failpoint("streams.after_effect")
                     return _End(effect)
@@ -267,7 +271,8 @@ class EventLoop:
                 event = error.answer
             expected = isinstance(error, (Transient, Permanent, Poison))
             private = isinstance(error, (psycopg.Error, ValidationError))  # their traceback ends with the values
-            log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
+            with logs.bound(attempt=tries, **(log_fields_of_event(event) if event else {})):
+                log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._dead_letters.write(inbound, letter)
             return _End("dead_lettered", event, letter)
 
@@ -351,3 +356,13 @@ async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterRea
     except Exception:  # the record is safe in its dead letter; the others must go on
         log.exception("the dead letter stays without its consequence")
     return _End("dead_lettered")
+
+
+def _span(inbound: InboundRecord, group: str) -> AbstractContextManager[object]:
+    """The span of a record; none for progress, of which there is more than anybody reads."""
+    origin = inbound.origin
+    if origin.topic == PROGRESS:
+        return nullcontext()
+    names = of_record(origin.topic, origin.partition, origin.offset, group)
+    parent = inbound.headers.get(TRACEPARENT)
+    return tracing.span(f"process {origin.topic}", "consumer", parent=parent, attributes=names)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from schemas import metrics
 from schemas.errors import Outage
 from schemas.process.failpoints import failpoint
 from schemas.process.wait_reasons import WaitReason
@@ -85,6 +86,9 @@ class Leaser(Generic[J]):
         self.waiting: str | None = "starting"
         """Why nothing is leased at the moment, None when all is well."""
         self._gate: WaitReason | None = WaitReason.STARTING
+        kind = work.channel.removeprefix("scribe_")
+        metrics.CALLS.labels(kind=kind, state="running").set_function(lambda: len(self._running))
+        metrics.CALLS.labels(kind=kind, state="most").set(timing.places)
 
     def waits(self) -> WaitReport:
         """The report of waiting work, with reasons."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from sink.postgres.migrate import migrate
 from sink.process.health_server import HealthServer
 from sink.process.termination import Termination
 from sink.records.kafka.access import AccessGate
+from streams.kafka.membership import MembershipLosses
 from streams.kafka.transport import ScribeApp
 from streams.runtime.event_loop import EventLoop
 from streams.runtime.watchdog import Watchdog, WatchdogLimits
@@ -53,10 +55,13 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
     """Run until SIGTERM (exit code 0), a crash (1), or a stall or an end that takes too long (70)."""
     termination = Termination(STOP_SECONDS).install()
     _calm_libraries()
+    losses = MembershipLosses(service.worker_id).install()
     started: list[Watchdog] = []
 
     def not_ready() -> str | None:
-        return started[0].not_ready() if started else gate.reason or "starting"
+        if not started:
+            return gate.reason or "starting"
+        return losses.reason or started[0].not_ready()
 
     def waits() -> WaitReport:
         return started[0].waits() if started else WaitReport()
@@ -72,7 +77,9 @@ def run_worker(service: ServiceSettings, postgres: PostgresSettings, compose: Co
         # the loop that mode finds, and keeps for whatever it makes outside of a running one
         loop = get_event_loop()
         resources = AsyncExitStack()
-        parts = loop.run_until_complete(_composed(resources, postgres, compose, Path(folder), gate))
+        parts = loop.run_until_complete(
+            _composed(resources, postgres, compose, Path(folder), partial(gate.wait, termination.is_requested))
+        )
         _collect_rarely()
         started.append(Watchdog(parts.app, parts.event_loop, parts.limits))
         worker = _Worker(
@@ -116,12 +123,12 @@ def migrated(postgres: PostgresSettings) -> None:
 
 
 async def _composed(
-    resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path, gate: AccessGate
+    resources: AsyncExitStack, postgres: PostgresSettings, compose: Compose, folder: Path, let_in: Callable[[], None]
 ) -> WorkerParts:
     """The app, created while the event loop runs, since Faust binds it to the running loop."""
     parts = compose(await resources.enter_async_context(opened(postgres)), folder)
     # Faust would give up at once when no broker answers, and say little when one refuses something
-    await asyncio.to_thread(gate.wait)
+    await asyncio.to_thread(let_in)
     return parts
 
 

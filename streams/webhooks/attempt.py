@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import SettingsError
+from schemas.wire.headers import TRACEPARENT
+from schemas.wire.trace_context import current
 from sink.http.client import DeliveryError, ResponseHead
 from sink.http.exchange import FailureKind
 from sink.webhooks.leases import DeliveryOutcome, LeasedDelivery
@@ -41,6 +43,8 @@ async def attempt(leased: LeasedDelivery, client: Poster, secrets: SecretBox, ti
     body = body_of(numbered(payload, leased.sequence))
     headers = signed_headers(opened, message_id(leased.delivery_id), int(time.time()), body)
     headers["content-type"] = "application/json"
+    if (here := current()) is not None and here.exported:
+        headers[TRACEPARENT] = here.traceparent
     try:
         answer = await client.post(leased.url, body, headers, deadline_seconds=timeout_seconds)
     except DeliveryError as error:

@@ -12,7 +12,19 @@ from schemas.process import logs
 from schemas.process.failpoints import failpoint
 from schemas.process.wait_report import Waiting, WaitReport
 from schemas.webhooks.deliveries import DeliveryState
+from schemas.wire.headers import trace_id
 from sink.postgres.database import Connection, Database
+from sink.process import tracing
+from sink.process.span_names import (
+    ATTEMPT,
+    HTTP_METHOD,
+    HTTP_RESENDS,
+    HTTP_STATUS,
+    JOB_ID,
+    OUTCOME,
+    TENANT,
+    Attributes,
+)
 from sink.webhooks import leases
 from sink.webhooks.deliveries import CHANNEL, release_missed, release_unrunnable, tell_conflicts
 from sink.webhooks.endpoint_health import (
@@ -139,8 +151,9 @@ class Deliveries:
 
     async def do(self, job: LeasedDelivery) -> None:
         """Send once, then record the outcome, waiting for the database as long as necessary."""
-        with logs.bound(job_id=str(job.job_id), tenant=job.tenant, attempt=job.attempt):
-            attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
+        job_id = None if job.job_id is None else str(job.job_id)
+        with logs.bound(job_id=job_id, tenant=job.tenant, attempt=job.attempt, trace_id=trace_id(job.trace)):
+            attempted = await self._attempted(job)
             failpoint("dispatch.after_send")
             write = partial(
                 record,
@@ -151,10 +164,31 @@ class Deliveries:
             )
             recorded = await self._database.run_when_back(write, self._limits.pause_seconds)
             failpoint("dispatch.after_record")
-            _tell(job, attempted, recorded)
+            tell_of(job, attempted, recorded)
+
+    async def _attempted(self, job: LeasedDelivery) -> Attempted:
+        names: Attributes = {
+            TENANT: job.tenant,
+            ATTEMPT: job.attempt,
+            HTTP_METHOD: "POST",
+            HTTP_RESENDS: job.attempt - 1,
+        }
+        with tracing.span("webhook", "client", parent=job.trace, attributes=names) as span:
+            if job.job_id is not None:
+                span.set(JOB_ID, str(job.job_id))
+            with metrics.WEBHOOK_SECONDS.time():
+                attempted = await attempt(job, self._client, self._secrets, self._limits.call_seconds)
+            outcome = attempted.outcome
+            span.set(OUTCOME, outcome.outcome)
+            if outcome.status is not None:
+                span.set(HTTP_STATUS, outcome.status)
+            if outcome.outcome != "delivered":
+                span.fail(str(outcome.status or outcome.outcome))
+        return attempted
 
 
-def _tell(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None:
+def tell_of(job: LeasedDelivery, attempted: Attempted, recorded: Recorded) -> None:
+    """Count and log what came of an attempt."""
     outcome = attempted.outcome
     metrics.WEBHOOK_ATTEMPTS.labels(outcome=outcome.outcome if recorded.state else "lease_lost").inc()
     if recorded.state not in (None, DeliveryState.PENDING):

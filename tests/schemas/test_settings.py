@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from schemas.errors import SettingsError
 from schemas.settings import (
     SETTINGS,
+    ApiProcess,
     ApiSettings,
     ClientSettings,
     EnhancedAiSettings,
@@ -266,6 +267,42 @@ def test_given_values_win(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command-line option is stronger than the environment."""
     monkeypatch.setenv("SCRIBE_API_PORT", "1000")
     assert load(ApiSettings, api_port=2000).api_port == 2000
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SCRIBE_OTLP_ENDPOINT",
+        "SCRIBE_SCHEMA_REGISTRY_URL",
+        "SCRIBE_S3_ENDPOINT",
+        "ENHANCED_AI_ENDPOINT",
+        "SCRIBE_PUBLIC_URL",
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:hunter2/x@host:80",
+        "http://host:hunter2",
+        "hunter2://host",
+        "http://[hunter2",
+        "http://:hunter2@",
+        "http://u:hunter2@h\u2100x",
+    ],
+)
+def test_no_mistake_in_an_address_repeats_it(monkeypatch: pytest.MonkeyPatch, variable: str, address: str) -> None:
+    """What stands in the place of the port may be the beginning of a password."""
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(SettingsError) as raised:
+        load(ApiProcess)
+    assert variable in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_no_validator_hides_another_where_classes_are_joined() -> None:
+    """Two of one name are one in a process that reads both classes."""
+    named = [name for cls in SETTINGS for name in cls.__pydantic_decorators__.field_validators if name in vars(cls)]
+    assert len(set(named)) == len(named) > 5
 
 
 def test_secrets_do_not_print() -> None:

@@ -13,8 +13,9 @@ VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
 EXAMPLE = ROOT / ".env.example"
 SOURCES = [
     path.read_text()
-    for folder in ("sink", "producers", "gpu_consumers", "streams")
+    for folder in ("schemas", "sink", "producers", "gpu_consumers", "streams")
     for path in (ROOT / folder).rglob("*.py")
+    if path != ROOT / "schemas" / "metrics.py"
 ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from deploy.local.receiver import Receiver
 from deploy.local.service import ServiceProcesses
 from deploy.local.stack import Stack
+from tests.collector import Collector
 from tests.system.client import Client
 
 # limits that a small recording reaches, and retries that a test can wait for
@@ -26,9 +27,16 @@ def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def client(system_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def collector() -> Iterator[Collector]:
+    """What the spans of all processes are told to."""
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def client(system_stack: Stack, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A running service and a client with a key."""
-    environment = system_stack.environment() | SMALL
+    environment = system_stack.environment() | SMALL | {"SCRIBE_OTLP_ENDPOINT": collector.endpoint}
     service = ServiceProcesses(environment, tmp_path_factory.mktemp("service"))
     try:
         key = service.prepare()

@@ -91,7 +91,7 @@ run "production" {
     error_message = "there are alarms on the shim, jobs, figures, brokers, disks, tasks and errors"
   }
   assert {
-    condition     = one([for container in output.task_definitions["gpu-g4dn"].containerDefinitions : [for variable in container.environment : variable.value if variable.name == "SCRIBE_DRAIN_SECONDS"] if container.name == "gpu"]) == ["85"]
+    condition     = one([for container in output.task_definitions["gpu-g4dn"].containerDefinitions : [for variable in container.environment : variable.value if variable.name == "SCRIBE_DRAIN_SECONDS"] if container.name == "gpu"]) == ["75"]
     error_message = "a GPU task drains within what ECS and a spot notice give"
   }
   assert {

@@ -18,6 +18,13 @@ from deploy.environment import CACHE
 MODULE = Path(__file__).parent
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "server")
 """As Go names them; `server` is etcd's."""
+STAGES = (
+    "node/fast/node-initialize",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease",
+    "pod/fast/pod-complete",
+    "pod/fast/pod-delete",
+    "pod/fast/pod-ready",
+)
 VERSION = "k8s.io/component-base/version"
 
 
@@ -84,7 +91,7 @@ def _version(pattern: str, text: str) -> str:
 
 
 def programs() -> Path:
-    """The folder with the programs, built on the first call (half an hour on two processors); raises BuildFailed."""
+    """The folder with the programs, built on the first call (many minutes); raises BuildFailed."""
     digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[:12]
     folder = CACHE / f"cluster-{digest}"
     CACHE.mkdir(exist_ok=True)
@@ -119,6 +126,12 @@ def definitions() -> list[Path]:
             raise BuildFailed(f"{each.module} has the hash {report.get('Sum')}, not {each.sum}")
         found += [Path(report["Dir"]) / name for name in each.files]
     return found
+
+
+def stages() -> list[Path]:
+    """The rules of KWOK for how simulated nodes and pods live; raises BuildFailed."""
+    root = Path(_go("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok").strip()) / "kustomize" / "stage"
+    return [root / f"{name}.yaml" for name in STAGES]
 
 
 def _go(*arguments: str, folder: Path = MODULE, environment: Mapping[str, str] | None = None) -> str:

@@ -8,7 +8,7 @@ from deploy.checks import tools
 from deploy.checks.check import Check
 from deploy.checks.cluster import building
 from deploy.checks.cluster.building import BuildFailed
-from deploy.checks.cluster.control_plane import ControlPlane, ManifestRefused
+from deploy.checks.cluster.control_plane import ControlPlane, KubectlFailed
 from deploy.checks.cluster.trials import Trial
 from deploy.checks.kubernetes.manifests import NotRendered, Variant, rendered, variants
 from deploy.local.errors import StartFailed
@@ -32,7 +32,7 @@ def run() -> list[str]:
                 cluster.kubectl("apply", "--server-side", "--filename", str(path))
             cluster.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
             return [text for variant in variants() for text in _tried(cluster, variant)]
-    except (BuildFailed, StartFailed, ManifestRefused) as error:
+    except (BuildFailed, StartFailed, KubectlFailed) as error:
         return [str(error)]
 
 
@@ -45,7 +45,7 @@ def _tried(cluster: ControlPlane, variant: Variant) -> Iterator[str]:
             yield from (f"{variant.name}: {text}" for text in trial.run())
         finally:
             trial.clean()
-    except (NotRendered, ManifestRefused) as error:
+    except (NotRendered, KubectlFailed) as error:
         yield f"{variant.name}: {error}"
 
 

@@ -15,6 +15,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from deploy.checks.cluster.building import stages
 from deploy.local import process
 from deploy.local.ports import HOST, choose, is_open
 
@@ -22,7 +23,7 @@ TOKEN = "administrator"  # noqa: S105 - of an API server on loopback that lives 
 START_SECONDS = 120
 
 
-class ManifestRefused(Exception):
+class KubectlFailed(Exception):
     """kubectl failed; the message is its own."""
 
 
@@ -62,19 +63,19 @@ class ControlPlane:
         self._ending.close()
 
     def kubectl(self, *arguments: str, given: str | None = None) -> tuple[str, str]:
-        """Run kubectl and return both its outputs; raises ManifestRefused."""
+        """Run kubectl and return both its outputs; raises KubectlFailed."""
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ManifestRefused(done.stderr.strip())
+            raise KubectlFailed(done.stderr.strip())
         return done.stdout, done.stderr
 
     def read(self, *arguments: str) -> Any:
-        """The objects that `kubectl get` finds, as JSON; raises ManifestRefused."""
+        """The objects that `kubectl get` finds, as JSON; raises KubectlFailed."""
         return json.loads(self.kubectl("get", *arguments, "--output", "json")[0])
 
     def account(self, name: str, namespace: str, pod: str) -> Path:
-        """A folder as a pod with an account has it, with a token bound to that pod; raises ManifestRefused."""
+        """A folder as a pod with an account has it, with a token bound to that pod; raises KubectlFailed."""
         folder = self._folder / "account"
         folder.mkdir(exist_ok=True)
         bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod)
@@ -197,6 +198,8 @@ class ControlPlane:
             f"--kubeconfig={self.kubeconfig}",
             "--manage-all-nodes=true",
             f"--server-address={HOST}:{self._ports['kwok']}",
+            "--node-lease-duration-seconds=40",
+            *(f"--config={path}" for path in stages()),
         ]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from deploy.checks.cluster.control_plane import ControlPlane, ManifestRefused
+from deploy.checks.cluster.control_plane import ControlPlane, KubectlFailed
 from deploy.checks.cluster.nodes import nodes
 from deploy.checks.kubernetes.manifests import LASTING, NAMESPACE, Manifest, Variant, named, of_kind
 from schemas.settings import KubernetesSettings
@@ -15,6 +15,8 @@ from schemas.topics import GPU_PARTITIONS
 from sink.process.pod_deletion_cost import ANNOTATION, PodDeletionCost
 
 SETTLE_SECONDS = 180
+ACCEPTED = ('annotation "kubernetes.io/ingress.class" is deprecated',)
+"""Warnings that are as they must be: GKE's own ingress reads the annotation and no class."""
 GPU = "app.kubernetes.io/component=gpu"
 
 
@@ -37,7 +39,7 @@ class Trial:
         yield from self.refuse_root()
 
     def prepare(self) -> None:
-        """Nodes of the overlay's cloud, and no others; raises ManifestRefused."""
+        """Nodes of the overlay's cloud, and no others; raises KubectlFailed."""
         kubectl = self._cluster.kubectl
         kubectl("delete", "nodes", "--all", "--wait=true")
         listed = {
@@ -48,7 +50,7 @@ class Trial:
         kubectl("create", "--filename", "-", given=json.dumps(listed))
 
     def clean(self) -> None:
-        """Delete what was applied, and wait until it is gone; raises ManifestRefused."""
+        """Delete what was applied, and wait until it is gone; raises KubectlFailed."""
         cluster_wide = [each for each in self._manifests if "namespace" not in each["metadata"]]
         text = "\n---\n".join(json.dumps(each) for each in reversed(cluster_wide))
         self._cluster.kubectl("delete", "--ignore-not-found", "--wait=true", "--filename", "-", given=text)
@@ -65,10 +67,11 @@ class Trial:
             _, said = self._cluster.kubectl(
                 "apply", "--server-side", "--validate=strict", "--filename", "-", given=json.dumps(manifest)
             )
-        except ManifestRefused as error:
+        except KubectlFailed as error:
             yield f"{named(manifest)}: {error}"
         else:
-            yield from (f"{named(manifest)}: {line}" for line in said.splitlines() if line.startswith("Warning"))
+            warnings = [line for line in said.splitlines() if line.startswith("Warning")]
+            yield from (f"{named(manifest)}: {line}" for line in warnings if not any(map(line.__contains__, ACCEPTED)))
 
     def _secrets(self) -> Iterator[Manifest]:
         """The secrets that External Secrets would make, and the namespace for them."""
@@ -192,7 +195,7 @@ class Trial:
         }
         try:
             self._cluster.kubectl("create", "--filename", "-", given=json.dumps(pod))
-        except ManifestRefused as error:
+        except KubectlFailed as error:
             if "PodSecurity" not in str(error):
                 yield f"a pod that may be root is refused for another reason: {error}"
         else:

@@ -49,6 +49,7 @@ class ComposeProject:
                 [*PODMAN, "system", "service", "--time=0", f"unix://{self._socket}"], env=own, stdout=log, stderr=log
             )
         wait_for(self._socket.exists, START_SECONDS, "podman's service")
+        self._clear()
         threading.Thread(target=self._ask, daemon=True).start()
         return self
 
@@ -56,11 +57,15 @@ class ComposeProject:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove containers, volumes and networks, and end the service."""
-        self.compose("--profile", "tools", "down", "--volumes", "--timeout", "5", check=False)
+        self._clear()
         self._stop.set()
         if self._service is not None:
             self._service.terminate()
             self._service.wait(30)
+
+    def _clear(self) -> None:
+        """Remove what this run, or one that was cut off, has left: volumes too, whose passwords are others."""
+        self.compose("--profile", "tools", "down", "--volumes", "--timeout", "5", check=False)
 
     def compose(self, *arguments: str, check: bool = True, seconds: float = 1800) -> str:
         """The output of docker-compose; raises EngineFailed when it fails and `check` is set."""
@@ -76,14 +81,14 @@ class ComposeProject:
 
     def containers(self) -> dict[str, str]:
         """The state of each service's container: running (with its health), exited and its code."""
-        found = {}
-        for name in podman("ps", "--all", "--filter", f"name=^{self.name}_", "--format", "{{.Names}}").splitlines():
-            state = self.state(name)
-            health = (state.get("Health") or state.get("Healthcheck") or {}).get("Status") or ""
-            found[name.removeprefix(f"{self.name}_").rpartition("_")[0]] = (
-                f"exited {state['ExitCode']}" if state["Status"] == "exited" else f"{state['Status']} {health}".strip()
-            )
-        return found
+        names = podman("ps", "--all", "--filter", f"name=^{self.name}_", "--format", "{{.Names}}").split()
+        if not names:
+            return {}
+        states = podman("inspect", "--format", "{{json .State}}", *names, check=False).splitlines()
+        return {
+            name.removeprefix(f"{self.name}_").rpartition("_")[0]: in_words(json.loads(state))
+            for name, state in zip(names, states, strict=False)
+        }
 
     def state(self, container: str) -> dict[str, Any]:
         """The state of a container, as podman reports it."""
@@ -104,6 +109,14 @@ class ComposeProject:
                 names = podman("ps", "--filter", f"name=^{self.name}_", "--format", "{{.Names}}", seconds=60)
                 for name in names.splitlines():
                     podman("healthcheck", "run", name, check=False, seconds=30)
+
+
+def in_words(state: Mapping[str, Any]) -> str:
+    """`running healthy`, `exited 1`, or another state with what is known of it."""
+    if state["Status"] == "exited":
+        return f"exited {state['ExitCode']}"
+    health = (state.get("Health") or state.get("Healthcheck") or {}).get("Status") or ""
+    return f"{state['Status']} {health}".strip()
 
 
 def wait_for(done: Callable[[], bool], seconds: float, what: str, say: Callable[[], object] = lambda: "") -> None:

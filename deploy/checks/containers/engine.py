@@ -25,7 +25,7 @@ class EngineFailed(Exception):
 
 
 def lacking() -> str | None:
-    """The reason why containers cannot be built and run here, None when they can."""
+    """Why containers cannot be built and run here, None when they can."""
     for program in ("podman", "runc"):
         if shutil.which(program) is None:
             return f"no {program}, which builds and runs the images"
@@ -96,14 +96,9 @@ def build(
 
 
 def _index() -> dict[str, str]:
-    """The way of this machine to the package index, for the stage that builds."""
-    names = ("PIP_INDEX_URL", "PIP_CERT", "UV_DEFAULT_INDEX", "SSL_CERT_FILE")
-    found = {name: os.environ[name] for name in names if name in os.environ}
-    if "PIP_INDEX_URL" in found:
-        found.setdefault("UV_DEFAULT_INDEX", found["PIP_INDEX_URL"])
-    if "PIP_CERT" in found:
-        found.setdefault("SSL_CERT_FILE", found["PIP_CERT"])
-    return found
+    """This machine's package index, when its environment names one."""
+    url = os.environ.get("PIP_INDEX_URL")
+    return {"INDEX_URL": url} if url else {}
 
 
 def _run(command: Sequence[str]) -> None:

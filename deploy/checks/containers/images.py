@@ -76,7 +76,7 @@ def inspected(role: str) -> Iterator[str]:
     config, labels = image["Config"], image["Config"].get("Labels") or {}
     if config.get("User") != "10001:10001":
         yield f"runs as {config.get('User')}"
-    if not image.get("HealthCheck") and not config.get("Healthcheck"):
+    if not image.get("Healthcheck"):
         yield "has no check of its health"
     for label in ("title", "description", "licenses", "version", "revision", "base.name"):
         if f"org.opencontainers.image.{label}" not in labels:

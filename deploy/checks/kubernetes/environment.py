@@ -2,21 +2,13 @@
 
 from collections.abc import Iterator
 
-from pydantic_settings import BaseSettings
-
 from deploy.checks.kubernetes.manifests import WORKLOADS, Manifest, component, containers, named, of_kind
 from deploy.checks.kubernetes.processes import ALL, MODELS
 from deploy.checks.kubernetes.references import maps, secrets
-from deploy.kubernetes.settings import CONCERNS, secret_variables
-from schemas.settings import variable_of
+from deploy.kubernetes.settings import CONCERNS, read_here, secret_variables
 
 BESIDE = {"models": frozenset({"HF_TOKEN"})}
 """Variables of libraries, by container."""
-
-
-def wanted(settings: type[BaseSettings]) -> set[str]:
-    """The variables that a process reads."""
-    return {variable_of(name) for name in settings.model_fields}
 
 
 def findings(manifests: list[Manifest]) -> Iterator[str]:
@@ -28,15 +20,15 @@ def findings(manifests: list[Manifest]) -> Iterator[str]:
     for name, values in maps(manifests).items():
         if lying_open := values.keys() & secret_variables():
             yield f"ConfigMap {name}: holds {', '.join(sorted(lying_open))}, which are secrets"
-    read = {name for process in ALL.values() for name in wanted(process.settings)}
-    all_settings = {name for cls in CONCERNS for name in wanted(cls)}
+    read = {name for process in ALL.values() for name in read_here(process.settings)}
+    all_settings = {name for cls in CONCERNS for name in read_here(cls)}
     yield from (f"{name}: no process gets it" for name in sorted(all_settings - read))
 
 
 def _of_container(workload: Manifest, container: Manifest, manifests: list[Manifest]) -> Iterator[str]:
     process = MODELS if container["name"] == "models" else ALL[component(workload)]
     given = list(variables(container, manifests))
-    needed = wanted(process.settings) | BESIDE.get(container["name"], frozenset())
+    needed = read_here(process.settings) | BESIDE.get(container["name"], frozenset())
     for text, names in (
         ("lacks", needed - set(given)),
         ("gets what it does not read:", set(given) - needed),

@@ -35,7 +35,7 @@ FORGETTING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class PodProcess:
+class DeployedProcess:
     """A process: `image` is that of deploy/docker, `reaches` its labels `egress.scribe-rabbit/…`."""
 
     command: tuple[str, ...]
@@ -46,16 +46,18 @@ class PodProcess:
     """What it may take to end by itself; for the GPU consumers beside SCRIBE_DRAIN_SECONDS."""
 
 
-def _process(command: str, image: str, settings: type[BaseSettings], reaches: str, seconds: float = 0.0) -> PodProcess:
+def _process(
+    command: str, image: str, settings: type[BaseSettings], reaches: str, seconds: float = 0.0
+) -> DeployedProcess:
     """A process; what follows from its settings is reached too."""
     found = set(reaches.split())
     if image != "api" or seconds:  # the commands of operators need no registry
         found |= {"schema-registry"} if issubclass(settings, KafkaSettings) else set()
     found |= {"kubernetes"} if issubclass(settings, KubernetesSettings) else set()
-    return PodProcess(tuple(command.split()), image, settings, frozenset(found), seconds)
+    return DeployedProcess(tuple(command.split()), image, settings, frozenset(found), seconds)
 
 
-PROCESSES: Mapping[str, PodProcess] = {
+PROCESSES: Mapping[str, DeployedProcess] = {
     "api": _process("scribe-api", "api", ApiProcess, "postgres object-store", api.STOP_SECONDS + FORGETTING_SECONDS),
     "relay": _process("scribe-relay", "api", RelayProcess, "kafka postgres", relay.STOP_SECONDS),
     "gpu": _process("scribe-gpu", "gpu", GpuProcess, "kafka object-store internet", gpu.STOP_SECONDS),
@@ -77,7 +79,7 @@ PROCESSES: Mapping[str, PodProcess] = {
 }
 """The processes that last, by their label `app.kubernetes.io/component`."""
 
-JOBS: Mapping[str, PodProcess] = {
+JOBS: Mapping[str, DeployedProcess] = {
     "topics": _process("scribe topics apply", "api", KafkaAndObjects, "kafka"),
     "migrations": _process("scribe database migrate", "api", PostgresSettings, "postgres"),
 }

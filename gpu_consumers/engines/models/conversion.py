@@ -3,6 +3,7 @@
 The same weights make the same files to the last bit, so that the registry can pin them.
 """
 
+import copyreg
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,10 @@ with warnings.catch_warnings():
 
     from gpu_consumers.campplus import CamPlusPlus
     from gpu_consumers.engines.pyannote import check_harmless
+
+# Python 3.11.0 to 3.11.3 pickle the members of an enumeration by another way, which is refused when they are loaded
+for _kind in (Problem, Resolution):
+    copyreg.pickle(_kind, lambda member: (type(member), (member.value,)))
 
 WINDOW_SECONDS = 10.0
 MOST_VOICES, MOST_AT_ONCE = 3, 2  # in a window, that segmentation-3.0 tells apart

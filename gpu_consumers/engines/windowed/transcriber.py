@@ -21,6 +21,7 @@ from gpu_consumers.engines.windowed.speech_regions import VoiceDetector, next_re
 from gpu_consumers.engines.windowed.window_decoder import WindowDecoder
 from schemas.errors import Transient
 from schemas.events import ModelInfo, Task
+from schemas.metrics import BATCH_FILL
 from schemas.transcript import Word
 
 TRANSLATED = "en"  # the one language that Whisper translates into
@@ -149,6 +150,7 @@ class WindowedTranscriber:
                     raise
                 run.batch_size = len(batch) // 2
                 continue
+            BATCH_FILL.observe(len(batch) / self._decoding.batch_size)
             words = [replace(word, language=None) if word.language == language.name else word for word in words]
             done += len(batch)
             yield from words

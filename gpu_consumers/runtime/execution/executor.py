@@ -18,6 +18,9 @@ from schemas.retries.backoff import Backoff
 from schemas.retries.schedules import GPU_OUTAGES
 from schemas.wire.headers import TRACEPARENT, is_for, trace_id
 from schemas.wire.serde import Serde
+from sink.process import tracing
+from sink.process.span_names import ATTEMPT, JOB_ID, OUTCOME, TENANT, of_record
+from sink.process.tracing import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,37 @@ class JobExecutor:
         delivery = task.delivery
         if not is_for(delivery.headers, self.ends.policy.group):
             return self.ends.not_ours(task)
-        fields = {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset}
-        with bound(**fields, attempt=delivery.attempt, trace_id=trace_id(delivery.headers.get(TRACEPARENT))):
-            job: Job | None = None
+        parent = delivery.headers.get(TRACEPARENT)
+        topic, partition, offset = delivery.topic, delivery.partition, delivery.offset
+        names = of_record(topic, partition, offset, self.ends.policy.group) | {ATTEMPT: delivery.attempt}
+        with (
+            bound(topic=topic, partition=partition, offset=offset, attempt=delivery.attempt, trace_id=trace_id(parent)),
+            tracing.span(f"process {topic}", "consumer", parent=parent, attributes=names) as span,
+        ):
+            finished = self._executed(task, span)
+            span.set(OUTCOME, finished.outcome if finished else "left")
+            return finished
+
+    def _executed(self, task: JobTask, span: Span) -> Finished | None:
+        try:
+            job = self.outages.retry(task, partial(self.decoder.decode, task.delivery))
+        except Exception as error:  # noqa: BLE001 - see below
+            return self._failed(task, None, error, span)
+        span.set(JOB_ID, str(job.request.job_id))
+        span.set(TENANT, job.request.tenant)
+        with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
             try:
-                job = self.outages.retry(task, partial(self.decoder.decode, delivery))
-                with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
-                    return self._process(task, job)
+                return self._process(task, job)
             # whatever a stage or its libraries raise becomes an outcome: a worker thread must not die
             except Exception as error:  # noqa: BLE001
-                finished = self.ends.failed(task, job, error)
-            if finished is None and job is not None:
+                finished = self._failed(task, job, error, span)
+            if finished is None:
                 self.duplicates.ended(job, task, final=False)
             return finished
+
+    def _failed(self, task: JobTask, job: Job | None, error: Exception, span: Span) -> Finished | None:
+        span.fail(getattr(error, "code", type(error).__name__))
+        return self.ends.failed(task, job, error)
 
     def _process(self, task: JobTask, job: Job) -> Finished | None:
         """Claim the job, run the stage and end it; after an outage the work is retried in place."""

@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from producers.api.problems import METHODS, problem
 from schemas import metrics
 from schemas.errors import Rejected
+from schemas.process import logs
+from schemas.wire.headers import TRACEPARENT, trace_id
+from sink.process import tracing
+from sink.process.span_names import HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS
+from sink.process.tracing import Span
 
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 256 * 1024
@@ -39,11 +45,18 @@ class RequestContext:
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
         scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
         answer = _Answer(send, scope["request_id"])
+        parent = traceparent_of(scope)
         started = time.monotonic()
-        try:
-            await self._guarded(scope, receive, answer)
-        finally:
-            _count(scope, method, answer.status, time.monotonic() - started)
+        with (
+            logs.bound(request_id=scope["request_id"], trace_id=trace_id(parent)),
+            metrics.HTTP_IN_PROGRESS.track_inprogress(),
+            tracing.span(method if method in METHODS else "other", "server", parent=parent) as span,
+        ):
+            try:
+                await self._guarded(scope, receive, answer)
+            finally:
+                _count(scope, method, answer.status, time.monotonic() - started)
+                _describe(span, scope, method, answer.status)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -109,9 +122,33 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Callable[[], Awaitab
     return read
 
 
+def traceparent_of(scope: Scope) -> str | None:
+    """The trace context that a request came with, if it is one."""
+    given = Headers(scope=scope).getlist(TRACEPARENT)
+    return given[0] if len(given) == 1 and trace_id(given[0]) else None
+
+
+def _names(scope: Scope, method: str, status: int | None) -> tuple[str, str]:
+    """Method and route as labels: only those of our own operations, so that nobody can make new ones.
+
+    A method that the route does not take is no operation, and HEAD is the GET that it stands for.
+    """
+    found = None if status == HTTPStatus.METHOD_NOT_ALLOWED or method == "OPTIONS" else scope.get("route")
+    return scope["method"] if method in METHODS else "other", getattr(found, "path", "none")
+
+
+def _describe(span: Span, scope: Scope, method: str, status: int | None) -> None:
+    method, route = _names(scope, method, status)
+    span.rename(f"{method} {route}")
+    span.set(HTTP_ROUTE, route)
+    span.set(HTTP_METHOD, method)
+    if status is not None:
+        span.set(HTTP_STATUS, status)
+    if status is None or status >= 500:
+        span.fail(str(status or "none"))
+
+
 def _count(scope: Scope, method: str, status: int | None, seconds: float) -> None:
-    # only names of our own become labels, so that nobody can invent new ones
-    method = method if method in METHODS else "other"
-    route = getattr(scope.get("route"), "path", "none")
+    method, route = _names(scope, method, status)
     metrics.HTTP_REQUESTS.labels(method, route, status or "none").inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(seconds)

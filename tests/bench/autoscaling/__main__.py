@@ -10,21 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.environment import ROOT
-from tests.bench.autoscaling.scaler import Policy, Rules, rules_of
+from tests.bench.autoscaling.scaler import Rules, rules_of
 from tests.bench.autoscaling.simulation import Fleet, Outcome, simulate
 
 TRACES = Path(__file__).parent / "traces.json"
 OVERLAY = ROOT / "deploy" / "kubernetes" / "components" / "keda" / "scaled-object.yaml"
-# those of the overlay, for a checkout without it
-DEFAULT = Rules(
-    1800, 12, 15, 600, 0, 600, (Policy("Pods", 4, 60), Policy("Percent", 100, 60)), (Policy("Pods", 1, 300),)
-)
 SPEEDS = (5.0, 20.0, 60.0)
 
 
 def rules() -> Rules:
     """The rules of the Kubernetes overlay."""
-    return rules_of(yaml.safe_load(OVERLAY.read_text())) if OVERLAY.exists() else DEFAULT
+    return rules_of(yaml.safe_load(OVERLAY.read_text()))
 
 
 def traces() -> dict[str, dict[str, Any]]:

@@ -1,55 +1,40 @@
-"""Rights in Kafka by IAM: every process has the topics and groups that it uses, and no others."""
+"""Rights in Kafka by IAM are those of the code: every process has the topics and groups that it uses, and no others."""
 
 import re
 
 import pytest
 
 from schemas.retries.schedules import LADDER
-from schemas.topics import (
-    CONTROL,
-    DIARIZERS,
-    ENHANCE,
-    ENHANCEMENTS,
-    JOBS,
-    JOBS_EXPRESS,
-    PERSIST,
-    PROGRESS,
-    READS,
-    RESULTS,
-    TENANTS,
-    TRANSCRIBERS,
-    TRANSCRIPTS,
-    WEBHOOKS,
-    dlq_topic,
-    retry_topic,
-)
+from schemas.topics import DIARIZERS, TRANSCRIBERS, retry_topic
+from sink.records.kafka.rights import RIGHTS, Operation, Resource
 from tests.deploy.aws.hcl import AWS, block, strings
 
 GPU = (TRANSCRIBERS, DIARIZERS)
-RETRIES = {retry_topic(group, step) for group in GPU for step in LADDER.read}
-READ = {
-    "relay": set[str](),
-    "gpu": {*READS[TRANSCRIBERS], *READS[DIARIZERS], *RETRIES, CONTROL, TENANTS},
-    **{
-        process: set(READS[group])
-        for process, group in (("persist", PERSIST), ("enhance", ENHANCE), ("webhooks", WEBHOOKS))
-    },
+# what runs as one process on AWS, by the names of the code's table
+PROCESSES = {
+    "relay": ("relay",),
+    "persist": ("persist",),
+    "enhance": ("enhance",),
+    "webhooks": ("webhooks",),
+    "gpu": ("gpu-transcribe", "gpu-diarize"),
+    "operator": ("operator",),
 }
-WRITTEN = {
-    "relay": {JOBS, JOBS_EXPRESS, CONTROL, RESULTS, ENHANCEMENTS},
-    "gpu": {TRANSCRIPTS, RESULTS, f"{RESULTS}.*", PROGRESS, *RETRIES, *(dlq_topic(group) for group in GPU)},
-    **{
-        process: {dlq_topic(group)}
-        for process, group in (("persist", PERSIST), ("enhance", ENHANCE), ("webhooks", WEBHOOKS))
-    },
+KINDS = {
+    "reads": (Resource.TOPIC, Operation.READ),
+    "writes": (Resource.TOPIC, Operation.WRITE),
+    "groups": (Resource.GROUP, Operation.READ),
 }
-GROUPS = {
-    "relay": set[str](),
-    "gpu": {*GPU, "scribe.readers"},
-    "persist": {PERSIST},
-    "enhance": {ENHANCE},
-    "webhooks": {WEBHOOKS},
-}
+
+
+def wanted(process: str, kind: str) -> set[str]:
+    """The names that the code's table gives a process."""
+    resource, operation = KINDS[kind]
+    rights = [right for name in PROCESSES[process] for right in RIGHTS[name]]
+    return {
+        f"{right.name}{'*' if right.prefixed else ''}"
+        for right in rights
+        if (right.resource, right.operation) == (resource, operation)
+    }
 
 
 def granted(process: str, kind: str) -> set[str]:
@@ -69,11 +54,31 @@ def granted(process: str, kind: str) -> set[str]:
     return found | {value for name, value in locals_.items() if f"local.{name}" in line[1]}
 
 
-@pytest.mark.parametrize("process", sorted(READ))
-def test_a_process_may_read_and_write_what_it_does(process: str) -> None:
-    assert granted(process, "reads") == READ[process]
-    assert granted(process, "writes") == WRITTEN[process]
-    assert granted(process, "groups") == GROUPS[process]
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_process_may_read_and_write_what_it_does(process: str, kind: str) -> None:
+    assert granted(process, kind) == wanted(process, kind)
+
+
+def test_nobody_else_talks_to_kafka() -> None:
+    """Upstream systems are no process of ours: they are users, or roles of theirs."""
+    assert {name for names in PROCESSES.values() for name in names} == set(RIGHTS) - {"upstream"}
+    table = block("kafka_rights.tf", "kafka_rights")
+    assert set(re.findall(r"^    (\w+) = \{$", table, re.MULTILINE)) == set(PROCESSES)
+
+
+def test_transactions_and_readers_are_those_of_the_code() -> None:
+    text = (AWS / "kafka_rights.tf").read_text()
+    names = {f"scribe-gpu.{group}." for group in GPU}
+    assert names == {
+        right.name for name in PROCESSES["gpu"] for right in RIGHTS[name] if right.resource is Resource.TRANSACTIONAL_ID
+    }
+    assert "scribe-gpu.${group}.*" in text
+    readers = {
+        right.name for name in PROCESSES["gpu"] for right in RIGHTS[name] if right.operation is Operation.DESCRIBE
+    }
+    assert readers == {"scribe.readers"}
+    assert "/scribe.readers" in text
 
 
 def test_the_steps_of_retries_are_those_of_the_ladder() -> None:

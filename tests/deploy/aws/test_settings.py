@@ -6,10 +6,14 @@ import re
 import pytest
 
 from deploy.process_settings import FILE, PROCESSES, document, secrets, variables
+from deploy.readme import exported_metrics, metric_name
 from gpu_consumers import service as gpu
+from schemas import metrics
 from schemas.settings import SETTINGS, OutboundSettings, variable_of
 from tests.deploy.aws.hcl import AWS, block, names
 
+# published for scaling and alarms
+METRIC = re.compile(r"local\.prefix\}(\w+)")
 FOREIGN = {"PGPASSWORD"}
 EVERY = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
 
@@ -60,7 +64,7 @@ def test_a_gpu_task_ends_before_it_is_killed() -> None:
     spared = re.search(r"SCRIBE_DRAIN_SECONDS\s*= local.gpu_stop_timeout - (\d+)", text)
     assert stop
     assert spared
-    assert float(spared[1]) > gpu.CLOSING_SECONDS
+    assert float(spared[1]) > gpu.STOP_SECONDS
     assert int(stop[1]) <= 120, "AWS takes a spot instance two minutes after its notice"
 
 
@@ -69,3 +73,15 @@ def test_a_password_is_no_part_of_a_connection_string(process: str) -> None:
     assert json.loads(document())["processes"][process] == sorted(variables(process))
     assert "@${module.database.address}" in (AWS / "settings.tf").read_text()
     assert FOREIGN.isdisjoint(variables(process))
+
+
+def test_published_metrics_are_those_of_the_code() -> None:
+    if not hasattr(metrics, "AUDIO_PENDING"):
+        pytest.skip("there is no gauge of pending audio: nothing could be scaled by it")
+    known = {metric_name(metric) for metric in exported_metrics()}
+    named = {
+        f"{metrics.P}{name}"
+        for file in ("metrics.tf", "alarms.tf")
+        for name in METRIC.findall((AWS / file).read_text())
+    }
+    assert named - known == set()

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deploy.compose.settings import FILE, PROCESSES, written
+from deploy.process_settings import variables
 from schemas.settings import SETTINGS, load, variable_of
 from tests.deploy.local.services import service_commands
 
@@ -49,8 +50,7 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 @each_process
 def test_a_process_gets_the_settings_that_it_reads_and_no_others(service: str) -> None:
-    names = {variable_of(field) for field in PROCESSES[service].model_fields}
-    assert set(SERVICES[service]["environment"]) - OF_LIBRARIES == names
+    assert set(SERVICES[service]["environment"]) - OF_LIBRARIES == variables(service)
 
 
 def test_every_process_is_a_service_and_is_started_by_its_command() -> None:

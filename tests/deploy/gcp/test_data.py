@@ -10,10 +10,12 @@ import pytest
 from deploy.checks.google.modules import Tree, texts_below, tree_of
 from deploy.checks.hcl.blocks import Expression
 from deploy.gcp import data
+from deploy.process_settings import OF_PLATFORMS
 from deploy.readme import exported_metrics, metric_name
 from producers.kafka.topic_plan import Existing, plan
 from schemas.settings import SETTINGS, variable_of
-from schemas.topics import GROUPS, READS, TOPICS
+from schemas.topics import TOPICS
+from sink.records.kafka.rights import USERS
 
 FOLDER = Path(data.__file__).parent
 EXAMPLES = ("examples/small", "examples/production")
@@ -37,18 +39,7 @@ def test_every_setting_of_the_code_and_no_other_reaches_a_process_or_a_person() 
         name for each in read("settings/processes.json").values() for name in each["variables"] + each["secrets"]
     }
     of_people = {variable_of(name) for cls in data.OF_PEOPLE for name in cls.model_fields}
-    assert deployed | of_people == {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
-
-
-def test_secrets_are_those_of_the_code() -> None:
-    secrets = {name for each in read("settings/processes.json").values() for name in each["secrets"]}
-    typed = {
-        variable_of(name)
-        for cls in SETTINGS
-        for name, field in cls.model_fields.items()
-        if "SecretStr" in str(field.annotation)
-    }
-    assert secrets == (typed | {"SCRIBE_KAFKA_OPTIONS"}) - {"SCRIBE_API_KEY"}
+    assert deployed | of_people | OF_PLATFORMS == {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
 
 
 def test_topics_made_from_the_file_are_what_the_command_checks() -> None:
@@ -56,25 +47,29 @@ def test_topics_made_from_the_file_are_what_the_command_checks() -> None:
     assert plan(TOPICS.values(), made).is_done
 
 
-def test_every_group_has_a_process_that_may_read_its_topics() -> None:
-    groups = {group: access for access in data.ACCESS.values() for group in access.groups}
-    assert set(GROUPS) <= set(groups)
-    for group in GROUPS:
-        assert set(READS[group]) <= set(groups[group].reads), group
-
-
-def test_every_topic_has_somebody_who_may_write_it_and_somebody_who_may_read_it() -> None:
-    written = {topic for access in data.ACCESS.values() for topic in access.writes}
-    assert {"scribe.tenants"} == set(TOPICS) - written  # the operator's, who may write all
-    dead = {name for name in TOPICS if name.endswith(".dlq")}
-    assert set(TOPICS) - dead == {topic for access in data.ACCESS.values() for topic in access.reads}
+def test_grants_are_the_rights_of_the_code() -> None:
+    granted = {
+        (entry["process"], acl, entry["operation"])
+        for acl, entries in read("kafka/grants.json").items()
+        for entry in entries
+    }
+    assert {name for name, _, _ in granted} == {*USERS.values(), "topics", "downstream"}
+    assert ("gpu", "transactionalIdPrefixed/scribe-gpu.scribe.transcribers.", "WRITE") in granted
+    assert ("persist", "consumerGroup/scribe.persist", "READ") in granted
+    assert len(granted) == sum(len(set(rights)) for rights in data.ACCESS.values())
 
 
 def test_no_process_may_write_what_another_one_writes_alone() -> None:
     grants = read("kafka/grants.json")
-    writers = {entry["process"] for entry in grants["topic/scribe.results"]["entries"] if entry["operation"] == "WRITE"}
+    writers = {entry["process"] for entry in grants["topic/scribe.results"] if entry["operation"] == "WRITE"}
     assert writers == {"gpu", "relay"}  # the relay ends jobs that were cancelled before their turn
     assert not [acl for acl in grants if acl.startswith("all")]
+
+
+def test_accounts_of_kafka_are_processes_or_services_of_others(tree: Tree) -> None:
+    (local,) = [block for _, block in tree.modules["modules/identity"].blocks("locals")]
+    clients = set(re.findall(r'"([a-z]+)"', local.attributes["kafka_clients"].text))
+    assert clients == set(data.ACCESS) - {"upstream", "downstream"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -129,7 +124,7 @@ def test_gpu_pools_have_no_more_nodes_than_there_are_partitions(tree: Tree) -> N
 def test_examples_of_values_are_of_the_variables(tree: Tree) -> None:
     for example in EXAMPLES:
         lines = (FOLDER / example / "terraform.tfvars.example").read_text()
-        named = set(re.findall(r"^(?:# )?([a-z0-9_]+)\s*= ", lines, re.MULTILINE)) - {"api", "streams", "gpu"}
+        named = set(re.findall(r"^(?:# )?([a-z0-9_]+)\s*= ", lines, re.MULTILINE))
         variables = tree.modules[example].variables
         assert named <= set(variables)
         assert {name for name, each in variables.items() if "default" not in each.attributes} <= named

@@ -29,4 +29,4 @@ def test_a_new_setting_is_added_and_an_old_one_goes_while_values_stay() -> None:
 
 def test_secrets_are_elsewhere() -> None:
     assert "SCRIBE_KAFKA_BOOTSTRAP" in open_variables(KafkaSettings)
-    assert "SCRIBE_KAFKA_OPTIONS" not in open_variables(KafkaSettings)
+    assert "SCRIBE_KAFKA_PASSWORD" not in open_variables(KafkaSettings)

@@ -56,7 +56,6 @@ async def test_an_id_is_taken_once(db: Database) -> None:
     async with db.connection() as connection:
         assert await queries.find(connection, FULL_REQUEST.job_id, "acme") == job
         assert (await outbox.backlog(connection)).pending == 1
-        assert await queries.queue_depth(connection) == 1
 
 
 async def test_a_job_is_judged_by_the_policy_in_force_when_it_is_committed(db: Database) -> None:

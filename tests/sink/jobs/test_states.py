@@ -1,23 +1,27 @@
-"""The statements move jobs along the edges of the table of moves, and along no other."""
+"""Counts of all jobs: each job in one state, and all of them together as many as there are."""
 
-import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from schemas.events import Outcome, Stage
+from schemas.events import TenantPolicy
 from schemas.settings import PostgresSettings
-from schemas.vocabulary.job_states import JOB_STATES, RUNNING, JobState, may_become
-from sink.jobs.queries import find
-from sink.jobs.results import StoredTranscript, apply_progress, apply_request, apply_result
-from sink.postgres.database import Connection, Database
-from tests.samples import TRANSCRIPT
-from tests.streams.jobs import Job, new_job
+from schemas.tenants.quotas import MOST_QUEUED, TOKENS_PER_DAY
+from schemas.vocabulary.job_states import JOB_STATES
+from schemas.wire.records import Record
+from sink.jobs import queries
+from sink.jobs.states import UNKNOWN_SECONDS, count_jobs
+from sink.postgres.database import Database
+from sink.tenants.full_quotas import count_full
+from sink.tenants.policies import apply_policy
+from tests.samples import AT, BARE_REQUEST
 
 pytestmark = pytest.mark.anyio
-KEPT = StoredTranscript(TRANSCRIPT, "s3://scribe/t.json")
+RECORD = Record("scribe.jobs", b"key", b"value", {"ce_id": "1"})
 
 
 @pytest.fixture
@@ -26,71 +30,69 @@ async def db(database: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def bring(connection: Connection, job: Job, state: JobState, run: int = 1, attempt: int = 1) -> None:
-    """Apply the event that makes a job of `run` be in a state."""
-    if state in RUNNING:
-        await apply_progress(connection, job.progress(attempt, 1, Stage(state), run))
-    elif state is JobState.QUEUED:
-        await apply_request(connection, job.request(run))
-    else:
-        result = replace(job.result(run, Outcome(state)), event_id=uuid4())
-        await apply_result(connection, result, KEPT if state is JobState.COMPLETED else None)
-
-
-async def state_of(connection: Connection, job: Job) -> str:
-    found = await find(connection, job.job_id, job.tenant)
-    assert found is not None
-    return found.state
-
-
-async def standing(connection: Connection, state: JobState) -> Job:
-    job = new_job()
-    await bring(connection, job, JobState.QUEUED)
-    await bring(connection, job, state)
-    return job
-
-
-async def test_every_event_moves_a_job_as_the_table_says(db: Database) -> None:
-    """Each state, met by what brings a job to each other one: in its run, and in a later one."""
-    found: dict[tuple[str, str], str] = {}
-    expected: dict[tuple[str, str], str] = {}
+async def submit(db: Database, tenant: str = "acme", **columns: Any) -> None:
+    """A job with these columns, whatever the persist app would have made of it."""
+    request = replace(BARE_REQUEST, job_id=uuid4(), tenant=tenant, requested_at=datetime.now(UTC))
+    await queries.accept(db, request, b"digest", RECORD)
     async with db.transaction() as connection:
-        for before in JobState:
-            for after in JobState:
-                job = await standing(connection, before)
-                await bring(connection, job, after, attempt=2)
-                found[before, after] = await state_of(connection, job)
-                expected[before, after] = after if may_become(before, after) else before
-            later = await standing(connection, before)
-            await bring(connection, later, JobState.QUEUED, run=2)
-            found[before, "later run"] = await state_of(connection, later)
-            expected[before, "later run"] = JobState.QUEUED
-    assert may_become(JobState.COMPLETED, JobState.QUEUED, later_run=True)
-    assert found == expected
+        for name, value in columns.items():
+            await connection.execute(f"UPDATE jobs SET {name} = %s WHERE job_id = %s", [value, request.job_id])
 
 
-async def test_a_history_has_no_other_moves(db: Database) -> None:
-    """Every line of a job's history that is a state follows from the one before it."""
-    async with db.transaction() as connection:
-        for before in JobState:
-            for after in JobState:
-                await bring(connection, await standing(connection, before), after)
-        rows = await (
-            await connection.execute(
-                "SELECT job_id, array_agg(state ORDER BY id) AS states FROM job_events GROUP BY job_id"
-            )
-        ).fetchall()
-    assert len(rows) == len(JobState) ** 2
-    for row in rows:
-        states = [JobState(state) for state in row["states"]]
-        assert states[0] is JobState.QUEUED
-        assert all(may_become(before, after) for before, after in itertools.pairwise(states)), states
-
-
-async def test_the_table_takes_these_states_and_no_others(db: Database) -> None:
+async def test_every_job_is_counted_once(db: Database) -> None:
+    for state in JOB_STATES:
+        await submit(db, state=state)
+    await submit(db, state="failed", error='{"kind": "expired", "code": "expired", "message": ""}')
+    await submit(db, state="failed", error='{"kind": "media", "code": "no_audio", "message": ""}')
     async with db.connection() as connection:
-        cursor = await connection.execute(
-            "SELECT regexp_matches(pg_get_constraintdef(oid), '''(\\w+)''', 'g') AS word FROM pg_constraint"
-            " WHERE conname = 'jobs_state_check'"
+        counts = await count_jobs(connection)
+    assert counts.states == {"waiting": 1, "running": 2, "completed": 1, "failed": 2, "expired": 1, "cancelled": 1}
+    assert counts.accepted == sum(counts.states.values()) == 8
+
+
+async def test_without_jobs_every_count_is_zero(db: Database) -> None:
+    async with db.connection() as connection:
+        counts = await count_jobs(connection)
+        assert set((await count_full(connection)).values()) == {0}
+    assert (counts.accepted, set(counts.states.values())) == (0, {0})
+    assert {*counts.oldest_seconds.values(), *counts.audio_seconds.values()} == {0.0}
+
+
+async def test_audio_that_is_pending_is_what_is_left_of_it(db: Database) -> None:
+    """Of a running job what is not done; of a waiting one what its size says, or a minute; of an ended one nothing."""
+    await submit(db, state="transcribing", total_seconds=100, done_seconds=30)
+    await submit(db, state="diarizing", total_seconds=50, done_seconds=80)
+    await submit(db)
+    await submit(db, request='{"source": {"size_bytes": 1600000}}')
+    await submit(db, request='{"source": {"size_bytes": 9000000000000000}}')
+    await submit(db, state="completed", total_seconds=100, done_seconds=0)
+    async with db.connection() as connection:
+        counts = await count_jobs(connection)
+    assert counts.audio_seconds == {"waiting": UNKNOWN_SECONDS + 100 + 43_200, "running": 70}
+
+
+async def test_the_oldest_job_is_told_by_state(db: Database) -> None:
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    await submit(db, requested_at=hour_ago)
+    await submit(db)
+    await submit(db, state="completed", requested_at=hour_ago - timedelta(days=1))
+    async with db.connection() as connection:
+        oldest = (await count_jobs(connection)).oldest_seconds
+    assert 3_600 <= oldest["waiting"] < 3_700
+    assert oldest["running"] == 0
+
+
+async def test_tenants_at_their_quotas_are_counted(db: Database) -> None:
+    """One that has none never is."""
+    quotas = {"at": {MOST_QUEUED: 2, TOKENS_PER_DAY: 10}, "below": {MOST_QUEUED: 3}, "free": {}}
+    async with db.transaction() as connection:
+        for tenant, quota in quotas.items():
+            await apply_policy(connection, TenantPolicy(tenant=tenant, at=AT, quotas=quota))
+        await connection.execute(
+            "INSERT INTO enhanced_ai_spending (tenant, day, tokens) VALUES ('at', (now() AT TIME ZONE 'UTC')::date, 10)"
         )
-        assert {row["word"][0] for row in await cursor.fetchall()} == set(JOB_STATES)
+    for tenant in quotas:
+        for _ in range(2):
+            await submit(db, tenant)
+    async with db.connection() as connection:
+        assert await count_full(connection) == {MOST_QUEUED: 1, TOKENS_PER_DAY: 1}

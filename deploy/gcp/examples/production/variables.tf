@@ -48,15 +48,19 @@ variable "operators" {
 }
 
 variable "kafka_settings" {
-  description = "Plain settings of the way to the broker by variable: how a process shows who it is."
+  description = "Plain settings of the way to the broker by variable: how a process shows who it is; see the page of this folder."
   type        = map(string)
-  default     = {}
+
+  validation {
+    condition     = !contains(["none"], lookup(var.kafka_settings, "SCRIBE_KAFKA_SECURITY", "none"))
+    error_message = "Managed Kafka takes TLS alone: SCRIBE_KAFKA_SECURITY must be oauthbearer, tls or plain."
+  }
 }
 
 variable "kafka_secrets" {
   description = "Secret ones: the name of the secret by variable."
   type        = map(string)
-  default     = { SCRIBE_KAFKA_OPTIONS = "kafka-options" }
+  default     = { SCRIBE_KAFKA_PASSWORD = "kafka-password" }
 }
 
 variable "kafka_principals" {

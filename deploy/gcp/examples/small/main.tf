@@ -201,6 +201,7 @@ module "workers" {
   }
   processes          = module.settings.processes
   images             = { api = var.images.api, streams = var.images.streams }
+  token_server_image = var.token_server_image
   service_accounts   = module.identity.emails
   kms_key            = module.encryption.keys["run"]
   environment        = module.settings.environment

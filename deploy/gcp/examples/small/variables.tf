@@ -29,6 +29,12 @@ variable "images" {
   default     = null
 }
 
+variable "token_server_image" {
+  description = "Image of Google's local token server for Kafka by digest, which you build from googleapis/managedkafka; null: certificates or keys."
+  type        = string
+  default     = null
+}
+
 variable "s3_access_key" {
   description = "Access id of the HMAC key that `gcloud storage hmac create` made; its secret goes into Secret Manager."
   type        = string
@@ -48,15 +54,19 @@ variable "operators" {
 }
 
 variable "kafka_settings" {
-  description = "Plain settings of the way to the broker by variable: how a process shows who it is."
+  description = "Plain settings of the way to the broker by variable: how a process shows who it is; see the page of this folder."
   type        = map(string)
-  default     = {}
+
+  validation {
+    condition     = !contains(["none"], lookup(var.kafka_settings, "SCRIBE_KAFKA_SECURITY", "none"))
+    error_message = "Managed Kafka takes TLS alone: SCRIBE_KAFKA_SECURITY must be oauthbearer, tls or plain."
+  }
 }
 
 variable "kafka_secrets" {
   description = "Secret ones: the name of the secret by variable."
   type        = map(string)
-  default     = { SCRIBE_KAFKA_OPTIONS = "kafka-options" }
+  default     = { SCRIBE_KAFKA_PASSWORD = "kafka-password" }
 }
 
 variable "kafka_principals" {

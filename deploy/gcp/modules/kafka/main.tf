@@ -7,13 +7,11 @@ locals {
 
   replicas = 3
   entries = {
-    for resource, grant in local.grants : resource => [
-      for entry in flatten([
-        for entry in grant.entries : [
-          for principal in lookup(var.principals, entry.process, []) : { principal = principal, operation = entry.operation }
-        ]
-      ]) : entry
-    ]
+    for resource, grants in local.grants : resource => flatten([
+      for grant in grants : [
+        for principal in lookup(var.principals, grant.process, []) : { principal = principal, operation = grant.operation }
+      ]
+    ])
   }
 }
 

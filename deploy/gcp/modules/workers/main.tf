@@ -38,6 +38,7 @@ resource "google_cloud_run_v2_worker_pool" "this" {
     }
 
     containers {
+      name    = "process"
       image   = var.images[var.processes[each.key].image]
       command = var.processes[each.key].command
 
@@ -68,6 +69,18 @@ resource "google_cloud_run_v2_worker_pool" "this" {
       volume_mounts {
         name       = "postgres-ca"
         mount_path = "/etc/scribe/postgres"
+      }
+    }
+
+    # makes tokens for Kafka out of the account's credentials, on 127.0.0.1
+    dynamic "containers" {
+      for_each = var.token_server_image == null ? [] : [var.token_server_image]
+      content {
+        name  = "token-server"
+        image = containers.value
+        resources {
+          limits = { cpu = "1", memory = "512Mi" }
+        }
       }
     }
   }

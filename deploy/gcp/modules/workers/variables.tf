@@ -46,6 +46,17 @@ variable "images" {
   }
 }
 
+variable "token_server_image" {
+  description = "Image of Google's local token server for Kafka by digest, beside each pool; null: clients show who they are in another way."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.token_server_image == null || can(regex("@sha256:[0-9a-f]{64}$", var.token_server_image))
+    error_message = "Name the image by digest (…@sha256:…): a tag may become another image."
+  }
+}
+
 variable "service_accounts" {
   description = "Account of each process."
   type        = map(string)

@@ -5,10 +5,10 @@ import base64
 import pytest
 from pydantic_settings import BaseSettings
 
-from deploy.checks.kubernetes.environment import wanted
 from deploy.checks.kubernetes.manifests import Manifest, Variant, component, main_container, of_kind, overlays
 from deploy.checks.kubernetes.processes import ALL, PROCESSES
 from deploy.checks.kubernetes.references import maps
+from deploy.kubernetes.settings import read_here
 from schemas.settings import SETTINGS, GpuProcess, load, unknown_variables, variable_of
 from tests.deploy.checks.kubernetes.conftest import manifests_of
 
@@ -17,6 +17,8 @@ SECRETS = {
     "SCRIBE_WEBHOOK_KEY": base64.b64encode(bytes(32)).decode(),
 }
 """What External Secrets would bring; the others are empty, which counts as not set."""
+OF_AN_OVERLAY = {"gke": {"SCRIBE_KAFKA_USER": "scribe", "SCRIBE_KAFKA_PASSWORD": "secret"}}
+"""What it would bring there only: on EKS a process is its account."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
 
 
-def environment(process: str, manifests: list[Manifest]) -> dict[str, str]:
+def environment(process: str, manifests: list[Manifest], kept: dict[str, str]) -> dict[str, str]:
     """The variables of a process with their values; those that a pod would fill in are its name."""
     workload = next(
         each for each in of_kind(manifests, "Deployment", "StatefulSet", "Job") if component(each) == process
@@ -37,21 +39,21 @@ def environment(process: str, manifests: list[Manifest]) -> dict[str, str]:
         if "configMapRef" in source:
             found.update(maps(manifests)[source["configMapRef"]["name"]])
         else:
-            found.update(_secret(source["secretRef"]["name"], manifests))
+            found.update(_secret(source["secretRef"]["name"], manifests, kept))
     return found | {each["name"]: "scribe-pod-0" for each in container.get("env", [])}
 
 
-def _secret(name: str, manifests: list[Manifest]) -> dict[str, str]:
+def _secret(name: str, manifests: list[Manifest], kept: dict[str, str]) -> dict[str, str]:
     for each in of_kind(manifests, "Secret"):
         if each["metadata"]["name"] == name:
             return {key: base64.b64decode(value or "").decode() for key, value in each["data"].items()}
     made = next(each for each in of_kind(manifests, "ExternalSecret") if each["spec"]["target"]["name"] == name)
-    return {item["secretKey"]: SECRETS.get(item["secretKey"], "") for item in made["spec"]["data"]}
+    return {item["secretKey"]: kept.get(item["secretKey"], "") for item in made["spec"]["data"]}
 
 
 def started(monkeypatch: pytest.MonkeyPatch, process: str, overlay: str) -> BaseSettings:
-    given = environment(process, manifests_of(Variant(overlay)))
-    assert given.keys() == wanted(ALL[process].settings)
+    given = environment(process, manifests_of(Variant(overlay)), SECRETS | OF_AN_OVERLAY.get(overlay, {}))
+    assert given.keys() == read_here(ALL[process].settings)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert unknown_variables() == ()

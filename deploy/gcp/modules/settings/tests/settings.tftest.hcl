@@ -9,10 +9,10 @@ variables {
     SCRIBE_DRAIN_SECONDS   = "12"
   }
   secrets = {
-    SCRIBE_KAFKA_OPTIONS = "scribe-kafka-options"
-    SCRIBE_POSTGRES_DSN  = "scribe-postgres-dsn"
-    SCRIBE_S3_SECRET_KEY = "scribe-s3-secret-key"
-    SCRIBE_WEBHOOK_KEY   = "scribe-webhook-key"
+    SCRIBE_KAFKA_PASSWORD = "scribe-kafka-password"
+    SCRIBE_POSTGRES_DSN   = "scribe-postgres-dsn"
+    SCRIBE_S3_SECRET_KEY  = "scribe-s3-secret-key"
+    SCRIBE_WEBHOOK_KEY    = "scribe-webhook-key"
   }
 }
 
