@@ -19,6 +19,7 @@ from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.migrate import migrate
+from tests import version_before
 from tests.database_cases import RunCase, case_runner
 
 TopicFactory = Callable[..., str]
@@ -183,6 +184,15 @@ def object_store(s3_server: Stack, bucket: str) -> Iterator[S3ObjectStore]:
     store = S3ObjectStore(ObjectStoreSettings.model_validate(values))
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def code_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of the version before."""
+    try:
+        return version_before.unpack(tmp_path_factory.mktemp("before"))
+    except version_before.NotHere as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

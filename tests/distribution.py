@@ -3,7 +3,7 @@
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling  # type: ignore[import-untyped]
 
-ONE_SERVICE = ("tests/system/", "tests/integration/foreign/")
+ONE_SERVICE = ("tests/system/", "tests/integration/foreign/", "tests/chaos/")
 
 
 class ByService(LoadFileScheduling):  # type: ignore[misc] # the library has no types

@@ -23,7 +23,7 @@ MODULES = Path(__file__).parent / "modules"
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessKind:
     """A kind of process: its image, its command line and the settings that it reads."""
 
     image: str
@@ -31,18 +31,18 @@ class Process:
     settings: type[BaseSettings]
 
 
-PROCESSES: Mapping[str, Process] = {
-    "api": Process("api", ("scribe-api",), SETTINGS["api"]),
-    "relay": Process("api", ("scribe-relay",), SETTINGS["relay"]),
-    "persist": Process("streams", ("scribe-streams", "persist"), SETTINGS["persist"]),
-    "enhance": Process("streams", ("scribe-streams", "enhance"), SETTINGS["enhance"]),
-    "webhooks": Process("streams", ("scribe-streams", "webhooks"), SETTINGS["webhooks"]),
-    "dispatcher": Process("streams", ("scribe-streams", "dispatch"), SETTINGS["dispatch"]),
-    "retention": Process("streams", ("scribe-streams", "retention"), SETTINGS["retention"]),
-    "gpu": Process("gpu", ("scribe-gpu",), SETTINGS["gpu"]),
-    "migrations": Process("api", ("scribe", "database", "migrate"), PostgresSettings),
-    "topics": Process("api", ("scribe", "topics", "check"), KafkaAndObjects),
-    "operator": Process("api", ("scribe",), SETTINGS["operator"]),
+PROCESSES: Mapping[str, ProcessKind] = {
+    "api": ProcessKind("api", ("scribe-api",), SETTINGS["api"]),
+    "relay": ProcessKind("api", ("scribe-relay",), SETTINGS["relay"]),
+    "persist": ProcessKind("streams", ("scribe-streams", "persist"), SETTINGS["persist"]),
+    "enhance": ProcessKind("streams", ("scribe-streams", "enhance"), SETTINGS["enhance"]),
+    "webhooks": ProcessKind("streams", ("scribe-streams", "webhooks"), SETTINGS["webhooks"]),
+    "dispatcher": ProcessKind("streams", ("scribe-streams", "dispatch"), SETTINGS["dispatch"]),
+    "retention": ProcessKind("streams", ("scribe-streams", "retention"), SETTINGS["retention"]),
+    "gpu": ProcessKind("gpu", ("scribe-gpu",), SETTINGS["gpu"]),
+    "migrations": ProcessKind("api", ("scribe", "database", "migrate"), PostgresSettings),
+    "topics": ProcessKind("api", ("scribe", "topics", "check"), KafkaAndObjects),
+    "operator": ProcessKind("api", ("scribe",), SETTINGS["operator"]),
 }
 """Every process that is deployed, the two that run once at an upgrade, and the commands of operators.
 
@@ -57,7 +57,7 @@ def processes() -> dict[str, Any]:
     return {name: _process(process) for name, process in PROCESSES.items()}
 
 
-def _process(process: Process) -> dict[str, Any]:
+def _process(process: ProcessKind) -> dict[str, Any]:
     read = {variable_of(name) for name in process.settings.model_fields} - OF_PLATFORMS
     return {
         "image": process.image,

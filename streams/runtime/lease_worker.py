@@ -88,7 +88,7 @@ class Leaser(Generic[J]):
         self._gate: WaitReason | None = WaitReason.STARTING
         kind = work.channel.removeprefix("scribe_")
         metrics.CALLS.labels(kind=kind, state="running").set_function(lambda: len(self._running))
-        metrics.CALLS.labels(kind=kind, state="most").set(timing.places)
+        metrics.CALLS.labels(kind=kind, state="most").set(timing.concurrency)
 
     def waits(self) -> WaitReport:
         """The report of waiting work, with reasons."""

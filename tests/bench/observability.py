@@ -76,7 +76,7 @@ def commands(*, blind: bool) -> Mapping[str, tuple[str, ...]]:
 def service(folder: Path, receiver: Receiver, collector: Collector | None) -> Iterator["Arm"]:
     """A running service on a stack of its own; blind without a collector."""
     with Stack(folder / "stack") as stack:
-        environment = stack.environment() | {"SCRIBE_ENVIRONMENT": "development"}
+        environment = stack.environment() | {"SCRIBE_ENVIRONMENT": "development", "ENHANCED_AI_ENDPOINT": ""}
         if collector is not None:
             environment["SCRIBE_OTLP_ENDPOINT"] = collector.endpoint
         found = ServiceProcesses(

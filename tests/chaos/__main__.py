@@ -1,6 +1,7 @@
 """The service under fire: processes, servers and connections break while jobs come in; exit code 1 when a promise breaks.
 
 python -m tests.chaos --minutes 60 --seed 1 --report chaos.json
+python -m tests.chaos --minutes 10 --rollouts 8
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tests import version_before
 from tests.chaos.plan import Kind, Plan, Shares
 from tests.chaos.proof import all_proven
 from tests.chaos.proof import shown as table
@@ -38,13 +40,13 @@ REPLAYS_A_MINUTE = 0.5
 SHARES = Shares(kill=0.002, rerun=0.005, large=0.01, rest=0.05, cancel=0.02, rest_cancel=0.2, replay=0.03)
 
 
-def plan_of(minutes: float, seed: int, jobs: int | None = None, brokers: int = 1) -> Plan:
+def plan_of(minutes: float, seed: int, jobs: int | None = None, brokers: int = 1, rollouts: int = 0) -> Plan:
     """A run of so many minutes, with one of each fault at least."""
     rates = FAULTS_A_MINUTE if brokers == 1 else FAULTS_A_MINUTE | BROKER_FAULTS_A_MINUTE
     faults = {kind: max(1, round(rate * minutes)) for kind, rate in rates.items()}
     jobs = jobs or round(JOBS_A_MINUTE * minutes)
     replays = max(1, round(REPLAYS_A_MINUTE * minutes))
-    return Plan(seed, jobs, minutes * 60, SHARES, faults, replays=replays, brokers=brokers)
+    return Plan(seed, jobs, minutes * 60, SHARES, faults, replays=replays, brokers=brokers, rollouts=rollouts)
 
 
 def main(
@@ -54,20 +56,31 @@ def main(
     report: Annotated[Path | None, typer.Option(help="Where a report in JSON is written.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Folder for data and logs, which then stay.")] = None,
     brokers: Annotated[int, typer.Option(help="1 broker, or 3 of which one is lost at any moment.", min=1, max=3)] = 1,
+    rollouts: Annotated[
+        int, typer.Option(help="How often all processes go from the version before to this one, or back.", min=0)
+    ] = 0,
     planted: Annotated[bool, typer.Option("--planted", help="Prove the checker by planted mistakes instead.")] = False,
 ) -> None:
     """Break everything, and prove that nothing was lost or done twice."""
     if planted:
         sys.exit(0 if prove(Console()) else 1)
-    plan, say = plan_of(minutes, seed, jobs, brokers), Console()
+    plan, say = plan_of(minutes, seed, jobs, brokers, rollouts), Console()
     with tempfile.TemporaryDirectory(prefix="scribe-chaos-") as temporary:
         folder = keep or Path(temporary)
+        before = _unpacked(folder / "before") if rollouts else None
         with ChaosStack(folder / "stack", brokers) as stack:
-            result = Run(plan, stack, folder, f"chaos-{seed}", say).done()
+            result = Run(plan, stack, folder, f"chaos-{seed}", say, before=before).done()
     say.print(shown(result))
     if report is not None:
         report.write_text(json.dumps(as_json(result), indent=2) + "\n")
     sys.exit(1 if result.broken else 0)
+
+
+def _unpacked(folder: Path) -> Path:
+    try:
+        return version_before.unpack(folder)
+    except version_before.NotHere as error:
+        raise typer.BadParameter(str(error), param_hint="--rollouts") from error
 
 
 def prove(say: Console) -> bool:

@@ -1,13 +1,14 @@
 """What is known after a run, from topics, tables, objects, the webhook receiver, the executions and the clients. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from uuid import UUID
 
 from schemas.events import JobResult, event_id
-from tests.chaos.parts import EVERYBODY, Harm
+from tests.chaos.harm import EVERYBODY, Harm
 from tests.chaos.plan import PlannedJob
 from tests.executions import Execution
 
@@ -176,13 +177,27 @@ class Facts:
             if harm.who == EVERYBODY or harm.who.startswith("gpu")
         )
 
+    def takeovers(self, old_pids: Collection[int]) -> Counter[str]:
+        """How often a process of one version went on with what one of the other was killed on."""
+        found: Counter[str] = Counter()
+        for executions in self._by_record.values():
+            for cut, again in pairwise(executions):
+                before, after = cut.pid in old_pids, again.pid in old_pids
+                if cut.ended_at is None and before != after:
+                    found["by this version" if before else "by the version before"] += 1
+        return found
+
+    @cached_property
+    def _by_record(self) -> Mapping[str, Sequence[Execution]]:
+        found: dict[str, list[Execution]] = defaultdict(list)
+        for execution in self.executions:
+            found[execution.record].append(execution)
+        return found
+
     @cached_property
     def repeats(self) -> Sequence[tuple[Execution, str]]:
         """Each execution after which its record was executed again, and why: cut, dropped, uncommitted, or unexplained."""
-        by_record: dict[str, list[Execution]] = defaultdict(list)
-        for execution in self.executions:
-            by_record[execution.record].append(execution)
-        return [(one, self._why(one)) for all_of in by_record.values() for one in all_of[:-1]]
+        return [(one, self._why(one)) for all_of in self._by_record.values() for one in all_of[:-1]]
 
     def _why(self, execution: Execution) -> str:
         if execution.ended_at is None:

@@ -4,7 +4,8 @@ import threading
 import time
 from collections import Counter
 
-from tests.chaos.parts import EVERYBODY, Harm, Parts
+from tests.chaos.harm import EVERYBODY, Harm
+from tests.chaos.parts import Parts
 from tests.chaos.plan import Fault, Kind, Plan
 from tests.chaos.stack import ChaosStack
 

@@ -32,8 +32,15 @@ PAUSE_SECONDS = 0.2
 class Load:
     """A thread that submits, cancels and replays; `accepted` are the numbers of the jobs that the service has taken."""
 
-    def __init__(self, plan: Plan, parts: Parts, webhook_url: str, seconds: float) -> None:
-        """All of it within `seconds`."""
+    def __init__(
+        self,
+        plan: Plan,
+        parts: Parts,
+        webhook_url: str,
+        seconds: float,
+        admits: Callable[[int], bool] = lambda _: True,
+    ) -> None:
+        """All of it within `seconds`, if every job may come when its time has come."""
         self.accepted: set[int] = set()
         self.cancels: dict[UUID, bool] = {}
         """Jobs of which somebody was told that they are asked to stop; False: that they had ended."""
@@ -42,6 +49,7 @@ class Load:
         self._plan = plan
         self._parts = parts
         self._url = webhook_url
+        self._admits = admits
         self._pace = seconds / max(1, plan.jobs)
         self._jobs = renamed(schemas.topics.JOBS, parts.prefix)
         self._control = renamed(schemas.topics.CONTROL, parts.prefix)
@@ -93,6 +101,9 @@ class Load:
             self._tasks.create_task(self._replay(number))
         due = time.monotonic()
         for job in self._plan.planned:
+            while not (self._admits(job.number) or self._stopped.is_set()):
+                due = time.monotonic()
+                await asyncio.sleep(self._pace)
             if job.door is Door.REST:  # a client that waits for its answer holds up no other
                 self._tasks.create_task(self._brought(job))
             else:

@@ -31,11 +31,15 @@ def take(prefix: str) -> None:
 
 
 def create(bootstrap: str, prefix: str, partitions: int) -> None:
-    """Make the topics of a run."""
+    """Make the topics of a run, those that are not there."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
+    there = admin.list_topics(timeout=30).topics
     new = [
-        NewTopic(renamed(topic.name, prefix), partitions, -1, config=topic.config)
+        NewTopic(name, partitions, -1, config=topic.config)
         for topic in schemas.topics.TOPICS.values()
+        if (name := renamed(topic.name, prefix)) not in there
     ]
+    if not new:
+        return
     for future in admin.create_topics(new, operation_timeout=30).values():
         future.result()

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,28 +21,16 @@ from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
 from deploy.local.stack import Stack
 from schemas.settings import ObjectStoreSettings
-from sink.postgres.migrate import migrate
 from sink.webhooks.secrets import new_key
-from tests.chaos import names
+from tests.chaos.harm import Harm, Harming
 from tests.chaos.places import OTHERS, PROCESSES
 from tests.chaos.secure_stack import SecureStack
+from tests.chaos.versions import Versions
 
 LOOK_SECONDS = 0.05
 DRAIN_SECONDS = 3.0
 PATIENCE_SECONDS = 40.0  # for the end of a process that is told to end
 TIME_SCALE = 0.01  # the first rung of the ladder is 0.6 s
-EVERYBODY = "*"
-
-
-@dataclass(slots=True)
-class Harm:
-    """What was done to whom (a process, or everybody by way of a server), from and to unix seconds."""
-
-    who: str
-    what: str
-    began: float
-    ended: float
-    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +61,7 @@ class Parts:
     drains: list[Drain] = field(default_factory=list)
     lives: Counter[str] = field(default_factory=Counter)
     key: str = field(default_factory=new_key)
+    versions: Versions = field(default_factory=Versions)
 
     def __post_init__(self) -> None:
         self._running: dict[str, ProcessId] = {}
@@ -85,12 +74,11 @@ class Parts:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        names.create(self.stack.kafka_bootstrap, self.prefix, self.partitions)
         database = self.bucket.replace(".", "_").replace("-", "_")
         with psycopg.connect(self.stack.postgres_dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {database}".encode())
         self.dsn = self.stack.postgres_dsn(database)
-        migrate(self.dsn)
+        self.versions.create(self.environment, self.stack.kafka_bootstrap, self.prefix, self.partitions)
         client = self.stack.s3.client()
         client.create_bucket(Bucket=self.bucket)
         client.close()
@@ -177,6 +165,7 @@ class Parts:
             "SCRIBE_API_PORT": str(self._ports[name]),
             "CHAOS_FAILPOINTS": failpoints,
             "CHAOS_LIFE": str(self.lives[name]),
+            **self.versions.environment(name),
         }
         if isinstance(self.stack, SecureStack):
             own |= self.stack.process_environment(what)
@@ -184,6 +173,7 @@ class Parts:
         self._running[name] = process.start(
             command, self.log(name), environment={**os.environ, **self.environment, **own}
         )
+        self.versions.lives(name, self._running[name].pid)
 
     def _supervise(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):
@@ -273,12 +263,23 @@ class Parts:
         else:
             self.drain(name, again=False)
 
+    def change(self, names: Iterable[str], *, kill: bool) -> None:
+        """End processes at the same time, and start them again as the other version."""
+        with self._lock:
+            for name in names:
+                self.versions.change(name)
+        self._all(self.kill if kill else self.drain, names)
+
     def stop(self) -> None:
         """Let all end in good order, and start none again."""
         with self._lock:
             self._wanted.clear()
             running = tuple(self._running)
-        threads = [threading.Thread(target=self.drain, args=(name,)) for name in running]
+        self._all(self.drain, running)
+
+    @staticmethod
+    def _all(end: Callable[[str], None], names: Iterable[str]) -> None:
+        threads = [threading.Thread(target=end, args=(name,)) for name in names]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -310,9 +311,9 @@ class Parts:
         self._stopped.wait(seconds)
         self.stack.postgres.start()
 
-    def harming(self, what: str) -> "_Harming":
+    def harming(self, what: str) -> Harming:
         """Around what is done to everybody."""
-        return _Harming(self.harms, what)
+        return Harming(self.harms, what)
 
     def pids(self) -> dict[str, int]:
         """Those that run now."""
@@ -336,16 +337,3 @@ class Parts:
             if time.monotonic() > deadline:
                 raise StartFailed(f"{missing[0]} is not ready:\n{process.tail(self.log(missing[0]))}")
             time.sleep(0.1)
-
-
-@dataclass
-class _Harming:
-    harms: list[Harm]
-    what: str
-    began: float = 0.0
-
-    def __enter__(self) -> None:
-        self.began = time.time()
-
-    def __exit__(self, *_: object) -> None:
-        self.harms.append(Harm(EVERYBODY, self.what, self.began, time.time()))

@@ -168,6 +168,8 @@ class Plan:
     replay_breaks: tuple[str, ...] | None = None
     """Where each of them dies the first time that it is given; None: drawn."""
     brokers: int = 1
+    rollouts: int = 0
+    """How often all processes, at first of the version before, go over to the other one; see tests.chaos.rollout."""
 
     @cached_property
     def planned(self) -> tuple[PlannedJob, ...]:

@@ -59,7 +59,7 @@ def _run(bug: Bug, mistake: str, stack: Stack, folder: Path, say: Console) -> Re
         workers=bug.workers,
         processes=bug.processes,
         patience=bug.patience,
-        before=_foreign if bug.foreign_metadata else _nothing,
+        prepare=_foreign if bug.foreign_metadata else _nothing,
         extra=bug.extra,
         failpoints=bug.failpoints,
     ).done()

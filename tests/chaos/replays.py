@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID, uuid5
 
 from tests.chaos.parts import Parts
+from tests.chaos.versions import SCRIBE
 
 PAUSE_SECONDS = 0.5
 LONGEST_SECONDS = 120
@@ -25,7 +26,9 @@ async def replayed(parts: Parts, number: int, jobs: Sequence[UUID], place: str, 
     while wanted():
         tries += 1
         own = {"CHAOS_FAILPOINTS": f"{place}=kill" if place and tries == 1 else "", "CHAOS_LIFE": str(tries)}
-        ended = await asyncio.to_thread(_given, command, {**os.environ, **parts.environment, **own})
+        ended = await asyncio.to_thread(
+            _given, command, {**os.environ, **parts.environment, **own, **parts.versions.environment(SCRIBE)}
+        )
         with parts.log(f"replay-{number}").open("a") as log:
             log.write(f"{ended.stdout}{ended.stderr}exit status {ended.returncode}\n")
         if _done(ended):

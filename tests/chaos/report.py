@@ -44,6 +44,7 @@ def numbers(result: Result) -> dict[str, Any]:
         "cut_requests": dict(result.cuts),
         "executions": len(facts.executions),
         "executions_repeated": dict(why),
+        "taken_over_from_the_other_version": dict(facts.takeovers(result.old_pids)),
         "records_that_kill": len(facts.killing),
         "failpoints_passed": len(passed),
         "failpoints_not_passed": sorted(NAMES - passed),

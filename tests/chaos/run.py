@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tests.chaos.load import Load
 from tests.chaos.parts import Drain, Parts
 from tests.chaos.places import PROCESSES
 from tests.chaos.plan import Plan
+from tests.chaos.rollout import Rollout
+from tests.chaos.versions import SCRIBE, Versions
 
 LOOK_SECONDS = 0.3
 PATIENCE_SECONDS = 90.0  # without any progress
@@ -49,6 +51,8 @@ class Result:
     """Those of the REST door, by status."""
     drains: tuple[Drain, ...] = ()
     """How each process that was told to end did so, but for the end of the run."""
+    old_pids: Collection[int] = ()
+    """Processes that were of the version before."""
 
     @property
     def broken(self) -> dict[str, tuple[str, ...]]:
@@ -58,7 +62,7 @@ class Result:
 
 @dataclass
 class Run:
-    """What a run needs to know; `before` is called when the topics are there and no process is."""
+    """What a run needs to know; `prepare` is called when the topics are there and no process is."""
 
     plan: Plan
     stack: Stack
@@ -70,10 +74,12 @@ class Run:
     workers: int = 8
     processes: tuple[str, ...] = PROCESSES
     patience: float = PATIENCE_SECONDS
-    before: Callable[[Parts], None] = lambda _: None
+    prepare: Callable[[Parts], None] = lambda _: None
     extra: Mapping[str, str] | None = None
     failpoints: Mapping[str, str] = field(default_factory=dict)
     """What the first life of a process ends with."""
+    before: Path | None = None
+    """The code of the version before, of which all processes are at first."""
 
     def done(self) -> Result:
         """Run to its end and judge it."""
@@ -83,27 +89,36 @@ class Run:
             received.append((time.time(), call))
             return 204
 
+        versions = Versions(self.before, {*self.processes, SCRIBE} if self.before else set())
         parts = Parts(
-            self.stack, self.folder, self.prefix, self.partitions, self.planted, self.workers, extra=self.extra or {}
+            self.stack,
+            self.folder,
+            self.prefix,
+            self.partitions,
+            self.planted,
+            self.workers,
+            self.extra or {},
+            versions=versions,
         )
         with Receiver(take) as receiver, parts:
-            self.before(parts)
+            self.prepare(parts)
             for name in self.processes:
                 parts.start(name, failpoints=self.failpoints.get(name, ""))
             parts.wait_ready()
             began = time.monotonic()
-            load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE)
-            faults = Faults(self.plan, parts)
-            load.start()
-            faults.start()
-            self._settle(parts, load, faults)
+            rollout, faults = Rollout(self.plan, parts), Faults(self.plan, parts)
+            load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE, rollout.admits)
+            rollout.prepare()
+            for thread in (load, faults, rollout):
+                thread.start()
+            self._settle(parts, load, faults, rollout)
             seconds = time.monotonic() - began
-            load.stop()
-            faults.stop()
+            for thread in (load, faults, rollout):
+                thread.stop()
             time.sleep(QUIET_SECONDS)
             drains = tuple(parts.drains)
             parts.stop()
-            for failure in (load.failure, faults.failure):
+            for failure in (load.failure, faults.failure, rollout.failure):
                 if failure is not None:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
@@ -114,33 +129,37 @@ class Run:
             facts,
             check(facts),
             seconds,
-            faults.done,
+            faults.done + rollout.done,
             parts.deaths,
             cuts,
             passes_of(parts.passes),
             load.rest.answers if load.rest else {},
             drains,
+            versions.old_pids,
         )
 
-    def _settle(self, parts: Parts, load: Load, faults: Faults) -> None:
+    def _settle(self, parts: Parts, load: Load, faults: Faults, rollout: Rollout) -> None:
         """Wait until all has come and ended, and nothing more is broken; or until nothing has moved for long."""
         rows = sum(len(job.runs) for job in self.plan.planned if not job.undecodable)
         hooks = sum(len(job.runs) for job in self.plan.planned if job.webhook and not job.undecodable)
-        goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": len(self.plan.schedule)}
+        changes = sum(len(step.names) for step in rollout.steps)
+        broken = len(self.plan.schedule) + changes
+        goals = {"accepted": self.plan.jobs, "ended": rows, "webhooks": hooks, "faults": broken}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         moved, last, written, waiting = time.monotonic(), (0, 0, 0, 0), 0, 0
         with Progress(*columns, console=self.say, transient=True) as bars:
             tasks = [bars.add_task(name, total=goal) for name, goal in goals.items()]
             while time.monotonic() - moved < self.patience:
                 ended, delivered, waiting = _ended(parts.dsn, (*last[1:3], waiting))
-                now = (len(load.accepted), ended, delivered, sum(faults.done.values()))
+                now = (len(load.accepted), ended, delivered, sum((faults.done + rollout.done).values()))
                 for task, number in zip(tasks, now, strict=True):
                     bars.update(task, completed=number)
                 # what goes on in the GPU processes alone is progress too
                 size = parts.executions.stat().st_size if parts.executions.exists() else 0
                 if (now, size) != (last, written):
                     moved, last, written = time.monotonic(), now, size
-                if load.done and faults.all_done and ended >= rows and delivered >= hooks and not waiting:
+                over = load.done and faults.all_done and rollout.all_done
+                if over and ended >= rows and delivered >= hooks and not waiting:
                     return
                 time.sleep(LOOK_SECONDS)
 

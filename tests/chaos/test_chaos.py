@@ -1,7 +1,5 @@
 """The service under fire in short, and what the harness itself rests on."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +22,6 @@ from tests.chaos.stack import ChaosStack
 
 SHORT = {kind: 1 for kind in Kind if kind not in OF_THREE} | {Kind.KILL: 3, Kind.STOP: 0, Kind.CUT: 3}
 LOSSES = {Kind.BROKER: 2, Kind.BROKER_STOP: 1, Kind.BROKER_DRAIN: 1}
-
-
-@pytest.fixture
-def quiet() -> Iterator[Console]:
-    with Path(os.devnull).open("w") as nowhere:
-        yield Console(file=nowhere)
 
 
 def test_jobs_and_faults_are_drawn_from_the_seed_alone() -> None:
@@ -79,12 +71,6 @@ def test_an_order_is_done_at_its_pass_and_never_again() -> None:
     with pytest.raises(Broken):
         breaker("gpu.after_poll")
     breaker("gpu.after_poll")
-
-
-@pytest.fixture(scope="module")
-def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
-    with ChaosStack(tmp_path_factory.mktemp("chaos") / "stack") as started:
-        yield started
 
 
 @pytest.mark.kafka

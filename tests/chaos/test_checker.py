@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.checker import RULES, check
 from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row, expected_event
-from tests.chaos.parts import EVERYBODY, Harm
+from tests.chaos.harm import EVERYBODY, Harm
 from tests.chaos.plan import Plan, PlannedJob, Shares
 from tests.executions import Execution
 

@@ -97,7 +97,7 @@ def test_the_rights_of_the_table_are_enough_and_each_of_them_is_used(secure: Sec
             "scribe",
             Console(file=nowhere),
             processes=(*PROCESSES, "enhance"),
-            before=odd_records,
+            prepare=odd_records,
             extra={"SCRIBE_TIME_SCALE": "0.001"},
         ).done()
     assert result.broken == {}, as_json(result)

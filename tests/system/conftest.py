@@ -14,6 +14,7 @@ from tests.system.client import Client
 SMALL = {
     "SCRIBE_TIME_SCALE": "0.01",
     "SCRIBE_INLINE_MAX_BYTES": "6000",
+    "SCRIBE_CHECKPOINT_SECONDS": "20",
     "SCRIBE_FETCH_MAX_BYTES": "6000000",
     "SCRIBE_UPLOAD_MAX_BYTES": "6000000",
 }

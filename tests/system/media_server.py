@@ -9,9 +9,10 @@ PAGE = b"<!doctype html><html><body><h1>Please log in</h1></body></html>"
 
 
 class MediaServer:
-    """Serves `files` by path, /page.html, and /redirect, which leads to the metadata address."""
+    """Serves `files` by path, /page.html, and /redirect, which leads to the metadata address; /later is away until it is one."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(files))
         self._server.daemon_threads = True
 
@@ -44,6 +45,8 @@ def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
                 self._send(200, files[name])
             elif name == "page.html":
                 self._send(200, PAGE, "text/html")
+            elif name == "later":
+                self._send(503, b"not now", "text/plain")
             else:
                 self._send(404, b"nothing here", "text/plain")
 

@@ -71,11 +71,22 @@ class Workspace:
 
     def mistakes(self, below: str = ".") -> Iterator[str]:
         """The findings of `terraform validate` in a root module, a line each."""
+        for each in self._diagnostics(below):
+            file, line = _place(each)
+            yield f"{below}: {file}:{line}: {each['summary']}: {each.get('detail', '')}".replace("\n", " ")
+
+    def places(self) -> Iterator[tuple[str, int]]:
+        """Files and lines in which `terraform validate` sees a mistake."""
+        return map(_place, self._diagnostics("."))
+
+    def _diagnostics(self, below: str) -> list[dict[str, Any]]:
         done = self.run("validate", "-json", below=below)
-        for each in json.loads(done.stdout)["diagnostics"]:
-            where = each.get("range", {})
-            place = f"{where.get('filename', below)}:{where.get('start', {}).get('line', 0)}"
-            yield f"{place}: {each['summary']}: {each.get('detail', '')}".replace("\n", " ")
+        return list(json.loads(done.stdout)["diagnostics"])
+
+
+def _place(diagnostic: Mapping[str, Any]) -> tuple[str, int]:
+    found = diagnostic.get("range", {})
+    return found.get("filename", ""), found.get("start", {}).get("line", 0)
 
 
 @dataclass(frozen=True, slots=True)

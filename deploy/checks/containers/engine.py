@@ -25,7 +25,7 @@ class EngineFailed(Exception):
 
 
 def lacking() -> str | None:
-    """Why containers cannot be built and run here, None when they can."""
+    """The reason why containers cannot be built and run here, None when they can."""
     for program in ("podman", "runc"):
         if shutil.which(program) is None:
             return f"no {program}, which builds and runs the images"
