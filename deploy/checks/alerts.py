@@ -12,12 +12,12 @@ from deploy.monitoring.expressions import RULES, TESTS, queries
 
 
 def lacking() -> str | None:
-    """Why it cannot run here."""
+    """The reason why it cannot run here."""
     return tools.without("promtool", "reads rules and tries them; it comes with Prometheus")
 
 
 def run() -> list[str]:
-    """What promtool finds wrong."""
+    """The findings of promtool."""
     return [
         *wrong(["promtool", "check", "rules", *RULES.glob("*.yml")]),
         *wrong(["promtool", "test", "rules", *TESTS.glob("*.yml")]),
@@ -32,7 +32,7 @@ def wrong(command: list[str | Path]) -> list[str]:
 
 
 def unreadable_queries(found: Iterator[str]) -> list[str]:
-    """What is wrong with queries; promtool parses expressions only as those of rules."""
+    """The mistakes of queries; promtool parses expressions only as those of rules."""
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(dict.fromkeys(found))]
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}, file)

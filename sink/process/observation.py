@@ -1,4 +1,4 @@
-"""What can be seen of a process from outside, set up once at its start: its logs, its version, its spans."""
+"""Observation of a process from outside, set up once at its start: its logs, its version, its spans."""
 
 import time
 from importlib.metadata import PackageNotFoundError, version

@@ -31,7 +31,7 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """What makes spans while there is a collector."""
+    """The maker of spans while there is a collector."""
 
     def span(
         self, name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Value], began: float | None

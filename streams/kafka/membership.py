@@ -28,7 +28,7 @@ class MembershipLosses(logging.Handler):
 
     @property
     def reason(self) -> str | None:
-        """Why the process gets nothing done; None while losses are rare, or it has no name of its own."""
+        """The reason why the process gets nothing done; None while losses are rare, or it has no name of its own."""
         if self._worker_id is None or len(self._losses) < OFTEN or self._clock() - self._losses[0] > SECONDS:
             return None
         return (

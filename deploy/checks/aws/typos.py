@@ -60,7 +60,7 @@ def unnoticed(workspace: Workspace) -> Iterator[str]:
 
 
 def _missed_by_validation(workspace: Workspace, typos: Sequence[TerraformTypo]) -> Sequence[TerraformTypo]:
-    """Those whose line `terraform validate` names in no round; what one round names is mended before the next.
+    """The typos whose line `terraform validate` names in no round; what one round names is mended before the next.
 
     All at once, for each run takes seconds; a mistake may hide others, so there are several rounds.
     """
@@ -77,7 +77,7 @@ def _missed_by_validation(workspace: Workspace, typos: Sequence[TerraformTypo]) 
 
 
 def _missed_by_tests(workspace: Workspace, typos: Sequence[TerraformTypo]) -> Sequence[TerraformTypo]:
-    """Those of which no test says anything in any round."""
+    """The typos of which no test says anything in any round."""
     with planted(workspace, typos) as left:
         while left:
             failures = test(workspace, *sorted({str(typo.tests) for typo in left})).failures

@@ -96,7 +96,7 @@ def build(
 
 
 def _index() -> dict[str, str]:
-    """This machine's package index, when its environment names one."""
+    """The package index of this machine, when its environment names one."""
     url = os.environ.get("PIP_INDEX_URL")
     return {"INDEX_URL": url} if url else {}
 

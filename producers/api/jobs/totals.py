@@ -40,7 +40,7 @@ class TotalsCounter:
 
 
 def kept_seconds(jobs: int) -> float:
-    """How long a count of so many jobs is shown again."""
+    """The time that a count of so many jobs is shown again."""
     return 0.0 if jobs <= FEW else jobs / JOBS_A_SECOND
 
 
