@@ -25,7 +25,10 @@ CALLERS: dict[str, dict[str, str]] = {
     "httpx2": {"sink/records/schema_registry.py": "the registry that the settings name"},
     "urllib3": {"sink/objects/s3.py": "names of errors of the store that the settings name"},
     "boto3": {"sink/objects/s3.py": "the store that the settings name"},
-    "botocore": {"sink/objects/s3.py": "the same"},
+    "botocore": {
+        "sink/objects/s3.py": "the same",
+        "sink/objects/google.py": "the form of a signature; it calls nothing",
+    },
     "huggingface_hub": {"gpu_consumers/engines/models/hub.py": "models of the registry file"},
     "socket": {
         "sink/http/exchange.py": "the guard: names are looked up here",
