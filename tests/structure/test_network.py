@@ -28,6 +28,7 @@ CALLERS: dict[str, dict[str, str]] = {
     "botocore": {
         "sink/objects/s3.py": "the same",
         "sink/records/kafka/tokens.py": "names of its errors where there are no credentials",
+        "sink/objects/google.py": "the form of a signature; it calls nothing",
     },
     "huggingface_hub": {"gpu_consumers/engines/models/hub.py": "models of the registry file"},
     "socket": {
