@@ -87,7 +87,7 @@ def _brought_up() -> Iterator[str]:
     make_base()
     for role in ROLES:
         if not exists(image_of(role)):
-            engine.build(DOCKERFILE, role, image_of(role), arguments={"MODELS": " ".join(BAKED)})
+            engine.build(DOCKERFILE, role, image_of(role), arguments={"MODELS": BAKED})
     build_foreign()
     ports = choose(PORTS, {}, {})
     with (

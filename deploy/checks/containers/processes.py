@@ -34,6 +34,7 @@ class ContainerProcesses(ServiceProcesses):
     """Like the processes of the demo, but from the images; the customer's AI service stays a process of this machine."""
 
     mark: str = field(default_factory=lambda: uuid4().hex[:8])
+    volumes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,7 +64,16 @@ class ContainerProcesses(ServiceProcesses):
         own = {"SCRIBE_METRICS_PORT": str(self.chosen[name]), "SCRIBE_WORKER_ID": f"{self.worker}-{name}"}
         if name != "api":
             own["SCRIBE_API_PORT"] = own["SCRIBE_METRICS_PORT"]  # which the check of health asks first
-        options = ("--rm", "--name", self.container(name), *HARDENED, *limits(), *self._environment(name, own))
+        volumes = [word for volume in self.volumes.get(name, ()) for word in ("--volume", volume)]
+        options = (
+            "--rm",
+            "--name",
+            self.container(name),
+            *HARDENED,
+            *limits(),
+            *self._environment(name, own),
+            *volumes,
+        )
         # SIGTERM, which podman hands on: SIGKILL would end podman and leave the container
         return process.start([*PODMAN, "run", *options, image_of(role), *command], self.log(name), parent_end_signal=15)
 
