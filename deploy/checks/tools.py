@@ -13,7 +13,6 @@ from filelock import FileLock
 from deploy.environment import CACHE, REQUIREMENTS, ROOT, ensure_uv, uv_environment
 
 LOCK = REQUIREMENTS / "check.txt"
-LAST = "bc-python-hcl2"  # checkov's, whose module `hcl2` another package of the lock has as well: the last one stays
 
 
 def tools() -> Path:
@@ -29,7 +28,6 @@ def tools() -> Path:
             subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
             sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(LOCK)]
             subprocess.run(sync, env=environment, check=True)
-            subprocess.run([*sync, "--reinstall-package", LAST], env=environment, check=True)
             (folder / "ready").touch()
     return programs
 

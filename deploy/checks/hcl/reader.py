@@ -1,7 +1,7 @@
 """A reader of Terraform's language.
 
-python-hcl2 and the fork of it that checkov brings install the same module, and one of them makes blocks and lists of
-objects look alike; what is checked here needs that difference.
+The fork of python-hcl2 that checkov brings makes blocks and lists of objects look alike; what is checked here needs that
+difference.
 """
 
 import re
