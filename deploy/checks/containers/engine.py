@@ -12,7 +12,6 @@ from pathlib import Path
 from deploy.environment import ROOT
 
 BASE = "localhost/scribe-base:bookworm"
-DEBIAN = "http://deb.debian.org/debian"
 FREE_BYTES = 30_000_000_000
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 LIMITS = {"nofile": (resource.RLIMIT_NOFILE, 20_000), "nproc": (resource.RLIMIT_NPROC, 16_384)}
@@ -76,8 +75,8 @@ def make_base() -> None:
     packages = "python3,python3-venv,ca-certificates"
     with tempfile.TemporaryDirectory(prefix="scribe-base-") as folder:
         root, archive = Path(folder, "root"), Path(folder, "root.tar")
-        command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root), DEBIAN]
-        _run(command)
+        # from the mirror that debootstrap knows
+        _run(["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root)])
         _run(["tar", "-C", str(root), "-cf", str(archive), "."])
         podman("import", str(archive), BASE)
 
