@@ -118,4 +118,4 @@ def user_and_writes(container: str) -> tuple[str, list[str]]:
 
 def _is_mount(path: str) -> bool:
     """Whether the engine itself made it: mount points, names and devices."""
-    return Path(path).parts[1] in ("scratch", "etc", "dev", "proc", "sys", "run", "recordings")
+    return Path(path).parts[1] in ("scratch", "models", "etc", "dev", "proc", "sys", "run", "recordings")
