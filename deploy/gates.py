@@ -35,6 +35,7 @@ Makes the environment if need be, checks lint, format, types and import contract
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure
 one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ... Without any, two real models
 are fetched meanwhile (214 MB, once); where they do not come, the tests that want them are skipped, which is said.
+Tests that take minutes each (marked `long`) are left to `deploy/check long-tests`, unless arguments are given.
 
 --changed  Within about a minute, and only for what differs from where this branch left main, uncommitted files too:
            lint, format, import contracts, no types, and the tests that import it, directly or through others, the
@@ -52,6 +53,7 @@ WORKERS_A_PROCESSOR = 2  # tests wait most of their time: for processes that sta
 BYTES_A_WORKER = 3_000_000_000  # with the services that its tests start
 # begun first, for they take longest: short ones fill up what is left at the end
 FIRST = ("tests/system", "tests/integration", "tests/bench", "tests/chaos", "tests/deploy")
+SHORT = ("-m", "not long")  # deploy/check runs the others
 # they promise something within a time: beside others, they would judge those
 ALONE = (
     "tests/bench/test_cli_start.py",
@@ -165,8 +167,8 @@ def calls_of_pytest(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:
     if arguments:
         return (Gate("Tests", (*PYTEST, *arguments)),)
     ignored = (f"--ignore={path}" for path in ALONE)
-    together = (*PYTEST, *side_by_side(workers), *in_order(), *ignored)
-    return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *ALONE))
+    together = (*PYTEST, *SHORT, *side_by_side(workers), *in_order(), *ignored)
+    return Gate("Tests", together), Gate("Tests alone", (*PYTEST, *SHORT, *ALONE))
 
 
 def calls_for_a_change(arguments: Sequence[str], workers: int) -> tuple[Gate, ...]:

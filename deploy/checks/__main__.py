@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.checks import alerts
+from deploy.checks import alerts, long_tests
 from deploy.checks.aws import check as aws
 from deploy.checks.check import Check
 from deploy.checks.cluster.check import CHECK as KWOK
@@ -16,7 +16,16 @@ from deploy.checks.containers import compose, images
 from deploy.checks.google.check import GCP
 from deploy.checks.kubernetes.check import CHECK as KUBERNETES
 
-CHECKS: tuple[Check, ...] = (images.CHECK, compose.CHECK, KUBERNETES, KWOK, aws.CHECK, GCP, alerts.CHECK)
+CHECKS: tuple[Check, ...] = (
+    images.CHECK,
+    compose.CHECK,
+    KUBERNETES,
+    KWOK,
+    aws.CHECK,
+    GCP,
+    alerts.CHECK,
+    long_tests.CHECK,
+)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -95,6 +95,7 @@ def test_nothing_is_lost_or_done_twice_while_everything_breaks(
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.s3
+@pytest.mark.long
 def test_three_brokers_lose_one_at_any_moment_and_nothing_else(tmp_path: Path, quiet: Console) -> None:
     """Killed, frozen and restarted in turn, two in-sync replicas stay; the long run is `python -m tests.chaos --brokers 3`."""
     ends = {"transient": 0.05, "permanent": 0.05, "undecodable": 0.05}

@@ -42,6 +42,7 @@ from tests.chaos.run import Run
 from tests.chaos.secure_stack import SecureStack, used
 from tests.integration.faust_process import until
 
+pytestmark = pytest.mark.long
 OURS = ("relay", "gpu-transcribe", "gpu-diarize", "persist", "enhance", "webhooks")
 WANTED = grants(processes=OURS)
 THREE_RETRIES = {"fake-seconds": "0.01", "fake-outcome": "transient", "fake-until": "4"}

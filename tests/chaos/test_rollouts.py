@@ -49,6 +49,7 @@ def test_a_clone_without_the_history_says_so(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.s3
+@pytest.mark.long
 @pytest.mark.timeout(900)  # two dozen processes start one after the other
 def test_jobs_flow_while_all_processes_are_upgraded_and_go_back(
     chaos_stack: ChaosStack, code_before: Path, tmp_path: Path, quiet: Console

@@ -128,6 +128,7 @@ def test_every_command_with_json_has_the_same_form(
     other = f"t{uuid4().hex}"
     publish_to(kafka, dead_letter(TRANSCRIBERS, SERDE.encode(replace(event, tenant=other)), Origin(JOBS, 0, 6)))
     shown("dlq discard", "--tenant", other)
+    shown("topics acls")
     shown("replay", "--tenant", tenant, "--dry-run")
     shown("replay", "--tenant", tenant)
     with_json = {

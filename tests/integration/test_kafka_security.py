@@ -85,8 +85,8 @@ async def _topics_seen_by_faust(settings: KafkaSettings) -> set[str]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, **credentials_to_aiokafka_auth(credentials_of(settings))
     )
-    await consumer.start()
     try:
+        await consumer.start()
         return set(await consumer.topics())
     finally:
         await consumer.stop()

@@ -25,6 +25,7 @@ from tests.system.media_server import MediaServer
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.long
 PROCESSES = ("api", "relay", "gpu", "persist", "webhooks", "dispatch", "ai")
 
 

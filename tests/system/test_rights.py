@@ -28,6 +28,7 @@ from tests.system.client import SERDE, Client
 from tests.system.conftest import SMALL
 from tests.system.media_server import MediaServer
 
+pytestmark = pytest.mark.long
 ELSEWHERE = f"{RESULTS}.elsewhere"
 ONLY_HERE = [
     Grant("relay", Right(Resource.TOPIC, JOBS_EXPRESS, Operation.WRITE)),

@@ -1,9 +1,9 @@
 """`scribe topics acls`: the rights of each process, as commands, as JSON, or given to the broker."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 
+from producers.cli.terminal.json_lines import print_json
 from producers.kafka.acls import AclAdmin, AclPlan, acl_plan, commands, plain
 from schemas.errors import Rejected
 from schemas.settings import KafkaSettings, load
@@ -27,7 +27,7 @@ def acls(process: list[str] | None, user: list[str] | None, as_json: bool, apply
 
 def _print(wanted: Sequence[Grant], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write("".join(f"{json.dumps(plain(grant))}\n" for grant in wanted))
+        print_json(plain(grant) for grant in wanted)
         return
     for line in commands(wanted, load(KafkaSettings).kafka_bootstrap):
         sys.stdout.write(f"{line}\n")
