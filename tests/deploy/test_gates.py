@@ -14,6 +14,7 @@ from deploy.gates import (
     CHANGE_SECONDS,
     FIRST,
     PYTEST,
+    SHORT,
     Gate,
     calls_for_a_change,
     calls_of_pytest,
@@ -95,7 +96,8 @@ def test_a_gate_gets_its_environment() -> None:
 def test_every_test_is_run_once_and_what_measures_is_alone() -> None:
     together, alone = calls_of_pytest((), workers=2)
     assert [word for word in together.command if word.startswith("--ignore=")] == [f"--ignore={f}" for f in ALONE]
-    assert alone.command == (*PYTEST, *ALONE)
+    assert alone.command == (*PYTEST, *SHORT, *ALONE)
+    assert together.command[: len(PYTEST) + len(SHORT)] == (*PYTEST, *SHORT)
     assert all((ROOT / path).exists() for path in (*ALONE, *FIRST))
 
 
@@ -123,7 +125,9 @@ def test_arguments_are_pytests_own() -> None:
 def test_a_change_runs_its_own_tests_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changed, "changed_files", lambda: ["deploy/locks.py"])
     (call,) = calls_for_a_change(("-x",), workers=2)
-    assert call.command[-2:] == ("tests/deploy/test_locks.py", "-x")
+    assert call.command[-1] == "-x"
+    assert "tests/deploy/test_locks.py" in call.command
+    assert not [word for word in call.command if word.startswith("tests/sink")]
     assert f"begin_within={CHANGE_SECONDS}" in call.command
 
 

@@ -1,7 +1,9 @@
 """Every way to a real broker over TLS, by confluent-kafka and by Faust's client alike, from the same settings."""
 
 import asyncio
+import gc
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -92,6 +94,21 @@ async def _topics_seen_by_faust(settings: KafkaSettings) -> set[str]:
         await consumer.stop()
 
 
+def _refusal_by_faust(settings: KafkaSettings) -> str:
+    """The words of Faust's library when the broker does not let it in."""
+    try:
+        asyncio.run(_topics_seen_by_faust(settings))
+    except KafkaError as error:
+        words = str(error)
+    else:
+        raise AssertionError("it was let in")
+    with warnings.catch_warnings():
+        # aiokafka closes no connection that was refused; here and not in whichever test comes next
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return words
+
+
 def reached_by_both(settings: KafkaSettings) -> None:
     assert TopicAdmin(settings).partitions(["none"]) == {}
     assert asyncio.run(_topics_seen_by_faust(settings)) == set()
@@ -140,9 +157,8 @@ def test_a_wrong_password_is_refused_in_words_and_told_to_nobody(
     )
     with pytest.raises(Fatal, match=r"refuses user 'admin'.*SCRIBE_KAFKA_PASSWORD") as caught:
         TopicAdmin(settings).partitions(["none"])
-    with pytest.raises(KafkaError) as refused:
-        asyncio.run(_topics_seen_by_faust(settings))
-    for text in (str(caught.value), str(refused.value), caplog.text, repr(settings)):
+    refused = _refusal_by_faust(settings)
+    for text in (str(caught.value), refused, caplog.text, repr(settings)):
         assert "kanari" not in text
 
 

@@ -25,6 +25,8 @@ from tests.system.media_server import PAGE, MediaServer
 from tests.system.planted import PlantedWords
 
 LEAST_SECRETS, LEAST_PATHS = 50, 30
+# what it writes to topics stays there, for whoever reads them next
+pytestmark = pytest.mark.long
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 

@@ -122,7 +122,7 @@ def test_each_part_comes_back_after_a_kill(private_stack: Stack) -> None:
 
 def test_everything_ends_with_a_killed_owner(tmp_path: Path) -> None:
     """SIGKILL leaves the owner no chance to clean up."""
-    whole = [sys.executable, "-m", "deploy.local", "up", "--foreground", "--throw-away", "--dir", str(tmp_path)]
+    whole = [sys.executable, "-m", "deploy.local", "up", "--foreground", "--no-fsync", "--dir", str(tmp_path)]
     owner = subprocess.Popen(whole, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     assert any("Ctrl-C" in line for line in owner.stdout)
