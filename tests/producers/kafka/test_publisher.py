@@ -45,10 +45,10 @@ def test_a_missing_topic_says_what_to_do() -> None:
     assert "scribe topics apply" in str(translate(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), "scribe.jobs"))
 
 
-def test_options_add_security_but_cannot_weaken_the_promises() -> None:
-    options = {"security.protocol": "SSL", "acks": "1", "partitioner": "random", "enable.idempotence": "false"}
+def test_options_tune_but_cannot_weaken_the_promises() -> None:
+    options = {"linger.ms": "7", "acks": "1", "partitioner": "random", "enable.idempotence": "false"}
     config = producer_config(KafkaSettings(kafka_options=options), "test")
-    assert config["security.protocol"] == "SSL"
+    assert config["linger.ms"] == "7"
     assert (config["acks"], config["partitioner"], config["enable.idempotence"]) == ("all", "murmur2_random", True)
 
 
