@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.checks.aws import life_cycle, policy, task_definitions, typos
 from deploy.checks.aws.terraform import SOURCE, Workspace, lacking, test
 from deploy.checks.check import Check
+from deploy.checks.checkov import CheckovFailed
 
 LEAST_ASSERTIONS = 80
 EXAMPLES = ("examples/small", "examples/production")
@@ -72,8 +73,12 @@ def assertions() -> int:
 
 
 def _unexplained() -> Iterator[str]:
-    found = [each for example in policy.EXAMPLES for each in policy.findings(example)]
-    yield from policy.unexplained(found, policy.explanations())
+    try:
+        found = [each for example in policy.EXAMPLES for each in policy.findings(example)]
+    except CheckovFailed as error:
+        yield str(error)
+    else:
+        yield from policy.unexplained(found, policy.explanations())
 
 
 CHECK = Check("aws", "Terraform of AWS: valid, tested, typos found, task definitions as ECS takes them", lacking, run)

@@ -1,12 +1,11 @@
 """checkov over the two examples: every finding is mended, or explained in deploy/aws/checkov.toml, and none is explained for nothing."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from deploy.checks import tools
+from deploy.checks import checkov
 from deploy.checks.aws.terraform import SOURCE
 
 EXAMPLES = ("small", "production")
@@ -43,13 +42,9 @@ def explanations() -> tuple[AcceptedFinding, ...]:
 
 
 def findings(example: str) -> Iterator[PolicyFinding]:
-    """The findings of checkov in an example and all modules below it."""
-    arguments = ("--framework", "terraform", "--quiet", "--compact", "--skip-download", "--output", "json")
-    done = tools.run((tools.tools() / "checkov", "-d", str(SOURCE / "examples" / example), *arguments))
-    document = json.loads(done.stdout)
-    if document.get("results") is None or document["results"].get("parsing_errors"):
-        raise ValueError(f"checkov could not read {example}: {done.stdout[-500:]}{done.stderr[-500:]}")
-    for each in document["results"]["failed_checks"]:
+    """The findings of checkov in an example and all modules below it; raises CheckovFailed."""
+    found = checkov.report("terraform", "-d", str(SOURCE / "examples" / example))
+    for each in found["results"]["failed_checks"]:
         yield PolicyFinding(each["check_id"], each["check_name"], each["resource"], example)
 
 

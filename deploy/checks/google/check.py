@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from deploy.checks import checkov
 from deploy.checks.check import Check
+from deploy.checks.checkov import CheckovFailed
 from deploy.checks.google import access, compute, stores
 from deploy.checks.google.linter import lint
 from deploy.checks.google.modules import texts_below, tree_of
@@ -31,8 +33,7 @@ def findings() -> Sequence[str]:
         tree_of(texts)
     except HclError as error:
         return [str(error)]
-    programs = tools()
-    schema, functions = schema_of(programs), _functions()
+    schema, functions = schema_of(tools()), _functions()
     found = [f"{path.relative_to(FOLDER)} is not as the code has it: python -m deploy.gcp.data" for path in outdated()]
     found += lint(tree_of(texts), schema, functions)
     print(f"schema: {len(tree_of(texts).resources())} resources, arguments and references looked at", flush=True)
@@ -40,7 +41,7 @@ def findings() -> Sequence[str]:
     print(f"typos: {len(TYPOS)} planted", flush=True)
     found += broken(texts, PROPERTIES)
     print(f"properties: {len(PROPERTIES)} hold, {len(PROPERTIES)} breaches planted", flush=True)
-    return [*found, *_terraform(), *_checkov(programs)]
+    return [*found, *_terraform(), *_checkov()]
 
 
 def schema_of(programs: Path) -> GoogleSchema:
@@ -67,14 +68,12 @@ def _terraform() -> Iterator[str]:
     print(ended.stdout.strip().splitlines()[-1], flush=True)
 
 
-def _checkov(programs: Path) -> Iterator[str]:
+def _checkov() -> Iterator[str]:
     """Findings of checkov that no comment explains."""
-    options = ("-d", ".", "--framework", "terraform", "--skip-download", "--output", "json", "--quiet", "--compact")
-    ended = run([programs / "checkov", *options], folder=FOLDER)
     try:
-        report = json.loads(ended.stdout)
-    except json.JSONDecodeError:
-        yield f"checkov said nothing that can be read: {ended.stdout[-500:]}{ended.stderr[-500:]}"
+        report = checkov.report("terraform", "-d", ".", folder=FOLDER)
+    except CheckovFailed as error:
+        yield str(error)
         return
     for failed in report["results"]["failed_checks"]:
         yield f"checkov {failed['check_id']} {failed['check_name']}: {failed['resource']}"

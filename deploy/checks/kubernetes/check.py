@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from deploy.checks import tools
 from deploy.checks.check import Check
+from deploy.checks.checkov import CheckovFailed
 from deploy.checks.kubernetes import policy
 from deploy.checks.kubernetes.findings import findings
 from deploy.checks.kubernetes.manifests import Manifest, NotRendered, overlays, rendered, variants
@@ -28,6 +29,8 @@ def run() -> list[str]:
     print(f"{len(sets)} variants of the overlays, against Kubernetes {', '.join(VERSIONS)}")
     try:
         return [*_of_manifests(sets), *_of_checkov(sets), *_of_typos()]
+    except CheckovFailed as error:
+        return [str(error)]
     except subprocess.CalledProcessError as error:
         return [f"{error.cmd[0]} failed: {error.stderr.strip()[-2000:]}"]
 

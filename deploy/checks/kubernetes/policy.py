@@ -1,7 +1,5 @@
 """Checkov over the manifests: its findings, but those that are as they must be, each with its reason."""
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from deploy.checks import checkov
 from deploy.checks.kubernetes.manifests import Manifest
-from deploy.checks.tools import tools
 
 ACCEPTED: Mapping[str, str] = {
     "CKV_K8S_11": "A limit of processor time throttles a pod whose node is idle; requests share what there is.",
@@ -23,7 +21,7 @@ ACCEPTED: Mapping[str, str] = {
 
 
 def findings(manifests: list[Manifest]) -> Iterator[str]:
-    """Findings of checkov beyond those accepted, and checks accepted for nothing; raises CalledProcessError."""
+    """Findings of checkov beyond those accepted, and checks accepted for nothing; raises CheckovFailed."""
     found = _failed(manifests)
     for each in found:
         if each["check_id"] not in ACCEPTED:
@@ -36,19 +34,4 @@ def _failed(manifests: list[Manifest]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="scribe-checkov-") as name:
         path = Path(name) / "manifests.yaml"
         path.write_text(yaml.safe_dump_all(manifests))
-        command = [
-            str(tools() / "checkov"),
-            "--framework",
-            "kubernetes",
-            "--file",
-            str(path),
-            "--output",
-            "json",
-            "--compact",
-        ]
-        command += ["--skip-download", "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        return list(json.loads(done.stdout)["results"]["failed_checks"])
-    except json.JSONDecodeError:
-        raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr) from None
+        return list(checkov.report("kubernetes", "--file", str(path))["results"]["failed_checks"])
