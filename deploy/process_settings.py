@@ -5,6 +5,7 @@ python -m deploy.process_settings --check    say whether it is as it should be
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,11 @@ PROCESSES: Mapping[str, type[BaseSettings]] = {
 """Every process with the settings that it loads; `operator` is the command in a task of its own, not a service."""
 OF_PLATFORMS = frozenset({"ECS_AGENT_URI"})
 """What a platform sets by itself."""
+
+
+def concern_name(concern: type[BaseSettings]) -> str:
+    """The name of a class of settings in deployments: `ObjectStoreSettings` is `object-store`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", concern.__name__.removesuffix("Settings")).lower()
 
 
 def variables(process: str) -> frozenset[str]:

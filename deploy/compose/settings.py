@@ -3,7 +3,6 @@
 python -m deploy.compose.settings
 """
 
-import re
 import sys
 from pathlib import Path
 
@@ -33,11 +32,6 @@ FIXED = {
 """Settings that the system decides by itself or cannot do without; all others come from `.env`, else from the code."""
 
 
-def block_of(name: str) -> str:
-    """The block of a class: `ObjectStoreSettings` is `object-store`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.removesuffix("Settings")).lower()
-
-
 def blocks() -> str:
     """All blocks as YAML; an empty value is a setting that was not set."""
     parts = []
@@ -46,7 +40,7 @@ def blocks() -> str:
             name for field in cls.model_fields if (name := variable_of(field)) not in process_settings.OF_PLATFORMS
         ]
         lines = [f"  {name}: {FIXED.get(name, f'${{{name}:-}}')}\n" for name in names]
-        block = block_of(cls.__name__)
+        block = process_settings.concern_name(cls)
         parts.append(f"x-{block}: &{block}\n{''.join(lines)}")
     return "\n".join(parts)
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import yaml
 
-from deploy.environment import ROOT
+from deploy.monitoring.expressions import RULES
 
-RULES = ROOT / "deploy" / "monitoring" / "rules"
 TARGET = Path(__file__).parent / "components" / "monitoring" / "rules.yaml"
 HEAD = "# Made from deploy/monitoring/rules by `python -m deploy.kubernetes.rules`: change those.\n"
 

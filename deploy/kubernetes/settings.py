@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from deploy.process_settings import concern_name, secrets
 from schemas.settings import SETTINGS, ClientSettings, EcsSettings, variable_of
 
 FOLDER = Path(__file__).parent / "base" / "settings"
@@ -25,11 +25,6 @@ OF_THE_POD = frozenset({"SCRIBE_WORKER_ID", "SCRIBE_POD_NAME"})
 """Settings that each pod fills in with its own name."""
 
 
-def concern_name(concern: type[BaseSettings]) -> str:
-    """The name of the map, secret and file of a concern, such as `object-store`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", concern.__name__.removesuffix("Settings")).lower()
-
-
 def read_here(settings: type[BaseSettings]) -> set[str]:
     """The variables that a process reads, without those of other platforms."""
     elsewhere = {name for cls in ELSEWHERE for name in cls.model_fields}
@@ -38,9 +33,7 @@ def read_here(settings: type[BaseSettings]) -> set[str]:
 
 def secret_variables() -> set[str]:
     """The variables that belong into secrets."""
-    fields = {variable_of(name): each for cls in SETTINGS for name, each in cls.model_fields.items()}
-    typed = {name for name, each in fields.items() if SecretStr.__name__ in str(each.annotation)}
-    return typed | SECRET_TOO
+    return set(secrets() | SECRET_TOO)
 
 
 def open_variables(concern: type[BaseSettings]) -> list[str]:

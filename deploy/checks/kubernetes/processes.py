@@ -5,25 +5,18 @@ from dataclasses import dataclass
 
 from pydantic_settings import BaseSettings
 
+from deploy.process_settings import PROCESSES as SETTINGS
 from gpu_consumers import service as gpu
 from producers import relay
 from producers.api import __main__ as api
 from schemas.settings import (
-    ApiProcess,
-    DispatchProcess,
-    EnhanceProcess,
-    GpuProcess,
     GpuSettings,
     KafkaAndObjects,
     KafkaSettings,
     KubernetesSettings,
     ModelSettings,
     OutboundSettings,
-    PersistProcess,
     PostgresSettings,
-    RelayProcess,
-    RetentionProcess,
-    WebhooksProcess,
 )
 from streams import __main__ as streams
 from streams.runtime import worker
@@ -58,23 +51,33 @@ def _process(
 
 
 PROCESSES: Mapping[str, DeployedProcess] = {
-    "api": _process("scribe-api", "api", ApiProcess, "postgres object-store", api.STOP_SECONDS + FORGETTING_SECONDS),
-    "relay": _process("scribe-relay", "api", RelayProcess, "kafka postgres", relay.STOP_SECONDS),
-    "gpu": _process("scribe-gpu", "gpu", GpuProcess, "kafka object-store internet", gpu.STOP_SECONDS),
-    "persist": _process(
-        "scribe-streams persist", "streams", PersistProcess, "kafka postgres object-store", worker.STOP_SECONDS
+    "api": _process(
+        "scribe-api", "api", SETTINGS["api"], "postgres object-store", api.STOP_SECONDS + FORGETTING_SECONDS
     ),
-    "enhance": _process("scribe-streams enhance", "streams", EnhanceProcess, "kafka postgres", worker.STOP_SECONDS),
-    "webhooks": _process("scribe-streams webhooks", "streams", WebhooksProcess, "kafka postgres", worker.STOP_SECONDS),
+    "relay": _process("scribe-relay", "api", SETTINGS["relay"], "kafka postgres", relay.STOP_SECONDS),
+    "gpu": _process("scribe-gpu", "gpu", SETTINGS["gpu"], "kafka object-store internet", gpu.STOP_SECONDS),
+    "persist": _process(
+        "scribe-streams persist", "streams", SETTINGS["persist"], "kafka postgres object-store", worker.STOP_SECONDS
+    ),
+    "enhance": _process(
+        "scribe-streams enhance", "streams", SETTINGS["enhance"], "kafka postgres", worker.STOP_SECONDS
+    ),
+    "webhooks": _process(
+        "scribe-streams webhooks", "streams", SETTINGS["webhooks"], "kafka postgres", worker.STOP_SECONDS
+    ),
     "dispatcher": _process(
         "scribe-streams dispatch",
         "streams",
-        DispatchProcess,
+        SETTINGS["dispatch"],
         "postgres internet",
         WEBHOOK_SECONDS + streams.STOP_SECONDS,
     ),
     "retention": _process(
-        "scribe-streams retention", "streams", RetentionProcess, "postgres object-store", streams.RETENTION_STOP_SECONDS
+        "scribe-streams retention",
+        "streams",
+        SETTINGS["retention"],
+        "postgres object-store",
+        streams.RETENTION_STOP_SECONDS,
     ),
 }
 """The processes that last, by their label `app.kubernetes.io/component`."""

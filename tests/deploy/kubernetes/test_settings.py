@@ -4,7 +4,8 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from deploy.kubernetes.settings import CONCERNS, FOLDER, concern_name, open_variables, path_of, text_of, written
+from deploy.kubernetes.settings import CONCERNS, FOLDER, open_variables, path_of, text_of, written
+from deploy.process_settings import concern_name
 from schemas.settings import GpuSettings, KafkaSettings
 
 
