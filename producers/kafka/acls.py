@@ -15,10 +15,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
     ResourceType,
 )
 
-from producers.kafka.publisher import client_config, options_checked, translate
+from producers.kafka.publisher import options_checked, translate
 from schemas.settings import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata
 from sink.records.kafka.rights import Grant, Operation, Resource, Right
+from sink.records.kafka.security import client_config
 
 SECONDS = 20.0
 _TYPES = {

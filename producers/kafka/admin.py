@@ -15,12 +15,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from producers.kafka.publisher import client_config, options_checked, translate
+from producers.kafka.publisher import options_checked, translate
 from producers.kafka.topic_plan import Alter, Create, Existing, Grow
 from producers.messages.patience import waiting_for
 from schemas.errors import Fatal, Outage, Permanent
 from schemas.settings import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata
+from sink.records.kafka.security import client_config
 
 R = TypeVar("R")
 SECONDS = 10.0

@@ -8,8 +8,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from producers.kafka.moved_leaders import ask_again, committed, watermarks
-from producers.kafka.publisher import client_config, client_log, options_checked, translate
+from producers.kafka.publisher import client_log, options_checked, translate
 from schemas.settings import KafkaSettings
+from sink.records.kafka.security import client_config
 
 SECONDS = 15.0
 

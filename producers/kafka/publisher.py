@@ -20,7 +20,7 @@ from schemas.ports import Refused
 from schemas.settings import KafkaSettings
 from schemas.wire.headers import read_headers
 from schemas.wire.records import Record
-from sink.records.kafka.security import librdkafka_security
+from sink.records.kafka.security import client_config
 
 log = logging.getLogger(__name__)
 
@@ -83,19 +83,6 @@ def _advice(cause: KafkaError) -> str:
     if cause.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
         return "check SCRIBE_KAFKA_USER and SCRIBE_KAFKA_PASSWORD"
     return "`scribe topics acls` writes the rights that each process needs"
-
-
-def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """The configuration of every client of the service; SCRIBE_KAFKA_OPTIONS add tuning, security cannot be overridden.
-
-    Raises SettingsError for files of TLS that are of no use.
-    """
-    return {
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "client.id": client_id,
-        **settings.kafka_options,
-        **librdkafka_security(settings),
-    }
 
 
 @contextmanager

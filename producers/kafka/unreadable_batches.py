@@ -14,10 +14,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from producers.kafka.moved_leaders import watermarks
-from producers.kafka.publisher import client_config, translate
+from producers.kafka.publisher import translate
 from schemas.errors import Outage
 from schemas.settings import KafkaSettings
 from sink.records.kafka.rights import READERS
+from sink.records.kafka.security import client_config
 
 log = logging.getLogger(__name__)
 TRIES = 3  # fetches of a batch that cannot be opened: it may have been damaged on its way here only

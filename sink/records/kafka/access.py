@@ -14,7 +14,7 @@ from schemas.retries.schedules import OUTAGES
 from schemas.settings import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata, refused, unreachable
 from sink.records.kafka.rights import RIGHTS, Resource, Right
-from sink.records.kafka.security import librdkafka_security
+from sink.records.kafka.security import client_config
 from sink.records.kafka.tokens import token_source
 
 log = logging.getLogger(__name__)
@@ -94,10 +94,7 @@ class _Client:
             source.token()
         self._troubles = ConnectionTroubles()
         config = {
-            "bootstrap.servers": settings.kafka_bootstrap,
-            "client.id": "scribe-access",
-            **settings.kafka_options,
-            **librdkafka_security(settings),
+            **client_config(settings, "scribe-access"),
             "log_level": 0,
             "error_cb": self._troubles.note,
         }

@@ -21,6 +21,19 @@ _MECHANISMS: dict[KafkaSecurity, str] = {
 }
 
 
+def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """The configuration of every client of the service; SCRIBE_KAFKA_OPTIONS add tuning, security cannot be overridden.
+
+    Raises SettingsError for files of TLS that are of no use.
+    """
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "client.id": client_id,
+        **settings.kafka_options,
+        **librdkafka_security(settings),
+    }
+
+
 def librdkafka_security(settings: KafkaSettings) -> dict[str, Any]:
     """The options of a client of confluent-kafka; raises SettingsError for files that are of no use."""
     if settings.kafka_security == "none":
