@@ -140,18 +140,18 @@ class Run:
         phase = Phase(beside)
         self.phases.append(phase)
         began, records = Load.now(), self.records.total()
-        writers = {
-            Beside.NOBODY: (),
-            Beside.STRANGER: (threading.Thread(target=self._write, args=(planned, seconds)),),
-            Beside.NEIGHBOUR: (threading.Thread(target=self._join_in, args=(phase, planned, seconds)),),
-        }[beside]
-        for writer in writers:
-            writer.start()
+        writer = threading.Thread(target=self._write_beside, args=(phase, planned, seconds))
+        writer.start()
         self._good(phase, seconds)
-        for writer in writers:
-            writer.join()
+        writer.join()
         drained(self._service, phase, planned if beside is Beside.STRANGER else ())
         phase.load, phase.records = Load.now().since(began), self.records.total() - records
+
+    def _write_beside(self, phase: Phase, planned: Sequence[Mutation], seconds: float) -> None:
+        if phase.beside is Beside.STRANGER:
+            self._write(planned, seconds)
+        elif phase.beside is Beside.NEIGHBOUR:
+            self._join_in(phase, planned, seconds)
 
     def _good(self, phase: Phase, seconds: float) -> None:
         began = due = time.monotonic()
