@@ -46,8 +46,9 @@ def run(stages: str, fake: bool) -> None:
     try:
         settings = load(GpuProcess)
         names = _names(stages)
+        create = _fake_stages(names, settings) if fake else create_stages
         observe(settings, PROCESS)
-        raise typer.Exit(serve(settings, names, _fake_stages if fake else create_stages))
+        raise typer.Exit(serve(settings, names, create))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(MISTAKE) from error
@@ -108,14 +109,14 @@ def _learn(serde: Serde) -> None:
         log.warning("jobs wait in the order in which they come until the first of them was read: %s", error)
 
 
-def _fake_stages(
-    names: Sequence[str], serde: Serde, settings: GpuProcess, _policies: Policies
-) -> Sequence[StageRunner]:
+def _fake_stages(names: Sequence[str], settings: GpuProcess) -> StageFactory:
     if settings.environment != "development":
         raise SettingsError("--fake invents transcripts: it needs SCRIBE_ENVIRONMENT=development")
     if list(names) != ["transcribe"]:
         raise SettingsError("--fake does the whole job in one step: add --stages transcribe")
-    return [FakeStage(serde, workers=settings.transcribe_workers, seconds=1.0)]
+    return lambda _names, serde, settings, _policies: [
+        FakeStage(serde, workers=settings.transcribe_workers, seconds=1.0)
+    ]
 
 
 def _names(stages: str) -> list[str]:

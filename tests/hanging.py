@@ -90,7 +90,8 @@ def report(reason: str) -> None:
 
 def unfinished_tasks() -> list["asyncio.Task[object]"]:
     """The asyncio tasks of all loops and threads, which no function of asyncio lists."""
-    return [found for found in gc.get_objects() if isinstance(found, asyncio.Task) and not found.done()]
+    tasks = (found for found in gc.get_objects() if issubclass(type(found), asyncio.Task))  # isinstance asks proxies
+    return [task for task in tasks if not task.done()]
 
 
 def _watch(name: str, ended: threading.Event, seconds: float, grace: float) -> None:

@@ -19,7 +19,7 @@ from schemas.retries.schedules import GPU_OUTAGES
 from schemas.wire.headers import TRACEPARENT, is_for, trace_id
 from schemas.wire.serde import Serde
 from sink.process import tracing
-from sink.process.span_names import ATTEMPT, JOB_ID, OUTCOME, TENANT, of_record
+from sink.process.span_names import ATTEMPT, JOB_ID, OUTCOME, TENANT, error_type, of_record
 from sink.process.tracing import Span
 
 
@@ -59,7 +59,8 @@ class JobExecutor:
         try:
             job = self.outages.retry(task, partial(self.decoder.decode, task.delivery))
         except Exception as error:  # noqa: BLE001 - see below
-            return self._failed(task, None, error, span)
+            span.fail(error_type(error))
+            return self.ends.failed(task, None, error)
         span.set(JOB_ID, str(job.request.job_id))
         span.set(TENANT, job.request.tenant)
         with bound(job_id=str(job.request.job_id), tenant=job.request.tenant):
@@ -67,14 +68,11 @@ class JobExecutor:
                 return self._process(task, job)
             # whatever a stage or its libraries raise becomes an outcome: a worker thread must not die
             except Exception as error:  # noqa: BLE001
-                finished = self._failed(task, job, error, span)
+                span.fail(error_type(error))
+                finished = self.ends.failed(task, job, error)
             if finished is None:
                 self.duplicates.ended(job, task, final=False)
             return finished
-
-    def _failed(self, task: JobTask, job: Job | None, error: Exception, span: Span) -> Finished | None:
-        span.fail(getattr(error, "code", type(error).__name__))
-        return self.ends.failed(task, job, error)
 
     def _process(self, task: JobTask, job: Job) -> Finished | None:
         """Claim the job, run the stage and end it; after an outage the work is retried in place."""
