@@ -170,10 +170,10 @@ class GpuService:
 
     def busy(self) -> bool:
         """Whether any group has jobs in work."""
-        return any(group.busy for group in self._groups)
+        return self.jobs_in_work() > 0
 
     def jobs_in_work(self) -> int:
-        """The number of jobs that workers are busy with, over all groups."""
+        """The number of jobs in work, over all groups: those of which a kill would repeat a part."""
         return sum(group.jobs_in_work for group in self._groups)
 
     def waits(self) -> WaitReport:

@@ -1,4 +1,4 @@
-"""The settings files of the base, kept in step with schemas/settings.py: `python -m deploy.kubernetes.settings` mends them.
+"""The settings files of the base, kept in step with schemas/settings: `python -m deploy.kubernetes.settings` mends them.
 
 Values that stand there stay; a new setting is added without one, which counts as not set.
 """

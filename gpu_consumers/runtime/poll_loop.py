@@ -103,15 +103,15 @@ class GroupConsumer:
 
     @property
     def busy(self) -> bool:
-        """Whether jobs are in work, or ended and not yet committed."""
-        # in this order: a worker hands over what it finished before it counts as free
-        parts = self._parts
-        return parts.pool.busy > 0 or not parts.pool.finished.empty() or parts.committer.waiting > 0
+        """Whether jobs are in work."""
+        return self.jobs_in_work > 0
 
     @property
     def jobs_in_work(self) -> int:
-        """The number of jobs that workers are busy with."""
-        return self._parts.pool.busy
+        """The number of jobs that workers are busy with, or that ended and are not yet committed."""
+        # in this order: a worker hands over what it finished before it counts as free
+        parts = self._parts
+        return parts.pool.busy + parts.pool.finished.qsize() + parts.committer.waiting
 
     def waits(self) -> WaitReport:
         """The report of the gates that hold the group's records; may be called from any thread."""

@@ -1,7 +1,7 @@
 # What each process finds in its environment. No provider is needed here, so that `terraform test` runs for real.
 
 locals {
-  # generated from schemas/settings.py by `python -m deploy.gcp.data`
+  # generated from schemas/settings by `python -m deploy.gcp.data`
   processes = jsondecode(file("${path.module}/processes.json"))
   deployed  = { for name, process in local.processes : name => process if contains(var.processes, name) }
 

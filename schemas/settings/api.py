@@ -1,0 +1,56 @@
+"""Settings of the REST shim, of its client, and of tenants that it does not know."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from schemas.settings.base import Settings
+from schemas.settings.values import header_value, http_address
+from schemas.tenants.permissions import UnknownTenant
+
+
+class ApiSettings(Settings):
+    """The REST shim."""
+
+    api_host: str = "127.0.0.1"
+    """Address it listens on."""
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    """Port it listens on."""
+    api_max_connections: int | None = Field(default=None, ge=16)
+    """Most connections at a time; unset: what the limit of open files (`ulimit -n`) leaves beside the process's own."""
+    upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
+    """Largest upload in bytes."""
+    postgres_read_dsn: SecretStr | None = None
+    """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
+    webhook_max_endpoints: int = Field(default=1000, ge=1)
+    """Endpoints that a tenant may register over REST. Those that its jobs name are registered whatever their number, and count."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Address under which clients reach the shim; the links in webhooks start with it."""
+
+    _public = field_validator("public_url")(http_address)
+
+
+class ClientSettings(Settings):
+    """The `scribe` command as a client of the REST shim."""
+
+    api_url: str = "http://127.0.0.1:8000"
+    """Address of the REST shim."""
+    api_key: SecretStr | None = None
+    """Key for it: `scribe keys create` makes one."""
+
+    @field_validator("api_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        address = http_address(value.strip()) or ""
+        if urlsplit(address).query or urlsplit(address).fragment:
+            raise ValueError("must end with its host or path: what is called is put behind it")
+        return address.rstrip("/")
+
+    _header = field_validator("api_key")(header_value)
+
+
+class TenantSettings(Settings):
+    """Tenants of whom nothing was said."""
+
+    unknown_tenant: UnknownTenant = "allow"
+    """Whether jobs of a tenant without a policy are done; `deny`: `scribe tenants set TENANT` makes it known."""
