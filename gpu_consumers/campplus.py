@@ -187,8 +187,13 @@ class CamPlusPlus(Model):  # type: ignore[misc]
     def frames(self, waveforms: Tensor) -> Tensor:
         """Features of each moment for all speakers: [batch, features, frames]."""
         bands = torch.vmap(self._mel)(waveforms)
-        x: Tensor = self.head((bands - bands.mean(dim=1, keepdim=True)).transpose(1, 2))
+        x = self._front((bands - bands.mean(dim=1, keepdim=True)).transpose(1, 2))
         for name, layer in self.xvector.items():
             if name != "dense":
                 x = layer(x)
         return x
+
+    def _front(self, bands: Tensor) -> Tensor:
+        """See _Front; on a CPU one window at a time, whose layers fit into its caches: a third of the time of eight."""
+        windows = bands.split(1) if bands.device.type == "cpu" else (bands,)
+        return torch.cat([self.head(window) for window in windows])

@@ -18,7 +18,10 @@ from sink.records.kafka.security import client_config
 from sink.records.kafka.tokens import token_source
 
 log = logging.getLogger(__name__)
-SECONDS = 10.0
+SECONDS = 10.0  # for one answer
+FIRST_SECONDS = (
+    1.0  # at the start: a new broker makes its topic of offsets when it is asked for a group, and answers nobody
+)
 AGAIN_SECONDS = 60.0  # until an unchanged reason is logged once more
 _DENIED = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
@@ -37,25 +40,27 @@ class AccessGate:
     def wait(self, is_over: Callable[[], bool] = lambda: False) -> None:
         """Return when the broker lets the process in, or `is_over` says that it ends; raises SettingsError."""
         said_at = -AGAIN_SECONDS
+        seconds = FIRST_SECONDS
         while not is_over():
             try:
-                check_access(self._settings, self._processes)
+                check_access(self._settings, self._processes, seconds)
             except SettingsError:
                 raise
             except ScribeError as error:
                 if str(error) != self.reason or time.monotonic() - said_at >= AGAIN_SECONDS:
                     self.reason, said_at = str(error), time.monotonic()
                     log.log(logging.WARNING if isinstance(error, Outage) else logging.ERROR, "waiting: %s", error)
+                seconds = min(2 * seconds, SECONDS)
                 time.sleep(self._pause)
             else:
                 self.reason = None
                 return
 
 
-def check_access(settings: KafkaSettings, processes: Collection[str]) -> None:
-    """Raise Outage without an answer, and Fatal where the broker refuses the user or a right of these processes."""
+def check_access(settings: KafkaSettings, processes: Collection[str], seconds: float = SECONDS) -> None:
+    """Raise Outage without an answer in time, and Fatal where the broker refuses the user or a right of these processes."""
     rights = [right for process in processes for right in RIGHTS[process]]
-    if found := missing_rights(settings, rights):
+    if found := missing_rights(settings, rights, seconds):
         who = f"user '{settings.kafka_user}'" if settings.kafka_user else "this process"
         options = " ".join(f"--process {process}" for process in processes)
         raise Fatal(
@@ -64,13 +69,13 @@ def check_access(settings: KafkaSettings, processes: Collection[str]) -> None:
         )
 
 
-def missing_rights(settings: KafkaSettings, rights: Iterable[Right]) -> tuple[Right, ...]:
-    """The rights that the broker does not give; raises Outage, Fatal and SettingsError.
+def missing_rights(settings: KafkaSettings, rights: Iterable[Right], seconds: float = SECONDS) -> tuple[Right, ...]:
+    """The rights that the broker does not give, `seconds` for each answer; raises Outage, Fatal and SettingsError.
 
     It cannot be asked about prefixes and transactional ids, nor about topics that do not exist.
     """
     asked = [right for right in rights if not right.prefixed]
-    client = _Client(settings)
+    client = _Client(settings, seconds)
     topics = {right.name for right in asked if right.resource is Resource.TOPIC}
     groups = {right.name for right in asked if right.resource is Resource.GROUP}
     given = {
@@ -87,8 +92,9 @@ def missing_rights(settings: KafkaSettings, rights: Iterable[Right]) -> tuple[Ri
 class _Client:
     """An administrator's client that asks what its own user may do."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, seconds: float) -> None:
         self._settings = settings
+        self._seconds = seconds
         # a token that cannot be had is named by its source, and by the library only as missing
         if (source := token_source(settings)) is not None:
             source.token()
@@ -107,7 +113,9 @@ class _Client:
         if not names:
             return {}
         collection = TopicCollection(sorted(names))
-        asked = self._client.describe_topics(collection, include_authorized_operations=True, request_timeout=SECONDS)
+        asked = self._client.describe_topics(
+            collection, include_authorized_operations=True, request_timeout=self._seconds
+        )
         return dict(self._operations(asked))
 
     def groups(self, names: Collection[str]) -> Mapping[str, frozenset[str]]:
@@ -115,14 +123,14 @@ class _Client:
         if not names:
             return {}
         asked = self._client.describe_consumer_groups(
-            sorted(names), include_authorized_operations=True, request_timeout=SECONDS
+            sorted(names), include_authorized_operations=True, request_timeout=self._seconds
         )
         return dict(self._operations(asked))
 
     def _operations(self, asked: Mapping[str, Future[Any]]) -> Iterator[tuple[str, frozenset[str]]]:
         for name, future in asked.items():
             try:
-                found = future.result(timeout=SECONDS + 5)
+                found = future.result(timeout=self._seconds + 5)
             except KafkaException as error:
                 code = error.args[0].code()
                 if code in _DENIED:

@@ -71,7 +71,7 @@ def unreachable(settings: KafkaSettings, trouble: KafkaError | None) -> ScribeEr
     if found := handshake_trouble(settings):
         return Outage(f"Kafka: {found}")
     silence = f"Kafka gives no answer within {sum(PATIENCE):g} s"
-    said = f"Kafka does not answer: {trouble.str()}" if trouble is not None else silence
+    said = f"Kafka does not answer: {trouble.str().rstrip(': ')} ({trouble.name()})" if trouble is not None else silence
     return Outage(f"{said}; is a broker at {settings.kafka_bootstrap}? See SCRIBE_KAFKA_BOOTSTRAP")
 
 
