@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.environment import spare_processors
+from deploy.environment import COMPILED, spare_processors
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path("deploy/requirements")
@@ -105,3 +105,8 @@ def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says() -> 
     bare: dict[str, str] = {}
     spare_processors(bare)
     assert bare["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_is_compiled_in_advance_exists(name: str) -> None:
+    assert find_spec(name)
