@@ -73,7 +73,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("payload_gone", _K.REQUEST, 410, "What the webhook said is not kept any more", "Read the job itself, while it is kept."),
         ErrorSpec("too_many_endpoints", _K.LIMIT, 409, "The tenant has as many webhook endpoints as it may", "Delete one that is not needed, or ask the operator for more."),
         ErrorSpec("search_too_broad", _K.LIMIT, 422, "The search takes too long", "Ask for less: rarer words, one language, one endpoint, a shorter time."),
-        ErrorSpec("busy", _K.LIMIT, 503, "Too many searches run at once", "Try again; see Retry-After."),
+        ErrorSpec("busy", _K.LIMIT, 503, "Too many such requests run at once", "Try again; see Retry-After."),
         ErrorSpec("unavailable", _K.INTERNAL, 503, "A part of the service is away", "Try again; see Retry-After."),
         ErrorSpec("unknown_engine", _K.REQUEST, 422, "No such engine", "See GET /api/v1/models."),
         ErrorSpec("unknown_model", _K.REQUEST, 422, "No such model", "See GET /api/v1/models."),

@@ -11,7 +11,7 @@ from schemas.errors import Rejected
 class TenantConcurrencyLimiter:
     """Allows `places` operations at once in this process, `per_tenant` for one tenant; each waits up to `seconds`.
 
-    There are fewer places than database connections, so that a submission always finds a connection.
+    Of those that use the database there are fewer places than connections, so that a submission always finds one.
     """
 
     def __init__(self, places: int = 4, per_tenant: int = 2, seconds: float = 3.0) -> None:

@@ -30,7 +30,8 @@ from sink.tenants.api_keys import ApiKey, KeyCache
 from sink.webhooks.secrets import SecretBox
 
 MAX_TRACESTATE = 512
-UPLOADS = 16  # at a time; others wait for one to end
+UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to end
+UPLOAD_WAIT_SECONDS = 30.0
 
 
 def utc_now() -> datetime:
@@ -61,6 +62,9 @@ class Services:
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
+    uploads: TenantConcurrencyLimiter = field(
+        default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
+    )
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 

@@ -8,11 +8,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.events import JobRequested
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore
+from tests.integration.hostile import SlowClient
 from tests.integration.rest import URL, check_problem, rows
 from tests.integration.shim import RunningShim, serving
+from tests.integration.waiting import wait_for
 
 
 def upload(client: httpx.Client, content: bytes, **fields: str) -> httpx.Response:
@@ -133,6 +136,23 @@ def test_a_client_that_hangs_up_leaves_nothing(
     keys = list(object_store.keys(""))
     assert len(keys) == 1
     assert object_store.get(keys[0]) == b"RIFF"
+
+
+def test_slow_uploads_of_one_tenant_hold_up_nobody_else(database: str, object_store: S3ObjectStore) -> None:
+    """The tenant itself is told that its places are taken."""
+    limiter = TenantConcurrencyLimiter(places=2, per_tenant=1, seconds=0.5)
+    with serving(database, object_store, uploads=limiter) as shim, shim.client(shim.key_of("globex")) as other:
+        head = (
+            f"POST /api/v1/transcribe/upload HTTP/1.1\r\nHost: x\r\nX-API-Key: {shim.key}\r\nContent-Length: 900000\r\n"
+        )
+        part = 'Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"'
+        slow = SlowClient(f'{head}{part}; filename="a"\r\n\r\nRIFF'.encode())
+        with slow.call(httpx.URL(shim.url).port or 0), shim.client() as own:
+            wait_for(
+                lambda: (refused := upload(own, b"RIFF")).status_code == 503 and bool(refused.headers["retry-after"])
+            )
+            assert upload(other, b"RIFF").status_code == 202
+            check_problem(upload(own, b"RIFF"), 503, "busy")
 
 
 def test_uploads_that_are_no_forms(client: httpx.Client) -> None:

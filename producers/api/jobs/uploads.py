@@ -40,7 +40,7 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
     operation_id="transcribeUpload",
     summary="Transcribe a recording that comes with the request",
     status_code=202,
-    responses=problem_responses(*REQUEST_CODES, "media_empty", "media_truncated", "media_too_large"),
+    responses=problem_responses(*REQUEST_CODES, "busy", "media_empty", "media_truncated", "media_too_large"),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM_SCHEMA}}}},
 )
 async def transcribe_upload(
@@ -60,7 +60,8 @@ async def transcribe_upload(
     object_key = upload_key(key.tenant, upload_id)
     kept = False
     try:
-        source = await _receive(request, form, services, object_key, upload_id)
+        async with services.uploads.one(key.tenant):
+            source = await _receive(request, form, services, object_key, upload_id)
         fields = _fields(form)
         job_id = chosen_id(idempotency_key, key.tenant, JOB, fields.job_id, "job_id")
         wanted = fields.request(key.tenant, source, services.now(), job_id)
