@@ -36,9 +36,10 @@ STOP_SECONDS = 30.0  # until the process is ended by force
 async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
     """Open the services behind the shim, which need not be available yet; until they are, /readyz says so."""
     dsn, size = settings.postgres_dsn.get_secret_value(), settings.postgres_pool_size
+    prepare = settings.api_prepare_statements
     async with (
-        Database.pooled(dsn, size, timeout=POOL_SECONDS, prepare=False) as database,
-        ReplicaRouter.open(database, settings.postgres_read_dsn, settings.postgres_pool_size) as reading,
+        Database.pooled(dsn, size, timeout=POOL_SECONDS, prepare=prepare) as database,
+        ReplicaRouter.open(database, settings.postgres_read_dsn, size, prepare=prepare) as reading,
     ):
         yield Services(
             database=database,

@@ -22,6 +22,8 @@ class ApiSettings(Settings):
     """Largest upload in bytes."""
     postgres_read_dsn: SecretStr | None = None
     """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
+    api_prepare_statements: bool = False
+    """Whether the shim's connections keep prepared statements, which saves PostgreSQL work; not through a proxy that pools transactions and knows none (PgBouncer before 1.21)."""
     webhook_max_endpoints: int = Field(default=1000, ge=1)
     """Endpoints that a tenant may register over REST. Those that its jobs name are registered whatever their number, and count."""
     public_url: str = "http://127.0.0.1:8000"

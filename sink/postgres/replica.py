@@ -67,13 +67,17 @@ class ReplicaRouter:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, primary: Database, dsn: SecretStr | None, size: int) -> AsyncIterator["ReplicaRouter"]:
+    async def open(
+        cls, primary: Database, dsn: SecretStr | None, size: int, *, prepare: bool = False
+    ) -> AsyncIterator["ReplicaRouter"]:
         """Open up to `size` connections to the replica of `dsn`, which need not answer yet; None: the primary alone."""
         if dsn is None:
             yield cls(primary)
             return
         secret = dsn.get_secret_value()
-        async with Database.pooled(secret, size, timeout=CONNECT_SECONDS, prepare=False, variable=READ_DSN) as replica:
+        async with Database.pooled(
+            secret, size, timeout=CONNECT_SECONDS, prepare=prepare, variable=READ_DSN
+        ) as replica:
             yield cls(primary, replica)
 
     async def run(
