@@ -171,6 +171,11 @@ HALVES = {
     "nothing": b"",
     "half a head": b"GET /api/v1/models HTTP/1.1\r\nX-A: ",
     "half a body": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    "half a body with a key": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    "half an upload": b"POST /api/v1/transcribe/upload HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\nContent-Length: 9000\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF',
 }
 
 
@@ -180,9 +185,11 @@ def test_half_sent_requests_cost_nobody_an_answer(
 ) -> None:
     """With as few open files as there may be; what it has to say of it is said once."""
     log = tmp_path / "log"
+    key = in_database(settings["SCRIBE_POSTGRES_DSN"], lambda database: create_key(database, "acme")).encode()
     with log.open("wb") as out, started(settings, files=files, out=out) as (process, client):
         wait_for(lambda: answers(client, "/readyz"))
-        for sent in HALVES.values():
+        for half in HALVES.values():
+            sent = half.replace(b"%(key)s", key)
             with ExitStack() as strangers:
                 for _ in range(halves):
                     stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", client.base_url.port)))

@@ -15,18 +15,24 @@ WAYS: dict[str, dict[str, str]] = {
         "streams/runtime/isolation.py": "a timer of the loop, which only opens what is closed",
         "producers/messages/patience.py": "a timer in a thread, which only writes a line",
     },
-    "asyncio.wait_for": {},
-    "asyncio.shield": {},
-    "AsyncConnectionPool": {POOL: "the one place that takes connections, and hears what the pool swallows"},
+    "wait_for": {},
+    "shield": {},
+    "TaskGroup": {},
+    "create_task_group": {},
+    "CancelScope": {"sink/http/exchange.py": "the end of a socket whose handshake was cancelled"},
+    "AsyncConnectionPool": {
+        POOL: "the one place that takes connections, and hears what the pool swallows",
+        "sink/http/exchange.py": "the one of httpcore",
+    },
 }
 PRODUCT = [path for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES]
 
 
 def goes(tree: ast.AST, way: str) -> bool:
-    """Whether a module calls it; `cancel` of a task or future takes no argument but a message."""
+    """Whether a module calls it, however it was imported; `cancel` of a task or future takes no argument."""
     if way == ".cancel":
         return any(name.endswith(way) and not call.args for name, call in calls(tree))
-    return any(name == way for name, _ in calls(tree))
+    return any(name.rpartition(".")[2] == way for name, _ in calls(tree))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -40,8 +46,11 @@ def test_only_who_is_named_here_goes_it(way: str) -> None:
     [
         ("task.cancel()", ".cancel"),
         ("for t in tasks:\n    t.cancel()", ".cancel"),
-        ("await asyncio.wait_for(work(), 1)", "asyncio.wait_for"),
-        ("await asyncio.shield(task)", "asyncio.shield"),
+        ("await asyncio.wait_for(work(), 1)", "wait_for"),
+        ("await wait_for(work(), 1)", "wait_for"),
+        ("await asyncio.shield(task)", "shield"),
+        ("async with TaskGroup() as group: pass", "TaskGroup"),
+        ("with anyio.CancelScope(shield=True): pass", "CancelScope"),
         ("pool = AsyncConnectionPool(dsn)", "AsyncConnectionPool"),
     ],
 )

@@ -8,11 +8,12 @@ import pytest
 from deploy.local.receiver import Receiver
 from deploy.local.service import OURS
 from deploy.local.stack import Stack
-from tests.recordings import MONO
+from tests.recordings import HEBREW, MONO
 from tests.system.client import Client
 from tests.system.promises import check_once_each
 
-JOBS = 10
+RECORDINGS = (MONO, *[HEBREW] * 4) * 2  # most are short: what is tried is the service around the models
+JOBS = len(RECORDINGS)
 COMPONENTS = ("kafka", "postgres", "s3")
 
 
@@ -31,7 +32,8 @@ def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
 @pytest.mark.parametrize("name", [*OURS, *COMPONENTS])
 def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: Stack, receiver: Receiver) -> None:
     """Ten results, one visible each, one row each, one enhancement each, one webhook id for each end of the two."""
-    jobs = [client.upload(MONO.path, webhook_url=receiver.url, enable_summarization="true") for _ in range(JOBS)]
+    hook = receiver.url
+    jobs = [client.upload(each.path, webhook_url=hook, enable_summarization="true") for each in RECORDINGS]
     deadline = time.monotonic() + 60
     while not any(client.results(*jobs)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -13,7 +13,7 @@ from deploy.local.service import OURS
 from schemas.process.log_line import LogLine
 from schemas.wire.headers import new_traceparent, trace_id
 from tests.collector import CollectedSpan, Collector
-from tests.recordings import MONO
+from tests.recordings import HEBREW
 from tests.system.client import Client
 
 STEPS = {
@@ -32,10 +32,10 @@ STEPS = {
 
 
 def submit(client: Client, parent: str, **fields: str) -> UUID:
-    with MONO.path.open("rb") as file:
+    with HEBREW.path.open("rb") as file:
         answer = client.http.post(
             "/api/v1/transcribe/upload",
-            files={"file": (MONO.path.name, file)},
+            files={"file": (HEBREW.path.name, file)},
             data=fields,
             headers={"traceparent": parent},
         )

@@ -20,6 +20,8 @@ from tests.system.promises import check_once_each
 
 GROUPS = ("gpu", "persist", "enhance", "webhooks", "dispatch")
 JOBS = 4
+# four minutes
+pytestmark = pytest.mark.long
 # each process takes its own; what is left names the stack and the keys
 OWN = ("SCRIBE_API_PORT", "SCRIBE_API_URL", "SCRIBE_PUBLIC_URL", "SCRIBE_AUDIO_CACHE_DIR")
 

@@ -48,7 +48,7 @@ def enhance(
         goes_on = f"the enhancement goes on; back to it: {_again(job_id, asked)}"
         with telling(goes_on):
             try:
-                ended = wait_for(client, asked["enhancement_id"]) if watch else asked
+                ended = wait_until_ended(client, asked["enhancement_id"]) if watch else asked
             except Outage as error:
                 raise Outage(f"{error}; {goes_on}") from error
     if as_json:
@@ -69,7 +69,7 @@ def _again(job: UUID, asked: dict[str, Any]) -> str:
     return " ".join(["scribe enhance", str(job), *options, f"--watch --enhancement-id {asked['enhancement_id']}"])
 
 
-def wait_for(client: RestClient, enhancement_id: str) -> dict[str, Any]:
+def wait_until_ended(client: RestClient, enhancement_id: str) -> dict[str, Any]:
     """The enhancement when it has ended; raises Outage when it takes too long."""
     looks, end = 0, time.monotonic() + PATIENCE_SECONDS
     with Console(stderr=True).status("asking the enhanced-AI service"):
