@@ -38,6 +38,8 @@ COMPILED = (
     "streams.agents.persist",
 )
 STEP_SECONDS = 1800  # for one command: a network that is stuck must not hold a run for ever
+HELP = """The first run makes an environment in .venv (about %.0f GB: PyTorch comes with its CUDA libraries), which knows more of
+--help than this. `python3 deploy/environment.py` makes it and runs nothing. README.md says what the commands do."""
 SPARE_BYTES = 1_000_000_000  # for the packages' own temporary files
 
 
@@ -48,6 +50,9 @@ class EnvironmentFailed(Exception):
 def run_module(module: str, arguments: list[str]) -> None:
     """Make the environment if needed, then become `python -m module arguments` in it; never returns."""
     use_a_new_enough_python()
+    if "--help" in arguments and not is_current():
+        print(HELP % (installed_bytes() / 1e9))
+        sys.exit(0)
     try:
         ensure()
     except EnvironmentFailed as error:
@@ -57,6 +62,19 @@ def run_module(module: str, arguments: list[str]) -> None:
     os.chdir(str(ROOT))
     spare_processors(os.environ)
     os.execv(str(PYTHON), [str(PYTHON), "-m", module, *arguments])  # noqa: S606 - that is the purpose
+
+
+def from_here(words: list[str]) -> list[str]:
+    """The arguments of the demo, which runs in the project's folder, with paths as they are from where one stands."""
+    found, option = [], ""
+    for word in words:
+        if word.startswith("--dir="):
+            word = f"--dir={Path.cwd() / word[len('--dir=') :]}"
+        elif option == "--dir" or (option not in ("--language", "--model") and Path(word).is_file()):
+            word = str(Path.cwd() / word)
+        found.append(word)
+        option = word
+    return found
 
 
 def spare_processors(environment: MutableMapping[str, str]) -> None:

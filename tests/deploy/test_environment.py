@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.environment import COMPILED, spare_processors
+from deploy.environment import COMPILED, from_here, spare_processors
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path("deploy/requirements")
@@ -108,6 +108,23 @@ def test_bytecode_is_written_beside_the_tree_whatever_the_environment_says() -> 
     assert bare["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", [name for name in COMPILED if not name.startswith("pyannote")])
 def test_what_is_compiled_in_advance_exists(name: str) -> None:
     assert find_spec(name)
+
+
+def test_paths_are_those_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else is called like a file there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("call.mp3", "he", "base"):
+        (tmp_path / name).touch()
+    given = ["call.mp3", "--language", "he", "--model", "base", "--dir", "data", "--keep", "--dir=more"]
+    meant = [f"{tmp_path}/call.mp3", *given[1:6], f"{tmp_path}/data", "--keep", f"--dir={tmp_path}/more"]
+    assert from_here(given) == meant
+
+
+def test_help_makes_no_environment(checkout: Path) -> None:
+    code = "import sys; sys.path.insert(0, 'deploy'); import environment; environment.run_module('x', ['--help'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=False)
+    assert (done.returncode, "GB" in done.stdout) == (0, True), done.stderr
+    assert not (checkout / ".venv").exists()
