@@ -53,6 +53,8 @@ def test_a_submission_without_an_answer_can_be_done_again() -> None:
 class Waiting(BaseHTTPRequestHandler):
     """An enhancement that never ends."""
 
+    disable_nagle_algorithm = True
+
     def answer(self) -> None:
         length = int(self.headers.get("content-length", "0"))
         self.rfile.read(length)

@@ -25,6 +25,8 @@ JAR = Artifact("org.example", "thing", "1.0", "", "jar", hashlib.sha256(BODY).he
 class Handler(SimpleHTTPRequestHandler):
     """Serves files; of one called broken-* it sends only a half."""
 
+    disable_nagle_algorithm = True
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 

@@ -43,6 +43,7 @@ class CloudStorage(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     server: CloudStorage
 
     def do_PUT(self) -> None:

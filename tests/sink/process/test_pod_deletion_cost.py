@@ -73,6 +73,8 @@ def server(tmp_path: Path) -> Iterator[ApiServer]:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
+
         def do_PATCH(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             api.calls.put((self.path, self.headers["Authorization"], self.headers["Content-Type"], body))

@@ -30,6 +30,8 @@ class Agent:
         agent = self
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_PUT(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 agent.asked.put((self.command, self.path, body))

@@ -233,6 +233,8 @@ def test_what_is_written_can_be_read_without_asking(registered: str) -> None:
 class _Nothing(BaseHTTPRequestHandler):
     """A server that is something else."""
 
+    disable_nagle_algorithm = True
+
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.send_error(404)

@@ -55,6 +55,8 @@ def serving(folder: Path) -> Iterator[PackageIndex]:
     index = PackageIndex(folder)
 
     class Handler(SimpleHTTPRequestHandler):
+        disable_nagle_algorithm = True
+
         def do_GET(self) -> None:
             index.fetched[Path(self.path).name] += 1
             super().do_GET()
