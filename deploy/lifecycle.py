@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from schemas.errors import SettingsError
-from schemas.settings import ObjectStoreSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import ObjectStoreSettings
 
 UNFINISHED_DAYS = 2  # a multipart upload that broke off
 NONCURRENT_DAYS = 1  # what was deleted in a bucket that keeps versions

@@ -13,30 +13,33 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from schemas import settings
-from schemas.settings import variable_of
+from schemas.settings import processes
+from schemas.settings.base import variable_of
+from schemas.settings.loading import SETTINGS
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
 
 FILE = Path(__file__).parent / "aws" / "settings.json"
 
 
 class OperatorCommands(
-    settings.ServiceSettings,
-    settings.ReplayProcess,
-    settings.StalledCommand,
-    settings.OutboundSettings,
+    ServiceSettings,
+    processes.ReplayProcess,
+    processes.StalledCommand,
+    OutboundSettings,
 ):
     """All that the `scribe` command reads for those who run the service: topics, database, tenants, dead letters."""
 
 
 PROCESSES: Mapping[str, type[BaseSettings]] = {
-    "api": settings.ApiProcess,
-    "relay": settings.RelayProcess,
-    "persist": settings.PersistProcess,
-    "enhance": settings.EnhanceProcess,
-    "webhooks": settings.WebhooksProcess,
-    "dispatch": settings.DispatchProcess,
-    "retention": settings.RetentionProcess,
-    "gpu": settings.GpuProcess,
+    "api": processes.ApiProcess,
+    "relay": processes.RelayProcess,
+    "persist": processes.PersistProcess,
+    "enhance": processes.EnhanceProcess,
+    "webhooks": processes.WebhooksProcess,
+    "dispatch": processes.DispatchProcess,
+    "retention": processes.RetentionProcess,
+    "gpu": processes.GpuProcess,
     "operator": OperatorCommands,
 }
 """Every process with the settings that it loads; `operator` is the command in a task of its own, not a service."""
@@ -58,7 +61,7 @@ def secrets() -> frozenset[str]:
     """The variables whose values nobody may read in a deployment's files."""
     return frozenset(
         variable_of(name)
-        for cls in settings.SETTINGS
+        for cls in SETTINGS
         for name, field in cls.model_fields.items()
         if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
     )

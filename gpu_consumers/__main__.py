@@ -22,7 +22,8 @@ from gpu_consumers.service import FAILED, STOP_SECONDS, GpuService, Runtime, cre
 from producers.kafka.publisher import Publisher
 from schemas.errors import ScribeError, SettingsError
 from schemas.events import JobControl, JobRequested, JobResult, TenantPolicy, TranscriptReady
-from schemas.settings import GpuProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import GpuProcess
 from schemas.topics import CONTROL, TENANTS
 from schemas.wire.serde import Serde
 from sink.process import tracing

@@ -35,7 +35,7 @@ from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, WaitReport, merged
 from schemas.retries.schedules import LADDER, TopicLadder
 from schemas.retries.topic_ladder import RetryPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import RESULTS
 from schemas.wire.serde import Serde
 from sink.records.kafka.rights import transactional_prefix

@@ -20,7 +20,8 @@ from schemas.process.logs import bound
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
 from schemas.retries.schedules import OUTAGES
-from schemas.settings import RelayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import RelayProcess
 from schemas.tenants.retention import FOREVER, RetentionRules
 from schemas.wire.headers import TRACEPARENT, trace_id
 from sink.jobs.outbox import OutboxBacklog, OutboxRow, OutboxSession

@@ -10,17 +10,17 @@ from typing import NoReturn
 import typer
 
 from schemas.process.wait_report import WaitReport, merged
-from schemas.settings import (
+from schemas.settings.loading import load
+from schemas.settings.processes import (
     DispatchProcess,
     EnhanceProcess,
     FaustProcess,
     PersistProcess,
-    PostgresSettings,
     RetentionProcess,
-    ServiceSettings,
     WebhooksProcess,
-    load,
 )
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.tenants.retention import RetentionRules
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 from sink.enhanced_ai.service import enhancer_for

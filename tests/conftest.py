@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from deploy.local.registry import is_at_hand
 from deploy.local.stack import Stack
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.migrate import migrate
 from tests import version_before

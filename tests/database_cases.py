@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 
 Case = Callable[[Database], Awaitable[Any]]

@@ -4,7 +4,7 @@ import pytest
 
 from gpu_consumers.engines.models.store import fetched_folder
 from schemas.models.registry import load_registry
-from schemas.settings import ModelSettings
+from schemas.settings.gpu import ModelSettings
 
 TRANSCRIBER, DIARIZER = "whisper-base", "pyannote-campplus"
 

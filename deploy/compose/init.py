@@ -12,7 +12,8 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError
 
-from schemas.settings import ObjectStoreSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import ObjectStoreSettings
 
 KEY = Path("/var/lib/scribe/api-key")
 

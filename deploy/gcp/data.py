@@ -15,7 +15,10 @@ from pydantic_settings import BaseSettings
 
 from deploy.process_settings import OF_PLATFORMS, secrets
 from deploy.process_settings import PROCESSES as SETTINGS
-from schemas.settings import ClientSettings, KafkaAndObjects, PostgresSettings, variable_of
+from schemas.settings.api import ClientSettings
+from schemas.settings.base import variable_of
+from schemas.settings.processes import KafkaAndObjects
+from schemas.settings.stores import PostgresSettings
 from schemas.topics import ENHANCEMENTS, RESULTS, TOPICS
 from sink.records.kafka.rights import RIGHTS, USERS, Operation, Resource, Right
 

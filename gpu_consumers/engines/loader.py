@@ -24,7 +24,7 @@ from gpu_consumers.engines.registry import (
 )
 from schemas.errors import Fatal, Permanent, ScribeError, Transient
 from schemas.models.registry import ModelEntry, ModelRegistry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

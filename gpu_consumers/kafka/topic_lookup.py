@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from producers.kafka.admin import TopicAdmin
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 
 
 class TopicLookup:

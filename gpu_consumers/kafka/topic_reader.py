@@ -15,7 +15,7 @@ from producers.kafka.unreadable_batches import UnreadableBatches, is_unreadable,
 from schemas.errors import Outage, Permanent, Poison
 from schemas.events import Event
 from schemas.retries.schedules import OUTAGES
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 
 E = TypeVar("E", bound=Event)

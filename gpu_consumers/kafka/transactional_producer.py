@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from producers.kafka.publisher import TOO_LARGE, client_log, producer_config, translate, wire_headers
 from schemas.errors import Fatal
 from schemas.process.failpoints import failpoint
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.records import Record
 
 TRANSACTION_TIMEOUT = 10.0  # seconds: a transaction holds only the final writes, never work on a job

@@ -42,7 +42,7 @@ from schemas.metrics import AUDIO_SECONDS, REAL_TIME_FACTOR
 from schemas.models.registry import ModelEntry, ModelRegistry, load_registry
 from schemas.requests.identity import request_digest
 from schemas.requests.limits import check_request
-from schemas.settings import GpuProcess
+from schemas.settings.processes import GpuProcess
 from schemas.tenants.permissions import check_model
 from schemas.topics import DIARIZERS, JOBS, JOBS_EXPRESS, RESULTS, TRANSCRIBERS, TRANSCRIPTS
 from schemas.transcript import Transcript

@@ -20,7 +20,7 @@ from producers.kafka.unreadable_batches import fetching_config
 from schemas.errors import Outage
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import WaitReport
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 
 log = logging.getLogger(__name__)
 STALE = 90.0  # seconds without a turn after which the loop counts as stuck

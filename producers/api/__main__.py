@@ -17,7 +17,8 @@ from producers.api.services import UPLOADS, Services
 from producers.commands import api as main
 from producers.messages.exit_codes import reported
 from schemas.models.registry import load_registry
-from schemas.settings import ApiProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import ApiProcess
 from sink.http.client import check_url
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database

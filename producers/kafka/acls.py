@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 )
 
 from producers.kafka.publisher import options_checked, translate
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata
 from sink.records.kafka.rights import Grant, Operation, Resource, Right
 from sink.records.kafka.security import client_config

@@ -19,7 +19,7 @@ from producers.kafka.publisher import options_checked, translate
 from producers.kafka.topic_plan import Alter, Create, Existing, Grow
 from producers.messages.patience import waiting_for
 from schemas.errors import Fatal, Outage, Permanent
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata
 from sink.records.kafka.security import client_config
 

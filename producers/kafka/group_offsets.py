@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from producers.kafka.moved_leaders import ask_again, committed, watermarks
 from producers.kafka.publisher import client_log, options_checked, translate
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.security import client_config
 
 SECONDS = 15.0

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import Fatal, Outage, Permanent, ScribeError, SettingsError
 from schemas.ports import Refused
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.headers import read_headers
 from schemas.wire.records import Record
 from sink.records.kafka.security import client_config

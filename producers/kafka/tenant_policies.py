@@ -6,7 +6,7 @@ from producers.kafka.publisher import Publisher
 from producers.kafka.topic_history import TopicHistory
 from schemas.errors import Permanent, Poison
 from schemas.events import TenantPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.tenants.policies import check_new_policy, check_policy
 from schemas.topics import TENANTS
 from schemas.wire.records import record_of

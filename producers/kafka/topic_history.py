@@ -15,7 +15,7 @@ from producers.kafka.publisher import client_log, headers_of, options_checked, t
 from producers.kafka.unreadable_batches import BULK_FETCH_BYTES, UnreadableBatches, is_unreadable, reading_config
 from schemas.errors import Outage
 from schemas.requests.limits import LATEST
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.headers import UNREADABLE, Origin
 
 SECONDS = 15.0  # without anything new before the broker counts as away

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from producers.kafka.moved_leaders import watermarks
 from producers.kafka.publisher import translate
 from schemas.errors import Outage
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.rights import READERS
 from sink.records.kafka.security import client_config
 

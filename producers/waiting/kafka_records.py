@@ -13,7 +13,7 @@ from producers.replay.dead_letters import DLQS, DeadLetterFilter, read
 from producers.replay.skip import READ_BY
 from producers.waiting.facts import GroupState, KafkaFacts, PendingRecord
 from schemas.errors import Poison
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import is_retry_topic
 from schemas.wire.headers import attempt_of, not_before_of
 from schemas.wire.offset_metadata import begun_of, done_of, parts_of

@@ -12,7 +12,8 @@ import structlog
 
 from schemas.metrics import LOG_LINES
 from schemas.process.log_line import BOUND
-from schemas.settings import ServiceSettings, warn_of_unknown_variables
+from schemas.settings.loading import warn_of_unknown_variables
+from schemas.settings.service import ServiceSettings
 
 # what `bound` may carry, and libraries beside their text; anything else, above all transcripts, has no place in a log
 FIELDS = BOUND

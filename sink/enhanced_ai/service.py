@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 from schemas.errors import Permanent, SettingsError
 from schemas.ports import Enhancer
-from schemas.settings import EnhancedAiSettings, OutboundSettings
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.calls import EnhancedAiEndpoint
 from sink.enhanced_ai.chat_service import ChatService, ContextWindow
 from sink.enhanced_ai.json_service import JsonService

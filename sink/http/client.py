@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import httpcore
 
 from schemas.errors import Outage, Permanent, SettingsError, SourceFailed
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.exchange import (
     ByteBudget,
     ExchangeFailed,

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.exchange import CONNECT_SECONDS, ByteBudget, ExchangeFailed, FailureKind, counted
 
 ANSWER_SECONDS = 15.0  # the proxy connects meanwhile

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from schemas.errors import Permanent, Poison
 from schemas.events import JobRequested
-from schemas.settings import StallSettings
+from schemas.settings.stores import StallSettings
 from schemas.topics import RESULTS
 from schemas.vocabulary.job_states import RUNNING, UNFINISHED, JobState
 from schemas.wire.records import record_of

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from schemas.errors import Outage, Permanent, SourceFailed
 from schemas.ports import ObjectError, ObjectInfo, ObjectNotFound, ObjectTooLarge, StoredObject
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.objects import google
 from sink.objects.disk import reserve
 from sink.objects.uri import key_of, make_uri, split_uri

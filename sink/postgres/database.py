@@ -20,7 +20,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from schemas.errors import Outage, SettingsError
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.pool_metrics import watch
 from sink.process.cancellation import run_to_end, unswallowed
 from sink.process.clock_skew import compare_clocks

@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from schemas.errors import Fatal, ScribeError
-from schemas.settings import PostgresSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.advisory_locks import SingleLock
 from sink.postgres.database import translated, with_defaults
 

@@ -21,7 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import SettingsError
 from schemas.process.wait_report import WaitReport, to_json
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from sink.process.waiting_metrics import export
 
 log = logging.getLogger(__name__)

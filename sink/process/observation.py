@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from schemas.metrics import PROCESS_CLOCK, PROCESS_INFO
 from schemas.process import logs
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from sink.process import tracing
 
 

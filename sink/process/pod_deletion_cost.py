@@ -16,7 +16,7 @@ from types import TracebackType
 import httpx
 
 from schemas.errors import SettingsError
-from schemas.settings import KubernetesSettings
+from schemas.settings.gpu import KubernetesSettings
 
 log = logging.getLogger(__name__)
 ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"

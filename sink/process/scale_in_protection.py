@@ -13,7 +13,7 @@ from types import TracebackType
 import httpx
 
 from schemas.errors import SettingsError
-from schemas.settings import EcsSettings
+from schemas.settings.gpu import EcsSettings
 
 log = logging.getLogger(__name__)
 PATH = "/task-protection/v1/state"

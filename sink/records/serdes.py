@@ -1,6 +1,6 @@
 """The Serde chosen by the settings: ids from a schema registry, or from the schemas shipped with this version."""
 
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 
 

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas.errors import SettingsError
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 
 KEY_BYTES = 32
 SECRET_BYTES = 32

@@ -6,7 +6,7 @@ import faust
 from aiokafka.abc import AbstractTokenProvider
 from faust.types.auth import CredentialsT
 
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.security import aiokafka_security
 from sink.records.kafka.tokens import TokenSource
 

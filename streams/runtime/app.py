@@ -6,7 +6,7 @@ from typing import Any
 import faust
 import mode
 
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from streams.kafka.credentials import credentials_of
 from streams.kafka.transport import ScribeApp, check_version
 

@@ -21,7 +21,8 @@ from mode.utils.loops import get_event_loop
 from schemas.errors import Outage
 from schemas.process.wait_report import WaitReport
 from schemas.retries.schedules import OUTAGES
-from schemas.settings import PostgresSettings, ServiceSettings
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
 from sink.process.health_server import HealthServer

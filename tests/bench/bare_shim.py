@@ -20,7 +20,8 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from schemas.settings import PostgresSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import PostgresSettings
 from sink.jobs.queries import JOB_COLUMNS
 
 _JOB = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s"

@@ -13,7 +13,8 @@ from celery import Celery
 
 from gpu_consumers.engines.fake import fake_result
 from schemas.events import JobRequested
-from schemas.settings import PostgresSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.serde import event_from_json, to_json, to_json_text
 from tests.integration.gpu import job
 

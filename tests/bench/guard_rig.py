@@ -26,7 +26,7 @@ from producers.jobs.submit import check
 from schemas.errors import ScribeError
 from schemas.events import Source
 from schemas.models.registry import load_registry
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.tenants.permissions import free_policy
 from sink.http.client import AsyncOutboundClient, DeliveryError, OutboundClient, check_url
 from sink.http.exchange import FailureKind, system_resolver

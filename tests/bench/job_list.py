@@ -22,7 +22,7 @@ from rich.table import Table
 
 from deploy.local import ports
 from deploy.local.postgres import Postgres
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.jobs.listing import JobFilter, list_jobs
 from sink.jobs.queries import JobRow
 from sink.postgres.database import Database

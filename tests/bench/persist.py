@@ -30,7 +30,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 from schemas.events import JobResult
 from schemas.ports import ObjectStore
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from schemas.transcript import Segment, Transcript, Word
 from schemas.wire.records import record_of
 from schemas.wire.serde import Serde

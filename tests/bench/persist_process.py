@@ -8,7 +8,10 @@ from pathlib import Path
 
 from schemas.ports import ObjectStore
 from schemas.process import logs
-from schemas.settings import KafkaSettings, ObjectStoreSettings, PostgresSettings, ServiceSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import ObjectStoreSettings, PostgresSettings
 from schemas.wire.serde import Serde
 from sink.memory import MemoryObjectStore
 from sink.objects.s3 import S3ObjectStore

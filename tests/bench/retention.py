@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.migrate import migrate
 from tests.sink.bulk import Bulk, digest, fill, objects, traces

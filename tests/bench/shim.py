@@ -31,7 +31,7 @@ from rich.table import Table
 from deploy.environment import ROOT
 from deploy.local import ports
 from deploy.local.postgres import Postgres
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.postgres.migrate import migrate
 from sink.tenants.api_keys import create_key

@@ -15,7 +15,8 @@ import httpx
 from deploy.local.service import TENANT, ServiceProcesses
 from producers.kafka.publisher import Publisher
 from schemas.events import EnhancementRequest, Event
-from schemas.settings import KafkaSettings, PostgresSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.topics import JOBS, RESULTS
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import Permanent
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import check_url
 from tests.bench.address_tricks import PUBLIC_ADDRESS, Trick, tricks, zone
 from tests.bench.guard_rig import Report

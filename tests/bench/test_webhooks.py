@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key
 from tests.bench.webhooks.checker import RULES, Facts, check

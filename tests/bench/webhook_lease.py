@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.webhooks.deliveries import DeliveryState
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database

@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.webhooks.deliveries import delivery_id

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.postgres.database import Connection, Database
 from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, register_endpoint
 from sink.webhooks.secrets import SecretBox, new_key

@@ -6,7 +6,7 @@ from functools import cached_property
 from gpu_consumers.core.delivery.messages import Delivery, Emission, Job, StageRunner, Work
 from gpu_consumers.pipeline.claim_check import ClaimCheckStore
 from schemas.events import JobResult, TranscriptReady
-from schemas.settings import GpuProcess
+from schemas.settings.processes import GpuProcess
 
 
 class Claiming:

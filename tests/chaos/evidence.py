@@ -20,7 +20,7 @@ from producers.kafka.moved_leaders import committed, watermarks
 from schemas import topics
 from schemas.errors import Poison
 from schemas.events import JobControl, JobRequested, JobResult, Stage, TranscriptReady
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.wire.headers import ERROR_CODE, Origin, attempt_of, origin_of, read_headers
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore

@@ -21,7 +21,7 @@ from tests.chaos.breaking import Breaker, Passes, orders_of
 if TYPE_CHECKING:
     from gpu_consumers.core.delivery.messages import StageRunner
     from gpu_consumers.core.delivery.policies import Policies
-    from schemas.settings import GpuProcess
+    from schemas.settings.processes import GpuProcess
     from schemas.wire.serde import Serde
 
 MODULES = {
@@ -55,7 +55,8 @@ def _gpu() -> None:
     import gpu_consumers.__main__ as gpu
     from gpu_consumers.command import STAGES
     from schemas.process.logs import configure
-    from schemas.settings import GpuProcess, load
+    from schemas.settings.loading import load
+    from schemas.settings.processes import GpuProcess
 
     settings = load(GpuProcess)
     configure(settings, gpu.PROCESS)

@@ -13,7 +13,8 @@ from producers.jobs.cancelling import cancel_record
 from producers.kafka.publisher import Publisher
 from schemas.errors import Outage
 from schemas.events import JobRequested
-from schemas.settings import KafkaSettings, PostgresSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
 from sink.jobs.queries import accept

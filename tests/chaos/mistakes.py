@@ -40,7 +40,8 @@ def _outside(chosen: Callable[[Any], bool], passes: int) -> None:
     """Records that do not belong to the transaction that moves the offsets."""
     from gpu_consumers.kafka.transactional_producer import TransactionalProducer
     from producers.kafka.publisher import Publisher
-    from schemas.settings import KafkaSettings, load
+    from schemas.settings.kafka import KafkaSettings
+    from schemas.settings.loading import load
 
     commit, die, publisher = TransactionalProducer.commit, death(passes), Publisher(load(KafkaSettings))
 

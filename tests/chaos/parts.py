@@ -20,7 +20,7 @@ from deploy.local import ports, process
 from deploy.local.errors import StartFailed
 from deploy.local.process import ProcessId
 from deploy.local.stack import Stack
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.webhooks.secrets import new_key
 from tests.chaos.harm import Harm, Harming
 from tests.chaos.places import OTHERS, PROCESSES

@@ -13,7 +13,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.ports import HOST
 from deploy.local.stack import Stack
 from producers.kafka.acls import AclAdmin, binding_of
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.rights import USERS, Grant, Operation, Resource, Right
 
 HARNESS = "harness"

@@ -18,7 +18,7 @@ from gpu_consumers.kafka.transactional_producer import TransactionalProducer
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.topic_plan import Create
 from schemas.errors import Fatal
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import (
     ENHANCE,
     ENHANCEMENTS,

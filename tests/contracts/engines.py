@@ -18,7 +18,7 @@ from gpu_consumers.engines.loader import LoadedEngines
 from schemas.errors import NotOwner
 from schemas.events import Channels
 from schemas.models.registry import ENGINES, ModelEntry, ModelRegistry, load_registry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 from tests.fetched import DIARIZER, TRANSCRIBER, require_fetched
 from tests.recordings import CONVERSATION, MONO, Recording
 from tests.scoring import Said

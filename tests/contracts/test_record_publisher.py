@@ -14,7 +14,7 @@ from producers.kafka.moved_leaders import watermarks
 from producers.kafka.publisher import Publisher
 from schemas.errors import Permanent
 from schemas.ports import RecordPublisher, Refused
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.records import Record
 from sink.memory import MemoryPublisher
 from tests.integration.faust_process import until

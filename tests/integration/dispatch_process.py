@@ -3,7 +3,10 @@
 import asyncio
 
 from schemas.process import logs
-from schemas.settings import OutboundSettings, PostgresSettings, ServiceSettings, load
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import PostgresSettings
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.process.termination import Termination

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from sink.http.client import AsyncOutboundClient
 from sink.postgres.database import Database
 from sink.webhooks.secrets import SecretBox, new_key

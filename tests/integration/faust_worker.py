@@ -15,7 +15,7 @@ import mode
 
 from schemas.errors import Outage, Permanent, Transient
 from schemas.events import JobRequested
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 from streams.runtime.app import RawSchema, create_app
 from streams.runtime.event_loop import EventLoop

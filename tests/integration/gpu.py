@@ -31,7 +31,7 @@ from producers.kafka.moved_leaders import committed, watermarks
 from producers.kafka.publisher import Publisher
 from schemas.events import JobControl, JobRequested, JobResult, Source
 from schemas.retries.schedules import LADDER, TopicLadder
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import dlq_topic, retry_topic
 from schemas.wire.headers import read_headers
 from schemas.wire.records import Record, record_of

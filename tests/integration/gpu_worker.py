@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpu_consumers.service import STOP_SECONDS
 from schemas.process.logs import configure
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from sink.process.termination import Termination
 from tests.integration.gpu import GpuGroup, GroupMember
 

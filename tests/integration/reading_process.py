@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from gpu_consumers.runtime.poll_loop import consumer_config
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 
 
 def main(bootstrap: str, topic: str) -> None:

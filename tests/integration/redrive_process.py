@@ -11,7 +11,8 @@ from producers.kafka.topic_history import TopicHistory
 from producers.replay.dead_letters import DeadLetterFilter, read
 from producers.replay.redrive import prepare
 from producers.replay.replayer import RateLimit, send_again
-from schemas.settings import ReplayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import ReplayProcess
 from schemas.topics import TRANSCRIBERS
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde

@@ -6,7 +6,8 @@ import signal
 
 from producers.kafka.publisher import Publisher
 from producers.relay import serve
-from schemas.settings import RelayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import RelayProcess
 from schemas.wire.records import Record
 from sink.process.termination import Termination
 

@@ -21,7 +21,8 @@ from producers.api.services import Services
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.ports import ObjectStore
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.transcript import Transcript
 from schemas.wire.serde import Serde
 from sink.http.client import check_url

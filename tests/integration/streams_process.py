@@ -9,14 +9,11 @@ import sys
 from pathlib import Path
 
 from schemas.process import logs
-from schemas.settings import (
-    KafkaSettings,
-    ObjectStoreSettings,
-    OutboundSettings,
-    PostgresSettings,
-    ServiceSettings,
-    load,
-)
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import ObjectStoreSettings, PostgresSettings
 from schemas.topics import ENHANCEMENTS
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from deploy.local.stack import Stack
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.topic_plan import Alter
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import DAY_MS, JOBS, TOPICS
 from schemas.wire.serde import to_json
 from tests.integration.commands import Run, lines, scribe

@@ -25,7 +25,8 @@ from producers.replay.replayer import send_again as send
 from schemas.errors import Poison
 from schemas.events import JobRequested, JobResult, Outcome, Source
 from schemas.ports import RecordPublisher
-from schemas.settings import KafkaSettings, OutboundSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.topics import (
     DIARIZERS,
     ENHANCE,

@@ -20,7 +20,7 @@ from confluent_kafka import Message, Producer
 from producers.kafka.topic_history import TopicHistory
 from producers.replay.dead_letters import DeadLetter, DeadLetterFilter, contents, read
 from schemas.events import EnhancementResult, Event, TenantPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 from schemas.wire.headers import VALUE_ABSENT
 from schemas.wire.serde import Serde

@@ -28,7 +28,7 @@ from schemas.errors import InvalidEvent, Permanent
 from schemas.events import ClaimCheck, Event, JobRequested, JobResult, Outcome, TenantPolicy
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import WaitReport, from_json
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.wire.records import record_of
 from schemas.wire.rejected_events import failed_result
 from schemas.wire.serde import Serde

@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from gpu_consumers.kafka.transactional_producer import Aborted, Indefinite, OffsetGroup, TransactionalProducer
 from schemas.errors import Fatal, Outage
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import may_take_results
 from schemas.wire.headers import RESULTS_TO
 from schemas.wire.records import Record, record_of

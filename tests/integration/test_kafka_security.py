@@ -21,7 +21,7 @@ from deploy.local.ports import HOST
 from deploy.local.stack import Stack
 from producers.kafka.admin import TopicAdmin
 from schemas.errors import Fatal, Outage, SettingsError
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from streams.kafka.credentials import credentials_of
 from tests.token_endpoint import TokenEndpoint
 

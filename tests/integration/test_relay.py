@@ -22,7 +22,8 @@ from deploy.local.stack import Stack
 from producers.kafka.publisher import MAX_MESSAGE_BYTES, Publisher
 from producers.relay import Relay
 from schemas.ports import RecordPublisher
-from schemas.settings import KafkaSettings, PostgresSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox
 from sink.postgres.database import Connection, Database

@@ -21,7 +21,7 @@ from producers.replay.selection import ReplayFilter, ReplayTarget, SelectedReque
 from schemas.errors import Outage
 from schemas.events import JobRequested, JobResult, Outcome
 from schemas.models.registry import load_registry
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.topics import JOBS
 from schemas.wire.headers import ERROR_MESSAGE, REPLAY_ID, RESULTS_TO
 from schemas.wire.records import Record, record_of

@@ -13,7 +13,7 @@ from producers.kafka.topic_history import TopicHistory
 from producers.replay.skip import SkipOrder, check_stopped, pass_over
 from schemas.errors import Rejected
 from schemas.events import Outcome
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.topics import JOBS
 from schemas.wire.headers import Origin
 from schemas.wire.records import record_of

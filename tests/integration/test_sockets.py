@@ -18,7 +18,8 @@ from starlette.responses import PlainTextResponse
 from deploy.local.extractive_ai import ExtractiveService
 from deploy.local.receiver import Receiver
 from producers.api.http.server import listening
-from schemas.settings import OutboundSettings, ServiceSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
 from sink.http.client import trust_of
 from sink.http.exchange import ByteBudget, direct
 from sink.http.proxy import Proxy

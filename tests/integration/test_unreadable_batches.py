@@ -11,7 +11,7 @@ from gpu_consumers.kafka.topic_reader import BootstrappedTopicReader
 from producers.kafka.topic_history import TopicHistory
 from producers.replay.skip import SkipOrder, end_of, found, letter_of
 from schemas.events import TenantPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.tenants.permissions import free_policy
 from schemas.topics import TRANSCRIBERS
 from schemas.wire.headers import UNREADABLE, Origin

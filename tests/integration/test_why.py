@@ -19,7 +19,8 @@ from producers.jobs.submit import accept, job_record
 from schemas.events import JobRequested, JobResult, Outcome, event_id
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
 from schemas.process.wait_report import IN_WORK
-from schemas.settings import OutboundSettings, ServiceSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
 from schemas.topics import JOBS, PROGRESS, RESULTS, TRANSCRIBERS, dlq_topic, retry_topic
 from schemas.wire.headers import Origin, dead_letter_headers, retry_headers
 from schemas.wire.records import Record, record_of

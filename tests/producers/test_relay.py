@@ -10,7 +10,7 @@ from schemas.errors import Outage
 from schemas.ports import Refused
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, WaitReport
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox
 from sink.jobs.outbox import OutboxSession

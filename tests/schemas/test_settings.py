@@ -7,22 +7,15 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.errors import SettingsError
-from schemas.settings import (
-    SETTINGS,
-    ApiProcess,
-    ApiSettings,
-    ClientSettings,
-    EnhancedAiSettings,
-    KafkaSettings,
-    ObjectStoreSettings,
-    OutboundSettings,
-    PostgresSettings,
-    ServiceSettings,
-    load,
-    secret_of,
-    unknown_variables,
-    variable_of,
-)
+from schemas.settings.api import ApiSettings, ClientSettings
+from schemas.settings.base import variable_of
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import SETTINGS, load, unknown_variables
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
+from schemas.settings.processes import ApiProcess
+from schemas.settings.service import ServiceSettings
+from schemas.settings.stores import ObjectStoreSettings, PostgresSettings
+from schemas.settings.values import secret_of
 
 
 # what a process does to read several concerns at once; the last one named is read first

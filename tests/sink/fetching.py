@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import Permanent, Transient
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import Downloaded, OutboundClient
 from tests.sink.strangers import (
     HERE,

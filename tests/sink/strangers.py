@@ -11,7 +11,7 @@ from typing import Any
 
 import trustme
 
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 
 
 @dataclass

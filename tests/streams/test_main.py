@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from schemas.settings import variable_of
+from schemas.settings.base import variable_of
 from sink.webhooks.secrets import new_key
 
 

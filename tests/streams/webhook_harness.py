@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import AsyncOutboundClient
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database

@@ -20,7 +20,7 @@ from schemas.events import JobError, JobResult, Outcome
 from schemas.process import logs
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, Waiting, WaitReport
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from schemas.webhooks.deliveries import DeliveryState
 from sink.http.client import DeliveryError
 from sink.http.exchange import FailureKind

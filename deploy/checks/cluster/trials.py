@@ -10,7 +10,7 @@ from typing import Any
 from deploy.checks.cluster.control_plane import ControlPlane, KubectlFailed
 from deploy.checks.cluster.nodes import nodes
 from deploy.checks.kubernetes.manifests import LASTING, NAMESPACE, Manifest, Variant, named, of_kind
-from schemas.settings import KubernetesSettings
+from schemas.settings.gpu import KubernetesSettings
 from schemas.topics import GPU_PARTITIONS
 from sink.process.pod_deletion_cost import ANNOTATION, PodDeletionCost
 

@@ -9,15 +9,11 @@ from deploy.process_settings import PROCESSES as SETTINGS
 from gpu_consumers import service as gpu
 from producers import relay
 from producers.api import __main__ as api
-from schemas.settings import (
-    GpuSettings,
-    KafkaAndObjects,
-    KafkaSettings,
-    KubernetesSettings,
-    ModelSettings,
-    OutboundSettings,
-    PostgresSettings,
-)
+from schemas.settings.gpu import GpuSettings, KubernetesSettings, ModelSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.processes import KafkaAndObjects
+from schemas.settings.stores import PostgresSettings
 from streams import __main__ as streams
 from streams.runtime import worker
 

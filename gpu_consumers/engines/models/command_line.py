@@ -12,7 +12,8 @@ from gpu_consumers.engines.models.pins import unpinned
 from gpu_consumers.engines.models.store import fetched_folder, files_of, mistakes_in, models_folder
 from schemas.errors import ScribeError, SettingsError
 from schemas.models.registry import ModelEntry, ModelRegistry, known_as, load_registry
-from schemas.settings import ModelSettings, load
+from schemas.settings.gpu import ModelSettings
+from schemas.settings.loading import load
 
 FAILED, MISTAKE = 1, 2
 

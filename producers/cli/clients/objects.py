@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 from producers.messages.patience import waiting_for
 from schemas.errors import Outage
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.objects.s3 import S3ObjectStore
 
 

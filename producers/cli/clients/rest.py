@@ -12,7 +12,7 @@ from producers.cli.clients.surroundings import address_of_proxy, building_client
 from producers.messages.patience import waiting_for
 from producers.transcripts.formats import Format
 from schemas.errors import ERRORS, Outage, Permanent, ScribeError, SettingsError
-from schemas.settings import ClientSettings
+from schemas.settings.api import ClientSettings
 from schemas.transcript import Transcript
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)

@@ -19,7 +19,9 @@ from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import Publisher
 from producers.messages.exit_codes import exit_code
 from schemas.errors import Outage, Permanent, Rejected
-from schemas.settings import ClientSettings, KafkaSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.topics import CONTROL
 from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import check_tenant

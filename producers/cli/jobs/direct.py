@@ -20,7 +20,10 @@ from schemas.events import JobRequested, Source
 from schemas.ports import ObjectStore
 from schemas.requests.limits import check_source
 from schemas.requests.recording_names import safe_name
-from schemas.settings import KafkaAndObjects, OutboundSettings, ServiceSettings, load
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.processes import KafkaAndObjects
+from schemas.settings.service import ServiceSettings
 from schemas.tenants.permissions import free_policy
 from schemas.wire.object_keys import check_tenant, upload_key
 from sink.http.client import check_url

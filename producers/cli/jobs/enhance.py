@@ -18,7 +18,8 @@ from producers.messages.plain_text import printable
 from schemas.errors import Outage
 from schemas.events import Outcome
 from schemas.retries.schedules import LOOKS
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 
 PATIENCE_SECONDS = 600.0
 _ENDED: frozenset[str] = frozenset(Outcome)

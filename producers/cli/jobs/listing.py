@@ -14,7 +14,8 @@ from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from schemas.events import Priority
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.vocabulary.nearest import unknown
 

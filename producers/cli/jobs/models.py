@@ -8,7 +8,9 @@ from producers.cli.clients.rest import RestClient
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from schemas.models.registry import load_registry
-from schemas.settings import ClientSettings, ModelSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.gpu import ModelSettings
+from schemas.settings.loading import load
 
 
 def models(local: bool, as_json: bool) -> None:

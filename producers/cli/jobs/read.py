@@ -10,7 +10,8 @@ from producers.cli.clients.rest import RestClient
 from producers.cli.jobs.outcome import print_transcript, watch_to_end
 from producers.inputs.id_prefix import IdPrefix
 from producers.transcripts.formats import Format
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 
 
 def watch(job: IdPrefix, as_json: bool) -> None:

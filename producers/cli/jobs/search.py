@@ -11,7 +11,8 @@ from producers.cli.clients.rest import RestClient
 from producers.cli.terminal.json_lines import print_json
 from producers.messages.plain_text import one_line, printable
 from producers.transcripts.rendering import clock
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 
 PAGE = 50
 

@@ -11,7 +11,8 @@ from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, print_pairs, show_table
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import ERRORS
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 from schemas.vocabulary.job_states import JobState
 
 Job = dict[str, Any]

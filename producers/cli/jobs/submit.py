@@ -26,7 +26,9 @@ from schemas.errors import Outage
 from schemas.events import Channels, Priority, Task
 from schemas.process.command_line import with_options
 from schemas.requests.recording_names import safe_name
-from schemas.settings import ClientSettings, KafkaAndObjects, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
+from schemas.settings.processes import KafkaAndObjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from producers.cli.terminal.tables import print_pairs
 from producers.cli.terminal.times import parse_time
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import Rejected
-from schemas.settings import ClientSettings, load
+from schemas.settings.api import ClientSettings
+from schemas.settings.loading import load
 
 
 def why(job: IdPrefix, direct: bool, process: list[str] | None, as_json: bool) -> None:

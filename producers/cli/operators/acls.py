@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from producers.cli.terminal.json_lines import print_json
 from producers.kafka.acls import AclAdmin, AclPlan, acl_plan, commands, plain
 from schemas.errors import Rejected
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.vocabulary.nearest import nearest
 from sink.records.kafka.rights import RIGHTS, USERS, Grant, grants
 

@@ -4,7 +4,8 @@ import sys
 
 from producers.cli.operators.keys import reaching_database, with_database
 from producers.cli.terminal.interruption import telling
-from schemas.settings import PostgresSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import PostgresSettings
 from sink.jobs.search import index_missing
 from sink.postgres.migrate import migrate as apply_missing
 

@@ -19,7 +19,8 @@ from producers.jobs.cancelling import cancel_record
 from producers.messages.absence import NotThere
 from producers.messages.exit_codes import exit_code
 from schemas.errors import Permanent, Rejected
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import check_tenant
 from schemas.wire.serde import Serde

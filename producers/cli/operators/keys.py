@@ -14,7 +14,8 @@ from producers.cli.terminal.tables import add_row, make_table, show_rows
 from producers.messages.absence import NotThere
 from producers.messages.patience import waiting_for
 from schemas.errors import Outage
-from schemas.settings import PostgresSettings, load
+from schemas.settings.loading import load
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database, NotMigrated, address_of
 from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
 

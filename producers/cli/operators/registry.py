@@ -10,7 +10,8 @@ from producers.cli.clients.surroundings import building_client, proxy_variable
 from producers.messages.exit_codes import MISTAKE
 from producers.messages.patience import waiting_for
 from schemas.errors import Outage, SettingsError
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from sink.records.schema_registry import check as check_registry
 from sink.records.schema_registry import register_all
 

@@ -10,7 +10,8 @@ from producers.kafka.topic_history import TopicHistory
 from producers.replay.rewind import APPS, Rewound, rewinds, wait_for_end
 from producers.replay.rewind import rewind as move
 from schemas.errors import Rejected
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.topics import READS
 
 

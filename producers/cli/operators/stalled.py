@@ -12,7 +12,8 @@ from rich.table import Table
 from producers.cli.operators.keys import with_database
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
-from schemas.settings import StalledCommand, load
+from schemas.settings.loading import load
+from schemas.settings.processes import StalledCommand
 from sink.jobs.stalled import StalledJob, StallLimits, fail_stalled, find_stalled
 from sink.postgres.database import Database
 from sink.records.serdes import serde_for

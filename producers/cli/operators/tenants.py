@@ -11,7 +11,8 @@ from producers.kafka.tenant_policies import publish_policy, read_policies
 from producers.messages.absence import NotThere
 from schemas.errors import Rejected
 from schemas.events import TenantPolicy
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.tenants.policies import merged
 from schemas.tenants.retention import days_of, days_text
 from schemas.wire.object_keys import check_tenant

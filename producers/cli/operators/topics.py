@@ -10,7 +10,8 @@ import typer
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.topic_plan import Existing, Grow, Plan, grouped, plan, retention_mistakes
 from producers.messages.exit_codes import MISTAKE
-from schemas.settings import KafkaAndObjects, load
+from schemas.settings.loading import load
+from schemas.settings.processes import KafkaAndObjects
 from schemas.topics import TOPICS
 
 _INDENTED: Any = {"width": 78, "initial_indent": "  ", "subsequent_indent": "  ", "break_on_hyphens": False}

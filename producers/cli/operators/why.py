@@ -19,7 +19,8 @@ from producers.waiting.facts import RowFacts
 from producers.waiting.kafka_records import read_kafka
 from schemas.errors import Rejected
 from schemas.process.wait_reasons import WAIT_REASONS, WaitReason
-from schemas.settings import WhyCommand, load
+from schemas.settings.loading import load
+from schemas.settings.processes import WhyCommand
 from sink.postgres.database import Database
 from sink.postgres.id_lookup import Kind
 from sink.records.serdes import serde_for

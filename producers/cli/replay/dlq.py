@@ -20,7 +20,8 @@ from producers.replay.replayer import RateLimit, preview, send_again
 from schemas.errors import CODES, KINDS, Rejected
 from schemas.process.command_line import with_options
 from schemas.retries.schedules import LADDER
-from schemas.settings import ReplayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import ReplayProcess
 from schemas.topics import DIARIZERS, TRANSCRIBERS
 from schemas.vocabulary.nearest import unknown
 from schemas.wire.headers import Origin

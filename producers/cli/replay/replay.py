@@ -30,7 +30,8 @@ from producers.replay.selection import (
     read,
 )
 from schemas.models.registry import load_registry
-from schemas.settings import ReplayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import ReplayProcess
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import ReplayAction, ReplayRejection
 from sink.postgres.database import Database

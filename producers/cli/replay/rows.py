@@ -19,7 +19,7 @@ from producers.messages.exit_codes import TROUBLE
 from producers.replay.dead_letters import DeadLetter, facts
 from producers.replay.replayer import Report
 from schemas.errors import Outage
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import ReplayAction, ReplayCommand, ReplayEntry, ReplayRejection
 

@@ -20,7 +20,8 @@ from producers.replay.skip import (
     pass_over,
 )
 from schemas.errors import Rejected
-from schemas.settings import ReplayProcess, load
+from schemas.settings.loading import load
+from schemas.settings.processes import ReplayProcess
 from sink.postgres.database import Connection, Database
 from sink.records import skips
 from sink.records.serdes import serde_for

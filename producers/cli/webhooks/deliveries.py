@@ -18,7 +18,8 @@ from producers.inputs.id_prefix import IdPrefix
 from producers.jobs.webhooks import outcome_of, send_again, send_all_again, send_test
 from producers.messages.exit_codes import TROUBLE
 from schemas.requests.limits import webhook_mistakes
-from schemas.settings import OutboundSettings, load
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
 from schemas.webhooks.deliveries import DeliveryState
 from schemas.wire.object_keys import check_tenant
 from sink.postgres.database import Connection, Database

@@ -18,7 +18,8 @@ from producers.cli.webhooks.rows import (
 )
 from producers.inputs.id_prefix import IdPrefix
 from producers.messages.plain_text import one_line
-from schemas.settings import OutboundSettings, load
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
 from sink.postgres.database import Connection
 from sink.postgres.id_lookup import Kind
 from sink.webhooks.endpoints import (

@@ -14,7 +14,9 @@ from producers.cli.webhooks.rows import endpoint_facts, endpoint_of, in_transact
 from producers.inputs.validation_errors import invalid
 from producers.jobs.webhooks import check_url, known_endpoint
 from producers.messages.plain_text import one_line
-from schemas.settings import OutboundSettings, ServiceSettings, load
+from schemas.settings.loading import load
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.service import ServiceSettings
 from schemas.wire.object_keys import check_tenant
 from sink.http import client
 from sink.postgres.database import Connection

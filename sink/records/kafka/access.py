@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Fatal, Outage, ScribeError, SettingsError
 from schemas.retries.schedules import OUTAGES
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.connection import ConnectionTroubles, metadata, refused, unreachable
 from sink.records.kafka.rights import RIGHTS, Resource, Right
 from sink.records.kafka.security import client_config

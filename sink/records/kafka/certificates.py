@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from schemas.errors import SettingsError
-from schemas.settings import KafkaSettings, secret_of
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.values import secret_of
 
 log = logging.getLogger(__name__)
 SOON = timedelta(days=14)

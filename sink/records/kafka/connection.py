@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]  # it does not say so
 
 from schemas.errors import Fatal, Outage, ScribeError
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.security import tls_context
 
 SECONDS = 3.0

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.errors import ScribeError
-from schemas.settings import KafkaSecurity, KafkaSettings, secret_of
+from schemas.settings.kafka import KafkaSecurity, KafkaSettings
+from schemas.settings.values import secret_of
 from sink.records.kafka.certificates import check_files
 from sink.records.kafka.tokens import TokenSource, token_source
 

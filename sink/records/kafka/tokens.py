@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from schemas.errors import Outage, ScribeError, SettingsError
-from schemas.settings import KafkaSettings, secret_of
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.values import secret_of
 
 SECONDS = 10.0  # for an answer of the token endpoint
 KEPT = 0.8  # of a token's life, after which the next one is fetched

@@ -10,7 +10,7 @@ from gpu_consumers.engines.loader import folder_of
 from producers.transcripts.subtitles import cues
 from schemas.events import Options
 from schemas.models.registry import ModelEntry, ModelRegistry
-from schemas.settings import ModelSettings
+from schemas.settings.gpu import ModelSettings
 from schemas.transcript import Transcript, Word
 from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
 from tests.bench.real_speech.listening import Duration, overheard

@@ -17,7 +17,7 @@ from gpu_consumers.pipeline.recordings import Recordings
 from gpu_consumers.pipeline.stages import DiarizeStage, StageParts, TranscribeStage, utc_now
 from schemas.events import Channels, Event, JobRequested, JobResult, Options, Source, TranscriptReady
 from schemas.models.registry import ModelRegistry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 from schemas.transcript import Transcript
 from schemas.wire.object_keys import upload_key
 from schemas.wire.serde import Serde, decode_transcript

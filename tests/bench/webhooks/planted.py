@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import streams.webhooks.attempt
 import streams.webhooks.record_attempt
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.webhooks.deliveries import DeliveryState
 from sink.http.client import AsyncOutboundClient, ResponseHead
 from sink.postgres.database import Connection, Database

@@ -11,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.process.cancellation import cancel_until_done
 from sink.webhooks.endpoints import rotate_secret

@@ -9,7 +9,9 @@ from deploy.process_settings import FILE, PROCESSES, document, secrets, variable
 from deploy.readme import exported_metrics, metric_name
 from gpu_consumers import service as gpu
 from schemas import metrics
-from schemas.settings import SETTINGS, OutboundSettings, variable_of
+from schemas.settings.base import variable_of
+from schemas.settings.loading import SETTINGS
+from schemas.settings.outbound import OutboundSettings
 from tests.deploy.aws.hcl import AWS, block, names
 
 # published for scaling and alarms

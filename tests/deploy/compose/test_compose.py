@@ -9,7 +9,8 @@ import yaml
 
 from deploy.compose.settings import FILE, PROCESSES, written
 from deploy.process_settings import variables
-from schemas.settings import SETTINGS, load, variable_of
+from schemas.settings.base import variable_of
+from schemas.settings.loading import SETTINGS, load
 from tests.deploy.local.services import service_commands
 
 FOLDER = FILE.parent

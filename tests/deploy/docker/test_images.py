@@ -12,7 +12,7 @@ from deploy.docker.sbom import described, locked_for_image
 from deploy.environment import REQUIREMENTS, ROOT
 from deploy.local.ports import choose
 from deploy.locks import ROLES
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from sink.process.health_server import HealthServer
 from tests.deploy.local.services import SCRIPTS
 

@@ -13,7 +13,8 @@ from deploy.gcp import data
 from deploy.process_settings import OF_PLATFORMS
 from deploy.readme import exported_metrics, metric_name
 from producers.kafka.topic_plan import Existing, plan
-from schemas.settings import SETTINGS, variable_of
+from schemas.settings.base import variable_of
+from schemas.settings.loading import SETTINGS
 from schemas.topics import TOPICS
 from sink.records.kafka.rights import USERS
 

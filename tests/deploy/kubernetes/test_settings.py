@@ -6,7 +6,8 @@ from pydantic_settings import BaseSettings
 
 from deploy.kubernetes.settings import CONCERNS, FOLDER, open_variables, path_of, text_of, written
 from deploy.process_settings import concern_name
-from schemas.settings import GpuSettings, KafkaSettings
+from schemas.settings.gpu import GpuSettings
+from schemas.settings.kafka import KafkaSettings
 
 
 @pytest.mark.parametrize("concern", CONCERNS, ids=concern_name)

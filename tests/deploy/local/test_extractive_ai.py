@@ -11,7 +11,7 @@ import pytest
 from deploy.local.extractive_ai import FAULTS, MODEL, ExtractiveService
 from schemas.errors import Outage, Permanent, ScribeError, Transient
 from schemas.ports import Enhancer, Throttled
-from schemas.settings import EnhancedAiSettings, OutboundSettings
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.service import enhancer_for
 from tests.sink.enhanced_ai.asking import MemoryAnswers, ask, enhancer
 

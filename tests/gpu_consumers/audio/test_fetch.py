@@ -13,7 +13,7 @@ import pytest
 from gpu_consumers.audio.fetch import Fetched, Fetcher, FetchLimits
 from schemas.errors import NotOwner, Permanent
 from schemas.events import Source
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.tenants.permissions import free_policy
 from schemas.wire.object_keys import audio_key, upload_key
 from sink.http.client import OutboundClient

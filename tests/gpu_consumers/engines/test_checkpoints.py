@@ -21,7 +21,7 @@ from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.errors import NotOwner, Outage, Transient
 from schemas.events import Channels
 from schemas.models.registry import load_registry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 from sink.memory import MemoryObjectStore
 from tests.recordings import MONO
 

@@ -37,7 +37,8 @@ from gpu_consumers.pipeline.stages import create_stages
 from schemas.errors import Fatal, NotOwner
 from schemas.events import Channels, ModelInfo
 from schemas.models.registry import ModelRegistry, load_registry
-from schemas.settings import GpuProcess, GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
+from schemas.settings.processes import GpuProcess
 from schemas.topics import DIARIZERS, TRANSCRIBERS
 from schemas.wire.serde import Serde
 from tests.recordings import HEBREW, MONO, STEREO, Recording

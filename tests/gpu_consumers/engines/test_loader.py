@@ -7,7 +7,7 @@ import pytest
 from gpu_consumers.engines.loader import LoadedEngines, folder_of
 from schemas.errors import Fatal, Transient
 from schemas.models.registry import ModelEntry, ModelRegistry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 
 
 def entry(**fields: object) -> ModelEntry:

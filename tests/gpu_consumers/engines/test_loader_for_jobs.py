@@ -16,7 +16,7 @@ from gpu_consumers.core.delivery.error_policy import DeviceLost
 from gpu_consumers.engines.loader import LoadedEngines
 from schemas.errors import Fatal, Permanent, Transient
 from schemas.models.registry import ModelEntry, ModelRegistry, load_registry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 
 pytestmark = pytest.mark.models
 

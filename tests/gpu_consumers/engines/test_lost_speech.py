@@ -24,7 +24,7 @@ from gpu_consumers.engines.windowed.decoding import Decoding
 from gpu_consumers.engines.windowed.transcriber import WindowedTranscriber
 from schemas.events import Channels, ModelInfo, Options, Task
 from schemas.models.registry import load_registry
-from schemas.settings import ModelSettings
+from schemas.settings.gpu import ModelSettings
 from tests.fetched import TRANSCRIBER, require_fetched
 from tests.recordings import CONVERSATION, HEBREW, LANGUAGES, MONO, Recording
 from tests.scoring import word_error_rate

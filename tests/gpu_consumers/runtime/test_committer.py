@@ -20,7 +20,7 @@ from gpu_consumers.runtime.shutdown import Shutdown
 from gpu_consumers.runtime.stall_detector import StallDetector
 from gpu_consumers.runtime.tasks import Finished, JobTask
 from schemas.retries.topic_ladder import RetryPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 from tests.samples import BARE_REQUEST
 

@@ -25,7 +25,7 @@ from gpu_consumers.runtime.tasks import Finished, JobTask
 from gpu_consumers.runtime.worker_pool import WorkerPool
 from producers.kafka.unreadable_batches import UnreadableBatches
 from schemas.retries.topic_ladder import RetryPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 
 NOWHERE = KafkaSettings(kafka_bootstrap="127.0.0.1:1")

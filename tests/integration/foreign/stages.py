@@ -17,7 +17,7 @@ from gpu_consumers.pipeline.stages import DiarizeStage, StageParts, TranscribeSt
 from gpu_consumers.pipeline.timings import Stopwatch
 from schemas.events import JobRequested, TenantPolicy, TranscriptReady
 from schemas.models.registry import load_registry
-from schemas.settings import GpuProcess
+from schemas.settings.processes import GpuProcess
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore
 from tests.gpu_consumers.scripted import ScriptedEngines

@@ -3,7 +3,7 @@
 import pytest
 
 from producers.api.__main__ import open_services
-from schemas.settings import ApiProcess
+from schemas.settings.processes import ApiProcess
 
 pytestmark = pytest.mark.anyio
 MORE_THAN_THE_THRESHOLD = 7  # executions after which psycopg prepares a statement

@@ -17,7 +17,7 @@ from producers.kafka.publisher import (
     translate,
 )
 from schemas.errors import Fatal, Outage, Permanent, ScribeError
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.records import Record
 from tests.conftest import TopicFactory
 from tests.integration.gpu import headers, read_topic

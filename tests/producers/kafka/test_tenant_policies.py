@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from producers.kafka.tenant_policies import publish_policy, read_policies
 from schemas.errors import Outage, Permanent
 from schemas.events import TenantPolicy
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.serde import Serde
 from tests.conftest import TopicFactory
 from tests.samples import AT

@@ -25,7 +25,7 @@ from producers.replay.dead_letters import (
     whole,
 )
 from schemas.errors import Outage, Rejected
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import GROUPS, JOBS, TRANSCRIBERS
 from schemas.wire.headers import VALUE_OMITTED, Origin, dead_letter_headers
 from schemas.wire.records import Record

@@ -13,7 +13,7 @@ from producers.kafka.topic_history import TopicHistory
 from producers.replay import rewind
 from producers.replay.rewind import Rewound, rewinds, wait_for_end
 from schemas.errors import Rejected
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from tests.conftest import TopicFactory
 
 MINUTE = 60_000

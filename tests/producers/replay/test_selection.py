@@ -18,7 +18,7 @@ from producers.replay.selection import ReplayFilter, check_model, check_results,
 from schemas.errors import Rejected
 from schemas.events import JobRequested
 from schemas.models.registry import load_registry
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.topics import TOPICS, may_take_results
 from schemas.wire.headers import ONLY_FOR, RESULTS_TO
 from schemas.wire.records import Record

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from producers.waiting.facts import KafkaFacts
 from producers.waiting.kafka_records import read_kafka
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from schemas.wire.offset_metadata import bitmap_of, joined
 from schemas.wire.serde import Serde
 from tests.conftest import TopicFactory

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from schemas.process import logs
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 
 
 @pytest.fixture(autouse=True)

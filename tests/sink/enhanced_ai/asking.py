@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from deploy.local.extractive_ai import MODEL, ExtractiveService
 from schemas.ports import EnhancementQuery, Enhancer, KeptAnswer
-from schemas.settings import EnhancedAiSettings, OutboundSettings
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from schemas.transcript import Segment, Transcript, Word
 from sink.enhanced_ai.service import enhancer_for
 

@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from schemas.errors import Outage, ScribeError, Transient
-from schemas.settings import EnhancedAiSettings, OutboundSettings
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.service import enhancer_for
 from tests.sink.enhanced_ai.asking import MemoryAnswers, ask
 from tests.sink.strangers import CHUNKED, OK, Script, answer, server_context, stranger

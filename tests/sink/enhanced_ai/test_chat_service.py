@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.extractive_ai import ExtractiveService, Fault
 from schemas.errors import Permanent, SettingsError
-from schemas.settings import EnhancedAiSettings, OutboundSettings
+from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from sink.enhanced_ai.chat_service import completions_url
 from sink.enhanced_ai.parts import tokens_of
 from sink.enhanced_ai.service import enhancer_for

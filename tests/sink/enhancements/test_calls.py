@@ -11,7 +11,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from schemas.events import EnhancementRequest, Outcome
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.enhancements.calls import lease, waiting
 from sink.enhancements.requests import ask
 from sink.jobs.results import StoredTranscript, apply_request, apply_result

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from schemas.process.wait_reasons import WaitReason
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.enhancements.calls import lease
 from sink.enhancements.waiting import CallGates, count_held, held_calls, reason_of
 from sink.jobs.results import apply_request

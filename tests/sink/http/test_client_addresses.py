@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from schemas.errors import Permanent, SettingsError, Transient
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import check_url, trust_of
 from tests.sink.fetching import fetch, refusal_of
 from tests.sink.strangers import (

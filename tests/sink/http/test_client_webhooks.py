@@ -9,7 +9,7 @@ import psutil
 import pytest
 import trustme
 
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import AsyncOutboundClient, DeliveryError, ResponseHead
 from sink.http.exchange import FailureKind
 from tests.sink.strangers import (

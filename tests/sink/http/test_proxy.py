@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from schemas.errors import Outage, Permanent, Transient
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import AsyncOutboundClient, DeliveryError, OutboundClient
 from sink.http.exchange import FailureKind
 from sink.http.proxy import Proxy

@@ -10,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from schemas.events import JobRequested, Options, Priority, Source
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.wire.serde import to_json
 from sink.jobs.listing import JobFilter, list_jobs, statement

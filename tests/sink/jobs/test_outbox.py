@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox
 from sink.jobs.outbox import OutboxBacklog, OutboxSession

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.events import JobResult, Outcome, TenantPolicy
 from schemas.requests.limits import EARLIEST
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.jobs import outbox, queries
 from sink.jobs.queries import Acceptance

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import (
     LAST_RUN,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Rejected
 from schemas.events import JobResult, Outcome
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.transcript import Segment, Transcript
 from sink.jobs.results import StoredTranscript, apply_request, apply_result
 from sink.jobs.search import SNIPPET_WORDS, SearchCursor, SearchResults, Snippet, index_missing, search, snippet

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import TenantPolicy
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.tenants.quotas import MOST_QUEUED, TOKENS_PER_DAY
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.wire.records import Record

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import Priority
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.topics import CONTROL, JOBS
 from schemas.wire.records import Record
 from sink.jobs import outbox

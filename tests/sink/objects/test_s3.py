@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from deploy.local.stack import Stack
 from schemas.errors import Outage, Permanent, SourceFailed
-from schemas.settings import ObjectStoreSettings
+from schemas.settings.stores import ObjectStoreSettings
 from sink.objects.disk import is_full
 from sink.objects.s3 import S3ObjectStore
 from tests.sink.strangers import Script, StrangersServer, Visit, answer, stranger

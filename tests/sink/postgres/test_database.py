@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from schemas.errors import Outage, SettingsError
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Conflict, Connection, Database, NotMigrated, is_away, with_defaults
 from tests.sink.breakable_proxy import BreakableProxy, Opener, breakable
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from deploy.local import ports
 from deploy.local.postgres import Postgres
 from schemas.errors import Outage, Rejected, SettingsError
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.jobs.search import search
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import migrate

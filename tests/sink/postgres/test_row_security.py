@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from deploy.local.stack import Stack
 from schemas.errors import Outage
 from schemas.events import EnhancementRequest, EnhancementResult, JobRequested, JobResult, Outcome, TenantPolicy
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.enhancements import requests
 from sink.jobs import queries

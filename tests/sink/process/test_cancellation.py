@@ -8,7 +8,7 @@ import pytest
 import stamina
 
 from schemas.errors import Outage
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.process.cancellation import (
     cancel_until_done,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.process import clock_skew
 from sink.process.clock_skew import compare_clocks

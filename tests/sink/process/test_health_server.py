@@ -14,7 +14,7 @@ from schemas import metrics
 from schemas.errors import SettingsError
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate, PartitionState, Waiting, WaitReport, from_json
-from schemas.settings import ServiceSettings
+from schemas.settings.service import ServiceSettings
 from sink.process.health_server import MOST_CALLERS, HealthServer
 
 SETTINGS = ServiceSettings(metrics_port=0)

@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from schemas.errors import SettingsError
-from schemas.settings import KubernetesSettings, load
+from schemas.settings.gpu import KubernetesSettings
+from schemas.settings.loading import load
 from sink.process.pod_deletion_cost import ANNOTATION, DeletionCost, PodDeletionCost
 
 POD = "scribe-gpu-7d9f-abcde"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.settings import EcsSettings
+from schemas.settings.gpu import EcsSettings
 from sink.process.scale_in_protection import ProtectionTiming, ScaleInProtection
 
 FAST = ProtectionTiming(look=0.005, calm=0.02, again=0.02)

@@ -90,7 +90,7 @@ def test_without_a_collector_the_trace_goes_on_by_headers_alone() -> None:
 
 def test_without_a_collector_the_library_is_not_held() -> None:
     code = (
-        "import sys; from schemas.settings import ServiceSettings; from sink.process.observation import observe;"
+        "import sys; from schemas.settings.service import ServiceSettings; from sink.process.observation import observe;"
         "observe(ServiceSettings(), 'test'); assert not [m for m in sys.modules if m.startswith('opentelemetry')]"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -14,7 +14,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.errors import Fatal, InvalidEvent, Outage, Poison
 from schemas.events import EVENTS, Event, JobControl, JobRequested
-from schemas.settings import KafkaSettings, load
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.loading import load
 from schemas.wire.avro_reading import current_schema
 from schemas.wire.release import schema_text
 from schemas.wire.serde import ManifestStore, Serde

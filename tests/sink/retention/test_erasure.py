@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.errors import Permanent
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.tenants.retention import LONGEST_TOPIC_DAYS
 from sink.jobs import queries
 from sink.jobs.results import apply_request, apply_result

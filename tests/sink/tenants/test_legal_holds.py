@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.errors import Permanent
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.tenants.legal_holds import block_new_holds, hold_on, holds_blocked, list_holds, release_hold, set_hold
 from tests.sink.bulk import fill

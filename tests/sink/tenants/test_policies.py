@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.events import TenantPolicy
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.tenants.policies import apply_policy, policy_of
 from tests.samples import AT

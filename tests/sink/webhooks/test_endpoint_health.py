@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.webhooks.endpoint_health import _BACKLOG, backlog
 from tests.sink.plans import rows_read

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.webhooks.deliveries import NewDelivery, add, register_endpoint
 from sink.webhooks.endpoint_health import forget_old_secrets

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
 from sink.webhooks.deliveries import NewDelivery, add, delivery_id

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.webhooks.secrets import SecretBox, new_key
 
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from schemas.settings import OutboundSettings, PostgresSettings
+from schemas.settings.outbound import OutboundSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import FOLDER, migrate
 from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, release_missed

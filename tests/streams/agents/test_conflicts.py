@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.events import JobProgress, JobRequested, JobResult, Options, Outcome, Stage
 from schemas.requests.identity import RequestScope, request_digest
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.records import Record

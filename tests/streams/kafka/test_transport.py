@@ -11,7 +11,7 @@ from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, ConsumerMessage
 
 from schemas.errors import Fatal
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from streams.kafka import transport
 from streams.kafka.transport import SafeTransport, ScribeApp, WatermarkConsumer
 from streams.runtime.app import create_app

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.tenants.retention import RetentionRules
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database

@@ -6,7 +6,7 @@ from typing import Any
 
 import mode
 
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from streams.runtime.app import RawSchema, create_app
 from streams.runtime.event_loop import HANDLER_SECONDS
 

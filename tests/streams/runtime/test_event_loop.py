@@ -15,7 +15,7 @@ from schemas.errors import Outage
 from schemas.events import JobRequested
 from schemas.process.wait_reasons import WaitReason
 from schemas.retries.schedules import RECORDS
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
 from schemas.wire.serde import Serde
 from sink.postgres.database import Database

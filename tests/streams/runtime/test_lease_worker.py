@@ -9,7 +9,7 @@ import pytest
 
 from schemas.process.wait_reasons import WaitReason
 from schemas.process.wait_report import ClosedGate
-from schemas.settings import PostgresSettings
+from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from streams.runtime.lease_worker import GROUP, Leaser, LeaseTiming
 

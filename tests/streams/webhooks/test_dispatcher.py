@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import Outage, Permanent
 from schemas.events import EnhancementResult
 from schemas.events import Outcome as JobOutcome
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from schemas.webhooks.deliveries import DeliveryState
 from schemas.wire.rejected_events import failed_result
 from sink.enhancements.requests import apply as apply_enhancement

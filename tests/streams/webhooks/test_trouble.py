@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from schemas.settings import OutboundSettings
+from schemas.settings.outbound import OutboundSettings
 from sink.http.client import AsyncOutboundClient
 from sink.webhooks.endpoint_health import backlog, disable, end_disabled
 from sink.webhooks.secrets import SecretBox, new_key

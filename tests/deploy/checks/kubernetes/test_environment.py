@@ -9,7 +9,9 @@ from deploy.checks.kubernetes.manifests import Manifest, Variant, component, mai
 from deploy.checks.kubernetes.processes import ALL, PROCESSES
 from deploy.checks.kubernetes.references import maps
 from deploy.kubernetes.settings import read_here
-from schemas.settings import SETTINGS, GpuProcess, load, unknown_variables, variable_of
+from schemas.settings.base import variable_of
+from schemas.settings.loading import SETTINGS, load, unknown_variables
+from schemas.settings.processes import GpuProcess
 from tests.deploy.checks.kubernetes.conftest import manifests_of
 
 SECRETS = {

@@ -8,7 +8,8 @@ import yaml
 from deploy.checks.kubernetes.manifests import FOLDER
 from deploy.checks.kubernetes.processes import PROCESSES
 from deploy.environment import ROOT
-from schemas.settings import KafkaSettings, KubernetesSettings
+from schemas.settings.gpu import KubernetesSettings
+from schemas.settings.kafka import KafkaSettings
 
 WORDS = {"Kafka": "kafka", "PostgreSQL": "postgres", "S3": "object-store"}
 BEYOND = {"gpu": {"internet"}, "dispatcher": {"internet"}}

@@ -11,7 +11,7 @@ from gpu_consumers.engines.loader import LoadedEngines
 from gpu_consumers.engines.protocols import SpeakerBounds
 from schemas.events import Channels
 from schemas.models.registry import load_registry
-from schemas.settings import GpuSettings, ModelSettings
+from schemas.settings.gpu import GpuSettings, ModelSettings
 from tests.fetched import DIARIZER, TRANSCRIBER, require_fetched
 from tests.recordings import CONVERSATION
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.connection import addresses, handshake_trouble
 
 AUTHORITY, STRANGER = trustme.CA(), trustme.CA()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import Outage, ScribeError, SettingsError
-from schemas.settings import KafkaSettings
+from schemas.settings.kafka import KafkaSettings
 from sink.records.kafka.tokens import Token, TokenSource, token_source
 from tests.token_endpoint import TokenEndpoint
 
