@@ -5,13 +5,11 @@ frame by frame into an .npy file of float32 [samples, channels]; limits apply to
 values. Headers have two uses: announced data must be present, and time stamps place silence.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from gpu_consumers.audio.channels.arrangement import BLOCK, Arrangement, arrange, has_sound
+from gpu_consumers.audio.channels.arrangement import arrange, has_sound
 from gpu_consumers.audio.formats.announced import shortfall
 from gpu_consumers.audio.formats.container_sniffing import WAV
 from gpu_consumers.audio.formats.npy import NpyWriter, load
@@ -19,7 +17,7 @@ from gpu_consumers.audio.formats.probing import Probed, probe
 from gpu_consumers.audio.libav import tracks_of
 from gpu_consumers.audio.reading import TrackFacts, TrackReader
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
-from gpu_consumers.audio.timeline import Timeline, timeline
+from gpu_consumers.audio.timeline import Timeline, timeline, with_silence
 from gpu_consumers.audio.tracks import Track, in_order, others_warning
 from schemas.errors import Permanent
 from schemas.events import Channels
@@ -80,7 +78,8 @@ def decode(
     samples = load(target)
     arrangement = arrange(samples, sound.facts.positions, channels)
     if arrangement.changes or sound.timeline.silences:
-        _rewrite(target, _with_silence(arrangement, samples, sound.timeline), max_seconds)
+        blocks = with_silence(arrangement.blocks(samples), sound.timeline.silences, arrangement.channels)
+        _rewrite(target, blocks, max_seconds)
     warnings = (*_loss_warnings(sound, probed), *arrangement.warnings, *others_warning(tracks, sound.track))
     return Decoded(sound.duration, arrangement.channels, warnings)
 
@@ -160,29 +159,6 @@ def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> Non
         arranged.replace(target)
     finally:
         arranged.unlink(missing_ok=True)
-
-
-def _with_silence(arrangement: Arrangement, samples: Samples, times: Timeline) -> Iterator[Samples]:
-    """The arranged samples, with silence inserted wherever the timeline says so."""
-    silences = list(times.silences)
-    at = 0
-    for block in arrangement.blocks(samples):
-        start = at
-        while silences and silences[0][0] <= at + len(block) - (start - at):
-            sample, count = silences.pop(0)
-            cut = max(0, sample - at)
-            yield block[:cut]
-            yield from _silence(count, arrangement.channels)
-            block, at = block[cut:], at + cut
-        yield block
-        at += len(block)
-    for _, count in silences:
-        yield from _silence(count, arrangement.channels)
-
-
-def _silence(samples: int, channels: int) -> Iterator[Samples]:
-    for start in range(0, samples, BLOCK):
-        yield np.zeros((min(BLOCK, samples - start), channels), np.float32)
 
 
 def _check_length(sound: _Sound, probed: Probed) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gpu_consumers.audio.decode import decode, load
@@ -9,7 +10,7 @@ from gpu_consumers.audio.samples import SAMPLE_RATE
 from schemas.errors import Permanent
 from schemas.events import Channels
 from tests.gpu_consumers.audio.decoding import LOUDNESS, VOICE, decoded, first_sound, heard, load_mono, loudness
-from tests.media_files import Sound, muxed
+from tests.media_files import RATE, Sound, muxed
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
@@ -31,6 +32,16 @@ def test_a_pause_of_the_recorder_is_silence(tmp_path: Path, container: str, code
     samples = heard(tmp_path)[:, 0]
     assert loudness(samples[round(4.2 * SAMPLE_RATE) : round(23.8 * SAMPLE_RATE)]) < 1e-3
     assert loudness(samples[round(24.0 * SAMPLE_RATE) :]) == pytest.approx(LOUDNESS, rel=0.3)
+
+
+def test_pauses_on_both_sides_of_a_minute_are_where_the_recorder_made_them(tmp_path: Path) -> None:
+    """Sound is arranged a minute at a time: after 50 s of it come 10 s of pause, and 5 s after 70."""
+    noise = (0.1 * np.random.default_rng(1).standard_normal(90 * RATE)).astype(np.float32)
+    result = decoded(tmp_path, muxed("matroska", Sound(noise, "libopus", delays={50.0: 10.0, 70.0: 5.0})), limit=200.0)
+    assert result.duration == pytest.approx(105.0, abs=0.1)
+    seconds = heard(tmp_path)[: 105 * SAMPLE_RATE, 0].reshape(105, SAMPLE_RATE)
+    quiet = [second for second in range(105) if loudness(seconds[second]) < 0.03]
+    assert quiet == [*range(50, 60), *range(80, 85)]
 
 
 def test_a_jump_of_days_is_passed_over_and_told(tmp_path: Path) -> None:
