@@ -80,9 +80,9 @@ def stray_channel(stray: int | None) -> tuple[str, ...]:
     return (f"channel {stray + 1} of 2 holds next to nothing of its own: both were heard as one",)
 
 
-def has_sound(samples: Samples) -> bool:
-    """Whether any channel contains more than silence and steady noise."""
-    return any(levels_of(samples).live)
+def active_seconds(samples: Samples) -> float:
+    """Seconds in which the channel with most sound is louder than its steady noise."""
+    return max(levels_of(samples).active_seconds)
 
 
 def _envelope(gate: Powers, start: int, stop: int) -> Samples:

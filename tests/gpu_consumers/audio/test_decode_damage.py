@@ -88,7 +88,7 @@ def test_damage_in_the_middle_is_silence_and_told_in_seconds(tmp_path: Path, con
 
 
 def test_a_link_of_a_chain_that_lacks_the_track_is_told_in_seconds(tmp_path: Path) -> None:
-    """It is the one that a job has chosen, or the first that is not silent; what other links have of it is heard."""
+    """It is the one that a job has chosen, or the one with most sound; what other links have of it is heard."""
     two = muxed("ogg", Sound(0 * VOICE, "libopus"), Sound(VOICE, "libopus"))
     one = muxed("ogg", Sound(0 * VOICE, "libopus"))
     for body, seconds in ((two + one, 12.0), (two + one + two, 24.0)):

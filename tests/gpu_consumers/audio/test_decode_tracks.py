@@ -10,7 +10,7 @@ from gpu_consumers.audio.samples import SAMPLE_RATE
 from schemas.errors import Permanent
 from schemas.events import Channels
 from tests.gpu_consumers.audio.decoding import LOUDNESS, VOICE, decoded, first_sound, heard, load_mono, loudness
-from tests.media_files import RATE, Sound, muxed
+from tests.media_files import CODECS, RATE, Sound, muxed, tone
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
@@ -58,12 +58,33 @@ def test_an_audiobook_with_chapters_is_a_recording(tmp_path: Path) -> None:
     assert result.warnings == ()
 
 
-def test_the_first_track_that_is_not_silent_is_heard(tmp_path: Path) -> None:
+def test_a_track_that_is_not_silent_is_heard(tmp_path: Path) -> None:
     """The flag of the default one does not make a silent one heard; what was not heard is named."""
     film = muxed("mp4", Sound(0 * VOICE), Sound(VOICE, language="heb"), film=True)
     result = decoded(tmp_path, film)
     assert result.warnings == ("audio track 2 (heb) was heard; not heard: track 1",)
     assert loudness(heard(tmp_path)) == pytest.approx(LOUDNESS, rel=0.1)
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "ogg"])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_beep_is_not_heard_in_place_of_a_voice(tmp_path: Path, container: str, place: int) -> None:
+    """The flag of the default one does not make a beep heard either; nor does being first."""
+    beep = 0 * VOICE
+    beep[4 * RATE : 4 * RATE + round(0.3 * RATE)] = tone(0.3, 1000.0)
+    sounds = [Sound(VOICE if number == place else beep, CODECS[container]) for number in (1, 2, 3)]
+    result = decoded(tmp_path, muxed(container, *sounds))
+    assert result.warnings[0].startswith(f"audio track {place} was heard")
+    assert loudness(heard(tmp_path)) == pytest.approx(LOUDNESS, rel=0.1)
+
+
+def test_a_default_track_with_little_speech_is_heard(tmp_path: Path) -> None:
+    """Whoever made the file knows what is music; without such a flag the track with most sound is heard."""
+    little = VOICE * (np.arange(len(VOICE)) < 4 * RATE)
+    for flag, number in ((True, 1), (False, 2)):
+        tracks = Sound(little, "libopus", default=flag), Sound(VOICE, "libopus", default=False)
+        result = decoded(tmp_path, muxed("matroska", *tracks))
+        assert result.warnings == (f"audio track {number} was heard; not heard: track {3 - number}",)
 
 
 def test_the_default_track_is_heard_before_others(tmp_path: Path) -> None:
