@@ -34,6 +34,21 @@ def test_a_cut_off_file_is_told(tmp_path: Path, container: str, options: dict[st
     assert code_of(tmp_path, body[: len(body) // 2]) == "media_truncated"
 
 
+@pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}, {"movflags": "frag_keyframe+empty_moov"}])
+def test_a_cut_index_is_told_from_a_damaged_one(tmp_path: Path, options: dict[str, str]) -> None:
+    """More of the file would mend the one and not the other."""
+    body = encoded(VOICE, "mp4", options=options)
+    index = body.index(b"moov") - 4
+    (size,) = struct.unpack(">I", body[index : index + 4])
+    for end in (index, index + 6, index + size // 2):
+        assert code_of(tmp_path, body[:end]) == "media_truncated"
+    sizes = body.index(b"stsz") + 12
+    many = body[:sizes] + b"\xff\xff\xff\xff" + body[sizes + 4 :]
+    noise = np.random.default_rng(1).integers(0x80, 256, 20_000, np.uint8).tobytes()
+    for damaged in (many, body[:index] + noise):
+        assert code_of(tmp_path, damaged) == "not_media"
+
+
 @pytest.mark.parametrize(
     ("container", "codec"),
     [("wav", "adpcm_ms"), ("wav", "adpcm_ima_wav"), ("wav", "libmp3lame"), ("caf", "alac")],
