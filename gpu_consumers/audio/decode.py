@@ -5,13 +5,11 @@ frame by frame into an .npy file of float32 [samples, channels]; limits apply to
 values. Headers have two uses: announced data must be present, and time stamps place silence.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from gpu_consumers.audio.channels.arrangement import BLOCK, Arrangement, arrange, has_sound
+from gpu_consumers.audio.channels.arrangement import active_seconds, arrange
 from gpu_consumers.audio.formats.announced import shortfall
 from gpu_consumers.audio.formats.container_sniffing import WAV
 from gpu_consumers.audio.formats.npy import NpyWriter, load
@@ -19,8 +17,8 @@ from gpu_consumers.audio.formats.probing import Probed, probe
 from gpu_consumers.audio.libav import tracks_of
 from gpu_consumers.audio.reading import TrackFacts, TrackReader
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
-from gpu_consumers.audio.timeline import Timeline, timeline
-from gpu_consumers.audio.tracks import Track, in_order, others_warning
+from gpu_consumers.audio.timeline import Timeline, timeline, with_silence
+from gpu_consumers.audio.tracks import Track, in_order, is_spoken, others_warning
 from schemas.errors import Permanent
 from schemas.events import Channels
 
@@ -67,27 +65,28 @@ def decode(
     """Decode the recording `source` into the .npy file `target`.
 
     `progress` is told seconds of work after every frame and may raise to stop. `track` is the number of an audio track,
-    from 1, or a language; without it the one with the default flag is heard, or the first one that is not silent. Raises
-    Permanent: media_empty, not_media, media_no_audio, media_no_track, media_too_short, media_too_long, media_truncated.
+    from 1, or a language; without it the one with the default flag is heard, or the one with most sound. Raises Permanent:
+    media_empty, not_media, media_no_audio, media_no_track, media_too_short, media_too_long, media_truncated.
     """
     probed = probe(source)
     if (missing := probed.announced.missing()) is not None:
         raise Permanent("media_truncated", missing)
     tracks = tracks_of(source, probed)
     attempt = _Attempt(source, probed, target, max_seconds, _summed(progress))
-    sound = attempt.first_with_sound(in_order(tracks, track))
+    sound = attempt.best(in_order(tracks, track))
     _check_length(sound, probed)
     samples = load(target)
     arrangement = arrange(samples, sound.facts.positions, channels)
     if arrangement.changes or sound.timeline.silences:
-        _rewrite(target, _with_silence(arrangement, samples, sound.timeline), max_seconds)
+        blocks = with_silence(arrangement.blocks(samples), sound.timeline.silences, arrangement.channels)
+        _rewrite(target, blocks, max_seconds)
     warnings = (*_loss_warnings(sound, probed), *arrangement.warnings, *others_warning(tracks, sound.track))
     return Decoded(sound.duration, arrangement.channels, warnings)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Decodes one track after the other into `target` until one contains sound."""
+    """Decodes one track after the other into `target` until one is to be heard."""
 
     source: Path
     probed: Probed
@@ -95,9 +94,9 @@ class _Attempt:
     max_seconds: float
     progress: Callable[[], Progress]
 
-    def first_with_sound(self, tracks: tuple[Track, ...]) -> _Sound:
-        """The first decodable track that is not silent, else the first decodable one."""
-        decodable: list[Track] = []
+    def best(self, tracks: tuple[Track, ...]) -> _Sound:
+        """The first decodable track that has the default flag and is spoken on, else the one with most sound."""
+        decodable: list[tuple[float, _Sound]] = []
         failure: Permanent | None = None
         for track in tracks:
             try:
@@ -107,12 +106,16 @@ class _Attempt:
                     raise
                 failure = failure or error
                 continue
-            if len(tracks) == 1 or has_sound(load(self.target)):
+            if len(tracks) == 1:
                 return sound
-            decodable.append(track)
-        if decodable:
-            return self._decoded(decodable[0])
-        raise failure or Permanent("media_no_audio")
+            active = active_seconds(load(self.target))
+            if track.default and is_spoken(active, sound.seconds):
+                return sound
+            decodable.append((active, sound))
+        if not decodable:
+            raise failure or Permanent("media_no_audio")
+        _, most = max(decodable, key=lambda each: each[0])
+        return most if most.track is tracks[-1] else self._decoded(most.track)  # the file has what was decoded last
 
     def _decoded(self, track: Track) -> _Sound:
         reader = TrackReader(self.source, self.probed, track)
@@ -160,29 +163,6 @@ def _rewrite(target: Path, blocks: Iterable[Samples], max_seconds: float) -> Non
         arranged.replace(target)
     finally:
         arranged.unlink(missing_ok=True)
-
-
-def _with_silence(arrangement: Arrangement, samples: Samples, times: Timeline) -> Iterator[Samples]:
-    """The arranged samples, with silence inserted wherever the timeline says so."""
-    silences = list(times.silences)
-    at = 0
-    for block in arrangement.blocks(samples):
-        start = at
-        while silences and silences[0][0] <= at + len(block) - (start - at):
-            sample, count = silences.pop(0)
-            cut = max(0, sample - at)
-            yield block[:cut]
-            yield from _silence(count, arrangement.channels)
-            block, at = block[cut:], at + cut
-        yield block
-        at += len(block)
-    for _, count in silences:
-        yield from _silence(count, arrangement.channels)
-
-
-def _silence(samples: int, channels: int) -> Iterator[Samples]:
-    for start in range(0, samples, BLOCK):
-        yield np.zeros((min(BLOCK, samples - start), channels), np.float32)
 
 
 def _check_length(sound: _Sound, probed: Probed) -> None:

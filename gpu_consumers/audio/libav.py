@@ -17,10 +17,11 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from gpu_consumers.audio.formats.container_sniffing import WAV, Container
+from gpu_consumers.audio.formats.container_sniffing import MP4, WAV, Container
+from gpu_consumers.audio.formats.mp4 import ends_before_index
 from gpu_consumers.audio.formats.probing import Part, Probed
 from gpu_consumers.audio.tracks import Track
-from schemas.errors import Permanent, ScribeError
+from schemas.errors import Permanent
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def opened(source: Path, probed: Probed, part: Part) -> Iterator[InputContainer]
         )
     except Exception as error:  # see above
         check_ours(error, source)
-        raise _unreadable(probed.container, error) from error
+        raise _unreadable(source, probed, error) from error
     with media:
         yield media
 
@@ -64,10 +65,19 @@ def _options(probed: Probed, part: Part) -> dict[str, str]:
     return options
 
 
-def _unreadable(container: Container, error: Exception) -> Permanent:
+def _unreadable(source: Path, probed: Probed, error: Exception) -> Permanent:
     log.info("cannot be opened: %s: %s", type(error).__name__, error)
-    if container.index_last:
-        return Permanent("media_truncated", f"{container.name} without its index")
+    if probed.container == MP4 and _is_cut(source, probed):
+        return Permanent("media_truncated", f"{MP4.name} without its index")
+    return error if isinstance(error, Permanent) else _damaged(probed.container, error)
+
+
+def _is_cut(source: Path, probed: Probed) -> bool:
+    with source.open("rb") as file:
+        return ends_before_index(file, probed.parts[0].start, probed.size)
+
+
+def _damaged(container: Container, error: Exception) -> Permanent:
     return Permanent("not_media", f"damaged {container.name} ({type(error).__name__})")
 
 
@@ -76,11 +86,9 @@ def tracks_of(source: Path, probed: Probed) -> tuple[Track, ...]:
     with opened(source, probed, probed.parts[0]) as media:
         try:
             return _tracks(media)
-        except ScribeError:
-            raise
         except Exception as error:  # see above
             check_ours(error, source)
-            raise _unreadable(probed.container, error) from error
+            raise _unreadable(source, probed, error) from error
 
 
 def _tracks(media: InputContainer) -> tuple[Track, ...]:

@@ -3,16 +3,19 @@
 Sound is never cut or moved back: only silence is put in, so that what follows is where the container says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gpu_consumers.audio.samples import SAMPLE_RATE
+import numpy as np
+
+from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 
 TOLERANCE = 0.2  # seconds; what deviates less is rounding, priming, or one packet too many
 RESTART = 1.0  # seconds back after which time stamps count from anew; those of parts that were joined do
 LONGEST_GAP = 3600.0  # seconds
 RETURNS = 32  # marks after which nobody comes back from an odd time stamp
 MAX_MARKS = 20_000  # more deviations than that make time stamps worthless
+SILENCE_BLOCK = 60 * SAMPLE_RATE  # samples, written at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +100,26 @@ def _trusted(marks: Sequence[TimelineMark]) -> Iterator[TimelineMark]:
 def _return(marks: Sequence[TimelineMark], at: int, ahead: float) -> int | None:
     later = range(at + 1, min(len(marks), at + 1 + RETURNS))
     return next((n for n in later if abs(marks[n].ahead - ahead) <= TOLERANCE), None)
+
+
+def with_silence(blocks: Iterable[Samples], silences: Sequence[tuple[int, int]], channels: int) -> Iterator[Samples]:
+    """The sound of all blocks [samples, channels] with a timeline's silences; one behind the last sample is the end."""
+    left = list(silences)
+    at = 0  # the sample with which `block` begins
+    for whole in blocks:
+        block, end = whole, at + len(whole)
+        while left and left[0][0] < end:
+            sample, count = left.pop(0)
+            cut = max(0, sample - at)
+            yield block[:cut]
+            yield from _silence(count, channels)
+            block, at = block[cut:], at + cut
+        yield block
+        at = end
+    for _, count in left:
+        yield from _silence(count, channels)
+
+
+def _silence(samples: int, channels: int) -> Iterator[Samples]:
+    for start in range(0, samples, SILENCE_BLOCK):
+        yield np.zeros((min(SILENCE_BLOCK, samples - start), channels), np.float32)

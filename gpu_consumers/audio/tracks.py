@@ -10,6 +10,7 @@ from schemas.vocabulary.languages import same_code
 
 MAX_TITLE_CHARS = 40
 MAX_NAMED = 5
+SPOKEN_SECONDS, SPOKEN_PART = 1.0, 0.02  # of sound: a track with less was recorded, but nobody spoke into it
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _UNKNOWN = frozenset({"und", "mis", "mul", "zxx"})
 
@@ -43,6 +44,11 @@ def in_order(tracks: Sequence[Track], wanted: str | None = None) -> tuple[Track,
         verb = "is" if len(tracks) == 1 else "are"
         raise Permanent("media_no_track", f"{wanted}; there {verb} {len(tracks)} that can be decoded: {_named(tracks)}")
     return tuple(sorted(chosen, key=lambda track: (not track.default, track.number)))
+
+
+def is_spoken(active: float, seconds: float) -> bool:
+    """Whether a track of so many seconds, of which so many are louder than its noise, is more than a beep."""
+    return active >= max(SPOKEN_SECONDS, SPOKEN_PART * seconds)
 
 
 def _chosen(tracks: Sequence[Track], wanted: str) -> Sequence[Track]:

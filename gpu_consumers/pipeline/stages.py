@@ -146,7 +146,7 @@ class TranscribeStage:
             _count(Stage.TRANSCRIBING, recording.decoded.duration, watch.timings["transcribe"])
             decoded = recording.decoded
             transcript = assemble(heard, decoded.duration, decoded.warnings, request.options)
-            goes_on = needs_turns(transcript, decoded.channels, request.options)
+            goes_on = needs_turns(transcript, request.options)
             uri = without_query(request.source.uri)
             if goes_on:
                 uri = self.parts.recordings.keep(request, recording.fetched)
@@ -237,7 +237,9 @@ class DiarizeStage:
         with watch.measure("load_audio"):
             samples = self.parts.recordings.again(event, work.check)
         with watch.measure("diarize"):
-            turns = diarizer.diarize(_mono(samples), _bounds(event.request.options), progress, checkpoints)
+            turns = diarizer.diarize(
+                _spoken(samples, transcript), _bounds(event.request.options), progress, checkpoints
+            )
         _count(Stage.DIARIZING, event.audio.duration, watch.timings["diarize"])
         with watch.measure("merge"):
             return merge(transcript, turns)
@@ -314,7 +316,11 @@ def _reporting(work: Work, stage: Stage, total: float) -> Progress:
     return progress
 
 
-def _mono(samples: Samples) -> Samples:
+def _spoken(samples: Samples, transcript: Transcript) -> Samples:
+    """The channel from which all words of the transcript are, or the mean of all channels."""
+    named = {segment.channel for segment in transcript.segments}
+    if len(named) == 1 and (channel := named.pop()) is not None and 0 <= channel < samples.shape[1]:
+        return samples[:, channel]
     mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=samples.dtype)
     return mono
 

@@ -29,11 +29,12 @@ TURNS = (Turn(0.0, 1.0, "x"), Turn(1.2, 2.0, "y"))
 
 @dataclass
 class ScriptedTranscriber:
-    """Hears `words` in whatever is not silence."""
+    """Hears `words` in whatever is not silence, and none in channels that are as loud as `deaf_from`."""
 
     words: tuple[Word, ...] = WORDS
     info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted", digest="0", compute_type="none"))
     asked: list[TranscriptionOptions] = field(default_factory=list)
+    deaf_from: float = 2.0
 
     def transcribe(
         self, samples: Samples, wishes: TranscriptionOptions, progress: Progress, checkpoints: Checkpoints | None = None
@@ -41,7 +42,8 @@ class ScriptedTranscriber:
         self.asked.append(wishes)
         progress(0.0)
         progress(len(samples) / SAMPLE_RATE)
-        return ChannelTranscript(wishes.language or "en", None, self.words if abs(samples).max() > 0.01 else ())
+        words = self.words if 0.01 < abs(samples).max() < self.deaf_from else ()
+        return ChannelTranscript(wishes.language or "en", None, words)
 
 
 @dataclass
@@ -52,11 +54,13 @@ class ScriptedDiarizer:
     error: Exception | None = None
     info: ModelInfo = field(default_factory=lambda: ModelInfo(name="scripted-turns", digest="0", compute_type="none"))
     asked: list[SpeakerBounds] = field(default_factory=list)
+    loudest: list[float] = field(default_factory=list)  # of the samples that were handed over
 
     def diarize(
         self, samples: Samples, bounds: SpeakerBounds, progress: Progress, checkpoints: Checkpoints | None = None
     ) -> tuple[Turn, ...]:
         self.asked.append(bounds)
+        self.loudest.append(float(abs(samples).max()))
         progress(0.0)
         if self.error is not None:
             raise self.error

@@ -58,6 +58,7 @@ def arrange(samples: Samples, positions: Sequence[str], wish: Channels) -> Arran
         taking = turn_taking(levels)
         if taking.two_people:
             return Arrangement(2, warnings, gates=gates(levels, taking))
+        warnings += stray_channel(taking.stray)
     weights = weights_of(levels, positions)
     return Arrangement(1, warnings, weights=weights, fits=fits(samples, levels, weights))
 
@@ -72,9 +73,16 @@ def silent_channels(live: Sequence[bool], positions: Sequence[str]) -> tuple[str
     return (f"{named} of {len(live)} {'holds' if len(dead) == 1 else 'hold'} nothing but silence or noise",)
 
 
-def has_sound(samples: Samples) -> bool:
-    """Whether any channel contains more than silence and steady noise."""
-    return any(levels_of(samples).live)
+def stray_channel(stray: int | None) -> tuple[str, ...]:
+    """The warning about a channel of two whose own sound is too short to be somebody's."""
+    if stray is None:
+        return ()
+    return (f"channel {stray + 1} of 2 holds next to nothing of its own: both were heard as one",)
+
+
+def active_seconds(samples: Samples) -> float:
+    """Seconds in which the channel with most sound is louder than its steady noise."""
+    return max(levels_of(samples).active_seconds)
 
 
 def _envelope(gate: Powers, start: int, stop: int) -> Samples:

@@ -44,10 +44,14 @@ class Levels:
         return active
 
     @property
+    def active_seconds(self) -> tuple[float, ...]:
+        """Seconds in which each channel is louder than its steady noise."""
+        return tuple(float(count) / FRAMES_A_SECOND for count in self.active.sum(axis=0))
+
+    @property
     def live(self) -> tuple[bool, ...]:
         """The channels that contain more than silence and steady noise."""
-        least = LEAST_ACTIVE_SECONDS * FRAMES_A_SECOND
-        return tuple(bool(count >= least) for count in self.active.sum(axis=0))
+        return tuple(seconds >= LEAST_ACTIVE_SECONDS for seconds in self.active_seconds)
 
 
 def levels_of(samples: Samples) -> Levels:

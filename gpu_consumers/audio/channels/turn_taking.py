@@ -4,7 +4,8 @@ One voice that two microphones hear is on both channels at once, whatever its le
 channel explains the other. What a channel holds that the other does not explain is its own. The other explains a frame
 when, `gain` louder or softer, it is at most SEPARATION_DB below it anywhere within ECHO_SECONDS; `gain` is the one that
 leaves the least unexplained. A channel of which a part is its own belongs to one person only if nobody else is heard
-there nearly as loud: music beside a voice, or a guest whom both microphones hear, make no call.
+there nearly as loud: music beside a voice, or a guest whom both microphones hear, make no call. Nor does a channel with
+less than LEAST_TURN_SECONDS of turns: a beep or a few clicks are nobody, and who says but one word is heard in the mix.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ SEPARATION_DB = 10.0
 LEAST_LEAD_DB = 5.0
 ECHO_SECONDS = 0.3  # delays of lines and loudspeakers, and the tails of rooms
 GAINS_DB = np.arange(-60.0, 61.0, 1.0)
-OWN_PART, OWN_SECONDS = 0.02, 0.5  # so much of what is heard must be the quieter one's own
+OWN_PART, OWN_SECONDS = 0.02, 0.5  # so much of what is heard must be explained by one channel only
+LEAST_TURN_SECONDS = 0.75  # of each channel
 REFINEMENTS = 5
 NEAR_FRAMES = 5
 ECHO_FRAMES = round(ECHO_SECONDS * FRAMES_A_SECOND)
@@ -31,18 +33,31 @@ class TurnTaking:
     """The distribution of speech over two channels.
 
     `turns`: the frames in which the one of each channel speaks. `own`: seconds of each channel that the other does not
-    explain. `active`: seconds in which anybody is heard. `separation`: by how many dB each is louder on the own channel
-    than the other one is there.
+    explain. `sounding`: seconds of each one's turns in which the own channel is louder than its noise. `active`: seconds
+    in which anybody is heard. `separation`: by how many dB each is louder on the own channel than the other one is there.
     """
 
     turns: tuple[Frames, Frames]
     own: tuple[float, float]
+    sounding: tuple[float, float]
     active: float
     separation: tuple[float, float]
 
     @property
     def two_people(self) -> bool:
         """Whether the channels must be transcribed separately."""
+        return self._apart and min(self.sounding) >= LEAST_TURN_SECONDS
+
+    @property
+    def stray(self) -> int | None:
+        """The channel whose own sound is too short to be a person's, None where that is not what makes it no call."""
+        if not self._apart or self.two_people:
+            return None
+        return int(np.argmin(self.sounding))
+
+    @property
+    def _apart(self) -> bool:
+        """Whether each channel has sound that is hardly heard on the other one."""
         return sum(self.own) >= max(OWN_SECONDS, OWN_PART * self.active) and min(self.separation) >= LEAST_LEAD_DB
 
 
@@ -59,6 +74,7 @@ def turn_taking(levels: Levels) -> TurnTaking:
     return TurnTaking(
         turns,
         (_seconds(own[0]), _seconds(own[1])),
+        (_seconds(turns[0] & active[:, 0]), _seconds(turns[1] & active[:, 1])),
         _seconds(np.logical_or(active[:, 0], active[:, 1])),
         (_separation(levels, 0, turns), _separation(levels, 1, turns)),
     )

@@ -9,15 +9,13 @@ from schemas.errors import Permanent
 class Container:
     """A container and the demuxer that may read it.
 
-    `announces`: its demuxer knows how long it is. `index_last`: without its end it cannot be opened. `sequential`: its
-    bytes lie in the order of time, so that a hole between two packets is damage. `clocked`: its time stamps go on
-    behind damage, where others only count what they find.
+    `announces`: its demuxer knows how long it is. `sequential`: its bytes lie in the order of time, so that a hole
+    between two packets is damage. `clocked`: its time stamps go on behind damage, where others only count what they find.
     """
 
     name: str
     demuxer: str
     announces: bool = False
-    index_last: bool = False
     sequential: bool = False
     clocked: bool = True
 
@@ -29,7 +27,7 @@ CAF = Container("CAF", "caf")
 AU = Container("AU", "au")
 FLAC = Container("FLAC", "flac", sequential=True)
 OGG = Container("Ogg", "ogg", sequential=True)
-MP4 = Container("MP4", "mov", announces=True, index_last=True)
+MP4 = Container("MP4", "mov", announces=True)
 MATROSKA = Container("Matroska or WebM", "matroska", announces=True, sequential=True)
 MP3 = Container("MP3", "mp3", clocked=False)
 AAC = Container("AAC", "aac", clocked=False)

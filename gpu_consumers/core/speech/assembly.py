@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gpu_consumers.core.speech.coverage import is_worth_a_warning
 from gpu_consumers.core.speech.merge import named, segments_of
-from schemas.events import Options
+from schemas.events import Channels, Options
 from schemas.transcript import Segment, Transcript, Word
 
 NO_SPEECH = "no speech found"
@@ -31,11 +31,13 @@ def assemble(
 ) -> Transcript:
     """The transcript of a recording of `duration` seconds.
 
-    Several channels are several speakers; one channel has a speaker only if the job says that there is just one.
+    Several channels are several speakers; one channel has a speaker only if the job says that there is just one, and so
+    has the only one with words of those that were kept separate as two people's.
     """
     segments: list[Segment] = []
+    lone = _lone_channel(heard, options)
     for channel, part in enumerate(heard):
-        speaker = _speaker(channel, len(heard), options)
+        speaker = _speaker(channel, 1 if lone is not None else len(heard), options)
         words = tuple(replace(word, speaker=speaker) for word in part.words)
         segments += segments_of(words, part.language, channel if len(heard) > 1 else None)
     segments.sort(key=lambda segment: segment.start)
@@ -49,7 +51,13 @@ def assemble(
             language_probability=main.probability,
             duration=duration,
             segments=tuple(segments),
-            warnings=(*warnings, *warned, *passed_over, *(() if segments else (NO_SPEECH,))),
+            warnings=(
+                *warnings,
+                *_wordless_warnings(lone, len(heard)),
+                *warned,
+                *passed_over,
+                *(() if segments else (NO_SPEECH,)),
+            ),
             speech=speech,
             uncovered=uncovered,
         )
@@ -61,6 +69,19 @@ def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[s
     if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
         return ()
     return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)
+
+
+def _lone_channel(heard: Sequence[ChannelTranscript], options: Options) -> int | None:
+    """The only channel with words of several, unless the job ordered that they be kept separate: it may be several people."""
+    spoken = [channel for channel, part in enumerate(heard) if part.words]
+    return spoken[0] if len(heard) > len(spoken) == 1 and options.channels is not Channels.SPLIT else None
+
+
+def _wordless_warnings(lone: int | None, channels: int) -> tuple[str, ...]:
+    """The warning for a reader that all words are from one channel."""
+    if lone is None:
+        return ()
+    return (f"nobody speaks on any channel but {lone + 1} of {channels}: it was heard like a recording of one channel",)
 
 
 def _total(parts: Sequence[float | None]) -> float | None:
@@ -78,6 +99,6 @@ def _single_speaker(options: Options) -> bool:
     return options.diarize and 1 in (options.num_speakers, options.max_speakers)
 
 
-def needs_turns(transcript: Transcript, channels: int, options: Options) -> bool:
-    """Whether the recording needs diarization."""
-    return options.diarize and channels == 1 and bool(transcript.segments) and not _single_speaker(options)
+def needs_turns(transcript: Transcript, options: Options) -> bool:
+    """Whether the recording needs diarization: it has words, and nobody knows who says them."""
+    return options.diarize and bool(transcript.segments) and not transcript.speakers

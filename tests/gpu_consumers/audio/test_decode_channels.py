@@ -74,10 +74,11 @@ def test_jobs_may_order_what_becomes_of_channels(tmp_path: Path) -> None:
         assert np.argmax([loudness(column) for column in turn.T]) == channel
 
 
-def test_more_channels_than_are_read_are_refused(tmp_path: Path) -> None:
-    """With the number that is."""
+@pytest.mark.parametrize("wish", list(Channels))
+def test_more_channels_than_are_read_are_refused(tmp_path: Path, wish: Channels) -> None:
+    """With the number that is, and also where they would be mixed."""
     with pytest.raises(Permanent, match="17 channels, at most 16") as caught:
-        decoded(tmp_path, wave(np.stack([VOICE[:RATE]] * 17, axis=1)), Channels.SPLIT)
+        decoded(tmp_path, wave(np.stack([VOICE[:RATE]] * 17, axis=1)), wish)
     assert caught.value.code == "not_media"
 
 

@@ -2,12 +2,22 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.audio.samples import SAMPLE_RATE
-from gpu_consumers.audio.timeline import LONGEST_GAP, MAX_MARKS, RESTART, TOLERANCE, Timeline, TimelineMark, timeline
+from gpu_consumers.audio.timeline import (
+    LONGEST_GAP,
+    MAX_MARKS,
+    RESTART,
+    TOLERANCE,
+    Timeline,
+    TimelineMark,
+    timeline,
+    with_silence,
+)
 
 HOUR = 3600 * SAMPLE_RATE
 
@@ -116,3 +126,20 @@ def test_real_pauses_are_kept_whatever_the_rounding(pauses: list[tuple[float, fl
     found = timeline(marks, round((sound + 10) * SAMPLE_RATE), 0.0, 1e6)
     assert found.inserted / SAMPLE_RATE == pytest.approx(sum(pause for _, pause in pauses) + rounding, abs=0.01)
     assert found.lost == 0.0
+
+
+@given(
+    st.lists(st.integers(0, 12), max_size=12),
+    st.lists(st.tuples(st.integers(0, 150), st.integers(1, 9)), max_size=12),
+    st.integers(1, 2),
+)
+def test_silence_stands_where_it_belongs_whatever_the_blocks(
+    sizes: list[int], pauses: list[tuple[int, int]], channels: int
+) -> None:
+    """As if all sound were one block; what belongs behind its end is there."""
+    sound = np.arange(1, sum(sizes) * channels + 1, dtype=np.float32).reshape(-1, channels)
+    silences = sorted(pauses, key=lambda pause: pause[0])
+    places = [min(sample, len(sound)) for sample, count in silences for _ in range(count)]
+    blocks = np.split(sound, np.cumsum(sizes)[:-1]) if sizes else []
+    found = [np.empty((0, channels), np.float32), *with_silence(blocks, silences, channels)]
+    assert np.array_equal(np.concatenate(found), np.insert(sound, places, 0.0, axis=0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.audio.tracks import Track, in_order, others_warning
+from gpu_consumers.audio.tracks import Track, in_order, is_spoken, others_warning
 from schemas.errors import Permanent
 
 
@@ -12,6 +12,14 @@ def test_default_tracks_come_first() -> None:
     tracks = (Track(1), Track(2, default=True), Track(3), Track(4, default=True))
     assert [track.number for track in in_order(tracks)] == [2, 4, 1, 3]
     assert [track.number for track in in_order(tracks, "3")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("active", "seconds", "wanted"),
+    [(0.9, 1.0, False), (1.0, 1.0, True), (1.0, 50.0, True), (1.0, 60.0, False), (71.0, 3600.0, False)],
+)
+def test_a_beep_makes_no_spoken_track(active: float, seconds: float, wanted: bool) -> None:
+    assert is_spoken(active, seconds) is wanted
 
 
 LANGUAGES = (

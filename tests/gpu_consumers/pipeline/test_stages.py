@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gpu_consumers.audio.samples import SAMPLE_RATE
@@ -102,6 +103,27 @@ def test_a_call_has_one_speaker_a_channel(rig: StageHarness) -> None:
     done = [report[1] for report in work.reports]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("lone", [0, 1])
+def test_a_channel_beside_one_without_words_is_diarized(rig: StageHarness, lone: int) -> None:
+    """Tones on the other one make no call of it; the diarizer hears the channel with the words and nothing else."""
+    talk, tones = 0.3 * in_turn(tone(4.0, 300), tone(4.0, 700))[:, 0], in_turn(tone(4.0, 300), tone(4.0, 700))[:, 1]
+    body = encoded(np.stack([talk, tones] if lone == 0 else [tones, talk], axis=1))
+    rig.store.put(upload_key("acme", UPLOAD), body, content_type="audio/wav")
+    rig.engines.heard.deaf_from = 0.2
+    event = transcribed(rig, request())
+    assert isinstance(event, TranscriptReady)
+    assert event.audio.channels == 2
+    result = diarized(rig, event)
+    assert rig.engines.found.loudest == [pytest.approx(0.09, abs=0.02)]
+    assert result.speakers == ("SPEAKER_00", "SPEAKER_01")
+    assert result.transcript is not None
+    (warning,) = result.transcript.warnings
+    assert f"nobody speaks on any channel but {lone + 1} of 2" in warning
+    split = transcribed(rig, request(channels=Channels.SPLIT))
+    assert isinstance(split, JobResult)
+    assert split.speakers == ("SPEAKER_00",)
 
 
 def test_what_was_lost_of_a_recording_stands_in_its_transcript(rig: StageHarness) -> None:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_consumers.audio.channels.arrangement import arrange
 from gpu_consumers.audio.channels.crosstalk import gates
-from gpu_consumers.audio.channels.levels import Levels, levels_of, loudest_around
+from gpu_consumers.audio.channels.levels import FRAME, Levels, levels_of, loudest_around
 from gpu_consumers.audio.channels.turn_taking import turn_taking
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from schemas.events import Channels
-from tests.media_files import in_turn, voice
+from tests.media_files import in_turn, tone, voice
 from tests.recordings import MONO, STEREO, Recording
 
 SECONDS = 16.0
@@ -98,6 +99,32 @@ def test_one_word_against_a_speech_is_enough_where_nothing_leaks() -> None:
     speech = SPEECH.copy()
     speech[round(9.5 * SAMPLE_RATE) : round(12.5 * SAMPLE_RATE)] = 0.0
     assert turn_taking(levels(speech, answer)).two_people
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("kind", ["beep", "clicks"])
+def test_a_beep_or_clicks_beside_a_recording_are_nobody(tmp_path: Path, side: int, kind: str) -> None:
+    """Several people may be on the channel with the voices: one speaker a channel would make one of them."""
+    both = samples_of(MONO, tmp_path)[:, 0]
+    pauses = quiet(both)
+    stray = np.zeros_like(both)
+    if kind == "beep":
+        middle = pauses[len(pauses) // 2]
+        stray[middle : middle + round(0.3 * SAMPLE_RATE)] = tone(0.3, 1000.0, SAMPLE_RATE)
+    for at in pauses[:: len(pauses) // 8][:8] if kind == "clicks" else ():
+        stray[at : at + 400] = 0.5 * np.random.default_rng(1).standard_normal(400)
+    channels = [stray, both] if side == 0 else [both, stray]
+    assert turn_taking(levels(*channels)).stray == side
+    found = arrange(np.stack(channels, axis=1), ("FL", "FR"), Channels.AUTO)
+    assert found.channels == 1
+    assert found.warnings == (f"channel {side + 1} of 2 holds next to nothing of its own: both were heard as one",)
+
+
+def quiet(samples: Samples) -> list[int]:
+    """Places in a recording around which it is silent for 300 ms."""
+    active = levels_of(samples[:, None]).active[:, 0]
+    around = loudest_around(active.astype(np.float32), 15) > 0
+    return [int(frame) * FRAME for frame in np.flatnonzero(~around)]
 
 
 def samples_of(recording: Recording, folder: Path) -> Samples:

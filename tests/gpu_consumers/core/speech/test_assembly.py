@@ -3,7 +3,7 @@
 import pytest
 
 from gpu_consumers.core.speech.assembly import NO_SPEECH, ChannelTranscript, assemble, needs_turns
-from schemas.events import Options
+from schemas.events import Channels, Options
 from schemas.transcript import Word
 
 
@@ -21,28 +21,45 @@ def test_two_channels_are_two_speakers_in_order_of_time() -> None:
         ("at5.0", "SPEAKER_00", 1),
     ]
     assert transcript.language == "he"
-    assert not needs_turns(transcript, 2, Options())
+    assert not needs_turns(transcript, Options())
+
+
+@pytest.mark.parametrize("lone", [0, 1])
+def test_a_channel_beside_one_without_words_waits_for_its_speakers(lone: int) -> None:
+    """Music or tones made two people of the recording; on the channel with words may be several."""
+    channels = [heard(1.0, 5.0), heard()] if lone == 0 else [heard(), heard(1.0, 5.0)]
+    transcript = assemble(channels, 6.0, (), Options())
+    assert transcript.warnings == (
+        f"nobody speaks on any channel but {lone + 1} of 2: it was heard like a recording of one channel",
+    )
+    assert {(segment.speaker, segment.channel) for segment in transcript.segments} == {(None, lone)}
+    assert needs_turns(transcript, Options())
+    assert assemble(channels, 6.0, (), Options(num_speakers=1)).speakers == ("SPEAKER_00",)
+    ordered = Options(channels=Channels.SPLIT)
+    split = assemble(channels, 6.0, (), ordered)
+    assert (split.speakers, split.warnings) == (("SPEAKER_00",), ())
+    assert not needs_turns(split, ordered)
 
 
 def test_one_channel_waits_for_its_speakers() -> None:
     transcript = assemble([heard(1.0)], 2.0, (), Options())
     assert transcript.speakers == ()
-    assert needs_turns(transcript, 1, Options())
-    assert not needs_turns(transcript, 1, Options(diarize=False))
+    assert needs_turns(transcript, Options())
+    assert not needs_turns(transcript, Options(diarize=False))
 
 
 @pytest.mark.parametrize("options", [Options(num_speakers=1), Options(max_speakers=1)])
 def test_a_single_speaker_needs_no_diarization(options: Options) -> None:
     transcript = assemble([heard(1.0)], 2.0, (), options)
     assert transcript.speakers == ("SPEAKER_00",)
-    assert not needs_turns(transcript, 1, options)
+    assert not needs_turns(transcript, options)
 
 
 def test_silence_is_a_transcript_without_segments() -> None:
     """Not an error: somebody recorded nothing."""
     transcript = assemble([heard()], 2.0, (), Options())
     assert (transcript.segments, transcript.warnings) == ((), (NO_SPEECH,))
-    assert not needs_turns(transcript, 1, Options())
+    assert not needs_turns(transcript, Options())
 
 
 def test_warnings_are_told_once() -> None:

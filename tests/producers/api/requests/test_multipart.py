@@ -3,6 +3,7 @@
 from collections import deque
 from contextlib import suppress
 from itertools import pairwise
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -210,3 +211,17 @@ def test_what_stands_around_the_parts_has_a_limit() -> None:
         with pytest.raises(Rejected) as caught:
             deque(map(form.feed, [filling * 10_000] * 100))
         assert caught.value.code == "media_too_large"
+
+
+LONG = "א" * 2_495 + " סוף.wav"
+
+
+@pytest.mark.parametrize(
+    "parameter", [f'filename="{LONG}"', f"filename*=UTF-8''{quote(LONG)}"], ids=["plain", "extended"]
+)
+@pytest.mark.parametrize("cuts", [[], [70, 800, 2_001, 4_999]])
+def test_a_name_of_5000_bytes_is_cut_and_the_file_is_whole(parameter: str, cuts: list[int]) -> None:
+    """No letter of it in the middle; three times as long in percent signs it is within the limit of a header."""
+    form, file = read(part(f'Content-Disposition: form-data; name="file"; {parameter}', content="RIFF"), cuts)
+    assert len(LONG.encode()) >= 5_000
+    assert (file, form.file_name) == (b"RIFF", "א" * 127)
