@@ -125,7 +125,7 @@ class JobFields(Body):
     track: _TrackName | None = Field(
         None,
         description="Which audio track is heard: its number, from 1, or its language, such as `he`;"
-        " absent: the default one that is not silent.",
+        " absent: the default one if it has sound, else the one with most.",
     )
     hotwords: str | None = Field(None, max_length=limits.MAX_HOTWORDS_CHARS, description="Words to expect.")
     prompt: str | None = Field(
