@@ -10,7 +10,7 @@ from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
 from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.checkpoints import TranscriptionState, decode, joined
 from gpu_consumers.core.speech.doubt import SURE
-from gpu_consumers.core.speech.prompting import fitting_end, fitting_start
+from gpu_consumers.core.speech.prompting import sharing
 from gpu_consumers.core.speech.spacing import tidy
 from gpu_consumers.core.speech.vad_windows import Region, Window, pack
 from gpu_consumers.engines.protocols import Checkpoints, TranscriptionOptions
@@ -26,7 +26,7 @@ from schemas.transcript import Word
 
 TRANSLATED = "en"  # the one language that Whisper translates into
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
-PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
+PROMPT_TOKENS = 220  # of hotwords and prompt together; longer ones would leave no room for the words
 NO_PROMPT = "this model takes no hotwords and no prompt: they were ignored"
 
 
@@ -112,8 +112,7 @@ class WindowedTranscriber:
             ignored = (NO_PROMPT,) if options.hotwords or options.prompt else ()
             return TranscriptionOptions(options.language, options.task), ignored
         count_tokens = self._recognizer.count_tokens
-        hotwords = fitting_start(options.hotwords or "", PROMPT_TOKENS, count_tokens)
-        prompt = fitting_end(options.prompt or "", PROMPT_TOKENS, count_tokens)  # as Whisper does: its end counts
+        hotwords, prompt = sharing(options.hotwords or "", options.prompt or "", PROMPT_TOKENS, count_tokens)
         cut = (*hotwords.warnings("hotwords"), *prompt.warnings("prompt"))
         return TranscriptionOptions(options.language, options.task, hotwords.text or None, prompt.text or None), cut
 
