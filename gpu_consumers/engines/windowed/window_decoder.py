@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
-from gpu_consumers.core.speech.coverage import gaps, seconds_of
+from gpu_consumers.core.speech.coverage import gaps, heard_until, seconds_of
 from gpu_consumers.core.speech.doubt import SURE, WindowSigns, WindowVerdict, is_silent, verdict
 from gpu_consumers.core.speech.spacing import inserted, opening, unrepeated
 from gpu_consumers.core.speech.vad_windows import Window, pack
@@ -75,7 +75,7 @@ class WindowDecoder:
         for language, windows in self._by_language(samples, pack(found, self.longest, apart=True), options).items():
             # what was said before is no context here, and a prompt would be heard where nothing is
             more = self.decode(samples, windows, TranscriptionOptions(language=language, task=options.task))
-            words = inserted(words, unrepeated(words, more))
+            words = inserted(_making_room(words, more), unrepeated(words, more))
         return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
 
     def hypotheses(
@@ -145,6 +145,17 @@ def _placed(hypothesis: Hypothesis, window: Window, language: str | None) -> Hyp
 def _word(word: Word, window: Window, language: str | None) -> Word:
     start, end = window.restore(word.start, word.end, SAMPLE_RATE)
     return replace(word, start=start, end=end, language=language)
+
+
+def _making_room(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
+    """The words, those that the alignment stretched over what was heard there as long as they may last."""
+    starts = [word.start for word in more]
+    return [
+        replace(word, end=until)
+        if (until := heard_until(word)) < word.end and any(until <= start < word.end for start in starts)
+        else word
+        for word in words
+    ]
 
 
 def _halves(window: Window, samples: Samples) -> tuple[Window, Window]:
