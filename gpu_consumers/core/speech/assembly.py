@@ -1,6 +1,6 @@
 """Assembly of one transcript from the words of each channel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gpu_consumers.core.speech.coverage import is_worth_a_warning
@@ -9,6 +9,7 @@ from schemas.events import Options
 from schemas.transcript import Segment, Transcript, Word
 
 NO_SPEECH = "no speech found"
+FOREIGN_SECONDS, FOREIGN_PART = 30.0, 0.1  # speech in another language beyond both of these is worth a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,20 @@ def uncovered_warnings(speech: float | None, uncovered: float | None) -> tuple[s
     if speech is None or uncovered is None or not is_worth_a_warning(uncovered, speech):
         return ()
     return (f"{uncovered:.0f} of {speech:.0f} seconds of speech have no words",)
+
+
+def other_language_warnings(foreign: Mapping[str, float], speech: float, named: str) -> tuple[str, ...]:
+    """The warning for a reader that much of the speech is in another language than the job `named`.
+
+    `foreign`: seconds of `speech` in each other language.
+    """
+    heard = max(foreign, key=lambda language: foreign[language], default=named)
+    seconds = foreign.get(heard, 0.0)
+    if seconds > speech / 2:
+        return (f"the recording seems to be in '{heard}', not in '{named}'",)
+    if seconds <= FOREIGN_SECONDS or seconds <= FOREIGN_PART * speech:
+        return ()
+    return (f"{seconds:.0f} of {speech:.0f} seconds of speech seem to be in '{heard}', not in '{named}'",)
 
 
 def _total(parts: Sequence[float | None]) -> float | None:
