@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from gpu_consumers.core.speech.extents import Extent, apart
 from schemas.transcript import Segment, Transcript, Word, joined
 
 REACH = 2.0  # seconds: a word further from every turn than this was said by nobody we know
@@ -12,7 +11,7 @@ ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
 EDGE = 1.0  # seconds between a turn's end and its outermost word that the alignment may have got wrong
-FITTING_COVERAGE = 0.5  # part of a word that its turn covers; from here on what sticks out is the alignment's mistake
+LEAST_OF_WORD = 0.3  # seconds of a word that stay where its turn covers less
 GAP = 1.0  # seconds of silence between two words that end a segment
 PAUSE = 0.7  # seconds between two turns that do, which are measured better
 PAUSE_AFTER_SENTENCE = 0.3  # and between two turns where a sentence ends
@@ -50,10 +49,10 @@ class _Voiced:
     speaker: str | None
     coverage: float
     turn: Turn | None = None
-    reach: Extent | None = None
+    reach: tuple[float, float] | None = None
 
     @property
-    def extent(self) -> Extent:
+    def extent(self) -> tuple[float, float]:
         """The time that the word stands for in its segment."""
         return self.reach or (self.word.start, self.word.end)
 
@@ -70,10 +69,8 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         for segment in transcript.segments
         if not segment.words
     ]
-    voiced = list(_fitted(_smooth(_sweep(words, ordered))))
-    extents = apart(_words(voiced), [item.extent for item in voiced])
-    heard = (replace(item, reach=extent) for item, extent in zip(voiced, extents, strict=True))
-    cut = (segment for run in _runs(heard) for segment in _reaching(run, transcript.language))
+    voiced = _fitted(_smooth(_sweep(words, ordered)))
+    cut = (segment for run in _runs(voiced) for segment in _reaching(run, transcript.language))
     segments = sorted((*cut, *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
@@ -156,7 +153,7 @@ def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
 
 
 def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
-    """Words within the turns that cover most of them, the first and the last of a turn with a reach up to its ends.
+    """Words within the turns that cover them, the first and the last of a turn with a reach up to its ends.
 
     The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame.
     """
@@ -166,18 +163,21 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
             yield from run
             continue
         for index, item in enumerate(run):
-            word = _within(item.word, turn) if item.coverage >= FITTING_COVERAGE else item.word
-            start, end = word.start, word.end
+            start = min(max(item.word.start, turn.start), turn.end)
+            end = max(min(item.word.end, turn.end), start)
             if index == 0 and start - turn.start <= EDGE:
-                start = min(start, turn.start if turn.since is None else turn.since)
+                start = turn.start if turn.since is None else turn.since
             if index == len(run) - 1 and turn.end - end <= EDGE:
-                end = max(end, turn.end if turn.until is None else turn.until)
-            yield replace(item, word=word, reach=(round(start, 3), round(end, 3)))
+                end = turn.end if turn.until is None else turn.until
+            yield replace(item, word=_within(item.word, turn), reach=(round(start, 3), round(end, 3)))
 
 
 def _within(word: Word, turn: Turn) -> Word:
-    start = min(max(word.start, turn.start), turn.end)
-    return replace(word, start=round(start, 3), end=round(max(min(word.end, turn.end), start), 3))
+    """A word within its turn, but for what it needs to be heard."""
+    least = min(LEAST_OF_WORD, word.end - word.start)
+    start = min(max(word.start, turn.start), max(word.start, word.end - least))
+    end = max(min(word.end, turn.end), start + least)
+    return replace(word, start=round(start, 3), end=round(end, 3))
 
 
 def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
@@ -202,7 +202,7 @@ def _reaching(run: Sequence[_Voiced], language: str) -> Iterator[Segment]:
         yield replace(segment, words=tuple(_lasting(word, (said.start, said.end)) for word, said in pairs))
 
 
-def _lasting(word: Word, extent: Extent) -> Word:
+def _lasting(word: Word, extent: tuple[float, float]) -> Word:
     return replace(word, start=round(extent[0], 3), end=round(extent[1], 3))
 
 
