@@ -9,7 +9,7 @@ from gpu_consumers.core.speech.vad_windows import Region
 from schemas.transcript import Word
 
 LEAST_SECONDS = 1.0  # what is shorter is a breath, a laugh, or the edge of a word
-LONGEST_WORD = 1.5  # seconds that any word may take; what the alignment gives it beyond may be speech without words
+LONGEST_WORD = 2.0  # seconds that any word may take; what the alignment gives it beyond may be speech without words
 LETTER_SECONDS = 0.25  # and a long one, for each letter
 DIGIT_SECONDS = 0.6  # which are spoken as words
 TOUCHING_SECONDS = 0.1  # regions so close are one

@@ -41,8 +41,8 @@ def test_gaps_are_where_somebody_speaks_and_no_word_is(
 @pytest.mark.parametrize(
     ("text", "covered"),
     [
-        ("well", 1.5),
-        ("well.........", 1.5),  # has no sound
+        ("well", 2.0),
+        ("well.........", 2.0),  # has no sound
         ("Rindfleischetikettierung", 6.0),
         ("$1,250.50", 3.6),
     ],
