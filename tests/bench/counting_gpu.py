@@ -36,10 +36,10 @@ def count(path: str) -> None:
         windows: Sequence[Window],
         options: TranscriptionOptions,
         *,
-        multilingual: bool = False,
+        rank_languages: bool = False,
     ) -> list[Hypothesis]:
         note("transcribe", len(samples), sum(window.length for window in windows) / SAMPLE_RATE)
-        return hypotheses(self, samples, windows, options, multilingual=multilingual)
+        return hypotheses(self, samples, windows, options, rank_languages=rank_languages)
 
     def counted_answer(self: InferenceCache, rows: int, seconds: float, compute: Callable[[], Answer]) -> Answer:
         def counted() -> Answer:

@@ -20,9 +20,13 @@ from schemas.transcript import Segment, Transcript, Word
 from tests.bench.alternating_voices import Sentence, conversation
 from tests.bench.real_speech.__main__ import app
 from tests.bench.real_speech.cue_scores import CueLimits, cue_limits
+from tests.bench.real_speech.listening import Duration
+from tests.bench.real_speech.measuring import HEARERS, FoundSpeakers, HeardBy, Measured, Speakers
 from tests.bench.real_speech.product import decoded
 from tests.bench.real_speech.references import Spoken, UnusableFolder, recordings
+from tests.bench.real_speech.report import faults
 from tests.bench.real_speech.speaker_scores import (
+    DiarizationErrors,
     RightSpeakers,
     attributed,
     diarization_errors,
@@ -154,6 +158,54 @@ def test_the_worst_cue_counts() -> None:
     cues = [Cue(0, 1, ("a" * 20,)), Cue(1, 8.5, ("a" * 42, "b" * 43)), Cue(9, 10, ("hello",), "Ann", "Ann")]
     assert cue_limits(cues) == CueLimits(3, 7.5, 85, 20.0, 1)
     assert cue_limits([]) == CueLimits()
+
+
+def heard_by(wrong: int, cpu: float, text: str = "w") -> HeardBy:
+    return HeardBy(text, WordErrors(100, substituted=wrong), Duration(cpu, cpu))
+
+
+def measured(
+    wrong: int = 5, confused: float = 8.0, cpu: float = 20.0, product: str = "w", cues: CueLimits | None = None
+) -> Measured:
+    """A recording of 100 words and 100 seconds: stock has 5 of them wrong and 8 seconds; hearing it once takes 20 s."""
+    hearers = {name: heard_by(5, 20.0) for name in HEARERS}
+    found, stock = (
+        FoundSpeakers(2, DiarizationErrors(100.0, confused=seconds), RightSpeakers()) for seconds in (confused, 8.0)
+    )
+    return Measured(
+        name="talk",
+        seconds=100.0,
+        language="en",
+        heard={**hearers, "product": heard_by(wrong, cpu, product)},
+        speech=100.0,
+        uncovered=0.0,
+        fidelity=Fidelity(),
+        cues=cues or CueLimits(),
+        diarizing=Duration(),
+        whole=Duration(),
+        speakers=Speakers(2, found, stock, Duration()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (measured(), []),
+        (measured(wrong=6), ["in total: 6.0 % of the words wrong, 5.0 % by sequential"]),
+        (measured(confused=8.9), []),
+        (measured(confused=9.1), ["in total: a DER of 9.1 %, 8.0 % by stock"]),
+        (measured(cpu=22.9), []),
+        (measured(cpu=23.1), ["where once is enough: 23.1 s of the processor, 20.0 without a second hearing"]),
+        (measured(cpu=50.0, product="w more"), []),  # it brought something
+        (measured(cues=CueLimits(above=2)), ["talk: 2 cues that are too long"]),
+    ],
+)
+def test_what_is_worse_than_stock_is_a_fault(found: Measured, expected: list[str]) -> None:
+    assert faults([found]) == expected
+
+
+def test_a_fault_of_one_recording_may_be_made_up_for_by_another() -> None:
+    assert faults([measured(wrong=6, confused=10.0, cpu=25.0), measured(wrong=4, confused=6.0, cpu=20.0)]) == []
 
 
 def test_voices_speak_in_the_order_that_is_asked_for() -> None:

@@ -1,6 +1,6 @@
 """Assembly of one transcript from the words of each channel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gpu_consumers.core.speech.coverage import is_worth_a_warning
@@ -9,6 +9,7 @@ from schemas.events import Channels, Options
 from schemas.transcript import Segment, Transcript, Word
 
 NO_SPEECH = "no speech found"
+FOREIGN_SECONDS, FOREIGN_PART = 30.0, 0.1  # speech in another language beyond both of these is worth a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,20 @@ def _wordless_warnings(lone: int | None, channels: int) -> tuple[str, ...]:
     if lone is None:
         return ()
     return (f"nobody speaks on any channel but {lone + 1} of {channels}: it was heard like a recording of one channel",)
+
+
+def other_language_warnings(foreign: Mapping[str, float], speech: float, named: str) -> tuple[str, ...]:
+    """The warning for a reader that much of the speech is in another language than the job `named`.
+
+    `foreign`: seconds of `speech` in each other language.
+    """
+    heard = max(foreign, key=lambda language: foreign[language], default=named)
+    seconds = foreign.get(heard, 0.0)
+    if seconds > speech / 2:
+        return (f"the recording seems to be in '{heard}', not in '{named}'",)
+    if seconds <= FOREIGN_SECONDS or seconds <= FOREIGN_PART * speech:
+        return ()
+    return (f"{seconds:.0f} of {speech:.0f} seconds of speech seem to be in '{heard}', not in '{named}'",)
 
 
 def _total(parts: Sequence[float | None]) -> float | None:

@@ -26,6 +26,7 @@ class TranscriptionState:
     words: tuple[Word, ...] = ()
     speech: float = 0.0  # seconds, of all that is done
     uncovered: float = 0.0  # seconds of it that no word covers
+    foreign: tuple[tuple[str, float], ...] = ()  # seconds of it that are in another language than the named one
 
     @property
     def pending(self) -> tuple[Window, ...]:
@@ -66,6 +67,7 @@ def joined(parts: Sequence[TranscriptionState]) -> TranscriptionState:
         windows=last.windows,
         speech=last.speech,
         uncovered=last.uncovered,
+        foreign=last.foreign,
         words=tuple(word for part in parts for word in part.words),
     )
 

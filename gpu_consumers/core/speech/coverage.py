@@ -9,6 +9,9 @@ from gpu_consumers.core.speech.vad_windows import Region
 from schemas.transcript import Word
 
 LEAST_SECONDS = 1.0  # what is shorter is a breath, a laugh, or the edge of a word
+LONGEST_WORD = 2.0  # seconds that any word may take; what the alignment gives it beyond may be speech without words
+LETTER_SECONDS = 0.25  # and a long one, for each letter
+DIGIT_SECONDS = 0.6  # which are spoken as words
 TOUCHING_SECONDS = 0.1  # regions so close are one
 WARN_SECONDS, WARN_PART = 3.0, 0.05  # speech without words beyond both of these is worth a warning
 
@@ -20,6 +23,16 @@ def gaps(regions: Iterable[Region], words: Iterable[Word], rate: int) -> tuple[R
     return tuple(
         gap for region in touching(regions, rate) for gap in _without(region, spoken, rate) if gap.length >= least
     )
+
+
+def heard_until(word: Word) -> float:
+    """The latest end of a word, in seconds: nobody speaks it for longer than its letters take.
+
+    faster-whisper lets the word before a passage that a model left out last until the next one.
+    """
+    digits = sum(map(str.isdigit, word.text))
+    letters = sum(map(str.isalpha, word.text))
+    return min(word.end, word.start + max(LONGEST_WORD, LETTER_SECONDS * letters + DIGIT_SECONDS * digits))
 
 
 def touching(regions: Iterable[Region], rate: int) -> list[Region]:
@@ -46,7 +59,7 @@ def is_worth_a_warning(uncovered: float, speech: float) -> bool:
 def _without(region: Region, words: Sequence[Word], rate: int) -> Iterator[Region]:
     at = region.start
     for word in words:
-        start, end = round(word.start * rate), round(word.end * rate)
+        start, end = round(word.start * rate), round(heard_until(word) * rate)
         if end <= at or start >= region.end:
             continue
         yield Region(at, max(at, start))

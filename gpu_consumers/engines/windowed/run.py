@@ -30,9 +30,9 @@ class TranscriptionRun:
     batch_size: int  # windows
     batch_seconds: float = math.inf  # of audio, in a batch of more than one window
     multilingual: bool = False  # whether nobody named the language, so that windows may be in several
-    first_window: Window | None = None  # that was transcribed
     speech: float = 0.0  # seconds
     uncovered: float = 0.0  # seconds of it that no word covers
+    foreign: dict[str, float] = field(default_factory=dict)  # seconds of it in other languages than the named one
     _state: TranscriptionState | None = None  # that no checkpoint has yet
     _since: float = 0.0  # seconds of audio done since the last checkpoint
     _words: list[Word] = field(default_factory=list)
@@ -57,9 +57,10 @@ class TranscriptionRun:
             batch = batch[:-1]
         return batch
 
-    def count(self, batch: Sequence[Window], uncovered: float) -> None:
-        """Add a transcribed batch, in which so many seconds of speech have no words."""
-        self.first_window = self.first_window or batch[0]
+    def count(self, batch: Sequence[Window], uncovered: float, foreign: Sequence[tuple[str, Window]]) -> None:
+        """Add a transcribed batch: seconds of speech without words, and windows in other languages than the named one."""
+        for language, window in foreign:
+            self.foreign[language] = self.foreign.get(language, 0.0) + seconds_in([window])
         self.speech += seconds_in(batch)
         self.uncovered += uncovered
 
@@ -86,6 +87,7 @@ class TranscriptionRun:
             windows=spans(pending),
             speech=self.speech,
             uncovered=self.uncovered,
+            foreign=tuple(self.foreign.items()),
         )
         if is_due(self._since, seconds_in(self.next_batch(pending)), self.checkpoints.every) or not pending:
             self._keep()

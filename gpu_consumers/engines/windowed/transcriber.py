@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Progress, Samples
-from gpu_consumers.core.speech.assembly import ChannelTranscript
+from gpu_consumers.core.speech.assembly import ChannelTranscript, other_language_warnings
 from gpu_consumers.core.speech.checkpoints import TranscriptionState, decode, joined
-from gpu_consumers.core.speech.doubt import SURE
-from gpu_consumers.core.speech.prompting import fitting_end, fitting_start
+from gpu_consumers.core.speech.prompting import sharing
 from gpu_consumers.core.speech.spacing import tidy
 from gpu_consumers.core.speech.vad_windows import Region, Window, pack
 from gpu_consumers.engines.protocols import Checkpoints, TranscriptionOptions
@@ -26,7 +25,7 @@ from schemas.transcript import Word
 
 TRANSLATED = "en"  # the one language that Whisper translates into
 UNKNOWN = "und"  # BCP 47: no speech, so nobody can tell the language
-PROMPT_TOKENS = 110  # each of hotwords and prompt; a longer one would leave no room for the words
+PROMPT_TOKENS = 220  # of hotwords and prompt together; longer ones would leave no room for the words
 NO_PROMPT = "this model takes no hotwords and no prompt: they were ignored"
 
 
@@ -79,6 +78,7 @@ class WindowedTranscriber:
         language = SpokenLanguage(options.language or before.language, before.probability)
         run = self._run(samples, progress, checkpoints)
         run.speech, run.uncovered, run.multilingual = before.speech, before.uncovered, options.language is None
+        run.foreign = dict(before.foreign)
         words = list(before.words)
         for windows, start in self._pieces(samples, before, run):
             if windows and language.name is None:
@@ -88,7 +88,7 @@ class WindowedTranscriber:
                 run.advance((), (), language, (), start)
         progress(run.seconds)
         if words and options.language is not None:
-            warnings += self._other_language(samples, run.first_window, options.language)
+            warnings += other_language_warnings(run.foreign, run.speech, options.language)
         tidied = tidy(words, run.seconds)
         if tidied and options.task is Task.TRANSLATE:
             language = SpokenLanguage(TRANSLATED, None)
@@ -112,8 +112,7 @@ class WindowedTranscriber:
             ignored = (NO_PROMPT,) if options.hotwords or options.prompt else ()
             return TranscriptionOptions(options.language, options.task), ignored
         count_tokens = self._recognizer.count_tokens
-        hotwords = fitting_start(options.hotwords or "", PROMPT_TOKENS, count_tokens)
-        prompt = fitting_end(options.prompt or "", PROMPT_TOKENS, count_tokens)  # as Whisper does: its end counts
+        hotwords, prompt = sharing(options.hotwords or "", options.prompt or "", PROMPT_TOKENS, count_tokens)
         cut = (*hotwords.warnings("hotwords"), *prompt.warnings("prompt"))
         return TranscriptionOptions(options.language, options.task, hotwords.text or None, prompt.text or None), cut
 
@@ -143,7 +142,7 @@ class WindowedTranscriber:
             batch = run.next_batch(windows[done:])
             run.report(batch[0].regions[0].start)
             try:
-                words = self._decoder.decode(run.samples, batch, options, multilingual=run.multilingual)
+                words, foreign = self._heard(batch, options, run)
                 words, uncovered = self._decoder.covered(run.samples, batch, words, options)
             except DeviceOutOfMemory:
                 if len(batch) == 1:
@@ -154,14 +153,13 @@ class WindowedTranscriber:
             words = [replace(word, language=None) if word.language == language.name else word for word in words]
             done += len(batch)
             yield from words
-            run.count(batch, uncovered)
+            run.count(batch, uncovered, foreign)
             run.advance(batch, words, language, windows[done:], start)
 
-    def _other_language(self, samples: Samples, window: Window | None, named: str) -> tuple[str, ...]:
-        """A warning when the recording begins in another language than the requested one."""
-        if window is None or not self._decoding.may_detect:
-            return ()
-        heard, probability = self._decoder.detect_language(samples, (window,))
-        if heard == named or probability < SURE:
-            return ()
-        return (f"the recording seems to be in '{heard}', not in '{named}'",)
+    def _heard(
+        self, batch: Sequence[Window], options: TranscriptionOptions, run: TranscriptionRun
+    ) -> tuple[list[Word], list[tuple[str, Window]]]:
+        """The words of a batch, and its windows in another language than the one that the job named."""
+        if run.multilingual:
+            return self._decoder.decode(run.samples, batch, options, multilingual=True), []
+        return self._decoder.decode_named(run.samples, batch, options)

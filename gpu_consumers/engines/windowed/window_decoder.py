@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
-from gpu_consumers.core.speech.coverage import gaps, seconds_of
+from gpu_consumers.core.speech.coverage import gaps, heard_until, seconds_of
 from gpu_consumers.core.speech.doubt import SURE, WindowSigns, WindowVerdict, is_silent, verdict
 from gpu_consumers.core.speech.spacing import inserted, opening, unrepeated
 from gpu_consumers.core.speech.vad_windows import Window, pack
@@ -49,8 +49,35 @@ class WindowDecoder:
 
         `multilingual`: the language of the options is that of most, and a window may be in another one.
         """
+        ranks = multilingual and self._decoding.redecodes
+        found = self.hypotheses(samples, windows, options, rank_languages=ranks)
+        return self._believed(samples, windows, found, options, multilingual=multilingual, attempt=attempt)
+
+    def decode_named(
+        self, samples: Samples, windows: Sequence[Window], options: TranscriptionOptions
+    ) -> tuple[list[Word], list[tuple[str, Window]]]:
+        """The words of windows in the language of the options, and windows that are in another one for certain."""
+        found = self.hypotheses(samples, windows, options, rank_languages=True)
+        foreign: list[tuple[str, Window]] = []
+        for window, hypothesis in zip(windows, found, strict=True):
+            if hypothesis.languages and hypothesis.words:
+                language, probability = self._decoding.allowed(hypothesis.languages)
+                foreign += [(language, window)] if language != options.language and probability >= SURE else []
+        unranked = [replace(hypothesis, languages=()) for hypothesis in found]  # it is heard in that language anyway
+        return self._believed(samples, windows, unranked, options, multilingual=False, attempt=1), foreign
+
+    def _believed(
+        self,
+        samples: Samples,
+        windows: Sequence[Window],
+        found: Sequence[Hypothesis],
+        options: TranscriptionOptions,
+        *,
+        multilingual: bool,
+        attempt: int,
+    ) -> list[Word]:
+        """The words of what was heard; doubtful windows are decoded again."""
         words: list[Word] = []
-        found = self.hypotheses(samples, windows, options, multilingual=multilingual)
         for window, hypothesis in zip(windows, found, strict=True):
             judged = self._judged(window, hypothesis, options, attempt)
             if judged is WindowVerdict.KEEP:
@@ -75,16 +102,20 @@ class WindowDecoder:
         for language, windows in self._by_language(samples, pack(found, self.longest, apart=True), options).items():
             # what was said before is no context here, and a prompt would be heard where nothing is
             more = self.decode(samples, windows, TranscriptionOptions(language=language, task=options.task))
-            words = inserted(words, unrepeated(words, more))
+            words = inserted(_making_room(words, more), unrepeated(words, more))
         return words, seconds_of(gaps(regions, words, SAMPLE_RATE), SAMPLE_RATE)
 
     def hypotheses(
-        self, samples: Samples, windows: Sequence[Window], options: TranscriptionOptions, *, multilingual: bool = False
+        self,
+        samples: Samples,
+        windows: Sequence[Window],
+        options: TranscriptionOptions,
+        *,
+        rank_languages: bool = False,
     ) -> list[Hypothesis]:
         """The hypotheses of the model for windows in one batch, with the times of words in the recording."""
-        ranks = multilingual and self._decoding.may_detect and self._decoding.redecodes
         audio = [audio_of(samples, window) for window in windows]
-        found = self._recognizer.recognize(audio, options, rank_languages=ranks)
+        found = self._recognizer.recognize(audio, options, rank_languages=rank_languages and self._decoding.may_detect)
         language = options.language if options.task is Task.TRANSCRIBE else None
         return [_placed(item, window, language) for item, window in zip(found, windows, strict=True)]
 
@@ -145,6 +176,17 @@ def _placed(hypothesis: Hypothesis, window: Window, language: str | None) -> Hyp
 def _word(word: Word, window: Window, language: str | None) -> Word:
     start, end = window.restore(word.start, word.end, SAMPLE_RATE)
     return replace(word, start=start, end=end, language=language)
+
+
+def _making_room(words: Sequence[Word], more: Sequence[Word]) -> list[Word]:
+    """The words, those that the alignment stretched over what was heard there as long as they may last."""
+    starts = [word.start for word in more]
+    return [
+        replace(word, end=until)
+        if (until := heard_until(word)) < word.end and any(until <= start < word.end for start in starts)
+        else word
+        for word in words
+    ]
 
 
 def _halves(window: Window, samples: Samples) -> tuple[Window, Window]:

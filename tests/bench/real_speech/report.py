@@ -1,6 +1,6 @@
 """What was measured, for people as tables and for programs as JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from rich.table import Table
@@ -19,9 +19,18 @@ DER: missed, invented and confused seconds per second of speech, overlaps counte
 s, cpu: seconds by the clock, and of the processor."""
 
 
-def faults(measured: Iterable[Measured]) -> list[str]:
-    """What may not be, whatever the weights: words where nobody speaks, texts that are not the model's, cues too long."""
-    found = []
+MOST_DER_ABOVE = 0.01  # of stock's
+MOST_SECOND_HEARING = 0.15  # of the processor's time, where it brings nothing
+JUDGED_CPU, JUDGED_SPEECH = 10.0, 60.0  # seconds from which on both can be told from chance
+
+
+def faults(measured: Sequence[Measured]) -> list[str]:
+    """What may not be, whatever the weights: in each recording, and in all of them together beside the stock libraries."""
+    return [*_own_faults(measured), *_worse_than_stock(measured)]
+
+
+def _own_faults(measured: Sequence[Measured]) -> Iterator[str]:
+    """Words where nobody speaks, texts that are not the model's, cues too long."""
     for item in measured:
         counts = {
             "words without speech": item.invented,
@@ -29,8 +38,23 @@ def faults(measured: Iterable[Measured]) -> list[str]:
             "segments that the model did not write": len(item.fidelity.foreign),
             "cues that are too long": item.cues.above,
         }
-        found += [f"{item.name}: {count} {what}" for what, count in counts.items() if count]
-    return found
+        yield from (f"{item.name}: {count} {what}" for what, count in counts.items() if count)
+
+
+def _worse_than_stock(measured: Sequence[Measured]) -> Iterator[str]:
+    """More words wrong than stock's, more time with a wrong speaker, more work for what was heard already."""
+    wrong, stock = (_total(measured, hearer).rate or 0.0 for hearer in ("product", "sequential"))
+    if wrong > stock:
+        yield f"in total: {100 * wrong:.1f} % of the words wrong, {100 * stock:.1f} % by sequential"
+    speakers = [item.speakers for item in measured if item.speakers is not None]
+    found = _speaker_errors(each.product for each in speakers)
+    der, stock_der = found.rate or 0.0, _speaker_errors(each.stock for each in speakers).rate or 0.0
+    if found.seconds >= JUDGED_SPEECH and der > stock_der + MOST_DER_ABOVE:
+        yield f"in total: a DER of {100 * der:.1f} %, {100 * stock_der:.1f} % by stock"
+    enough = [item for item in measured if item.needs_no_second_hearing]
+    twice, once = (sum(item.heard[hearer].duration.cpu for item in enough) for hearer in ("product", "once"))
+    if once >= JUDGED_CPU and twice > (1 + MOST_SECOND_HEARING) * once:
+        yield f"where once is enough: {twice:.1f} s of the processor, {once:.1f} without a second hearing"
 
 
 def words_table(measured: Sequence[Measured]) -> Table:
@@ -39,7 +63,7 @@ def words_table(measured: Sequence[Measured]) -> Table:
     for item in measured:
         errors = [item.heard[name].errors for name in HEARERS]
         table.add_row(item.name, *_words(errors, [_count(item, name) for name in HEARERS]), *_text(item))
-    total = [sum((_errors(item, name) for item in measured), WordErrors()) for name in HEARERS]
+    total = [_total(measured, name) for name in HEARERS]
     speech, uncovered = sum(item.speech for item in measured), sum(item.uncovered for item in measured)
     texts = [item.fidelity for item in measured]
     table.add_section()
@@ -106,7 +130,7 @@ def times_table(measured: Sequence[Measured]) -> Table:
 
 def as_json(model: str, diarizer: str | None, measured: Sequence[Measured]) -> dict[str, object]:
     """All of it, texts included."""
-    totals = {name: asdict(sum((_errors(item, name) for item in measured), WordErrors())) for name in HEARERS}
+    totals = {name: asdict(_total(measured, name)) for name in HEARERS}
     return {
         "model": model,
         "diarizer": diarizer,
@@ -114,6 +138,14 @@ def as_json(model: str, diarizer: str | None, measured: Sequence[Measured]) -> d
         "faults": faults(measured),
         "recordings": [asdict(item) for item in measured],
     }
+
+
+def _total(measured: Iterable[Measured], hearer: str) -> WordErrors:
+    return sum((_errors(item, hearer) for item in measured), WordErrors())
+
+
+def _speaker_errors(found: Iterable[FoundSpeakers]) -> DiarizationErrors:
+    return sum((each.errors for each in found), DiarizationErrors())
 
 
 def _errors(item: Measured, hearer: str) -> WordErrors:
@@ -150,7 +182,7 @@ def _who(found: Sequence[FoundSpeakers]) -> list[str]:
     return [
         str(sum(each.count for each in found)),
         share,
-        _der(sum((each.errors for each in found), DiarizationErrors())),
+        _der(_speaker_errors(found)),
     ]
 
 

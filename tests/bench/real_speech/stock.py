@@ -11,6 +11,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
 from gpu_consumers.core.speech.merge import Turn
 from gpu_consumers.engines.faster_whisper import transcriber_with
+from gpu_consumers.engines.libraries.ctranslate2_device import threads_for
 from gpu_consumers.engines.protocols import TranscriptionOptions
 from gpu_consumers.engines.windowed.decoding import decoding_for
 from schemas.events import ModelInfo
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
     from pyannote.audio import Pipeline
 
 BEAM = 5
+WORKERS = 1  # of the product's engines, too
 
 
 @dataclass(slots=True)
@@ -40,7 +42,9 @@ class StockWhisper:
 
     def __init__(self, entry: ModelEntry, folder: Path, device: str) -> None:
         self._entry = entry
-        self._model = WhisperModel(str(folder), device=device, compute_type=entry.compute_type)
+        self._model = WhisperModel(
+            str(folder), device=device, compute_type=entry.compute_type, cpu_threads=threads_for(WORKERS)
+        )
         decoding = replace(decoding_for(entry, device), redecodes=False)
         self._batch = decoding.batch_size
         info = ModelInfo(name=entry.name, digest="", compute_type=entry.compute_type)

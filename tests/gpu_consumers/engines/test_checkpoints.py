@@ -9,6 +9,7 @@ import pytest
 from deploy.local.models.training.registry import FILE as MODELS
 from gpu_consumers.audio.decode import decode, load
 from gpu_consumers.audio.samples import SAMPLE_RATE, Samples
+from gpu_consumers.core.speech.assembly import ChannelTranscript
 from gpu_consumers.core.speech.checkpoints import decode as decode_words
 from gpu_consumers.engines.checkpoints import PAUSE_SECONDS, NoCheckpoints, StoredCheckpoints
 from gpu_consumers.engines.inference_cache import Answer, InferenceCache
@@ -23,7 +24,7 @@ from schemas.events import Channels
 from schemas.models.registry import load_registry
 from schemas.settings.gpu import GpuSettings, ModelSettings
 from sink.memory import MemoryObjectStore
-from tests.recordings import MONO
+from tests.recordings import HEBREW, MONO
 
 EVERY = 12.0  # seconds
 
@@ -193,6 +194,24 @@ def test_a_worker_that_is_killed_costs_no_more_than_the_interval(
         == whole
     )
     assert heard_seconds == []
+
+
+def test_a_language_that_begins_later_is_told_also_after_a_kill(
+    transcriber: WindowedTranscriber, tmp_path: Path
+) -> None:
+    """By the next worker, which hears nothing of it any more."""
+    spoken = []
+    for recording, seconds in ((MONO, 4), (HEBREW, 16)):
+        decode(recording.path, tmp_path / "samples.npy", Channels.MIX, 600.0, lambda _: None)
+        spoken.append(load(tmp_path / "samples.npy")[: seconds * SAMPLE_RATE, 0].copy())
+    samples, store = np.concatenate(spoken), MemoryObjectStore()
+
+    def transcribed() -> ChannelTranscript:
+        kept = StoredCheckpoints(store, "t/j/", EVERY, EVERY)
+        return transcriber.transcribe(samples, TranscriptionOptions("en"), lambda _: None, kept)
+
+    assert transcribed().warnings == ("the recording seems to be in 'he', not in 'en'",)
+    assert transcribed().warnings == ("the recording seems to be in 'he', not in 'en'",)
 
 
 @pytest.fixture(scope="module")

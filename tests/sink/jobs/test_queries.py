@@ -9,9 +9,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from gpu_consumers.core.speech.merge import segments_of
+from gpu_consumers.core.speech.spacing import tidy
 from schemas.events import JobResult, Outcome, TenantPolicy
 from schemas.requests.limits import EARLIEST
 from schemas.settings.stores import PostgresSettings
+from schemas.transcript import Transcript, Word
 from schemas.wire.records import Record
 from sink.jobs import outbox, queries
 from sink.jobs.queries import Acceptance
@@ -95,7 +98,31 @@ async def test_a_call_acts_for_its_tenant_and_no_longer(db: Database) -> None:
         assert await db.call("SELECT number FROM all_jobs(%(tenant)s)", {"tenant": tenant}) == {"number": number}
 
 
-async def test_the_transcript_is_read_back_as_it_was_kept(database: str) -> None:
+# tokens as a model writes them, with their blanks
+WRITTEN = {
+    "en": (
+        *(" It", "'s", " five", " o", "'clock", " -", " the", " open", "-source", " project", "'s", " costs", ":"),
+        *(" $", "1", ",250", ".50", " (", "3", ".5", "%", ")", ",", ' "', "not", " 10", ":", "30", '"', "..."),
+    ),
+    "he": (" דו", '"', "ח", " של", " צה", "״", "ל", ":", " 3", ".5", "%", " ב", "-", "10", ":", "30", "."),
+    "ja": ("彼", "は", "3", ".5", "%", "と", "言", "った", "。"),
+}
+
+
+def written(language: str) -> Transcript:
+    pieces = WRITTEN[language]
+    words = tidy((Word(start=n / 4, end=n / 4 + 0.2, text=piece) for n, piece in enumerate(pieces)), 60.0)
+    return Transcript(language=language, duration=60.0, segments=segments_of(words, language))
+
+
+@pytest.mark.parametrize("language", WRITTEN)
+def test_a_transcript_of_signs_is_what_the_model_wrote(language: str) -> None:
+    assert written(language).text == "".join(WRITTEN[language]).strip()
+
+
+@pytest.mark.parametrize("transcript", [TRANSCRIPT, *map(written, WRITTEN)], ids=["sample", *WRITTEN])
+async def test_the_transcript_is_read_back_as_it_was_kept(transcript: Transcript, database: str) -> None:
+    """Its rows say the same, sign by sign and blank by blank."""
     async with Database.open(PostgresSettings(postgres_dsn=database)) as db:
         async with db.transaction() as connection:
             result = JobResult(
@@ -107,11 +134,17 @@ async def test_the_transcript_is_read_back_as_it_was_kept(database: str) -> None
                 outcome=Outcome.COMPLETED,
                 completed_at=AT,
             )
-            await apply_result(connection, result, StoredTranscript(TRANSCRIPT, "s3://scribe/t.json"))
+            await apply_result(connection, result, StoredTranscript(transcript, "s3://scribe/t.json"))
         async with db.connection() as connection:
             job = await queries.find(connection, FULL_REQUEST.job_id, "acme")
             assert job
-            assert await queries.transcript(connection, job) == TRANSCRIPT
+            assert await queries.transcript(connection, job) == transcript
+            rows = await connection.execute("SELECT text, words FROM segments ORDER BY position")
+            for segment, (text, words) in zip(
+                transcript.segments, [(r["text"], r["words"]) for r in await rows.fetchall()], strict=True
+            ):
+                assert text == segment.text
+                assert [Word(**word) for word in words] == list(segment.words)
 
 
 async def test_there_is_no_job_of_an_unknown_id(database: str) -> None:

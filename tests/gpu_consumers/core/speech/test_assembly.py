@@ -2,7 +2,13 @@
 
 import pytest
 
-from gpu_consumers.core.speech.assembly import NO_SPEECH, ChannelTranscript, assemble, needs_turns
+from gpu_consumers.core.speech.assembly import (
+    NO_SPEECH,
+    ChannelTranscript,
+    assemble,
+    needs_turns,
+    other_language_warnings,
+)
 from schemas.events import Channels, Options
 from schemas.transcript import Word
 
@@ -65,3 +71,20 @@ def test_silence_is_a_transcript_without_segments() -> None:
 def test_warnings_are_told_once() -> None:
     transcript = assemble([heard(1.0, warnings=("w",)), heard(2.0, warnings=("w",))], 3.0, ("damaged",), Options())
     assert transcript.warnings == ("damaged", "w")
+
+
+@pytest.mark.parametrize(
+    ("foreign", "speech", "told"),
+    [
+        ({}, 0.0, []),
+        ({}, 60.0, []),
+        ({"he": 8.0}, 10.0, ["the recording seems to be in 'he', not in 'en'"]),
+        ({"he": 4.0, "fr": 1.0}, 10.0, []),  # a window of a short one may mislead
+        ({"he": 3600.0}, 3630.0, ["the recording seems to be in 'he', not in 'en'"]),
+        ({"fr": 60.0, "he": 600.0}, 3600.0, ["600 of 3600 seconds of speech seem to be in 'he', not in 'en'"]),
+        ({"he": 300.0}, 3600.0, []),
+    ],
+)
+def test_a_reader_is_warned_of_another_language(foreign: dict[str, float], speech: float, told: list[str]) -> None:
+    """Wherever in the recording it is spoken, if much of it is."""
+    assert list(other_language_warnings(foreign, speech, "en")) == told

@@ -27,6 +27,7 @@ PARTS = st.builds(
     start=st.integers(0, 10**9),
     windows=SPANS.map(lambda windows: tuple(map(tuple, windows))),
     words=WORDS.map(tuple),
+    foreign=st.lists(st.tuples(st.sampled_from(["en", "he"]), st.floats(0, 9)), max_size=2).map(tuple),
 )
 
 
@@ -45,11 +46,19 @@ def test_a_damaged_part_is_no_part(body: bytes) -> None:
     assert decode(body) is None
 
 
+def test_a_part_of_an_earlier_version_is_read() -> None:
+    """Which did not say how much was in another language."""
+    body = b'{"language":"en","probability":null,"start":3,"windows":[],"words":[],"speech":2.5,"uncovered":0.5}'
+    assert decode(body) == TranscriptionState(language="en", start=3, speech=2.5, uncovered=0.5)
+
+
 @given(st.lists(PARTS, min_size=1, max_size=5))
 def test_parts_join_to_all_words_and_the_last_place(parts: list[TranscriptionState]) -> None:
     whole = joined(parts)
     assert whole.words == tuple(word for part in parts for word in part.words)
-    assert (whole.start, whole.windows, whole.language) == (parts[-1].start, parts[-1].windows, parts[-1].language)
+    last = parts[-1]
+    assert (whole.start, whole.windows, whole.language) == (last.start, last.windows, last.language)
+    assert whole.foreign == last.foreign
 
 
 @given(st.binary(), st.binary(), st.binary())

@@ -1,5 +1,7 @@
 """Speech without words: found wherever it lies, and nowhere else."""
 
+from math import ceil
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,8 @@ RATE = 100  # Hz: samples are hundredths of a second
 
 
 def said(*spans: tuple[float, float]) -> list[Word]:
-    return [Word(start=start, end=end, text="w") for start, end in spans]
+    """Words that are as long as the time they take."""
+    return [Word(start=start, end=end, text="w" * ceil(4 * (end - start))) for start, end in spans]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,21 @@ def test_gaps_are_where_somebody_speaks_and_no_word_is(
     words: list[tuple[float, float]], expected: list[tuple[int, int]]
 ) -> None:
     assert gaps([Region(0, 1000)], said(*words), RATE) == tuple(Region(a * RATE, b * RATE) for a, b in expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "covered"),
+    [
+        ("well", 2.0),
+        ("well.........", 2.0),  # has no sound
+        ("Rindfleischetikettierung", 6.0),
+        ("$1,250.50", 3.6),
+    ],
+)
+def test_a_stretched_word_hides_no_sentence(text: str, covered: float) -> None:
+    """However long the alignment makes it last."""
+    words = [*said((0.0, 0.5)), Word(start=0.5, end=10.0, text=text)]
+    assert gaps([Region(0, 1000)], words, RATE) == (Region(round((0.5 + covered) * RATE), 1000),)
 
 
 def test_regions_that_nearly_touch_are_one() -> None:
