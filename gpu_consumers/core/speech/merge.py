@@ -198,8 +198,10 @@ def _reaching(run: Sequence[_Voiced], language: str) -> Iterator[Segment]:
     own = iter(words)
     wide = [_lasting(word, item.extent) for word, item in zip(words, run, strict=True)]
     for segment in segments_of(wide, language):
+        start, end = min(word.start for word in segment.words), max(word.end for word in segment.words)
         pairs = zip(segment.words, own, strict=False)
-        yield replace(segment, words=tuple(_lasting(word, (said.start, said.end)) for word, said in pairs))
+        said = tuple(_lasting(word, (narrow.start, narrow.end)) for word, narrow in pairs)
+        yield replace(segment, start=start, end=end, words=said)
 
 
 def _lasting(word: Word, extent: tuple[float, float]) -> Word:
