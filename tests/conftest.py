@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import hypothesis
 import psycopg
 import pytest
@@ -21,6 +22,10 @@ from sink.objects.s3 import S3ObjectStore
 from sink.postgres.migrate import migrate
 from tests import version_before
 from tests.database_cases import RunCase, case_runner
+
+# it imports its parts when they are first used; pytest rewrites them, for which Python 3.11 must not parse in two threads
+for _name in dir(anyio):
+    getattr(anyio, _name)
 
 TopicFactory = Callable[..., str]
 # properties are judged by their examples, not by how busy the machine is

@@ -11,7 +11,6 @@ ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
 EDGE = 1.0  # seconds between a turn's end and its outermost word that the alignment may have got wrong
-LEAST_OF_WORD = 0.3  # seconds of a word that stay where its turn covers less
 GAP = 1.0  # seconds of silence between two words that end a segment
 PAUSE = 0.7  # seconds between two turns that do, which are measured better
 PAUSE_AFTER_SENTENCE = 0.3  # and between two turns where a sentence ends
@@ -40,21 +39,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Voiced:
-    """A word with its speaker, the turn that covers it, None if none does, and which part of the word that is.
-
-    `reach`: the extent of the voice around it; None: as the word.
-    """
+    """A word with its speaker, the turn that covers it, None if none does, and which part of the word that is."""
 
     word: Word
     speaker: str | None
     coverage: float
     turn: Turn | None = None
-    reach: tuple[float, float] | None = None
-
-    @property
-    def extent(self) -> tuple[float, float]:
-        """The time that the word stands for in its segment."""
-        return self.reach or (self.word.start, self.word.end)
 
 
 def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
@@ -70,7 +60,7 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         if not segment.words
     ]
     voiced = _fitted(_smooth(_sweep(words, ordered)))
-    cut = (segment for run in _runs(voiced) for segment in _reaching(run, transcript.language))
+    cut = (segment for run in _runs(voiced) for segment in segments_of(_words(run), transcript.language))
     segments = sorted((*cut, *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
@@ -153,7 +143,7 @@ def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
 
 
 def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
-    """Words within the turns that cover them, the first and the last of a turn with a reach up to its ends.
+    """Words within the turns that cover them, the first and the last of a turn up to its ends; others keep their times.
 
     The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame.
     """
@@ -169,15 +159,7 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
                 start = turn.start if turn.since is None else turn.since
             if index == len(run) - 1 and turn.end - end <= EDGE:
                 end = turn.end if turn.until is None else turn.until
-            yield replace(item, word=_within(item.word, turn), reach=(round(start, 3), round(end, 3)))
-
-
-def _within(word: Word, turn: Turn) -> Word:
-    """A word within its turn, but for what it needs to be heard."""
-    least = min(LEAST_OF_WORD, word.end - word.start)
-    start = min(max(word.start, turn.start), max(word.start, word.end - least))
-    end = max(min(word.end, turn.end), start + least)
-    return replace(word, start=round(start, 3), end=round(end, 3))
+            yield replace(item, word=replace(item.word, start=round(start, 3), end=round(end, 3)))
 
 
 def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
@@ -190,22 +172,6 @@ def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
         run.append(item)
     if run:
         yield run
-
-
-def _reaching(run: Sequence[_Voiced], language: str) -> Iterator[Segment]:
-    """Segments that last as long as their voice, of words that last as long as they are said."""
-    words = _words(run)
-    own = iter(words)
-    wide = [_lasting(word, item.extent) for word, item in zip(words, run, strict=True)]
-    for segment in segments_of(wide, language):
-        start, end = min(word.start for word in segment.words), max(word.end for word in segment.words)
-        pairs = zip(segment.words, own, strict=False)
-        said = tuple(_lasting(word, (narrow.start, narrow.end)) for word, narrow in pairs)
-        yield replace(segment, start=start, end=end, words=said)
-
-
-def _lasting(word: Word, extent: tuple[float, float]) -> Word:
-    return replace(word, start=round(extent[0], 3), end=round(extent[1], 3))
 
 
 def _pauses(before: _Voiced, after: _Voiced) -> bool:
