@@ -12,12 +12,7 @@ from schemas.tenants.retention import days_of
 
 def json_object(value: Any) -> Any:
     """JSON text as what it holds; `NoDecode` leaves it to us, so that a mistake is reported beside all others."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f'is not a JSON object such as {{"linger.ms": "5"}}: {error.msg}') from error
+    return _json(value, 'is not a JSON object such as {"linger.ms": "5"}') if isinstance(value, str) else value
 
 
 def names(value: Any) -> Any:
@@ -26,10 +21,14 @@ def names(value: Any) -> Any:
         return value
     if not value.lstrip().startswith("["):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    return _json(value, "is neither a list separated by commas nor a JSON list")
+
+
+def _json(text: str, mistake: str) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"is neither a list separated by commas nor a JSON list: {error.msg}") from error
+        raise ValueError(f"{mistake}: {error.msg}") from error
 
 
 def days_by_class(value: Any) -> Any:

@@ -19,9 +19,8 @@ from sink.records.kafka.tokens import token_source
 
 log = logging.getLogger(__name__)
 SECONDS = 10.0  # for one answer
-FIRST_SECONDS = (
-    1.0  # at the start: a new broker makes its topic of offsets when it is asked for a group, and answers nobody
-)
+# at the start: a new broker makes its topic of offsets when it is asked for a group, and answers nobody meanwhile
+FIRST_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # until an unchanged reason is logged once more
 _DENIED = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND})
