@@ -1,8 +1,9 @@
 """Merge of words and turns: assigns each word a speaker, and builds readable segments."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 
 from schemas.transcript import Segment, Transcript, Word, joined
 
@@ -11,6 +12,7 @@ ISLAND_WORDS = 2
 ISLAND_SECONDS = 0.4
 ISLAND_CONFIDENCE = 0.8  # part of the island that its turn covers; from here on the turn is believed
 EDGE = 1.0  # seconds between a turn's end and its outermost word that the alignment may have got wrong
+LEAST_OF_WORD = 0.1  # seconds of a word that stay where its turn covers less; with more, speakers overlap too much
 GAP = 1.0  # seconds of silence between two words that end a segment
 PAUSE = 0.7  # seconds between two turns that do, which are measured better
 PAUSE_AFTER_SENTENCE = 0.3  # and between two turns where a sentence ends
@@ -39,12 +41,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Voiced:
-    """A word with its speaker, the turn that covers it, None if none does, and which part of the word that is."""
+    """A word with its speaker, the turn that covers it, None if none does, and which part of the word that is.
+
+    `since` and `until`: where its voice begins before it and ends after it, beside others; None: as the word.
+    """
 
     word: Word
     speaker: str | None
     coverage: float
     turn: Turn | None = None
+    since: float | None = None
+    until: float | None = None
 
 
 def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
@@ -60,7 +67,7 @@ def merge(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         if not segment.words
     ]
     voiced = _fitted(_smooth(_sweep(words, ordered)))
-    cut = (segment for run in _runs(voiced) for segment in segments_of(_words(run), transcript.language))
+    cut = (segment for run in _runs(voiced) for segment in _reaching(run, transcript.language))
     segments = sorted((*cut, *wordless), key=lambda s: s.start)
     warnings = transcript.warnings if turns or not segments else (*transcript.warnings, NOBODY)
     return named(replace(transcript, segments=tuple(segments), warnings=warnings))
@@ -145,7 +152,8 @@ def _smooth(voiced: Sequence[_Voiced]) -> list[_Voiced]:
 def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
     """Words within the turns that cover them, the first and the last of a turn up to its ends; others keep their times.
 
-    The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame.
+    The alignment of words stretches and shrinks them next to pauses; turns are measured frame by frame. Where the voice goes on
+    beside others, that is no longer the word.
     """
     for turn, group in groupby(voiced, key=lambda item: item.turn):
         run = list(group)
@@ -153,13 +161,20 @@ def _fitted(voiced: Sequence[_Voiced]) -> Iterator[_Voiced]:
             yield from run
             continue
         for index, item in enumerate(run):
-            start = min(max(item.word.start, turn.start), turn.end)
-            end = max(min(item.word.end, turn.end), start)
-            if index == 0 and start - turn.start <= EDGE:
-                start = turn.start if turn.since is None else turn.since
-            if index == len(run) - 1 and turn.end - end <= EDGE:
-                end = turn.end if turn.until is None else turn.until
-            yield replace(item, word=replace(item.word, start=round(start, 3), end=round(end, 3)))
+            word, since, until = _within(item.word, turn), None, None
+            if index == 0 and word.start - turn.start <= EDGE:
+                word, since = replace(word, start=min(word.start, turn.start)), turn.since
+            if index == len(run) - 1 and turn.end - word.end <= EDGE:
+                word, until = replace(word, end=max(word.end, turn.end)), turn.until
+            yield replace(item, word=word, since=since, until=until)
+
+
+def _within(word: Word, turn: Turn) -> Word:
+    """A word within its turn, but for what it needs to be heard."""
+    least = min(LEAST_OF_WORD, word.end - word.start)
+    start = min(max(word.start, turn.start), max(word.start, word.end - least))
+    end = max(min(word.end, turn.end), start + least)
+    return replace(word, start=round(start, 3), end=round(end, 3))
 
 
 def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
@@ -172,6 +187,16 @@ def _runs(voiced: Iterable[_Voiced]) -> Iterator[list[_Voiced]]:
         run.append(item)
     if run:
         yield run
+
+
+def _reaching(run: Sequence[_Voiced], language: str) -> Iterator[Segment]:
+    """Segments that last as long as their voices, of words that last as long as they are said."""
+    items = iter(run)
+    for segment in segments_of(_words(run), language):
+        said = list(islice(items, len(segment.words)))
+        start = min(segment.start, *(item.since for item in said if item.since is not None), math.inf)
+        end = max(segment.end, *(item.until for item in said if item.until is not None), 0.0)
+        yield replace(segment, start=round(start, 3), end=round(end, 3))
 
 
 def _pauses(before: _Voiced, after: _Voiced) -> bool:

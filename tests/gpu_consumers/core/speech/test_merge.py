@@ -1,12 +1,14 @@
 """Words x turns: every word once, order kept, the right speaker, readable segments."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_consumers.core.speech.merge import (
+    LEAST_OF_WORD,
     LONGEST,
     NOBODY,
     PAUSE,
@@ -20,6 +22,7 @@ from gpu_consumers.core.speech.merge import (
     segments_of,
     without_words,
 )
+from producers.transcripts.subtitles import cues
 from schemas.transcript import Segment, Transcript, Word, joined
 
 
@@ -183,6 +186,55 @@ def test_two_who_speak_at_once_have_both_their_time() -> None:
     spoken = transcript(Segment(start=0, end=5, text="", words=(word(0.5, 1.9), word(2.0, 4.5, "yes"))))
     merged = merge(spoken, [Turn(0.2, 2.0, "a", until=2.6), Turn(2.0, 4.8, "b", since=1.7)])
     assert [(s.start, s.end, s.text) for s in merged.segments] == [(0.2, 2.6, "w"), (1.7, 4.8, "yes")]
+    assert [(w.start, w.end) for s in merged.segments for w in s.words] == [(0.2, 2.0), (2.0, 4.8)]
+
+
+def test_no_word_lasts_as_long_as_its_voice_is_heard_beside_another() -> None:
+    """Nor does its subtitle: the diarizer hears somebody laugh while another one speaks."""
+    said = (word(0.5, 1.2, "yes"), word(1.5, 1.9, "well."), *(word(2 + n, 3.0 + n, "no") for n in range(8)))
+    spoken = transcript(Segment(start=0.5, end=10, text="", words=said))
+    merged = merge(spoken, [Turn(0.5, 2, "a", until=10), Turn(2, 10, "b")])
+    times = [(w.start, w.end) for s in merged.segments for w in s.words]
+    assert times == [(0.5, 1.2), (1.5, 2.0), *((w.start, w.end) for w in said[2:])]
+    assert [(s.speaker, s.start, s.end) for s in merged.segments] == [("SPEAKER_00", 0.5, 10), ("SPEAKER_01", 2, 10)]
+    shown = cues(merged)
+    assert all(before.end <= after.start for before, after in pairwise(shown))
+
+
+@pytest.mark.parametrize(
+    ("said", "fitted"),
+    [
+        (word(-0.5, 0.6), (0.5, 0.6)),  # hardly any of it is in the turn
+        (word(1.0, 2.3), (0.5, 2.0)),  # the alignment went on into the pause
+        (word(-0.2, 1.0), (0.5, 2.0)),
+        (word(1.7, 1.75), (1.7, 2.0)),
+    ],
+)
+def test_a_word_is_fitted_to_its_turn_and_stays_one(said: Word, fitted: tuple[float, float]) -> None:
+    merged = merge(transcript(Segment(start=0, end=3, text="w", words=(said,))), [Turn(0.5, 2.0, "a")])
+    (found,) = (w for s in merged.segments for w in s.words)
+    assert (found.start, found.end) == fitted
+
+
+@given(words, exclusive_turns(), st.lists(st.tuples(moments, moments), min_size=8, max_size=8))
+def test_only_segments_last_as_long_as_voices(
+    words: list[Word], turns: list[Turn], reaches: list[tuple[float, float]]
+) -> None:
+    """However far they reach beside others, the words are the same; none shrinks to nothing."""
+    heard = [replace(t, since=min(t.start, a), until=max(t.end, b)) for t, (a, b) in zip(turns, reaches, strict=False)]
+    spoken = transcript(Segment(start=0, end=50, text="", words=tuple(words)))
+    merged, alone = (_by_words(merge(spoken, found)) for found in (heard, turns))
+    assert merged.keys() == alone.keys()
+    least = min((w.end - w.start for w in words), default=0)
+    for said, segment in merged.items():
+        assert all(w.end - w.start >= min(LEAST_OF_WORD, least) - 1e-9 for w in said)
+        assert segment.start <= alone[said].start
+        assert segment.end >= alone[said].end
+
+
+def _by_words(merged: Transcript) -> dict[tuple[Word, ...], Segment]:
+    """Segments by their words; who is named first may change with the order of segments."""
+    return {tuple(replace(w, speaker=None) for w in s.words): s for s in merged.segments}
 
 
 def test_no_turns_mean_no_speakers_and_a_warning() -> None:
