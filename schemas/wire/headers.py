@@ -164,8 +164,8 @@ def renewed_headers(headers: Headers, replay_id: UUID, only_for: str | None = No
 
 
 def is_for(headers: Headers, group: str) -> bool:
-    """Whether a record is meant for a group."""
-    return headers.get(ONLY_FOR, group) == group
+    """Whether a record is meant for a group; only one that is sent again may be for one alone, or it would never end."""
+    return REPLAY_ID not in headers or headers.get(ONLY_FOR, group) == group
 
 
 def own_headers(headers: Headers) -> dict[str, str]:

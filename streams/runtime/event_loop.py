@@ -6,6 +6,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,6 +55,7 @@ OnDeadLetter = Callable[[E, "DeadLetterReason"], Awaitable[None]]
 
 IN_WORK_BYTES = 8_000_000  # of records, which take about ten times as much when decoded
 HANDLER_SECONDS = 60.0  # below the rebalance timeout, which waits for handlers
+_TOO_SLOW = f"no effect within {HANDLER_SECONDS:g} s"
 
 
 class EventLoop:
@@ -73,6 +75,7 @@ class EventLoop:
         self._waits_since: dict[object, float] = {}
         self._begun: dict[object, tuple[float, Subject | None]] = {}
         self._settled_at = time.monotonic()
+        self._effect_at = self._settled_at
         self._in_work = MemoryBudget(IN_WORK_BYTES)
         self._resort = resort or LastResort(None)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
@@ -177,7 +180,7 @@ class EventLoop:
             return False
         if end.event is not None and end.letter is not None and work.on_dead_letter is not None:
             tell = partial(_tell, work.on_dead_letter, end.event, end.letter)
-            if await self._retry_until_settled(lambda _: tell(), subject) is None:
+            if await self._retry_until_settled(lambda _: self._told(tell, subject), subject) is None:
                 return False
         if await self._retry_until_settled(lambda _: self._noted(subject, end)) is None:
             return False
@@ -193,6 +196,13 @@ class EventLoop:
         committed = self._app.watermarks.unfinished_from(TP(*subject.partition), subject.place.offset)
         await self._resort.claim(subject, committed)
         return True
+
+    async def _told(self, tell: "Callable[[], Awaitable[_End[E]]]", subject: Subject) -> "_End[E]":
+        """Run the follow-up of a written dead letter, unless an operator skips the record that waits for it."""
+        if self._resort.is_skipped(subject):
+            log.error("the dead letter stays without its consequence: an operator skips it")
+            return _End("skipped")
+        return await tell()
 
     async def _judged(self, subject: Subject) -> bool:
         await self._resort.judge(subject, self._is_over)
@@ -254,12 +264,13 @@ class EventLoop:
             return await self._unrun(inbound, work, verdict)
         event: E | None = None
         try:
-            async with _in_time(), self._in_work.taken(len(inbound.value or b"")):
+            async with self._turn(len(inbound.value or b"")):
                 event, handle = await self._decoded(inbound, work)
                 with logs.bound(attempt=tries, **log_fields_of_event(event)):
                     effect = await handle(event)
                     failpoint("streams.after_effect")
-                    return _End(effect)
+            self._effect_at = time.monotonic()
+            return _End(effect)
         except Fatal:
             raise
         # whatever else a handler raises belongs to its record, which must not stop the others
@@ -275,6 +286,22 @@ class EventLoop:
                 log.error("dead letter: %s: %s", letter.code, letter.message, exc_info=not (expected or private))
             await self._dead_letters.write(inbound, letter)
             return _End("dead_lettered", event, letter)
+
+    @asynccontextmanager
+    async def _turn(self, size: int) -> AsyncIterator[None]:
+        """Context of a handler: memory for its record of `size` bytes, and limited time.
+
+        Raises Transient where its record alone takes longer, since others had their effect meanwhile; else Outage.
+        """
+        begun = math.inf
+        try:
+            async with asyncio.timeout(HANDLER_SECONDS), self._in_work.taken(size):
+                begun = time.monotonic()
+                yield
+        except TimeoutError as error:
+            if self._effect_at > begun:
+                raise Transient(f"{_TOO_SLOW}, while other records had theirs") from error
+            raise Outage(_TOO_SLOW) from error
 
     async def _unrun(self, inbound: InboundRecord, work: "_Work[E]", verdict: ResortVerdict) -> "_End[E]":
         """Dead-letter a record without its handler; its readable content determines the follow-up."""
@@ -334,23 +361,16 @@ class _End(Generic[E]):
     letter: DeadLetterReason | None = None
 
 
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(HANDLER_SECONDS):
-            yield
-    except TimeoutError as error:
-        raise Outage(f"no effect within {HANDLER_SECONDS:g} s") from error
-
-
 async def _tell(on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterReason) -> _End[E]:
     """Run the follow-up of a written dead letter; its errors are only logged."""
     try:
-        async with _in_time():
+        async with asyncio.timeout(HANDLER_SECONDS):
             with logs.bound(**log_fields_of_event(event)):
                 await on_dead_letter(event, letter)
     except (Outage, Fatal):
         raise
+    except TimeoutError as error:
+        raise Outage(_TOO_SLOW) from error
     except (Permanent, Poison) as error:  # where it came from says nothing: it is the record's own making
         log.warning("the dead letter stays without its consequence: %s", error)
     except Exception:  # the record is safe in its dead letter; the others must go on

@@ -124,7 +124,11 @@ class LastResort:
     def is_named(self, subject: Subject) -> bool:
         """Whether the record itself has crashed processes, or an operator wants to skip it."""
         mark = self.mark(subject)
-        return (mark is not None and mark.deaths > 0) or subject.place in self._skips
+        return (mark is not None and mark.deaths > 0) or self.is_skipped(subject)
+
+    def is_skipped(self, subject: Subject) -> bool:
+        """Whether an operator wants to skip the record."""
+        return subject.place in self._skips
 
     def verdict(self, subject: Subject) -> ResortVerdict | None:
         """The reason not to run a record, None when it runs."""

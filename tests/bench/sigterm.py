@@ -186,6 +186,8 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder for data and logs, which then stay.")] = None,
 ) -> None:
     """End processes at random moments, and tell how they took it."""
+    # a shell has what it starts behind it ignore SIGINT, and processes inherit that until they say otherwise
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     say = Console()
     with tempfile.TemporaryDirectory(prefix="scribe-sigterm-") as temporary:
         report = run(keep or Path(temporary), spread(ends), seed, say)

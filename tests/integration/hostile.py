@@ -26,6 +26,17 @@ PATIENCE = ClientLimits(
     look_seconds=0.05,
 )
 WAIT = 90.0  # as long as a busy machine may take
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET /api/v1/models HTTP/1.1\r\nX-A: ",
+    "half a body": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    "half a body with a key": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    "half an upload": b"POST /api/v1/transcribe/upload HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\nContent-Length: 9000\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+    b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF',
+}
+"""Beginnings of requests, of which more never comes; `%(key)s` stands for an API key."""
 
 
 @contextmanager

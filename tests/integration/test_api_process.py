@@ -21,6 +21,7 @@ from deploy.local import ports
 from deploy.local.stack import Stack
 from sink.tenants.api_keys import create_key
 from tests.integration.commands import CLEAN
+from tests.integration.hostile import HALVES
 from tests.integration.shim import in_database
 from tests.integration.waiting import wait_for
 from tests.sink.breakable_proxy import breakable
@@ -165,18 +166,6 @@ async def test_it_starts_without_a_database_and_is_ready_when_there_is_one(setti
             assert process.poll() is None
             await proxy.mend()
             await to_thread(wait_for, lambda: answers(client, "/readyz"))
-
-
-HALVES = {
-    "nothing": b"",
-    "half a head": b"GET /api/v1/models HTTP/1.1\r\nX-A: ",
-    "half a body": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-    "half a body with a key": b"POST /api/v1/transcribe HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\n"
-    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-    "half an upload": b"POST /api/v1/transcribe/upload HTTP/1.1\r\nHost: x\r\nX-API-Key: %(key)s\r\nContent-Length: 9000\r\n"
-    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
-    b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF',
-}
 
 
 @pytest.mark.parametrize(("files", "halves"), [(200, 260), (1024, 1000)])

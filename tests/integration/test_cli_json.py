@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
+from producers.api.jobs.enhanced_ai import EnhancementView
 from producers.api.jobs.erasures import ErasureView
 from producers.api.jobs.search import HitView
 from producers.api.jobs.views import JobSummary, JobView, ModelView
@@ -19,13 +21,16 @@ from producers.api.jobs.waiting import WaitingView
 from producers.api.webhooks.views import DeliveryDetail, DeliveryView, EndpointView
 from producers.cli.app import create_cli
 from producers.cli.terminal.json_lines import print_json
+from schemas.events import TenantPolicy
 from schemas.topics import JOBS, TRANSCRIBERS
 from schemas.wire.headers import Origin
+from sink.memory import MemoryObjectStore
+from sink.tenants.policies import apply_policy
 from sink.webhooks.secrets import new_key
 from tests.integration.commands import Run, for_shim, last_job, lines
 from tests.integration.gpu import job as new_request
 from tests.integration.gpu import publish_to
-from tests.integration.shim import RunningShim
+from tests.integration.shim import RunningShim, in_transaction, serving
 from tests.integration.test_dead_letters import SERDE, dead_letter
 from tests.structure.test_command_lines import declared
 
@@ -134,8 +139,18 @@ def test_every_command_with_json_has_the_same_form(
     with_json = {
         words for words, callback in declared(create_cli()) if "as_json" in inspect.signature(callback).parameters
     }
-    # the one that needs an enhanced-AI service prints what REST answers
-    assert with_json - seen.asked == {"enhance"}
+    assert with_json - seen.asked == {"enhance"}  # below: it needs models and a policy
+
+
+def test_an_enhancement_has_that_form_too(database: str, run_here: Run) -> None:
+    policy = TenantPolicy(tenant="acme", enhanced_ai=True, llm_models=("small",), at=datetime.now(UTC))
+    with serving(database, MemoryObjectStore(), llm_models=("small",)) as shim:
+        in_transaction(database, lambda connection: apply_policy(connection, policy))
+        request = replace(new_request(), tenant="acme")
+        shim.complete(request)
+        done = run_here("enhance", str(request.job_id), "--summarize", "--json", **for_shim(shim))
+    assert done.returncode == 0, done.stderr
+    Lines().read("enhance", done.stdout, fields=set(EnhancementView.model_fields))
 
 
 def test_a_list_without_anything_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

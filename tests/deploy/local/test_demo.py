@@ -1,15 +1,24 @@
 """The demo works as the README shows it."""
 
+import json
+import re
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from deploy.environment import ROOT
-from deploy.local.demo import app
+from deploy.local.demo import CONVERSATION, app
+from tests.bench.real_speech.word_scores import word_errors
 from tests.fetched import DIARIZER, TRANSCRIBER, require_fetched
+
+MOST_WRONG = 0.1  # of the words that are printed, by Whisper base
 
 
 @pytest.mark.timeout(600)
@@ -46,13 +55,42 @@ def test_what_cannot_be_shown_is_refused_before_anything_starts(words: list[str]
     assert "Usage: deploy/demo" in refused.output
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a transcript as it is printed."""
+
+    start: float
+    speaker: str
+    text: str
+
+
+def printed(shown: str) -> list[Line]:
+    """The lines of the transcript."""
+    found = re.findall(r"^\[(\d\d):(\d\d):(\d\d)\] (SPEAKER_\d\d): (.+)$", shown, re.MULTILINE)
+    return [Line(3600 * int(h) + 60 * int(m) + int(s), speaker, text) for h, m, s, speaker, text in found]
+
+
+def people(lines: list[Line], turns: list[dict[str, Any]]) -> dict[str, str]:
+    """Who each speaker is: the person who speaks when most of the lines begin."""
+    found: dict[str, Counter[str]] = {}
+    for line in lines:
+        turn = max((turn for turn in turns if turn["start"] < line.start + 1), key=itemgetter("start"))
+        found.setdefault(line.speaker, Counter())[turn["speaker"]] += 1
+    return {speaker: counted.most_common(1)[0][0] for speaker, counted in found.items()}
+
+
 @pytest.mark.timeout(600)
 def test_the_demo_on_real_speech(tmp_path: Path) -> None:
-    """The same with real models, where somebody has fetched them: four voices."""
+    """Real models, where somebody has fetched them, from the recording to what a user reads: whole sentences, four voices."""
     require_fetched(TRANSCRIBER, DIARIZER)
     command = [sys.executable, "-m", "deploy.local.demo", "--dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("signature verified") == 2
-    for words in ("fellow Americans", "my reports from the north", "SPEAKER_03:"):
-        assert words.lower() in done.stdout.lower()
+    reference = json.loads(CONVERSATION.with_suffix(".json").read_text())
+    lines = printed(done.stdout)
+    errors = word_errors(" ".join(turn["text"] for turn in reference["turns"]), " ".join(line.text for line in lines))
+    assert (errors.rate or 0) <= MOST_WRONG, done.stdout
+    assert errors.words > 200
+    known = people(lines, reference["turns"])
+    assert len(known) == len(set(known.values())) == len({turn["speaker"] for turn in reference["turns"]}), known

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,7 +38,7 @@ EXTRA: list[Json] = [
     {"name": "colour", "type": {"type": "enum", "name": "Colour", "namespace": "com.example", "symbols": ["RED"]}},
     {"name": "parts", "type": {"type": "array", "items": {"type": "map", "values": "double"}}},
 ]
-EXTRA_VALUES: Json = {"trace": "t", "digest": b"abcd", "colour": "RED", "parts": [{"a": 1.5}]}
+EXTRA_VALUES: Json = {"trace": "t", "cost": Decimal("1.25"), "digest": b"abcd", "colour": "RED", "parts": [{"a": 1.5}]}
 
 
 def java(schema: Any) -> Any:
@@ -99,7 +100,7 @@ def without_defaults(schema: Json) -> Json:
 
 def with_extra(schema: Json) -> Json:
     """Fields that nobody here knows, of every kind, at the beginning and the end."""
-    return {**schema, "fields": [EXTRA[0], *schema["fields"], *EXTRA[2:]]}
+    return {**schema, "fields": [EXTRA[0], *schema["fields"], *EXTRA[1:]]}
 
 
 def swapped_unions(schema: Json) -> Json:

@@ -4,21 +4,25 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
 
-from schemas.errors import Outage
+from schemas.errors import Outage, Permanent
 from schemas.events import JobRequested
 from schemas.process.wait_reasons import WaitReason
-from schemas.retries.schedules import RECORDS
+from schemas.retries.schedules import RECORD_TRIES, RECORDS
 from schemas.settings.stores import PostgresSettings
-from schemas.wire.headers import ONLY_FOR, RESULTS_TO, Origin
+from schemas.wire.headers import ONLY_FOR, REPLAY_ID, RESULTS_TO, Origin
 from schemas.wire.serde import Serde
 from sink.postgres.database import Database
+from sink.records import skips
 from sink.records.marks import RecordMarks
 from streams.kafka.record_batches import Unreadable
 from streams.kafka.transport import ScribeApp
@@ -35,8 +39,9 @@ def test_no_record_holds_up_a_rebalance() -> None:
 
 
 def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled(tmp_path: Path) -> None:
-    """Nor is one whose result goes elsewhere."""
+    """Nor is one whose result goes elsewhere; a stranger's order that was never sent again is none."""
     handled, acked = [], []
+    again = {REPLAY_ID: b"r"}
 
     async def handle(event: JobRequested) -> str:
         handled.append(event)
@@ -48,13 +53,14 @@ def test_a_record_that_was_sent_again_for_another_group_is_acked_and_not_handled
         return SimpleNamespace(message=message, ack=lambda: acked.append(group))
 
     async def events() -> AsyncIterator[Any]:
-        yield event("another")
-        yield event("g")
-        yield event("g", **{RESULTS_TO: b"scribe.results.trial"})
+        yield event("another", **again)
+        yield event("stranger's")
+        yield event("g", **again)
+        yield event("g", **again, **{RESULTS_TO: b"scribe.results.trial"})
 
     stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=events))
     asyncio.run(EventLoop(ScribeApp("g", datadir=str(tmp_path)), Serde(), "g").run(stream, JobRequested, handle))
-    assert (handled, acked) == ([BARE_REQUEST], ["another", "g", "g"])
+    assert (handled, acked) == ([BARE_REQUEST] * 2, ["another", "stranger's", "g", "g"])
 
 
 def test_a_record_that_is_given_up_waits_for_nothing_any_more(tmp_path: Path) -> None:
@@ -173,6 +179,76 @@ def test_a_dead_letter_that_must_be_cut_leaves_nothing_of_its_record_in_memory(t
 
 async def _never(_: JobRequested) -> str:
     raise AssertionError
+
+
+def test_a_record_that_alone_takes_too_long_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have their effect meanwhile, so nothing is away; while none has, it may be an outage, and it waits."""
+    monkeypatch.setattr("streams.runtime.event_loop.HANDLER_SECONDS", 0.05)
+    tries: list[int] = []
+
+    async def handle(event: JobRequested) -> str:
+        if event == BARE_REQUEST:
+            tries.append(1)
+            if len(tries) > RECORD_TRIES:  # so often it was taken for an outage
+                others.set()
+            await asyncio.Event().wait()
+        return "applied"
+
+    async def main() -> list[dict[str, bytes]]:
+        app = Writing("g", datadir=str(tmp_path))
+        event_loop, work = EventLoop(app, Serde(), "g"), _Work(JobRequested, handle, None)
+        slow = InboundRecord(Origin("t", 0, 0), None, Serde().encode(BARE_REQUEST))
+        quick = Serde().encode(replace(BARE_REQUEST, job_id=uuid4()))
+        waiting = asyncio.create_task(event_loop._settle(slow, work))
+        await others.wait()
+        offset = 1
+        while not waiting.done():
+            assert await event_loop._settle(InboundRecord(Origin("t", 0, offset), None, quick), work)
+            await asyncio.sleep(0.01)
+            offset += 1
+        assert waiting.result()
+        return app.written
+
+    others = asyncio.Event()
+    (letter,) = asyncio.run(main())
+    assert (letter["scribe-error-code"], letter["scribe-orig-offset"]) == (b"internal", b"0")
+    assert b"while other records had theirs" in letter["scribe-error-message"]
+    assert len(tries) >= 2 * RECORD_TRIES
+
+
+def test_an_operator_passes_over_a_record_whose_dead_letter_waits_for_its_consequence(
+    tmp_path: Path, database: str
+) -> None:
+    """The dead letter is written; what follows from it meets an outage that does not end."""
+    place = Origin("t", 0, 0)
+
+    async def wrong(_: JobRequested) -> str:
+        raise Permanent("invalid_request")
+
+    async def away(_event: JobRequested, _letter: object) -> None:
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            await opened.run(lambda connection: skips.order(connection, "g", place, "ops@example.com"))
+        for resort in used:
+            await resort.refresh()
+        raise Outage("on purpose")
+
+    async def main() -> bool:
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            used.append(LastResort(RecordMarks(opened, "g", "p")))
+            event_loop = EventLoop(app, Serde(), "g", resort=used[0])
+            inbound = InboundRecord(place, None, Serde().encode(BARE_REQUEST))
+            settled = await event_loop._settle(inbound, _Work(JobRequested, wrong, away))
+            found = await opened.run(lambda connection: skips.find(connection, "g", place))
+            assert found is not None
+            assert found.done_at is not None
+            return settled
+
+    app = Writing("g", datadir=str(tmp_path))
+    used: list[LastResort] = []
+    assert asyncio.run(main())
+    assert [letter["scribe-error-code"] for letter in app.written] == [b"invalid_request"]
 
 
 def test_records_that_wait_for_memory_or_for_a_suspect_are_counted(tmp_path: Path) -> None:

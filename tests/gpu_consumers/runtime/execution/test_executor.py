@@ -12,7 +12,7 @@ from gpu_consumers.runtime.tasks import JobTask
 from schemas.errors import Outage
 from schemas.events import Outcome, TranscriptReady
 from schemas.wire.avro_reading import Schema, current_schema
-from schemas.wire.headers import ONLY_FOR, TRACEPARENT, new_traceparent, trace_id
+from schemas.wire.headers import ONLY_FOR, REPLAY_ID, TRACEPARENT, new_traceparent, trace_id
 from schemas.wire.serde import ManifestStore, Serde
 from tests.foreign import raw
 from tests.gpu_consumers.runtime.execution.executing import (
@@ -39,10 +39,16 @@ def test_a_job_becomes_a_result_record() -> None:
 def test_a_record_that_was_sent_again_for_another_group_is_passed_over() -> None:
     """Whatever is in it."""
     for value in (ordered(), b"nonsense", None):
-        finished = ExecutorHarness().deliver(value, {ONLY_FOR: "scribe.persist"})
+        finished = ExecutorHarness().deliver(value, {ONLY_FOR: "scribe.persist", REPLAY_ID: "r"})
         assert finished is not None
         assert (finished.outcome, finished.records) == ("not_ours", ())
-    assert result_of(ExecutorHarness().deliver(ordered(), {ONLY_FOR: GROUP})).outcome is Outcome.COMPLETED
+    again = {ONLY_FOR: GROUP, REPLAY_ID: "r"}
+    assert result_of(ExecutorHarness().deliver(ordered(), again)).outcome is Outcome.COMPLETED
+
+
+def test_a_stranger_cannot_order_that_nobody_works_on_a_job() -> None:
+    found = ExecutorHarness().deliver(ordered(), {ONLY_FOR: "scribe.persist"})
+    assert result_of(found).outcome is Outcome.COMPLETED
 
 
 def test_the_result_continues_the_trace() -> None:
