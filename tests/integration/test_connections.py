@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from producers.api.http import connections
-from tests.integration.hostile import PATIENCE, SlowClient, answered, served, until_closed
+from tests.integration.hostile import PATIENCE, WAIT, SlowClient, answered, served, until_closed
 from tests.integration.waiting import wait_for
 
 LARGE = b"x" * 50_000_000
@@ -259,3 +259,29 @@ def test_many_that_send_nothing_hold_nobody_up() -> None:
             client = clients.enter_context(socket.socket())
             client.connect(("127.0.0.1", port))
         assert answered(port).endswith(b"read 0")
+
+
+def test_a_complete_request_is_answered_before_all_incomplete_ones_have_begun() -> None:
+    """All of them come while the server is busy, and it comes last."""
+    begun: list[str] = []
+    release = threading.Event()
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/busy":
+            release.wait(WAIT)  # and nothing else goes on meanwhile
+        begun.append(scope["method"])
+        await app(scope, receive, send)
+
+    half = SlowClient(HEAD + b"Content-Length: 9\r\n\r\n{")
+    with (
+        served(counting, replace(PATIENCE, body_seconds=900, head_seconds=900, spare=1000)) as port,
+        ExitStack() as clients,
+    ):
+        clients.enter_context(SlowClient(READ.replace(b"/ ", b"/busy ")).call(port))
+        for _ in range(100):
+            clients.enter_context(half.call(port))
+        last = clients.enter_context(SlowClient(READ).call(port))
+        release.set()
+        assert last.recv(1000).endswith(b"read 0")
+        wait_for(lambda: len(begun) == 102)
+        assert begun.index("GET", 1) < 50

@@ -34,6 +34,7 @@ _TELL_SECONDS = 60.0
 # who began to wait a moment ago may have sent what we did not read yet: as long as others have waited for longer, they
 # make room, first those that wait for a head, which lose least
 _MOMENT_SECONDS = 0.2
+_ROUNDS = 5  # of the event loop, some microseconds each where nothing else is to be done
 
 
 class Waits(StrEnum):
@@ -53,6 +54,17 @@ class Connections:
         self._waiting: dict[Waits, OrderedDict[Connection, None]] = {kind: OrderedDict() for kind in Waits}
         self._told_at = -_TELL_SECONDS
         self._next_look: asyncio.TimerHandle | None = None
+        self._beginning = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Wait for the turn of a request whose body is on its way: one of them begins in some rounds of the event loop.
+
+        In each round one connection is accepted. So a complete request is answered between a thousand that are not, and does
+        not wait until all of those have begun.
+        """
+        async with self._beginning:
+            for _ in range(_ROUNDS):
+                await asyncio.sleep(0)
 
     def join(self, connection: "Connection") -> None:
         """Accept a connection; at the limit, close a waiting one, else serve only health checks, else refuse it."""
@@ -272,6 +284,8 @@ class Connection(ProblemProtocol):
                     self.cycle.keep_alive = self._lingers = True  # uvicorn would close at once
             await send(message)
 
+        if self._in_body and self.cycle.scope is scope:
+            await self._all.turn()
         await app(scope, receive, send_all)
 
     def _linger(self) -> None:

@@ -55,12 +55,13 @@ async def transcribe_upload(
     check_media_type(request.headers, FORM)
     form = MultipartForm(request.headers["content-type"], services.upload_max_bytes, UploadFields.model_fields)
     _check_length(request, services.upload_max_bytes)
-    await policy_in_force(services, key.tenant)  # before a large file comes in vain
     upload_id = uuid4()
     object_key = upload_key(key.tenant, upload_id)
     kept = False
     try:
         async with services.uploads.one(key.tenant):
+            # before a large file comes in vain; and here, so that a thousand that wait do not ask the database first
+            await policy_in_force(services, key.tenant)
             source = await _receive(request, form, services, object_key, upload_id)
         fields = _fields(form)
         job_id = chosen_id(idempotency_key, key.tenant, JOB, fields.job_id, "job_id")
