@@ -17,6 +17,7 @@ from schemas.settings.service import ServiceSettings
 
 # what `bound` may carry, and libraries beside their text; anything else, above all transcripts, has no place in a log
 FIELDS = BOUND
+_FIELD_NAMES = frozenset(FIELDS)
 
 # what cloud loggers call text, level and time; a level in capital letters is a name of theirs
 NAMES: dict[str, dict[str, str]] = {
@@ -105,8 +106,7 @@ def _named(process: str) -> structlog.typing.Processor:
 @contextmanager
 def bound(**fields: object) -> Iterator[None]:
     """Add fields to every log line within the block; only names from FIELDS."""
-    unknown = fields.keys() - set(FIELDS)
-    if unknown:
+    if unknown := fields.keys() - _FIELD_NAMES:
         raise ValueError(f"not log fields: {sorted(unknown)}")
     known = {name: value for name, value in fields.items() if value is not None}
     with structlog.contextvars.bound_contextvars(**known):

@@ -136,15 +136,15 @@ class WatermarkConsumer(driver.Consumer):
 
         Faust commits and collects garbage after each ack, 0.2 s for a record of a busy process, and logs all that are left.
         """
-        told = time.monotonic()
+        logged_at = time.monotonic()
         while not self.should_stop and self._unacked_messages:
             before = len(self._unacked_messages)
             await self._wait_for_ack(timeout=1.0)
             self._clean_unacked_messages()
             if len(self._unacked_messages) == before:
                 gc.collect()  # dropped records refer to themselves
-            if time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - logged_at > TELL_SECONDS:
+                logged_at = time.monotonic()
                 _LOGGER.info("%d records are still in work", len(self._unacked_messages))
         await self.commit_and_end_transactions()
 

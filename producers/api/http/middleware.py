@@ -55,8 +55,9 @@ class RequestContext:
             try:
                 await self._guarded(scope, receive, answer)
             finally:
-                _count(scope, method, answer.status, time.monotonic() - started)
-                _describe(span, scope, method, answer.status)
+                names = _names(scope, method, answer.status)
+                _count(*names, answer.status, time.monotonic() - started)
+                _describe(span, *names, answer.status)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -137,8 +138,7 @@ def _names(scope: Scope, method: str, status: int | None) -> tuple[str, str]:
     return scope["method"] if method in METHODS else "other", getattr(found, "path", "none")
 
 
-def _describe(span: Span, scope: Scope, method: str, status: int | None) -> None:
-    method, route = _names(scope, method, status)
+def _describe(span: Span, method: str, route: str, status: int | None) -> None:
     span.rename(f"{method} {route}")
     span.set(HTTP_ROUTE, route)
     span.set(HTTP_METHOD, method)
@@ -148,7 +148,6 @@ def _describe(span: Span, scope: Scope, method: str, status: int | None) -> None
         span.fail(str(status or "none"))
 
 
-def _count(scope: Scope, method: str, status: int | None, seconds: float) -> None:
-    method, route = _names(scope, method, status)
+def _count(method: str, route: str, status: int | None, seconds: float) -> None:
     metrics.HTTP_REQUESTS.labels(method, route, status or "none").inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(seconds)

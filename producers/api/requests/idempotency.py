@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 
-from producers.api.services import KeyDep
+from producers.api.services import authenticate
 from producers.inputs.validation_errors import refused
 from schemas.errors import Permanent, Rejected
 from schemas.vocabulary.nearest import nearest
@@ -77,8 +77,7 @@ def reuse_told(key: str | None, what: str) -> Iterator[None]:
 
 async def _read(
     request: Request,
-    _: KeyDep,
-    __: Annotated[
+    _: Annotated[
         str | None,
         Header(
             alias=HEADER,
@@ -87,16 +86,18 @@ async def _read(
         ),
     ] = None,
 ) -> str | None:
+    await authenticate(request)
     return read_key(request.headers.getlist(HEADER))
 
 
 IdempotencyKey = Annotated[str | None, Depends(_read)]
 
 
-async def _check(request: Request, _: KeyDep) -> None:
+async def _check(request: Request) -> None:
     """Rejects a key in a POST that would ignore it and act twice; other methods are idempotent anyway."""
     if request.method != "POST":
         return
+    await authenticate(request)
     for name in request.headers:
         if name != HEADER.lower() and _LIKE_IT.search(name) and nearest(name.removeprefix("x-"), [HEADER]):
             raise refused([(("header", name), f"is not known: write {HEADER}")])

@@ -9,7 +9,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from producers.api.requests.disposition import repeated
-from producers.api.services import KeyDep, authenticate
+from producers.api.services import authenticate
 from producers.inputs.strict_json import read_json
 from producers.inputs.validation_errors import refused
 from schemas.errors import Rejected
@@ -58,10 +58,11 @@ class StrictRoute(APIRoute):
         return strict
 
 
-async def _check(request: Request, _: KeyDep) -> None:
+async def _check(request: Request) -> None:
     """Raise the error of an unreadable body, and reject a body where an operation takes none."""
     if not _has_body(request.headers):
         return
+    await authenticate(request)
     if (error := request.scope.get(_UNREADABLE)) is not None:
         raise error
     route = request.scope["route"]

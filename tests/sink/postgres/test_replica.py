@@ -21,7 +21,7 @@ from sink.jobs.search import search
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import migrate
 from sink.postgres.replica import MAX_AGE_SECONDS, REST_SECONDS, LsnTracker, ReplicaRouter
-from tests.sink.jobs.test_search import write
+from tests.sink.jobs.searching import write
 from tests.sink.standby import Standby
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
