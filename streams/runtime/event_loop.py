@@ -180,7 +180,10 @@ class EventLoop:
             return False
         if end.event is not None and end.letter is not None and work.on_dead_letter is not None:
             tell = partial(_tell, work.on_dead_letter, end.event, end.letter)
-            if await self._retry_until_settled(lambda _: self._told(tell, subject), subject) is None:
+            # an order to skip it that is older than its dead letter has brought that about
+            may_skip = end.letter.code != "skipped"
+            follow_up = partial(self._followed_up, tell, subject, may_skip=may_skip)
+            if await self._retry_until_settled(lambda _: follow_up(), subject) is None:
                 return False
         if await self._retry_until_settled(lambda _: self._noted(subject, end)) is None:
             return False
@@ -197,9 +200,11 @@ class EventLoop:
         await self._resort.claim(subject, committed)
         return True
 
-    async def _told(self, tell: "Callable[[], Awaitable[_End[E]]]", subject: Subject) -> "_End[E]":
+    async def _followed_up(
+        self, tell: "Callable[[], Awaitable[_End[E]]]", subject: Subject, *, may_skip: bool
+    ) -> "_End[E]":
         """Run the follow-up of a written dead letter, unless an operator skips the record that waits for it."""
-        if self._resort.is_skipped(subject):
+        if may_skip and self._resort.is_skipped(subject):
             log.error("the dead letter stays without its consequence: an operator skips it")
             return _End("skipped")
         return await tell()
