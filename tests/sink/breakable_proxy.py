@@ -45,10 +45,12 @@ class BreakableProxy:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)  # from the first moment, else a cut would wait for what it did not end
-        if isinstance(self._target, str):
-            upstream, back = await asyncio.open_unix_connection(self._target)
-        else:
-            upstream, back = await asyncio.open_connection(*self._target)
+        try:
+            upstream, back = await self._opened()
+        except OSError:  # the server is away too
+            self._writers.discard(writer)
+            writer.transport.abort()
+            return
         both = {writer, back}
         self._writers |= both
         await asyncio.gather(_pump(reader, back), _pump(upstream, writer))
@@ -56,6 +58,11 @@ class BreakableProxy:
         for end in both:
             with contextlib.suppress(OSError):
                 await end.wait_closed()
+
+    async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection(*self._target)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
