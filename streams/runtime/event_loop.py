@@ -179,10 +179,7 @@ class EventLoop:
         if end is None:
             return False
         if end.event is not None and end.letter is not None and work.on_dead_letter is not None:
-            tell = partial(_tell, work.on_dead_letter, end.event, end.letter)
-            # an order to skip it that is older than its dead letter has brought that about
-            may_skip = end.letter.code != "skipped"
-            follow_up = partial(self._followed_up, tell, subject, may_skip=may_skip)
+            follow_up = partial(self._followed_up, subject, work.on_dead_letter, end.event, end.letter)
             if await self._retry_until_settled(lambda _: follow_up(), subject) is None:
                 return False
         if await self._retry_until_settled(lambda _: self._noted(subject, end)) is None:
@@ -201,13 +198,16 @@ class EventLoop:
         return True
 
     async def _followed_up(
-        self, tell: "Callable[[], Awaitable[_End[E]]]", subject: Subject, *, may_skip: bool
+        self, subject: Subject, on_dead_letter: OnDeadLetter[E], event: E, letter: DeadLetterReason
     ) -> "_End[E]":
-        """Run the follow-up of a written dead letter, unless an operator skips the record that waits for it."""
-        if may_skip and self._resort.is_skipped(subject):
+        """Run the follow-up of a written dead letter, unless an operator skips the record that waits for it.
+
+        An order that is older than the dead letter has brought that about, and asks for what follows.
+        """
+        if letter.code != "skipped" and self._resort.is_skipped(subject):
             log.error("the dead letter stays without its consequence: an operator skips it")
             return _End("skipped")
-        return await tell()
+        return await _tell(on_dead_letter, event, letter)
 
     async def _judged(self, subject: Subject) -> bool:
         await self._resort.judge(subject, self._is_over)

@@ -44,7 +44,7 @@ CODECS = ("snappy", "lz4", "zstd")
 KEYED = [topic.name for topic in topics.TOPICS.values() if "compact" in topic.cleanup]
 SLOWER = 1.5  # the p99 of a job's time with the stranger, in relation to that without
 PATIENCE_SECONDS = 60.0  # without any news
-BATCH = 5  # records that the stranger writes at once: with more, jobs wait for those that came in one burst
+BATCH = 5  # records that the stranger writes at once
 WARM_UP_SECONDS = 10.0
 WARM_UP_COUNT = 5  # of mutations a topic
 

@@ -1,6 +1,5 @@
 """Lists of jobs: what fits, in which order, by which index, and nobody else's."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from schemas.events import JobRequested, Options, Priority, Source
-from schemas.settings.stores import PostgresSettings
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.wire.serde import to_json
 from sink.jobs.listing import JobFilter, list_jobs, statement
@@ -20,12 +18,6 @@ from tests.sink.plans import rows_read
 
 pytestmark = pytest.mark.anyio
 ALL = JobFilter(tenant="acme")
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 async def put(db: Database, request: JobRequested, state: str = "queued", **columns: Any) -> None:

@@ -1,14 +1,12 @@
 """The audit of records sent again: each once, each in a run of its own, whoever dies or asks at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from schemas.settings.stores import PostgresSettings
 from schemas.wire.headers import Origin
 from sink.jobs.replay_log import (
     LAST_RUN,
@@ -33,12 +31,6 @@ from tests.streams.jobs import new_job
 
 pytestmark = pytest.mark.anyio
 PLACE = Origin("test.dlq", 0, 1)
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 def command(action: ReplayAction = ReplayAction.REDRIVE, *, force: bool = False) -> ReplayCommand:

@@ -1,7 +1,7 @@
 """Search: what finds what in English and Hebrew, whose it is, and in which order."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,7 +11,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from schemas.errors import Rejected
-from schemas.settings.stores import PostgresSettings
 from sink.jobs.search import SNIPPET_WORDS, Snippet, index_missing, search, snippet
 from sink.postgres.database import Database
 from sink.postgres.sanitize import sanitize_text
@@ -32,12 +31,6 @@ ENGLISH = (
     "She refused; the policy was “never explained”, he said—twice.",
     "Please call back on Monday, don’t forget.",
 )
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 def marked(pieces: Sequence[Snippet]) -> list[str]:

@@ -1,22 +1,13 @@
 """The index of words: what is written to it and when, by whom it is read, at what cost."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from schemas.errors import Rejected
-from schemas.settings.stores import PostgresSettings
 from sink.jobs.search import index_missing, search
 from sink.postgres.database import Connection, Database
 from tests.sink.jobs.searching import find, write
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 async def test_megabytes_in_one_segment_are_written(db: Database) -> None:

@@ -1,13 +1,11 @@
 """Erasure on request: all rows at once, evidence, and nothing that comes later brings the job back."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from schemas.errors import Permanent
-from schemas.settings.stores import PostgresSettings
 from schemas.tenants.retention import LONGEST_TOPIC_DAYS
 from sink.jobs import queries
 from sink.jobs.results import apply_request, apply_result
@@ -30,12 +28,6 @@ from tests.streams.jobs import new_job
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 async def erased(db: Database, tenant: str, job_id: object, now: datetime = NOW) -> Erasure:

@@ -1,25 +1,17 @@
 """Legal holds: set, listed and released; whoever deletes and whoever sets one wait for each other."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from schemas.errors import Permanent
-from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Database
 from sink.tenants.legal_holds import block_new_holds, hold_on, holds_blocked, list_holds, release_hold, set_hold
 from tests.sink.bulk import fill
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator[Database]:
-    async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
-        yield opened
 
 
 async def test_a_hold_is_set_listed_and_released(database: str, db: Database) -> None:
