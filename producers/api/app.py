@@ -11,6 +11,7 @@ from producers.api import documentation, health
 from producers.api.http.middleware import RequestContext
 from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.problems import Problem, install
+from producers.api.requests import conditional
 from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
@@ -66,6 +67,7 @@ def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
         schemas["Problem"] = schema
         schemas.update(payloads.schemas(_REFERENCE))
         document["webhooks"] = payloads.operations(_REFERENCE)
+        conditional.describe(document)
         return document
 
     return openapi

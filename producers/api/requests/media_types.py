@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 
+from producers.api.requests.conditional import conditional
 from producers.api.requests.disposition import repeated
 from producers.api.services import authenticate
 from producers.inputs.strict_json import read_json
@@ -42,7 +43,10 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route with a `StrictRequest`: it reads a body only with a valid API key and the right media type."""
+    """A route with a `StrictRequest`: it reads a body only with a valid API key and the right media type.
+
+    What it answers to GET has an entity tag.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI calls for a request."""
@@ -53,7 +57,7 @@ class StrictRoute(APIRoute):
                 await authenticate(request)
                 if _has_body(request.headers):
                     check_media_type(request.headers, JSON)
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await conditional(request, await handle(StrictRequest(request.scope, request.receive)))
 
         return strict
 

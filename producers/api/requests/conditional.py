@@ -1,0 +1,61 @@
+"""Conditional requests (RFC 9110, section 13): whoever has an answer already is told so instead of being sent it again."""
+
+import hashlib
+import re
+from http import HTTPStatus
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Request, Response
+
+IF_NONE_MATCH = "If-None-Match"
+_KEPT_HEADERS = ("cache-control", "content-location", "etag", "expires", "retry-after", "vary")
+_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_LARGE = 262_144  # bytes that one may hash while other requests wait
+
+
+async def conditional(request: Request, response: Response) -> Response:
+    """The answer to a GET with its entity tag, or 304 without a body where the client has the same one."""
+    if request.method != "GET" or response.status_code != HTTPStatus.OK or not isinstance(response.body, bytes):
+        return response
+    body = response.body
+    tag = tag_of(body) if len(body) < _LARGE else await anyio.to_thread.run_sync(tag_of, body)
+    response.headers["ETag"] = f'"{tag}"'
+    # answers of one key only, and never shown without asking first
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    if not is_known(request.headers.getlist(IF_NONE_MATCH), tag):
+        return response
+    kept = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
+
+
+def tag_of(body: bytes) -> str:
+    """The entity tag of an answer: equal for equal bytes, whichever process gives it."""
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def is_known(lines: list[str], tag: str) -> bool:
+    """Whether the lines of If-None-Match name a tag, in its weak form too, or any by `*`."""
+    given = ",".join(lines)
+    return given.strip() == "*" or tag in _TAG.findall(given)
+
+
+def describe(document: dict[str, Any]) -> None:
+    """Add the header and the answer to every GET of an OpenAPI document that can say 304: those that take a key."""
+    for path in document["paths"].values():
+        operation = path.get("get")
+        if operation is None or "security" not in operation:
+            continue
+        operation.setdefault("parameters", []).append(_PARAMETER)
+        operation["responses"]["200"].setdefault("headers", {})["ETag"] = _ETAG
+        operation["responses"]["304"] = {"description": "As you have it", "headers": {"ETag": _ETAG}}
+
+
+_ETAG = {"description": "A tag that changes with the answer.", "schema": {"type": "string"}}
+_PARAMETER = {
+    "name": IF_NONE_MATCH,
+    "in": "header",
+    "required": False,
+    "description": "The ETag of an answer that you have: 304 without a body when it would be the same.",
+    "schema": {"type": "string"},
+}
