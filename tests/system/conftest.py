@@ -19,21 +19,21 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own: these tests use the real topic names and kill what they like."""
     with Stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     """What the spans of all processes are told to."""
     with Collector() as collector:
         yield collector
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(system_stack: Stack, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A running service and a client with a key."""
     environment = system_stack.environment() | SMALL | {"SCRIBE_OTLP_ENDPOINT": collector.endpoint}
