@@ -67,8 +67,11 @@ class Transcript:
 
 def joined(words: Sequence[Word], language: str) -> str:
     """The words as a line of text, with spaces where they were heard."""
-    spaced = language not in WITHOUT_SPACES
     return "".join(
-        f" {word.text}" if place and (spaced if word.space_before is None else word.space_before) else word.text
-        for place, word in enumerate(words)
+        f" {word.text}" if place and has_space_before(word, language) else word.text for place, word in enumerate(words)
     )
+
+
+def has_space_before(word: Word, language: str) -> bool:
+    """Whether a space stands before a word within a line of this language."""
+    return language not in WITHOUT_SPACES if word.space_before is None else word.space_before

@@ -1,13 +1,14 @@
-"""Rendering of a transcript for people and players: txt, srt, vtt, json. Pure."""
+"""Rendering of a transcript as text for people, players and tables: txt, srt, vtt, tsv, json, words. Pure."""
 
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 from producers.messages.plain_text import one_line
-from producers.transcripts.formats import Format as Format
+from producers.transcripts.formats import Format
 from producers.transcripts.subtitles import Cue, cues, shown
-from schemas.transcript import Segment, Transcript
+from schemas.transcript import Segment, Transcript, has_space_before
 from schemas.wire.serde import to_json
 
 CONTENT_TYPES: dict[Format, str] = {
@@ -15,12 +16,15 @@ CONTENT_TYPES: dict[Format, str] = {
     Format.TXT: "text/plain; charset=utf-8",
     Format.SRT: "application/x-subrip; charset=utf-8",
     Format.VTT: "text/vtt; charset=utf-8",
+    Format.TSV: "text/tab-separated-values; charset=utf-8",
+    Format.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    Format.WORDS: "application/json",
 }
 _ARROW = re.compile(r"-{2,}>")
 
 
 def render(transcript: Transcript, form: Format) -> str:
-    """The whole transcript in one format, ending with a line break."""
+    """The whole transcript in one of the formats that are text, ending with a line break."""
     return _RENDERERS[form](transcript)
 
 
@@ -36,7 +40,7 @@ def to_json_text(transcript: Transcript) -> str:
 
 def to_txt(transcript: Transcript) -> str:
     """One line for each segment: its start, the speaker if known, the text."""
-    lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in _spoken(transcript))
+    lines = (f"[{clock(s.start)[:-4]}] {_speaker(s)}{one_line(s.text)}" for s in spoken(transcript))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
@@ -55,7 +59,43 @@ def to_vtt(transcript: Transcript) -> str:
     return "\n".join(["WEBVTT\n", *(f"{_span(cue, '.')}\n{_voice(cue)}\n" for cue in cues(transcript))])
 
 
-def _spoken(transcript: Transcript) -> list[Segment]:
+def to_tsv(transcript: Transcript) -> str:
+    """A table with a line for each segment: start and end in whole milliseconds, as Whisper writes them, speaker, text."""
+    rows = (
+        (str(_milliseconds(s.start)), str(_milliseconds(s.end)), one_line(s.speaker or ""), one_line(s.text))
+        for s in spoken(transcript)
+    )
+    return "".join("\t".join(row) + "\n" for row in (("start", "end", "speaker", "text"), *rows))
+
+
+def to_words(transcript: Transcript) -> str:
+    """All words in order of time as one JSON object: what a player needs to follow the recording.
+
+    A word has all that is known of it: its speaker, channel and language too where only its segment has them.
+    """
+    words = [
+        _word(transcript, segment, place) for segment in transcript.segments for place in range(len(segment.words))
+    ]
+    words.sort(key=lambda word: word["start"])
+    whole = {"language": transcript.language, "duration": transcript.duration, "words": words}
+    return json.dumps(whole, ensure_ascii=False) + "\n"
+
+
+def _word(transcript: Transcript, segment: Segment, place: int) -> dict[str, Any]:
+    word = segment.words[place]
+    return {
+        "start": word.start,
+        "end": word.end,
+        "text": word.text,
+        "space_before": place > 0 and has_space_before(word, transcript.language),
+        "probability": word.probability,
+        "speaker": word.speaker or segment.speaker,
+        "channel": segment.channel,
+        "language": word.language or segment.language or transcript.language,
+    }
+
+
+def spoken(transcript: Transcript) -> list[Segment]:
     """Segments in order of time, without empty ones: a cue without text would swallow the next one."""
     return sorted((s for s in transcript.segments if one_line(s.text)), key=lambda segment: segment.start)
 
@@ -90,4 +130,11 @@ def _clock(milliseconds: int, separator: str) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{separator}{rest:03}"
 
 
-_RENDERERS = {Format.JSON: to_json_text, Format.TXT: to_txt, Format.SRT: to_srt, Format.VTT: to_vtt}
+_RENDERERS = {
+    Format.JSON: to_json_text,
+    Format.TXT: to_txt,
+    Format.SRT: to_srt,
+    Format.VTT: to_vtt,
+    Format.TSV: to_tsv,
+    Format.WORDS: to_words,
+}

@@ -3,12 +3,16 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
+import docx
 import httpx
 import psycopg
 
+from producers.transcripts.formats import Format
+from producers.transcripts.rendering import CONTENT_TYPES
 from schemas.events import JobRequested, Source
 from schemas.wire.headers import trace_id
 from schemas.wire.serde import Serde, transcript_from_json
@@ -241,9 +245,7 @@ def test_the_transcript_in_every_form(shim: RunningShim, client: httpx.Client) -
     assert job["progress"] == {"done_seconds": 2.5, "total_seconds": 2.5, "fraction": 1.0}
     assert [line["state"] for line in job["history"]] == ["queued", "completed"]
     assert job["links"]["transcript"] == f"{path}/transcript"
-    answers = {
-        form: client.get(f"{path}/transcript", params={"format": form}) for form in ("json", "txt", "srt", "vtt")
-    }
+    answers = {form: client.get(f"{path}/transcript", params={"format": form}) for form in map(str, Format)}
     assert {answer.status_code for answer in answers.values()} == {200}
     transcript = transcript_from_json(answers["json"].json())
     assert transcript == TRANSCRIPT
@@ -251,8 +253,11 @@ def test_the_transcript_in_every_form(shim: RunningShim, client: httpx.Client) -
     assert answers["srt"].text.startswith("1\n00:00:00,250 --> 00:00:01,500\nSPEAKER_00: hello there\n")
     assert answers["vtt"].text.startswith("WEBVTT\n\n00:00:00.250 --> 00:00:01.500\n<v SPEAKER_00>hello there</v>\n")
     assert answers["srt"].headers["content-disposition"] == 'attachment; filename="call.srt"'
-    kinds = {form: answer.headers["content-type"].split(";")[0] for form, answer in answers.items()}
-    assert kinds == {"json": "application/json", "txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+    assert answers["tsv"].text.splitlines()[1] == "250\t1500\tSPEAKER_00\thello there"
+    assert [word["text"] for word in answers["words"].json()["words"]][:2] == ["hello", "there"]
+    document = docx.Document(BytesIO(answers["docx"].content))
+    assert [p.text for p in document.paragraphs][:2] == ["call.opus", "[00:00:00] SPEAKER_00: hello there"]
+    assert {Format(form): answer.headers["content-type"] for form, answer in answers.items()} == CONTENT_TYPES
 
 
 def test_a_transcript_that_is_not_there(shim: RunningShim, client: httpx.Client) -> None:

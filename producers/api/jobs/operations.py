@@ -9,13 +9,25 @@ from fastapi import APIRouter, Query, Response
 
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.enhanced_ai import ASK_CODES, check_ask
-from producers.api.jobs.views import POLL_SECONDS, JobSummary, JobView, download_of, failure_of, job_path, summary, view
+from producers.api.jobs.views import (
+    POLL_SECONDS,
+    JobSummary,
+    JobView,
+    download_of,
+    failure_of,
+    job_path,
+    summary,
+    title_of,
+    view,
+)
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.requests.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.jobs.submit import Trace, accept, check, job_record, known
-from producers.transcripts.rendering import CONTENT_TYPES, Format, render
+from producers.transcripts.documents import to_file
+from producers.transcripts.formats import Format
+from producers.transcripts.rendering import CONTENT_TYPES
 from schemas import metrics
 from schemas.errors import NotAllowed, Permanent, Rejected
 from schemas.events import JobRequested, Source, TenantPolicy
@@ -116,8 +128,8 @@ async def read_transcript(
     if job is None or transcript is None:
         raise _without_transcript(job) if job else _unknown(job_id)
     # long transcripts take a while to write out, and nobody else should wait for that
-    text = await anyio.to_thread.run_sync(render, transcript, form)
-    return Response(text, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
+    content = await anyio.to_thread.run_sync(to_file, transcript, form, title_of(job))
+    return Response(content, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:

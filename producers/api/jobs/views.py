@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from producers.api.requests.disposition import attachment
-from producers.transcripts.rendering import Format
+from producers.transcripts.formats import Format
 from schemas.errors import ERRORS
 from schemas.events import Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
@@ -177,7 +177,12 @@ def name_of(job: JobRow) -> str | None:
 
 def download_of(job: JobRow, form: Format) -> str:
     """The Content-Disposition of a job's transcript, with the file name of its recording."""
-    return attachment(name_of(job) or job.request["recording_id"] or str(job.job_id), str(form))
+    return attachment(title_of(job), form.extension)
+
+
+def title_of(job: JobRow) -> str:
+    """The title of a job's transcript: the name of its recording, else an id."""
+    return name_of(job) or job.request["recording_id"] or str(job.job_id)
 
 
 def _progress(job: JobRow) -> ProgressView:

@@ -99,9 +99,9 @@ class RestClient:
 
         return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))
 
-    def transcript_text(self, job_id: UUID, form: Format) -> str:
-        """The transcript of a completed job in a text format."""
-        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).text
+    def transcript_file(self, job_id: UUID, form: Format) -> bytes:
+        """The transcript of a completed job as a file."""
+        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).content
 
     def enhance(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a request for an enhancement; returns the enhancement."""

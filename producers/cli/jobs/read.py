@@ -9,7 +9,7 @@ from producers.cli.clients.ids import job_of
 from producers.cli.clients.rest import RestClient
 from producers.cli.jobs.outcome import print_transcript, watch_to_end
 from producers.inputs.id_prefix import IdPrefix
-from producers.transcripts.formats import Format
+from producers.transcripts.formats import Format, format_of
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load
 
@@ -27,23 +27,26 @@ def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
         job_id = job_of(client, job)
         if form is None:
             print_transcript(client.transcript(job_id))
-        elif output is None:
-            sys.stdout.write(client.transcript_text(job_id, form))
+        elif output is not None:
+            _write(output, client.transcript_file(job_id, form))
+        elif form == Format.DOCX and sys.stdout.isatty():
+            raise typer.BadParameter(
+                "a Word document is nothing for a terminal: add --output FILE", param_hint="--format"
+            )
         else:
-            _write(output, client.transcript_text(job_id, form))
+            sys.stdout.buffer.write(client.transcript_file(job_id, form))
 
 
 def form_of(path: Path) -> Format:
     """The format for a file's extension; raises BadParameter for an unknown one."""
-    try:
-        return Format(path.suffix.removeprefix(".").lower())
-    except ValueError:
-        known = ", ".join(f".{form}" for form in Format)
-        raise typer.BadParameter(f"'{path.name}' ends with none of {known}: add --format") from None
+    if (form := format_of(path.name)) is None:
+        known = ", ".join(f".{form.extension}" for form in Format)
+        raise typer.BadParameter(f"'{path.name}' ends with none of {known}: add --format")
+    return form
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text, "utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--output") from None

@@ -1,15 +1,19 @@
 """Transcripts as text: what any transcript keeps, and how one looks exactly."""
 
+import csv
 import json
 import re
+from collections import Counter
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from hypothesis import given
 
 from producers.messages.plain_text import one_line
-from producers.transcripts.rendering import CONTENT_TYPES, Format, clock, render
-from schemas.transcript import Segment, Transcript
+from producers.transcripts.formats import Format
+from producers.transcripts.rendering import CONTENT_TYPES, clock, render
+from schemas.transcript import Segment, Transcript, Word
 from schemas.wire.serde import transcript_from_json
 from tests.strategies import transcripts
 
@@ -50,7 +54,59 @@ def test_vtt() -> None:
 
 def test_a_recording_in_which_nobody_speaks_is_a_legal_file_of_each_form() -> None:
     silent = replace(TWO, segments=())
-    assert [render(silent, form) for form in (Format.TXT, Format.SRT, Format.VTT)] == ["", "", "WEBVTT\n"]
+    assert {form: render(silent, form) for form in Format if form not in (Format.JSON, Format.DOCX)} == {
+        Format.TXT: "",
+        Format.SRT: "",
+        Format.VTT: "WEBVTT\n",
+        Format.TSV: "start\tend\tspeaker\ttext\n",
+        Format.WORDS: '{"language": "en", "duration": 4000.0, "words": []}\n',
+    }
+
+
+def test_tsv() -> None:
+    assert render(TWO, Format.TSV) == (
+        "start\tend\tspeaker\ttext\n"
+        "250\t1500\tSPEAKER_00\tHello <there> & --> 2\n"
+        "3662000\t3662000\tA > B\tשלום\n"
+        "3700000\t3701000\t\talone\n"
+    )
+
+
+@given(transcripts())
+def test_tsv_is_a_table_that_any_reader_of_tables_takes(transcript: Transcript) -> None:
+    rows = list(csv.DictReader(StringIO(render(transcript, Format.TSV)), delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [row["text"] for row in rows] == [
+        one_line(s.text) for s in sorted(transcript.segments, key=lambda s: s.start) if one_line(s.text)
+    ]
+    assert all(row["start"].isdecimal() and row["end"].isdecimal() and None not in row for row in rows)
+
+
+def test_words_are_in_order_of_time_with_what_only_their_segment_says() -> None:
+    """Two who speak at once: their words are mixed as they are heard."""
+    first = Segment(
+        start=1,
+        end=4,
+        text="one, three",
+        speaker="A",
+        language="en",
+        words=(Word(start=1, end=2, text="one,", probability=0.5), Word(start=3, end=4, text="three")),
+    )
+    second = Segment(start=2, end=5, text="二四", channel=1, language="zh", words=(Word(start=2, end=3, text="二"),))
+    found = json.loads(render(replace(TWO, segments=(first, second)), Format.WORDS))
+    assert (found["language"], found["duration"]) == ("en", 4000.0)
+    columns = ("start", "text", "space_before", "probability", "speaker", "channel", "language")
+    assert [tuple(word[name] for name in columns) for word in found["words"]] == [
+        (1, "one,", False, 0.5, "A", None, "en"),
+        (2, "二", False, None, None, 1, "zh"),
+        (3, "three", True, None, "A", None, "en"),
+    ]
+
+
+@given(transcripts())
+def test_words_are_all_there(transcript: Transcript) -> None:
+    found = json.loads(render(transcript, Format.WORDS))["words"]
+    assert Counter(word["text"] for word in found) == Counter(w.text for s in transcript.segments for w in s.words)
+    assert [word["start"] for word in found] == sorted(word["start"] for word in found)
 
 
 @given(transcripts())
@@ -87,7 +143,7 @@ def test_txt_has_one_line_a_spoken_segment(transcript: Transcript) -> None:
 
 @given(transcripts())
 def test_no_form_carries_control_characters_to_a_terminal(transcript: Transcript) -> None:
-    for form in (Format.TXT, Format.SRT, Format.VTT):
+    for form in (Format.TXT, Format.SRT, Format.VTT, Format.TSV):
         assert "\x1b" not in render(transcript, form)
 
 
