@@ -5,12 +5,15 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import uvicorn
 import uvloop
 
 from producers.api.app import create_app
+from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.events.hub import EventHub
 from producers.api.http.client_limits import patience_for
 from producers.api.http.server import config_of, listening
 from producers.api.services import UPLOADS, Services
@@ -66,9 +69,15 @@ async def serve(settings: ApiProcess, termination: Termination) -> None:
 class _Server(uvicorn.Server):
     """A server that stops on the termination signal of the process."""
 
-    def __init__(self, config: uvicorn.Config, termination: Termination) -> None:
+    def __init__(self, config: uvicorn.Config, termination: Termination, events: EventHub) -> None:
         super().__init__(config)
         self._termination = termination
+        self._events = events
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, which would go on for as long as their clients stay, then let running requests end."""
+        self._events.stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,11 +92,12 @@ class _Server(uvicorn.Server):
 async def _serve(settings: ApiProcess, listener: socket.socket, termination: Termination) -> None:
     async with open_services(settings) as services:
         patience = patience_for(_own_files(settings), settings.api_max_connections)
-        app = create_app(services)
+        streams = TenantConcurrencyLimiter(patience.most // 2, patience.most // 4)
+        app = create_app(replace(services, streams=streams))
         app.openapi()  # it takes a while, for which no request should wait
         config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
-        await _Server(config, termination).serve(sockets=[listener])
+        await _Server(config, termination, services.events).serve(sockets=[listener])
 
 
 def _own_files(settings: ApiProcess) -> int:

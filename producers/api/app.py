@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from producers.api import documentation, health
+from producers.api.events import streams
 from producers.api.http.middleware import RequestContext
 from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.problems import Problem, install
@@ -43,7 +44,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, waiting, listing, erasures, uploads, search, enhanced_ai, models),
+        *(operations, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models),
         *(endpoints, deliveries),
     )
     app.state.parameters = known_parameters(module.router for module in modules)

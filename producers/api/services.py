@@ -10,10 +10,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
 from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.events.hub import EventHub
 from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
-from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
+from producers.jobs.kept_policies import KeptPolicies
 from producers.jobs.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
 from schemas.events import Priority
@@ -32,6 +33,7 @@ from sink.webhooks.secrets import SecretBox
 MAX_TRACESTATE = 512
 UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to end
 UPLOAD_WAIT_SECONDS = 30.0
+STREAMS = 4096  # of events, of one tenant half as many; and never more than leave half of the connections to others
 
 
 def utc_now() -> datetime:
@@ -66,6 +68,8 @@ class Services:
         default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
     )
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
+    events: EventHub = field(default_factory=EventHub)
+    streams: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(STREAMS, STREAMS // 2))
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
 

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Json, Jsonb
+from pydantic import TypeAdapter
 
 from schemas.events import JobError, JobProgress, JobRequested, JobResult, Outcome
 from schemas.process.failpoints import failpoint
 from schemas.requests.identity import request_digest
-from schemas.transcript import Transcript
+from schemas.transcript import Transcript, Word
 from schemas.vocabulary.job_states import UNFINISHED
 from schemas.wire.serde import to_json
 from sink.jobs.runs import (
@@ -33,7 +34,6 @@ from sink.jobs.runs import (
     stored_request,
     wrong_tenant,
 )
-from sink.jobs.segments import replace_segments
 from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection
 from sink.postgres.job_lock import lock_all
@@ -100,6 +100,10 @@ FROM json_to_recordset(%s) AS told (
 WHERE jobs.job_id = told.job_id AND jobs.tenant = told.tenant AND jobs.run = told.run
     AND jobs.state IN {UNFINISHED_STATES}
 RETURNING jobs.job_id"""  # noqa: S608 - our own words
+
+# COPY took half the time of executemany, and a tenth of that of json_to_recordset over whole transcripts
+_COPY = "COPY segments (job_id, position, start_s, end_s, speaker, channel, text, words, language) FROM STDIN"
+_WORDS = TypeAdapter(tuple[Word, ...])
 
 _REMEMBER = """
 INSERT INTO applied_events (event_id, job_id, asked, error)
@@ -255,3 +259,18 @@ def _change(result: JobResult) -> Change:
 
 def _fields(event: object, *names: str) -> dict[str, Any]:
     return {name: getattr(event, name) for name in names}
+
+
+async def replace_segments(
+    connection: Connection, job_ids: Sequence[UUID], transcripts: Mapping[UUID, Transcript]
+) -> None:
+    """Replace the segments of these jobs by those of their transcripts; none for a job without a transcript."""
+    await connection.execute("DELETE FROM segments WHERE job_id = ANY(%s)", [list(job_ids)])
+    if not any(transcript.segments for transcript in transcripts.values()):
+        return
+    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for job_id, transcript in transcripts.items():
+            for position, s in enumerate(transcript.segments):
+                words = _WORDS.dump_json(s.words).decode()
+                row = (job_id, position, s.start, s.end, s.speaker, s.channel, s.text, words, s.language)
+                await copy.write_row(row)

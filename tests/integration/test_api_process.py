@@ -77,6 +77,20 @@ def test_sigterm_is_a_good_end(settings: dict[str, str]) -> None:
         assert process.wait(60) == 0
 
 
+def test_streams_of_events_end_with_the_process(settings: dict[str, str]) -> None:
+    """They would go on for as long as their clients stay, and their clients find another process by themselves."""
+    key = in_database(settings["SCRIBE_POSTGRES_DSN"], lambda database: create_key(database, "acme"))
+    with (
+        api(**settings) as (process, client),
+        client.stream("GET", "/api/v1/events", headers={"X-API-Key": key}) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert "event: ready" in lines
+        process.send_signal(signal.SIGTERM)
+        assert [*lines] == ["data: {}", ""]  # a whole answer: a broken one raises
+        assert process.wait(10) == 0
+
+
 def test_its_log_is_json_on_stdout(settings: dict[str, str]) -> None:
     """From the first line to the last; stderr is for what must be said before there is a log."""
     port = ports.choose(["api"], {}, {})["api"]

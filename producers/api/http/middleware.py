@@ -24,6 +24,8 @@ from sink.process.tracing import Span
 log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 256 * 1024
 REQUEST_ID = "x-request-id"
+IS_HEAD = "scribe.is_head"
+"""Whether a request is HEAD: an answer without an end must not begin."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,7 +44,7 @@ class RequestContext:
             return
         method = scope["method"]
         # HEAD is GET without the body, which the server leaves away: it has a scope of its own
-        scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        scope = {**scope, "method": "GET" if method == "HEAD" else method, IS_HEAD: method == "HEAD"}
         scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
         answer = _Answer(send, scope["request_id"])
         parent = traceparent_of(scope)
@@ -56,7 +58,7 @@ class RequestContext:
                 await self._guarded(scope, receive, answer)
             finally:
                 names = _names(scope, method, answer.status)
-                _count(*names, answer.status, time.monotonic() - started)
+                _count(*names, answer.status, None if answer.is_stream else time.monotonic() - started)
                 _describe(span, *names, answer.status)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
@@ -86,6 +88,7 @@ class _Answer:
         self._send = send
         self._request_id = request_id
         self.status: int | None = None
+        self.is_stream = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -93,6 +96,7 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
+            self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
         await self._send(message)
 
     async def unless_begun(self, scope: Scope, receive: Receive, error: Rejected) -> None:
@@ -148,6 +152,8 @@ def _describe(span: Span, method: str, route: str, status: int | None) -> None:
         span.fail(str(status or "none"))
 
 
-def _count(method: str, route: str, status: int | None, seconds: float) -> None:
+def _count(method: str, route: str, status: int | None, seconds: float | None) -> None:
+    """Count a request; a stream lasts as long as its client wants, which is no time that an answer took."""
     metrics.HTTP_REQUESTS.labels(method, route, status or "none").inc()
-    metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
+    if seconds is not None:
+        metrics.HTTP_SECONDS.labels(method, route).observe(seconds)

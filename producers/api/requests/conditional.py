@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import Request, Response
 
 IF_NONE_MATCH = "If-None-Match"
+EVENT_STREAM = "text/event-stream"
 _KEPT_HEADERS = ("cache-control", "content-location", "etag", "expires", "retry-after", "vary")
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LARGE = 262_144  # bytes that one may hash while other requests wait
@@ -16,9 +17,9 @@ _LARGE = 262_144  # bytes that one may hash while other requests wait
 
 async def conditional(request: Request, response: Response) -> Response:
     """The answer to a GET with its entity tag, or 304 without a body where the client has the same one."""
-    if request.method != "GET" or response.status_code != HTTPStatus.OK or not isinstance(response.body, bytes):
+    body = getattr(response, "body", None)  # streams have none
+    if request.method != "GET" or response.status_code != HTTPStatus.OK or not isinstance(body, bytes):
         return response
-    body = response.body
     tag = tag_of(body) if len(body) < _LARGE else await anyio.to_thread.run_sync(tag_of, body)
     response.headers["ETag"] = f'"{tag}"'
     # answers of one key only, and never shown without asking first
@@ -41,10 +42,10 @@ def is_known(lines: list[str], tag: str) -> bool:
 
 
 def describe(document: dict[str, Any]) -> None:
-    """Add the header and the answer to every GET of an OpenAPI document that can say 304: those that take a key."""
+    """Add the header and the answer to every GET of an OpenAPI document that can say 304: with a key, and no stream."""
     for path in document["paths"].values():
         operation = path.get("get")
-        if operation is None or "security" not in operation:
+        if operation is None or "security" not in operation or EVENT_STREAM in operation["responses"]["200"]["content"]:
             continue
         operation.setdefault("parameters", []).append(_PARAMETER)
         operation["responses"]["200"].setdefault("headers", {})["ETag"] = _ETAG

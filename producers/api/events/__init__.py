@@ -1,0 +1,1 @@
+"""Server-sent events: changes of jobs, told to clients that keep a connection open."""
