@@ -9,7 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
 from producers.api.policies import KeptPolicies
