@@ -13,6 +13,7 @@ import uvloop
 from producers.api.app import create_app
 from producers.api.http.client_limits import patience_for
 from producers.api.http.server import config_of, listening
+from producers.api.openai.ends import EndWatcher
 from producers.api.services import UPLOADS, Services
 from producers.commands import api as main
 from producers.messages.exit_codes import reported
@@ -53,6 +54,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
+            wait_seconds=settings.api_wait_seconds,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 
@@ -66,9 +68,15 @@ async def serve(settings: ApiProcess, termination: Termination) -> None:
 class _Server(uvicorn.Server):
     """A server that stops on the termination signal of the process."""
 
-    def __init__(self, config: uvicorn.Config, termination: Termination) -> None:
+    def __init__(self, config: uvicorn.Config, termination: Termination, ends: EndWatcher) -> None:
         super().__init__(config)
         self._termination = termination
+        self._ends = ends
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait for the ends of jobs, then let running requests end."""
+        self._ends.stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -87,7 +95,7 @@ async def _serve(settings: ApiProcess, listener: socket.socket, termination: Ter
         app.openapi()  # it takes a while, for which no request should wait
         config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
-        await _Server(config, termination).serve(sockets=[listener])
+        await _Server(config, termination, services.ends).serve(sockets=[listener])
 
 
 def _own_files(settings: ApiProcess) -> int:

@@ -12,6 +12,7 @@ from fastapi.security import APIKeyHeader
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
+from producers.api.openai.ends import EndWatcher
 from producers.api.policies import KeptPolicies
 from producers.api.requests.query import check_parameters
 from producers.jobs.submit import JOB_TOPICS, Trace
@@ -32,6 +33,7 @@ from sink.webhooks.secrets import SecretBox
 MAX_TRACESTATE = 512
 UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to end
 UPLOAD_WAIT_SECONDS = 30.0
+WAITS = 512  # requests that wait for the end of their jobs, of one tenant half as many: each keeps a connection
 
 
 def utc_now() -> datetime:
@@ -55,6 +57,8 @@ class Services:
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
     unknown_tenant: UnknownTenant = "allow"
+    wait_seconds: float = 570.0
+    """How long a request waits for the end of its job."""
     keys: KeyCache = field(default_factory=KeyCache)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
@@ -66,6 +70,8 @@ class Services:
         default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
     )
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
+    ends: EndWatcher = field(default_factory=EndWatcher)
+    waits: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(WAITS, WAITS // 2))
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
 
@@ -77,7 +83,7 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 KEY_HEADER = "X-API-Key"
-_KEY = "api_key"
+KEY_IN_SCOPE = "api_key"
 
 
 async def authenticate(request: Request) -> ApiKey:
@@ -85,7 +91,7 @@ async def authenticate(request: Request) -> ApiKey:
 
     Raises Rejected. A route that reads a body calls it first, and the result is kept for the request.
     """
-    if (known := request.scope.get(_KEY)) is not None:
+    if (known := request.scope.get(KEY_IN_SCOPE)) is not None:
         return cast(ApiKey, known)
     services: Services = request.app.state.services
     lines = request.headers.getlist(KEY_HEADER)
@@ -95,7 +101,7 @@ async def authenticate(request: Request) -> ApiKey:
     if key is None:
         raise Rejected("unauthorized")
     check_parameters(request)
-    request.scope[_KEY] = key
+    request.scope[KEY_IN_SCOPE] = key
     return key
 
 
