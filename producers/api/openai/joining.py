@@ -43,10 +43,10 @@ class JobIds:
         `jobs`: those of `known` that exist; `again`: whether the client says that it sends the request again.
         """
         made = [job_id for job_id in self.known if job_id in jobs]
-        if made and self._counts(jobs[made[-1]], again):
-            yield made[-1]
+        joined = made[-1:] if made and self._counts(jobs[made[-1]], again) else []
         own = [self._id(self._hour, number) for number in range(JOBS)]
-        yield from ([job_id for job_id in own if job_id not in jobs] or own[-1:])
+        free = [job_id for job_id in own if job_id not in jobs]
+        yield from (joined + free) or own[-1:]
 
     def _counts(self, job: JobRow, again: bool) -> bool:
         """Whether a job answers the request: it runs, or has ended lately in a way that another would too."""
