@@ -12,11 +12,10 @@ import uvicorn
 import uvloop
 
 from producers.api.app import create_app
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
-from producers.api.events.hub import EventHub
 from producers.api.http.client_limits import patience_for
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.server import config_of, listening
-from producers.api.services import UPLOADS, Services
+from producers.api.services import UPLOADS, WAITS, Services
 from producers.commands import api as main
 from producers.messages.exit_codes import reported
 from schemas.models.registry import load_registry
@@ -56,6 +55,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
+            wait_seconds=settings.api_wait_seconds,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 
@@ -69,14 +69,14 @@ async def serve(settings: ApiProcess, termination: Termination) -> None:
 class _Server(uvicorn.Server):
     """A server that stops on the termination signal of the process."""
 
-    def __init__(self, config: uvicorn.Config, termination: Termination, events: EventHub) -> None:
+    def __init__(self, config: uvicorn.Config, termination: Termination, services: Services) -> None:
         super().__init__(config)
         self._termination = termination
-        self._events = events
+        self._services = services
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, which would go on for as long as their clients stay, then let running requests end."""
-        self._events.stop()
+        """End what would wait for as long as its clients stay, then let running requests end."""
+        self._services.stop_waiting()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -92,12 +92,14 @@ class _Server(uvicorn.Server):
 async def _serve(settings: ApiProcess, listener: socket.socket, termination: Termination) -> None:
     async with open_services(settings) as services:
         patience = patience_for(_own_files(settings), settings.api_max_connections)
+        # both keep their connections, so they leave a quarter of them to others
         streams = TenantConcurrencyLimiter(patience.most // 2, patience.most // 4)
-        app = create_app(replace(services, streams=streams))
+        waits = TenantConcurrencyLimiter(min(WAITS, patience.most // 4), min(WAITS, patience.most // 4) // 2)
+        app = create_app(replace(services, streams=streams, waits=waits))
         app.openapi()  # it takes a while, for which no request should wait
         config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])
-        await _Server(config, termination, services.events).serve(sockets=[listener])
+        await _Server(config, termination, services).serve(sockets=[listener])
 
 
 def _own_files(settings: ApiProcess) -> int:

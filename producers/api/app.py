@@ -11,6 +11,8 @@ from producers.api import documentation, health
 from producers.api.events import streams
 from producers.api.http.middleware import RequestContext
 from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.openai import models as openai_models
+from producers.api.openai import transcriptions
 from producers.api.problems import Problem, install
 from producers.api.requests import conditional
 from producers.api.requests.idempotency import CheckedIdempotencyKey
@@ -41,7 +43,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     install(app)
-    app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
+    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH})
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models),
@@ -50,6 +52,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:
         app.include_router(module.router, dependencies=STRICT)
+    for router in (transcriptions.router, openai_models.router):  # not so strict: clients send what others understand
+        app.include_router(router)
     app.include_router(documentation.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app

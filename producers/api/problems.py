@@ -1,4 +1,4 @@
-"""Error answers as problem details (RFC 9457), whatever raised the error."""
+"""Error answers as problem details (RFC 9457), under /v1 in OpenAI's shape, whatever raised the error."""
 
 import secrets
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from producers.api.openai.errors import error_of, is_openai, status_of
 from producers.inputs.validation_errors import rejected
 from schemas import metrics
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
@@ -78,21 +79,36 @@ _SCHEMA_REF = {"$ref": "#/components/schemas/Problem"}
 def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     """The answer to an error."""
     # not `request.url`, which takes its host from the client
-    instance = quote(request.scope["path"], safe=_SAFE_IN_PATHS)
-    body = _document(error, instance, request.scope.get("request_id", ""))
+    path = request.scope["path"]
+    body = _document(error, quote(path, safe=_SAFE_IN_PATHS), request.scope.get("request_id", ""))
     if body.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if error.code == "unauthorized":
-        headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
-    return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)
+        headers["WWW-Authenticate"] = "Bearer" if is_openai(path) else 'ApiKey header="X-API-Key"'
+    status, media_type, content = _shaped(error, body, path)
+    return JSONResponse(content.model_dump(), status, headers, media_type=media_type)
 
 
-def framing_problem(error: Permanent | None = None) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer to a malformed request, for servers that write it themselves."""
-    document = _document(error or Rejected("malformed_request"), "", secrets.token_hex(8))
-    body = document.model_dump_json().encode()
-    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "x-request-id": document.request_id}
-    return document.status, headers, body
+def framing_problem(error: Permanent, path: str = "") -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of an answer for servers that write it themselves; `path` is empty where none was read."""
+    document = _document(error, quote(path, safe=_SAFE_IN_PATHS), secrets.token_hex(8))
+    status, media_type, content = _shaped(error, document, path)
+    body = content.model_dump_json().encode()
+    headers = {"content-type": media_type, "content-length": str(len(body)), "x-request-id": document.request_id}
+    return status, headers, body
+
+
+def _shaped(error: Permanent, document: Problem, path: str) -> tuple[int, str, BaseModel]:
+    """Status, media type and content of an answer, in the shape that clients of an address understand."""
+    if not is_openai(path):
+        return document.status, MEDIA_TYPE, document
+    status = status_of(error.code, document.status)
+    return status, "application/json", error_of(error, message_of(error), status)
+
+
+def message_of(error: Permanent) -> str:
+    """All that there is to say of an error, in one text."""
+    return error.detail if isinstance(error, Worded) and error.detail else error.message
 
 
 def _document(error: Permanent, instance: str, request_id: str) -> Problem:

@@ -9,10 +9,11 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.events.hub import EventHub
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
+from producers.api.openai.ends import EndWatcher
 from producers.api.requests.query import check_parameters
 from producers.jobs.kept_policies import KeptPolicies
 from producers.jobs.submit import JOB_TOPICS, Trace
@@ -33,7 +34,8 @@ from sink.webhooks.secrets import SecretBox
 MAX_TRACESTATE = 512
 UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to end
 UPLOAD_WAIT_SECONDS = 30.0
-STREAMS = 4096  # of events, of one tenant half as many; and never more than leave half of the connections to others
+STREAMS = 4096  # of events, of one tenant half as many: each keeps a connection, so `scribe-api` has fewer
+WAITS = 512  # requests that wait for the end of their jobs, of one tenant half as many: each keeps a connection
 
 
 def utc_now() -> datetime:
@@ -57,6 +59,8 @@ class Services:
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
     unknown_tenant: UnknownTenant = "allow"
+    wait_seconds: float = 570.0
+    """How long a request waits for the end of its job."""
     keys: KeyCache = field(default_factory=KeyCache)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
@@ -70,7 +74,14 @@ class Services:
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     events: EventHub = field(default_factory=EventHub)
     streams: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(STREAMS, STREAMS // 2))
+    ends: EndWatcher = field(default_factory=EndWatcher)
+    waits: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(WAITS, WAITS // 2))
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
+
+    def stop_waiting(self) -> None:
+        """End all answers that wait for something to happen, since the process ends."""
+        self.ends.stop()
+        self.events.stop()
 
 
 # FastAPI runs what is not async in a thread, which takes longer than all that these do
@@ -81,7 +92,7 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 KEY_HEADER = "X-API-Key"
-_KEY = "api_key"
+KEY_IN_SCOPE = "api_key"
 
 
 async def authenticate(request: Request) -> ApiKey:
@@ -89,7 +100,7 @@ async def authenticate(request: Request) -> ApiKey:
 
     Raises Rejected. A route that reads a body calls it first, and the result is kept for the request.
     """
-    if (known := request.scope.get(_KEY)) is not None:
+    if (known := request.scope.get(KEY_IN_SCOPE)) is not None:
         return cast(ApiKey, known)
     services: Services = request.app.state.services
     lines = request.headers.getlist(KEY_HEADER)
@@ -99,7 +110,7 @@ async def authenticate(request: Request) -> ApiKey:
     if key is None:
         raise Rejected("unauthorized")
     check_parameters(request)
-    request.scope[_KEY] = key
+    request.scope[KEY_IN_SCOPE] = key
     return key
 
 

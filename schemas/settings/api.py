@@ -20,6 +20,8 @@ class ApiSettings(Settings):
     """Most connections at a time; unset: what the limit of open files (`ulimit -n`) leaves beside the process's own."""
     upload_max_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest upload in bytes."""
+    api_wait_seconds: float = Field(default=570.0, ge=1)
+    """How long a request under /v1 waits for the end of its job before it is answered 504: a little less than the 600 s that OpenAI's clients wait."""
     postgres_read_dsn: SecretStr | None = None
     """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
     api_prepare_statements: bool = False

@@ -1,4 +1,4 @@
-"""Names of languages that people write in the place of a code."""
+"""Names of languages, which people write in the place of a code, and some interfaces too."""
 
 _NAMES = """
 af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, bn bengali,
@@ -28,6 +28,14 @@ tgk tg, tha th, tuk tk, tgl tl, tur tr, tat tt, ukr uk, urd ur, uzb uz, vie vi, 
 _SHORT = dict(entry.split() for entry in _THREE_LETTERS.split(","))
 _OLD = {"iw": "he", "in": "id", "ji": "yi", "jv": "jw", "nb": "no", "fil": "tl"}
 CODES = {name: code for code, name in (entry.split() for entry in _NAMES.split(","))}
+# those that Whisper's authors chose where there are several, or one of two words
+_CHOSEN = {"ht": "haitian creole", "my": "myanmar"}
+_NAME_OF = {code: name for name, code in reversed(CODES.items())} | _CHOSEN
+
+
+def name_of(code: str) -> str:
+    """The English name of a language in lower case, as Whisper has it; the code itself where it is not known."""
+    return _NAME_OF.get(code, code)
 
 
 def likely_code(written: str) -> str | None:

@@ -1,5 +1,6 @@
 """Queries of REST and the command line: accept a job with its outbox row; read its state, history, transcript."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from schemas.events import JobRequested
 from schemas.transcript import Transcript
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json, transcript_from_json
+from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection, Database
 
 
@@ -72,6 +74,9 @@ _OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_field
 _ACCEPT = f"""
 SELECT answer.acceptance, {_OF_CALL} FROM scribe_accept_job(%(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(request)s,
     %(fingerprint)s, %(requested_at)s, %(topic)s, %(key)s, %(value)s, %(headers)s, %(most_waiting)s, %(policy_at)s) AS answer"""  # noqa: S608 - our own column names
+_ENDED = f"""
+SELECT array_agg(job_id) AS ended FROM unnest(%(job_ids)s::uuid[]) AS asked (job_id) LEFT JOIN jobs USING (job_id)
+WHERE jobs.state IS NULL OR jobs.state IN {ENDED_STATES}"""  # noqa: S608 - our own words
 _READ = f"SELECT {_OF_CALL}, answer.history, answer.enhancements FROM scribe_read_job(%(job_id)s, %(tenant)s) AS answer"  # noqa: S608 - our own column names
 
 
@@ -149,6 +154,19 @@ async def find_any(connection: Connection, job_id: UUID) -> JobRow | None:
     query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = %s"  # noqa: S608 - our own column names
     row = await (await connection.execute(query, [job_id])).fetchone()
     return JobRow(**row) if row else None
+
+
+async def find_each(connection: Connection, job_ids: Sequence[UUID], tenant: str) -> dict[UUID, JobRow]:
+    """The jobs of a tenant with some ids, by these."""
+    query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE job_id = ANY(%s) AND tenant = %s"  # noqa: S608 - our own column names
+    rows = await (await connection.execute(query, [list(job_ids), tenant])).fetchall()
+    return {row["job_id"]: JobRow(**row) for row in rows}
+
+
+async def ended_among(database: Database, job_ids: Sequence[UUID]) -> set[UUID]:
+    """The ids among some of jobs, of whichever tenants, that have ended or are gone."""
+    row = await database.call(_ENDED, {"job_ids": list(job_ids)})
+    return set(row["ended"] or ()) if row else set()
 
 
 async def transcript(connection: Connection, job: JobRow) -> Transcript:

@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import psycopg
 
+from producers.api.openai.errors import is_openai, status_of
 from schemas.events import JobRequested, Source
 from tests.integration.shim import RunningShim
 
@@ -22,7 +23,9 @@ def rows(shim: RunningShim, sql: str, *values: Any) -> list[Any]:
 
 
 def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """An RFC 9457 document that says what to do."""
+    """An RFC 9457 document that says what to do; under /v1 an error of OpenAI's shape."""
+    if is_openai(answer.url.path):
+        return check_openai_error(answer, status_of(code, status), code)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
@@ -39,6 +42,16 @@ def read(client: httpx.Client, path: str, **options: Any) -> httpx.Response:
     with client.stream("GET", path, **options) as answer:
         is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
         return httpx.Response(answer.status_code, headers=answer.headers, content=b"" if is_stream else answer.read())
+
+
+def check_openai_error(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """An error as OpenAI's clients read it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    body: dict[str, Any] = answer.json()["error"]
+    assert body.keys() == {"message", "type", "param", "code"}
+    assert (body["code"], bool(body["message"]), bool(body["type"])) == (code, True, True)
+    return body
 
 
 def request_of(client: httpx.Client, **body: Any) -> JobRequested:

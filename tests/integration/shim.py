@@ -18,7 +18,7 @@ from producers.api.app import create_app
 from producers.api.http.client_limits import patience_for
 from producers.api.http.server import config_of, listening
 from producers.api.services import Services
-from schemas.events import JobRequested, JobResult, Outcome
+from schemas.events import JobError, JobRequested, JobResult, Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.ports import ObjectStore
 from schemas.settings.outbound import OutboundSettings
@@ -46,6 +46,7 @@ REGISTRY = ModelRegistry(
                 hub="x/he",
                 languages=("he",),
                 detects_language=False,
+                translates=False,
                 stand_in=True,
             ),
             ModelEntry(name="turns", engine="pyannote", hub="x/turns"),
@@ -96,9 +97,9 @@ class RunningShim:
         """What the persist app does when a result arrives."""
         self._end(request, _result(request, Outcome.COMPLETED), StoredTranscript(transcript, "s3://x/t.json"))
 
-    def fail(self, request: JobRequested) -> None:
+    def fail(self, request: JobRequested, error: JobError = ERROR) -> None:
         """The same for a failed job."""
-        self._end(request, replace(_result(request, Outcome.FAILED), error=ERROR), None)
+        self._end(request, replace(_result(request, Outcome.FAILED), error=error), None)
 
     def cancel(self, request: JobRequested) -> None:
         """The same for a cancelled one."""

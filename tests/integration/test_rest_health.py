@@ -19,6 +19,7 @@ WEBHOOKS = [
     "deliveries/{delivery_id}",
     "deliveries/{delivery_id}/redeliver",
 ]
+PROBLEM, OPENAI = ("application/problem+json", "Problem"), ("application/json", "OpenAIError")
 
 
 def test_health_and_metrics(shim: RunningShim, client: httpx.Client) -> None:
@@ -109,11 +110,13 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
     for path, method, operation in operations:
         assert operation["summary"], (path, method)
         for status, answer in operation["responses"].items():
-            if int(status) >= 400:
-                schema = answer["content"]["application/problem+json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/Problem"}, (path, status)
+            if status == "default" or int(status) >= 400:
+                kind, name = OPENAI if path.startswith("/v1/") else PROBLEM
+                assert answer["content"][kind]["schema"] == {"$ref": f"#/components/schemas/{name}"}, (path, status)
         if path.startswith("/api/"):
             assert operation["security"] == [{"APIKeyHeader": []}]
+        if path.startswith("/v1/"):
+            assert operation["security"] == [{"Bearer": []}]
     assert document["components"]["schemas"]["TranscribeBody"]["examples"]
     assert {"Problem", "FieldError"} <= document["components"]["schemas"].keys()
     assert set(document["paths"]) == {
@@ -130,5 +133,6 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/enhanced-ai/{enhancement_id}",
         "/api/v1/webhook/test",
         *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
+        *(f"/v1/{path}" for path in ("audio/transcriptions", "audio/translations", "models", "models/{model}")),
         *OPEN[:4],
     }

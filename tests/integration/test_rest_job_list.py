@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.jobs.listing import _EXAMPLE, MAX_LISTED, JobList
 from schemas.vocabulary.job_states import JOB_STATES
 from sink.memory import MemoryObjectStore

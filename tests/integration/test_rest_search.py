@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.transcript import Segment, Transcript
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, lines

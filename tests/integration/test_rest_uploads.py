@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.events import JobRequested
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore

@@ -257,7 +257,7 @@ class Connection(ProblemProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if answer is not None:
-            self.transport.write(framing_answer(answer))
+            self.transport.write(framing_answer(answer, self.cycle.scope["path"] if self._in_body else ""))
             self.transport.close()
         elif self.has_unsent:
             self._reset()

@@ -102,9 +102,9 @@ class ProblemProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def framing_answer(error: Rejected) -> bytes:
-    """The bytes of an error answer that no handler gives; it is counted."""
-    status, headers, body = framing_problem(error)
+def framing_answer(error: Rejected, path: str = "") -> bytes:
+    """The bytes of an error answer that no handler gives; it is counted. `path` is empty where none was read."""
+    status, headers, body = framing_problem(error, path)
     metrics.HTTP_REQUESTS.labels("other", "none", status).inc()
     lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
     return b"".join([STATUS_LINE[status], *lines, b"connection: close\r\n\r\n", body])

@@ -119,12 +119,7 @@ async def read_transcript(
 ) -> Response:
     """Before the job has ended: 409 `not_ready`. After it has failed: 409 with the code and message of its error."""
 
-    async def read(connection: Connection) -> tuple[JobRow | None, Transcript | None]:
-        job = await queries.find(connection, job_id, key.tenant)
-        return job, await queries.transcript(connection, job) if job and job.state == JobState.COMPLETED else None
-
-    # a replica may not have the job or its end yet
-    job, transcript = await services.reading.run(key.tenant, read, settled=lambda found: found[1] is not None)
+    job, transcript = await read_result(services, job_id, key.tenant)
     if job is None or transcript is None:
         raise _without_transcript(job) if job else _unknown(job_id)
     # long transcripts take a while to write out, and nobody else should wait for that
@@ -132,21 +127,37 @@ async def read_transcript(
     return Response(content, media_type=CONTENT_TYPES[form], headers={"Content-Disposition": download_of(job, form)})
 
 
+async def read_result(services: Services, job_id: UUID, tenant: str) -> tuple[JobRow | None, Transcript | None]:
+    """A tenant's job, None if there is none, and its transcript, None if it has none."""
+
+    async def read(connection: Connection) -> tuple[JobRow | None, Transcript | None]:
+        job = await queries.find(connection, job_id, tenant)
+        return job, await queries.transcript(connection, job) if job and job.state == JobState.COMPLETED else None
+
+    # a replica may not have the job or its end yet
+    return await services.reading.run(tenant, read, settled=lambda found: found[1] is not None)
+
+
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
-    """Check a request, commit its job and return it with its address.
+    """Check a request, commit its job and return it with its address."""
+    job = await accepted_job(services, request, trace)
+    response.headers["Location"] = job_path(request.job_id)
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return summary(job)
+
+
+async def accepted_job(services: Services, request: JobRequested, trace: Trace) -> JobRow:
+    """Check a request and commit its job.
 
     What was accepted once is answered again, whatever the tenant may do by now.
     """
     try:
-        job = await _accepted(services, request, trace)
+        return await _accepted(services, request, trace)
     except NotAllowed:
         before = await known(services.database, request)
         if before is None:
             raise
-        job = before
-    response.headers["Location"] = job_path(request.job_id)
-    response.headers["Retry-After"] = str(POLL_SECONDS)
-    return summary(job)
+        return before
 
 
 async def policy_in_force(services: Services, tenant: str) -> TenantPolicy:

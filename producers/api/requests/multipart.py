@@ -18,6 +18,7 @@ FILE_FIELD = "file"
 MAX_FIELD_BYTES = 256 * 1024  # all fields together
 MAX_PART_HEADER_BYTES = 16 * 1024  # of a file's name the end of its path is kept, whatever is before it
 MAX_FRAME_BYTES = 256 * 1024  # boundaries, headers of parts, and what stands before and behind them
+MAX_VALUES = 64  # of one list
 
 # it would warn of every form that cannot be read, which is its sender's affair
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
@@ -26,16 +27,31 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)
 class MultipartForm:
     """Parser that is fed the body and returns the bytes of the file; raises Rejected for an invalid form."""
 
-    def __init__(self, content_type: str, max_file_bytes: int, names: Collection[str]) -> None:
-        """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields."""
+    def __init__(
+        self,
+        content_type: str,
+        max_file_bytes: int,
+        names: Collection[str],
+        *,
+        lists: Collection[str] = (),
+        ignores_others: bool = False,
+    ) -> None:
+        """`content_type` is the request's header; `max_file_bytes` the limit of the file; `names` those of fields.
+
+        Fields of `lists` may be given several times. With `ignores_others` fields of other names are no error.
+        """
         self.fields: dict[str, str] = {}
+        self.lists: dict[str, list[str]] = {}
         self.file_begun = self.file_ended = False
         self.file_name: str | None = None
         self._max_file_bytes = max_file_bytes
         self._names = names
+        self._list_names = lists
+        self._ignores_others = ignores_others
         self._bytes = self._file_bytes = self._field_bytes = 0
         self._taken = bytearray()
         self._part = PartHead("")
+        self._ignored = False
         self._headers: dict[bytes, bytes] = {}
         self._header_name, self._header = bytearray(), bytearray()
         self._value = bytearray()
@@ -93,13 +109,19 @@ class MultipartForm:
     def on_headers_finished(self) -> None:
         """Check the part by its complete headers."""
         part = self._part = read_part(self._headers)
+        known = part.name in (FILE_FIELD, *self._names, *self._list_names)
+        self._ignored = self._ignores_others and not known
+        if self._ignored:
+            return
         if part.is_file and part.name != FILE_FIELD:
             raise wrong(part.shown, f"a file belongs into the part '{FILE_FIELD}'")
-        # known names, each once, limit the parts as well
-        if part.name != FILE_FIELD and part.name not in self._names:
+        # known names, each once or a few times, limit the parts as well
+        if not known:
             raise wrong(part.shown, unknown("field", part.name, self._names))
         if part.name in self.fields or (part.name == FILE_FIELD and self.file_begun):
             raise wrong(part.name, "is given more than once")
+        if len(self.lists.get(part.name, ())) == MAX_VALUES:
+            raise wrong(part.name, f"is given more than {MAX_VALUES} times")
         if part.name == FILE_FIELD and not part.is_file:
             raise wrong(FILE_FIELD, 'must be a file: filename="..." is missing in its Content-Disposition')
         if part.is_file:
@@ -107,6 +129,8 @@ class MultipartForm:
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Append to a field or to the file."""
+        if self._ignored:
+            return
         if not self._part.is_file:
             self._field_bytes += end - start
             if self._field_bytes > MAX_FIELD_BYTES:
@@ -120,13 +144,19 @@ class MultipartForm:
 
     def on_part_end(self) -> None:
         """End a field or the file."""
+        if self._ignored:
+            return
         if self._part.is_file:
             self.file_ended = True
             return
         try:
-            self.fields[self._part.name] = self._value.decode()
+            value = self._value.decode()
         except UnicodeDecodeError:
             raise wrong(self._part.name, "is not UTF-8") from None
+        if self._part.name in self._list_names:
+            self.lists.setdefault(self._part.name, []).append(value)
+        else:
+            self.fields[self._part.name] = value
 
     def on_end(self) -> None:
         """Note the final boundary."""

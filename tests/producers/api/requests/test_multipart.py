@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.api.requests.form_parts import read_part
-from producers.api.requests.multipart import MAX_FIELD_BYTES, MultipartForm
+from producers.api.requests.multipart import MAX_FIELD_BYTES, MAX_VALUES, MultipartForm
 from schemas.errors import Rejected
 
 BOUNDARY = "b0undary"
@@ -97,6 +97,26 @@ def test_no_number_of_parts_is_held() -> None:
     with pytest.raises(Rejected):
         form.feed(body_of(parts))
     assert form.fields == {}
+
+
+def tolerant(parts: list[Part]) -> tuple[MultipartForm, bytes]:
+    """A form with a list, and fields and files that nobody knows."""
+    form = MultipartForm(TYPE, 1_000_000, NAMES, lists=("granularities[]",), ignores_others=True)
+    form.feed(body_of(parts))
+    return form, form.take()
+
+
+def test_lists_are_kept_in_order_and_others_are_ignored_where_that_is_wanted() -> None:
+    """However large an ignored one is, and a file among them is not taken for the recording."""
+    unknown: list[Part] = [("voice", "voice.wav", b"y" * 2 * MAX_FIELD_BYTES), ("x", None, b"\xff")]
+    values: list[Part] = [("granularities[]", None, value) for value in (b"word", b"segment")]
+    form, file = tolerant([*unknown, values[0], *unknown, ("file", "a.wav", b"RIFF"), values[1], ("model", None, b"m")])
+    form.finish()
+    assert (form.fields, form.lists, file) == ({"model": "m"}, {"granularities[]": ["word", "segment"]}, b"RIFF")
+    with pytest.raises(Rejected, match="more than 64 times"):
+        tolerant(values[:1] * (MAX_VALUES + 1))
+    with pytest.raises(Rejected, match="more than once"):
+        tolerant([("model", None, b"m")] * 2)
 
 
 def test_a_form_that_ends_early() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from producers.api.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.errors import Rejected
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,126 @@
+"""The operations that transcribe and translate a recording, and answer when that is done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from producers.api.jobs.operations import REQUEST_CODES
+from producers.api.openai import events
+from producers.api.openai.accepting import JOB_ID_HEADER, Asked, accept_form
+from producers.api.openai.answers import DiarizedTranscription, TranscriptionText, TranslationText, VerboseTranscription
+from producers.api.openai.authentication import BearerDep
+from producers.api.openai.ended import has_ended, rendered, still_running, transcript_of
+from producers.api.openai.errors import PREFIX, error_responses
+from producers.api.openai.forms import TranscriptionForm, TranslationForm, form_schema
+from producers.api.openai.streaming import COMMENT_SECONDS, EventStream
+from producers.api.requests import file_upload
+from producers.api.requests.idempotency import IdempotencyKey
+from producers.api.requests.media_types import FORM
+from producers.api.services import Services, ServicesDep, TraceDep
+from producers.transcripts.formats import Format
+from producers.transcripts.rendering import CONTENT_TYPES
+from schemas.events import Task
+from sink.process.cancellation import cancel_until_done
+
+TRANSCRIPTIONS, TRANSLATIONS = f"{PREFIX}/audio/transcriptions", f"{PREFIX}/audio/translations"
+PATHS = frozenset({TRANSCRIPTIONS, TRANSLATIONS})
+LEFT = 499  # for metrics: nobody sees the answer of a client that has left
+_ENDS = (
+    "not_ready",
+    "cancelled",
+    "not_media",
+    "media_no_audio",
+    "media_too_short",
+    "media_too_long",
+    "retries_exhausted",
+)
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The transcript, in the form that `response_format` names",
+        "headers": {JOB_ID_HEADER: {"description": "For GET /api/v1/jobs/ID.", "schema": {"type": "string"}}},
+        "content": {CONTENT_TYPES[form]: {} for form in (Format.TXT, Format.SRT, Format.VTT)},
+    },
+    **error_responses(*dict.fromkeys((*REQUEST_CODES, *file_upload.CODES, *_ENDS))),
+}
+router = APIRouter(tags=["openai"])
+
+
+@router.post(
+    TRANSCRIPTIONS,
+    operation_id="createTranscription",
+    summary="Transcribe a recording, and answer when that is done",
+    response_model=TranscriptionText | VerboseTranscription | DiarizedTranscription,
+    responses={
+        **_RESPONSES,
+        200: {**_RESPONSES[200], "content": {**_RESPONSES[200]["content"], events.MEDIA_TYPE: {}}},
+    },
+    openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": form_schema(TranscriptionForm)}}}},
+)
+async def create_transcription(
+    request: Request, services: ServicesDep, key: BearerDep, trace: TraceDep, idempotency_key: IdempotencyKey
+) -> Response:
+    """The answer that OpenAI's clients expect; fields that are not known here are ignored.
+
+    The same request within an hour is the same job, so sending it again does no work twice.
+    """
+    kind = TranscriptionForm
+    accept = partial(accept_form, request, services, key.tenant, Task.TRANSCRIBE, kind, trace, idempotency_key)
+    return await _answered(request, services, key.tenant, accept)
+
+
+@router.post(
+    TRANSLATIONS,
+    operation_id="createTranslation",
+    summary="Translate a recording into English, and answer when that is done",
+    response_model=TranslationText | VerboseTranscription,
+    responses=_RESPONSES,
+    openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": form_schema(TranslationForm)}}}},
+)
+async def create_translation(
+    request: Request, services: ServicesDep, key: BearerDep, trace: TraceDep, idempotency_key: IdempotencyKey
+) -> Response:
+    """A translation by a model that can: GET /api/v1/models says which `translates`."""
+    kind = TranslationForm
+    accept = partial(accept_form, request, services, key.tenant, Task.TRANSLATE, kind, trace, idempotency_key)
+    return await _answered(request, services, key.tenant, accept)
+
+
+async def _answered(
+    request: Request, services: Services, tenant: str, accept: Callable[[], Awaitable[Asked]]
+) -> Response:
+    """Accept a job, wait for its end, and answer; a client that leaves does not stop its job."""
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(services.waits.one(tenant))
+        asked = await accept()
+        stream = asked.form.stream
+        seconds = min(COMMENT_SECONDS, services.wait_seconds) if stream else services.wait_seconds
+        ended = await _unless_left(request, has_ended(services, asked, seconds))
+        if ended is None:
+            return Response(status_code=LEFT)
+        transcript = await transcript_of(services, asked) if ended else None
+        if stream:
+            return EventStream(services, asked, transcript, held.pop_all())
+        if transcript is None:
+            raise still_running(asked, seconds)
+        body, media_type = await rendered(asked, transcript)
+        return Response(body, media_type=media_type, headers=asked.headers)
+
+
+async def _unless_left(request: Request, waiting: Coroutine[Any, Any, bool]) -> bool | None:
+    """The result of `waiting`, None where the client leaves before."""
+    task, leaving = asyncio.create_task(waiting), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        await cancel_until_done(task, leaving)
+
+
+async def _left(request: Request) -> None:
+    """Wait until the client of a request that was read to its end has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
