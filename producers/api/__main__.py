@@ -53,6 +53,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
+            public_url=settings.public_url,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 

@@ -7,14 +7,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api import documentation, health
+from producers.api import health
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import audio, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.problems import Problem, install
 from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
+from producers.api.web import documentation, login, page
 from producers.api.webhooks import deliveries, endpoints, payloads
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -42,13 +43,14 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestContext, streaming=frozenset({uploads.PATH}))
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, waiting, listing, erasures, uploads, search, enhanced_ai, models),
+        *(operations, waiting, listing, erasures, uploads, search, enhanced_ai, models, audio),
         *(endpoints, deliveries),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:
         app.include_router(module.router, dependencies=STRICT)
-    app.include_router(documentation.router)
+    for pages in (documentation, page, login):
+        app.include_router(pages.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 

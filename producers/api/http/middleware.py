@@ -42,7 +42,7 @@ class RequestContext:
             return
         method = scope["method"]
         # HEAD is GET without the body, which the server leaves away: it has a scope of its own
-        scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        scope = {**scope, "method": "GET" if method == "HEAD" else method, "head": method == "HEAD"}
         scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
         answer = _Answer(send, scope["request_id"])
         parent = traceparent_of(scope)
