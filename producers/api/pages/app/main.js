@@ -74,8 +74,13 @@ function Page() {
   );
 
   async function leave() {
+    try {
+      await send("DELETE", "session");
+    } catch (error) {
+      setFailure(`You are still logged in. ${error.message}`);
+      return;
+    }
     leaveAll();
-    await send("DELETE", "session").catch(() => undefined);
     setEnded(false);
     setSession({ tenant: null });
     location.hash = "#/";

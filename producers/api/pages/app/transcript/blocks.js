@@ -82,7 +82,7 @@ export class TranscriptBlocks {
     const before = this._index.segments[number - 1];
     const line = document.createElement("div");
     line.className = "line";
-    line.dir = "auto";
+    line.dir = directionOf(segment.text); // not `auto`, which would look at the time and the speaker first
     if (segment.speaker) line.dataset.speaker = String(this._index.speakers.indexOf(segment.speaker) % COLOURS);
     const time = document.createElement("button");
     time.type = "button";
@@ -160,6 +160,13 @@ export class TranscriptBlocks {
       if (number === this._current) word.classList.add("now");
     }
   }
+}
+
+const RIGHT_TO_LEFT = /[\u0591-\u07ff\u0860-\u08ff\ufb1d-\ufdfd\ufe70-\ufefc]/u;
+
+/** The direction in which a text runs: that of its first letter. */
+function directionOf(/** @type {string} */ text) {
+  return RIGHT_TO_LEFT.test(/\p{L}/u.exec(text)?.[0] || "") ? "rtl" : "ltr";
 }
 
 /** @param {{first: number, last: number}[]} hits */

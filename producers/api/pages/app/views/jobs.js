@@ -13,8 +13,8 @@ import { JobList } from "../job_list.js";
 import { Submit } from "./submit.js";
 
 const PAGE = 25;
-const BUSY_MS = 1500;
-const CALM_MS = 6000;
+const BUSY_MS = 1000;
+const CALM_MS = 3000;
 const FILTERS = [
   ["", "All"],
   ["queued,transcribing,diarizing", "In progress"],

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/preact-htm-3.1.1.js
 import { get, newKey, send } from "../api.js";
 import { addUpload } from "../uploads.js";
 import { languageInWords, size } from "../words.js";
-import { FieldError, saidOf } from "../parts/failure.js";
+import { FieldError, isSaid, saidOf } from "../parts/failure.js";
 
 const DEFAULTS = { language: "", model: "", diarize: true, num_speakers: "", enable_summarization: false };
 
@@ -136,8 +136,7 @@ function Field({ id, label, text, children }) {
 const SHOWN = ["file", "url", "language", "model", "engine", "num_speakers", "diarize"];
 
 function General({ error }) {
-  const elsewhere = (error?.errors || []).filter((item) => !SHOWN.includes(item.field.split(".").pop()));
-  if (!error?.message || (error.errors?.length && !elsewhere.length)) return null;
+  if (!error?.message || isSaid(error, SHOWN)) return null;
   return html`<p class="error" role="alert" dir="auto">${error.message}</p>`;
 }
 
