@@ -98,6 +98,8 @@ def test_the_type_is_what_the_file_is_and_never_what_its_name_says(client: httpx
         assert answer.headers["content-type"] == kind
         assert answer.headers["content-disposition"].startswith("attachment;")
         assert f'.{ending}"' in answer.headers["content-disposition"]
+    kept = client.get(upload(client, b"OggS" + bytes(99), "call.OPUS"))
+    assert kept.headers["content-disposition"] == 'attachment; filename="call.opus"'
 
 
 def test_a_range_without_an_end_is_answered_with_its_beginning(client: httpx.Client) -> None:

@@ -75,12 +75,13 @@ async def read_audio(
     if job is None:
         raise Rejected("not_found", f"job {job_id}")
     recording = await _recording(services.store, job)
+    name = name_of(job) or str(job_id)
     headers = {
         "ETag": recording.etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Disposition": attachment(name_of(job) or str(job_id), recording.kind.extension),
+        "Content-Disposition": attachment(name, recording.kind.extension_of(name)),
     }
     given = request.headers
     if matches(given.get("if-none-match"), recording.etag):

@@ -1,4 +1,4 @@
-"""A way to the shim on which long requests get stuck or break off in the middle, as on a bad connection."""
+"""A way to the shim on which long requests get stuck or break off, and answers get lost, as on a bad connection."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,12 +12,16 @@ MOST_BYTES = 200_000
 
 
 class LossyProxy(Proxy):
-    """Lets MOST_BYTES of a connection pass; then it waits until `broken`, which ends it, or until `whole`."""
+    """Lets MOST_BYTES of a connection pass; then it waits until `broken`, which ends it, or until `whole`.
+
+    While `deaf` no answer comes back: the connection ends in its place.
+    """
 
     def __init__(self, port: int, target: int) -> None:
         super().__init__(port, target)
         self.broken = False
         self.whole = False
+        self.deaf = False
 
     @property
     def url(self) -> str:
@@ -36,6 +40,18 @@ class LossyProxy(Proxy):
             passed += len(data)
             upstream.write(data)
             await upstream.drain()
+
+    async def _back(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                if self.deaf:
+                    return
+                client.write(data)
+                await client.drain()
+        except OSError:
+            pass
+        finally:
+            client.transport.abort()
 
 
 @contextmanager

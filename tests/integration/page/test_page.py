@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,8 +17,23 @@ from tests.integration.shim import RunningShim, in_database
 from tests.media_files import tone, wave
 
 MOST_BYTES = 300_000
-LONG = wave(tone(300.0))  # 9 MB, of which no buffer on the way holds all
+LONG_SECONDS = 300.0  # 10 MB, which no buffer on the way holds all of
 JOBS = "SELECT count(*) FROM jobs WHERE tenant = %s"
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording that takes its time to arrive."""
+    path = tmp_path_factory.mktemp("recordings") / "long.wav"
+    path.write_bytes(wave(tone(LONG_SECONDS)))
+    return path
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    path = tmp_path / "short.wav"
+    path.write_bytes(wave(tone(1.0)))
+    return path
 
 
 @pytest.fixture
@@ -113,13 +129,13 @@ def test_what_is_wrong_stands_beside_its_field(visit: PageVisit) -> None:
 
 
 def test_a_connection_that_is_lost_in_an_upload_makes_one_job(
-    browser: Browser, shim: RunningShim, key: str, tenant: str
+    browser: Browser, shim: RunningShim, key: str, tenant: str, long: Path
 ) -> None:
     """The first attempt breaks off in the middle; the second is the same request again."""
     with lossy(shim.url) as way, visiting(browser, way.url) as visit:
         visit.log_in(key)
         page = visit.page
-        _choose(page, "long.wav", LONG)
+        _choose(page, long)
         page.get_by_role("button", name="Transcribe").click()
         page.locator(".uploads .muted").filter(has_text=re.compile("^[1-9]")).wait_for()
         way.broken = True
@@ -132,13 +148,32 @@ def test_a_connection_that_is_lost_in_an_upload_makes_one_job(
         assert rows(shim, JOBS, tenant) == [(1,)]
 
 
+def test_an_answer_that_is_lost_makes_no_second_job(
+    browser: Browser, shim: RunningShim, key: str, tenant: str, short: Path
+) -> None:
+    """The job is there and nobody heard of it: the same key finds it."""
+    with lossy(shim.url) as way, visiting(browser, way.url) as visit:
+        visit.log_in(key)
+        page = visit.page
+        _choose(page, short)
+        way.deaf = True
+        page.get_by_role("button", name="Transcribe").click()
+        expect(page.locator(".uploads [role=alert]")).to_contain_text("The connection was lost")
+        assert rows(shim, JOBS, tenant) == [(1,)]
+        way.deaf = False
+        page.get_by_role("button", name="Send again").click()
+        expect(page.locator(".uploads")).to_have_count(0)
+        expect(page.locator(".jobs li")).to_have_count(1)
+        assert rows(shim, JOBS, tenant) == [(1,)]
+
+
 def test_an_upload_goes_on_under_other_views_and_can_be_cancelled(
-    browser: Browser, shim: RunningShim, key: str, tenant: str
+    browser: Browser, shim: RunningShim, key: str, tenant: str, long: Path
 ) -> None:
     with lossy(shim.url) as way, visiting(browser, way.url) as visit:
         visit.log_in(key)
         page = visit.page
-        _choose(page, "long.wav", LONG)
+        _choose(page, long)
         page.get_by_role("button", name="Transcribe").click()
         page.get_by_role("link", name="Search").click()
         page.get_by_role("heading", name="Search all transcripts").wait_for()
@@ -147,9 +182,8 @@ def test_an_upload_goes_on_under_other_views_and_can_be_cancelled(
         assert rows(shim, JOBS, tenant) == [(0,)]
 
 
-def _choose(page: Page, name: str, body: bytes) -> None:
-    """Drop a file on the page."""
-    page.get_by_label("Choose a file").set_input_files({"name": name, "mimeType": "audio/wav", "buffer": body})
+def _choose(page: Page, path: Path) -> None:
+    page.get_by_label("Choose a file").set_input_files(path)
     page.get_by_text("Ready to transcribe").wait_for()
 
 

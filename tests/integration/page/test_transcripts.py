@@ -32,7 +32,7 @@ def opened(visit: PageVisit, shim: RunningShim, key: str, transcript: Transcript
 
 def heard(visit: PageVisit, shim: RunningShim, key: str, transcript: Transcript) -> Page:
     """The same of an upload as long as its transcript."""
-    request = uploaded(shim, key, wave(tone(transcript.duration), rate=16000), "call.wav")
+    request = uploaded(shim, key, wave(tone(transcript.duration)), "call.wav")
     completed(shim, request, transcript)
     visit.show(f"#/jobs/{request.job_id}")
     visit.page.locator(".line").first.wait_for()
@@ -92,6 +92,15 @@ def test_a_click_on_a_word_plays_it_and_the_words_follow(visit: PageVisit, shim:
     page.locator("audio").evaluate("audio => audio.pause()")
     page.get_by_role("button", name="Play from 0:16").press("Enter")
     expect(now).to_have_text("word8")
+
+
+def test_a_short_recording_has_a_waveform_that_is_clicked(visit: PageVisit, shim: RunningShim, key: str) -> None:
+    page = heard(visit, shim, key, transcript_of(*(f"word{n} second{n}" for n in range(10))))
+    page.locator("canvas.wave:not(.none)").click()  # in its middle
+    expect(page.locator(".line .now")).to_have_text("word5")
+    assert page.locator("canvas").evaluate(
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    )
 
 
 def test_a_search_counts_its_places_and_walks_through_them(visit: PageVisit, shim: RunningShim, key: str) -> None:

@@ -108,7 +108,7 @@ function facts(job) {
 }
 
 function Waiting({ waiting }) {
-  if (!waiting.held) return html`<p class="muted" dir="auto">${waiting.message}</p>`;
+  if (!waiting.held) return waiting.state === "queued" ? html`<p class="muted" dir="auto">${waiting.message}</p>` : null;
   return html`<div class="card waiting"><h2>Why it waits</h2><ul>
     ${waiting.waits.map(
       (wait) => html`<li><span dir="auto">${wait.message}</span>
