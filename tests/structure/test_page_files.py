@@ -40,6 +40,14 @@ def test_scripts_import_only_what_is_there_and_are_all_imported() -> None:
     assert {path for path in FILES if path.suffix == ".js"} == imported
 
 
+def test_all_scripts_are_announced_by_the_page() -> None:
+    """So that a browser asks for all at once, and not for one after the other as it comes to their imports."""
+    announced = re.findall(r'modulepreload" href="app/(.+?)"', (APP / "index.html").read_text())
+    assert sorted(announced) == sorted(
+        name_of(path) for path in FILES if path.suffix == ".js" and path.name != "main.js"
+    )
+
+
 def test_scripts_are_javascript(tmp_path: Path) -> None:
     """As Node.js reads them, where there is one."""
     node = shutil.which("node")

@@ -111,7 +111,7 @@ def _tab_to(page: Page, wanted: str) -> None:
     raise AssertionError(f"{wanted} is not reached by Tab")
 
 
-def test_what_is_wrong_stands_beside_its_field(visit: PageVisit) -> None:
+def test_what_is_wrong_stands_beside_its_field(visit: PageVisit, tmp_path: Path) -> None:
     page = visit.page
     transcribe = page.get_by_role("button", name="Transcribe")
     transcribe.click()
@@ -126,6 +126,11 @@ def test_what_is_wrong_stands_beside_its_field(visit: PageVisit) -> None:
     page.get_by_label("Choose a file").set_input_files(empty)
     expect(page.locator("#file-error")).to_have_text("The file is empty.")
     visit.faults.clear()  # the browser tells of each 422
+    large = tmp_path / "large.wav"
+    with large.open("wb") as file:
+        file.truncate(60_000_000)
+    page.get_by_label("Choose a file").set_input_files(large)
+    expect(page.locator("#file-error")).to_have_text(re.compile("^large.wav has 60 MB; a file may have 50 MB at most"))
 
 
 def test_a_connection_that_is_lost_in_an_upload_makes_one_job(

@@ -1,6 +1,6 @@
 // The page: who is logged in, which view the address names, and the frame around it.
 
-import { html, render, useCallback, useEffect, useState } from "./vendor/preact-htm-3.1.1.js";
+import { html, render, useCallback, useEffect, useRef, useState } from "./vendor/preact-htm-3.1.1.js";
 import { get, onSessionEnd, send } from "./api.js";
 import { Announcer } from "./parts/announcer.js";
 import { Uploads } from "./parts/uploads.js";
@@ -58,6 +58,8 @@ function Page() {
   const [ended, setEnded] = useState(false);
   const [failure, setFailure] = useState("");
   const where = usePlace();
+  const before = useRef(null);
+  if (session?.tenant) before.current = session.tenant;
 
   const load = useCallback(() => {
     setFailure("");
@@ -93,6 +95,8 @@ function Page() {
   if (!session) return null;
   if (!session.tenant) {
     const entered = (found) => {
+      if (found.tenant !== before.current) leaveAll(); // what is on its way is not theirs
+      before.current = found.tenant;
       setEnded(false);
       setSession(found);
     };

@@ -1,11 +1,14 @@
 // Webhooks of a job: what was sent, how that ended, and sending it again.
 
-import { html, useEffect, useState } from "../vendor/preact-htm-3.1.1.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm-3.1.1.js";
 import { get, send, withQuery } from "../api.js";
+import { keepLoading } from "../updates.js";
 import { counted, date } from "../words.js";
 import { announce } from "./announcer.js";
 import { Failure } from "./failure.js";
 
+const BUSY_MS = 1000;
+const CALM_MS = 15_000;
 const STATES = { pending: "On its way", delivered: "Delivered", exhausted: "Given up", disabled: "Switched off" };
 
 /** @param {{job: any}} props */
@@ -13,11 +16,15 @@ export function Deliveries({ job }) {
   const [found, setFound] = useState([]);
   const [error, setError] = useState(/** @type {any} */ (null));
 
-  const load = () =>
-    get(withQuery("api/v1/webhooks/deliveries", { job_id: job.job_id })).then((page) => setFound(page.deliveries), setError);
+  const source = useRef(null);
   useEffect(() => {
-    load();
-  }, [job.job_id, job.state, job.updated_at]);
+    source.current = keepLoading(async (signal) => {
+      const page = await get(withQuery("api/v1/webhooks/deliveries", { job_id: job.job_id }), signal);
+      setFound(page.deliveries);
+      return page.deliveries.some((item) => item.state === "pending") ? BUSY_MS : CALM_MS;
+    }, (problem) => problem && setError(problem));
+    return () => source.current.stop();
+  }, [job.job_id, job.state]);
 
   async function again(delivery) {
     setError(null);
@@ -27,7 +34,7 @@ export function Deliveries({ job }) {
     } catch (problem) {
       setError(problem);
     }
-    await load();
+    source.current.now();
   }
 
   if (!found.length && !error) return null;
