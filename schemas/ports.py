@@ -1,6 +1,6 @@
 """Ports between logic and outside systems; adapters in `sink` and `producers` implement them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +89,12 @@ class ObjectStore(Protocol):
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object; raises ObjectNotFound, ObjectTooLarge, ObjectError(source_unreachable)."""
+
+    def part(self, key: str, first: int, size: int, piece: int = 1024 * 1024) -> Generator[bytes]:
+        """`size` bytes of an object from the byte `first` on, in pieces; raises ObjectNotFound with the first piece.
+
+        Whoever does not read it to its end closes it.
+        """
 
     def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
         """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file.

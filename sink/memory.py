@@ -1,7 +1,7 @@
 """In-memory implementations of the ports for tests: same methods, same errors."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +58,11 @@ class MemoryObjectStore:
         if max_bytes is not None and len(data) > max_bytes:
             raise ObjectTooLarge(len(data), max_bytes)
         return data
+
+    def part(self, key: str, first: int, size: int, piece: int = 1024 * 1024) -> Generator[bytes]:
+        """`size` bytes of an object from the byte `first` on, in pieces; raises ObjectNotFound with the first piece."""
+        data = self.get(key)[first : first + size]
+        yield from (data[at : at + piece] for at in range(0, len(data), piece))
 
     def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
         """The object into a file; raises as `get` does, and what `check` raises before each MB; then there is no file."""

@@ -240,6 +240,8 @@ def _stay(service: ServiceProcesses, stack: Stack, place: Path) -> None:
     script.touch(mode=0o600)  # it holds passwords
     script.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())))
     for label, value in (
+        ("page", f"{service.api_url}/"),
+        ("key", service.environment["SCRIBE_API_KEY"]),
         ("shell", f"source {script}"),
         ("REST", f"{service.api_url}/docs"),
         ("Kafka", stack.kafka_bootstrap),

@@ -56,6 +56,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
             wait_seconds=settings.api_wait_seconds,
+            public_url=settings.public_url,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 

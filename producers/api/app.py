@@ -7,10 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api import documentation, health
+from producers.api import health
 from producers.api.events import streams
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import audio, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import Problem, install
@@ -19,6 +19,7 @@ from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
+from producers.api.web import documentation, login, page
 from producers.api.webhooks import deliveries, endpoints, payloads
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -46,7 +47,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH})
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models),
+        *(operations, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models, audio),
         *(endpoints, deliveries),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
@@ -54,7 +55,8 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(module.router, dependencies=STRICT)
     for router in (transcriptions.router, openai_models.router):  # not so strict: clients send what others understand
         app.include_router(router)
-    app.include_router(documentation.router)
+    for pages in (documentation, page, login):
+        app.include_router(pages.router)
     app.openapi = _documented(app)  # type: ignore[method-assign]
     return app
 

@@ -15,6 +15,7 @@ from producers.api.http.middleware import traceparent_of
 from producers.api.jobs.totals import TotalsCounter
 from producers.api.openai.ends import EndWatcher
 from producers.api.requests.query import check_parameters
+from producers.api.web.session_cookie import session_of
 from producers.jobs.kept_policies import KeptPolicies
 from producers.jobs.submit import JOB_TOPICS, Trace
 from schemas.errors import Rejected
@@ -29,6 +30,7 @@ from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
 from sink.postgres.statement_timeout import SECONDS
 from sink.tenants.api_keys import ApiKey, KeyCache
+from sink.tenants.sessions import SessionCache
 from sink.webhooks.secrets import SecretBox
 
 MAX_TRACESTATE = 512
@@ -36,6 +38,7 @@ UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to en
 UPLOAD_WAIT_SECONDS = 30.0
 STREAMS = 4096  # of events, of one tenant half as many: each keeps a connection, so `scribe-api` has fewer
 WAITS = 512  # requests that wait for the end of their jobs, of one tenant half as many: each keeps a connection
+LISTENERS = 16  # parts of recordings that are sent at a time, of one tenant half as many
 
 
 def utc_now() -> datetime:
@@ -61,7 +64,9 @@ class Services:
     unknown_tenant: UnknownTenant = "allow"
     wait_seconds: float = 570.0
     """How long a request waits for the end of its job."""
+    public_url: str = "http://127.0.0.1:8000"
     keys: KeyCache = field(default_factory=KeyCache)
+    sessions: SessionCache = field(default_factory=SessionCache)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
@@ -70,6 +75,9 @@ class Services:
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
     uploads: TenantConcurrencyLimiter = field(
         default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
+    )
+    listeners: TenantConcurrencyLimiter = field(
+        default_factory=lambda: TenantConcurrencyLimiter(LISTENERS, LISTENERS // 2, UPLOAD_WAIT_SECONDS)
     )
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     events: EventHub = field(default_factory=EventHub)
@@ -96,7 +104,7 @@ KEY_IN_SCOPE = "api_key"
 
 
 async def authenticate(request: Request) -> ApiKey:
-    """The API key of a request; then checks its query parameters here, since each further dependency would cost time.
+    """The API key of a request, or that of its session; then checks its query parameters here, since each further dependency would cost time.
 
     Raises Rejected. A route that reads a body calls it first, and the result is kept for the request.
     """
@@ -106,12 +114,18 @@ async def authenticate(request: Request) -> ApiKey:
     lines = request.headers.getlist(KEY_HEADER)
     if len(lines) > 1:
         raise Rejected("unauthorized", f"{KEY_HEADER} is given more than once")
-    key = await services.keys.verify(services.database, lines[0]) if lines else None
+    key = await (services.keys.verify(services.database, lines[0]) if lines else _logged_in(services, request))
     if key is None:
         raise Rejected("unauthorized")
     check_parameters(request)
     request.scope[KEY_IN_SCOPE] = key
     return key
+
+
+async def _logged_in(services: Services, request: Request) -> ApiKey | None:
+    """The key of the page's session; raises Rejected(cross_site)."""
+    session = await session_of(request, services.database, services.sessions, services.public_url)
+    return session.key if session else None
 
 
 class _KeyHeader(APIKeyHeader):

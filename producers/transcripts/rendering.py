@@ -9,7 +9,7 @@ from producers.messages.plain_text import one_line
 from producers.transcripts.formats import Format
 from producers.transcripts.subtitles import Cue, cues, shown
 from schemas.transcript import Segment, Transcript, has_space_before
-from schemas.wire.serde import to_json
+from schemas.wire import serde
 
 CONTENT_TYPES: dict[Format, str] = {
     Format.JSON: "application/json",
@@ -35,7 +35,7 @@ def clock(seconds: float, separator: str = ".") -> str:
 
 def to_json_text(transcript: Transcript) -> str:
     """The transcript with all its words as one JSON object."""
-    return json.dumps(to_json(transcript), ensure_ascii=False, indent=1) + "\n"
+    return serde.to_json_text(transcript, indent=1).decode() + "\n"
 
 
 def to_txt(transcript: Transcript) -> str:

@@ -29,7 +29,7 @@ class ApiSettings(Settings):
     webhook_max_endpoints: int = Field(default=1000, ge=1)
     """Endpoints that a tenant may register over REST. Those that its jobs name are registered whatever their number, and count."""
     public_url: str = "http://127.0.0.1:8000"
-    """Address under which clients reach the shim; the links in webhooks start with it."""
+    """Address under which clients reach the shim; the links in webhooks start with it, and if it is https, browsers send the cookie of the page over nothing else."""
 
     _public = field_validator("public_url")(http_address)
 

@@ -255,12 +255,12 @@ def to_json(value: Event | Transcript) -> dict[str, Any]:
     return cast(dict[str, Any], _adapter(cast(Hashable, type(value))).dump_python(value, mode="json"))
 
 
-def to_json_text(value: Event | Transcript) -> bytes:
+def to_json_text(value: Event | Transcript, indent: int | None = None) -> bytes:
     """The result of `to_json` as JSON text in UTF-8, with null for numbers that are not finite.
 
     Raises ValueError for text with lone surrogates.
     """
-    return _adapter(cast(Hashable, type(value))).dump_json(value)
+    return _adapter(cast(Hashable, type(value))).dump_json(value, indent=indent)
 
 
 def event_from_json(data: Mapping[str, Any], cls: type[E]) -> E:

@@ -126,6 +126,17 @@ class S3ObjectStore:
         """
         return b"".join(self._chunks(key, max_bytes))
 
+    def part(self, key: str, first: int, size: int, piece: int = CHUNK_BYTES) -> Generator[bytes]:
+        """`size` bytes of an object from the byte `first` on, in pieces; raises ObjectNotFound with the first piece."""
+        if size <= 0:
+            return
+        with self._translated(key):
+            with self._judged(key):
+                wanted = f"bytes={first}-{first + size - 1}"
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=wanted)
+            with closing(answer["Body"]) as body:
+                yield from body.iter_chunks(piece)
+
     def download(self, key: str, path: Path, *, max_bytes: int, check: Callable[[], None] = lambda: None) -> None:
         """The object into a file; raises as `get` does, and OSError when the disk has no room; then there is no file.
 

@@ -211,3 +211,19 @@ def test_all_below_a_prefix_is_erased_but_what_is_spared(store: ObjectStore) -> 
     assert store.erase("acme/1/") == 4
     assert store.erase("acme/1/") == 0
     assert sorted(store.keys("")) == sorted(k for k in keys if k.startswith("acme/11/"))
+
+
+def test_a_part_is_read_in_pieces(store: ObjectStore) -> None:
+    store.put(KEY, bytes(range(200)), content_type="audio/ogg")
+    assert list(store.part(KEY, 10, 25, 10)) == [
+        bytes(range(10, 20)),
+        bytes(range(20, 30)),
+        bytes(range(30, 35)),
+    ]
+    assert b"".join(store.part(KEY, 0, 200)) == store.get(KEY)
+    assert list(store.part(KEY, 0, 0)) == []
+    unread = store.part(KEY, 0, 200, 10)
+    assert next(unread) == bytes(range(10))
+    unread.close()
+    with pytest.raises(ObjectNotFound):
+        list(store.part("acme/none", 0, 1))

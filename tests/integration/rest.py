@@ -13,7 +13,7 @@ from schemas.events import JobRequested, Source
 from tests.integration.shim import RunningShim
 
 URL = "https://media.example/call.opus?signature=s3cret"
-OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json"]
+OPEN = ["/health", "/livez", "/readyz", "/metrics", "/docs", "/redoc", "/openapi.json", "/", "/session"]
 
 
 def rows(shim: RunningShim, sql: str, *values: Any) -> list[Any]:

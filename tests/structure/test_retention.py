@@ -7,6 +7,7 @@ from sink.retention.erasure import TABLES
 STAYS = {
     "schema_migrations": "which migrations were applied",
     "api_keys": "until they are revoked, and then for the record: digests only",
+    "sessions": "hours, as long as their keys: digests only; the next login deletes what has expired",
     "tenant_policies": "as long as the tenant",
     "webhook_endpoints": "until somebody deletes them",
     "webhook_old_secrets": "until their overlap is over; the dispatcher deletes them",

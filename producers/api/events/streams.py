@@ -9,11 +9,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from producers.api.events.hub import EventWindow, Follower
-from producers.api.http.middleware import IS_HEAD
+from producers.api.http.streaming import OwningStream
 from producers.api.problems import problem_responses
 from producers.api.requests.conditional import EVENT_STREAM
 from producers.api.requests.media_types import StrictRoute
@@ -104,24 +102,6 @@ async def follow_job(job_id: UUID, services: ServicesDep, key: KeyDep, position:
     return await _stream(services, key, job_id, position)
 
 
-class _EventStream(StreamingResponse):
-    """An answer of server-sent events, and what is to be closed with it, however it ends."""
-
-    media_type = EVENT_STREAM
-
-    def __init__(self, events: AsyncIterator[str], opened: AsyncExitStack) -> None:
-        super().__init__(events, headers=_HEADERS)
-        self._opened = opened
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream until it ends or the client leaves."""
-        async with self._opened:
-            if scope[IS_HEAD]:
-                await Response(headers=dict(self.headers))(scope, receive, send)
-            else:
-                await super().__call__(scope, receive, send)
-
-
 async def _stream(services: Services, key: ApiKey, job_id: UUID | None, position: ChangePosition | None) -> Response:
     """The stream, once it has its place, its beginning and what was missed; errors of these are answers of their own."""
     async with AsyncExitStack() as opened:
@@ -132,7 +112,8 @@ async def _stream(services: Services, key: ApiKey, job_id: UUID | None, position
         missed = await _missed(services, follower, position, first.after)
         if job_id is not None and not missed and await _has_ended(services, follower, first.after):
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return _EventStream(_events(services, follower, first.after, missed), opened.pop_all())
+        events = _events(services, follower, first.after, missed)
+        return OwningStream(events, opened.pop_all(), headers=_HEADERS, media_type=EVENT_STREAM)
     raise AssertionError("never reached")  # an exit stack of type checkers may swallow errors
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from producers.api.requests.disposition import attachment
+from producers.jobs.submit import UPLOAD_SCHEME
 from producers.transcripts.formats import Format
 from schemas.errors import ERRORS
 from schemas.events import Outcome
@@ -165,8 +166,17 @@ def _fields(job: JobRow) -> dict[str, Any]:
         if completed
         else None,
         "error": job.error or None,
-        "links": {"self": path, "transcript": f"{path}/transcript"} if completed else {"self": path},
+        "links": _links(job, path),
     }
+
+
+def _links(job: JobRow, path: str) -> dict[str, str]:
+    links = {"self": path}
+    if job.state == JobState.COMPLETED:
+        links["transcript"] = f"{path}/transcript"
+    if job.request["source"]["uri"].startswith(UPLOAD_SCHEME):
+        links["audio"] = f"{path}/audio"
+    return links
 
 
 def name_of(job: JobRow) -> str | None:

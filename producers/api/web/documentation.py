@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from producers.api.web.assets import whole_file
 from schemas.errors import Rejected
 
 router = APIRouter(include_in_schema=False)
@@ -22,7 +23,6 @@ _FOLDER_OF = {
     "swagger-ui.css": _THEIRS,
 }
 _STATIC = {folder: StaticFiles(directory=folder) for folder in (_OURS, _THEIRS)}
-_OF_PARTS = (b"range", b"if-range")
 _CLOSED = (
     "default-src 'none'",
     "script-src 'self'",
@@ -56,12 +56,7 @@ async def asset(name: str, request: Request) -> Response:
     """A script or style of these pages; a copy that is a day old is asked about before it is used."""
     if (folder := _FOLDER_OF.get(name)) is None:
         raise Rejected("not_found", "the pages have no such file")
-    # whole or not at all: a part of a script is of no use, and what is wrong with a wish for one would be told in plain text
-    request.scope["headers"] = [header for header in request.scope["headers"] if header[0] not in _OF_PARTS]
-    response = await _STATIC[folder].get_response(name, request.scope)
-    response.headers["Accept-Ranges"] = "none"
-    response.headers["Cache-Control"] = "public, max-age=86400"
-    return response
+    return await whole_file(_STATIC[folder], name, request, "public, max-age=86400")
 
 
 def _page(name: str) -> HTMLResponse:

@@ -1,0 +1,114 @@
+// The transcript with its player: the words follow the sound, a click on a word plays it, a search walks through it.
+
+import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm-3.1.1.js";
+import { get } from "../api.js";
+import { counted, nameOf } from "../words.js";
+import { Failure } from "./failure.js";
+import { Player } from "./player.js";
+import { TranscriptBlocks } from "../transcript/blocks.js";
+import { TranscriptIndex } from "../transcript/index.js";
+
+const FORMS = [
+  ["srt", "Subtitles (SRT)"],
+  ["vtt", "Subtitles (VTT)"],
+  ["txt", "Text"],
+  ["json", "Data (JSON)"],
+];
+
+/** @param {{job: any, at: string | null, seek: {seconds: number} | null}} props */
+export function Transcript({ job, at, seek }) {
+  const [index, setIndex] = useState(/** @type {TranscriptIndex | null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const place = useRef(null);
+  const blocks = useRef(/** @type {TranscriptBlocks | null} */ (null));
+  const player = useRef(/** @type {any} */ (null));
+  const [following, setFollowing] = useState(true);
+  const followed = useRef(true);
+  const path = `api/v1/jobs/${job.job_id}/transcript`;
+
+  const load = () => {
+    setError(null);
+    get(path).then((found) => setIndex(new TranscriptIndex(found)), setError);
+  };
+  useEffect(load, [path]);
+
+  useEffect(() => {
+    if (!index || !place.current) return undefined;
+    blocks.current = new TranscriptBlocks(place.current, index);
+    if (at !== null) move(Number(at) || 0, false);
+    return () => blocks.current.close();
+  }, [index]);
+
+  useEffect(() => {
+    if (seek) move(seek.seconds, true);
+  }, [seek]);
+
+  function follow(on) {
+    followed.current = on;
+    setFollowing(on);
+  }
+
+  /** What is said at a time becomes the current word. */
+  function said(seconds, force) {
+    const word = index ? index.at(seconds) : -1;
+    blocks.current?.setCurrent(word);
+    if (force || followed.current) blocks.current?.show(word);
+  }
+
+  function move(seconds, playing) {
+    player.current?.seek(seconds, playing);
+    said(seconds, true);
+  }
+
+  function clicked(event) {
+    const time = event.target.closest("[data-start]");
+    const word = event.target.closest("[data-word]");
+    if (!time && (!word || String(getSelection()))) return; // a selection is for copying
+    follow(true);
+    move(time ? Number(time.dataset.start) : index.words[Number(word.dataset.word)].start, true);
+  }
+
+  if (error) return html`<${Failure} error=${error} again=${load} />`;
+  if (!index) return html`<p class="muted">Loading the transcript…</p>`;
+  return html`<section class="transcript" aria-labelledby="transcript-heading">
+    <div class="bar sticky">
+      <h2 id="transcript-heading">Transcript</h2>
+      <${Finder} index=${index} show=${(hits, chosen) => {
+        blocks.current?.setHits(hits, chosen);
+        if (!hits.length) return;
+        follow(false);
+        blocks.current?.show(hits[chosen].first);
+      }} />
+      <details class="downloads"><summary>Download</summary><ul>
+        ${FORMS.map(([form, label]) => html`<li><a href=${`${path}?format=${form}`} download>${label}</a></li>`)}
+      </ul></details>
+    </div>
+    ${index.segments.length === 0 && html`<p class="muted">Nobody speaks in this recording.</p>`}
+    <div class="lines" ref=${place} onClick=${clicked} onWheel=${() => follow(false)} onTouchMove=${() => follow(false)}></div>
+    <${Player} job=${job} name=${nameOf(job)} ref=${player} said=${said} following=${following} follow=${follow} />
+  </section>`;
+}
+
+function Finder({ index, show }) {
+  const [typed, setTyped] = useState("");
+  const [chosen, setChosen] = useState(0);
+  const hits = useMemo(() => index.find(typed), [index, typed]);
+  useEffect(() => setChosen(0), [typed]);
+  useEffect(() => show(hits, chosen), [hits, chosen]);
+
+  const step = (by) => setChosen((before) => (before + by + hits.length) % hits.length);
+  function key(event) {
+    if (event.key === "Enter" && hits.length) {
+      event.preventDefault();
+      step(event.shiftKey ? -1 : 1);
+    }
+  }
+
+  return html`<div class="finder" role="search">
+    <input type="search" placeholder="Find in it" aria-label="Find in the transcript" dir="auto" value=${typed} maxlength="200"
+      onInput=${(event) => setTyped(event.target.value)} onKeyDown=${key} />
+    ${typed.trim() && html`<span class="muted" role="status">${hits.length ? `${chosen + 1} of ${counted(hits.length, "place")}` : "Nothing found"}</span>
+      <button type="button" disabled=${!hits.length} aria-label="The place before" onClick=${() => step(-1)}>↑</button>
+      <button type="button" disabled=${!hits.length} aria-label="The next place" onClick=${() => step(1)}>↓</button>`}
+  </div>`;
+}

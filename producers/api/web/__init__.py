@@ -1,0 +1,1 @@
+"""Pages for browsers: the page at /, its login, and the interface at /docs and /redoc."""
