@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from producers.api import health
 from producers.api.events import streams
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import audio, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import audio, bulk, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import Problem, install
@@ -44,10 +44,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     install(app)
-    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH})
+    app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH, bulk.PATH})
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models, audio),
+        *(operations, bulk, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models, audio),
         *(endpoints, deliveries),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
@@ -72,6 +72,8 @@ def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
         schemas = document["components"]["schemas"]
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
+        outcome = bulk.BulkOutcome.model_json_schema(ref_template=_REFERENCE)
+        schemas.update({**outcome.pop("$defs", {}), **schemas, "BulkOutcome": outcome})
         schemas.update(payloads.schemas(_REFERENCE))
         document["webhooks"] = payloads.operations(_REFERENCE)
         conditional.describe(document)

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from producers.api.jobs import totals
 from producers.api.problems import problem_responses
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import Services, ServicesDep
+from producers.jobs import totals
 from schemas import metrics
 from schemas.errors import Outage
 from schemas.process.wait_reasons import WaitReason

@@ -80,13 +80,18 @@ def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
     """The answer to an error."""
     # not `request.url`, which takes its host from the client
     path = request.scope["path"]
-    body = _document(error, quote(path, safe=_SAFE_IN_PATHS), request.scope.get("request_id", ""))
+    body = problem_document(request, error)
     if body.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if error.code == "unauthorized":
         headers["WWW-Authenticate"] = "Bearer" if is_openai(path) else 'ApiKey header="X-API-Key"'
     status, media_type, content = _shaped(error, body, path)
     return JSONResponse(content.model_dump(), status, headers, media_type=media_type)
+
+
+def problem_document(request: Request, error: Permanent) -> Problem:
+    """The description of an error; it is counted."""
+    return _document(error, quote(request.scope["path"], safe=_SAFE_IN_PATHS), request.scope.get("request_id", ""))
 
 
 def framing_problem(error: Permanent, path: str = "") -> tuple[int, dict[str, str], bytes]:

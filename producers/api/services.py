@@ -12,12 +12,12 @@ from fastapi.security import APIKeyHeader
 from producers.api.events.hub import EventHub
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
-from producers.api.jobs.totals import TotalsCounter
 from producers.api.openai.ends import EndWatcher
 from producers.api.requests.query import check_parameters
 from producers.api.web.session_cookie import session_of
 from producers.jobs.kept_policies import KeptPolicies
 from producers.jobs.submit import JOB_TOPICS, Trace
+from producers.jobs.totals import TotalsCounter
 from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.models.registry import ModelRegistry
@@ -74,6 +74,9 @@ class Services:
     # each upload holds a thread and one part of the object store's multipart upload
     upload_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(UPLOADS))
     uploads: TenantConcurrencyLimiter = field(
+        default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
+    )
+    bulks: TenantConcurrencyLimiter = field(
         default_factory=lambda: TenantConcurrencyLimiter(UPLOADS, UPLOADS // 2, UPLOAD_WAIT_SECONDS)
     )
     listeners: TenantConcurrencyLimiter = field(

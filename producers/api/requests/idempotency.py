@@ -20,7 +20,7 @@ from schemas.vocabulary.nearest import nearest
 
 HEADER = "Idempotency-Key"
 MAX_CHARS = 255
-JOB, ENHANCEMENT = "job", "enhancement"  # what keys make
+JOB, BULK_JOB, ENHANCEMENT = "job", "bulk job", "enhancement"  # what keys make
 CODES = ("idempotency_key_reused",)
 _NAMESPACE = UUID("3b0e8f1c-6d0d-5c57-9a54-0f2b9d0c7f5e")
 # as a string of structured fields (RFC 9651), or bare as most clients send it

@@ -17,6 +17,7 @@ from schemas.errors import Rejected
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+LINES = "application/x-ndjson"
 BODY_CODES = ("request_too_large", "unsupported_media_type")  # what an operation with a body may answer for its sake
 _UTF_8 = (b"utf-8", b"utf8")
 _UNREADABLE = "unreadable_body"

@@ -3,7 +3,7 @@
 import pytest
 
 from producers.api.jobs import totals
-from producers.api.jobs.totals import TotalsCounter
+from producers.jobs.totals import TotalsCounter
 from sink.jobs.states import JobCounts
 
 pytestmark = pytest.mark.anyio
