@@ -30,7 +30,7 @@ def _is_ours(origin: str, host: str, public_url: str) -> bool:
         asked, public = urlsplit(origin), urlsplit(public_url)
     except ValueError:
         return False
-    if asked.scheme not in ("http", "https"):
+    if asked.scheme not in ("http", "https") or not asked.netloc:
         return False
     # a proxy may hand on another Host than the one in the address bar, which the public address then is
     return asked.netloc.lower() == host.lower() or (asked.scheme, asked.netloc) == (public.scheme, public.netloc)

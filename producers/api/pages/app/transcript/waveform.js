@@ -22,28 +22,27 @@ export async function peaksOf(path, duration, parts, signal) {
     const whole = await fetch(path, { signal });
     if (!whole.ok) return null;
     const sound = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await whole.arrayBuffer());
-    return loudness(sound.getChannelData(0), parts);
+    const channels = Array.from({ length: sound.numberOfChannels }, (_, channel) => sound.getChannelData(channel));
+    return loudness(channels, parts);
   } catch {
     return null; // the player says what is wrong with a recording
   }
 }
 
 /**
- * @param {Float32Array} samples
+ * The loudest sample of each part, on whichever channel.
+ * @param {Float32Array[]} channels
  * @param {number} parts
  */
-function loudness(samples, parts) {
+function loudness(channels, parts) {
   const found = new Float32Array(parts);
-  const length = samples.length / parts;
-  let most = 0;
-  for (let part = 0; part < parts; part += 1) {
-    const end = Math.min(samples.length, Math.floor((part + 1) * length));
-    for (let at = Math.floor(part * length); at < end; at += 1) {
-      const value = Math.abs(samples[at]);
-      if (value > found[part]) found[part] = value;
-    }
-    most = Math.max(most, found[part]);
+  for (const samples of channels) {
+    samples.forEach((sample, place) => {
+      const part = Math.min(parts - 1, Math.floor((place / samples.length) * parts));
+      found[part] = Math.max(found[part], Math.abs(sample));
+    });
   }
+  const most = Math.max(...found);
   return most ? found.map((value) => value / most) : found;
 }
 
