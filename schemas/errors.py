@@ -55,7 +55,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("invalid_request", _K.REQUEST, 422, "The request is not valid", "Correct the fields that are named."),
         ErrorSpec("malformed_request", _K.REQUEST, 400, "The request is not HTTP as it must be written", "Look at its first line, its headers and how its body is framed."),
         ErrorSpec("unauthorized", _K.REQUEST, 401, "A valid key is missing", "Send one made with `scribe keys create` as X-API-Key, or under /v1 as Authorization: Bearer KEY."),
-        ErrorSpec("forbidden", _K.REQUEST, 403, "The key may not do this", "Use a key of the tenant that owns it."),
+        ErrorSpec("forbidden", _K.REQUEST, 403, "The key may not do this", "Use a key with the scope that this needs."),
         ErrorSpec("cross_site", _K.REQUEST, 403, "The request comes from another site", "Open the page itself, or send a key as X-API-Key."),
         ErrorSpec("not_found", _K.REQUEST, 404, "There is no such thing", "Check the id; results are deleted when their time is over."),
         ErrorSpec("method_not_allowed", _K.REQUEST, 405, "The method is not allowed here", "See /docs for the methods of this address."),

@@ -7,8 +7,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api import health
+from producers.api.access import keys
 from producers.api.events import streams
+from producers.api.http import health
 from producers.api.http.middleware import RequestContext
 from producers.api.jobs import audio, bulk, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
 from producers.api.openai import models as openai_models
@@ -48,7 +49,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, bulk, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models, audio),
-        *(endpoints, deliveries),
+        *(endpoints, deliveries, keys),
     )
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:

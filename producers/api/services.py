@@ -23,6 +23,7 @@ from schemas.events import Priority
 from schemas.models.registry import ModelRegistry
 from schemas.ports import ObjectStore
 from schemas.tenants.permissions import UnknownTenant
+from schemas.tenants.scopes import check_scope, scope_for
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
@@ -103,6 +104,8 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 KEY_HEADER = "X-API-Key"
+KEYS = "keys"
+"""The tag of the operations over keys, which check the scopes that they need themselves."""
 KEY_IN_SCOPE = "api_key"
 
 
@@ -120,6 +123,8 @@ async def authenticate(request: Request) -> ApiKey:
     key = await (services.keys.verify(services.database, lines[0]) if lines else _logged_in(services, request))
     if key is None:
         raise Rejected("unauthorized")
+    if KEYS not in request.scope["route"].tags:
+        check_scope(key.scopes, scope_for(request.method))
     check_parameters(request)
     request.scope[KEY_IN_SCOPE] = key
     return key

@@ -21,7 +21,7 @@ _LARGEST_XID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class ChangePosition:
-    """What a follower was told: all that `before` sees, and of what `after` sees too the lines up to `last`."""
+    """The lines that a follower was told: all that `before` sees, and of what `after` sees too the lines up to `last`."""
 
     before: str
     after: str

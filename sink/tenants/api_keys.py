@@ -11,12 +11,13 @@ import secrets
 import string
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
+from schemas.tenants.scopes import USUAL, Scope
 from schemas.wire.object_keys import check_tenant
 from sink.postgres.database import Database
 
@@ -26,15 +27,20 @@ REVOKED_WITHIN_SECONDS = 5.0
 MOST_KEPT = 10_000
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 12, 43, 6  # 43 characters of 62 hold 256 bits
+_SCOPES = frozenset(Scope)
+WORKS = "revoked_at IS NULL AND (api_keys.expires_at IS NULL OR api_keys.expires_at > now())"
+"""The condition under which a key works, for SQL."""
 _KEY = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}})")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A verified key and its tenant."""
+    """A verified key, its tenant and what it may do."""
 
     key_id: str
     tenant: str
+    scopes: frozenset[Scope] = USUAL
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +50,56 @@ class KeyInfo:
     key_id: str
     tenant: str
     label: str
+    scopes: list[str]
     created_at: datetime
+    expires_at: datetime | None
     revoked_at: datetime | None
 
 
-async def create_key(db: Database, tenant: str, label: str = "") -> str:
+async def create_key(
+    db: Database,
+    tenant: str,
+    label: str = "",
+    scopes: Collection[Scope] = USUAL,
+    expires_at: datetime | None = None,
+) -> str:
     """Create a key for a tenant and return its text, which is never shown again; raises Permanent for a bad name."""
     check_tenant(tenant)
     key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
     async with db.transaction() as connection:
         await connection.execute(
-            "INSERT INTO api_keys (key_id, tenant, digest, label) VALUES (%s, %s, %s, %s)",
-            [key_id, tenant, digest_of(secret), label],
+            "INSERT INTO api_keys (key_id, tenant, digest, label, scopes, expires_at) VALUES (%s, %s, %s, %s, %s, %s)",
+            [key_id, tenant, digest_of(secret), label, sorted(map(str, scopes)), expires_at],
         )
     return f"{PREFIX}{key_id}_{secret}{checksum_of(key_id, secret)}"
 
 
+_VERIFY = f"""
+SELECT tenant, digest, scopes, expires_at FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
+
+
 async def verify_key(db: Database, text: str) -> ApiKey | None:
-    """The key for a text, None if it was never created or is revoked."""
+    """The key for a text, None if it was never created, is revoked or has expired."""
     parts = parse_key(text)
     if parts is None:
         return None
     key_id, secret = parts
-    row = await db.call(
-        "SELECT tenant, digest FROM api_keys WHERE key_id = %(key_id)s AND revoked_at IS NULL", {"key_id": key_id}
-    )
+    row = await db.call(_VERIFY, {"key_id": key_id})
     expected = bytes(row["digest"]) if row else b""
     if not hmac.compare_digest(digest_of(secret), expected) or row is None:
         return None
-    return ApiKey(key_id, row["tenant"])
+    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]), row["expires_at"])
+
+
+def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+    """The scopes by their names; those that only a later version knows are left out."""
+    return frozenset(Scope(name) for name in names if name in _SCOPES)
 
 
 class KeyCache:
     """Cache of recently verified keys, so that frequent callers do not need a database lookup per call.
 
-    A revoked key is accepted for REVOKED_WITHIN_SECONDS at most. Unknown keys are always looked up, so a new key works
+    A key that was revoked or has expired is accepted for REVOKED_WITHIN_SECONDS at most. Unknown keys are always looked up, so a new key works
     at once. Secrets are stored as digests only.
     """
 
@@ -108,20 +129,22 @@ class KeyCache:
         self._kept[key.key_id] = digest, key, until
 
 
-async def revoke_key(db: Database, key_id: str) -> bool:
-    """Revoke a key now; False if no active key has that id."""
+async def revoke_key(db: Database, key_id: str, tenant: str | None = None) -> bool:
+    """Revoke a key now; False if no key that still works has that id, or it is of another tenant than the named one."""
     async with db.transaction() as connection:
         cursor = await connection.execute(
-            "UPDATE api_keys SET revoked_at = now() WHERE key_id = %s AND revoked_at IS NULL", [key_id]
+            f"UPDATE api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND {WORKS}"  # noqa: S608 - our own words
+            " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)",
+            {"key_id": key_id, "tenant": tenant},
         )
     return cursor.rowcount == 1
 
 
 async def list_keys(db: Database, tenant: str | None = None) -> tuple[KeyInfo, ...]:
-    """Every key, or those of one tenant, oldest first, including revoked ones."""
+    """Every key, or those of one tenant, oldest first, including those that work no more."""
     async with db.connection() as connection, connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
         await cursor.execute(
-            "SELECT key_id, tenant, label, created_at, revoked_at FROM api_keys"
+            "SELECT key_id, tenant, label, scopes, created_at, expires_at, revoked_at FROM api_keys"
             " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, key_id",
             {"tenant": tenant},
         )

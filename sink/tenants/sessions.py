@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sink.postgres.database import Database
-from sink.tenants.api_keys import MOST_KEPT, REVOKED_WITHIN_SECONDS, ApiKey
+from sink.tenants.api_keys import MOST_KEPT, REVOKED_WITHIN_SECONDS, WORKS, ApiKey, scopes_of
 
 LIFE = timedelta(hours=12)
 MOST_OF_A_KEY = 100
@@ -25,10 +25,11 @@ WITH expired AS (DELETE FROM sessions WHERE expires_at < now()),
     ended AS (DELETE FROM sessions s USING spare WHERE s.digest = spare.digest)
 INSERT INTO sessions (digest, key_id, tenant, expires_at) VALUES (%(digest)s, %(key_id)s, %(tenant)s, now() + %(life)s)
 RETURNING expires_at"""
-_FIND = """
-SELECT s.key_id, k.tenant, s.expires_at, EXTRACT(epoch FROM s.expires_at - now())::float AS seconds_left
-FROM sessions s JOIN api_keys k USING (key_id)
-WHERE s.digest = %(digest)s AND s.expires_at > now() AND k.revoked_at IS NULL"""
+_FIND = f"""
+SELECT s.key_id, api_keys.tenant, api_keys.scopes, LEAST(s.expires_at, api_keys.expires_at) AS expires_at,
+    EXTRACT(epoch FROM s.expires_at - now())::float AS seconds_left
+FROM sessions s JOIN api_keys USING (key_id)
+WHERE s.digest = %(digest)s AND s.expires_at > now() AND {WORKS}"""  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class SessionCache:
         self._kept.pop(digest, None)
         if row is None:
             return None
-        found = Session(ApiKey(row["key_id"], row["tenant"]), row["expires_at"])
+        found = Session(ApiKey(row["key_id"], row["tenant"], scopes_of(row["scopes"])), row["expires_at"])
         self._keep(digest, found, now + min(self._seconds, row["seconds_left"]))
         return found
 

@@ -78,7 +78,7 @@ def test_no_answer_names_a_host_that_the_client_named(client: httpx.Client) -> N
     for host, path in asked:
         headers = httpx.Headers({**FORWARDED, "host": host}, encoding="latin-1")
         for answer in (read(client, path, headers=headers), client.put(path, headers=headers)):
-            assert answer.status_code in {200, 404, 405, 409, 422}, (host, path)
+            assert answer.status_code in {200, 403, 404, 405, 409, 422}, (host, path)
             assert "evil.example" not in answer.text, (host, path)
             assert "location" not in answer.headers
     for host in HOSTS:

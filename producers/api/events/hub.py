@@ -129,7 +129,7 @@ class EventHub:
         return after
 
     def _moved(self, running: Iterable[RunningJob]) -> list[RunningJob]:
-        """Those whose progress is another one than at the last look."""
+        """Jobs whose progress is another one than at the last look."""
         found = {job.job_id: job for job in running}
         moved = [job for job_id, job in found.items() if self._progress.get(job_id) != job]
         self._progress = found

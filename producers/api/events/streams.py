@@ -120,7 +120,7 @@ async def _stream(services: Services, key: ApiKey, job_id: UUID | None, position
 async def _missed(
     services: Services, follower: Follower, position: ChangePosition | None, until: str
 ) -> list[tuple[ChangePosition, JobChange]]:
-    """What happened before the stream began and its client was not told; of one job: from its first line."""
+    """Changes before the stream began of which its client was not told; of one job: from its first line."""
     if position is None and follower.job_id is None:
         return []
     async with (

@@ -7,6 +7,7 @@ from fastapi.security import HTTPBearer
 
 from producers.api.services import KEY_HEADER, KEY_IN_SCOPE, Services
 from schemas.errors import Rejected
+from schemas.tenants.scopes import Scope, check_scope, scope_for
 from sink.tenants.api_keys import ApiKey
 
 _HEADER = "Authorization"
@@ -22,6 +23,8 @@ async def authenticate(request: Request) -> ApiKey:
     key = await services.keys.verify(services.database, texts.pop()) if texts else None
     if key is None:
         raise Rejected("unauthorized")
+    # whoever hands in a recording here is told what is said in it
+    check_scope(key.scopes, Scope.READ, scope_for(request.method))
     request.scope[KEY_IN_SCOPE] = key
     return key
 

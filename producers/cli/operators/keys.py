@@ -5,8 +5,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TypeVar
 
+import typer
 from rich.table import Table
 
 from producers.cli.terminal.json_lines import print_json
@@ -16,18 +18,23 @@ from producers.messages.patience import waiting_for
 from schemas.errors import Outage
 from schemas.settings.loading import load
 from schemas.settings.stores import PostgresSettings
+from schemas.tenants.scopes import USUAL, Scope
 from sink.postgres.database import Database, NotMigrated, address_of
 from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
 
 T = TypeVar("T")
 
 
-def create(tenant: str, label: str, as_json: bool) -> None:
+def create(tenant: str, label: str, scope: list[Scope] | None, expires_at: datetime | None, as_json: bool) -> None:
     """Implements `scribe keys create`."""
-    key = with_database(lambda database: create_key(database, tenant, label))
+    scopes, until = frozenset(scope or USUAL), expires_at and expires_at.replace(tzinfo=UTC)
+    if until is not None and until <= datetime.now(UTC):
+        raise typer.BadParameter("must be in the future", param_hint="--expires-at")
+    key = with_database(lambda database: create_key(database, tenant, label, scopes, until))
     key_id, _ = parse_key(key) or ("", "")
     if as_json:
-        print_json({"key": key, "key_id": key_id, "tenant": tenant, "label": label})
+        made = {"key_id": key_id, "tenant": tenant, "label": label, "scopes": sorted(scopes), "expires_at": until}
+        print_json({"key": key, **made})
     else:
         sys.stdout.write(f"{key}\n")
 
@@ -77,8 +84,9 @@ def reaching_database(settings: PostgresSettings) -> Iterator[None]:
 
 
 def _table(keys: tuple[KeyInfo, ...]) -> Table:
-    shown = make_table("ID", "TENANT", "LABEL", "CREATED (UTC)", "REVOKED (UTC)", whole=("ID", "TENANT"))
+    names = ("ID", "TENANT", "LABEL", "SCOPES", "CREATED (UTC)", "EXPIRES (UTC)", "REVOKED (UTC)")
+    shown = make_table(*names, whole=("ID", "TENANT"))
     for key in keys:
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        add_row(shown, [key.key_id, key.tenant, key.label, f"{key.created_at:%Y-%m-%d %H:%M}", revoked])
+        times = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.expires_at, key.revoked_at))
+        add_row(shown, [key.key_id, key.tenant, key.label, " ".join(key.scopes), *times])
     return shown

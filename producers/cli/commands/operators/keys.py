@@ -1,11 +1,15 @@
 """Arguments and options of `scribe keys`."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import Json
+from producers.cli.commands.options import Json, time_option
 from schemas.process.command_line import command_line, deferred_to
+from schemas.tenants.scopes import MEANINGS, Scope
+
+_SCOPES = "; ".join(f"{scope}: {meaning}" for scope, meaning in MEANINGS.items())
 
 app = command_line("Make, list and end API keys; needs SCRIBE_POSTGRES_DSN.")
 
@@ -15,11 +19,18 @@ app = command_line("Make, list and end API keys; needs SCRIBE_POSTGRES_DSN.")
 def create(
     tenant: Annotated[str, typer.Option(help="Whose jobs the key may submit and read.")],
     label: Annotated[str, typer.Option(help="A note, such as who has the key.")] = "",
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help=f"What it may do, else read and write. May be repeated. {_SCOPES}."),
+    ] = None,
+    expires_at: Annotated[datetime | None, time_option("When it stops working (UTC).")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it; it is kept as a digest only, so nobody can see it again.
 
-    `export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")`
+    \b
+    export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")
+    scribe keys create --tenant acme --scope read --expires-at 2031-01-31
     """
 
 

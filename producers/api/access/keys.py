@@ -1,0 +1,148 @@
+"""The operations that make, list and revoke API keys."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from producers.api.jobs.bodies import Body, Time
+from producers.api.problems import problem_responses
+from producers.api.requests.media_types import BODY_CODES, StrictRoute
+from producers.api.services import KEYS, KeyDep, ServicesDep
+from producers.inputs.validation_errors import refused
+from schemas.errors import Permanent, Rejected
+from schemas.requests.limits import MAX_ID_CHARS
+from schemas.tenants.scopes import MEANINGS, USUAL, Scope, check_grant
+from schemas.wire.object_keys import check_tenant
+from sink.tenants.api_keys import ApiKey, KeyInfo, create_key, list_keys, parse_key, revoke_key
+
+router = APIRouter(prefix="/api/v1/keys", tags=[KEYS], route_class=StrictRoute)
+MAX_LABEL_CHARS = 200
+_SCOPES = "; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
+_Scope = Annotated[Scope, Field(strict=False)]
+
+
+def _tenant_name(value: str) -> str:
+    try:
+        check_tenant(value)
+    except Permanent as error:
+        raise ValueError(error.detail) from None
+    return value
+
+
+_Tenant = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_tenant_name)]
+
+
+class KeyBody(Body):
+    """The key to be made."""
+
+    tenant: _Tenant | None = Field(None, description="Whose key it is; absent: the tenant of the key that asks.")
+    label: str = Field("", max_length=MAX_LABEL_CHARS, description="A note, such as who has the key.")
+    scopes: list[_Scope] = Field(
+        [scope for scope in Scope if scope in USUAL], min_length=1, max_length=len(Scope), description=_SCOPES
+    )
+    expires_at: Time | None = Field(None, description="When it stops working; absent: when it is revoked.")
+
+
+class KeyView(BaseModel):
+    """A key without its secret, which is not stored."""
+
+    key_id: str = Field(examples=["3T9cKq0wZr5L"])
+    tenant: str
+    label: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKey(BaseModel):
+    """A new key, whose text is shown this once."""
+
+    key: str = Field(description="What `X-API-Key` takes.")
+    key_id: str
+    tenant: str
+    label: str
+    scopes: list[str]
+    expires_at: datetime | None
+
+
+class KeyList(BaseModel):
+    """The keys of a tenant, oldest first, with those that work no more."""
+
+    keys: list[KeyView]
+
+
+@router.post(
+    "",
+    operation_id="createKey",
+    summary="Make a key",
+    status_code=201,
+    responses=problem_responses("invalid_request", "unauthorized", "forbidden", *BODY_CODES),
+)
+async def create(body: KeyBody, response: Response, services: ServicesDep, key: KeyDep) -> NewKey:
+    """Needs the scope `admin`, and `operator` for another tenant. The key works at once."""
+    tenant = body.tenant or key.tenant
+    check_grant(key.scopes, key.tenant, tenant, body.scopes)
+    if body.expires_at is not None and body.expires_at <= services.now():
+        raise refused([(("body", "expires_at"), "must be in the future")])
+    scopes = frozenset(body.scopes)
+    text = await create_key(services.database, tenant, body.label, scopes, body.expires_at)
+    key_id, _ = parse_key(text) or ("", "")
+    response.headers["Location"] = f"{router.prefix}/{key_id}"
+    response.headers["Cache-Control"] = "no-store"
+    return NewKey(
+        key=text,
+        key_id=key_id,
+        tenant=tenant,
+        label=body.label,
+        scopes=sorted(scopes),
+        expires_at=body.expires_at,
+    )
+
+
+@router.get(
+    "",
+    operation_id="listKeys",
+    summary="The keys of a tenant",
+    responses=problem_responses("invalid_request", "unauthorized", "forbidden"),
+)
+async def list_(
+    services: ServicesDep,
+    key: KeyDep,
+    tenant: Annotated[
+        str | None, Query(min_length=1, max_length=MAX_ID_CHARS, description="Whose keys; absent: the own ones.")
+    ] = None,
+) -> KeyList:
+    """Needs the scope `admin`, and `operator` for another tenant."""
+    check_grant(key.scopes, key.tenant, tenant or key.tenant)
+    return KeyList(keys=[_view(found) for found in await list_keys(services.database, tenant or key.tenant)])
+
+
+@router.delete(
+    "/{key_id}",
+    operation_id="revokeKey",
+    summary="Revoke a key",
+    status_code=204,
+    responses=problem_responses("invalid_request", "unauthorized", "forbidden", "not_found"),
+)
+async def revoke(
+    key_id: Annotated[str, Path(max_length=MAX_ID_CHARS, description="The id of the key, not its text.")],
+    services: ServicesDep,
+    key: KeyDep,
+) -> None:
+    """Needs the scope `admin`, and `operator` for another tenant. The key works for five more seconds at most."""
+    check_grant(key.scopes, key.tenant, key.tenant)
+    if not await revoke_key(services.database, key_id, _tenant_of(key)):
+        raise Rejected("not_found", "no key of this id still works")
+
+
+def _tenant_of(key: ApiKey) -> str | None:
+    """The tenant whose keys a key may revoke; None: those of every tenant."""
+    return None if Scope.OPERATOR in key.scopes else key.tenant
+
+
+def _view(key: KeyInfo) -> KeyView:
+    return KeyView(**asdict(key))
