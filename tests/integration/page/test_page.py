@@ -71,7 +71,8 @@ def test_the_first_view_is_small_and_whole(window: PageVisit, key: str) -> None:
     window.log_in(key)
     window.page.get_by_text("Nothing here yet").wait_for()
     assert {response.url.split("/")[2] for response in loaded} == {window.url.removeprefix("http://")}
-    sizes = {response.url: len(response.body()) for response in loaded}
+    whole = [response for response in loaded if not response.url.endswith("/events")]  # a stream has no end
+    sizes = {response.url: len(response.body()) for response in whole}
     assert sum(sizes.values()) < MOST_BYTES, sizes
     assert sum(sizes.values()) > 30_000
 
@@ -190,6 +191,25 @@ def test_an_upload_goes_on_under_other_views_and_can_be_cancelled(
 def _choose(page: Page, path: Path) -> None:
     page.get_by_label("Choose a file").set_input_files(path)
     page.get_by_text("Ready to transcribe").wait_for()
+
+
+def test_what_happens_is_shown_when_it_happens(visit: PageVisit, shim: RunningShim, key: str) -> None:
+    """By the stream of events: the page's own clock stands still, so it does not ask by itself."""
+    request = submitted(shim, key)
+    page = visit.page
+    page.clock.install()
+    with page.expect_request("**/api/v1/events"):
+        page.reload()
+    state = page.locator("li", has_text="call.opus").locator(".state")
+    expect(state).to_have_text("Waiting")
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+    completed(shim, request, transcript_of("hello there"))
+    for _ in range(30):
+        page.clock.run_for(100)  # of five seconds, after which it would ask
+        if state.text_content() == "Done":
+            break
+        page.wait_for_timeout(100)
+    expect(state).to_have_text("Done")
 
 
 def test_the_list_is_live_filtered_searched_and_paged(

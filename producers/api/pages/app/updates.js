@@ -1,14 +1,19 @@
-// The source of news: asks again and again, quicker while something is going on, and not while nobody looks.
+// Loading again: at once when something has happened, else now and then, and not while nobody looks.
+
+import { isLive, onNews } from "./news.js";
 
 const SLOWEST = 30_000;
+const LIVE_MS = 5000; // between two looks while news come by themselves
+const GATHER_MS = 150; // news that come together are one
 
 /**
  * Load now and again until stopped.
  * @param {(signal: AbortSignal) => Promise<number>} load says in how many milliseconds it wants to be called again
  * @param {(error: Error | null) => void} told of each failure, and with null when it is over
+ * @param {{job?: string, withoutNews?: boolean}} [about] the job that it is about; whether news say nothing of it
  * @returns {{stop: () => void, now: () => void}}
  */
-export function keepLoading(load, told) {
+export function keepLoading(load, told, { job, withoutNews } = {}) {
   const ending = new AbortController();
   let timer = 0;
   let failures = 0;
@@ -40,10 +45,18 @@ export function keepLoading(load, told) {
       again = false;
       turn();
     } else if (!document.hidden) {
-      timer = setTimeout(turn, wait);
+      const pause = withoutNews || failures || !isLive() ? wait : Math.max(wait, LIVE_MS);
+      timer = setTimeout(turn, pause);
     }
   }
 
+  let gathering = 0;
+  const forget = withoutNews
+    ? () => {}
+    : onNews(() => {
+        clearTimeout(gathering);
+        gathering = setTimeout(turn, GATHER_MS);
+      }, job);
   const seen = () => (document.hidden ? clearTimeout(timer) : turn());
   document.addEventListener("visibilitychange", seen);
   turn();
@@ -51,7 +64,9 @@ export function keepLoading(load, told) {
     now: turn,
     stop() {
       ending.abort();
+      forget();
       clearTimeout(timer);
+      clearTimeout(gathering);
       document.removeEventListener("visibilitychange", seen);
     },
   };

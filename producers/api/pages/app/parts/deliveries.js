@@ -22,7 +22,7 @@ export function Deliveries({ job }) {
       const page = await get(withQuery("api/v1/webhooks/deliveries", { job_id: job.job_id }), signal);
       setFound(page.deliveries);
       return page.deliveries.some((item) => item.state === "pending") ? BUSY_MS : CALM_MS;
-    }, (problem) => problem && setError(problem));
+    }, (problem) => problem && setError(problem), { withoutNews: true });
     return () => source.current.stop();
   }, [job.job_id, job.state]);
 

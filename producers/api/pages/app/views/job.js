@@ -37,7 +37,7 @@ export function Job({ id, at, session }) {
       setJob(found);
       const open = found.enhancements.some((item) => ["queued", "running"].includes(item.state));
       return hasEnded(found.state) && !open ? CALM_MS : BUSY_MS;
-    }, setError);
+    }, setError, { job: id });
     return () => source.current.stop();
   }, [id]);
 
