@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ from deploy.local.stack import Stack
 from sink.tenants.api_keys import create_key
 from tests.integration.commands import CLEAN
 from tests.integration.hostile import HALVES
+from tests.integration.rest import check_openai_error
 from tests.integration.shim import in_database
 from tests.integration.waiting import wait_for
 from tests.sink.breakable_proxy import breakable
@@ -89,6 +91,25 @@ def test_streams_of_events_end_with_the_process(settings: dict[str, str]) -> Non
         process.send_signal(signal.SIGTERM)
         assert [*lines] == ["data: {}", ""]  # a whole answer: a broken one raises
         assert process.wait(10) == 0
+
+
+def test_sigterm_does_not_wait_for_those_who_wait_for_jobs(settings: dict[str, str]) -> None:
+    """They are told to come again, and find their job at another process; the longest wait is a setting."""
+    key = in_database(settings["SCRIBE_POSTGRES_DSN"], lambda database: create_key(database, "acme"))
+    files = {"file": ("a.wav", b"RIFF")}
+    path, headers = "/v1/audio/transcriptions", {"Authorization": f"Bearer {key}"}
+    with api(**settings) as (process, client), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.post, path, headers=headers, files=files)
+        wait_for(lambda: "scribe_rabbit_http_requests_in_progress 2.0" in client.get("/metrics").text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        answer = waiting.result(60)
+    check_openai_error(answer, 503, "unavailable")
+    assert answer.headers["retry-after"]
+    with api(**settings, SCRIBE_API_WAIT_SECONDS="1") as (_, client):
+        late = client.post(path, headers=headers, files=files)
+    check_openai_error(late, 504, "not_ready")
+    assert late.headers["x-scribe-job-id"] == answer.headers["x-scribe-job-id"]
 
 
 def test_its_log_is_json_on_stdout(settings: dict[str, str]) -> None:

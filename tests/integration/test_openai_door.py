@@ -1,6 +1,7 @@
 """The operations under /v1 before the official Python client of OpenAI: every form of answer, and its exceptions."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import httpx
 import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, TranslationVerbose
+from starlette.types import Receive, Scope, Send
 
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from schemas.errors import ERRORS
@@ -21,6 +23,7 @@ from schemas.transcript import Segment, Transcript, Word
 from schemas.wire.object_keys import upload_key
 from sink.objects.s3 import S3ObjectStore
 from sink.tenants.policies import apply_policy
+from tests.integration.hostile import SlowClient, served, until_closed
 from tests.integration.openai_door import PATH, RECORDING, client_of, ended, requests
 from tests.integration.rest import check_openai_error, rows
 from tests.integration.shim import RunningShim, in_transaction, serving
@@ -90,27 +93,26 @@ def test_verbose_json_has_what_its_type_asks_for(transcribed: Callable[..., Any]
     assert (round(first.avg_logprob, 3), second.avg_logprob, second.id) == (-0.693, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("granularities", "there"), [(None, {"segments"}), (["word"], {"words"}), (["segment"], {"segments"})]
-)
-def test_verbose_json_lists_what_is_wished(
-    transcribed: Callable[..., Any], granularities: list[str] | None, there: set[str]
-) -> None:
-    wish = {"timestamp_granularities": granularities} if granularities else {}
-    answer = transcribed(response_format="verbose_json", **wish)
-    assert {name for name in ("segments", "words") if getattr(answer, name) is not None} == there
+LISTED: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, {"segments"}),
+    ({"timestamp_granularities": ["word"]}, {"words"}),
+    ({"timestamp_granularities": ["segment"]}, {"segments"}),
+]
+TEXTS = {
+    "text": f"{TEXT}\n",
+    "srt": "1\n00:00:00,200 --> 00:00:01,000\nshalom lekha\n\n2\n00:00:01,000 --> 00:00:02,000\ntoda\n",
+    "vtt": "WEBVTT\n\n00:00:00.200 --> 00:00:01.000\nshalom lekha\n\n00:00:01.000 --> 00:00:02.000\ntoda\n",
+}
 
 
-@pytest.mark.parametrize(
-    ("form", "said"),
-    [
-        ("text", f"{TEXT}\n"),
-        ("srt", "1\n00:00:00,200 --> 00:00:01,000\nshalom lekha\n\n2\n00:00:01,000 --> 00:00:02,000\ntoda\n"),
-        ("vtt", "WEBVTT\n\n00:00:00.200 --> 00:00:01.000\nshalom lekha\n\n00:00:01.000 --> 00:00:02.000\ntoda\n"),
-    ],
-)
-def test_text_and_subtitles_name_nobody(transcribed: Callable[..., Any], form: str, said: str) -> None:
-    assert transcribed(response_format=form) == said
+def test_verbose_json_lists_what_is_wished(transcribed: Callable[..., Any]) -> None:
+    for wish, listed in LISTED:
+        answer = transcribed(response_format="verbose_json", **wish)
+        assert {name for name in ("segments", "words") if getattr(answer, name) is not None} == listed, wish
+
+
+def test_text_and_subtitles_name_nobody(transcribed: Callable[..., Any]) -> None:
+    assert {form: transcribed(response_format=form) for form in TEXTS} == TEXTS
 
 
 def test_diarized_json_asks_who_speaks(shim: RunningShim, transcribed: Callable[..., Any]) -> None:
@@ -248,6 +250,20 @@ def test_every_error_under_v1_has_the_shape_of_openai(shim: RunningShim, client:
     check_openai_error(client.post(PATH, content=b"--x", headers=head), 400, "invalid_request")
     for path in ("/v1x/models", "/api/v1/nothing", "/x/v1/models"):
         assert client.get(path).headers["content-type"] == "application/problem+json", path
+
+
+def test_a_client_that_is_too_slow_is_told_in_that_shape() -> None:
+    """By the server itself, which no handler does for it."""
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    stranger = SlowClient(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx".encode())
+    with served(read) as port:
+        head, _, body = until_closed(stranger, stranger.call(port)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["error"]["code"] == "request_timeout"
 
 
 def test_overload_is_told_with_the_time_to_wait(database: str, object_store: S3ObjectStore) -> None:

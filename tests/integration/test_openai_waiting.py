@@ -101,12 +101,14 @@ def test_an_hour_later_it_is_a_new_job(shim: RunningShim, clock: Clock) -> None:
     assert job_ids([ended(shim, partial(ask, shim), shim.complete)]) != job_ids([first])
 
 
-def test_a_job_that_runs_is_found_across_the_hour(shim: RunningShim, clock: Clock) -> None:
-    with ThreadPoolExecutor(2) as pool:
+def test_a_job_that_runs_is_found_across_the_hour(database: str, object_store: S3ObjectStore, clock: Clock) -> None:
+    ends = EndWatcher()
+    with serving(database, object_store, now=clock, ends=ends) as shim, ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask, shim)
         request = accepted_after(shim, 0)
         clock.now += timedelta(minutes=61)
         again = pool.submit(ask, shim)
+        wait_for(lambda: ends.waiting == 2)
         shim.complete(request)
         assert job_ids([first.result(90), again.result(90)]) == {str(request.job_id)}
 
@@ -195,7 +197,7 @@ def test_a_process_that_ends_tells_those_who_wait(database: str, object_store: S
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(client.post, PATH, files={"file": RECORDING}, timeout=LONG)
             request = accepted_after(shim, 0)
-            wait_for(lambda: bool(ends._waiting))
+            wait_for(lambda: ends.waiting == 1)
             ends.stop()
             answer = waiting.result(90)
         check_openai_error(answer, 503, "unavailable")

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import re
 import subprocess
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 
+from deploy.readme import ROOT
 from tests.heldout import HeldOut, held_out
 from tests.node_packages import require_package
 from tests.recordings import MONO
@@ -99,6 +103,35 @@ def test_what_goes_wrong_is_an_exception_of_the_python_client(client: Client, of
     stranger = official.with_options(api_key="sr_live_none")
     with pytest.raises(openai.AuthenticationError):
         stranger.models.list()
+
+
+def page_snippet(client: Client, kind: str) -> str:
+    """The lines of the page for one of the clients, with this service and a recording that is here."""
+    page = (ROOT / "producers/README.md").read_text().partition("\n## OpenAI's clients\n")[2]
+    found = re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)
+    assert found
+    here = {"http://127.0.0.1:8000": client.service.api_url, "sr_live_…": key_of(client), "call.mp3": str(MONO.path)}
+    return reduce(lambda text, name: text.replace(name, here[name]), here, found[1])
+
+
+def test_the_lines_of_the_page_work_as_they_stand(
+    client: Client, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Python, Node and curl; each prints the transcript."""
+    exec(page_snippet(client, "python"), {})
+    assert word_error_rate(MONO.text, capsys.readouterr().out) <= WRONG_WORDS
+    environment = {**os.environ, "SCRIBE_API_URL": client.service.api_url, "SCRIBE_API_KEY": key_of(client)}
+    srt = subprocess.run(
+        page_snippet(client, "sh"), shell=True, env=environment, capture_output=True, text=True, check=True
+    )
+    assert srt.stdout.startswith("1\n00:00:0")
+    script = tmp_path / "page.mjs"
+    script.write_text(page_snippet(client, "js"))
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/openai").symlink_to(require_package("openai@6.49.0"))
+    command = ["node", "--preserve-symlinks", str(script)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=NODE_SECONDS, check=True)
+    assert word_error_rate(MONO.text, said.stdout) <= WRONG_WORDS
 
 
 def test_the_node_client(client: Client, spoken: HeldOut, recording: Path) -> None:

@@ -40,6 +40,11 @@ class EndWatcher:
         self.reading = asyncio.Semaphore(READERS)
         """Held while the transcript of a job that has ended is read: many may end in one moment."""
 
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait."""
+        return sum(map(len, self._waiting.values()))
+
     async def ended(self, database: Database, job_id: UUID, seconds: float) -> bool:
         """Whether a job ends, or is erased, within so many seconds; raises Rejected(unavailable) once this is stopped."""
         if self._stopped:

@@ -52,8 +52,8 @@ resource "aws_lb" "this" {
   drop_invalid_header_fields = true
   desync_mitigation_mode     = "strictest"
   enable_deletion_protection = var.deletion_protection
-  # longer than the shim keeps server-sent events silent, shorter than an hour of an upload that stalls
-  idle_timeout = 120
+  # longer than the shim lets a request wait for its job (SCRIBE_API_WAIT_SECONDS), shorter than an hour of an upload that stalls
+  idle_timeout = 600
 
   access_logs {
     bucket  = var.log_bucket
