@@ -23,6 +23,7 @@ def create_cli() -> typer.Typer:
     app = command_line(HELP, completion=True)
     app.callback()(_root)
     app.command()(submit.submit)
+    app.command()(submit.bulk)
     app.command()(listing.jobs)
     app.command()(listing.status)
     app.command()(why.why)

@@ -122,7 +122,7 @@ def test_a_proxy_that_is_away_is_blamed_for_itself(run_here: Run) -> None:
 
 def test_who_gives_up_watching_is_told_that_the_job_goes_on(run_here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how to come back, as one who interrupts it is."""
-    monkeypatch.setattr("producers.cli.jobs.watching.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("producers.cli.terminal.watching.PATIENCE_SECONDS", -1.0)
     job = "7ef7c4ef-72bb-4be2-8f91-869f1aac5855"
     done = run_here("watch", job, **only(), SCRIBE_API_URL=f"http://{REFUSING}", SCRIBE_API_KEY="k")
     assert (done.returncode, done.stdout) == (1, "")

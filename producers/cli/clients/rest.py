@@ -1,5 +1,6 @@
 """REST client of the command line: returns values and raises errors of the service."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -18,6 +19,9 @@ from schemas.transcript import Transcript
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 # the shim answers only when the object store has the file
 UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
+
+
+MOST_LINES = 1000  # of jobs in one request
 
 
 class Answered(Permanent):
@@ -74,6 +78,12 @@ class RestClient:
             data=dict(fields),
             timeout=UPLOAD_TIMEOUT,
         )
+
+    def bulk(self, lines: bytes, key: str) -> list[dict[str, Any]]:
+        """POST up to MOST_LINES jobs, a line of JSON each; returns an outcome for each."""
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
+        answer = self._call("POST", "/api/v1/transcribe/bulk", content=lines, headers=headers, timeout=UPLOAD_TIMEOUT)
+        return [json.loads(line) for line in answer.text.splitlines()]
 
     def job(self, job_id: UUID) -> dict[str, Any]:
         """A job with its history."""

@@ -9,10 +9,10 @@ from typing import Any
 import typer
 
 from producers.cli.clients.rest import RestClient
-from producers.cli.jobs.watching import done_part
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_table
+from producers.cli.terminal.watching import done_part
 from schemas.events import Priority
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 
 from producers.cli.clients.rest import RestClient
-from producers.cli.jobs.watching import display, follow
 from producers.cli.terminal.interruption import telling
 from producers.cli.terminal.json_lines import print_json as print_json
 from producers.cli.terminal.speakers import transcript_table
+from producers.cli.terminal.watching import display, follow
 from producers.messages.exit_codes import MISTAKE, TROUBLE
 from producers.messages.plain_text import one_line
 from producers.transcripts.rendering import to_txt

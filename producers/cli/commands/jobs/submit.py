@@ -69,3 +69,21 @@ def submit(
 
     Through REST the key in SCRIBE_API_KEY says whose job it is; SCRIBE_API_URL is the address of the service.
     """
+
+
+@deferred_to("producers.cli.jobs.bulk")
+def bulk(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file with a JSON object a line; -: standard input.")],
+    key: Annotated[
+        str | None, typer.Option(help="That of an earlier call, to submit the same lines again safely.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON, a line each.")] = False,
+) -> None:
+    """Submit many recordings that lie at addresses: a line of JSON each, with the fields of POST /api/v1/transcribe.
+
+    \b
+    echo '{"url": "https://example.org/call.mp3"}' | scribe bulk -
+
+    The ids of the jobs come in the order of the lines; what is wrong with a line is said on standard error, and keeps no
+    other one from being accepted.
+    """

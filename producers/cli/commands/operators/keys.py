@@ -21,7 +21,7 @@ def create(
     label: Annotated[str, typer.Option(help="A note, such as who has the key.")] = "",
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help=f"What it may do, else read and write. May be repeated. {_SCOPES}."),
+        typer.Option(metavar="SCOPE", help=f"What it may do, else read and write. May be repeated. {_SCOPES}."),
     ] = None,
     expires_at: Annotated[datetime | None, time_option("When it stops working (UTC).")] = None,
     as_json: Json = False,
@@ -29,7 +29,7 @@ def create(
     """Make a key and print it; it is kept as a digest only, so nobody can see it again.
 
     \b
-    export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label "nightly import")
+    export SCRIBE_API_KEY=$(scribe keys create --tenant acme --label nightly)
     scribe keys create --tenant acme --scope read --expires-at 2031-01-31
     """
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from producers.cli.clients.rest import Answered, RestClient
-from producers.cli.jobs.watching import PATIENCE_SECONDS, Lines, amount, display, follow
+from producers.cli.terminal.watching import PATIENCE_SECONDS, Lines, amount, display, follow
 from schemas.errors import Outage, ScribeError
 from schemas.retries.schedules import LOOKS
 
