@@ -70,6 +70,7 @@ def test_the_first_view_is_small_and_whole(window: PageVisit, key: str) -> None:
     window.page.on("response", lambda response: loaded.append(response))
     window.log_in(key)
     window.page.get_by_text("Nothing here yet").wait_for()
+    expect(window.page.get_by_text("Loading")).to_have_count(0)
     assert {response.url.split("/")[2] for response in loaded} == {window.url.removeprefix("http://")}
     whole = [response for response in loaded if not response.url.endswith("/events")]  # a stream has no end
     sizes = {response.url: len(response.body()) for response in whole}

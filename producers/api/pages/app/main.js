@@ -113,4 +113,6 @@ function view(where, session) {
   return html`<${Jobs} session=${session} />`;
 }
 
-render(html`<${Page} />`, document.getElementById("page"));
+const root = document.getElementById("page");
+root.replaceChildren(); // what was shown until now would stay above it
+render(html`<${Page} />`, root);
