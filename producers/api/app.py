@@ -77,7 +77,7 @@ def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
         schemas.update({**outcome.pop("$defs", {}), **schemas, "BulkOutcome": outcome})
         schemas.update(payloads.schemas(_REFERENCE))
         document["webhooks"] = payloads.operations(_REFERENCE)
-        conditional.describe(document)
+        conditional.describe(document, "/api/")
         return document
 
     return openapi

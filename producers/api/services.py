@@ -39,7 +39,7 @@ UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to en
 UPLOAD_WAIT_SECONDS = 30.0
 STREAMS = 4096  # of events, of one tenant half as many: each keeps a connection, so `scribe-api` has fewer
 WAITS = 512  # requests that wait for the end of their jobs, of one tenant half as many: each keeps a connection
-LISTENERS = 16  # parts of recordings that are sent at a time, of one tenant half as many
+LISTENERS = 16  # pieces of recordings that are read at a time, of one tenant half as many
 
 
 def utc_now() -> datetime:
@@ -85,6 +85,7 @@ class Services:
     )
     searches: TenantConcurrencyLimiter = field(default_factory=TenantConcurrencyLimiter)
     events: EventHub = field(default_factory=EventHub)
+    catch_ups: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(seconds=30.0))
     streams: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(STREAMS, STREAMS // 2))
     ends: EndWatcher = field(default_factory=EndWatcher)
     waits: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(WAITS, WAITS // 2))
@@ -128,6 +129,12 @@ async def authenticate(request: Request) -> ApiKey:
     check_parameters(request)
     request.scope[KEY_IN_SCOPE] = key
     return key
+
+
+async def authenticate_again(request: Request) -> ApiKey:
+    """The same for a request that is still being answered, whose key may work no more by now."""
+    request.scope.pop(KEY_IN_SCOPE, None)
+    return await authenticate(request)
 
 
 async def _logged_in(services: Services, request: Request) -> ApiKey | None:

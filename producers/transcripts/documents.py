@@ -10,7 +10,7 @@ from producers.messages.plain_text import one_line
 from producers.transcripts.formats import Format
 from producers.transcripts.rendering import clock, render, spoken
 from producers.transcripts.subtitles import reads_right_to_left
-from schemas.transcript import Segment, Transcript
+from schemas.transcript import WITHOUT_SPACES, Segment, Transcript
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -35,8 +35,9 @@ def to_docx(transcript: Transcript, title: str) -> bytes:
     document.core_properties.title = _legal(title)[:_LONGEST_PROPERTY]
     document.core_properties.language = _legal(transcript.language)[:_LONGEST_PROPERTY]
     document.add_heading(_legal(title), level=1)
+    blank = "" if transcript.language in WITHOUT_SPACES else " "
     for turn in turns(transcript):
-        _add_turn(document, turn)
+        _add_turn(document, turn, blank)
     kept = BytesIO()
     document.save(kept)
     return _without_times(kept)
@@ -56,8 +57,8 @@ def turns(transcript: Transcript) -> list[list[Segment]]:
     return found
 
 
-def _add_turn(document: "Document", turn: list[Segment]) -> None:
-    text = _legal(" ".join(one_line(segment.text) for segment in turn))
+def _add_turn(document: "Document", turn: list[Segment], blank: str) -> None:
+    text = _legal(blank.join(one_line(segment.text) for segment in turn))
     speaker = _legal(one_line(turn[0].speaker or ""))
     paragraph = document.add_paragraph()
     paragraph.add_run(f"[{clock(turn[0].start)[:-4]}] ")

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from producers.messages.plain_text import one_line
 from producers.transcripts.formats import Format
 from producers.transcripts.subtitles import Cue, cues, shown
-from schemas.transcript import Segment, Transcript, has_space_before
+from schemas.transcript import WITHOUT_SPACES, Segment, Transcript, Word, has_space_before
 from schemas.wire import serde
 
 CONTENT_TYPES: dict[Format, str] = {
@@ -71,28 +72,30 @@ def to_tsv(transcript: Transcript) -> str:
 def to_words(transcript: Transcript) -> str:
     """All words in order of time as one JSON object: what a player needs to follow the recording.
 
-    A word has all that is known of it: its speaker, channel and language too where only its segment has them.
+    A word has all that is known of it: its speaker, channel and language too where only its segment has them. A segment
+    without words, as of a job that wants no times of words, is one by itself.
     """
-    words = [
-        _word(transcript, segment, place) for segment in transcript.segments for place in range(len(segment.words))
-    ]
+    words = [word for segment in transcript.segments for word in _words(transcript, segment)]
     words.sort(key=lambda word: word["start"])
     whole = {"language": transcript.language, "duration": transcript.duration, "words": words}
     return json.dumps(whole, ensure_ascii=False) + "\n"
 
 
-def _word(transcript: Transcript, segment: Segment, place: int) -> dict[str, Any]:
-    word = segment.words[place]
-    return {
-        "start": word.start,
-        "end": word.end,
-        "text": word.text,
-        "space_before": place > 0 and has_space_before(word, transcript.language),
-        "probability": word.probability,
-        "speaker": word.speaker or segment.speaker,
-        "channel": segment.channel,
-        "language": word.language or segment.language or transcript.language,
-    }
+def _words(transcript: Transcript, segment: Segment) -> Iterator[dict[str, Any]]:
+    whole = Word(start=segment.start, end=segment.end, text=one_line(segment.text))
+    for place, word in enumerate(segment.words or ([whole] if whole.text else [])):
+        # what a first word says of the blank before it is of the line that it begins, not of the text as a whole
+        first = place == 0 and transcript.language not in WITHOUT_SPACES
+        yield {
+            "start": word.start,
+            "end": word.end,
+            "text": word.text,
+            "space_before": first or (place > 0 and has_space_before(word, transcript.language)),
+            "probability": word.probability,
+            "speaker": word.speaker or segment.speaker,
+            "channel": segment.channel,
+            "language": word.language or segment.language or transcript.language,
+        }
 
 
 def spoken(transcript: Transcript) -> list[Segment]:

@@ -78,8 +78,8 @@ _NEW = f"""
 SELECT pg_current_snapshot()::text AS position, (
     SELECT json_agg(line ORDER BY line.id) FROM (
         SELECT {_LINE} FROM job_events e JOIN jobs j USING (job_id)
-        WHERE e.xid >= pg_snapshot_xmin(%(after)s::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xid, %(after)s::pg_snapshot)
-            AND pg_visible_in_snapshot(e.xid, pg_current_snapshot()) AND j.tenant = ANY(%(tenants)s)
+        WHERE e.xid >= pg_snapshot_xmin(%(after)s::pg_snapshot) AND e.xid < pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_visible_in_snapshot(e.xid, %(after)s::pg_snapshot)
+            AND j.tenant = ANY(%(tenants)s)
     ) AS line
 ) AS lines"""  # noqa: S608 - our own column names
 # lines that were written before they said by which transaction count as its first
@@ -108,6 +108,18 @@ def is_snapshot(text: str) -> bool:
 def _limit(snapshot: str) -> int:
     """The number behind the last transaction that a snapshot may see; PostgreSQL only counts up."""
     return int(snapshot.split(":")[1])
+
+
+_FORGET = "UPDATE job_events SET xid = NULL WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())"
+
+
+async def forget_foreign_transactions(database: Database) -> None:
+    """Forget transactions that this server has not had, as of lines that were restored from a dump of another one.
+
+    It counts its own anew, and the lines would be told as new when it comes to their numbers.
+    """
+    async with database.transaction() as connection:
+        await connection.execute(_FORGET)
 
 
 async def position_now(database: Database) -> str:

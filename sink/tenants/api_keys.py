@@ -130,12 +130,15 @@ class KeyCache:
 
 
 async def revoke_key(db: Database, key_id: str, tenant: str | None = None) -> bool:
-    """Revoke a key now; False if no key that still works has that id, or it is of another tenant than the named one."""
+    """Revoke a key now; False if no key of that id still works.
+
+    For a tenant also False if the key is another tenant's, or may manage those of all.
+    """
     async with db.transaction() as connection:
         cursor = await connection.execute(
             f"UPDATE api_keys SET revoked_at = now() WHERE key_id = %(key_id)s AND {WORKS}"  # noqa: S608 - our own words
-            " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)",
-            {"key_id": key_id, "tenant": tenant},
+            " AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s AND NOT %(operator)s = ANY (scopes))",
+            {"key_id": key_id, "tenant": tenant, "operator": str(Scope.OPERATOR)},
         )
     return cursor.rowcount == 1
 

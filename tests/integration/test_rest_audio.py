@@ -3,11 +3,13 @@
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
+from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.jobs.audio import PART_BYTES
 from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
@@ -150,3 +152,16 @@ def test_listeners_who_leave_in_the_middle_hold_no_place(client: httpx.Client) -
     for thread in threads:
         thread.join(120)
     assert part(client, path, "bytes=0-9").content == body[:10]
+
+
+def test_listeners_who_do_not_read_keep_nobody_else_waiting(database: str, object_store: S3ObjectStore) -> None:
+    """A place is held while a piece is read from the store, and not while it is sent."""
+    one = TenantConcurrencyLimiter(places=1, per_tenant=1, seconds=2.0)
+    with ExitStack() as opened:
+        shim = opened.enter_context(serving(database, object_store, listeners=one))
+        client = opened.enter_context(shim.client())
+        path = upload(client, WAV + bytes(PART_BYTES))
+        for _ in range(3):
+            slow = opened.enter_context(shim.client())
+            opened.enter_context(slow.stream("GET", path))
+        assert part(client, path, "bytes=10-19").content == WAV[10:20]

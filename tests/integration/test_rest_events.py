@@ -16,8 +16,9 @@ import pytest
 
 from producers.api.events.hub import EventHub
 from sink.memory import MemoryObjectStore
-from tests.integration.rest import URL, check_problem, request_of
-from tests.integration.shim import RunningShim, serving
+from sink.tenants.api_keys import revoke_key
+from tests.integration.rest import URL, check_problem, request_of, rows
+from tests.integration.shim import RunningShim, in_database, serving
 
 EVENTS = "/api/v1/events"
 
@@ -267,3 +268,43 @@ def test_many_who_come_and_go_hear_everything_once(shim: RunningShim, client: ht
     for heard in found:
         assert sorted(heard) == sorted(expected)
         assert all(heard.index((str(job), "queued")) < heard.index((str(job), "completed")) for job in jobs[1::2])
+
+
+def test_a_stream_ends_when_its_key_does(shim: RunningShim, client: httpx.Client) -> None:
+    """It would tell of what happens for as long as its client stays."""
+    with following(client) as stream:
+        stream.until("ready")
+        assert in_database(shim.dsn, lambda database: revoke_key(database, shim.key.split("_")[2]))
+        assert [event.name for event in stream] == []
+
+
+def test_the_stream_of_a_job_ends_when_the_job_is_erased(
+    shim: RunningShim, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.api.events.streams.BEAT_SECONDS", 0.0)
+    request = request_of(client)
+    with following(client, f"/api/v1/jobs/{request.job_id}/events") as stream:
+        stream.until("ready")
+        assert client.delete(f"/api/v1/jobs/{request.job_id}?erase=true").status_code == 202
+        assert {event.name for event in stream} <= {"state"}
+
+
+def test_a_job_whose_history_was_deleted_is_over(shim: RunningShim, client: httpx.Client) -> None:
+    request = request_of(client)
+    shim.complete(request)
+    rows(shim, "DELETE FROM job_events RETURNING 1")
+    assert client.get(f"/api/v1/jobs/{request.job_id}/events").status_code == 204
+
+
+def test_lines_of_another_server_are_history_and_no_news(shim: RunningShim, client: httpx.Client) -> None:
+    """As after a restore from a dump: their transactions are beyond all that this server has had."""
+    request = request_of(client)
+    shim.complete(request)
+    rows(shim, "UPDATE job_events SET xid = '5000000000' RETURNING 1")
+    with following(client) as stream:
+        stream.until("ready")
+        assert rows(shim, "SELECT count(*) FROM job_events WHERE xid IS NOT NULL") == [(0,)]
+        later = request_of(client)
+        assert next(stream).data["job_id"] == str(later.job_id)
+    with following(client, f"/api/v1/jobs/{request.job_id}/events") as stream:
+        assert states(list(stream)[:-1], request.job_id) == ["queued", "completed"]

@@ -95,6 +95,10 @@ def test_an_admin_stays_with_its_tenant_and_an_operator_does_not(shim: RunningSh
             check_problem(admin.post(KEYS, json=body), 403, "forbidden")
         check_problem(admin.get(KEYS, params={"tenant": "globex"}), 403, "forbidden")
         check_problem(admin.delete(f"{KEYS}/{theirs_id}"), 404, "not_found")
+        above = in_database(shim.dsn, lambda database: create_key(database, "acme", scopes={Scope.OPERATOR}))
+        check_problem(admin.delete(f"{KEYS}/{above.split('_')[2]}"), 404, "not_found")
+        check_problem(admin.delete(f"{KEYS}/%00"), 422, "invalid_request")
+        check_problem(admin.get(KEYS, params={"tenant": "\x00"}), 422, "invalid_request")
         assert made(admin, scopes=[ADMIN])["scopes"] == [ADMIN]
     with with_scopes(shim, OPERATOR) as operator:
         made(operator, tenant="globex", scopes=[OPERATOR, READ])
@@ -123,6 +127,8 @@ def test_a_key_expires(shim: RunningShim) -> None:
         ({"label": "x" * 201}, "label"),
         ({"scope": ["read"]}, "scope"),
         ({"tenant": "a b"}, "tenant"),
+        ({"tenant": "a\x00"}, "tenant"),
+        ({"label": "a\x00b"}, "label"),
     ],
 )
 def test_a_wrong_wish_names_its_field(shim: RunningShim, body: dict[str, Any], field: str) -> None:

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
+from producers.api.jobs import operations
+from schemas.errors import Outage
 from schemas.events import JobRequested
 from schemas.wire.serde import Serde
 from sink.objects.s3 import S3ObjectStore
@@ -76,6 +78,26 @@ def test_the_same_upload_again_under_its_job_id(
     first, again = (upload(client, b"RIFF", job_id=job_id) for _ in range(2))
     assert (first.status_code, again.json()) == (202, first.json())
     check_problem(upload(client, b"other", job_id=job_id), 409, "conflict")
+    assert len(list(object_store.keys("acme/uploads/"))) == 1
+
+
+def test_an_upload_stays_when_nobody_knows_whether_its_job_does(
+    client: httpx.Client, object_store: S3ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is lost in the moment of the commit: the job may be there, and then needs its recording."""
+    real = operations.accept
+
+    async def lost(*arguments: Any) -> Any:
+        await real(*arguments)
+        raise Outage("the connection is lost")
+
+    headers = {"Idempotency-Key": "a"}
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "accept", lost)
+        unheard = client.post("/api/v1/transcribe/upload", files={"file": b"RIFF"}, headers=headers)
+        check_problem(unheard, 503, "unavailable")
+    job = client.post("/api/v1/transcribe/upload", files={"file": b"RIFF"}, headers=headers).json()
+    assert object_store.get(f"acme/uploads/{job['source'].removeprefix('upload://')}") == b"RIFF"
     assert len(list(object_store.keys("acme/uploads/"))) == 1
 
 

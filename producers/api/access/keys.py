@@ -15,8 +15,8 @@ from producers.inputs.validation_errors import refused
 from schemas.errors import Permanent, Rejected
 from schemas.requests.limits import MAX_ID_CHARS
 from schemas.tenants.scopes import MEANINGS, USUAL, Scope, check_grant
-from schemas.wire.object_keys import check_tenant
-from sink.tenants.api_keys import ApiKey, KeyInfo, create_key, list_keys, parse_key, revoke_key
+from schemas.wire.object_keys import TENANT, check_tenant
+from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
 
 router = APIRouter(prefix="/api/v1/keys", tags=[KEYS], route_class=StrictRoute)
 MAX_LABEL_CHARS = 200
@@ -39,7 +39,9 @@ class KeyBody(Body):
     """The key to be made."""
 
     tenant: _Tenant | None = Field(None, description="Whose key it is; absent: the tenant of the key that asks.")
-    label: str = Field("", max_length=MAX_LABEL_CHARS, description="A note, such as who has the key.")
+    label: str = Field(
+        "", max_length=MAX_LABEL_CHARS, pattern=r"^[^\x00-\x1f]*$", description="A note, such as who has the key."
+    )
     scopes: list[_Scope] = Field(
         [scope for scope in Scope if scope in USUAL], min_length=1, max_length=len(Scope), description=_SCOPES
     )
@@ -113,7 +115,7 @@ async def list_(
     services: ServicesDep,
     key: KeyDep,
     tenant: Annotated[
-        str | None, Query(min_length=1, max_length=MAX_ID_CHARS, description="Whose keys; absent: the own ones.")
+        str | None, Query(pattern=TENANT.pattern, description="Whose keys; absent: the own ones.")
     ] = None,
 ) -> KeyList:
     """Needs the scope `admin`, and `operator` for another tenant."""
@@ -129,19 +131,21 @@ async def list_(
     responses=problem_responses("invalid_request", "unauthorized", "forbidden", "not_found"),
 )
 async def revoke(
-    key_id: Annotated[str, Path(max_length=MAX_ID_CHARS, description="The id of the key, not its text.")],
+    key_id: Annotated[
+        str,
+        Path(pattern="^[0-9A-Za-z]+$", max_length=MAX_ID_CHARS, description="The id of the key, not its text."),
+    ],
     services: ServicesDep,
     key: KeyDep,
 ) -> None:
-    """Needs the scope `admin`, and `operator` for another tenant. The key works for five more seconds at most."""
+    """Needs the scope `admin`, and `operator` for another tenant, and for a key with that scope.
+
+    The key works for five more seconds at most.
+    """
     check_grant(key.scopes, key.tenant, key.tenant)
-    if not await revoke_key(services.database, key_id, _tenant_of(key)):
-        raise Rejected("not_found", "no key of this id still works")
-
-
-def _tenant_of(key: ApiKey) -> str | None:
-    """The tenant whose keys a key may revoke; None: those of every tenant."""
-    return None if Scope.OPERATOR in key.scopes else key.tenant
+    of_tenant = None if Scope.OPERATOR in key.scopes else key.tenant
+    if not await revoke_key(services.database, key_id, of_tenant):
+        raise Rejected("not_found", "no key of this id that you may revoke still works")
 
 
 def _view(key: KeyInfo) -> KeyView:

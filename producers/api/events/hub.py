@@ -12,7 +12,14 @@ from uuid import UUID
 
 from schemas.errors import Outage, Rejected
 from schemas.retries.schedules import OUTAGES
-from sink.jobs.changes import JobChange, RunningJob, changes_after, position_now, running_jobs
+from sink.jobs.changes import (
+    JobChange,
+    RunningJob,
+    changes_after,
+    forget_foreign_transactions,
+    position_now,
+    running_jobs,
+)
 from sink.postgres.database import Database
 from sink.process.cancellation import set_within
 
@@ -89,8 +96,8 @@ class EventHub:
             follower.tell(None)
 
     async def _look(self, database: Database) -> None:
-        """Look for changes until nobody follows."""
-        self.position, looks, failures = "", 0, 0
+        """Look for changes until nobody follows; whatever goes wrong, it goes on where it was."""
+        looks, failures = 0, 0
         try:
             while self._followers and not self._stopped:
                 self._news.clear()
@@ -101,14 +108,16 @@ class EventHub:
                     )
                     looks, failures = looks + 1, 0
                     pause = self._pause
-                except Outage as error:
+                except Exception as error:  # noqa: BLE001 - who follows hears of nothing else
                     failures += 1
                     pause = OUTAGES.wait(failures)
-                    log.warning("event streams wait for the database: %s", error)
+                    say = log.warning if isinstance(error, Outage) else log.exception
+                    say("event streams wait for the database: %s", error)
                 await set_within(self._news, pause)  # at once for somebody new
         finally:
             self._looking = None
             self._progress.clear()
+            self.position = ""  # nobody follows any more, so the next one begins anew
             if self._followers and not self._stopped:  # who came at the last moment
                 self._looking = asyncio.create_task(self._look(database))
 
@@ -118,6 +127,7 @@ class EventHub:
         if before:
             after, changes = await changes_after(database, before, tenants)
         else:
+            await forget_foreign_transactions(database)
             after, changes = await position_now(database), []
         progress = self._moved(await running_jobs(database, tenants)) if with_progress else []
         for follower in tuple(self._followers):

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,20 +16,22 @@ from producers.api.http.streaming import OwningStream
 from producers.api.problems import problem_responses
 from producers.api.requests.conditional import EVENT_STREAM
 from producers.api.requests.media_types import StrictRoute
-from producers.api.services import KeyDep, Services, ServicesDep, authenticate
+from producers.api.services import KeyDep, Services, ServicesDep, authenticate, authenticate_again
 from producers.inputs.validation_errors import refused
-from schemas.errors import Rejected
+from schemas.errors import Outage, Rejected
 from schemas.vocabulary.job_states import ENDED, JOB_STATES
 from sink.jobs import queries
 from sink.jobs.changes import BEGINNING, ChangePosition, JobChange, missed_changes
 from sink.postgres.statement_timeout import limited
-from sink.tenants.api_keys import ApiKey
 
 router = APIRouter(prefix="/api/v1", tags=["events"], route_class=StrictRoute)
 HEADER = "Last-Event-ID"
 BEAT_SECONDS = 15.0  # of silence, after which a comment shows every box between that the connection is alive
+CHECK_SECONDS = (
+    1.0  # between two looks whether the key still works, which for five seconds is known without the database
+)
 RETRY_MILLISECONDS = 1000
-MOST_MISSED = 10_000
+MOST_MISSED = 2000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter tells nginx to pass on each event
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -74,13 +77,13 @@ LastEventId = Annotated[ChangePosition | None, Depends(_read)]
     response_class=Response,
     responses={**_STREAM, **problem_responses("invalid_request", "unauthorized", "search_too_broad", "busy")},
 )
-async def follow_jobs(services: ServicesDep, key: KeyDep, position: LastEventId) -> Response:
+async def follow_jobs(request: Request, services: ServicesDep, key: KeyDep, position: LastEventId) -> Response:
     """Server-sent events. `ready` comes first: what happens from then on is told, so list the jobs after it.
 
     `state` is a new line of a job's history and has an id to go on from, in the order of each job; `progress` is told to
     whoever listens, and is not told again. The stream ends when the process does: connect again with the last id.
     """
-    return await _stream(services, key, None, position)
+    return await _stream(_Following(request, services, key.tenant, None), position)
 
 
 @router.get(
@@ -94,80 +97,128 @@ async def follow_jobs(services: ServicesDep, key: KeyDep, position: LastEventId)
         **problem_responses("invalid_request", "unauthorized", "not_found", "search_too_broad", "busy"),
     },
 )
-async def follow_job(job_id: UUID, services: ServicesDep, key: KeyDep, position: LastEventId) -> Response:
+async def follow_job(
+    job_id: UUID, request: Request, services: ServicesDep, key: KeyDep, position: LastEventId
+) -> Response:
     """Server-sent events: its whole history, then what happens, until it has ended; `/api/v1/events` explains them."""
-    async with services.database.as_tenant(key.tenant) as connection:
-        if await queries.find(connection, job_id, key.tenant) is None:
-            raise Rejected("not_found", f"job {job_id}")
-    return await _stream(services, key, job_id, position)
+    following = _Following(request, services, key.tenant, job_id)
+    state = await following.job_state()  # before the beginning of the stream, which then has the line that says so
+    if state is None:
+        raise Rejected("not_found", f"job {job_id}")
+    return await _stream(following, position, is_over=state in ENDED)
 
 
-async def _stream(services: Services, key: ApiKey, job_id: UUID | None, position: ChangePosition | None) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """A client that follows the jobs of its tenant, or one of them."""
+
+    request: Request
+    services: Services
+    tenant: str
+    job_id: UUID | None
+
+    async def job_state(self) -> str | None:
+        """The state of the job that is followed, None when there is no such job, or no longer."""
+        if self.job_id is None:
+            return None
+        async with self.services.database.as_tenant(self.tenant) as connection:
+            job = await queries.find(connection, self.job_id, self.tenant)
+        return job.state if job else None
+
+    async def missed(self, position: ChangePosition | None, until: str) -> list[tuple[ChangePosition, JobChange]]:
+        """Changes before the stream began of which its client was not told; of one job: from its first line."""
+        if position is None and self.job_id is None:
+            return []
+        services = self.services
+        async with (
+            services.catch_ups.one(self.tenant),
+            services.database.as_tenant(self.tenant) as connection,
+            limited(connection, services.query_seconds),
+        ):
+            found = await missed_changes(
+                connection, self.tenant, position or BEGINNING, until, self.job_id, MOST_MISSED + 1
+            )
+        if len(found) > MOST_MISSED:
+            raise Rejected("search_too_broad", f"more than {MOST_MISSED} events: list the jobs, and follow from now on")
+        return found
+
+    async def may_go_on(self) -> bool:
+        """Whether the key, or the session, still works."""
+        try:
+            await authenticate_again(self.request)
+        except Rejected:
+            return False
+        except Outage:  # the stream waits for the database too, and tells nothing meanwhile
+            return True
+        return True
+
+
+async def _stream(following: _Following, position: ChangePosition | None, *, is_over: bool = False) -> Response:
     """The stream, once it has its place, its beginning and what was missed; errors of these are answers of their own."""
+    services, tenant, job_id = following.services, following.tenant, following.job_id
     async with AsyncExitStack() as opened:
-        await opened.enter_async_context(services.streams.one(key.tenant))
-        follower = await opened.enter_async_context(services.events.follow(services.database, key.tenant, job_id))
+        await opened.enter_async_context(services.streams.one(tenant))
+        follower = await opened.enter_async_context(services.events.follow(services.database, tenant, job_id))
         if (first := await follower.windows.get()) is None:
             raise Rejected("unavailable", "this process is about to end: ask again")
-        missed = await _missed(services, follower, position, first.after)
-        if job_id is not None and not missed and await _has_ended(services, follower, first.after):
+        missed = await following.missed(position, first.after)
+        if is_over and not missed:
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        events = _events(services, follower, first.after, missed)
+        events = _events(following, follower, first.after, missed, is_over=is_over)
         return OwningStream(events, opened.pop_all(), headers=_HEADERS, media_type=EVENT_STREAM)
     raise AssertionError("never reached")  # an exit stack of type checkers may swallow errors
 
 
-async def _missed(
-    services: Services, follower: Follower, position: ChangePosition | None, until: str
-) -> list[tuple[ChangePosition, JobChange]]:
-    """Changes before the stream began of which its client was not told; of one job: from its first line."""
-    if position is None and follower.job_id is None:
-        return []
-    async with (
-        services.database.as_tenant(follower.tenant) as connection,
-        limited(connection, services.query_seconds),
-    ):
-        found = await missed_changes(
-            connection, follower.tenant, position or BEGINNING, until, follower.job_id, MOST_MISSED + 1
-        )
-    if len(found) > MOST_MISSED:
-        raise Rejected("search_too_broad", f"more than {MOST_MISSED} events: list the jobs, and follow from now on")
-    return found
-
-
-async def _has_ended(services: Services, follower: Follower, until: str) -> bool:
-    """Whether a job had ended at a position, from which it may go on in a later run."""
-    async with services.database.as_tenant(follower.tenant) as connection:
-        lines = await missed_changes(connection, follower.tenant, BEGINNING, until, follower.job_id, MOST_MISSED)
-    return is_ended(change for _, change in lines)
-
-
-def is_ended(changes: Iterable[JobChange], before: bool = False) -> bool:
-    """Whether a job has ended after some lines of its history; `before`: whether it had."""
-    states = [change.state for change in changes if change.state in JOB_STATES]
-    return states[-1] in ENDED if states else before
-
-
 async def _events(
-    services: Services, follower: Follower, begins: str, missed: list[tuple[ChangePosition, JobChange]]
+    following: _Following,
+    follower: Follower,
+    begins: str,
+    missed: list[tuple[ChangePosition, JobChange]],
+    *,
+    is_over: bool,
 ) -> AsyncIterator[str]:
-    """The text of a stream: where it begins, what was missed, then what happens, until its job or the process ends."""
+    """The text of a stream: what was missed, where it begins, then what happens, until its job, its key or the process ends."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     yield "".join(state_event(position, change) for position, change in missed)
     yield event("ready", {}, ChangePosition.at(begins))
-    ended = follower.job_id is not None and await _has_ended(services, follower, begins)
-    while not ended:
-        try:
-            async with asyncio.timeout(BEAT_SECONDS):
-                window = await follower.windows.get()
-        except TimeoutError:
-            # all that the hub has seen was told, so the next connection need not look at it again
-            yield f": \nid: {services.events.position}\n\n"
-            continue
+    hub, clock = following.services.events, asyncio.get_running_loop().time
+    checked = told = clock()
+    is_over = is_over or (follower.job_id is not None and is_ended(change for _, change in missed))
+    while not is_over:
+        window = await _next_window(follower)
         if window is None:
             return
-        yield "".join(texts_of(window))
-        ended = follower.job_id is not None and is_ended(window.changes)
+        if clock() - checked >= CHECK_SECONDS:
+            if not await following.may_go_on():
+                return
+            checked = clock()
+        if window is not _NOTHING:
+            yield "".join(texts_of(window))
+            is_over = follower.job_id is not None and is_ended(window.changes)
+            told = clock()
+        elif clock() - told >= BEAT_SECONDS:
+            # all that the hub has seen was told, so the next connection need not look at it again
+            yield f": \nid: {hub.position}\n\n" if hub.position and follower.windows.empty() else ": \n\n"
+            is_over = follower.job_id is not None and (await following.job_state()) in (None, *ENDED)
+            told = clock()
+
+
+_NOTHING = EventWindow("", "")
+
+
+async def _next_window(follower: Follower) -> EventWindow | None:
+    """The next window, _NOTHING after a while without one, None at the end of the stream."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await follower.windows.get()
+    except TimeoutError:
+        return _NOTHING
+
+
+def is_ended(changes: Iterable[JobChange]) -> bool:
+    """Whether a job has ended after some lines of its history, as far as they say so."""
+    states = [change.state for change in changes if change.state in JOB_STATES]
+    return bool(states) and states[-1] in ENDED
 
 
 def texts_of(window: EventWindow) -> Iterator[str]:

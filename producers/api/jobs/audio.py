@@ -1,16 +1,15 @@
 """The operation that plays a job's recording: parts of an upload from the object store, as they are asked for."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import StreamingResponse
 
 from producers.api.http.middleware import IS_HEAD
-from producers.api.http.streaming import OwningStream
 from producers.api.jobs.views import name_of
 from producers.api.problems import Worded, problem_responses
 from producers.api.requests.byte_range import ByteRange, Unsatisfiable, matches, wanted_range
@@ -74,7 +73,8 @@ async def read_audio(
     job = await services.reading.run(key.tenant, read, settled=lambda found: found is not None)
     if job is None:
         raise Rejected("not_found", f"job {job_id}")
-    recording = await _recording(services.store, job)
+    async with services.listeners.one(key.tenant):
+        recording = await _recording(services.store, job)
     name = name_of(job) or str(job_id)
     headers = {
         "ETag": recording.etag,
@@ -97,8 +97,9 @@ async def read_audio(
     status, media_type = 206 if wanted else 200, recording.kind.content_type
     if request.scope[IS_HEAD]:
         return Response(status_code=status, headers=headers, media_type=media_type)
-    pieces, held = await _begun(services, key.tenant, recording, part)
-    return OwningStream(pieces, held, status, headers, media_type)
+    pieces = _pieces(services, key.tenant, recording, part)
+    first = await anext(pieces)  # what keeps it from being read is an answer of its own
+    return StreamingResponse(_behind(first, pieces), status, headers, media_type)
 
 
 class _NoSuchPart(Rejected):
@@ -137,21 +138,22 @@ async def _recording(store: ObjectStore, job: JobRow) -> StoredUpload:
     return found
 
 
-async def _begun(
+async def _pieces(
     services: Services, tenant: str, recording: StoredUpload, part: ByteRange
-) -> tuple[AsyncIterator[bytes], AsyncExitStack]:
-    """The bytes of a part, and what they hold; a place is taken and the first piece read before anything is answered."""
-    async with AsyncExitStack() as taken:
-        await taken.enter_async_context(services.listeners.one(tenant))
-        pieces = services.store.part(recording.key, part.first, part.size, PIECE_BYTES)
-        taken.callback(pieces.close)
-        first = await anyio.to_thread.run_sync(next, pieces, b"")
-        return _pieces(first, pieces), taken.pop_all()
-    raise AssertionError("never reached")  # an exit stack of type checkers may swallow errors
-
-
-async def _pieces(first: bytes, others: Iterator[bytes]) -> AsyncIterator[bytes]:
-    piece = first
-    while piece:
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of a part, each piece read when the client has taken the one before; only reading takes a place."""
+    for first in range(part.first, part.last + 1, PIECE_BYTES):
+        size = min(PIECE_BYTES, part.last + 1 - first)
+        async with services.listeners.one(tenant):
+            piece = await anyio.to_thread.run_sync(_read, services.store, recording.key, first, size)
         yield piece
-        piece = await anyio.to_thread.run_sync(next, others, b"")
+
+
+def _read(store: ObjectStore, key: str, first: int, size: int) -> bytes:
+    return b"".join(store.part(key, first, size))
+
+
+async def _behind(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in others:
+        yield piece

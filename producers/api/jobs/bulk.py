@@ -28,7 +28,7 @@ from sink.process.cancellation import cancel_until_done
 
 PATH = "/api/v1/transcribe/bulk"
 MOST_LINES = 1000
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 AT_ONCE = 4  # lines, each with a connection to the database: others shall find one too
 _BODY = {"description": "A body of /api/v1/transcribe a line.", "type": "string"}
 _EXAMPLE = (
@@ -70,9 +70,9 @@ async def transcribe_bulk(
     breaks off: no job comes twice, as long as its line stays where it is.
     """
     check_media_type(request.headers, LINES)
+    lines = numbered_lines(await _body(request))
     async with AsyncExitStack() as held:
         await held.enter_async_context(services.bulks.one(key.tenant))
-        lines = numbered_lines(await _body(request))
         submission = BulkSubmission(request, services, key.tenant, trace, idempotency_key)
         return OwningStream(submission.outcomes(lines), held.pop_all(), media_type=LINES)
     raise AssertionError("never reached")  # an exit stack of type checkers may swallow errors

@@ -18,6 +18,7 @@ from schemas.errors import Rejected
 from schemas.events import JobRequested, Source, Task
 from sink.jobs import queries
 from sink.jobs.queries import JobRow
+from sink.tenants.api_keys import ApiKey
 
 JOB_ID_HEADER = "X-Scribe-Job-Id"
 RETRY_HEADER = "X-Stainless-Retry-Count"
@@ -43,7 +44,7 @@ class Asked:
 async def accept_form(
     request: Request,
     services: Services,
-    tenant: str,
+    key: ApiKey,
     task: Task,
     kind: type[TranscriptionForm],
     trace: Trace,
@@ -53,21 +54,22 @@ async def accept_form(
     check_media_type(request.headers, FORM)
     content_type = request.headers["content-type"]
     form = MultipartForm(content_type, services.upload_max_bytes, kind.model_fields, lists=LISTS, ignores_others=True)
-    async with stored_file(request, form, services, tenant) as file:
+    async with stored_file(request, form, services, key.tenant) as file:
         fields = read_form(form, kind)
-        wanted = _request(services, tenant, task, fields, file.source)
+        wanted = _request(services, key.tenant, task, fields, file.source)
         if idempotency_key is None:
-            job = await _joined(services, wanted, trace, again=request.headers.get(RETRY_HEADER, "0") != "0")
+            again = request.headers.get(RETRY_HEADER, "0") != "0"
+            job = await _joined(services, wanted, key.key_id, trace, again=again)
         else:
             with reuse_told(idempotency_key, JOB):
-                job = await accepted_job(services, _named(wanted, id_of(tenant, JOB, idempotency_key)), trace)
+                job = await accepted_job(services, _named(wanted, id_of(key.tenant, JOB, idempotency_key)), trace)
         file.kept = job.request["source"]["uri"] == file.source.uri
-    return Asked(job.job_id, tenant, task, fields)
+    return Asked(job.job_id, key.tenant, task, fields)
 
 
-async def _joined(services: Services, request: JobRequested, trace: Trace, *, again: bool) -> JobRow:
+async def _joined(services: Services, request: JobRequested, key_id: str, trace: Trace, *, again: bool) -> JobRow:
     """The job that answers a request; a new one where there is none."""
-    ids = JobIds(request, services.now())
+    ids = JobIds(request, key_id, services.now())
     async with services.database.as_tenant(request.tenant) as connection:
         jobs = await queries.find_each(connection, ids.known, request.tenant)
     refused = Rejected("conflict")

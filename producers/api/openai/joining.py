@@ -1,9 +1,10 @@
 """The id of a request's job: a request that is sent again within an hour finds the job that it made before. Pure.
 
 OpenAI's clients send a request again by themselves when it takes too long or its answer is lost, and name nothing by
-which it could be known. So it is known by its tenant, its recording and its options: from these and the hour the ids of
-its jobs are derived, one after the other. Two requests in the same moment choose the same id; only if the hour ends
-between them can there be two jobs.
+which it could be known. So it is known by its key, its recording and its options: from these and the hour the ids of
+its jobs are derived, one after the other. The id of a key is drawn at random and known to its tenant alone: no other
+tenant finds out by such an id what was handed in, or takes it first. Two requests in the same moment choose the same id;
+only if the hour ends between them can there be two jobs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,8 @@ _LASTING = (ErrorKind.REQUEST, ErrorKind.SOURCE, ErrorKind.MEDIA, ErrorKind.LIMI
 class JobIds:
     """The ids that jobs of a request may have, around a time."""
 
-    def __init__(self, request: JobRequested, now: datetime) -> None:
+    def __init__(self, request: JobRequested, key_id: str, now: datetime) -> None:
+        self._key_id = key_id
         self._digest = request_digest(replace(request, job_id=_NO_ID), RequestScope.SUBMISSION).hex()
         self._now = now
         self._hour = int(now.timestamp() // WINDOW.total_seconds())
@@ -58,4 +60,4 @@ class JobIds:
         return lasting or again
 
     def _id(self, hour: int, number: int) -> UUID:
-        return uuid5(_NAMESPACE, f"{self._digest}/{hour}/{number}")
+        return uuid5(_NAMESPACE, f"{self._key_id}/{self._digest}/{hour}/{number}")

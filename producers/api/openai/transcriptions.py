@@ -68,7 +68,7 @@ async def create_transcription(
     The same request within an hour is the same job, so sending it again does no work twice.
     """
     kind = TranscriptionForm
-    accept = partial(accept_form, request, services, key.tenant, Task.TRANSCRIBE, kind, trace, idempotency_key)
+    accept = partial(accept_form, request, services, key, Task.TRANSCRIBE, kind, trace, idempotency_key)
     return await _answered(request, services, key.tenant, accept)
 
 
@@ -85,7 +85,7 @@ async def create_translation(
 ) -> Response:
     """A translation by a model that can: GET /api/v1/models says which `translates`."""
     kind = TranslationForm
-    accept = partial(accept_form, request, services, key.tenant, Task.TRANSLATE, kind, trace, idempotency_key)
+    accept = partial(accept_form, request, services, key, Task.TRANSLATE, kind, trace, idempotency_key)
     return await _answered(request, services, key.tenant, accept)
 
 

@@ -20,6 +20,8 @@ async def conditional(request: Request, response: Response) -> Response:
     body = getattr(response, "body", None)  # streams have none
     if request.method != "GET" or response.status_code != HTTPStatus.OK or not isinstance(body, bytes):
         return response
+    if "etag" in response.headers:  # HEAD of what is streamed has a tag already, and no body to make one of
+        return response
     tag = tag_of(body) if len(body) < _LARGE else await anyio.to_thread.run_sync(tag_of, body)
     response.headers["ETag"] = f'"{tag}"'
     # answers of one key only, and never shown without asking first
@@ -41,11 +43,11 @@ def is_known(lines: list[str], tag: str) -> bool:
     return given.strip() == "*" or tag in _TAG.findall(given)
 
 
-def describe(document: dict[str, Any]) -> None:
-    """Add the header and the answer to every GET of an OpenAPI document that can say 304: with a key, and no stream."""
-    for path in document["paths"].values():
-        operation = path.get("get")
-        if operation is None or "security" not in operation or EVENT_STREAM in operation["responses"]["200"]["content"]:
+def describe(document: dict[str, Any], prefix: str) -> None:
+    """Add the header and the answer to every GET below a prefix of an OpenAPI document that can say 304: all but streams."""
+    for path, operations in document["paths"].items():
+        operation = operations.get("get")
+        if operation is None or not path.startswith(prefix) or EVENT_STREAM in operation["responses"]["200"]["content"]:
             continue
         operation.setdefault("parameters", []).append(_PARAMETER)
         operation["responses"]["200"].setdefault("headers", {})["ETag"] = _ETAG

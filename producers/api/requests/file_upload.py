@@ -16,7 +16,7 @@ from producers.api.jobs.operations import policy_in_force
 from producers.api.requests.multipart import MAX_FIELD_BYTES, MAX_FRAME_BYTES, MultipartForm
 from producers.api.services import Services
 from producers.jobs.submit import UPLOAD_SCHEME
-from schemas.errors import Rejected
+from schemas.errors import Permanent, Rejected
 from schemas.events import Source
 from schemas.wire.object_keys import upload_key
 
@@ -37,22 +37,29 @@ async def stored_file(
 ) -> AsyncIterator[StoredFile]:
     """Read a form to its end with its file stored; at the end of the block a file that is not kept is deleted.
 
-    Raises Rejected, also when the tenant is not known or has as many uploads as it may.
+    Where it is not known whether a job refers to it, since the database was lost at the commit or the request was
+    cancelled in it, it stays: the sweep of orphans deletes it if none does. Raises Rejected, also when the tenant is not
+    known or has as many uploads as it may.
     """
     _check_length(request, services.upload_max_bytes)
     upload_id = uuid4()
     object_key = upload_key(tenant, upload_id)
-    file: StoredFile | None = None
     try:
         async with services.uploads.one(tenant):
             # before a large file comes in vain; and here, so that a thousand that wait do not ask the database first
             await policy_in_force(services, tenant)
             file = StoredFile(await _receive(request, form, services, object_key, upload_id))
-        yield file
-    finally:
-        # refused, failed, or the same recording as before under the same job_id
-        if form.file_begun and not (file and file.kept):
+    except BaseException:
+        if form.file_begun:
             await anyio.to_thread.run_sync(services.store.delete, object_key)
+        raise
+    try:
+        yield file
+    except Permanent:
+        await anyio.to_thread.run_sync(services.store.delete, object_key)
+        raise
+    if not file.kept:  # the same recording as before under the same job_id
+        await anyio.to_thread.run_sync(services.store.delete, object_key)
 
 
 async def _receive(

@@ -1,5 +1,6 @@
 """Transcripts as Word documents: opened again by the library, they hold what was said."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import docx
@@ -43,6 +44,11 @@ def test_text_from_right_to_left_is_marked_so() -> None:
     document = opened(transcript_of(said(1, "שלום לכולם", "Ann"), said(9, "hello", "B")))
     directions = [("w:bidi" in paragraph._p.xml, paragraph.runs[-1].font.rtl) for paragraph in document.paragraphs[1:]]
     assert directions == [(True, True), (False, None)]
+
+
+def test_japanese_has_no_blanks_between_its_sentences() -> None:
+    transcript = replace(transcript_of(said(1, "今日は"), said(3, "晴れです")), language="ja")
+    assert opened(transcript).paragraphs[1].text == "[00:00:01] 今日は晴れです"
 
 
 def test_a_long_turn_goes_on_in_paragraphs_with_times() -> None:

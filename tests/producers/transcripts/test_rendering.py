@@ -96,8 +96,8 @@ def test_words_are_in_order_of_time_with_what_only_their_segment_says() -> None:
     assert (found["language"], found["duration"]) == ("en", 4000.0)
     columns = ("start", "text", "space_before", "probability", "speaker", "channel", "language")
     assert [tuple(word[name] for name in columns) for word in found["words"]] == [
-        (1, "one,", False, 0.5, "A", None, "en"),
-        (2, "二", False, None, None, 1, "zh"),
+        (1, "one,", True, 0.5, "A", None, "en"),
+        (2, "二", True, None, None, 1, "zh"),
         (3, "three", True, None, "A", None, "en"),
     ]
 
@@ -105,7 +105,9 @@ def test_words_are_in_order_of_time_with_what_only_their_segment_says() -> None:
 @given(transcripts())
 def test_words_are_all_there(transcript: Transcript) -> None:
     found = json.loads(render(transcript, Format.WORDS))["words"]
-    assert Counter(word["text"] for word in found) == Counter(w.text for s in transcript.segments for w in s.words)
+    alone = [one_line(s.text) for s in transcript.segments if not s.words and one_line(s.text)]
+    words = [w.text for s in transcript.segments for w in s.words]
+    assert Counter(word["text"] for word in found) == Counter(words + alone)
     assert [word["start"] for word in found] == sorted(word["start"] for word in found)
 
 

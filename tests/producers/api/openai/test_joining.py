@@ -15,6 +15,7 @@ from schemas.vocabulary.job_states import JOB_STATES, UNFINISHED
 from sink.jobs.queries import JobRow
 from tests.samples import AT, BARE_REQUEST
 
+KEY = "3T9cKq0wZr5L"
 NOTHING = dict.fromkeys(JobRow.__dataclass_fields__)
 MEDIA, INTERNAL = {"kind": "media", "code": "not_media"}, {"kind": "internal", "code": "quarantined"}
 
@@ -26,7 +27,7 @@ def job(job_id: UUID, state: str, ended_ago: timedelta = timedelta(0), error: An
 
 def first_choice(state: str, *, again: bool = False, ended_ago: timedelta = timedelta(0), error: Any = None) -> bool:
     """Whether a job that was made before is chosen."""
-    ids = JobIds(BARE_REQUEST, AT)
+    ids = JobIds(BARE_REQUEST, KEY, AT)
     before = next(ids.choices({}, again=False))
     return next(ids.choices({before: job(before, state, ended_ago, error)}, again=again)) == before
 
@@ -59,10 +60,10 @@ def test_an_end_is_told_again_if_it_would_come_again_or_to_the_client_that_waite
 )
 def test_the_choices_are_ids_that_may_be_taken(states: list[str], again: bool, seconds: int) -> None:
     """The last job if it counts, then free ids; the same for whoever looks at the same moment."""
-    ids = JobIds(BARE_REQUEST, AT)
+    ids = JobIds(BARE_REQUEST, KEY, AT)
     taken = list(ids.choices({}, again=False))[: len(states)]
     jobs = {job_id: job(job_id, state) for job_id, state in zip(taken, states, strict=True)}
-    later = JobIds(replace(BARE_REQUEST, requested_at=AT + timedelta(seconds=seconds)), AT)
+    later = JobIds(replace(BARE_REQUEST, requested_at=AT + timedelta(seconds=seconds)), KEY, AT)
     choices = list(ids.choices(jobs, again=again))
     assert choices == list(later.choices(jobs, again=again))
     assert choices
@@ -81,9 +82,9 @@ def other_requests() -> list[JobRequested]:
 
 
 def test_another_request_has_other_ids() -> None:
-    own = set(JobIds(BARE_REQUEST, AT).known)
+    own = set(JobIds(BARE_REQUEST, KEY, AT).known)
     for other in other_requests():
-        assert own.isdisjoint(JobIds(other, AT).known)
+        assert own.isdisjoint(JobIds(other, KEY, AT).known)
 
 
 def test_uploads_are_the_same_by_their_content() -> None:
@@ -94,5 +95,10 @@ def test_uploads_are_the_same_by_their_content() -> None:
         )
         for number in range(2)
     ]
-    first, second = (JobIds(replace(BARE_REQUEST, source=source), AT).known for source in uploads)
+    first, second = (JobIds(replace(BARE_REQUEST, source=source), KEY, AT).known for source in uploads)
     assert first == second
+
+
+def test_whoever_has_another_key_cannot_name_the_jobs_of_this_one() -> None:
+    """Recording and options may be public; the id of a key is not."""
+    assert set(JobIds(BARE_REQUEST, KEY, AT).known).isdisjoint(JobIds(BARE_REQUEST, "3T9cKq0wZr5M", AT).known)
