@@ -37,9 +37,9 @@ def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, A
     return body
 
 
-def read(client: httpx.Client, path: str, **options: Any) -> httpx.Response:
-    """GET an address; of a stream, which has no end, as if there were only its head."""
-    with client.stream("GET", path, **options) as answer:
+def read(client: httpx.Client, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+    """The answer of an address; that of a stream, which has no end, as if there were only its head."""
+    with client.stream(method, path, **options) as answer:
         is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
         return httpx.Response(answer.status_code, headers=answer.headers, content=b"" if is_stream else answer.read())
 

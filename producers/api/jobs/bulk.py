@@ -1,7 +1,7 @@
 """The operation that takes many jobs at once: a line of JSON each, and an outcome each in the same order."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -88,6 +88,8 @@ class BulkSubmission:
     trace: Trace
     idempotency_key: str | None
     is_away: bool = field(default=False, init=False)
+    turns: defaultdict[UUID, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
+    """Of jobs whose id the client names: of lines with the same id the first one is the job."""
 
     async def outcomes(self, lines: list[tuple[int, bytes]]) -> AsyncIterator[str]:
         """The outcomes as lines of JSON, in order, while the next lines are on their way."""
@@ -122,7 +124,8 @@ class BulkSubmission:
             raise invalid(error, TranscribeBody) from error
         wanted = body.request(self.tenant, Source(uri=body.url), self.services.now(), self._id(number, body))
         with reuse_told(self.idempotency_key, JOB):
-            return summary(await accepted_job(self.services, wanted, self.trace))
+            async with self.turns[wanted.job_id]:
+                return summary(await accepted_job(self.services, wanted, self.trace))
 
     def _id(self, number: int, body: TranscribeBody) -> UUID | None:
         own = None if self.idempotency_key is None else f"{number} {self.idempotency_key}"

@@ -59,6 +59,8 @@ _PARAMETER = {
     "name": IF_NONE_MATCH,
     "in": "header",
     "required": False,
-    "description": "The ETag of an answer that you have: 304 without a body when it would be the same.",
-    "schema": {"type": "string"},
+    "schema": {
+        "type": "string",
+        "description": "The ETag of an answer that you have: 304 without a body when it would be the same.",
+    },
 }

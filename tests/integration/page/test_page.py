@@ -218,6 +218,7 @@ def test_the_list_is_live_filtered_searched_and_paged(
 ) -> None:
     requests = [submitted(shim, key, url=f"https://media.example/call-{number}.opus") for number in range(30)]
     page = visit.page
+    page.reload()  # it has seen them all come, one after the other
     jobs = page.locator(".jobs li")
     expect(jobs).to_have_count(25)
     page.get_by_role("button", name="Show more").click()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from producers.api.jobs import totals
+from producers.jobs import totals
 from producers.jobs.totals import TotalsCounter
 from sink.jobs.states import JobCounts
 
