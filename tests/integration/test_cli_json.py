@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
+from producers.api.jobs.bulk import BulkOutcome
 from producers.api.jobs.enhanced_ai import EnhancementView
 from producers.api.jobs.erasures import ErasureView
 from producers.api.jobs.search import HitView
@@ -71,8 +73,16 @@ class Lines:
 
 
 def test_every_command_with_json_has_the_same_form(
-    shim: RunningShim, stack: Stack, topic_admin: AdminClient, kafka: str, bucket: str, run_here: Run
+    shim: RunningShim,
+    stack: Stack,
+    topic_admin: AdminClient,
+    kafka: str,
+    bucket: str,
+    run_here: Run,
+    tmp_path: Path,
 ) -> None:
+    lines = tmp_path / "jobs.ndjson"
+    lines.write_text('{"url": "https://media.example/3.mp3"}')
     values = {
         **stack.environment(),
         **for_shim(shim),
@@ -97,6 +107,7 @@ def test_every_command_with_json_has_the_same_form(
     shown("models", fields=names(ModelView))
     (made,) = shown("submit", "https://media.example/1.mp3", fields=names(JobSummary))
     shown("cancel", made["job_id"], fields=names(JobSummary))
+    shown("bulk", str(lines), fields=names(BulkOutcome))
     shown("submit", "https://media.example/2.mp3")
     request = last_job(shim)
     shim.complete(request)

@@ -208,7 +208,7 @@ def test_those_that_wait_make_room_for_a_new_client(name: str) -> None:
         assert cut("room") > before
 
 
-@pytest.mark.parametrize(("path", "at_first", "in_all"), [("/livez", 8, 14), ("/read", 16, 19)])
+@pytest.mark.parametrize(("path", "at_first", "in_all"), [("/livez", 8, 14), ("/read", 14, 16)])
 def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(
     path: str, at_first: int, in_all: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,9 +27,8 @@ from sink.postgres.statement_timeout import limited
 router = APIRouter(prefix="/api/v1", tags=["events"], route_class=StrictRoute)
 HEADER = "Last-Event-ID"
 BEAT_SECONDS = 15.0  # of silence, after which a comment shows every box between that the connection is alive
-CHECK_SECONDS = (
-    1.0  # between two looks whether the key still works, which for five seconds is known without the database
-)
+BEGIN_SECONDS = 10.0  # in which the database must have answered
+CHECK_SECONDS = 1.0  # between two looks whether the key still works, of which the database is asked every five
 RETRY_MILLISECONDS = 1000
 MOST_MISSED = 2000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter tells nginx to pass on each event
@@ -143,14 +142,21 @@ class _Following:
         return found
 
     async def may_go_on(self) -> bool:
-        """Whether the key, or the session, still works."""
+        """Whether the key, or the session, still works; while the database is away, when nothing is told, it does."""
         try:
             await authenticate_again(self.request)
         except Rejected:
             return False
-        except Outage:  # the stream waits for the database too, and tells nothing meanwhile
+        except Outage:
             return True
         return True
+
+    async def is_over(self) -> bool:
+        """Whether the job that is followed has ended, or was erased; not as long as the database is away."""
+        try:
+            return self.job_id is not None and await self.job_state() in (None, *ENDED)
+        except Outage:
+            return False
 
 
 async def _stream(following: _Following, position: ChangePosition | None, *, is_over: bool = False) -> Response:
@@ -159,8 +165,9 @@ async def _stream(following: _Following, position: ChangePosition | None, *, is_
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(services.streams.one(tenant))
         follower = await opened.enter_async_context(services.events.follow(services.database, tenant, job_id))
-        if (first := await follower.windows.get()) is None:
-            raise Rejected("unavailable", "this process is about to end: ask again")
+        first = await _next_window(follower, BEGIN_SECONDS)
+        if first is None or first is _NOTHING:
+            raise Rejected("unavailable", "the stream cannot begin: ask again")
         missed = await following.missed(position, first.after)
         if is_over and not missed:
             return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -182,10 +189,10 @@ async def _events(
     yield "".join(state_event(position, change) for position, change in missed)
     yield event("ready", {}, ChangePosition.at(begins))
     hub, clock = following.services.events, asyncio.get_running_loop().time
-    checked = told = clock()
+    checked = sent = clock()
     is_over = is_over or (follower.job_id is not None and is_ended(change for _, change in missed))
     while not is_over:
-        window = await _next_window(follower)
+        window = await _next_window(follower, CHECK_SECONDS)
         if window is None:
             return
         if clock() - checked >= CHECK_SECONDS:
@@ -195,21 +202,21 @@ async def _events(
         if window is not _NOTHING:
             yield "".join(texts_of(window))
             is_over = follower.job_id is not None and is_ended(window.changes)
-            told = clock()
-        elif clock() - told >= BEAT_SECONDS:
+            sent = clock()
+        elif clock() - sent >= BEAT_SECONDS:
             # all that the hub has seen was told, so the next connection need not look at it again
             yield f": \nid: {hub.position}\n\n" if hub.position and follower.windows.empty() else ": \n\n"
-            is_over = follower.job_id is not None and (await following.job_state()) in (None, *ENDED)
-            told = clock()
+            is_over = await following.is_over()
+            sent = clock()
 
 
 _NOTHING = EventWindow("", "")
 
 
-async def _next_window(follower: Follower) -> EventWindow | None:
-    """The next window, _NOTHING after a while without one, None at the end of the stream."""
+async def _next_window(follower: Follower, seconds: float) -> EventWindow | None:
+    """The next window, _NOTHING after so many seconds without one, None at the end of the stream."""
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             return await follower.windows.get()
     except TimeoutError:
         return _NOTHING
