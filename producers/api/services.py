@@ -118,10 +118,8 @@ async def authenticate(request: Request) -> ApiKey:
     if (known := request.scope.get(KEY_IN_SCOPE)) is not None:
         return cast(ApiKey, known)
     services: Services = request.app.state.services
-    lines = request.headers.getlist(KEY_HEADER)
-    if len(lines) > 1:
-        raise Rejected("unauthorized", f"{KEY_HEADER} is given more than once")
-    key = await (services.keys.verify(services.database, lines[0]) if lines else _logged_in(services, request))
+    text = credentials_in(request, KEY_HEADER)
+    key = await (_logged_in(services, request) if text is None else services.keys.verify(services.database, text))
     if key is None:
         raise Rejected("unauthorized")
     if KEYS not in request.scope["route"].tags:
@@ -129,6 +127,14 @@ async def authenticate(request: Request) -> ApiKey:
     check_parameters(request)
     request.scope[KEY_IN_SCOPE] = key
     return key
+
+
+def credentials_in(request: Request, header: str) -> str | None:
+    """The text of a header with credentials, None where there is none; raises Rejected for more than one."""
+    lines = request.headers.getlist(header)
+    if len(lines) > 1:
+        raise Rejected("unauthorized", f"{header} is given more than once")
+    return lines[0] if lines else None
 
 
 async def authenticate_again(request: Request) -> ApiKey:

@@ -40,7 +40,6 @@ class ApiKey:
     key_id: str
     tenant: str
     scopes: frozenset[Scope] = USUAL
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ async def create_key(
 
 
 _VERIFY = f"""
-SELECT tenant, digest, scopes, expires_at FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
+SELECT tenant, digest, scopes FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
 
 
 async def verify_key(db: Database, text: str) -> ApiKey | None:
@@ -88,7 +87,7 @@ async def verify_key(db: Database, text: str) -> ApiKey | None:
     expected = bytes(row["digest"]) if row else b""
     if not hmac.compare_digest(digest_of(secret), expected) or row is None:
         return None
-    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]), row["expires_at"])
+    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]))
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
@@ -99,8 +98,8 @@ def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
 class KeyCache:
     """Cache of recently verified keys, so that frequent callers do not need a database lookup per call.
 
-    A key that was revoked or has expired is accepted for REVOKED_WITHIN_SECONDS at most. Unknown keys are always looked up, so a new key works
-    at once. Secrets are stored as digests only.
+    A key that was revoked or has expired is accepted for REVOKED_WITHIN_SECONDS at most. Unknown keys are always looked
+    up, so a new key works at once. Secrets are stored as digests only.
     """
 
     def __init__(self, seconds: float = REVOKED_WITHIN_SECONDS, now: Callable[[], float] = time.monotonic) -> None:

@@ -12,9 +12,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from producers.api.events.hub import EventWindow, Follower
+from producers.api.http.middleware import EVENT_STREAM
 from producers.api.http.streaming import OwningStream
 from producers.api.problems import problem_responses
-from producers.api.requests.conditional import EVENT_STREAM
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep, authenticate, authenticate_again
 from producers.inputs.validation_errors import refused

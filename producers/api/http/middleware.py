@@ -26,6 +26,8 @@ MAX_BODY_BYTES = 256 * 1024
 REQUEST_ID = "x-request-id"
 IS_HEAD = "scribe.is_head"
 """Whether a request is HEAD: an answer without an end must not begin."""
+EVENT_STREAM = "text/event-stream"
+"""The media type of server-sent events, which last as long as their clients want."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -96,7 +98,7 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
-            self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
+            self.is_stream = headers.get("content-type", "").startswith(EVENT_STREAM)
         await self._send(message)
 
     async def unless_begun(self, scope: Scope, receive: Receive, error: Rejected) -> None:

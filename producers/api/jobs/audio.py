@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from producers.api.http.middleware import IS_HEAD
 from producers.api.jobs.views import name_of
 from producers.api.problems import Worded, problem_responses
-from producers.api.requests.byte_range import ByteRange, Unsatisfiable, matches, wanted_range
+from producers.api.requests.byte_range import ByteRange, Unsatisfiable, wanted_range
+from producers.api.requests.conditional import IF_NONE_MATCH, is_known
 from producers.api.requests.disposition import attachment
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep
@@ -38,7 +39,12 @@ class StoredUpload:
     key: str
     size: int
     kind: MediaKind
-    etag: str
+    tag: str
+
+    @property
+    def etag(self) -> str:
+        """The tag as headers have it."""
+        return f'"{self.tag}"'
 
 
 @router.get(
@@ -84,7 +90,7 @@ async def read_audio(
         "Content-Disposition": attachment(name, recording.kind.extension_of(name)),
     }
     given = request.headers
-    if matches(given.get("if-none-match"), recording.etag):
+    if is_known(given.getlist(IF_NONE_MATCH), recording.tag):
         return Response(status_code=304, headers=headers)
     try:
         wanted = wanted_range(given.get("range"), given.get("if-range"), recording.etag, recording.size)
@@ -125,7 +131,7 @@ async def _recording(store: ObjectStore, job: JobRow) -> StoredUpload:
             return None
         head = b"".join(store.part(key, 0, min(HEAD_BYTES, info.size_bytes)))
         # an upload never changes, and another one has another id
-        return StoredUpload(key, info.size_bytes, kind_of(head), f'"{source.get("sha256") or upload_id.hex}"')
+        return StoredUpload(key, info.size_bytes, kind_of(head), source.get("sha256") or upload_id.hex)
 
     try:
         found = await anyio.to_thread.run_sync(look)

@@ -89,7 +89,7 @@ class BulkSubmission:
     idempotency_key: str | None
     is_away: bool = field(default=False, init=False)
     turns: defaultdict[UUID, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
-    """Of jobs whose id the client names: of lines with the same id the first one is the job."""
+    """One at a time for lines that name the same job: the first of them is the job."""
 
     async def outcomes(self, lines: list[tuple[int, bytes]]) -> AsyncIterator[str]:
         """The outcomes as lines of JSON, in order, while the next lines are on their way."""
@@ -152,4 +152,4 @@ async def _body(request: Request) -> bytes:
 
 
 def _text(outcome: BulkOutcome) -> str:
-    return outcome.model_dump_json(exclude_none=False) + "\n"
+    return outcome.model_dump_json() + "\n"

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
-from producers.api.services import KEY_HEADER, KEY_IN_SCOPE, Services
+from producers.api.services import KEY_HEADER, KEY_IN_SCOPE, Services, credentials_in
 from schemas.errors import Rejected
 from schemas.tenants.scopes import Scope, check_scope, scope_for
 from sink.tenants.api_keys import ApiKey
@@ -17,7 +17,7 @@ _SCHEME = "bearer"
 async def authenticate(request: Request) -> ApiKey:
     """The API key of a request, which is then kept for it; raises Rejected(unauthorized)."""
     services: Services = request.app.state.services
-    texts = {text for text in (_bearer(request), _single(request, KEY_HEADER)) if text is not None}
+    texts = {text for text in (_bearer(request), credentials_in(request, KEY_HEADER)) if text is not None}
     if len(texts) > 1:
         raise Rejected("unauthorized", f"{_HEADER} and {KEY_HEADER} hold different keys: send one of the two")
     key = await services.keys.verify(services.database, texts.pop()) if texts else None
@@ -30,20 +30,13 @@ async def authenticate(request: Request) -> ApiKey:
 
 
 def _bearer(request: Request) -> str | None:
-    line = _single(request, _HEADER)
+    line = credentials_in(request, _HEADER)
     if line is None:
         return None
     scheme, _, text = line.partition(" ")
     if scheme.lower() != _SCHEME:
         raise Rejected("unauthorized", f"{_HEADER} must be Bearer and a key")
     return text.strip()
-
-
-def _single(request: Request, header: str) -> str | None:
-    lines = request.headers.getlist(header)
-    if len(lines) > 1:
-        raise Rejected("unauthorized", f"{header} is given more than once")
-    return lines[0] if lines else None
 
 
 class _BearerKey(HTTPBearer):

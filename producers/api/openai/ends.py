@@ -1,22 +1,16 @@
-"""Waiting for the end of jobs: one query in the process for all requests that wait, however many there are.
-
-It polls, since a notification would not come through a proxy that pools transactions, and would cost the commit of
-every result a lock that all of them share.
-"""
+"""Waiting for the end of jobs: one query in the process for all requests that wait, however many there are."""
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
-from schemas.errors import Outage, Rejected
-from schemas.retries.schedules import OUTAGES
+from producers.api.http.shared_poll import SharedPoll
+from schemas.errors import Rejected
 from sink.jobs.queries import ended_among
 from sink.postgres.database import Database
-from sink.process.cancellation import set_within
 
-log = logging.getLogger(__name__)
 LEAST_PAUSE, MOST_PAUSE = 0.05, 1.0
 READERS = 4  # fewer than connections to the database, so that a submission always finds one
 _SHARE = 0.1
@@ -33,9 +27,8 @@ class EndWatcher:
     def __init__(self, pause: Callable[[float], float] = poll_pause) -> None:
         self._pause = pause
         self._waiting: dict[UUID, set[asyncio.Future[None]]] = defaultdict(set)
-        self._news = asyncio.Event()
         self._youngest_since = 0.0
-        self._looking: asyncio.Task[None] | None = None
+        self._poll = SharedPoll("answers at the end of jobs", lambda: bool(self._waiting))
         self._stopped = False
         self.reading = asyncio.Semaphore(READERS)
         """Held while the transcript of a job that has ended is read: many may end in one moment."""
@@ -53,9 +46,7 @@ class EndWatcher:
         end: asyncio.Future[None] = loop.create_future()
         self._waiting[job_id].add(end)
         self._youngest_since = loop.time()
-        self._news.set()
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(database))
+        self._poll.begin(partial(self._look, database))
         try:
             async with asyncio.timeout(seconds):
                 await end
@@ -78,24 +69,11 @@ class EndWatcher:
         if not self._waiting[job_id]:
             del self._waiting[job_id]
 
-    async def _look(self, database: Database) -> None:
-        """Look for ends until nobody waits."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                self._news.clear()
-                pause = self._pause(loop.time() - self._youngest_since)
-                try:
-                    self._tell(await ended_among(database, list(self._waiting)))
-                except Outage as error:
-                    log.warning("waiting: %s", error)
-                    pause = OUTAGES.first
-                except Exception:  # those who wait would do so for nothing
-                    log.exception("looking for ends failed and is tried again")
-                    pause = OUTAGES.first
-                await set_within(self._news, pause)
-        finally:
-            self._looking = None
+    async def _look(self, database: Database) -> float:
+        """Tell of the jobs that have ended; returns the seconds until the next look."""
+        pause = self._pause(asyncio.get_running_loop().time() - self._youngest_since)
+        self._tell(await ended_among(database, list(self._waiting)))
+        return pause
 
     def _tell(self, jobs: set[UUID]) -> None:
         for job_id in jobs:

@@ -9,7 +9,6 @@ from producers.api.openai.answers import AudioUsage, SpokenSegment, pieces, segm
 from producers.api.openai.errors import OpenAIError
 from schemas.transcript import Transcript
 
-MEDIA_TYPE = "text/event-stream"
 WAITING = b": waiting\n\n"
 """A comment, which clients ignore: it shows them, and whatever lies between, that the connection is alive."""
 

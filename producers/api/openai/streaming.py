@@ -5,13 +5,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
-
+from producers.api.http.middleware import EVENT_STREAM
+from producers.api.http.streaming import OwningStream
 from producers.api.openai.accepting import Asked
 from producers.api.openai.ended import has_ended, still_running, transcript_of
 from producers.api.openai.errors import error_of, status_of
-from producers.api.openai.events import MEDIA_TYPE, WAITING, error_event, events
+from producers.api.openai.events import WAITING, error_event, events
 from producers.api.problems import message_of
 from producers.api.services import Services
 from schemas.errors import Outage, Permanent, Rejected, Transient
@@ -25,18 +24,10 @@ A job that fails in this time is answered by its status.
 """
 
 
-class EventStream(StreamingResponse):
+def event_stream(services: Services, asked: Asked, transcript: Transcript | None, held: AsyncExitStack) -> OwningStream:
     """The answer; without a transcript it waits for it. `held` is released when it was sent, or its client has left."""
-
-    def __init__(self, services: Services, asked: Asked, transcript: Transcript | None, held: AsyncExitStack) -> None:
-        self._held = held
-        headers = {**asked.headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        super().__init__(_content(services, asked, transcript), headers=headers, media_type=MEDIA_TYPE)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        async with self._held:
-            await super().__call__(scope, receive, send)
+    headers = {**asked.headers, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return OwningStream(_content(services, asked, transcript), held, headers=headers, media_type=EVENT_STREAM)
 
 
 async def _content(services: Services, asked: Asked, transcript: Transcript | None) -> AsyncIterator[bytes]:

@@ -8,15 +8,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from producers.api.http.middleware import EVENT_STREAM
 from producers.api.jobs.operations import REQUEST_CODES
-from producers.api.openai import events
 from producers.api.openai.accepting import JOB_ID_HEADER, Asked, accept_form
 from producers.api.openai.answers import DiarizedTranscription, TranscriptionText, TranslationText, VerboseTranscription
 from producers.api.openai.authentication import BearerDep
 from producers.api.openai.ended import has_ended, rendered, still_running, transcript_of
 from producers.api.openai.errors import PREFIX, error_responses
 from producers.api.openai.forms import TranscriptionForm, TranslationForm, form_schema
-from producers.api.openai.streaming import COMMENT_SECONDS, EventStream
+from producers.api.openai.streaming import COMMENT_SECONDS, event_stream
 from producers.api.requests import file_upload
 from producers.api.requests.idempotency import IdempotencyKey
 from producers.api.requests.media_types import FORM
@@ -56,7 +56,7 @@ router = APIRouter(tags=["openai"])
     response_model=TranscriptionText | VerboseTranscription | DiarizedTranscription,
     responses={
         **_RESPONSES,
-        200: {**_RESPONSES[200], "content": {**_RESPONSES[200]["content"], events.MEDIA_TYPE: {}}},
+        200: {**_RESPONSES[200], "content": {**_RESPONSES[200]["content"], EVENT_STREAM: {}}},
     },
     openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": form_schema(TranscriptionForm)}}}},
 )
@@ -103,7 +103,7 @@ async def _answered(
             return Response(status_code=LEFT)
         transcript = await transcript_of(services, asked) if ended else None
         if stream:
-            return EventStream(services, asked, transcript, held.pop_all())
+            return event_stream(services, asked, transcript, held.pop_all())
         if transcript is None:
             raise still_running(asked, seconds)
         body, media_type = await rendered(asked, transcript)

@@ -46,11 +46,3 @@ def wanted_range(header: str | None, if_range: str | None, etag: str, size: int)
     if wanted.first >= size or wanted.size <= 0:
         raise Unsatisfiable
     return wanted
-
-
-def matches(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has the file already."""
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or etag in tags

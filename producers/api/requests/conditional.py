@@ -8,8 +8,9 @@ from typing import Any
 import anyio.to_thread
 from fastapi import Request, Response
 
+from producers.api.http.middleware import EVENT_STREAM
+
 IF_NONE_MATCH = "If-None-Match"
-EVENT_STREAM = "text/event-stream"
 _KEPT_HEADERS = ("cache-control", "content-location", "etag", "expires", "retry-after", "vary")
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LARGE = 262_144  # bytes that one may hash while other requests wait

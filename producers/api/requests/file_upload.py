@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
@@ -44,22 +45,23 @@ async def stored_file(
     _check_length(request, services.upload_max_bytes)
     upload_id = uuid4()
     object_key = upload_key(tenant, upload_id)
+    delete = partial(anyio.to_thread.run_sync, services.store.delete, object_key)
     try:
         async with services.uploads.one(tenant):
             # before a large file comes in vain; and here, so that a thousand that wait do not ask the database first
             await policy_in_force(services, tenant)
             file = StoredFile(await _receive(request, form, services, object_key, upload_id))
-    except BaseException:
+    except BaseException:  # a cancellation too: no job refers to it yet, whatever it was
         if form.file_begun:
-            await anyio.to_thread.run_sync(services.store.delete, object_key)
+            await delete()
         raise
     try:
         yield file
     except Permanent:
-        await anyio.to_thread.run_sync(services.store.delete, object_key)
+        await delete()
         raise
     if not file.kept:  # the same recording as before under the same job_id
-        await anyio.to_thread.run_sync(services.store.delete, object_key)
+        await delete()
 
 
 async def _receive(

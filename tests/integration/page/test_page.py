@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, FilePayload, Page, Response, expect
 
 from sink.tenants.api_keys import revoke_key
 from tests.integration.page.handing_in import URL, completed, submitted, transcript_of
-from tests.integration.page.lossy_proxy import lossy
+from tests.integration.page.lossy_proxy import LossyProxy, lossy
 from tests.integration.page.visits import PageVisit, elsewhere, visiting
 from tests.integration.rest import rows
 from tests.integration.shim import RunningShim, in_database
@@ -139,10 +140,7 @@ def test_a_connection_that_is_lost_in_an_upload_makes_one_job(
     browser: Browser, shim: RunningShim, key: str, tenant: str, long: Path
 ) -> None:
     """The first attempt breaks off in the middle; the second is the same request again."""
-    with lossy(shim.url) as way, visiting(browser, way.url) as visit:
-        visit.log_in(key)
-        page = visit.page
-        _choose(page, long)
+    with _about_to_send(browser, shim, key, long) as (way, page):
         page.get_by_role("button", name="Transcribe").click()
         page.locator(".uploads .muted").filter(has_text=re.compile("^[1-9]")).wait_for()
         way.broken = True
@@ -159,10 +157,7 @@ def test_an_answer_that_is_lost_makes_no_second_job(
     browser: Browser, shim: RunningShim, key: str, tenant: str, short: Path
 ) -> None:
     """The job is there and nobody heard of it: the same key finds it."""
-    with lossy(shim.url) as way, visiting(browser, way.url) as visit:
-        visit.log_in(key)
-        page = visit.page
-        _choose(page, short)
+    with _about_to_send(browser, shim, key, short) as (way, page):
         way.deaf = True
         page.get_by_role("button", name="Transcribe").click()
         expect(page.locator(".uploads [role=alert]")).to_contain_text("The connection was lost")
@@ -177,16 +172,22 @@ def test_an_answer_that_is_lost_makes_no_second_job(
 def test_an_upload_goes_on_under_other_views_and_can_be_cancelled(
     browser: Browser, shim: RunningShim, key: str, tenant: str, long: Path
 ) -> None:
-    with lossy(shim.url) as way, visiting(browser, way.url) as visit:
-        visit.log_in(key)
-        page = visit.page
-        _choose(page, long)
+    with _about_to_send(browser, shim, key, long) as (_, page):
         page.get_by_role("button", name="Transcribe").click()
         page.get_by_role("link", name="Search").click()
         page.get_by_role("heading", name="Search all transcripts").wait_for()
         page.locator(".uploads").get_by_role("button", name="Cancel").click()
         expect(page.locator(".uploads")).to_have_count(0)
         assert rows(shim, JOBS, tenant) == [(0,)]
+
+
+@contextmanager
+def _about_to_send(browser: Browser, shim: RunningShim, key: str, path: Path) -> Iterator[tuple[LossyProxy, Page]]:
+    """A way to the shim that can break, and a page behind it on which a file is chosen."""
+    with lossy(shim.url) as way, visiting(browser, way.url) as visit:
+        visit.log_in(key)
+        _choose(visit.page, path)
+        yield way, visit.page
 
 
 def _choose(page: Page, path: Path) -> None:
