@@ -208,11 +208,15 @@ def test_those_that_wait_make_room_for_a_new_client(name: str) -> None:
         assert cut("room") > before
 
 
-@pytest.mark.parametrize(("path", "at_first", "in_all"), [("/livez", 8, 14), ("/read", 14, 16)])
+@pytest.mark.parametrize("path", ["/livez", "/read"])
 def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(
-    path: str, at_first: int, in_all: int, monkeypatch: pytest.MonkeyPatch
+    path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its request may be on its way, and those who sent half of theirs are many; some of them are served only after it came."""
+    """Its request may be on its way, and those who sent half of theirs are many; some of them are served only after it came.
+
+    How many are cut depends on the order: a request that begins while there is room cuts nobody, nor does a client that is
+    cut before its own request began. Of 24 clients in 16 places 8 are cut in every order, and 14 with the 6 that follow.
+    """
     monkeypatch.setattr(connections, "_MOMENT_SECONDS", 900.0)  # as long as a busy machine may take for all of this
     patient = replace(PATIENCE, most=8, spare=8, head_seconds=900, body_seconds=900)
     half = SlowClient(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
@@ -220,11 +224,11 @@ def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(
     with served(app, patient) as port, ExitStack() as clients:
         for _ in range(24):
             clients.enter_context(half.call(port))
-        wait_for(lambda: cut("room") >= before + at_first)
+        wait_for(lambda: cut("room") >= before + 8)
         first, *_ = [clients.enter_context(SlowClient().call(port)) for _ in range(3)]
         for _ in range(3):
             clients.enter_context(half.call(port))
-        wait_for(lambda: cut("room") >= before + in_all)
+        wait_for(lambda: cut("room") >= before + 14)
         first.sendall(READ)
         assert first.recv(1000).endswith(b"read 0")
 

@@ -135,8 +135,22 @@ def made(stack: Stack, dsn: str, bucket: str, topics: dict[str, str], folder: Pa
 
 
 @pytest.fixture
-def service(stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory, tmp_path: Path) -> Service:
-    return made(stack, database, bucket, {name: fresh_topic(1, name=name) for name in NAMES}, tmp_path)
+def service(
+    stack: Stack, database: str, bucket: str, fresh_topic: TopicFactory, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Service]:
+    service = made(stack, database, bucket, {name: fresh_topic(1, name=name) for name in NAMES}, tmp_path)
+    failures = request.session.testsfailed
+    yield service
+    if request.session.testsfailed > failures:
+        tell_what_was_found(service)
+
+
+def tell_what_was_found(service: Service) -> None:
+    """Print what a failed test leaves, since nothing else outlives it: pytest shows it under the failure."""
+    print("jobs:", service.states(), "dead letters:", [headers for _, headers in service.dead()])
+    print("marks:", service.rows("SELECT * FROM record_marks"))
+    if (log := service.folder / "processes.log").exists():
+        print(log.read_text(errors="replace")[-20_000:])
 
 
 @contextmanager
