@@ -1,6 +1,7 @@
 """Who ends tasks and who may swallow a cancellation: one module, so that no end rests on one `cancel()`."""
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -28,16 +29,22 @@ WAYS: dict[str, dict[str, str]] = {
 PRODUCT = [path for path in OURS if path.relative_to(ROOT).parts[0] in PACKAGES]
 
 
-def goes(tree: ast.AST, way: str) -> bool:
-    """Whether a module calls it, however it was imported; `cancel` of a task or future takes no argument."""
+@cache
+def made() -> dict[str, list[tuple[str, ast.Call]]]:
+    """The calls of each module."""
+    return {str(path.relative_to(ROOT)): calls(ast.parse(path.read_text())) for path in PRODUCT}
+
+
+def goes(made: list[tuple[str, ast.Call]], way: str) -> bool:
+    """Whether it is among a module's calls, however it was imported; `cancel` of a task or future takes no argument."""
     if way == ".cancel":
-        return any(name.endswith(way) and not call.args for name, call in calls(tree))
-    return any(name.rpartition(".")[2] == way for name, _ in calls(tree))
+        return any(name.endswith(way) and not call.args for name, call in made)
+    return any(name.rpartition(".")[2] == way for name, _ in made)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_only_who_is_named_here_goes_it(way: str) -> None:
-    found = {str(path.relative_to(ROOT)) for path in PRODUCT if goes(ast.parse(path.read_text()), way)}
+    found = {path for path, calls_of_it in made().items() if goes(calls_of_it, way)}
     assert found - {CANCELLATION} == set(WAYS[way])
 
 
@@ -55,4 +62,4 @@ def test_only_who_is_named_here_goes_it(way: str) -> None:
     ],
 )
 def test_a_way_is_seen(text: str, way: str) -> None:
-    assert goes(ast.parse(f"async def work():\n    {text}".replace("\n    t", "\n        t")), way)
+    assert goes(calls(ast.parse(f"async def work():\n    {text}".replace("\n    t", "\n        t"))), way)

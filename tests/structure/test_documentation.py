@@ -1,6 +1,7 @@
 """Settings, metrics and error codes that the tables name are used by the code, and none is missing."""
 
 import re
+from functools import cache
 
 import pytest
 
@@ -12,12 +13,22 @@ from schemas.settings.loading import SETTINGS
 
 VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
 EXAMPLE = ROOT / ".env.example"
-SOURCES = [
-    path.read_text()
-    for folder in ("schemas", "sink", "producers", "gpu_consumers", "streams")
-    for path in (ROOT / folder).rglob("*.py")
-    if path != ROOT / "schemas" / "metrics.py"
-]
+METRICS = "schemas/metrics.py"
+READING = r"(?:settings|models|kafka|gpu|outbound|\bload\(\w+\))\.(?=(\w+))"
+
+
+@cache
+def sources() -> dict[str, str]:
+    """The code of the product by path."""
+    folders = ("schemas", "sink", "producers", "gpu_consumers", "streams")
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return {str(path.relative_to(ROOT)): path.read_text() for path in found}
+
+
+@cache
+def matches(pattern: str, *, beside: str = "") -> set[str]:
+    """All that a pattern finds in the code of the product `beside` one module."""
+    return {each for path, text in sources().items() if path != beside for each in re.findall(pattern, text)}
 
 
 def test_the_example_environment_names_only_settings() -> None:
@@ -42,23 +53,16 @@ def test_the_first_editions_metrics_stay() -> None:
 @pytest.mark.parametrize("name", sorted({name for cls in SETTINGS for name in cls.model_fields}))
 def test_every_setting_is_read(name: str) -> None:
     """A setting that nobody reads promises what does not happen."""
-    reading = re.compile(rf"(settings|models|kafka|gpu|outbound|\bload\(\w+\))\.{name}\b")
-    users = [*SOURCES, (ROOT / "schemas/process/logs.py").read_text()]
-    assert any(reading.search(text) for text in users)
+    assert name in matches(READING, beside=METRICS)
 
 
 @pytest.mark.parametrize("name", [name for name, value in vars(metrics).items() if value in exported_metrics()])
 def test_every_metric_is_used(name: str) -> None:
     """A metric that nobody counts is a lie on a dashboard."""
-    assert any(re.search(rf"\b{name}\b", text) for text in SOURCES)
+    assert name in matches(r"\w+", beside=METRICS)
 
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_code_is_raised(code: str) -> None:
     """A code that nobody can meet has no place in the table."""
-    sources = [
-        p
-        for folder in ("schemas", "sink", "producers", "gpu_consumers", "streams")
-        for p in (ROOT / folder).rglob("*.py")
-    ]
-    assert any(f'"{code}"' in path.read_text() for path in sources if path.name != "errors.py")
+    assert any(f'"{code}"' in text for path, text in sources().items() if not path.endswith("/errors.py"))

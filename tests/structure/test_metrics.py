@@ -56,18 +56,21 @@ def reached(process: str) -> frozenset[str]:
 
 
 @cache
+def counted() -> dict[str, frozenset[str]]:
+    """The metrics that each module counts."""
+    found = {}
+    for path in (path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")):
+        text = path.read_text()
+        imported = re.findall(r"from schemas\.metrics import (\([^)]*|[^\n]*)", text)
+        names = frozenset(re.findall(r"\bmetrics\.(\w+)", text)).union(*(re.findall(r"\w+", each) for each in imported))
+        found[".".join(path.relative_to(ROOT).with_suffix("").parts)] = names
+    return found
+
+
+@cache
 def counting(name: str) -> frozenset[str]:
     """The modules that count a metric."""
-    by_module = re.compile(rf"\bmetrics\.{name}\b")
-    by_name = re.compile(
-        rf"from schemas\.metrics import [^\n]*\b{name}\b|from schemas\.metrics import \([^)]*\b{name}\b"
-    )
-    texts = {path: path.read_text() for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")}
-    return frozenset(
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path, text in texts.items()
-        if by_module.search(text) or by_name.search(text)
-    )
+    return frozenset(module for module, names in counted().items() if name in names)
 
 
 def test_every_process_is_known() -> None:

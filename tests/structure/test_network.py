@@ -84,17 +84,18 @@ def is_ours(given: ast.expr) -> bool:
     return isinstance(first, ast.Constant) and str(first.value).split(".")[0] in PACKAGES and "." in str(first.value)
 
 
-def uses(tree: ast.AST, library: str) -> bool:
-    return any(name == library or name.startswith(f"{library}.") for name in imported(tree))
+def holds(modules: set[str], library: str) -> bool:
+    return any(name == library or name.startswith(f"{library}.") for name in modules)
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_called_past_the_guard(path: Path) -> None:
     name, tree = str(path.relative_to(ROOT)), ast.parse(path.read_text())
+    modules = imported(tree)
     for library, callers in CALLERS.items():
-        assert name in callers or not uses(tree, library), f"{library} is used by {', '.join(callers)} only"
+        assert name in callers or not holds(modules, library), f"{library} is used by {', '.join(callers)} only"
     for library in NOBODY:
-        assert not uses(tree, library), f"nobody uses {library}"
+        assert not holds(modules, library), f"nobody uses {library}"
     connecting = {called for called, _ in calls(tree) if called.rpartition(".")[2] in CONNECTS}
     assert name in CONNECTING or not connecting, f"{connecting}: calls go through sink.http.client"
 
@@ -103,7 +104,7 @@ def test_every_exception_is_one() -> None:
     """A module that stopped calling must not keep its leave."""
     for library, callers in CALLERS.items():
         for name in callers:
-            assert uses(ast.parse((ROOT / name).read_text()), library), f"{name} uses no {library}"
+            assert holds(imported(ast.parse((ROOT / name).read_text())), library), f"{name} uses no {library}"
     for name in CONNECTING:
         found = {called.rpartition(".")[2] for called, _ in calls(ast.parse((ROOT / name).read_text()))}
         assert found & set(CONNECTS), name

@@ -15,7 +15,8 @@ def waiting(tree: ast.AST) -> list[str]:
 
 
 def test_no_handler_waits() -> None:
-    found = {str(path.relative_to(ROOT)): waiting(ast.parse(path.read_text())) for path in SOURCES}
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in SOURCES}
+    found = {path: waiting(ast.parse(text)) for path, text in texts.items() if "HTTPRequestHandler" in text}
     assert {path: names for path, names in found.items() if names} == {}
 
 

@@ -1,6 +1,7 @@
 """No gate without a name: each reason is given by code, met by a test, and has its line in the table of operators."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ OPERATIONS = ROOT / "deploy" / "README.md"
 TABLE = "schemas/process/wait_reasons.py"
 
 
-def texts(*folders: str) -> dict[str, str]:
+CODE = ("schemas", "sink", "producers", "gpu_consumers", "streams")
+
+
+@cache
+def named(*folders: str) -> dict[str, set[str]]:
+    """The reasons that each module names."""
     found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return {str(path.relative_to(ROOT)): path.read_text() for path in found}
-
-
-CODE = texts("schemas", "sink", "producers", "gpu_consumers", "streams")
-TESTS = texts("tests")
+    return {str(path.relative_to(ROOT)): set(re.findall(r"\bWaitReason\.(\w+)", path.read_text())) for path in found}
 
 
 def test_the_table_is_whole() -> None:
@@ -27,9 +29,9 @@ def test_the_table_is_whole() -> None:
 
 @pytest.mark.parametrize("reason", WaitReason)
 def test_a_reason_is_given_by_code_and_met_by_a_test(reason: WaitReason) -> None:
-    name = re.compile(rf"\bWaitReason\.{reason.name}\b")
-    assert [path for path, text in CODE.items() if path != TABLE and name.search(text)], "nothing is held by it"
-    assert [path for path, text in TESTS.items() if name.search(text)], "no test builds the situation"
+    given = [path for path, names in named(*CODE).items() if path != TABLE and reason.name in names]
+    assert given, "nothing is held by it"
+    assert any(reason.name in names for names in named("tests").values()), "no test builds the situation"
 
 
 @pytest.mark.parametrize("reason", WaitReason)
@@ -46,9 +48,8 @@ GATES = re.compile(r"def (admits|paused|refusal|may_run|enter_suspect|places|wai
 
 def test_every_gate_of_the_gpu_core_gives_a_reason() -> None:
     """Modules that decide who waits know the reasons."""
-    gates = {
-        path for path, text in CODE.items() if path.startswith("gpu_consumers/core/delivery/") and GATES.search(text)
-    }
-    silent = {path for path in gates if "WaitReason" not in CODE[path]}
+    core = {path: path.read_text() for path in (ROOT / "gpu_consumers/core/delivery").rglob("*.py")}
+    gates = {path for path, text in core.items() if GATES.search(text)}
+    silent = {str(path.relative_to(ROOT)) for path in gates if "WaitReason" not in core[path]}
     # who waits for the first record of a job is known to its caller, which gives the reason
     assert silent == {"gpu_consumers/core/delivery/first_seen.py"}
