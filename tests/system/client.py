@@ -1,6 +1,8 @@
 """What a user of the service does: submit, wait, read; and what an auditor does: read topics and tables."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -11,14 +13,23 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from deploy.local.service import ServiceProcesses
+from deploy.local.stack import Stack
 from schemas.events import JobRequested, JobResult
 from schemas.topics import JOBS, RESULTS
 from schemas.vocabulary.job_states import ENDED
 from schemas.wire.headers import RawHeaders, read_headers
 from schemas.wire.records import Record
 from schemas.wire.serde import Serde
+from tests.collector import Collector
 
 SERDE = Serde()
+# limits that a small recording reaches, and retries that a test can wait for
+SMALL = {
+    "SCRIBE_TIME_SCALE": "0.01",
+    "SCRIBE_INLINE_MAX_BYTES": "1500",
+    "SCRIBE_FETCH_MAX_BYTES": "6000000",
+    "SCRIBE_UPLOAD_MAX_BYTES": "6000000",
+}
 
 
 class Client:
@@ -112,6 +123,22 @@ class Client:
         """Rows of the database."""
         with psycopg.connect(self.service.environment["SCRIBE_POSTGRES_DSN"]) as connection:
             return list(connection.execute(sql, parameters))
+
+
+@contextmanager
+def running(stack: Stack, collector: Collector, folder: Path) -> Iterator[Client]:
+    """The whole service on a stack within the block, and a client of it with a key."""
+    environment = stack.environment() | SMALL | {"SCRIBE_OTLP_ENDPOINT": collector.endpoint}
+    service = ServiceProcesses(environment, folder)
+    try:
+        key = service.prepare()
+        service.start()
+        service.wait_ready()
+        service.wait_for_consent()
+        with Client(service, key) as client:
+            yield client
+    finally:
+        service.stop()
 
 
 def _read(consumer: Consumer, topic: str, unread: set[int]) -> list[Record]:

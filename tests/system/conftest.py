@@ -1,22 +1,16 @@
 """The whole service on real parts, started once for all tests of this folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from deploy.local.receiver import Receiver
-from deploy.local.service import ServiceProcesses
 from deploy.local.stack import Stack
 from tests.collector import Collector
-from tests.system.client import Client
-
-# limits that a small recording reaches, and retries that a test can wait for
-SMALL = {
-    "SCRIBE_TIME_SCALE": "0.01",
-    "SCRIBE_INLINE_MAX_BYTES": "6000",
-    "SCRIBE_FETCH_MAX_BYTES": "6000000",
-    "SCRIBE_UPLOAD_MAX_BYTES": "6000000",
-}
+from tests.recordings import HEBREW
+from tests.system.client import Client, running
+from tests.system.sound import write_beginning
 
 
 @pytest.fixture(scope="package")
@@ -36,17 +30,14 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="package")
 def client(system_stack: Stack, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A running service and a client with a key."""
-    environment = system_stack.environment() | SMALL | {"SCRIBE_OTLP_ENDPOINT": collector.endpoint}
-    service = ServiceProcesses(environment, tmp_path_factory.mktemp("service"))
-    try:
-        key = service.prepare()
-        service.start()
-        service.wait_ready()
-        service.wait_for_consent()
-        with Client(service, key) as client:
-            yield client
-    finally:
-        service.stop()
+    with running(system_stack, collector, tmp_path_factory.mktemp("service")) as client:
+        yield client
+
+
+@pytest.fixture(scope="package")
+def short_call(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sentences, for tests of the service around the models."""
+    return write_beginning(HEBREW.path, HEBREW.said[1].end, tmp_path_factory.mktemp("sound") / "short.wav")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from schemas.events import JobRequested, JobResult, Options, Outcome, Source, TenantPolicy
 from schemas.topics import JOBS, TENANTS, TRANSCRIBERS, dlq_topic
 from schemas.wire.records import Record
-from tests.recordings import MONO
 from tests.system.client import SERDE, Client
 from tests.system.media_server import MediaServer
 
@@ -30,11 +30,10 @@ def tone(seconds: float) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def media() -> Iterator[MediaServer]:
+def media(short_call: Path) -> Iterator[MediaServer]:
     """Everything that is no good recording, and one that is."""
-    good = MONO.path.read_bytes()
     files = {
-        "good.opus": good,
+        "good.wav": short_call.read_bytes(),
         "empty.wav": b"",
         "short.wav": tone(0.1),
         "truncated.wav": tone(3)[: 16_000 * 2],
@@ -187,7 +186,7 @@ def test_the_undecodable_is_kept_and_the_next_job_is_served(client: Client, medi
     """Its original bytes lie in the dead-letter topic, with the reason; the job behind it completes."""
     key = str(uuid4()).encode()
     client.send(Record(JOBS, key, value))
-    behind = replace(request(media.url("good.opus")), job_id=UUID(key.decode()))  # the same partition
+    behind = replace(request(media.url("good.wav")), job_id=UUID(key.decode()))  # the same partition
     client.publish(behind)
     assert client.wait(behind.job_id)["state"] == "completed"
     letters = [letter for letter in client.records(dlq_topic(TRANSCRIBERS)) if letter.key == key]

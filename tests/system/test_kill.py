@@ -2,19 +2,24 @@
 
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from deploy.local.receiver import Receiver
 from deploy.local.service import OURS
 from deploy.local.stack import Stack
-from tests.recordings import HEBREW, MONO
+from tests.recordings import MONO
 from tests.system.client import Client
 from tests.system.promises import check_once_each
 
-RECORDINGS = (MONO, *[HEBREW] * 4) * 2  # most are short: what is tried is the service around the models
-JOBS = len(RECORDINGS)
+JOBS = 10
 COMPONENTS = ("kafka", "postgres", "s3")
+# in tests/chaos/test_chaos.py and, retention, in tests/bench/test_retention.py; deploy/check kills them here too
+KILLED_ELSEWHERE = ("api", "persist", "retention", *COMPONENTS)
+EACH = [
+    pytest.param(name, marks=pytest.mark.long) if name in KILLED_ELSEWHERE else name for name in (*OURS, *COMPONENTS)
+]
 
 
 def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
@@ -29,14 +34,18 @@ def kill_and_restart(name: str, client: Client, stack: Stack) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", [*OURS, *COMPONENTS])
-def test_ten_jobs_survive_the_kill_of(name: str, client: Client, system_stack: Stack, receiver: Receiver) -> None:
+@pytest.mark.parametrize("name", EACH)
+def test_ten_jobs_survive_the_kill_of(
+    name: str, client: Client, system_stack: Stack, receiver: Receiver, short_call: Path
+) -> None:
     """Ten results, one visible each, one row each, one enhancement each, one webhook id for each end of the two."""
     hook = receiver.url
-    jobs = [client.upload(each.path, webhook_url=hook, enable_summarization="true") for each in RECORDINGS]
+    recordings = [*[short_call] * 4, MONO.path, *[short_call] * 5]  # what is tried is the service around the models
+    jobs = [client.upload(path, webhook_url=hook, enable_summarization="true") for path in recordings]
     deadline = time.monotonic() + 60
-    while not any(client.results(*jobs)) and time.monotonic() < deadline:
+    while not (done := client.results(*jobs)) and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert 0 < len(done) < JOBS
     kill_and_restart(name, client, system_stack)
 
     ended = {job: client.wait(job, 180) for job in jobs}

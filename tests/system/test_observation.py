@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -13,7 +14,6 @@ from deploy.local.service import OURS
 from schemas.process.log_line import LogLine
 from schemas.wire.headers import new_traceparent, trace_id
 from tests.collector import CollectedSpan, Collector
-from tests.recordings import HEBREW
 from tests.system.client import Client
 
 STEPS = {
@@ -31,11 +31,11 @@ STEPS = {
 }
 
 
-def submit(client: Client, parent: str, **fields: str) -> UUID:
-    with HEBREW.path.open("rb") as file:
+def submit(client: Client, path: Path, parent: str, **fields: str) -> UUID:
+    with path.open("rb") as file:
         answer = client.http.post(
             "/api/v1/transcribe/upload",
-            files={"file": (HEBREW.path.name, file)},
+            files={"file": (path.name, file)},
             data=fields,
             headers={"traceparent": parent},
         )
@@ -47,13 +47,13 @@ def steps(spans: list[CollectedSpan]) -> set[tuple[str, str]]:
     return {(span.service, span.name) for span in spans}
 
 
-def test_a_job_is_one_trace_from_request_to_webhook(client: Client, collector: Collector) -> None:
+def test_a_job_is_one_trace_from_request_to_webhook(client: Client, collector: Collector, short_call: Path) -> None:
     """Through every process, an attempt of the webhook that fails, and the one after it."""
     parent = new_traceparent()
     trace = str(trace_id(parent))
     answers = iter([503])
     with Receiver(lambda _: next(answers, 204)) as receiver:
-        job_id = submit(client, parent, webhook_url=receiver.url)
+        job_id = submit(client, short_call, parent, webhook_url=receiver.url)
         assert client.wait(job_id)["state"] == "completed"
         assert receiver.wait(lambda calls: len(calls) >= 2, 60)
     assert collector.wait(lambda: steps(collector.of_trace(trace)) >= STEPS and len(webhooks(collector, trace)) >= 2)
@@ -84,10 +84,10 @@ def lines(client: Client) -> Iterator[tuple[str, LogLine]]:
             yield name, LogLine.model_validate_json(line)
 
 
-def test_every_line_of_every_process_is_of_the_schema(client: Client, receiver: Receiver) -> None:
+def test_every_line_of_every_process_is_of_the_schema(client: Client, receiver: Receiver, short_call: Path) -> None:
     """Start, a job that ends well, one that fails, an end in good order; lines of a job name it, its tenant and trace."""
     parents = {name: new_traceparent() for name in ("good", "bad")}
-    good = submit(client, parents["good"], webhook_url=receiver.url)
+    good = submit(client, short_call, parents["good"], webhook_url=receiver.url)
     answer = client.http.post(
         "/api/v1/transcribe",
         json={"url": "https://127.0.0.1.invalid/call.wav", "webhook_url": receiver.url},
@@ -126,13 +126,13 @@ def counted(client: Client) -> tuple[float, dict[str, float]]:
 
 
 @pytest.mark.timeout(300)
-def test_every_job_is_in_one_count_at_every_scrape(client: Client) -> None:
+def test_every_job_is_in_one_count_at_every_scrape(client: Client, short_call: Path) -> None:
     """While jobs come and end: as many as were accepted, in one state each."""
     before, _ = counted(client)
     jobs = []
     scrapes = 0
     for number in range(4):
-        jobs.append(submit(client, new_traceparent()))
+        jobs.append(submit(client, short_call, new_traceparent()))
         accepted, states = counted(client)
         assert accepted == before + number + 1
         assert sum(states.values()) == accepted

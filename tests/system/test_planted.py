@@ -14,18 +14,18 @@ import pytest
 from deploy.local import ports
 from deploy.local.receiver import Receiver
 from deploy.local.service import OURS
+from deploy.local.stack import Stack
 from schemas.events import JobControl, JobRequested, JobResult, Options, Outcome, Source, TenantPolicy
 from schemas.topics import CONTROL, JOBS, PERSIST, RESULTS, TENANTS, TRANSCRIBERS, dlq_topic
 from schemas.wire.headers import ERROR_MESSAGE
 from schemas.wire.records import Record
 from sink.process import span_names
 from tests.collector import Collector
-from tests.system.client import SERDE, Client
+from tests.system.client import SERDE, Client, running
 from tests.system.media_server import PAGE, MediaServer
 from tests.system.planted import PlantedWords
 
 LEAST_SECRETS, LEAST_PATHS = 50, 30
-# what it writes to topics stays there, for whoever reads them next
 pytestmark = pytest.mark.long
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -140,6 +140,22 @@ PATHS: dict[str, Path_] = {
     "a torn policy": lambda s: s.send(TENANTS, torn(SERDE.encode(TenantPolicy(tenant="x", at=AT)), s.word("torn policy"))),
     "a torn order": lambda s: s.send(CONTROL, torn(SERDE.encode(JobControl(job_id=uuid4(), run=1, tenant="x", action="cancel", by="x", at=AT)), s.word("torn order"))),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def client(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Of a service of its own: what is planted stays in its topics, for whoever reads them next."""
+    with (
+        Stack(tmp_path_factory.mktemp("planted-stack")) as stack,
+        running(stack, collector, tmp_path_factory.mktemp("planted-service")) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="module")

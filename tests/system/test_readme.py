@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,6 @@ import pytest
 from deploy.readme import pages
 from producers.api.webhooks.payloads import DESCRIBED
 from sink.webhooks.signature import format_secret, message_id, signed_headers
-from tests.recordings import MONO
 from tests.system.client import Client
 from tests.system.media_server import MediaServer
 
@@ -23,11 +23,11 @@ def snippets(word: str) -> list[str]:
     return [block for block in blocks if word in block]
 
 
-def test_the_snippets_publish_and_consume(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_snippets_publish_and_consume(client: Client, short_call: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody copies them, changes the addresses, and gets a transcript."""
     (publish,), (consume,) = snippets("producer.produce"), snippets("consumer.subscribe")
-    with MediaServer({"call.opus": MONO.path.read_bytes()}) as server:
-        published = run(client, publish.replace("https://media.example/call.mp3", server.url("call.opus")))
+    with MediaServer({"call.wav": short_call.read_bytes()}) as server:
+        published = run(client, publish.replace("https://media.example/call.mp3", server.url("call.wav")))
         client.wait(published["job"].job_id)
     run(client, consume)
     printed = [line for line in capsys.readouterr().out.splitlines() if str(published["job"].job_id) in line]

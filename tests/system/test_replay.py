@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from confluent_kafka.admin import AdminClient
@@ -13,8 +14,9 @@ from schemas.events import JobResult, Outcome
 from schemas.topics import JOBS, TRANSCRIBERS, dlq_topic
 from schemas.wire.headers import REPLAY_ID
 from schemas.wire.records import Record
-from tests.recordings import MONO
+from tests.recordings import HEBREW
 from tests.system.client import SERDE, Client
+from tests.system.sound import write_beginning
 
 TRIAL = "scribe.results.trial"
 
@@ -41,11 +43,12 @@ def ended(client: Client, job_id: UUID, run: int) -> dict[str, object]:
     return job
 
 
-def test_a_job_is_done_aside_and_then_again(client: Client, receiver: Receiver) -> None:
+def test_a_job_is_done_aside_and_then_again(client: Client, receiver: Receiver, tmp_path: Path) -> None:
     """Aside nothing changes; again it ends as the next run, with the same words and one more webhook."""
     admin = AdminClient({"bootstrap.servers": client.bootstrap})
     admin.create_topics([NewTopic(TRIAL, 2, 1, config={"retention.ms": "3600000"})])[TRIAL].result()
-    job_id = client.upload(MONO.path, webhook_url=receiver.url, language="en")
+    two_voices = write_beginning(HEBREW.path, HEBREW.said[3].end, tmp_path / "two-voices.wav")
+    job_id = client.upload(two_voices, webhook_url=receiver.url, language="he")
     first, words = client.wait(job_id), client.transcript(job_id, "txt").text
     assert receiver.wait(lambda calls: len(calls) == 1, 90)
 

@@ -24,8 +24,7 @@ from tests.chaos.secure_stack import SecureStack, used
 from tests.integration.faust_process import until
 from tests.recordings import MONO
 from tests.scoring import word_error_rate
-from tests.system.client import SERDE, Client
-from tests.system.conftest import SMALL
+from tests.system.client import SERDE, SMALL, Client
 from tests.system.media_server import MediaServer
 
 pytestmark = pytest.mark.long
