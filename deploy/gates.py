@@ -35,7 +35,7 @@ Makes the environment if need be, checks lint, format, types and import contract
 PostgreSQL, S3 and schema registry, started for the run and ended with it: most tests side by side, those that measure
 one after the other. Arguments go to pytest, which then runs once: a folder, -k, -x ... Without any, two real models
 are fetched meanwhile (214 MB, once); where they do not come, the tests that want them are skipped, which is said.
-Tests that take minutes each (marked `long`) are left to `deploy/check long-tests`, unless arguments are given.
+Tests that take longest (marked `long`) are left to `deploy/check long-tests`, unless arguments are given.
 
 --changed  Within about a minute, and only for what differs from where this branch left main, uncommitted files too:
            lint, format, import contracts, no types, and the tests that import it, directly or through others, the

@@ -13,6 +13,7 @@ from tests.bench.foreign_records import run
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.s3
+@pytest.mark.long  # the same kinds of records and topics are in tests/integration/foreign with every run
 def test_a_stranger_on_every_topic_ends_no_process_and_keeps_no_job_waiting(stack: Stack, tmp_path: Path) -> None:
     with Path(os.devnull).open("w") as nowhere:
         say = Console(file=nowhere)

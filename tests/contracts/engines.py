@@ -35,6 +35,8 @@ FETCHED = {
     "pyannote": DIARIZER,
 }
 """And one of the real models, for machines on which it was fetched."""
+UNNAMED = "ctranslate2-whisper"
+"""The engine of no model of ours: on stand-ins with every run, on real weights by deploy/check long-tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,11 @@ class Weights:
 def weights(kind: str) -> list[Any]:
     """All engines of a kind, each on stand-ins and on real weights."""
     return [
-        pytest.param(Weights(engine, model, real), id=f"{engine}-{model}")
+        pytest.param(
+            Weights(engine, model, real),
+            id=f"{engine}-{model}",
+            marks=pytest.mark.long if real and engine == UNNAMED else (),
+        )
         for models, real in ((STAND_INS, False), (FETCHED, True))
         for engine, model in models.items()
         if ENGINES[engine] == kind

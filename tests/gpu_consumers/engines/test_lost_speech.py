@@ -1,6 +1,7 @@
 """What becomes of speech that a model passes over, cuts short, or hears in another language than a job says.
 
 Both models, the stand-in and whisper-base where somebody has fetched it, are made to fail as real ones do now and then.
+On real weights it takes long: those tests are for deploy/check.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +50,13 @@ def whisper_base() -> Make:
     """Makes it with real weights."""
     require_fetched(TRANSCRIBER)
     return _made(folder_of(load_registry().models[TRANSCRIBER], ModelSettings().models_cache), Decoding())
+
+
+@pytest.fixture(scope="module")
+def real_speech(whisper_base: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Samples, str]:
+    """Twenty seconds of it, and what is heard in them where nothing fails."""
+    samples = samples_of(CONVERSATION, tmp_path_factory.mktemp("speech"))[: 20 * SAMPLE_RATE]
+    return samples, text_of(heard(whisper_base(), samples))
 
 
 def _made(folder: Path, decoding: Decoding) -> Make:
@@ -125,7 +133,7 @@ def test_speech_without_words_is_heard_again(
     fault: Callable[[Any, float], Any], stand_in: Make, tmp_path: Path
 ) -> None:
     """And where nobody hears again, a warning says how many seconds have no words."""
-    samples = samples_of(MONO, tmp_path)
+    samples = samples_of(MONO, tmp_path)[: 18 * SAMPLE_RATE]
     with failing(fault):
         once, again = heard(stand_in(redecodes=False), samples), heard(stand_in(), samples)
     assert uncovered(again) < 3.0 < 5.0 < uncovered(once)
@@ -137,10 +145,10 @@ def test_speech_without_words_is_heard_again(
     assert max(word.end - word.start for word in again.words) < 3.0
 
 
-def test_no_sentence_is_lost(whisper_base: Make, tmp_path: Path) -> None:
+@pytest.mark.long
+def test_no_sentence_is_lost(whisper_base: Make, real_speech: tuple[Samples, str]) -> None:
     """The same on real weights: what is heard again is what had been said there."""
-    samples = samples_of(CONVERSATION, tmp_path)[: 20 * SAMPLE_RATE]
-    whole = text_of(heard(whisper_base(), samples))
+    samples, whole = real_speech
     with failing(passed_over):
         once, again = heard(whisper_base(redecodes=False), samples), heard(whisper_base(), samples)
     assert uncovered(again) < 1.0 < 5.0 < uncovered(once)
@@ -148,19 +156,20 @@ def test_no_sentence_is_lost(whisper_base: Make, tmp_path: Path) -> None:
 
 
 def test_a_text_that_ends_at_the_limit_is_heard_in_parts(stand_in: Make, tmp_path: Path) -> None:
-    samples, model = samples_of(MONO, tmp_path), stand_in(redecodes=False)
+    samples, model = samples_of(MONO, tmp_path)[: 14 * SAMPLE_RATE], stand_in(redecodes=False)
     with cut_at(4, tells=False):
         cut = heard(model, samples)
     with cut_at(4, tells=True):
         whole = heard(model, samples)
-    assert uncovered(whole) < 4.0 < 10.0 < uncovered(cut)
+    assert uncovered(whole) < 4.0 < 6.0 < uncovered(cut)
     assert len(whole.words) > len(cut.words)
 
 
-def test_no_word_behind_the_limit_is_lost(whisper_base: Make, tmp_path: Path) -> None:
+@pytest.mark.long
+def test_no_word_behind_the_limit_is_lost(whisper_base: Make, real_speech: tuple[Samples, str]) -> None:
     """The same on real weights: the text is what it is without a limit."""
-    samples, model = samples_of(CONVERSATION, tmp_path)[: 20 * SAMPLE_RATE], whisper_base(redecodes=False)
-    unlimited = text_of(heard(model, samples))
+    samples, unlimited = real_speech
+    model = whisper_base(redecodes=False)
     with cut_at(32, tells=False):
         cut = text_of(heard(model, samples))
     with cut_at(32, tells=True):
@@ -181,6 +190,7 @@ def test_three_stretches_in_two_languages_are_each_heard_in_theirs(stand_in: Mak
     assert uncovered(found) < 1.0
 
 
+@pytest.mark.long
 def test_no_language_is_lost(whisper_base: Make, tmp_path: Path) -> None:
     """The same on real weights: the sentences of a recording in three languages, each in its own, and nothing else."""
     found = heard(whisper_base(), samples_of(LANGUAGES, tmp_path))
