@@ -73,12 +73,6 @@ def settings(stack: Stack, database: str, bucket: str) -> dict[str, str]:
     }
 
 
-def test_sigterm_is_a_good_end(settings: dict[str, str]) -> None:
-    with api(**settings) as (process, _):
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-
-
 def test_streams_of_events_end_with_the_process(settings: dict[str, str]) -> None:
     """They would go on for as long as their clients stay, and their clients find another process by themselves."""
     key = in_database(settings["SCRIBE_POSTGRES_DSN"], lambda database: create_key(database, "acme"))
@@ -112,7 +106,7 @@ def test_sigterm_does_not_wait_for_those_who_wait_for_jobs(settings: dict[str, s
     assert late.headers["x-scribe-job-id"] == answer.headers["x-scribe-job-id"]
 
 
-def test_its_log_is_json_on_stdout(settings: dict[str, str]) -> None:
+def test_sigterm_is_a_good_end_and_its_log_is_json_on_stdout(settings: dict[str, str]) -> None:
     """From the first line to the last; stderr is for what must be said before there is a log."""
     port = ports.choose(["api"], {}, {})["api"]
     environment = {**CLEAN, **settings, "SCRIBE_LOG_FIELDS": "gcp"}
