@@ -1,5 +1,6 @@
 """Real Kafka, PostgreSQL and S3 for tests: those of SCRIBE_TEST_STACK, else started here and ended with the session."""
 
+import gc
 import os
 import socket
 import time
@@ -47,6 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in getattr(item, "fixturenames", ()):
             if name in MARKERS:
                 item.add_marker(MARKERS[name])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what all tests and their libraries are made of: it stays, and looking at it costs time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
