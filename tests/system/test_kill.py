@@ -15,10 +15,11 @@ from tests.system.promises import check_once_each
 
 JOBS = 10
 COMPONENTS = ("kafka", "postgres", "s3")
-# in tests/chaos/test_chaos.py and, retention, in tests/bench/test_retention.py; deploy/check kills them here too
-KILLED_ELSEWHERE = ("api", "persist", "retention", *COMPONENTS)
+# with every run they are killed, restarted or, S3, made to fail by tests/chaos/test_chaos.py, and retention is killed by
+# tests/bench/test_retention.py; here they are killed by deploy/check
+BROKEN_ELSEWHERE = ("api", "persist", "retention", *COMPONENTS)
 EACH = [
-    pytest.param(name, marks=pytest.mark.long) if name in KILLED_ELSEWHERE else name for name in (*OURS, *COMPONENTS)
+    pytest.param(name, marks=pytest.mark.long) if name in BROKEN_ELSEWHERE else name for name in (*OURS, *COMPONENTS)
 ]
 
 
