@@ -11,7 +11,8 @@ from producers.api.access import keys
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
-from producers.api.jobs import audio, bulk, enhanced_ai, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs import bulk, erasures, listing, models, operations, search, uploads, waiting
+from producers.api.jobs.results import audio, enhanced_ai, transcripts
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import Problem, install
@@ -48,7 +49,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH, bulk.PATH})
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, bulk, waiting, listing, streams, erasures, uploads, search, enhanced_ai, models, audio),
+        *(operations, transcripts, bulk, waiting, listing, streams),
+        *(erasures, uploads, search, enhanced_ai, models, audio),
         *(endpoints, deliveries, keys),
     )
     app.state.parameters = known_parameters(module.router for module in modules)

@@ -15,8 +15,8 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
 from producers.api.jobs.bulk import BulkOutcome
-from producers.api.jobs.enhanced_ai import EnhancementView
 from producers.api.jobs.erasures import ErasureView
+from producers.api.jobs.results.enhanced_ai import EnhancementView
 from producers.api.jobs.search import HitView
 from producers.api.jobs.views import JobSummary, JobView, ModelView
 from producers.api.jobs.waiting import WaitingView

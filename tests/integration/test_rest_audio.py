@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
-from producers.api.jobs.audio import PART_BYTES
+from producers.api.jobs.results.audio import PART_BYTES
 from sink.objects.s3 import S3ObjectStore
 from tests.integration.rest import URL, check_problem, rows
 from tests.integration.shim import RunningShim, serving

@@ -14,7 +14,7 @@ from producers.api.requests.cursor import MAX_CHARS, from_position_cursor, list_
 from producers.api.requests.media_types import StrictRoute
 from producers.api.requests.query import Number, known_language
 from producers.api.services import KeyDep, ServicesDep
-from sink.jobs.search import MAX_QUERY_CHARS, Hit, SearchCursor, search
+from sink.jobs.transcripts.search import MAX_QUERY_CHARS, Hit, SearchCursor, search
 
 router = APIRouter(prefix="/api/v1", tags=["search"], route_class=StrictRoute)
 MAX_HITS = 50

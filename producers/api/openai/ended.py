@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import anyio.to_thread
 
-from producers.api.jobs.operations import read_result
+from producers.api.jobs.results.transcripts import read_result
 from producers.api.jobs.views import failure_of, job_path
 from producers.api.openai.accepting import Asked
 from producers.api.openai.answers import answer

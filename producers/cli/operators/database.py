@@ -6,7 +6,7 @@ from producers.cli.operators.keys import reaching_database, with_database
 from producers.cli.terminal.interruption import telling
 from schemas.settings.loading import load
 from schemas.settings.stores import PostgresSettings
-from sink.jobs.search import index_missing
+from sink.jobs.transcripts.search import index_missing
 from sink.postgres.migrate import migrate as apply_missing
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from schemas.events import JobResult, Outcome
 from schemas.transcript import Segment, Transcript
 from sink.jobs.results import StoredTranscript, apply_request, apply_result
-from sink.jobs.search import SearchCursor, SearchResults, search
+from sink.jobs.transcripts.search import SearchCursor, SearchResults, search
 from sink.postgres.database import Database
 from tests.samples import AT, BARE_REQUEST
 

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from schemas.errors import Rejected
-from sink.jobs.search import SNIPPET_WORDS, Snippet, index_missing, search, snippet
+from sink.jobs.transcripts.search import SNIPPET_WORDS, Snippet, index_missing, search, snippet
 from sink.postgres.database import Database
 from sink.postgres.sanitize import sanitize_text
 from tests.samples import AT

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Rejected
-from sink.jobs.search import index_missing, search
+from sink.jobs.transcripts.search import index_missing, search
 from sink.postgres.database import Connection, Database
 from tests.sink.jobs.searching import find, write
 

@@ -17,7 +17,7 @@ from deploy.local import ports
 from deploy.local.postgres import Postgres
 from schemas.errors import Outage, Rejected, SettingsError
 from schemas.settings.stores import PostgresSettings
-from sink.jobs.search import search
+from sink.jobs.transcripts.search import search
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import migrate
 from sink.postgres.replica import MAX_AGE_SECONDS, REST_SECONDS, LsnTracker, ReplicaRouter

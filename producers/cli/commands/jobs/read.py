@@ -10,7 +10,7 @@ from producers.transcripts.formats import Format
 from schemas.process.command_line import deferred_to
 
 
-@deferred_to("producers.cli.jobs.read")
+@deferred_to("producers.cli.jobs.transcripts.read")
 def watch(
     job: JobId, as_json: Annotated[bool, typer.Option("--json", help="Print the ended job as JSON.")] = False
 ) -> None:
@@ -23,7 +23,7 @@ def watch(
     """
 
 
-@deferred_to("producers.cli.jobs.read")
+@deferred_to("producers.cli.jobs.transcripts.read")
 def result(
     job: JobId,
     form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,

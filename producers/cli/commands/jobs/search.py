@@ -8,7 +8,7 @@ from producers.cli.commands.options import LANGUAGES, words
 from schemas.process.command_line import deferred_to
 
 
-@deferred_to("producers.cli.jobs.search")
+@deferred_to("producers.cli.jobs.transcripts.search")
 def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help='Words, "words together", this or that, -without.')],
     language: Annotated[

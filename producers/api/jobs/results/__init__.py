@@ -1,0 +1,1 @@
+"""Results of jobs over REST: transcripts, recordings to listen to, summaries and entities."""

@@ -1,0 +1,1 @@
+"""Transcripts on the command line: read and searched."""

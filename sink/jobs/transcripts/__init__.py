@@ -1,0 +1,1 @@
+"""Transcripts in the database: full-text search over all of a tenant."""
