@@ -57,6 +57,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             unknown_tenant=settings.unknown_tenant,
             wait_seconds=settings.api_wait_seconds,
             public_url=settings.public_url,
+            requests_per_minute=settings.api_requests_per_minute,
             llm_models=settings.enhanced_ai_models if settings.enhanced_ai_endpoint else None,
         )
 

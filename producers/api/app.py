@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api.access import keys
+from producers.api.access import keys, rate_limits
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
@@ -80,6 +80,7 @@ def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
         schemas.update(payloads.schemas(_REFERENCE))
         document["webhooks"] = payloads.operations(_REFERENCE)
         conditional.describe(document, "/api/")
+        rate_limits.describe(document)
         return document
 
     return openapi

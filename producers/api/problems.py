@@ -66,7 +66,9 @@ class JobFailed(Worded):
 def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The error answers of an operation, for the OpenAPI document."""
     described: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "unavailable", "internal"):
+    # whoever has a key may use it up
+    limited = ("rate_limited",) if "unauthorized" in codes else ()
+    for code in (*codes, *limited, "unavailable", "internal"):
         spec = ERRORS[code]
         known = described.setdefault(spec.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _SCHEMA_REF}}})
         known["description"] += f"{'; ' if known['description'] else ''}`{code}`: {spec.title}"

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
+from producers.api.access.rate_limits import count_request
 from producers.api.events.hub import EventHub
 from producers.api.http.concurrency_limiter import TenantConcurrencyLimiter
 from producers.api.http.middleware import traceparent_of
@@ -31,6 +32,7 @@ from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
 from sink.postgres.statement_timeout import SECONDS
 from sink.tenants.api_keys import ApiKey, KeyCache
+from sink.tenants.rate_limits import RateLimiter
 from sink.tenants.sessions import SessionCache
 from sink.webhooks.secrets import SecretBox
 
@@ -66,8 +68,11 @@ class Services:
     wait_seconds: float = 570.0
     """How long a request waits for the end of its job."""
     public_url: str = "http://127.0.0.1:8000"
+    requests_per_minute: int = 0
+    """Of a key without a limit of its own; 0: no limit."""
     keys: KeyCache = field(default_factory=KeyCache)
     sessions: SessionCache = field(default_factory=SessionCache)
+    rates: RateLimiter = field(default_factory=RateLimiter)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
@@ -91,6 +96,10 @@ class Services:
     waits: TenantConcurrencyLimiter = field(default_factory=lambda: TenantConcurrencyLimiter(WAITS, WAITS // 2))
     query_seconds: float = SECONDS  # a statement that a client shapes may take so long
 
+    async def count_request(self, request: Request, key: ApiKey) -> None:
+        """Count a request of a key; raises RateLimited."""
+        await count_request(request.scope, self.rates, self.database, key, self.requests_per_minute)
+
     def stop_waiting(self) -> None:
         """End all answers that wait for something to happen, since the process ends."""
         self.ends.stop()
@@ -111,13 +120,26 @@ KEY_IN_SCOPE = "api_key"
 
 
 async def authenticate(request: Request) -> ApiKey:
-    """The API key of a request, or that of its session; then checks its query parameters here, since each further dependency would cost time.
+    """The API key of a request, or that of its session, whose requests are counted.
 
     Raises Rejected. A route that reads a body calls it first, and the result is kept for the request.
     """
     if (known := request.scope.get(KEY_IN_SCOPE)) is not None:
         return cast(ApiKey, known)
     services: Services = request.app.state.services
+    key = await _verified(services, request)
+    await services.count_request(request, key)
+    request.scope[KEY_IN_SCOPE] = key
+    return key
+
+
+async def authenticate_again(request: Request) -> ApiKey:
+    """The same for a request that is still being answered, whose key may work no more by now; it is not counted twice."""
+    return await _verified(request.app.state.services, request)
+
+
+async def _verified(services: Services, request: Request) -> ApiKey:
+    """The key of a request; checks its query parameters too, since each further dependency would cost time."""
     text = credentials_in(request, KEY_HEADER)
     key = await (_logged_in(services, request) if text is None else services.keys.verify(services.database, text))
     if key is None:
@@ -125,7 +147,6 @@ async def authenticate(request: Request) -> ApiKey:
     if KEYS not in request.scope["route"].tags:
         check_scope(key.scopes, scope_for(request.method))
     check_parameters(request)
-    request.scope[KEY_IN_SCOPE] = key
     return key
 
 
@@ -135,12 +156,6 @@ def credentials_in(request: Request, header: str) -> str | None:
     if len(lines) > 1:
         raise Rejected("unauthorized", f"{header} is given more than once")
     return lines[0] if lines else None
-
-
-async def authenticate_again(request: Request) -> ApiKey:
-    """The same for a request that is still being answered, whose key may work no more by now."""
-    request.scope.pop(KEY_IN_SCOPE, None)
-    return await authenticate(request)
 
 
 async def _logged_in(services: Services, request: Request) -> ApiKey | None:

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from schemas.settings.base import Settings
 from schemas.settings.values import header_value, http_address
 from schemas.tenants.permissions import UnknownTenant
+from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 
 
 class ApiSettings(Settings):
@@ -22,6 +23,8 @@ class ApiSettings(Settings):
     """Largest upload in bytes."""
     api_wait_seconds: float = Field(default=570.0, ge=1)
     """How long a request under /v1 waits for the end of its job before it is answered 504: a little less than the 600 s that OpenAI's clients wait."""
+    api_requests_per_minute: int = Field(default=0, ge=0, le=MAX_REQUESTS_PER_MINUTE)
+    """Requests that a key may make a minute, all processes of the shim together, where the key has no limit of its own (`scribe keys create --requests-per-minute`); 0: no limit."""
     postgres_read_dsn: SecretStr | None = None
     """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
     api_prepare_statements: bool = False

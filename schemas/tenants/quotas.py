@@ -7,3 +7,6 @@ QUOTAS: dict[str, str] = {
     TOKENS_PER_DAY: "tokens that the enhanced-AI service may charge a day",
 }
 """What each limits."""
+
+MAX_REQUESTS_PER_MINUTE = 1_000_000
+"""The highest rate limit of a key: counting is not the limit of a faster client."""

@@ -35,11 +35,12 @@ _KEY = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRE
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A verified key, its tenant and what it may do."""
+    """A verified key, its tenant and what it may do; `requests_per_minute`: None where the setting decides."""
 
     key_id: str
     tenant: str
     scopes: frozenset[Scope] = USUAL
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class KeyInfo:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    requests_per_minute: int | None
 
 
 async def create_key(
@@ -61,20 +63,22 @@ async def create_key(
     label: str = "",
     scopes: Collection[Scope] = USUAL,
     expires_at: datetime | None = None,
+    requests_per_minute: int | None = None,
 ) -> str:
     """Create a key for a tenant and return its text, which is never shown again; raises Permanent for a bad name."""
     check_tenant(tenant)
     key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
     async with db.transaction() as connection:
         await connection.execute(
-            "INSERT INTO api_keys (key_id, tenant, digest, label, scopes, expires_at) VALUES (%s, %s, %s, %s, %s, %s)",
-            [key_id, tenant, digest_of(secret), label, sorted(map(str, scopes)), expires_at],
+            "INSERT INTO api_keys (key_id, tenant, digest, label, scopes, expires_at, requests_per_minute)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [key_id, tenant, digest_of(secret), label, sorted(map(str, scopes)), expires_at, requests_per_minute],
         )
     return f"{PREFIX}{key_id}_{secret}{checksum_of(key_id, secret)}"
 
 
 _VERIFY = f"""
-SELECT tenant, digest, scopes FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
+SELECT tenant, digest, scopes, requests_per_minute FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
 
 
 async def verify_key(db: Database, text: str) -> ApiKey | None:
@@ -87,7 +91,7 @@ async def verify_key(db: Database, text: str) -> ApiKey | None:
     expected = bytes(row["digest"]) if row else b""
     if not hmac.compare_digest(digest_of(secret), expected) or row is None:
         return None
-    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]))
+    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]), row["requests_per_minute"])
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
@@ -146,7 +150,7 @@ async def list_keys(db: Database, tenant: str | None = None) -> tuple[KeyInfo, .
     """Every key, or those of one tenant, oldest first, including those that work no more."""
     async with db.connection() as connection, connection.cursor(row_factory=class_row(KeyInfo)) as cursor:
         await cursor.execute(
-            "SELECT key_id, tenant, label, scopes, created_at, expires_at, revoked_at FROM api_keys"
+            "SELECT key_id, tenant, label, scopes, created_at, expires_at, revoked_at, requests_per_minute FROM api_keys"
             " WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, key_id",
             {"tenant": tenant},
         )

@@ -26,7 +26,7 @@ WITH expired AS (DELETE FROM sessions WHERE expires_at < now()),
 INSERT INTO sessions (digest, key_id, tenant, expires_at) VALUES (%(digest)s, %(key_id)s, %(tenant)s, now() + %(life)s)
 RETURNING expires_at"""
 _FIND = f"""
-SELECT s.key_id, api_keys.tenant, api_keys.scopes, LEAST(s.expires_at, api_keys.expires_at) AS expires_at,
+SELECT s.key_id, api_keys.tenant, api_keys.scopes, api_keys.requests_per_minute, LEAST(s.expires_at, api_keys.expires_at) AS expires_at,
     EXTRACT(epoch FROM s.expires_at - now())::float AS seconds_left
 FROM sessions s JOIN api_keys USING (key_id)
 WHERE s.digest = %(digest)s AND s.expires_at > now() AND {WORKS}"""  # noqa: S608 - our own words
@@ -71,7 +71,8 @@ class SessionCache:
         self._kept.pop(digest, None)
         if row is None:
             return None
-        found = Session(ApiKey(row["key_id"], row["tenant"], scopes_of(row["scopes"])), row["expires_at"])
+        key = ApiKey(row["key_id"], row["tenant"], scopes_of(row["scopes"]), row["requests_per_minute"])
+        found = Session(key, row["expires_at"])
         self._keep(digest, found, now + min(self._seconds, row["seconds_left"]))
         return found
 

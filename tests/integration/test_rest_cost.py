@@ -57,6 +57,20 @@ def test_round_trips_of_each_request(
         assert trips(partial(client.get, path), 200) == 0
 
 
+def test_a_rate_limit_costs_a_round_trip_for_a_second_of_requests(
+    shim: RunningShim, proxy: CountingProxy, database: str
+) -> None:
+    a_second = 50
+    limited = in_database(database, lambda db: create_key(db, "acme", requests_per_minute=60 * a_second))
+    with shim.client(limited) as client:
+        assert client.get("/api/v1/models").status_code == 200  # by now the key is known, and a second's worth taken
+        before = proxy.trips
+        for _ in range(a_second):
+            assert client.get("/api/v1/models").status_code == 200
+    # what was taken is kept for five seconds, and this may take longer
+    assert 1 <= proxy.trips - before <= 1 + 10
+
+
 def test_the_document_is_made_once_and_not_for_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 

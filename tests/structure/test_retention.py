@@ -8,6 +8,7 @@ STAYS = {
     "schema_migrations": "which migrations were applied",
     "api_keys": "until they are revoked, and then for the record: digests only",
     "sessions": "hours, as long as their keys: digests only; the next login deletes what has expired",
+    "rate_limits": "as long as their keys: one time each",
     "tenant_policies": "as long as the tenant",
     "webhook_endpoints": "until somebody deletes them",
     "webhook_old_secrets": "until their overlap is over; the dispatcher deletes them",

@@ -14,6 +14,7 @@ from producers.api.services import KEYS, KeyDep, ServicesDep
 from producers.inputs.validation_errors import refused
 from schemas.errors import Permanent, Rejected
 from schemas.requests.limits import MAX_ID_CHARS
+from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 from schemas.tenants.scopes import MEANINGS, USUAL, Scope, check_grant
 from schemas.wire.object_keys import TENANT, check_tenant
 from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
@@ -46,6 +47,12 @@ class KeyBody(Body):
         [scope for scope in Scope if scope in USUAL], min_length=1, max_length=len(Scope), description=_SCOPES
     )
     expires_at: Time | None = Field(None, description="When it stops working; absent: when it is revoked.")
+    requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REQUESTS_PER_MINUTE,
+        description="Requests that it may make a minute; absent: as many as the service allows every key.",
+    )
 
 
 class KeyView(BaseModel):
@@ -58,6 +65,7 @@ class KeyView(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    requests_per_minute: int | None = Field(description="Null: as many as the service allows every key.")
 
 
 class NewKey(BaseModel):
@@ -69,6 +77,7 @@ class NewKey(BaseModel):
     label: str
     scopes: list[str]
     expires_at: datetime | None
+    requests_per_minute: int | None
 
 
 class KeyList(BaseModel):
@@ -91,7 +100,7 @@ async def create(body: KeyBody, response: Response, services: ServicesDep, key: 
     if body.expires_at is not None and body.expires_at <= services.now():
         raise refused([(("body", "expires_at"), "must be in the future")])
     scopes = frozenset(body.scopes)
-    text = await create_key(services.database, tenant, body.label, scopes, body.expires_at)
+    text = await create_key(services.database, tenant, body.label, scopes, body.expires_at, body.requests_per_minute)
     key_id, _ = parse_key(text) or ("", "")
     response.headers["Location"] = f"{router.prefix}/{key_id}"
     response.headers["Cache-Control"] = "no-store"
@@ -102,6 +111,7 @@ async def create(body: KeyBody, response: Response, services: ServicesDep, key: 
         label=body.label,
         scopes=sorted(scopes),
         expires_at=body.expires_at,
+        requests_per_minute=body.requests_per_minute,
     )
 
 

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from producers.api.access.rate_limits import HEADERS_IN_SCOPE
 from producers.api.problems import METHODS, problem
 from schemas import metrics
 from schemas.errors import Rejected
@@ -48,7 +49,7 @@ class RequestContext:
         # HEAD is GET without the body, which the server leaves away: it has a scope of its own
         scope = {**scope, "method": "GET" if method == "HEAD" else method, IS_HEAD: method == "HEAD"}
         scope["request_id"] = request_id(*Headers(scope=scope).getlist(REQUEST_ID))
-        answer = _Answer(send, scope["request_id"])
+        answer = _Answer(send, scope)
         parent = traceparent_of(scope)
         started = time.monotonic()
         with (
@@ -86,9 +87,9 @@ class _TooLarge(HTTPException):
 class _Answer:
     """Sends an answer and records its status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
-        self._request_id = request_id
+        self._scope = scope
         self.status: int | None = None
         self.is_stream = False
 
@@ -96,8 +97,9 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
+            headers["X-Request-ID"] = self._scope["request_id"]
             headers["X-Content-Type-Options"] = "nosniff"
+            headers.update(self._scope.get(HEADERS_IN_SCOPE, {}))
             self.is_stream = headers.get("content-type", "").startswith(EVENT_STREAM)
         await self._send(message)
 

@@ -25,6 +25,7 @@ async def authenticate(request: Request) -> ApiKey:
         raise Rejected("unauthorized")
     # whoever hands in a recording here is told what is said in it
     check_scope(key.scopes, Scope.READ, scope_for(request.method))
+    await services.count_request(request, key)
     request.scope[KEY_IN_SCOPE] = key
     return key
 

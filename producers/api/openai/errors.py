@@ -55,7 +55,7 @@ def error_responses(*codes: str) -> dict[int | str, dict[str, object]]:
     described: dict[int | str, dict[str, object]] = {
         "default": {"description": "Any other error", "model": OpenAIError}
     }
-    for code in (*codes, "unavailable", "internal"):
+    for code in (*codes, "rate_limited", "unavailable", "internal"):
         spec = ERRORS[code]
         known = described.setdefault(status_of(code, spec.status), {"description": "", "model": OpenAIError})
         known["description"] = f"{known['description']}{'; ' if known['description'] else ''}`{code}`: {spec.title}"

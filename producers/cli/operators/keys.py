@@ -25,16 +25,23 @@ from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, rev
 T = TypeVar("T")
 
 
-def create(tenant: str, label: str, scope: list[Scope] | None, expires_at: datetime | None, as_json: bool) -> None:
+def create(
+    tenant: str,
+    label: str,
+    scope: list[Scope] | None,
+    expires_at: datetime | None,
+    requests_per_minute: int | None,
+    as_json: bool,
+) -> None:
     """Implements `scribe keys create`."""
     scopes, until = frozenset(scope or USUAL), expires_at and expires_at.replace(tzinfo=UTC)
     if until is not None and until <= datetime.now(UTC):
         raise typer.BadParameter("must be in the future", param_hint="--expires-at")
-    key = with_database(lambda database: create_key(database, tenant, label, scopes, until))
+    key = with_database(lambda database: create_key(database, tenant, label, scopes, until, requests_per_minute))
     key_id, _ = parse_key(key) or ("", "")
     if as_json:
         made = {"key_id": key_id, "tenant": tenant, "label": label, "scopes": sorted(scopes), "expires_at": until}
-        print_json({"key": key, **made})
+        print_json({"key": key, **made, "requests_per_minute": requests_per_minute})
     else:
         sys.stdout.write(f"{key}\n")
 
@@ -84,9 +91,9 @@ def reaching_database(settings: PostgresSettings) -> Iterator[None]:
 
 
 def _table(keys: tuple[KeyInfo, ...]) -> Table:
-    names = ("ID", "TENANT", "LABEL", "SCOPES", "CREATED (UTC)", "EXPIRES (UTC)", "REVOKED (UTC)")
+    names = ("ID", "TENANT", "LABEL", "SCOPES", "A MINUTE", "CREATED (UTC)", "EXPIRES (UTC)", "REVOKED (UTC)")
     shown = make_table(*names, whole=("ID", "TENANT"))
     for key in keys:
         times = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.expires_at, key.revoked_at))
-        add_row(shown, [key.key_id, key.tenant, key.label, " ".join(key.scopes), *times])
+        add_row(shown, [key.key_id, key.tenant, key.label, " ".join(key.scopes), str(key.requests_per_minute or ""), *times])
     return shown

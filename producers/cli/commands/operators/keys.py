@@ -7,6 +7,7 @@ import typer
 
 from producers.cli.commands.options import Json, time_option
 from schemas.process.command_line import command_line, deferred_to
+from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 from schemas.tenants.scopes import MEANINGS, Scope
 
 _SCOPES = "; ".join(f"{scope}: {meaning}" for scope, meaning in MEANINGS.items())
@@ -24,6 +25,14 @@ def create(
         typer.Option(metavar="SCOPE", help=f"What it may do, else read and write. May be repeated. {_SCOPES}."),
     ] = None,
     expires_at: Annotated[datetime | None, time_option("When it stops working (UTC).")] = None,
+    requests_per_minute: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_REQUESTS_PER_MINUTE,
+            help="Requests that it may make a minute, else as many as SCRIBE_API_REQUESTS_PER_MINUTE says.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it; it is kept as a digest only, so nobody can see it again.
