@@ -97,7 +97,7 @@ async def _serve(settings: ApiProcess, listener: socket.socket, termination: Ter
         # both keep their connections, so they leave a quarter of them to others
         streams = TenantConcurrencyLimiter(patience.most // 2, patience.most // 4)
         waits = TenantConcurrencyLimiter(min(WAITS, patience.most // 4), min(WAITS, patience.most // 4) // 2)
-        app = create_app(replace(services, streams=streams, waits=waits))
+        app = create_app(replace(services, streams=streams, waits=waits), settings.api_cors_origins)
         app.openapi()  # it takes a while, for which no request should wait
         config = config_of(app, patience)
         log.info("listening on http://%s:%d", *listener.getsockname()[:2])

@@ -1,6 +1,6 @@
 """The REST shim as one FastAPI application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -21,7 +21,7 @@ from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
-from producers.api.web import documentation, login, page
+from producers.api.web import cross_origin, documentation, login, page
 from producers.api.webhooks import deliveries, endpoints, payloads
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
@@ -33,8 +33,8 @@ STRICT = (CheckedBody, CheckedIdempotencyKey)
 _REFERENCE = "#/components/schemas/{model}"
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over services that are open and stay open while it runs."""
+def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
+    """The application over services that are open and stay open while it runs; pages of `origins` may call it."""
     app = FastAPI(
         title="Scribe Rabbit",
         version=version("scribe-rabbit"),
@@ -47,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install(app)
     app.add_middleware(RequestContext, streaming=transcriptions.PATHS | {uploads.PATH, bulk.PATH})
+    cross_origin.allow(app, origins)  # outside of all else, so that their scripts may read errors too
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
         *(operations, transcripts, bulk, waiting, listing, streams),

@@ -1,11 +1,13 @@
 """Settings of the REST shim, of its client, and of tenants that it does not know."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from schemas.settings.base import Settings
-from schemas.settings.values import header_value, http_address
+from schemas.settings.values import header_value, http_address, names, web_origin
 from schemas.tenants.permissions import UnknownTenant
 from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 
@@ -25,6 +27,8 @@ class ApiSettings(Settings):
     """How long a request under /v1 waits for the end of its job before it is answered 504: a little less than the 600 s that OpenAI's clients wait."""
     api_requests_per_minute: int = Field(default=0, ge=0, le=MAX_REQUESTS_PER_MINUTE)
     """Requests that a key may make a minute, all processes of the shim together, where the key has no limit of its own (`scribe keys create --requests-per-minute`); 0: no limit."""
+    api_cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(names)] = ()
+    """Other sites whose pages may call the shim from a browser, with a key in a header: such as `https://app.example,https://admin.example`, or `*` for all."""
     postgres_read_dsn: SecretStr | None = None
     """Connection string of a streaming replica that answers searches and transcripts; unset: the primary does."""
     api_prepare_statements: bool = False
@@ -35,6 +39,11 @@ class ApiSettings(Settings):
     """Address under which clients reach the shim; the links in webhooks start with it, and if it is https, browsers send the cookie of the page over nothing else."""
 
     _public = field_validator("public_url")(http_address)
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(web_origin, value))
 
 
 class ClientSettings(Settings):

@@ -57,6 +57,15 @@ def http_address(value: str | None) -> str | None:
     return value
 
 
+def web_origin(value: str) -> str:
+    """An origin as browsers write it in their header, or `*` for all; raises ValueError for anything else."""
+    if value != "*":
+        parts = urlsplit(http_address(value.lower()) or "")
+        if parts.geturl() != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+            raise ValueError(f"{value}: an origin is a scheme, a host and perhaps a port, such as https://app.example")
+    return value.lower()
+
+
 def https_address(value: str | None) -> str | None:
     """An address to which a secret may be sent: encrypted, or on this machine."""
     parts = urlsplit(http_address(value) or "")

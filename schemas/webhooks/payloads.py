@@ -14,6 +14,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
+from schemas.webhooks.event_types import EnhancementType, JobType
+
 
 def _checked_id(text: str) -> str:
     UUID(text)
@@ -28,9 +30,7 @@ def _checked_time(text: str) -> str:
 Id = Annotated[str, AfterValidator(_checked_id), Field(json_schema_extra={"format": "uuid"})]
 Time = Annotated[str, AfterValidator(_checked_time), Field(json_schema_extra={"format": "date-time"})]
 JobOutcome = Literal["completed", "failed", "cancelled"]
-JobType = Literal["job.completed", "job.failed", "job.cancelled"]
 EnhancementOutcome = Literal["completed", "failed"]
-EnhancementType = Literal["enhancement.completed", "enhancement.failed"]
 
 
 class JobFailure(TypedDict):

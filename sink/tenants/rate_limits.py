@@ -21,8 +21,8 @@ _TAKE = "SELECT * FROM scribe_take_requests(%(key_id)s, %(wanted)s, %(limit)s)"
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
-    """What a key may still do: `remaining` of `limit` requests a minute, all of them again in `whole_in` seconds.
+class RequestAllowance:
+    """Allowance of a key: `remaining` of `limit` requests a minute, all of them again in `whole_in` seconds.
 
     `retry_after` is the time in seconds until the next request is allowed, None when this one is.
     """
@@ -52,7 +52,7 @@ class RateLimiter:
         self._now = now
         self._taken: dict[str, _Taken] = {}
 
-    async def spend(self, db: Database, key_id: str, limit: int) -> RateLimit:
+    async def spend(self, db: Database, key_id: str, limit: int) -> RequestAllowance:
         """Count a request of a key that may make `limit` a minute; raises Outage when the database is unavailable."""
         taken = self._taken.get(key_id) or self._add(key_id)
         if not self._is_decided(taken):
@@ -61,9 +61,9 @@ class RateLimiter:
                     await self._take(db, taken, key_id, limit)
         now = self._now()
         if not taken.tokens:
-            return RateLimit(limit, 0, max(0.0, taken.whole_at - now), max(0.0, taken.refused_until - now))
+            return RequestAllowance(limit, 0, max(0.0, taken.whole_at - now), max(0.0, taken.refused_until - now))
         taken.tokens -= 1
-        return RateLimit(limit, taken.tokens + taken.elsewhere, max(0.0, taken.whole_at - now))
+        return RequestAllowance(limit, taken.tokens + taken.elsewhere, max(0.0, taken.whole_at - now))
 
     def _is_decided(self, taken: _Taken) -> bool:
         now = self._now()

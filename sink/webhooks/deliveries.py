@@ -81,6 +81,7 @@ WITH new AS (
         SELECT FROM webhook_deliveries WHERE delivery_id = %(delivery_id)s
     ) THEN %(second_id)s::uuid ELSE %(delivery_id)s END AS delivery_id
     FROM webhook_endpoints e WHERE endpoint_id = %(endpoint_id)s
+        AND (%(job_id)s::uuid IS NULL OR events IS NULL OR %(type)s = ANY (events))
         AND NOT EXISTS (
             SELECT FROM webhook_deliveries d WHERE d.event_id = %(event_id)s AND d.endpoint_id = e.endpoint_id
                 -- one that has no request yet is of an older version, or of an event that needs none
@@ -105,7 +106,10 @@ ON CONFLICT DO NOTHING RETURNING state"""
 
 
 async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
-    """Schedule a delivery; False if it exists or its job was erased. To a disabled endpoint it is only recorded."""
+    """Schedule a delivery; False if it exists, its job was erased, or the endpoint has chosen other events.
+
+    To a disabled endpoint it is only recorded.
+    """
     if new.job_id is not None:
         await lock(connection, new.job_id)
     cursor = await connection.execute(

@@ -32,6 +32,8 @@ class Endpoint:
     reason: str | None
     """Why it is disabled."""
     max_per_second: float | None
+    events: list[str] | None
+    """The types of the events that it is sent, None for all."""
     created_at: datetime
     disabled_at: datetime | None
     failing_since: datetime | None
@@ -49,8 +51,9 @@ class Rotated:
     old_secret_until: datetime | None
 
 
+_CHANGEABLE = ("description", "max_per_second", "events")
 _SELECT = """
-SELECT e.endpoint_id, e.tenant, e.url, e.description, e.state, e.reason, e.max_per_second, e.created_at, e.disabled_at,
+SELECT e.endpoint_id, e.tenant, e.url, e.description, e.state, e.reason, e.max_per_second, e.events, e.created_at, e.disabled_at,
     e.failing_since, CASE WHEN e.blocked_until > now() THEN e.blocked_until END AS blocked_until,
     (SELECT max(o.until) FROM webhook_old_secrets o WHERE o.endpoint_id = e.endpoint_id AND o.until > now())
         AS old_secret_until
@@ -116,20 +119,12 @@ async def _check_room(connection: Connection, tenant: str, most: int) -> None:
 
 
 async def change_endpoint(connection: Connection, endpoint: UUID, changes: dict[str, Any]) -> None:
-    """Set `description` and `max_per_second` (None: the default); fields that are not given stay."""
-    await connection.execute(
-        "UPDATE webhook_endpoints SET"
-        " description = CASE WHEN %(describe)s THEN %(description)s ELSE description END,"
-        " max_per_second = CASE WHEN %(limit)s THEN %(max_per_second)s ELSE max_per_second END"
-        " WHERE endpoint_id = %(endpoint)s",
-        {
-            "describe": "description" in changes,
-            "description": changes.get("description"),
-            "limit": "max_per_second" in changes,
-            "max_per_second": changes.get("max_per_second"),
-            "endpoint": endpoint,
-        },
-    )
+    """Set `description`, `max_per_second` (None: the default) and `events` (None: all); fields that are not given stay."""
+    if columns := [f"{name} = %({name})s" for name in _CHANGEABLE if name in changes]:
+        await connection.execute(
+            f"UPDATE webhook_endpoints SET {', '.join(columns)} WHERE endpoint_id = %(endpoint)s".encode(),  # noqa: S608 - our own column names
+            {**changes, "endpoint": endpoint},
+        )
 
 
 async def set_enabled(connection: Connection, endpoint: UUID, enabled: bool, reason: str) -> bool:

@@ -1,7 +1,8 @@
 """Webhook payload of an enhancement: its full result while that is small, else the summary, else only the link."""
 
 from schemas.events import EnhancementResult, Outcome
-from schemas.webhooks.payloads import EnhancementData, EnhancementType, EnhancementWebhook, FoundEntity, time_text
+from schemas.webhooks.event_types import EnhancementType
+from schemas.webhooks.payloads import EnhancementData, EnhancementWebhook, FoundEntity, time_text
 from sink.postgres.sanitize import sanitize_for_postgres
 from streams.webhooks.job_payload import failure_of, fits
 

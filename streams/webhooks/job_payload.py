@@ -8,7 +8,8 @@ from schemas.events import JobError, JobResult, Outcome
 from schemas.requests.limits import MAX_ID_CHARS
 from schemas.requests.recording_names import recording_name
 from schemas.transcript import Transcript
-from schemas.webhooks.payloads import JobData, JobFailure, JobOutcome, JobType, JobWebhook, SaidSegment, time_text
+from schemas.webhooks.event_types import JobType
+from schemas.webhooks.payloads import JobData, JobFailure, JobOutcome, JobWebhook, SaidSegment, time_text
 from sink.postgres.sanitize import sanitize_for_postgres
 
 MAX_BYTES = 20_000  # Standard Webhooks asks for less than 20 KB

@@ -137,6 +137,7 @@ def serving(
     check_address: Callable[[str], CheckedUrl] | None = None,
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
+    origins: tuple[str, ...] = (),
     **values: Any,
 ) -> Iterator[RunningShim]:
     """Serve until the end of the block; `values` are more of Services."""
@@ -158,7 +159,7 @@ def serving(
                 llm_models=llm_models,
                 **values,
             )
-            servers.append(uvicorn.Server(config_of(create_app(services), patience_for(64))))
+            servers.append(uvicorn.Server(config_of(create_app(services, origins), patience_for(64))))
             ready.set()
             await servers[0].serve(sockets=[listener])
 

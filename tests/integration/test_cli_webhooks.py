@@ -65,9 +65,14 @@ def test_an_endpoint_is_added_changed_and_forgotten(webhooks: Webhooks) -> None:
     assert shown(webhooks("secret", made.strip())) == secret
     whose = ("--tenant", "acme")
     assert shown(webhooks("set", other, *whose, "--max-per-second", "default")) == (
-        f"{other}: the default pace, the [/CRM][5m\n"
+        f"{other}: the default pace, all events, the [/CRM][5m\n"
     )
-    assert shown(webhooks("set", other, *whose, "--description", "")) == f"{other}: the default pace\n"
+    chosen = shown(webhooks("set", other, *whose, "--event", "job.failed", "--description", ""))
+    assert chosen == f"{other}: the default pace, job.failed\n"
+    assert shown(webhooks("set", other, *whose, "--event", "all")) == f"{other}: the default pace, all events\n"
+    wrong = webhooks("set", other, *whose, "--event", "job.complete")
+    assert isinstance(wrong.exception, Rejected)
+    assert "job.completed" in str(wrong.exception)
     asked = webhooks("remove", other, *whose)
     assert (asked.exit_code, "--yes" in asked.output) == (2, True)
     assert shown(webhooks("remove", other, *whose, "--yes")) == f"{other} is forgotten\n"

@@ -146,11 +146,11 @@ def service(
 
 
 def tell_what_was_found(service: Service) -> None:
-    """Print what a failed test leaves, since nothing else outlives it: pytest shows it under the failure."""
-    print("jobs:", service.states(), "dead letters:", [headers for _, headers in service.dead()])
-    print("marks:", service.rows("SELECT * FROM record_marks"))
-    if (log := service.folder / "processes.log").exists():
-        print(log.read_text(errors="replace")[-20_000:])
+    """Write what a failed test leaves, since nothing else outlives it: pytest shows it under the failure."""
+    found = (service.states(), [headers for _, headers in service.dead()], service.rows("SELECT * FROM record_marks"))
+    log = service.folder / "processes.log"
+    written = log.read_text(errors="replace")[-20_000:] if log.exists() else ""
+    sys.stdout.write(f"jobs, dead letters, marks: {found}\n{written}\n")
 
 
 @contextmanager

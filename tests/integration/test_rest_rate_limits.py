@@ -77,7 +77,10 @@ def test_wrong_keys_are_not_counted_against_anybody(shim: RunningShim) -> None:
 
 
 def test_a_limit_of_all_keys_is_that_of_keys_without_one(database: str) -> None:
-    with serving(database, MemoryObjectStore(), requests_per_minute=1) as shim:
-        with limited(shim, None) as client, limited(shim, 3) as favoured:
-            assert [client.get(MODELS).status_code for _ in range(2)] == [200, 429]
-            assert [favoured.get(MODELS).status_code for _ in range(3)] == [200, 200, 200]
+    with (
+        serving(database, MemoryObjectStore(), requests_per_minute=1) as shim,
+        limited(shim, None) as client,
+        limited(shim, 3) as favoured,
+    ):
+        assert [client.get(MODELS).status_code for _ in range(2)] == [200, 429]
+        assert [favoured.get(MODELS).status_code for _ in range(3)] == [200, 200, 200]

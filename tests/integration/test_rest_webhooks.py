@@ -50,6 +50,7 @@ def test_an_endpoint_is_registered_read_changed_and_forgotten(client: httpx.Clie
         5,
         None,
     )
+    assert made["events"] is None
     again = client.post(ENDPOINTS, json={"url": URL, "max_per_second": None})
     assert (again.status_code, again.json()) == (200, made | {"max_per_second": None})
     disabled = client.patch(path, json={"state": "disabled"}).json()
@@ -64,6 +65,15 @@ def test_an_endpoint_is_registered_read_changed_and_forgotten(client: httpx.Clie
     assert client.delete(path).status_code == 204
     check_problem(client.get(path), 404, "not_found")
     assert client.get(ENDPOINTS).json() == {"endpoints": [], "next_cursor": None}
+
+
+def test_the_events_of_an_endpoint_are_chosen_and_chosen_again(client: httpx.Client) -> None:
+    made = registered(client, events=["job.failed", "job.completed", "job.failed"])
+    path = made["links"]["self"]
+    assert made["events"] == ["job.completed", "job.failed"]
+    assert client.patch(path, json={"description": "CRM"}).json()["events"] == made["events"]
+    assert client.patch(path, json={"events": ["enhancement.failed"]}).json()["events"] == ["enhancement.failed"]
+    assert client.patch(path, json={"events": None}).json()["events"] is None
 
 
 def test_a_secret_is_shown_to_its_owner_and_rotated(client: httpx.Client) -> None:
@@ -243,6 +253,9 @@ NO_ENDPOINTS: list[tuple[str, dict[str, Any], str]] = [
     (TEST, {"url": "https://10.0.0.1/hook"}, "url"),
     (TEST, {"url": URL, "wait_seconds": 3600}, "wait_seconds"),
     (ENDPOINTS, {"url": URL, "max_per_second": 0}, "max_per_second"),
+    (ENDPOINTS, {"url": URL, "events": []}, "events"),
+    (ENDPOINTS, {"url": URL, "events": ["job.done"]}, "events.0"),
+    (ENDPOINTS, {"url": URL, "events": "job.failed"}, "events"),
     (ENDPOINTS, {"url": URL, "description": "x" * 501}, "description"),
     (ENDPOINTS, {"url": URL, "description": "a\x00b"}, "description"),
     (ENDPOINTS, {"url": URL, "secret": "mine"}, "secret"),

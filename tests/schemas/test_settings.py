@@ -344,3 +344,25 @@ def test_so_is_one_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SCRIBE_LOG_LEVLE=debug\nOTHER=1\n")
     assert [line.split(":")[0] for line in unknown_variables()] == ["SCRIBE_LOG_LEVLE"]
+
+
+def test_origins_are_taken_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIBE_API_CORS_ORIGINS", "https://App.example, http://127.0.0.1:3000")
+    assert load(ApiSettings).api_cors_origins == ("https://app.example", "http://127.0.0.1:3000")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app.example",
+        "https://app.example/",
+        "https://app.example/x",
+        "https://a@b.example",
+        "null",
+        "https://*.example/*",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIBE_API_CORS_ORIGINS", f"https://good.example,{origin}")
+    with pytest.raises(SettingsError, match="SCRIBE_API_CORS_ORIGINS"):
+        load(ApiSettings)

@@ -8,7 +8,7 @@ from starlette.types import Scope
 from schemas.errors import Rejected
 from sink.postgres.database import Database
 from sink.tenants.api_keys import ApiKey
-from sink.tenants.rate_limits import WINDOW_SECONDS, RateLimit, RateLimiter
+from sink.tenants.rate_limits import WINDOW_SECONDS, RateLimiter, RequestAllowance
 
 HEADERS_IN_SCOPE = "scribe.rate_limit_headers"
 """The header fields that tell a client of its limit, with every answer to it."""
@@ -18,7 +18,7 @@ _POLICY = "key"
 class RateLimited(Rejected):
     """Error: the key has made as many requests as it may; `headers` say when the next one is allowed."""
 
-    def __init__(self, limit: RateLimit, retry_after: float) -> None:
+    def __init__(self, limit: RequestAllowance, retry_after: float) -> None:
         seconds = max(1, math.ceil(retry_after))
         super().__init__("rate_limited", f"at most {limit.limit} a minute; the next one in {seconds} s")
         self.headers = {"Retry-After": str(seconds)}
@@ -36,7 +36,7 @@ async def count_request(scope: Scope, limiter: RateLimiter, database: Database, 
             raise RateLimited(limit, limit.retry_after)
 
 
-def header_fields(limit: RateLimit) -> dict[str, str]:
+def header_fields(limit: RequestAllowance) -> dict[str, str]:
     """The header fields of an answer: the quota and its window in seconds, what is left, and when it is whole again."""
     return {
         "RateLimit-Policy": f'"{_POLICY}";q={limit.limit};w={WINDOW_SECONDS}',
@@ -58,12 +58,12 @@ _DESCRIBED = {
     "RateLimit-Policy": {
         "description": "The limit of the key: requests (`q`) in a window of seconds (`w`). Absent where it has none.",
         "schema": {"type": "string"},
-        "example": header_fields(RateLimit(600, 599, 0.1))["RateLimit-Policy"],
+        "example": header_fields(RequestAllowance(600, 599, 0.1))["RateLimit-Policy"],
     },
     "RateLimit": {
         "description": "What is left of it: requests (`r`), and the seconds until all are there again (`t`).",
         "schema": {"type": "string"},
-        "example": header_fields(RateLimit(600, 599, 0.1))["RateLimit"],
+        "example": header_fields(RequestAllowance(600, 599, 0.1))["RateLimit"],
     },
 }
 _REFERENCES = {name: {"$ref": f"#/components/headers/{name}"} for name in _DESCRIBED}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from producers.api.jobs.bodies import Address, Body, Time
@@ -17,6 +17,7 @@ from schemas.webhooks.deliveries import (
     WAIT_SECONDS,
     DeliveryState,
 )
+from schemas.webhooks.event_types import EventType
 from sink.webhooks.endpoints import Endpoint
 from sink.webhooks.history import Attempt, WebhookDelivery
 from sink.webhooks.signature import message_id
@@ -26,6 +27,11 @@ MAX_PER_SECOND = 1000.0
 
 _EXAMPLE: JsonDict = {"url": "https://crm.example.com/hooks/transcripts", "description": "CRM", "max_per_second": 20}
 Description = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", description="Your own note.")]
+Events = Annotated[
+    list[EventType],
+    AfterValidator(lambda chosen: sorted(set(chosen))),
+    Field(min_length=1, max_length=100, description="The events that are sent there; null: all, also those to come."),
+]
 Pace = Annotated[float, Field(ge=0.01, le=MAX_PER_SECOND, description="Most webhooks a second; null: the default.")]
 
 
@@ -37,6 +43,7 @@ class EndpointBody(Body):
     url: Address = Field(description="A public https address.")
     description: Description = ""
     max_per_second: Pace | None = None
+    events: Events | None = None
 
 
 class EndpointChange(Body):
@@ -44,6 +51,7 @@ class EndpointChange(Body):
 
     description: Description = ""
     max_per_second: Pace | None = None
+    events: Events | None = None
     state: Literal["enabled", "disabled"] = "enabled"
 
 
@@ -85,6 +93,9 @@ class EndpointView(BaseModel):
     state: str = Field(examples=["enabled"])
     reason: str | None = Field(description="Why it is disabled.")
     max_per_second: float | None
+    events: list[str] | None = Field(
+        description="The events that are sent there; null: all.", examples=[["job.failed"]]
+    )
     created_at: datetime
     disabled_at: datetime | None
     failing_since: datetime | None = Field(description="The first failure after the last success.")

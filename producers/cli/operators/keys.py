@@ -95,5 +95,7 @@ def _table(keys: tuple[KeyInfo, ...]) -> Table:
     shown = make_table(*names, whole=("ID", "TENANT"))
     for key in keys:
         times = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.expires_at, key.revoked_at))
-        add_row(shown, [key.key_id, key.tenant, key.label, " ".join(key.scopes), str(key.requests_per_minute or ""), *times])
+        add_row(
+            shown, [key.key_id, key.tenant, key.label, " ".join(key.scopes), str(key.requests_per_minute or ""), *times]
+        )
     return shown

@@ -23,11 +23,20 @@ from sink.postgres.database import Connection
 from sink.webhooks.endpoints import Endpoint, change_endpoint, delete_endpoint, ensure_endpoint
 from sink.webhooks.secrets import SecretBox
 
+DEFAULT, ALL = "default", "all"  # take back an earlier choice
 
-def add(url: str, tenant: str, description: str | None, max_per_second: str | None, as_json: bool) -> None:
+
+def add(
+    url: str,
+    tenant: str,
+    description: str | None,
+    max_per_second: str | None,
+    event: list[str] | None,
+    as_json: bool,
+) -> None:
     """Implements `scribe webhooks add`."""
     check_tenant(tenant)
-    changes = _changes(description, max_per_second)
+    changes = _changes(description, max_per_second, event)
     outbound_settings, environment = load(OutboundSettings), load(ServiceSettings).environment
     check_url(url, partial(client.check_url, settings=outbound_settings, environment=environment))
     box = SecretBox.from_settings(outbound_settings)
@@ -43,18 +52,26 @@ def add(url: str, tenant: str, description: str | None, max_per_second: str | No
         sys.stdout.write(f"{made.endpoint_id}\n")
 
 
-def set_(which: str, tenant: str | None, description: str | None, max_per_second: str | None) -> None:
+def set_(
+    which: str,
+    tenant: str | None,
+    description: str | None,
+    max_per_second: str | None,
+    event: list[str] | None,
+) -> None:
     """Implements `scribe webhooks set`."""
-    changes = _changes(description, max_per_second)
+    changes = _changes(description, max_per_second, event)
     if not changes:
-        raise typer.BadParameter("name what is to be changed", param_hint="--description, --max-per-second")
+        raise typer.BadParameter("name what is to be changed", param_hint="--description, --max-per-second, --event")
 
     async def change(connection: Connection) -> Endpoint:
         return await _changed(connection, (await endpoint_of(connection, which, tenant)).endpoint_id, changes)
 
     changed = in_transaction(change)
     pace = "the default pace" if changed.max_per_second is None else f"at most {changed.max_per_second:g} a second"
-    sys.stdout.write(one_line(f"{changed.url}: {pace}{changed.description and f', {changed.description}'}") + "\n")
+    events = "all events" if changed.events is None else " ".join(changed.events)
+    said = ", ".join(filter(None, (pace, events, changed.description)))
+    sys.stdout.write(one_line(f"{changed.url}: {said}") + "\n")
 
 
 def remove(which: str, tenant: str | None, yes: bool) -> None:
@@ -73,12 +90,15 @@ async def _changed(connection: Connection, endpoint: UUID, changes: dict[str, An
     return await known_endpoint(connection, endpoint)
 
 
-def _changes(description: str | None, max_per_second: str | None) -> dict[str, Any]:
+def _changes(description: str | None, max_per_second: str | None, events: list[str] | None) -> dict[str, Any]:
     """The named changes, checked by the rules of REST; raises Rejected(invalid_request)."""
-    given = {"description": description, "max_per_second": None if max_per_second == "default" else max_per_second}
+    texts = {"description": description, "max_per_second": None if max_per_second == DEFAULT else max_per_second}
     try:
-        wanted = EndpointChange.model_validate_strings({name: text for name, text in given.items() if text is not None})
+        changed = EndpointChange.model_validate_strings(
+            {name: text for name, text in texts.items() if text is not None}
+        )
+        chosen = EndpointChange.model_validate({"events": None if events == [ALL] else events} if events else {})
     except ValidationError as error:
         raise invalid(error, EndpointChange) from error
-    changes = wanted.model_dump(exclude_unset=True)
-    return {**changes, "max_per_second": None} if max_per_second == "default" else changes
+    changes = {**changed.model_dump(exclude_unset=True), **chosen.model_dump(exclude_unset=True)}
+    return {**changes, "max_per_second": None} if max_per_second == DEFAULT else changes

@@ -84,12 +84,13 @@ def _facts(view: BaseModel) -> dict[str, Any]:
 
 def endpoint_table(endpoints: Iterable[Endpoint]) -> Table:
     """One row for each endpoint."""
-    shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "SINCE (UTC)", "NOTE", whole=("ID",))
+    shown = make_table("ID", "TENANT", "URL", "STATE", "A SECOND", "EVENTS", "SINCE (UTC)", "NOTE", whole=("ID",))
     for endpoint in endpoints:
         state = f"{endpoint.state}: {endpoint.reason}" if endpoint.reason else endpoint.state
         pace = "default" if endpoint.max_per_second is None else f"{endpoint.max_per_second:g}"
         since = f"{endpoint.created_at:%Y-%m-%d %H:%M}"
-        seen = (endpoint.endpoint_id, endpoint.tenant, endpoint.url, state, pace, since, endpoint.description)
+        events = "all" if endpoint.events is None else " ".join(endpoint.events)
+        seen = (endpoint.endpoint_id, endpoint.tenant, endpoint.url, state, pace, events, since, endpoint.description)
         add_row(shown, seen)
     return shown
 

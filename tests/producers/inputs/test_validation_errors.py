@@ -39,7 +39,7 @@ def test_an_unknown_field_is_answered_with_the_one_that_was_meant(wrong: str, me
 def test_one_that_is_like_no_other_is_only_unknown_where_there_are_many() -> None:
     assert message_of(TranscribeBody, {"url": "https://a.example/x", "zzz": 1}) == "unknown field `zzz`"
     assert message_of(EndpointChange, {"zzz": 1}) == (
-        "unknown field `zzz`; there are description, max_per_second, state"
+        "unknown field `zzz`; there are description, max_per_second, events, state"
     )
 
 

@@ -42,9 +42,7 @@ async def test_a_key_has_a_whole_minute_at_first(db: Database, key_id: str, limi
 
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
-async def test_all_processes_together_allow_no_more_than_the_limit(
-    db: Database, key_id: str, processes: int
-) -> None:
+async def test_all_processes_together_allow_no_more_than_the_limit(db: Database, key_id: str, processes: int) -> None:
     limit, refilled = 300, 5 * 300 // WINDOW_SECONDS  # a busy machine may take seconds, in which requests come back
     limiters = [RateLimiter(stopped) for _ in range(processes)]
     found = await allowed(limiters, db, key_id, limit, 2 * limit)

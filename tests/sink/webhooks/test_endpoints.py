@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from schemas.errors import SettingsError
 from schemas.settings.outbound import OutboundSettings
 from schemas.settings.stores import PostgresSettings
+from schemas.webhooks.event_types import EVENT_TYPES
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import NewDelivery, add, register_endpoint
+from sink.webhooks.deliveries import TEST, NewDelivery, add, register_endpoint
 from sink.webhooks.endpoint_health import forget_old_secrets
 from sink.webhooks.endpoints import (
     MAX_OLD_SECRETS,
@@ -75,6 +76,25 @@ async def test_only_what_is_named_is_changed(connection: Connection) -> None:
     changed = await find_endpoint(connection, found.endpoint_id)
     assert changed is not None
     assert (changed.description, changed.max_per_second) == ("the CRM", None)
+
+
+async def test_an_endpoint_is_sent_only_the_events_that_it_chose(connection: Connection) -> None:
+    found = (await endpoint(connection)).endpoint_id
+
+    async def scheduled(kind: str, job_id: UUID | None) -> bool:
+        return await add(
+            connection, found, NewDelivery(event_id=uuid4(), job_id=job_id, type=kind, payload={}, asked=None)
+        )
+
+    async def sent() -> list[str]:
+        return [kind for kind in EVENT_TYPES if await scheduled(kind, uuid4())]
+
+    assert await sent() == list(EVENT_TYPES)
+    await change_endpoint(connection, found, {"events": ["job.failed", "enhancement.failed"]})
+    assert await sent() == ["job.failed", "enhancement.failed"]
+    assert await scheduled(TEST, None)  # a test is wanted whatever it has chosen
+    await change_endpoint(connection, found, {"events": None})
+    assert await sent() == list(EVENT_TYPES)
 
 
 async def test_an_enabled_endpoint_is_as_good_as_new(connection: Connection) -> None:

@@ -6,11 +6,20 @@ import typer
 
 from producers.cli.commands.options import Json
 from schemas.process.command_line import deferred_to
+from schemas.webhooks.event_types import EVENT_TYPES
 
 Which = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or its address and --tenant.")]
 Whose = Annotated[str | None, typer.Option("--tenant", help="Whose endpoint the address is.")]
 Note = Annotated[str | None, typer.Option("--description", help="A note, such as what listens there.")]
 Pace = Annotated[str | None, typer.Option("--max-per-second", metavar="NUMBER|default", help="Most webhooks a second.")]
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="TYPE|all",
+        help=f"Only events of this type. May be repeated. {', '.join(EVENT_TYPES)}.",
+    ),
+]
 
 
 @deferred_to("producers.cli.webhooks.registration")
@@ -19,6 +28,7 @@ def add(
     tenant: Annotated[str, typer.Option(help="Whose jobs are announced there.")],
     description: Note = None,
     max_per_second: Pace = None,
+    event: Events = None,
     as_json: Json = False,
 ) -> None:
     """Register an address before a job names it, and print its id; needs SCRIBE_WEBHOOK_KEY.
@@ -31,11 +41,18 @@ def add(
 
 
 @deferred_to("producers.cli.webhooks.registration")
-def set_(which: Which, tenant: Whose = None, description: Note = None, max_per_second: Pace = None) -> None:
+def set_(
+    which: Which,
+    tenant: Whose = None,
+    description: Note = None,
+    max_per_second: Pace = None,
+    event: Events = None,
+) -> None:
     """Change what is named; `scribe webhooks enable` and `disable` change the state.
 
     \b
     scribe webhooks set ENDPOINT_ID --max-per-second 20
+    scribe webhooks set ENDPOINT_ID --event job.completed --event job.failed
     """
 
 
