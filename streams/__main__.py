@@ -26,7 +26,7 @@ from schemas.topics import ENHANCE, PERSIST, WEBHOOKS
 from sink.enhanced_ai.service import enhancer_for
 from sink.enhancements.calls import Call
 from sink.http.client import AsyncOutboundClient
-from sink.jobs.stalled import StallLimits
+from sink.jobs.unfinished.stalled import StallLimits
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from sink.process.cancellation import side_by_side, until_stopped

@@ -9,7 +9,7 @@ from schemas.errors import Rejected
 from schemas.vocabulary.job_states import ENDED, JobState
 from sink.enhancements.waiting import held_calls
 from sink.jobs.queries import JobRow, find, find_any
-from sink.jobs.waiting import UnpublishedRecord, erased_at, holds_of, queued_before, state_since, unpublished
+from sink.jobs.unfinished.waiting import UnpublishedRecord, erased_at, holds_of, queued_before, state_since, unpublished
 from sink.postgres.database import Connection, Database
 from sink.postgres.statement_timeout import limited
 from sink.webhooks.waiting import held_deliveries

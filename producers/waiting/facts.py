@@ -13,7 +13,7 @@ from schemas.wire.headers import Origin
 from schemas.wire.offset_metadata import BegunRecord
 from sink.enhancements.waiting import HeldCall
 from sink.jobs.queries import JobRow
-from sink.jobs.waiting import UnpublishedRecord
+from sink.jobs.unfinished.waiting import UnpublishedRecord
 from sink.webhooks.waiting import HeldDelivery
 
 

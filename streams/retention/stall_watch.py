@@ -3,7 +3,7 @@
 import logging
 
 from schemas import metrics
-from sink.jobs.stalled import StallLimits, count_stalled, find_stalled
+from sink.jobs.unfinished.stalled import StallLimits, count_stalled, find_stalled
 from sink.postgres.database import Database
 
 log = logging.getLogger(__name__)

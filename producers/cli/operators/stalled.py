@@ -14,7 +14,7 @@ from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from schemas.settings.loading import load
 from schemas.settings.processes import StalledCommand
-from sink.jobs.stalled import StalledJob, StallLimits, fail_stalled, find_stalled
+from sink.jobs.unfinished.stalled import StalledJob, StallLimits, fail_stalled, find_stalled
 from sink.postgres.database import Database
 from sink.records.serdes import serde_for
 

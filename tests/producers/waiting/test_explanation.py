@@ -19,7 +19,7 @@ from schemas.wire.headers import Origin
 from schemas.wire.offset_metadata import BegunRecord
 from schemas.wire.serde import to_json
 from sink.jobs.queries import JobRow
-from sink.jobs.waiting import UnpublishedRecord
+from sink.jobs.unfinished.waiting import UnpublishedRecord
 from tests.samples import BARE_REQUEST, FULL_REQUEST, JOB
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)

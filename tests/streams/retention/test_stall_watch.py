@@ -9,7 +9,7 @@ from schemas.events import JobResult, Outcome, Stage
 from schemas.vocabulary.job_states import UNFINISHED
 from schemas.wire.serde import Serde
 from sink.jobs.outbox import OutboxSession
-from sink.jobs.stalled import StallLimits, count_stalled, fail_stalled, find_stalled
+from sink.jobs.unfinished.stalled import StallLimits, count_stalled, fail_stalled, find_stalled
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
 from streams.agents.persist import Persist

@@ -14,7 +14,7 @@ from schemas.wire.records import Record
 from sink.jobs import outbox
 from sink.jobs.queries import JobRow, find_any
 from sink.jobs.results import apply_progress, apply_request
-from sink.jobs.waiting import erased_at, holds_of, queued_before, state_since, unpublished
+from sink.jobs.unfinished.waiting import erased_at, holds_of, queued_before, state_since, unpublished
 from sink.postgres.database import Connection, Database
 from sink.retention.erasure import erase
 from sink.tenants.legal_holds import set_hold

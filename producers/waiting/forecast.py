@@ -1,0 +1,135 @@
+"""Estimates of when jobs begin and end: from the work before them in the fair queue, and the pace of the service. Pure.
+
+The queue serves two lanes by weight, and in each the tenants alike (start-time fair queueing). So until a job's turn comes,
+every other tenant of its lane is served as much work as its own tenant has up to it, and the other lane as much as its
+weight says, each of them no more than it has.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from producers.waiting.pace import Pace, measure
+from sink.jobs.unfinished.backlog import Backlog, PendingJob
+
+EXPRESS_WEIGHT = 3.0  # of four seconds of work three, while both lanes have some: as in the queue of the GPU processes
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The probable begin and end of a job; `position` among its tenant's waiting jobs of the same priority, from 1.
+
+    Position and begin are None for a job that is in work.
+    """
+
+    position: int | None
+    starts_at: datetime | None
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _TenantQueue:
+    """The waiting jobs of a tenant in a lane: times of their requests in order, and the work up to each of them."""
+
+    requested: Sequence[datetime]
+    sums: Sequence[float]
+
+    def before(self, at: datetime) -> tuple[int, float]:
+        """The jobs that were requested before a time, and their work."""
+        jobs = bisect_left(self.requested, at)
+        return jobs, self.sums[jobs - 1] if jobs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The waiting jobs of a priority by tenant; `works` of all tenants in order, with their sums."""
+
+    tenants: Mapping[str, _TenantQueue]
+    works: Sequence[float]
+    sums: Sequence[float]
+
+    @classmethod
+    def of(cls, jobs: Iterable[tuple[PendingJob, float]]) -> "_Lane":
+        found: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+        for job, work in jobs:
+            found[job.tenant].append((job.requested_at, work))
+        tenants = {
+            tenant: _TenantQueue([at for at, _ in queue], list(accumulate(work for _, work in queue)))
+            for tenant, queue in found.items()
+        }
+        works = sorted(queue.sums[-1] for queue in tenants.values())
+        return cls(tenants, works, list(accumulate(works, initial=0.0)))
+
+    @property
+    def work(self) -> float:
+        return self.sums[-1]
+
+    def served_until(self, tenant: str, work: float) -> float:
+        """The work that the lane is served until so much of a tenant is done."""
+        small = bisect_right(self.works, work)
+        of_all = self.sums[small] + (len(self.works) - small) * work
+        own = self.tenants.get(tenant)
+        return work + of_all - (min(own.sums[-1], work) if own else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The estimates of one moment."""
+
+    now: datetime
+    pace: Pace
+    _lanes: Mapping[bool, _Lane]
+    _running: float
+    _mean: float
+    """The work of a job, on average."""
+    _last: datetime | None
+    """The request of the last job that was read, None when all were."""
+
+    def estimate(self, job: PendingJob) -> Estimate | None:
+        """The estimate of a job, which may be newer than the forecast; None when too many jobs wait before it."""
+        own = self.pace.work(job)
+        if job.running:
+            return Estimate(None, None, self._at(own))
+        if self._last is not None and job.requested_at > self._last:
+            return None
+        queue = self._lanes[job.express].tenants.get(job.tenant)
+        jobs, work = queue.before(job.requested_at) if queue else (0, 0.0)
+        wait = self._wait(job, work + own, own)
+        return Estimate(jobs + 1, self._at(wait), self._at(wait + own))
+
+    def least_wait(self, job: PendingJob) -> float:
+        """The seconds that a new job would wait at least."""
+        queue = self._lanes[job.express].tenants.get(job.tenant)
+        own = self.pace.work(job)
+        return self._wait(job, (queue.sums[-1] if queue else 0.0) + own, own)
+
+    def _wait(self, job: PendingJob, work: float, own: float) -> float:
+        """The seconds until a worker takes a job, `work` being that of its tenant up to and with it, and `own` its own."""
+        lane, other = self._lanes[job.express], self._lanes[not job.express]
+        served = lane.served_until(job.tenant, work)
+        share = 1 / EXPRESS_WEIGHT if job.express else EXPRESS_WEIGHT
+        ahead = self._running + served - own + min(other.work, served * share)
+        # the other workers are by then half through with what they have
+        return max(0.0, ahead - (self.pace.workers - 1) * self._mean / 2) / self.pace.workers
+
+    def _at(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
+
+
+def forecast(backlog: Backlog) -> Forecast | None:
+    """The forecast from a backlog; None while no job has completed lately, since then the pace is unknown."""
+    pace = measure(backlog.completed)
+    if pace is None:
+        return None
+    works = [(job, pace.work(job)) for job in backlog.pending]
+    lanes = {
+        express: _Lane.of((job, work) for job, work in works if not job.running and job.express is express)
+        for express in (True, False)
+    }
+    last = None if backlog.is_whole else backlog.pending[-1].requested_at
+    mean = sum(work for _, work in works) / len(works) if works else 0.0
+    running = sum(work for job, work in works if job.running)
+    return Forecast(backlog.now, pace, lanes, running, mean, last)
