@@ -81,6 +81,7 @@ ERRORS: dict[str, ErrorSpec] = {
         ErrorSpec("model_not_allowed", _K.REQUEST, 403, "The tenant may not use this model", "Name one that it may use, or ask the operator: `scribe tenants set TENANT --model`."),
         ErrorSpec("unknown_tenant", _K.REQUEST, 403, "The tenant is not known here", "Ask the operator: `scribe tenants set TENANT` makes it known."),
         ErrorSpec("quota_exceeded", _K.LIMIT, 429, "The tenant has as many jobs waiting as it may", "Wait until some of them have begun; see Retry-After."),
+        ErrorSpec("queue_too_long", _K.LIMIT, 429, "A new job would wait too long", "Submit it later; see Retry-After."),
         ErrorSpec("rate_limited", _K.LIMIT, 429, "The key has made as many requests as it may in a minute", "Send fewer, or wait; see RateLimit and Retry-After."),
         ErrorSpec("unknown_language", _K.REQUEST, 422, "The model does not know this language", "See GET /api/v1/models for its languages."),
         ErrorSpec("language_required", _K.REQUEST, 422, "This model may not detect languages", "Name the language."),

@@ -55,6 +55,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             secrets=SecretBox.from_settings(settings) if settings.webhook_key else None,
             webhook_max_endpoints=settings.webhook_max_endpoints,
             unknown_tenant=settings.unknown_tenant,
+            most_wait_seconds=settings.api_most_wait_seconds,
             wait_seconds=settings.api_wait_seconds,
             public_url=settings.public_url,
             requests_per_minute=settings.api_requests_per_minute,

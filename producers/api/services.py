@@ -19,6 +19,7 @@ from producers.api.web.session_cookie import session_of
 from producers.jobs.kept_policies import KeptPolicies
 from producers.jobs.submit import JOB_TOPICS, Trace
 from producers.jobs.totals import TotalsCounter
+from producers.waiting.forecast_cache import ForecastCache
 from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.models.registry import ModelRegistry
@@ -65,6 +66,8 @@ class Services:
     llm_models: tuple[str, ...] | None = None
     """Models of the enhanced-AI service that may be named, None when there is no such service."""
     unknown_tenant: UnknownTenant = "allow"
+    most_wait_seconds: float | None = None
+    """Estimated time until a new job begins beyond which it is refused, None for no limit."""
     wait_seconds: float = 570.0
     """How long a request waits for the end of its job."""
     public_url: str = "http://127.0.0.1:8000"
@@ -75,6 +78,7 @@ class Services:
     rates: RateLimiter = field(default_factory=RateLimiter)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
+    forecasts: ForecastCache = field(default_factory=ForecastCache)
     topics: Mapping[Priority, str] = field(default_factory=lambda: JOB_TOPICS)
     now: Callable[[], datetime] = utc_now
     # each upload holds a thread and one part of the object store's multipart upload

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from sink.jobs.states import BYTES_PER_SECOND, MOST_SECONDS, UNKNOWN_SECONDS
 from sink.jobs.unfinished.backlog import CompletedJob, PendingJob
@@ -69,9 +70,8 @@ def _workers(completed: Sequence[CompletedJob]) -> float:
     working = _steps((job.started_at, job.completed_at) for job in completed)
     waiting = _steps((job.requested_at, job.started_at) for job in completed)
     moments = sorted({*working, *waiting})
-    busy = crowded = spent = highest = 0.0
-    waits = 0.0
-    for moment, after in zip(moments, moments[1:], strict=False):
+    busy = waits = crowded = spent = highest = 0.0
+    for moment, after in pairwise(moments):
         busy += working.get(moment, 0)
         waits += waiting.get(moment, 0)
         highest = max(highest, busy)

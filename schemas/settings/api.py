@@ -25,6 +25,8 @@ class ApiSettings(Settings):
     """Largest upload in bytes."""
     api_wait_seconds: float = Field(default=570.0, ge=1)
     """How long a request under /v1 waits for the end of its job before it is answered 504: a little less than the 600 s that OpenAI's clients wait."""
+    api_most_wait_seconds: float | None = Field(default=None, gt=0)
+    """How long a new job may wait until it begins, as it is estimated: submissions beyond that are answered 429 `queue_too_long`; unset: no limit."""
     api_requests_per_minute: int = Field(default=0, ge=0, le=MAX_REQUESTS_PER_MINUTE)
     """Requests that a key may make a minute, all processes of the shim together, where the key has no limit of its own (`scribe keys create --requests-per-minute`); 0: no limit."""
     api_cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(names)] = ()

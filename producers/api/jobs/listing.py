@@ -17,7 +17,7 @@ from producers.inputs.id_prefix import DIGITS, IdPrefix
 from schemas.errors import Rejected
 from schemas.events import Priority
 from schemas.requests import limits as limits
-from schemas.vocabulary.job_states import JOB_STATES, JobState
+from schemas.vocabulary.job_states import ENDED, JOB_STATES, JobState
 from schemas.vocabulary.nearest import hint
 from sink.jobs.listing import JobFilter, list_jobs
 from sink.postgres.statement_timeout import limited
@@ -187,8 +187,10 @@ async def _page(services: Services, wanted: JobFilter, limit: int, cursor: str |
     ):
         found = await list_jobs(connection, wanted, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
+    is_pending = any(job.state not in ENDED for job in found)
+    forecast = await services.forecasts.current(services.database) if is_pending else None
     return JobList(
-        jobs=[summary(job) for job in found[:limit]],
+        jobs=[summary(job, forecast) for job in found[:limit]],
         next_cursor=last and to_cursor(which, last.requested_at, last.job_id),
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import anyio.to_thread
 from fastapi import APIRouter, Response
 
+from producers.api.jobs.admission import QueueTooLong, check_wait
 from producers.api.jobs.bodies import TranscribeBody
 from producers.api.jobs.results.enhanced_ai import ASK_CODES, check_ask
 from producers.api.jobs.views import POLL_SECONDS, JobSummary, JobView, job_path, summary, view
@@ -40,6 +41,7 @@ REQUEST_CODES = (
     "unknown_tenant",
     "model_not_allowed",
     "quota_exceeded",
+    "queue_too_long",
     *ASK_CODES,
 )
 
@@ -80,9 +82,10 @@ async def read_job(job_id: UUID, response: Response, services: ServicesDep, key:
     detail = await queries.read(services.database, job_id, key.tenant)
     if detail is None:
         raise _unknown(job_id)
-    if detail.job.state not in ENDED:
-        response.headers["Retry-After"] = str(POLL_SECONDS)
-    return view(detail)
+    if detail.job.state in ENDED:
+        return view(detail)
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return view(detail, await services.forecasts.current(services.database))
 
 
 async def submit(services: Services, request: JobRequested, trace: Trace, response: Response) -> JobSummary:
@@ -96,11 +99,12 @@ async def submit(services: Services, request: JobRequested, trace: Trace, respon
 async def accepted_job(services: Services, request: JobRequested, trace: Trace) -> JobRow:
     """Check a request and commit its job.
 
-    What was accepted once is answered again, whatever the tenant may do by now.
+    What was accepted once is answered again, whatever the tenant may do by now and however many jobs wait.
     """
     try:
+        await check_wait(services, request)
         return await _accepted(services, request, trace)
-    except NotAllowed:
+    except (NotAllowed, QueueTooLong):
         before = await known(services.database, request)
         if before is None:
             raise

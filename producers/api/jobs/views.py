@@ -1,6 +1,7 @@
 """Views of a job for clients: its state, progress, result and history."""
 
-from datetime import datetime
+import math
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +10,19 @@ from pydantic import BaseModel, Field
 from producers.api.requests.disposition import attachment
 from producers.jobs.submit import UPLOAD_SCHEME
 from producers.transcripts.formats import Format
+from producers.waiting.forecast import Forecast
 from schemas.errors import ERRORS
 from schemas.events import Outcome
 from schemas.models.registry import ModelEntry, ModelRegistry
 from schemas.requests.recording_names import recording_name
-from schemas.vocabulary.job_states import JobState
+from schemas.vocabulary.job_states import ENDED, JobState
 from schemas.webhooks.payloads import JobFailure
 from sink.jobs.queries import JobDetail, JobRow
+from sink.jobs.unfinished.backlog import PendingJob
 
 POLL_SECONDS = 2
+_STEPS = ((1, 60.0), (5, 600.0), (60, math.inf))
+"""The precision of an estimate in seconds, up to how many seconds from now."""
 
 
 class ProgressView(BaseModel):
@@ -26,6 +31,16 @@ class ProgressView(BaseModel):
     done_seconds: float = 0.0
     total_seconds: float | None = None
     fraction: float | None = Field(None, ge=0, le=1)
+
+
+class EstimateView(BaseModel):
+    """The probable begin and end of a job, from the work before it and the pace at which the last jobs were done."""
+
+    position: int | None = Field(
+        description="Among the waiting jobs of the same priority of your own, from 1; null once it has begun."
+    )
+    starts_at: datetime | None = Field(description="Null once it has begun.")
+    ends_at: datetime
 
 
 class TranscriptResult(BaseModel):
@@ -76,6 +91,9 @@ class JobSummary(BaseModel):
     expires_at: datetime | None
     cancel_requested_at: datetime | None = Field(description="When somebody asked for this run to be stopped.")
     progress: ProgressView
+    estimate: EstimateView | None = Field(
+        None, description="Of a job that is read before its end; null when nothing was done lately by which to tell."
+    )
     result: TranscriptResult | None = None
     error: JobFailure | None = None
     links: dict[str, str]
@@ -120,19 +138,19 @@ def enhancement_path(enhancement_id: UUID) -> str:
     return f"/api/v1/enhanced-ai/{enhancement_id}"
 
 
-def summary(job: JobRow) -> JobSummary:
+def summary(job: JobRow, forecast: Forecast | None = None) -> JobSummary:
     """A job without its history."""
-    return JobSummary(**_fields(job))
+    return JobSummary(**_fields(job, forecast))
 
 
-def view(detail: JobDetail) -> JobView:
+def view(detail: JobDetail, forecast: Forecast | None = None) -> JobView:
     """A job with its history and the enhancements requested later."""
     lines = [HistoryLine(run=line.run, state=line.state, at=line.at, detail=line.detail) for line in detail.history]
     links = [
         EnhancementLink(enhancement_id=enhancement, state=state, links={"self": enhancement_path(enhancement)})
         for enhancement, state in detail.enhancements.items()
     ]
-    return JobView(**_fields(detail.job), history=lines, enhancements=links)
+    return JobView(**_fields(detail.job, forecast), history=lines, enhancements=links)
 
 
 def models(registry: ModelRegistry) -> list[ModelView]:
@@ -141,7 +159,7 @@ def models(registry: ModelRegistry) -> list[ModelView]:
     return [_model(entry, entry.name == registry.default) for entry in entries]
 
 
-def _fields(job: JobRow) -> dict[str, Any]:
+def _fields(job: JobRow, forecast: Forecast | None) -> dict[str, Any]:
     request, path = job.request, job_path(job.job_id)
     completed = job.state == JobState.COMPLETED
     return {
@@ -162,12 +180,31 @@ def _fields(job: JobRow) -> dict[str, Any]:
         "expires_at": request["expires_at"],
         "cancel_requested_at": job.cancel_requested_at if job.cancelled_run >= job.run else None,
         "progress": _progress(job),
+        "estimate": _estimate(job, forecast),
         "result": TranscriptResult(**{name: getattr(job, name) for name in TranscriptResult.model_fields})
         if completed
         else None,
         "error": job.error or None,
         "links": _links(job, path),
     }
+
+
+def _estimate(job: JobRow, forecast: Forecast | None) -> EstimateView | None:
+    if forecast is None or job.state in ENDED:
+        return None
+    found = forecast.estimate(PendingJob.of_row(job))
+    return found and EstimateView(
+        position=found.position,
+        starts_at=found.starts_at and _coarse(found.starts_at, forecast.now),
+        ends_at=_coarse(found.ends_at, forecast.now),
+    )
+
+
+def _coarse(at: datetime, now: datetime) -> datetime:
+    """A time without digits that it does not have, so that an answer changes, and its ETag, only when the estimate does."""
+    left = (at - now).total_seconds()
+    step = next(step for step, most in _STEPS if left < most)
+    return datetime.fromtimestamp(math.ceil(at.timestamp() / step) * step, UTC)
 
 
 def _links(job: JobRow, path: str) -> dict[str, str]:

@@ -1,0 +1,27 @@
+"""Admission of new jobs: refused while they would wait longer than the operator allows, so that their submitters hear of it."""
+
+import math
+
+from producers.api.services import Services
+from schemas.errors import Rejected
+from schemas.events import JobRequested
+from schemas.wire.serde import to_json
+from sink.jobs.unfinished.backlog import PendingJob
+
+
+class QueueTooLong(Rejected):
+    """Error: a new job would wait longer than the operator allows; `headers` say when it is worth another try."""
+
+    def __init__(self, wait: float, most: float) -> None:
+        super().__init__("queue_too_long", f"about {math.ceil(wait)} s, more than {most:g}")
+        self.headers = {"Retry-After": str(max(1, math.ceil(wait - most)))}
+
+
+async def check_wait(services: Services, request: JobRequested) -> None:
+    """Raise QueueTooLong when a job would probably wait longer than it may; where nobody knows, it is taken."""
+    most = services.most_wait_seconds
+    if most is None or (forecast := await services.forecasts.current(services.database)) is None:
+        return
+    job = PendingJob.of_request(request.job_id, request.tenant, to_json(request), request.requested_at)
+    if (wait := forecast.least_wait(job)) > most:
+        raise QueueTooLong(wait, most)
