@@ -193,11 +193,10 @@ def _estimate(job: JobRow, forecast: Forecast | None) -> EstimateView | None:
     if forecast is None or job.state in ENDED:
         return None
     found = forecast.estimate(PendingJob.of_row(job))
-    return found and EstimateView(
-        position=found.position,
-        starts_at=found.starts_at and _coarse(found.starts_at, forecast.now),
-        ends_at=_coarse(found.ends_at, forecast.now),
-    )
+    if found is None:
+        return None
+    starts_at = None if found.starts_at is None else _coarse(found.starts_at, forecast.now)
+    return EstimateView(position=found.position, starts_at=starts_at, ends_at=_coarse(found.ends_at, forecast.now))
 
 
 def _coarse(at: datetime, now: datetime) -> datetime:
