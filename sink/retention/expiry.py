@@ -239,6 +239,8 @@ _FOR_ALL = {
     " AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = r.job_id AND {held}) LIMIT %(limit)s)",
     "spending": "enhanced_ai_spending WHERE (tenant, day) IN"
     " (SELECT tenant, day FROM enhanced_ai_spending WHERE day < %(cutoff)s LIMIT %(limit)s)",
+    "usage": "usage_by_day WHERE (tenant, day) IN"
+    " (SELECT tenant, day FROM usage_by_day WHERE day < %(cutoff)s LIMIT %(limit)s)",
     "evidence": "erasures WHERE job_id IN (SELECT job_id FROM erasures WHERE done_at < %(cutoff)s LIMIT %(limit)s)",
 }
 FOR_ALL = tuple(_FOR_ALL)

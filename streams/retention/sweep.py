@@ -24,11 +24,13 @@ from sink.retention import erasure, expiry
 from sink.retention.erasure import TombstoneCheck
 from sink.retention.expiry import ARTIFACTS, AUDIO, FOR_ALL, Batch, ExpiredObjects
 from sink.retention.leader import RetentionSession
+from sink.tenants.usage import merge_usage
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 BATCH = 200
+MERGED = 10_000  # entries of usage in a transaction
 THREADS = 16  # half of the object store's connections
 
 
@@ -85,6 +87,8 @@ class Sweep:
         while tasks and not stop.is_set():
             tasks = [task for task in tasks if await self._guarded(partial(self._do, session, task))]
             await self.recheck(stop)
+        while not stop.is_set() and await self._guarded(self._merge_usage):
+            pass
         for name in FOR_ALL:
             while not stop.is_set() and await self._guarded(partial(self._for_all, name)):
                 pass
@@ -166,6 +170,9 @@ class Sweep:
             return self._store.erase(upload_key(tenant, UUID(hex=upload))) if upload else 0
         except ValueError:  # what a request named was no upload
             return 0
+
+    async def _merge_usage(self) -> bool:
+        return await self._database.run(lambda connection: merge_usage(connection, MERGED)) == MERGED
 
     async def _recheck(self) -> bool:
         now = self._now()

@@ -14,6 +14,8 @@ STAYS = {
     "webhook_old_secrets": "until their overlap is over; the dispatcher deletes them",
     "webhook_sequences": "as long as their endpoints",
     "enhanced_ai_spending": "tokens by day, which were paid for: the bookkeeping's",
+    "usage_entries": "jobs and seconds by day: the bookkeeping's; the sweep merges them",
+    "usage_by_day": "the same, a row a day",
     "partition_owners": "which process has which partition: one row each",
     "record_marks": "places and digests of records, until their partition is committed beyond them",
     "skipped_records": "the audit of what operators passed over: places of records only",
