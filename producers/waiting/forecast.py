@@ -52,7 +52,7 @@ class _Lane:
     sums: Sequence[float]
 
     @classmethod
-    def of(cls, jobs: Iterable[tuple[PendingJob, float]]) -> "_Lane":
+    def from_jobs(cls, jobs: Iterable[tuple[PendingJob, float]]) -> "_Lane":
         found: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
         for job, work in jobs:
             found[job.tenant].append((job.requested_at, work))
@@ -126,7 +126,7 @@ def forecast(backlog: Backlog) -> Forecast | None:
         return None
     works = [(job, pace.work(job)) for job in backlog.pending]
     lanes = {
-        express: _Lane.of((job, work) for job, work in works if not job.running and job.express is express)
+        express: _Lane.from_jobs((job, work) for job, work in works if not job.running and job.express is express)
         for express in (True, False)
     }
     last = None if backlog.is_whole else backlog.pending[-1].requested_at

@@ -28,14 +28,14 @@ class Pace:
     workers: float
 
     def work(self, job: PendingJob) -> float:
-        """What is left to do of a job, in worker-seconds."""
-        return max(0.0, self._seconds(job) - (job.done_seconds or 0.0)) * _of(self.cost, job.model)
+        """Work that is left of a job, in worker-seconds."""
+        return max(0.0, self._seconds(job) - (job.done_seconds or 0.0)) * _ratio(self.cost, job.model)
 
     def _seconds(self, job: PendingJob) -> float:
         if job.total_seconds is not None:
             return min(job.total_seconds, MOST_SECONDS)
         if job.size_bytes is not None:
-            return min(job.size_bytes / _of(self.bytes_per_second, job.suffix), MOST_SECONDS)
+            return min(job.size_bytes / _ratio(self.bytes_per_second, job.suffix), MOST_SECONDS)
         return self.audio
 
 
@@ -61,7 +61,7 @@ def _ratios(found: Iterable[tuple[str, float, float]], usual: float | None) -> d
     return ratios if ratios or usual is None else {OTHERS: usual}
 
 
-def _of(ratios: Mapping[str, float], name: str) -> float:
+def _ratio(ratios: Mapping[str, float], name: str) -> float:
     return ratios.get(name, ratios[OTHERS])
 
 

@@ -1,4 +1,4 @@
-"""What was done for a tenant by day (UTC): jobs, audio, time of workers, bytes of recordings, tokens of the enhanced-AI service.
+"""Usage of a tenant by day (UTC): jobs, audio, time of workers, bytes of recordings, tokens of the enhanced-AI service.
 
 A job is counted in the transaction that ends its run (`sink.jobs.results`), so once, and each run anew.
 """

@@ -125,6 +125,7 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/transcribe/bulk",
         "/api/v1/events",
         "/api/v1/keys",
+        "/api/v1/usage",
         "/api/v1/keys/{key_id}",
         "/api/v1/jobs/{job_id}/events",
         "/api/v1/jobs/{job_id}",

@@ -19,7 +19,7 @@ MOST_DAYS = 366
 
 
 class Usage(BaseModel):
-    """What was done in a time."""
+    """Sums over a time."""
 
     completed: int = Field(description="Jobs.", examples=[412])
     failed: int
@@ -33,7 +33,7 @@ class Usage(BaseModel):
 
 
 class UsageDay(Usage):
-    """What was done on a day (UTC)."""
+    """The usage of a day (UTC)."""
 
     day: date
 
