@@ -12,7 +12,7 @@ from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
 from producers.api.jobs import bulk, erasures, listing, models, operations, search, uploads, waiting
-from producers.api.jobs.results import audio, enhanced_ai, transcripts
+from producers.api.jobs.results import audio, enhanced_ai, revisions, transcripts
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
 from producers.api.problems import Problem, install
@@ -50,7 +50,7 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
     cross_origin.allow(app, origins)  # outside of all else, so that their scripts may read errors too
     app.include_router(health.router)  # the first, for routes are looked at in their order and probes come often
     modules = (
-        *(operations, transcripts, bulk, waiting, listing, streams),
+        *(operations, transcripts, revisions, bulk, waiting, listing, streams),
         *(erasures, uploads, search, enhanced_ai, models, audio),
         *(endpoints, deliveries, keys, usage),
     )

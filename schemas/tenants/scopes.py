@@ -17,7 +17,7 @@ class Scope(StrEnum):
 
 MEANINGS: dict[Scope, str] = {
     Scope.READ: "see jobs, transcripts and webhooks of the tenant",
-    Scope.WRITE: "hand in, cancel and erase jobs, and change webhooks",
+    Scope.WRITE: "hand in, cancel and erase jobs, correct transcripts, and change webhooks",
     Scope.ADMIN: "make, list and revoke keys of the tenant",
     Scope.OPERATOR: "make, list and revoke keys of every tenant",
 }

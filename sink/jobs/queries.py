@@ -169,12 +169,12 @@ async def ended_among(database: Database, job_ids: Sequence[UUID]) -> set[UUID]:
     return set(row["ended"] or ()) if row else set()
 
 
-async def transcript(connection: Connection, job: JobRow) -> Transcript:
-    """The transcript of a completed job from its segments."""
+async def transcript(connection: Connection, job: JobRow, *, words: bool = True) -> Transcript:
+    """The transcript of a completed job as the machine made it, from its segments; without `words` these have none."""
     cursor = await connection.execute(
-        'SELECT start_s AS start, end_s AS "end", text, speaker, channel, words, language'
-        " FROM segments WHERE job_id = %s ORDER BY position",
-        [job.job_id],
+        'SELECT start_s AS start, end_s AS "end", text, speaker, channel, language,'
+        " CASE WHEN %s THEN words ELSE '[]' END AS words FROM segments WHERE job_id = %s ORDER BY position",
+        [words, job.job_id],
     )
     return transcript_from_json(
         {

@@ -32,6 +32,7 @@ _ROWS: Mapping[str, str] = {
     "outbox": "DELETE FROM outbox WHERE key = ANY(%(keys)s)",
     "applied_events": "DELETE FROM applied_events WHERE job_id = ANY(%(ids)s)",
     "segment_search": "DELETE FROM segment_search WHERE job_id = ANY(%(ids)s)",
+    "transcript_revisions": "DELETE FROM transcript_revisions WHERE job_id = ANY(%(ids)s)",
     "segments": "DELETE FROM segments WHERE job_id = ANY(%(ids)s)",
     "job_events": "DELETE FROM job_events WHERE job_id = ANY(%(ids)s)",
     "replayed_records": "DELETE FROM replayed_records WHERE job_id = ANY(%(ids)s)",

@@ -130,6 +130,7 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/jobs/{job_id}/events",
         "/api/v1/jobs/{job_id}",
         "/api/v1/jobs/{job_id}/transcript",
+        "/api/v1/jobs/{job_id}/revisions",
         "/api/v1/jobs/{job_id}/audio",
         "/api/v1/jobs/{job_id}/waiting",
         "/api/v1/jobs",

@@ -49,6 +49,10 @@ _ROWS = (
     """INSERT INTO segments (job_id, position, start_s, end_s, text, words)
     SELECT id, n, n, n + 1, %(mark)s || ' said', jsonb_build_array(jsonb_build_object('text', %(mark)s::text))
     FROM unnest(%(ids)s::uuid[]) AS id, generate_series(0, 2) AS n""",
+    """INSERT INTO transcript_revisions (job_id, number, run, tenant, key_id, changes, at)
+    SELECT id, 1, 1, %(tenant)s, 'key', jsonb_build_object('speakers', jsonb_build_object('SPEAKER_00', %(mark)s::text),
+        'segments', jsonb_build_array(jsonb_build_object('index', 0, 'text', %(mark)s || ' corrected'))), %(at)s
+    FROM unnest(%(ids)s::uuid[]) AS id""",
     """INSERT INTO job_events (job_id, run, state, detail, at)
     SELECT id, 1, state, jsonb_build_object('message', %(mark)s::text), %(at)s
     FROM unnest(%(ids)s::uuid[]) AS id, unnest(ARRAY['queued', 'completed']) AS state""",

@@ -209,7 +209,7 @@ def _coarse(at: datetime, now: datetime) -> datetime:
 def _links(job: JobRow, path: str) -> dict[str, str]:
     links = {"self": path}
     if job.state == JobState.COMPLETED:
-        links["transcript"] = f"{path}/transcript"
+        links |= {"transcript": f"{path}/transcript", "revisions": f"{path}/revisions"}
     if job.request["source"]["uri"].startswith(UPLOAD_SCHEME):
         links["audio"] = f"{path}/audio"
     return links

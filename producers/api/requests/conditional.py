@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from producers.api.http.middleware import EVENT_STREAM
 
-IF_NONE_MATCH = "If-None-Match"
+IF_NONE_MATCH, IF_MATCH = "If-None-Match", "If-Match"
 _KEPT_HEADERS = ("cache-control", "content-location", "etag", "expires", "retry-after", "vary")
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LARGE = 262_144  # bytes that one may hash while other requests wait
@@ -21,9 +21,9 @@ async def conditional(request: Request, response: Response) -> Response:
     body = getattr(response, "body", None)  # streams have none
     if request.method != "GET" or response.status_code != HTTPStatus.OK or not isinstance(body, bytes):
         return response
-    if "etag" in response.headers:  # HEAD of what is streamed has a tag already, and no body to make one of
-        return response
-    tag = tag_of(body) if len(body) < _LARGE else await anyio.to_thread.run_sync(tag_of, body)
+    tag = response.headers.get("etag", "").strip('"')  # of what says itself of what it is an answer
+    if not tag:
+        tag = tag_of(body) if len(body) < _LARGE else await anyio.to_thread.run_sync(tag_of, body)
     response.headers["ETag"] = f'"{tag}"'
     # answers of one key only, and never shown without asking first
     response.headers.setdefault("Cache-Control", "private, no-cache")
@@ -40,8 +40,13 @@ def tag_of(body: bytes) -> str:
 
 def is_known(lines: list[str], tag: str) -> bool:
     """Whether the lines of If-None-Match name a tag, in its weak form too, or any by `*`."""
-    given = ",".join(lines)
-    return given.strip() == "*" or tag in _TAG.findall(given)
+    return ",".join(lines).strip() == "*" or tag in tags_in(lines)
+
+
+def tags_in(lines: list[str]) -> list[str]:
+    """The tags that the lines of If-Match or If-None-Match name, without quotation marks and weakness."""
+    found: list[str] = _TAG.findall(",".join(lines))
+    return found
 
 
 def describe(document: dict[str, Any], prefix: str) -> None:

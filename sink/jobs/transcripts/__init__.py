@@ -1,1 +1,1 @@
-"""Transcripts in the database: full-text search over all of a tenant."""
+"""Transcripts in the database: revisions that people make, full-text search over all of a tenant."""

@@ -1,7 +1,7 @@
 """Full-text search over the transcripts of a tenant.
 
 The search configuration of each language is in the database (migrations 0008 and 0028), which indexes every segment in
-its own language as it is written.
+its own language as it is written, and anew when a revision corrects its text (migration 0036).
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class SearchResults:
 
 # under row security: only the places come from an index that is read as the owner, all that is told of them from here
 _SEARCH = r"""
-SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, s.start_s, s.end_s, s.speaker, by.language, snippet.words, snippet.marks
+SELECT m.job_id, m.requested_at, m.position, j.recording_id, j.request -> 'source' AS source, s.start_s, s.end_s, scribe_speaker_name(j.job_id, j.run, COALESCE(scribe_corrected(j.job_id, j.run, s.position, 'speaker'), s.speaker)) AS speaker, by.language, snippet.words, snippet.marks
 FROM scribe_search(%(text)s, %(language)s, %(at)s, %(job_id)s, %(position)s, %(most)s) AS m
 LEFT JOIN jobs j ON j.job_id = m.job_id
 LEFT JOIN segments s ON s.job_id = m.job_id AND s.position = m.position
@@ -82,7 +82,7 @@ CROSS JOIN LATERAL (SELECT scribe_search_lexemes(by.kind, %(text)s) AS lexemes O
 CROSS JOIN LATERAL (
     SELECT array_agg(word ORDER BY n) AS words,
         array_agg(tsvector_to_array(scribe_search_words(by.kind, word)) && wanted.lexemes ORDER BY n) AS marks
-    FROM regexp_split_to_table(left(btrim(s.text), 2000), '\s+') WITH ORDINALITY AS t (word, n)
+    FROM regexp_split_to_table(left(btrim(COALESCE(scribe_corrected(j.job_id, j.run, s.position, 'text'), s.text)), 2000), '\s+') WITH ORDINALITY AS t (word, n)
 ) AS snippet
 ORDER BY m.requested_at DESC, m.job_id DESC, m.position"""
 
@@ -106,7 +106,8 @@ WHERE x.job_id = ANY(%s) AND x.job_id = s.job_id AND x.position = s.position
 
 _INDEX = """
 INSERT INTO segment_search (job_id, position, tenant, language, requested_at, words)
-SELECT j.job_id, s.position, j.tenant, by.language, j.requested_at, scribe_search_vector(j.tenant, by.language, s.text)
+SELECT j.job_id, s.position, j.tenant, by.language, j.requested_at, scribe_search_vector(
+    j.tenant, by.language, COALESCE(scribe_corrected(j.job_id, j.run, s.position, 'text'), s.text))
 FROM jobs j JOIN segments s USING (job_id) CROSS JOIN LATERAL COALESCE(s.language, j.language) AS by (language)
 WHERE j.job_id = ANY(%s)
     AND NOT EXISTS (SELECT FROM segment_search x WHERE x.job_id = s.job_id AND x.position = s.position)"""

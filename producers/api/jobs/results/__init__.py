@@ -1,1 +1,1 @@
-"""Results of jobs over REST: transcripts, recordings to listen to, summaries and entities."""
+"""Results of jobs over REST: transcripts and their revisions, recordings to listen to, summaries and entities."""

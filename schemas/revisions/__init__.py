@@ -1,0 +1,1 @@
+"""Revisions: what people change in a transcript, kept beside the one that a machine made."""
