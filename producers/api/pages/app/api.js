@@ -54,12 +54,13 @@ export function problemOf(status, text, ofLogin = false) {
 }
 
 /**
- * Send a request; raises Problem.
+ * Send a request, and read what it answers; raises Problem.
  * @param {string} method
  * @param {string} path relative to the page, such as `api/v1/jobs`
  * @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} more
+ * @returns {Promise<{found: any, tag: string}>} with the entity tag of the answer
  */
-export async function send(method, path, { body, headers = {}, signal } = {}) {
+export async function exchange(method, path, { body, headers = {}, signal } = {}) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   let answer;
   let text;
@@ -77,8 +78,16 @@ export async function send(method, path, { body, headers = {}, signal } = {}) {
     throw new Problem(CONNECTION_LOST, LOST);
   }
   if (!answer.ok) throw problemOf(answer.status, text, path === "session");
-  return text ? JSON.parse(text) : null;
+  return { found: text ? JSON.parse(text) : null, tag: answer.headers.get("ETag") || "" };
 }
+
+/**
+ * The same without the tag.
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [more]
+ */
+export const send = async (method, path, more) => (await exchange(method, path, more)).found;
 
 /**
  * @param {string} path

@@ -1,11 +1,14 @@
 // The transcript with its player: the words follow the sound, a click on a word plays it, a search walks through it.
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact-htm-3.1.1.js";
-import { get } from "../api.js";
+import { withQuery } from "../api.js";
 import { counted, nameOf } from "../words.js";
+import { useEditing } from "./editing.js";
 import { Failure } from "./failure.js";
 import { Player } from "./player.js";
+import { Revisions, WhichTranscript } from "./revisions.js";
 import { TranscriptBlocks } from "../transcript/blocks.js";
+import { Corrections, MACHINE } from "../transcript/corrections.js";
 import { TranscriptIndex } from "../transcript/index.js";
 
 const FORMS = [
@@ -24,24 +27,50 @@ export function Transcript({ job, at, seek }) {
   const player = useRef(/** @type {any} */ (null));
   const [following, setFollowing] = useState(true);
   const followed = useRef(true);
-  const path = `api/v1/jobs/${job.job_id}/transcript`;
+  const path = `api/v1/jobs/${job.job_id}`;
+  const corrections = useMemo(() => new Corrections(path), [path]);
+  const [chosen, setChosen] = useState(/** @type {string | undefined} */ (undefined));
+  const [revisions, setRevisions] = useState(/** @type {any} */ (null));
+  const opened = useRef(false);
+  const hits = useRef({ found: [], chosen: 0 });
 
   const load = () => {
     setError(null);
-    get(path).then((found) => setIndex(new TranscriptIndex(found)), setError);
+    corrections.load(chosen).then((found) => setIndex(new TranscriptIndex(found)), setError);
   };
-  useEffect(load, [path]);
+  const list = () => corrections.list(20).then(setRevisions, () => undefined); // it is beside the matter
+  const editing = useEditing({ corrections, index, blocks, show: setIndex, list, follow });
+  useEffect(load, [corrections, chosen]);
+  useEffect(() => {
+    list();
+  }, [corrections]);
 
   useEffect(() => {
     if (!index || !place.current) return undefined;
-    blocks.current = new TranscriptBlocks(place.current, index);
-    if (at !== null) move(Number(at) || 0, false);
+    blocks.current = new TranscriptBlocks(place.current, index, chosen !== MACHINE);
+    blocks.current.setHits(hits.current.found, hits.current.chosen);
+    if (at !== null && !opened.current) move(Number(at) || 0, false);
+    opened.current = true;
+    editing.rebuilt();
     return () => blocks.current.close();
   }, [index]);
+
+  function choose(wanted) {
+    if (wanted !== chosen && !editing.keeps()) setChosen(wanted);
+  }
 
   useEffect(() => {
     if (seek) move(seek.seconds, true);
   }, [seek]);
+
+  function showHits(found, number) {
+    hits.current = { found, chosen: number };
+    if (!blocks.current?.isOf(index)) return; // it comes with them
+    blocks.current.setHits(found, number);
+    if (!found.length) return;
+    follow(false);
+    blocks.current.show(found[number].first);
+  }
 
   function follow(on) {
     followed.current = on;
@@ -61,6 +90,11 @@ export function Transcript({ job, at, seek }) {
   }
 
   function clicked(event) {
+    const button = event.target.closest("[data-change]");
+    if (button) {
+      editing.open(button);
+      return;
+    }
     const time = event.target.closest("[data-start]");
     const word = event.target.closest("[data-word]");
     if (!time && (!word || String(getSelection()))) return; // a selection is for copying
@@ -73,19 +107,17 @@ export function Transcript({ job, at, seek }) {
   return html`<section class="transcript" aria-labelledby="transcript-heading">
     <div class="bar sticky">
       <h2 id="transcript-heading">Transcript</h2>
-      <${Finder} index=${index} show=${(hits, chosen) => {
-        blocks.current?.setHits(hits, chosen);
-        if (!hits.length) return;
-        follow(false);
-        blocks.current?.show(hits[chosen].first);
-      }} />
+      <${Finder} index=${index} show=${showHits} />
+      ${revisions?.revisions.some((each) => each.run === job.run) && html`<${WhichTranscript} chosen=${chosen} choose=${choose} />`}
       <details class="downloads"><summary>Download</summary><ul>
-        ${FORMS.map(([form, label]) => html`<li><a href=${`${path}?format=${form}`} download>${label}</a></li>`)}
+        ${FORMS.map(([form, label]) => html`<li>
+          <a href=${withQuery(`${path}/transcript`, { format: form, revision: chosen })} download>${label}</a></li>`)}
       </ul></details>
     </div>
     ${index.segments.length === 0 && html`<p class="muted">Nobody speaks in this recording.</p>`}
-    <div class="lines" ref=${place} onClick=${clicked} onWheel=${() => follow(false)} onTouchMove=${() => follow(false)}></div>
+    <div class=${chosen === MACHINE ? "lines" : "lines editable"} ref=${place} onClick=${clicked} onWheel=${() => follow(false)} onTouchMove=${() => follow(false)}></div>
     <${Player} job=${job} name=${nameOf(job)} ref=${player} said=${said} following=${following} follow=${follow} />
+    ${revisions?.revisions.length > 0 && html`<${Revisions} page=${revisions} run=${job.run} index=${index} more=${(cursor) => corrections.list(20, cursor)} />`}
   </section>`;
 }
 

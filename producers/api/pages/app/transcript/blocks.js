@@ -13,9 +13,11 @@ export class TranscriptBlocks {
   /**
    * @param {HTMLElement} place
    * @param {import("./index.js").TranscriptIndex} index
+   * @param {boolean} editable whether text and names have buttons that change them
    */
-  constructor(place, index) {
+  constructor(place, index, editable) {
     this._index = index;
+    this._editable = editable;
     this._current = -1;
     this._hits = { marked: new Set(), chosen: new Set() };
     /** @type {Map<Element, number>} */
@@ -25,6 +27,11 @@ export class TranscriptBlocks {
     place.replaceChildren(...this._blocks.map((block) => block.element));
     this._observer = new IntersectionObserver((entries) => this._moved(entries), { rootMargin: NEAR });
     this._blocks.forEach((block) => this._observer.observe(block.element));
+  }
+
+  /** Whether it shows that transcript. @param {import("./index.js").TranscriptIndex} index */
+  isOf(index) {
+    return this._index === index;
   }
 
   close() {
@@ -72,6 +79,7 @@ export class TranscriptBlocks {
 
   _empty(block, height) {
     if (!block.filled || block.element.contains(document.activeElement)) return;
+    if (block.element.querySelector(".editing")) return; // what is typed there is nowhere else
     block.filled = false;
     block.element.style.height = `${height}px`;
     block.element.replaceChildren();
@@ -82,6 +90,7 @@ export class TranscriptBlocks {
     const before = this._index.segments[number - 1];
     const line = document.createElement("div");
     line.className = "line";
+    line.dataset.place = String(segment.place);
     line.dir = directionOf(segment.text); // not `auto`, which would look at the time and the speaker first
     if (segment.speaker) line.dataset.speaker = String(this._index.speakers.indexOf(segment.speaker) % COLOURS);
     const time = document.createElement("button");
@@ -92,10 +101,11 @@ export class TranscriptBlocks {
     time.setAttribute("aria-label", `Play from ${clock(segment.start)}`);
     const body = document.createElement("div");
     if (segment.speaker && before?.speaker !== segment.speaker) {
-      const speaker = document.createElement("span");
-      speaker.className = "speaker";
+      const name = speakerInWords(segment.speaker);
+      const speaker = this._editable ? this._button("rename", `Rename ${name}`) : document.createElement("span");
+      speaker.classList.add("speaker");
       speaker.dir = "auto";
-      speaker.textContent = speakerInWords(segment.speaker);
+      speaker.textContent = name;
       body.append(speaker);
     }
     const text = document.createElement("p");
@@ -113,7 +123,30 @@ export class TranscriptBlocks {
     }
     body.append(text);
     line.append(time, body);
+    if (this._editable) {
+      const edit = this._button("edit", `Edit what is said at ${clock(segment.start)}`);
+      edit.textContent = "Edit";
+      line.append(edit);
+    }
     return line;
+  }
+
+  _button(what, label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = what;
+    button.dataset.change = what;
+    button.setAttribute("aria-label", label);
+    return button;
+  }
+
+  /** The line of a segment by its place, made if it is not there; null where nothing is said. */
+  line(/** @type {number} */ place) {
+    const number = this._index.segments.findIndex((segment) => segment.place === place);
+    if (number < 0) return null;
+    const at = this._blockOf[number];
+    [at - 1, at, at + 1].map((near) => this._blocks[near]).filter(Boolean).forEach((block) => this._fill(block));
+    return this._blocks[at].element.querySelector(`[data-place="${place}"]`);
   }
 
   /** Let a word be the one that is said now. */

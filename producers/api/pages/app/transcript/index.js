@@ -13,7 +13,9 @@
 export class TranscriptIndex {
   /** @param {{segments: any[]}} transcript */
   constructor(transcript) {
-    this.segments = transcript.segments.filter((segment) => segment.text.trim());
+    this.segments = transcript.segments
+      .map((segment, place) => ({ ...segment, place })) // as REST counts them
+      .filter((segment) => segment.text.trim());
     /** @type {Word[]} */
     this.words = [];
     /** @type {Piece[][]} */
@@ -37,6 +39,11 @@ export class TranscriptIndex {
       if (at >= 0) end = at + word.text.length;
     }
     return pieces;
+  }
+
+  /** The segment at a place as REST counts them; none where nothing is said. */
+  segmentAt(/** @type {number} */ place) {
+    return this.segments.find((segment) => segment.place === place);
   }
 
   /** The number of the word that is said at a time, or the last one before; -1 before the first. */
