@@ -2,7 +2,7 @@
 
 import typer
 
-from producers.cli.commands.jobs import cancel, enhance, listing, read, search, submit, why
+from producers.cli.commands.jobs import cancel, enhance, listing, read, revise, search, submit, why
 from producers.cli.commands.operators import database, erase, keys, registry, tenants, topics
 from producers.cli.commands.replay import dlq, replay
 from producers.cli.commands.webhooks import endpoints
@@ -29,6 +29,9 @@ def create_cli() -> typer.Typer:
     app.command()(why.why)
     app.command()(read.watch)
     app.command()(read.result)
+    app.command()(revise.rename)
+    app.command()(revise.correct)
+    app.command()(revise.revisions)
     app.command()(cancel.cancel)
     app.command()(enhance.enhance)
     app.command()(search.search)

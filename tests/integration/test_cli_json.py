@@ -17,6 +17,7 @@ from deploy.local.stack import Stack
 from producers.api.jobs.bulk import BulkOutcome
 from producers.api.jobs.erasures import ErasureView
 from producers.api.jobs.results.enhanced_ai import EnhancementView
+from producers.api.jobs.results.revisions import CorrectionView, RevisionView
 from producers.api.jobs.search import HitView
 from producers.api.jobs.views import JobSummary, JobView, ModelView
 from producers.api.jobs.waiting import WaitingView
@@ -115,6 +116,9 @@ def test_every_command_with_json_has_the_same_form(
     shown("status", str(request.job_id), fields=names(JobView))
     shown("why", str(request.job_id), fields=names(WaitingView))
     shown("jobs", fields=names(JobSummary))
+    shown("rename", str(request.job_id), "SPEAKER_00=Anna", fields=names(CorrectionView))
+    shown("correct", str(request.job_id), "1", "hello", fields=names(CorrectionView))
+    shown("revisions", str(request.job_id), fields=names(RevisionView))
     shown("search", "hello", fields=names(HitView))
     # operators with the database
     shown("database stalled", "--queued-hours", "0.000001")

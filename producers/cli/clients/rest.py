@@ -95,23 +95,39 @@ class RestClient:
 
     def jobs(self, **wanted: Any) -> dict[str, Any]:
         """A page of the tenant's jobs; `wanted` are the parameters of GET /api/v1/jobs, without those that are None."""
-        params = {name: value for name, value in wanted.items() if value is not None}
-        return self._json("GET", "/api/v1/jobs", params=params)
+        return self._json("GET", "/api/v1/jobs", params=_set(**wanted))
 
     def cancel(self, job_id: UUID) -> dict[str, Any]:
         """DELETE a job; returns its state after that."""
         return self._json("DELETE", f"/api/v1/jobs/{job_id}")
 
-    def transcript(self, job_id: UUID) -> Transcript:
-        """The transcript of a completed job."""
+    def transcript(self, job_id: UUID, revision: str | None = None) -> Transcript:
+        """The transcript of a completed job; `revision`: `machine`, a number, or the last one."""
         # what reads Avro too is wanted here alone, and costs a fifth of a command's start
         from schemas.wire.serde import transcript_from_json
 
-        return transcript_from_json(self._json("GET", f"/api/v1/jobs/{job_id}/transcript"))
+        return transcript_from_json(
+            self._json("GET", f"/api/v1/jobs/{job_id}/transcript", params=_set(revision=revision))
+        )
 
-    def transcript_file(self, job_id: UUID, form: Format) -> bytes:
-        """The transcript of a completed job as a file."""
-        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": str(form)}).content
+    def transcript_file(self, job_id: UUID, form: Format, revision: str | None = None) -> bytes:
+        """The same as a file."""
+        params = _set(format=str(form), revision=revision)
+        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params=params).content
+
+    def transcript_tag(self, job_id: UUID) -> str:
+        """The ETag of the transcript as it is now."""
+        return self._call("GET", f"/api/v1/jobs/{job_id}/transcript", params={"format": "txt"}).headers["ETag"]
+
+    def correct(self, job_id: UUID, body: Mapping[str, Any], tag: str) -> tuple[dict[str, Any], str]:
+        """PATCH the transcript that has a tag; returns what has changed, and the next tag."""
+        path, headers = f"/api/v1/jobs/{job_id}/transcript", {"If-Match": tag}
+        answer = self._call("PATCH", path, json=dict(body), headers=headers)
+        return answer.json(), answer.headers["ETag"]
+
+    def revisions(self, job_id: UUID, **wanted: Any) -> dict[str, Any]:
+        """A page of the revisions of a job's transcript; `wanted` are the parameters, without those that are None."""
+        return self._json("GET", f"/api/v1/jobs/{job_id}/revisions", params=_set(**wanted))
 
     def enhance(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a request for an enhancement; returns the enhancement."""
@@ -123,8 +139,7 @@ class RestClient:
 
     def search(self, **wanted: Any) -> dict[str, Any]:
         """A page of hits; `wanted` are the parameters of GET /api/v1/search, without those that are None."""
-        params = {name: value for name, value in wanted.items() if value is not None}
-        return self._json("GET", "/api/v1/search", params=params)
+        return self._json("GET", "/api/v1/search", params=_set(**wanted))
 
     def models(self) -> list[dict[str, Any]]:
         """The models that jobs may name."""
@@ -144,6 +159,10 @@ class RestClient:
         if not response.is_success:
             raise hinted(error_of(response), self._url)
         return response
+
+
+def _set(**wanted: Any) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _silence(url: str, error: httpx.HTTPError) -> Outage:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import JobId
+from producers.cli.commands.options import JobId, words
 from producers.transcripts.formats import Format
 from schemas.process.command_line import deferred_to
 
@@ -28,12 +28,20 @@ def result(
     job: JobId,
     form: Annotated[Format | None, typer.Option("--format", "-f", help="Form of the transcript.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it into this file.")] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            help="machine: before any correction; a number: as that revision left it.",
+            autocompletion=words(["machine"]),
+        ),
+    ] = None,
 ) -> None:
-    """Print the transcript of a completed job.
+    """Print the transcript of a completed job, with its corrections.
 
     \b
     scribe result 0b7e1d0a-…
     scribe result 0b7e1d0a-… --format vtt -o call.vtt
+    scribe result 0b7e1d0a-… --revision machine
 
     Without --format, the name of the file tells the form; on a terminal each speaker has a colour.
     """

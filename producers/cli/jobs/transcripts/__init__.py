@@ -1,1 +1,1 @@
-"""Transcripts on the command line: read and searched."""
+"""Transcripts on the command line: read, corrected and searched."""

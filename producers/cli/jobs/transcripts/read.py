@@ -20,21 +20,21 @@ def watch(job: IdPrefix, as_json: bool) -> None:
         watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
-def result(job: IdPrefix, form: Format | None, output: Path | None) -> None:
+def result(job: IdPrefix, form: Format | None, output: Path | None, revision: str | None) -> None:
     """Implements `scribe result`."""
     form = form or (form_of(output) if output else None)
     with RestClient.open(load(ClientSettings)) as client:
         job_id = job_of(client, job)
         if form is None:
-            print_transcript(client.transcript(job_id))
+            print_transcript(client.transcript(job_id, revision))
         elif output is not None:
-            _write(output, client.transcript_file(job_id, form))
+            _write(output, client.transcript_file(job_id, form, revision))
         elif form == Format.DOCX and sys.stdout.isatty():
             raise typer.BadParameter(
                 "a Word document is nothing for a terminal: add --output FILE", param_hint="--format"
             )
         else:
-            sys.stdout.buffer.write(client.transcript_file(job_id, form))
+            sys.stdout.buffer.write(client.transcript_file(job_id, form, revision))
 
 
 def form_of(path: Path) -> Format:
