@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -138,18 +138,25 @@ def serving(
     secrets: SecretBox | None = None,
     llm_models: tuple[str, ...] | None = None,
     origins: tuple[str, ...] = (),
+    read_dsn: str | None = None,
     **values: Any,
 ) -> Iterator[RunningShim]:
-    """Serve until the end of the block; `values` are more of Services."""
+    """Serve until the end of the block; `read_dsn` is of a replica, `values` are more of Services."""
     check = check_address or partial(check_url, settings=OutboundSettings(), environment="production")
     servers: list[uvicorn.Server] = []
     ready = threading.Event()
 
     async def serve(listener: socket.socket) -> None:
-        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn})) as database:
+        async with AsyncExitStack() as opened:
+            database = await opened.enter_async_context(
+                Database.open(PostgresSettings.model_validate({"postgres_dsn": dsn}))
+            )
+            replica = None
+            if read_dsn is not None:
+                replica = await opened.enter_async_context(Database.pooled(read_dsn, 2, timeout=30))
             services = Services(
                 database=database,
-                reading=ReplicaRouter(database),
+                reading=ReplicaRouter(database, replica),
                 store=store,
                 serde=Serde(),
                 registry=REGISTRY,

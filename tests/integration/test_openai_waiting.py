@@ -93,6 +93,18 @@ def test_a_request_that_is_sent_again_finds_the_job_that_it_made(
     assert uploads_of(object_store) == 1
 
 
+def test_a_request_that_is_sent_again_gets_the_machines_transcript(shim: RunningShim, client: httpx.Client) -> None:
+    """Corrections are made to a job, and whoever sends a recording there asks what a machine hears in it."""
+    first = ended(shim, lambda: ask(shim), shim.complete)
+    path = f"/api/v1/jobs/{first.headers['x-scribe-job-id']}/transcript"
+    headers = {"If-Match": client.get(path).headers["etag"]}
+    body = {"segments": [{"index": 0, "text": "corrected"}]}
+    assert client.patch(path, json=body, headers=headers).status_code == 200
+    again = ask(shim)
+    assert job_ids([first, again]) == {path.split("/")[4]}
+    assert again.parse().text == first.parse().text == "hello there שלום"
+
+
 def test_an_hour_later_it_is_a_new_job(shim: RunningShim, clock: Clock) -> None:
     first = ended(shim, partial(ask, shim), shim.complete)
     clock.now += timedelta(minutes=59)

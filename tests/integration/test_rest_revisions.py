@@ -9,19 +9,22 @@ from uuid import uuid4
 
 import docx
 import httpx
+import psycopg
 import pytest
 
+from deploy.local.stack import Stack
 from producers.transcripts.formats import Format
 from schemas.events import JobRequested
-from schemas.revisions.changes import MAX_EDITS, MAX_NAME_CHARS, MAX_TEXT_CHARS
+from schemas.revisions.changes import MAX_EDITS, MAX_NAME_CHARS, MAX_REVISIONS, MAX_TEXT_CHARS
 from schemas.tenants.scopes import Scope
 from schemas.transcript import Segment, Transcript, Word
 from sink.jobs.results import apply_request
+from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Connection
 from sink.retention.erasure import forget
 from sink.tenants.api_keys import create_key
 from tests.integration.rest import check_problem, request_of, rows
-from tests.integration.shim import RunningShim, in_database, in_transaction
+from tests.integration.shim import RunningShim, in_database, in_transaction, serving
 from tests.samples import AT
 
 SAID = Transcript(
@@ -320,6 +323,43 @@ def test_a_new_run_begins_without_revisions_and_the_old_ones_stay_listed(
     assert correct(client, path, edit(0, "anew")).json()["revision"] == 2
     listed = client.get(f"{path}/revisions").json()
     assert (listed["run"], [(each["number"], each["run"]) for each in listed["revisions"]]) == (2, [(2, 2), (1, 1)])
+
+
+@pytest.fixture
+def behind(postgres_server: Stack, _migrated: str, _dropped_later: Callable[[str], object]) -> str:
+    """A database that has only what a test writes into it, in place of a replica that is far behind."""
+    name = f"test_{uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}".encode())
+    _dropped_later(name)
+    return postgres_server.postgres_dsn(name)
+
+
+def test_a_replica_that_lacks_a_revision_is_not_believed(
+    database: str, object_store: S3ObjectStore, behind: str
+) -> None:
+    """Whoever has corrected something sees it at once."""
+    with serving(database, object_store, read_dsn=behind) as shim, shim.client() as client:
+        request = request_of(client)
+        path = f"/api/v1/jobs/{request.job_id}"
+        shim.complete(request, SAID)
+        replace(shim, dsn=behind).complete(request, SAID)  # which is all that the replica ever has
+        assert correct(client, path, edit(0, "corrected")).status_code == 200
+        assert texts(client, path)[0] == "corrected"
+        assert texts(client, path, "?revision=1")[0] == "corrected"
+        assert texts(client, path, "?revision=machine")[0] == "helo rhubarb"
+
+
+def test_a_run_has_so_many_revisions_and_no_more(
+    shim: RunningShim, client: httpx.Client, path: str, request_: JobRequested
+) -> None:
+    with psycopg.connect(shim.dsn) as connection:
+        connection.execute(
+            "INSERT INTO transcript_revisions (job_id, number, run, tenant, key_id, changes)"
+            """ SELECT %s, n, 1, 'acme', 'k', '{"speakers": {}, "segments": []}' FROM generate_series(1, %s) AS n""",
+            [request_.job_id, MAX_REVISIONS],
+        )
+    check_problem(correct(client, path, edit(0, "one more")), 409, "too_many_revisions")
 
 
 def test_revisions_go_with_their_job(

@@ -39,10 +39,10 @@ def correct(
     job: JobId,
     index: Annotated[
         int | None,
-        typer.Argument(min=0, metavar="[SEGMENT]", help="Its place in the transcript, from 0.", show_default=False),
+        typer.Argument(min=0, metavar="SEGMENT", help="Its place in the transcript, from 0.", show_default=False),
     ] = None,
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="All that is said in it.", show_default=False)
+        str | None, typer.Argument(metavar="TEXT", help="All that is said in it.", show_default=False)
     ] = None,
     speaker: Annotated[str | None, typer.Option(help="Who says it: a label or a name.")] = None,
     file: Annotated[
