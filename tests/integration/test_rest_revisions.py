@@ -1,6 +1,6 @@
 """Corrections over REST: who may make them, what they change, and that nobody's are overwritten unseen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
@@ -326,13 +326,13 @@ def test_a_new_run_begins_without_revisions_and_the_old_ones_stay_listed(
 
 
 @pytest.fixture
-def behind(postgres_server: Stack, _migrated: str, _dropped_later: Callable[[str], object]) -> str:
+def behind(postgres_server: Stack, _migrated: str, _dropped_later: Callable[[str], object]) -> Iterator[str]:
     """A database that has only what a test writes into it, in place of a replica that is far behind."""
     name = f"test_{uuid4().hex[:8]}"
     with psycopg.connect(postgres_server.postgres_dsn("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}".encode())
+    yield postgres_server.postgres_dsn(name)
     _dropped_later(name)
-    return postgres_server.postgres_dsn(name)
 
 
 def test_a_replica_that_lacks_a_revision_is_not_believed(
