@@ -7,7 +7,7 @@ CREATE TABLE transcript_revisions (
     run         integer NOT NULL,
     tenant      text NOT NULL,
     key_id      text NOT NULL,              -- whose key made it
-    changes     jsonb NOT NULL,             -- Changes of schemas/revisions/changes.py
+    changes     jsonb NOT NULL,             -- TranscriptChanges of schemas/requests/revisions/changes.py
     at          timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job_id, number)
 );

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.stack import Stack
 from producers.transcripts.formats import Format
 from schemas.events import JobRequested
-from schemas.revisions.changes import MAX_EDITS, MAX_NAME_CHARS, MAX_REVISIONS, MAX_TEXT_CHARS
+from schemas.requests.revisions.changes import MAX_EDITS, MAX_NAME_CHARS, MAX_REVISIONS, MAX_TEXT_CHARS
 from schemas.tenants.scopes import Scope
 from schemas.transcript import Segment, Transcript, Word
 from sink.jobs.results import apply_request

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from schemas.revisions.changes import Changes
+from schemas.requests.revisions.changes import TranscriptChanges
 from sink.jobs.queries import JobRow, find
 from sink.postgres.database import Connection, Database
 from sink.postgres.job_lock import lock
@@ -21,7 +21,7 @@ class Revision:
     number: int
     run: int
     key_id: str
-    changes: Changes
+    changes: TranscriptChanges
     at: datetime
 
 
@@ -69,7 +69,7 @@ FROM transcript_revisions WHERE job_id = %(job)s
 RETURNING """
 
 
-async def add_revision(connection: Connection, job: JobRow, key_id: str, changes: Changes) -> Revision:
+async def add_revision(connection: Connection, job: JobRow, key_id: str, changes: TranscriptChanges) -> Revision:
     """Write the next revision of a job that the caller has locked."""
     values: dict[str, Any] = {"job": job.job_id, "run": job.run, "tenant": job.tenant, "key": key_id}
     values["changes"] = Jsonb(changes.to_json())
@@ -79,4 +79,4 @@ async def add_revision(connection: Connection, job: JobRow, key_id: str, changes
 
 
 def _revision(row: DictRow) -> Revision:
-    return Revision(**{**row, "changes": Changes.from_json(row["changes"])})
+    return Revision(**{**row, "changes": TranscriptChanges.from_json(row["changes"])})

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from schemas.revisions.changes import Changes, SegmentEdit
+from schemas.requests.revisions.changes import SegmentEdit, TranscriptChanges
 from sink.jobs.queries import find as find_job
 from sink.jobs.transcripts.revisions import add_revision, find_locked, last_revision, list_revisions, revisions_of
 from sink.jobs.transcripts.search import index_missing
@@ -20,7 +20,7 @@ async def revise(db: Database, job_id: UUID, text: str, tenant: str = "acme") ->
     async with db.as_tenant(tenant, writing=True) as connection:
         job = await find_locked(connection, job_id, tenant)
         assert job is not None
-        changes = Changes({"A": "Anna"}, (SegmentEdit(index=0, text=text),))
+        changes = TranscriptChanges({"A": "Anna"}, (SegmentEdit(index=0, text=text),))
         return (await add_revision(connection, job, "key", changes)).number
 
 

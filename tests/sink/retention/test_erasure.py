@@ -50,6 +50,7 @@ async def test_a_job_is_gone_with_all_its_rows_and_the_evidence_counts_them(
         "outbox": 2,
         "applied_events": 1,
         "segment_search": 3,
+        "transcript_revisions": 1,
         "segments": 3,
         "job_events": 2,
         "replayed_records": 1,

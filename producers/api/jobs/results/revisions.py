@@ -20,16 +20,16 @@ from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number
 from producers.api.services import KeyDep, ServicesDep
 from schemas.errors import Rejected
-from schemas.revisions.changes import (
+from schemas.requests.revisions.changes import (
     MAX_EDITS,
     MAX_NAME_CHARS,
     MAX_REVISIONS,
     MAX_TEXT_CHARS,
-    Changes,
     SegmentEdit,
+    TranscriptChanges,
     total,
 )
-from schemas.revisions.resolution import effective
+from schemas.requests.revisions.resolution import effective
 from schemas.transcript import Transcript
 from schemas.vocabulary.job_states import JobState
 from sink.jobs import queries
@@ -96,9 +96,9 @@ class CorrectionBody(Body):
             raise ValueError("must have speakers, segments, or both")
         return self
 
-    def changes(self) -> Changes:
+    def changes(self) -> TranscriptChanges:
         """The changes as they are asked for."""
-        return Changes(self.speakers, tuple(SegmentEdit(**edit.model_dump()) for edit in self.segments))
+        return TranscriptChanges(self.speakers, tuple(SegmentEdit(**edit.model_dump()) for edit in self.segments))
 
 
 class SegmentEditView(BaseModel):
@@ -205,7 +205,9 @@ def _versions(lines: list[str]) -> set[str]:
     return {tag.partition("-")[0] for tag in tags}
 
 
-def _decided(asked: Changes, versions: set[str], job: JobRow, machine: Transcript, made: Sequence[Revision]) -> Changes:
+def _decided(
+    asked: TranscriptChanges, versions: set[str], job: JobRow, machine: Transcript, made: Sequence[Revision]
+) -> TranscriptChanges:
     """The changes to be written, empty where all is so already; raises Rejected, such as revision_conflict."""
     if version_of(job, made) not in versions:
         raise Rejected("revision_conflict", f"it is at revision {last_of(made)} of run {job.run}")
@@ -216,7 +218,12 @@ def _decided(asked: Changes, versions: set[str], job: JobRow, machine: Transcrip
 
 
 def _is_repeated(
-    asked: Changes, versions: set[str], job: JobRow, machine: Transcript, made: Sequence[Revision], key: ApiKey
+    asked: TranscriptChanges,
+    versions: set[str],
+    job: JobRow,
+    machine: Transcript,
+    made: Sequence[Revision],
+    key: ApiKey,
 ) -> bool:
     """Whether the last revision is this very request, whose answer its client may never have got."""
     if not made or made[-1].key_id != key.key_id or version_of(job, made[:-1]) not in versions:
@@ -258,7 +265,7 @@ async def read_revisions(
     )
 
 
-def _correction(job: JobRow, made: Sequence[Revision], changes: Changes) -> CorrectionView:
+def _correction(job: JobRow, made: Sequence[Revision], changes: TranscriptChanges) -> CorrectionView:
     path = job_path(job.job_id)
     return CorrectionView(
         job_id=job.job_id,

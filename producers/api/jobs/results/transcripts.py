@@ -17,7 +17,7 @@ from producers.transcripts.documents import to_file
 from producers.transcripts.formats import Format
 from producers.transcripts.rendering import CONTENT_TYPES
 from schemas.errors import Outage, Rejected
-from schemas.revisions.changes import corrected, total
+from schemas.requests.revisions.changes import corrected, total
 from schemas.transcript import Transcript
 from schemas.vocabulary.job_states import JobState
 from sink.jobs import queries

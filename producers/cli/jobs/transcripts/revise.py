@@ -17,7 +17,7 @@ from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_rows
 from producers.inputs.id_prefix import IdPrefix
 from producers.messages.plain_text import one_line
-from schemas.revisions.changes import MAX_EDITS
+from schemas.requests.revisions.changes import MAX_EDITS
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load
 

@@ -4,8 +4,8 @@ from itertools import accumulate, pairwise
 
 from hypothesis import strategies as st
 
-from schemas.revisions.changes import Changes, SegmentEdit
-from schemas.revisions.resolution import one_line
+from schemas.requests.revisions.changes import SegmentEdit, TranscriptChanges
+from schemas.requests.revisions.resolution import one_line
 from schemas.transcript import Segment, Transcript, Word, joined
 
 LABELS = ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
@@ -46,7 +46,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
 
 
 @st.composite
-def changes(draw: st.DrawFn, machine: Transcript) -> Changes:
+def changes(draw: st.DrawFn, machine: Transcript) -> TranscriptChanges:
     """A request that names only what is there: speakers by their labels, each segment once."""
     names = st.sampled_from(("Anna", "Ben", "דנה", *LABELS))
     labels = machine.speakers
@@ -60,7 +60,7 @@ def changes(draw: st.DrawFn, machine: Transcript) -> Changes:
         )
         for place in places
     )
-    return Changes(speakers, tuple(edits))
+    return TranscriptChanges(speakers, tuple(edits))
 
 
 def in_order(words: tuple[Word, ...], segment: Segment) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.revisions.words import realigned
+from schemas.requests.revisions.words import realigned
 from schemas.transcript import Segment, Transcript, Word
 
 MAX_EDITS = 500  # segments, and speakers, of one revision
@@ -23,7 +23,7 @@ class SegmentEdit:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class TranscriptChanges:
     """The changes of one revision: names of speakers by the machine's labels, and edits of segments."""
 
     speakers: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Changes:
         return {"speakers": dict(self.speakers), "segments": edits}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Changes":
+    def from_json(cls, stored: Mapping[str, Any]) -> "TranscriptChanges":
         """The changes that `to_json` wrote."""
         return cls(dict(stored["speakers"]), tuple(SegmentEdit(**edit) for edit in stored["segments"]))
 
@@ -55,7 +55,7 @@ class Corrections:
     labels: Mapping[int, str] = field(default_factory=dict)
 
 
-def total(revisions: Iterable[Changes]) -> Corrections:
+def total(revisions: Iterable[TranscriptChanges]) -> Corrections:
     """The sum of changes in the order of their revisions: of the same thing the last one counts."""
     names: dict[str, str] = {}
     texts: dict[int, str] = {}

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.revisions.changes import Changes, Corrections, SegmentEdit, corrected, total
-from schemas.revisions.resolution import effective
+from schemas.requests.revisions.changes import Corrections, SegmentEdit, TranscriptChanges, corrected, total
+from schemas.requests.revisions.resolution import effective
 from schemas.transcript import Segment, Transcript, Word
-from tests.schemas.revisions.drawing import LABELS, changes, in_order, transcripts
+from tests.schemas.requests.revisions.drawing import LABELS, changes, in_order, transcripts
 
 MACHINE = Transcript(
     language="en",
@@ -33,7 +33,7 @@ def test_revisions_one_by_one_are_their_sum(data: st.DataObject) -> None:
     """Each is made effective against the transcript as it is by then, as the service does it."""
     machine = data.draw(transcripts())
     asked = data.draw(st.lists(changes(machine), max_size=4))
-    kept: list[Changes] = []
+    kept: list[TranscriptChanges] = []
     for each in asked:
         kept.append(effective(each, machine, total(kept)))
     now = corrected(machine, total(kept))
@@ -60,7 +60,7 @@ def test_requests_about_different_things_come_in_any_order(data: st.DataObject) 
     machine = data.draw(transcripts())
     first, second = data.draw(changes(machine)), data.draw(changes(machine))
     taken = {edit.index for edit in first.segments}
-    apart = Changes(
+    apart = TranscriptChanges(
         {label: name for label, name in second.speakers.items() if label not in first.speakers},
         tuple(edit for edit in second.segments if edit.index not in taken),
     )
@@ -72,7 +72,7 @@ def test_what_is_taken_back_is_the_machines_again(data: st.DataObject) -> None:
     """With the words and the times that it had."""
     machine = data.draw(transcripts())
     done = effective(data.draw(changes(machine)), machine, Corrections())
-    back = Changes(
+    back = TranscriptChanges(
         {label: label for label in done.speakers},
         tuple(
             SegmentEdit(
@@ -93,11 +93,11 @@ def test_what_is_taken_back_is_the_machines_again(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_changes_are_stored_and_read_again(data: st.DataObject) -> None:
     asked = data.draw(changes(data.draw(transcripts())))
-    assert Changes.from_json(asked.to_json()) == asked
+    assert TranscriptChanges.from_json(asked.to_json()) == asked
 
 
 def test_a_name_goes_with_all_that_its_speaker_says() -> None:
-    now = corrected(MACHINE, total([Changes({"SPEAKER_00": "Anna"})]))
+    now = corrected(MACHINE, total([TranscriptChanges({"SPEAKER_00": "Anna"})]))
     assert [segment.speaker for segment in now.segments] == ["Anna", "SPEAKER_01", "Anna"]
     assert {word.speaker for word in now.segments[0].words} == {"Anna"}
     assert now.segments[1] is not None
@@ -106,11 +106,11 @@ def test_a_name_goes_with_all_that_its_speaker_says() -> None:
 
 def test_a_segment_may_be_another_speakers() -> None:
     edit = SegmentEdit(index=0, speaker="SPEAKER_01")
-    now = corrected(MACHINE, total([Changes({"SPEAKER_01": "Ben"}, (edit,))]))
+    now = corrected(MACHINE, total([TranscriptChanges({"SPEAKER_01": "Ben"}, (edit,))]))
     assert now.segments[0].speaker == "Ben"
     assert {word.speaker for word in now.segments[0].words} == {"Ben"}
 
 
 def test_two_labels_may_be_one_person() -> None:
-    both = corrected(MACHINE, total([Changes(dict.fromkeys(LABELS[:2], "Anna"))]))
+    both = corrected(MACHINE, total([TranscriptChanges(dict.fromkeys(LABELS[:2], "Anna"))]))
     assert both.speakers == ("Anna",)

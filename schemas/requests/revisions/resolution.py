@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from schemas.errors import Rejected
-from schemas.revisions.changes import Changes, Corrections, SegmentEdit
+from schemas.requests.revisions.changes import Corrections, SegmentEdit, TranscriptChanges
 from schemas.transcript import Transcript
 from schemas.vocabulary.findings import MAX_NAME_CHARS, text_of
 from schemas.vocabulary.nearest import unknown
@@ -11,7 +11,7 @@ from schemas.vocabulary.nearest import unknown
 Finding = tuple[str, str]  # field, what is wrong with it
 
 
-def effective(asked: Changes, machine: Transcript, before: Corrections) -> Changes:
+def effective(asked: TranscriptChanges, machine: Transcript, before: Corrections) -> TranscriptChanges:
     """The changes that a request makes to a transcript as it is `before`; none where all is so already.
 
     Speakers are named by the machine's labels or by the names that they have. Raises Rejected(invalid_request) that
@@ -25,7 +25,7 @@ def effective(asked: Changes, machine: Transcript, before: Corrections) -> Chang
         label: one_line(name) for key, name in asked.speakers.items() for label in _labels(key, machine, before)
     }
     edits = (_effective(edit, machine, before) for edit in asked.segments)
-    return Changes(
+    return TranscriptChanges(
         {label: name for label, name in speakers.items() if name != before.names.get(label, label)},
         tuple(edit for edit in edits if edit.text is not None or edit.speaker is not None),
     )
@@ -55,7 +55,7 @@ def _labels(name: str, machine: Transcript, before: Corrections) -> list[str]:
     return [name] if name in labels else [label for label in labels if before.names.get(label) == name]
 
 
-def _mistakes(asked: Changes, machine: Transcript, before: Corrections) -> Iterator[Finding]:
+def _mistakes(asked: TranscriptChanges, machine: Transcript, before: Corrections) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for key in asked.speakers:
         labels = _labels(key, machine, before)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.revisions.words import MOST_PAIRS, realigned
+from schemas.requests.revisions.words import MOST_PAIRS, realigned
 from schemas.transcript import Segment, Word, joined
-from tests.schemas.revisions.drawing import in_order, languages, segments, texts
+from tests.schemas.requests.revisions.drawing import in_order, languages, segments, texts
 
 SAID = Segment(
     start=0.0,
