@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from producers.cli.clients import rest
+from producers.api.jobs import bulk
+from producers.client.operations import jobs
 from sink.memory import MemoryObjectStore
 from tests.integration.commands import Run, for_shim
 from tests.integration.rest import URL, rows
@@ -70,6 +71,4 @@ def test_a_file_that_says_nothing_is_a_mistake(run_here: Run, tmp_path: Path, co
 
 
 def test_it_sends_as_many_lines_as_the_shim_takes() -> None:
-    from producers.api.jobs import bulk
-
-    assert rest.MOST_LINES == bulk.MOST_LINES
+    assert (jobs.MOST_LINES, jobs.MOST_BYTES) == (bulk.MOST_LINES, bulk.MAX_BYTES)

@@ -3,12 +3,14 @@
 import signal
 import socket
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from producers.api.jobs.enhanced_ai import EnhancementView
 from tests.integration.commands import Started, for_shim, last_job
 from tests.integration.shim import RunningShim
 from tests.integration.waiting import wait_for
@@ -57,6 +59,25 @@ def test_a_submission_without_an_answer_can_be_done_again() -> None:
     ]
 
 
+ENHANCEMENT = EnhancementView(
+    enhancement_id=UUID("5d0c3a56-07cf-4c0e-8f3d-6a8f4a2f7b20"),
+    state="queued",
+    links={},
+    job_id=uuid4(),
+    run=1,
+    enable_summarization=True,
+    enable_entity_extraction=False,
+    llm_model=None,
+    summary=None,
+    entities=[],
+    model=None,
+    tokens=None,
+    error=None,
+    requested_at=datetime.now(UTC),
+    completed_at=None,
+)
+
+
 class Waiting(BaseHTTPRequestHandler):
     """An enhancement that never ends."""
 
@@ -65,10 +86,7 @@ class Waiting(BaseHTTPRequestHandler):
     def answer(self) -> None:
         length = int(self.headers.get("content-length", "0"))
         self.rfile.read(length)
-        body = (
-            b'{"enhancement_id": "5d0c3a56-07cf-4c0e-8f3d-6a8f4a2f7b20", "state": "queued", "llm_model": null,'
-            b' "enable_summarization": true, "enable_entity_extraction": false}'
-        )
+        body = ENHANCEMENT.model_dump_json().encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

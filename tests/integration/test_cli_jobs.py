@@ -74,7 +74,7 @@ def test_jobs_are_listed_by_filters_on_one_line_each(shim: RunningShim, client: 
 def test_pages_are_put_together(
     shim: RunningShim, client: httpx.Client, run_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.cli.jobs.listing.PAGE", 2)
+    monkeypatch.setattr("producers.client.operations.jobs.PAGE", 2)
     jobs = [submitted(client) for _ in range(5)]
     for options, number in ((("--all",), 5), (("--limit", "3"), 3), (("--limit", "5"), 5), (("--limit", "9"), 5)):
         listed = run_here("jobs", *options, "--json", **for_shim(shim))

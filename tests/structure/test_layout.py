@@ -27,6 +27,8 @@ def tracked() -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
+# what is published by itself: its folder is the whole of it for its readers, and its names are for them
+PUBLISHED = [ROOT / "producers" / "client"]
 SOURCES = [path for path in tracked() if path.suffix == ".py"]
 OURS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in (*PACKAGES, "deploy")]
 
@@ -53,10 +55,16 @@ def test_every_module_opens_with_a_sentence(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in OURS if p.name == "__init__.py" and p.relative_to(ROOT).parts[0] in PACKAGES], ids=str
+    "path",
+    [
+        p
+        for p in OURS
+        if p.name == "__init__.py" and p.relative_to(ROOT).parts[0] in PACKAGES and p.parent not in PUBLISHED
+    ],
+    ids=str,
 )
 def test_packages_hold_only_their_sentence(path: Path) -> None:
-    """Import modules, not packages."""
+    """Import modules, not packages; only who installs a client imports all of it by its name."""
     assert len(ast.parse(path.read_text()).body) == 1
 
 
@@ -66,17 +74,23 @@ def test_packages_hold_only_their_sentence(path: Path) -> None:
 def test_a_folder_is_taken_in_at_a_glance(folder: Path) -> None:
     """At most a dozen modules and sub-packages; a few more among the events, which everything else is made of."""
     modules = {path.stem for path in OURS if path.parent == folder and path.stem not in ("__init__", "py")}
-    packages = {path.relative_to(folder).parts[0] for path in OURS if folder in path.parent.parents}
+    packages = {
+        path.relative_to(folder).parts[0]
+        for path in OURS
+        if folder in path.parent.parents
+        and not any(each.parent == folder and path.is_relative_to(each) for each in PUBLISHED)
+    }
     assert len(modules | packages) <= (15 if folder == ROOT / "schemas" else 12), sorted(modules | packages)
 
 
 def test_no_class_is_defined_twice() -> None:
     """A name in a traceback or a search leads to one place."""
-    places: dict[str, set[str]] = {}
+    places: dict[tuple[bool, str], set[str]] = {}
     for path in OURS:
+        is_published = any(path.is_relative_to(folder) for folder in PUBLISHED)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
+                places.setdefault((is_published, node.name), set()).add(str(path.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
@@ -153,5 +167,7 @@ def test_the_licence_is_whole_and_named() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
     text = (ROOT / "LICENSE").read_text()
+    for folder in PUBLISHED:
+        assert (folder / "LICENSE").read_text() == text
     assert "Apache License" in text.splitlines()[1]
     assert "END OF TERMS AND CONDITIONS" in text

@@ -39,6 +39,7 @@ CLIS: dict[str, typer.Typer] = {
     "scribe-relay": one_command(run_relay),
 }
 FOLDER = "|".join(FOLDERS)
+PUBLISHED_AS = {"scribe_rabbit_client": "producers.client"}
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -268,5 +269,5 @@ def test_snippets_import_what_is_there(page: Path) -> None:
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
-                module = import_module(str(node.module))
+                module = import_module(PUBLISHED_AS.get(str(node.module), str(node.module)))
                 assert all(hasattr(module, alias.name) for alias in node.names), node.module

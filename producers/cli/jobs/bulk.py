@@ -8,12 +8,14 @@ from uuid import uuid4
 
 import typer
 
-from producers.cli.clients.rest import MOST_LINES, NoResponse, RestClient
+from producers.cli.clients.rest import rest_client, service_error
 from producers.cli.terminal.interruption import Count, telling
 from producers.cli.terminal.json_lines import print_json
+from producers.client.errors import AnswerLost
+from producers.client.operations.jobs import MOST_LINES
+from producers.client.sync_client import Client
 from producers.messages.exit_codes import MISTAKE, TROUBLE
 from producers.messages.plain_text import one_line
-from schemas.errors import Outage
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load
 
@@ -28,7 +30,7 @@ def bulk(file: str, key: str | None, as_json: bool) -> None:
     again = f"submit the same lines again with --key {key}: no job comes twice"
     refused: set[int] = set()
     with (
-        RestClient.open(load(ClientSettings)) as client,
+        rest_client(load(ClientSettings)) as client,
         telling(lambda: f"interrupted; the outcomes of {count} lines are known; {again}"),
     ):
         try:
@@ -36,8 +38,8 @@ def bulk(file: str, key: str | None, as_json: bool) -> None:
                 count.add()
                 _show(outcome, as_json)
                 refused |= {outcome["status"]} if outcome["problem"] else set()
-        except NoResponse as error:
-            raise Outage(f"{error}; {again}") from error
+        except AnswerLost as error:
+            raise service_error(error, client.url, again) from error
     if refused:
         away = any(status >= 500 for status in refused)
         sys.stderr.write("" if as_json else f"some lines have no job{f'; {again}' if away else ''}\n")
@@ -54,13 +56,13 @@ def _lines(file: str) -> list[bytes]:
     return content.splitlines()
 
 
-def _outcomes(client: RestClient, lines: list[bytes], key: str) -> Iterator[Outcome]:
+def _outcomes(client: Client, lines: list[bytes], key: str) -> Iterator[Outcome]:
     """The outcome of each line, by its number in the file."""
     for begin in range(0, len(lines), MOST_LINES):
         part = lines[begin : begin + MOST_LINES]
         if any(line.strip() for line in part):
-            for outcome in client.bulk(b"\n".join(part), f"{key}-{begin // MOST_LINES}"):
-                yield {**outcome, "line": begin + outcome["line"]}
+            for outcome in client.submit_lines(b"\n".join(part), idempotency_key=f"{key}-{begin // MOST_LINES}"):
+                yield {**outcome.raw, "line": begin + outcome.line}
 
 
 def _show(outcome: Outcome, as_json: bool) -> None:

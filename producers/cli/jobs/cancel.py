@@ -2,23 +2,25 @@
 
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import typer
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import is_outage, rest_client, service_error
 from producers.cli.jobs.direct import PUBLISH_SECONDS
 from producers.cli.terminal.interruption import Count, telling
 from producers.cli.terminal.json_lines import print_json
+from producers.client.errors import ClientError
 from producers.inputs.id_prefix import IdPrefix
 from producers.jobs.cancelling import cancel_record
 from producers.kafka.admin import TopicAdmin
 from producers.kafka.publisher import Publisher
 from producers.messages.exit_codes import exit_code
-from schemas.errors import Outage, Permanent, Rejected
+from schemas.errors import Outage, Rejected
 from schemas.settings.api import ClientSettings
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.loading import load
@@ -50,26 +52,28 @@ def _through_rest(jobs: Sequence[IdPrefix], *, as_json: bool) -> None:
     found, refused, count = [], [], Count(len(jobs))
     with (
         telling(lambda: f"interrupted: {count} were asked to stop; asked again it is harmless"),
-        RestClient.open(load(ClientSettings)) as client,
+        rest_client(load(ClientSettings)) as client,
     ):
         # all are found before any is stopped
         for job_id in dict.fromkeys([job_of(client, job) for job in jobs]):
             try:
-                found.append(client.cancel(job_id))
-            except Permanent as error:
-                refused.append((job_id, error))
+                found.append(client.cancel(job_id).raw)
+            except ClientError as error:
+                if is_outage(error):
+                    raise
+                refused.append((job_id, service_error(error, client.url)))
             count.add()
     if as_json:
         print_json(found)
     else:
         sys.stdout.write("".join(f"{_status_line(job)}\n" for job in found))
     for job_id, reason in refused:
-        sys.stderr.write(f"{job_id}: {reason.message}\n")
+        sys.stderr.write(f"{job_id}: {reason}\n")
     if refused:
         raise typer.Exit(exit_code(refused[0][1]))
 
 
-def _status_line(job: dict[str, object]) -> str:
+def _status_line(job: Mapping[str, Any]) -> str:
     message = f"has ended: {job['state']}" if job["state"] in ENDED else "is asked to stop"
     return f"{job['job_id']}  {message}"
 

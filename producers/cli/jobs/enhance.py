@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ import typer
 from rich.console import Console
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client, service_error
 from producers.cli.terminal.interruption import telling
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
+from producers.client.errors import ClientError
+from producers.client.sync_client import Client
 from producers.inputs.id_prefix import IdPrefix
 from producers.messages.plain_text import printable
 from schemas.errors import Outage
@@ -37,19 +40,17 @@ def enhance(
     """Implements `scribe enhance`."""
     if not (summarize or entities):
         raise typer.BadParameter("say what is wanted", param_hint="--summarize, --entities")
-    body: dict[str, Any] = {
-        "enable_summarization": summarize,
-        "enable_entity_extraction": entities,
-        **({"llm_model": llm_model} if llm_model else {}),
-        **({"enhancement_id": str(enhancement_id)} if enhancement_id else {}),
-    }
-    with RestClient.open(load(ClientSettings)) as client:
+    with rest_client(load(ClientSettings)) as client:
         job_id = job_of(client, job)
-        asked = client.enhance({"transcription_job_id": str(job_id), **body})
+        asked = client.enhance(
+            job_id, summarize=summarize, entities=entities, llm_model=llm_model or None, enhancement_id=enhancement_id
+        ).raw
         goes_on = f"the enhancement goes on; back to it: {_again(job_id, asked)}"
         with telling(goes_on):
             try:
                 ended = wait_until_ended(client, asked["enhancement_id"]) if watch else asked
+            except ClientError as error:
+                raise service_error(error, client.url, goes_on) from error
             except Outage as error:
                 raise Outage(f"{error}; {goes_on}") from error
     if as_json:
@@ -62,7 +63,7 @@ def enhance(
         raise typer.Exit(1)
 
 
-def _again(job: UUID, asked: dict[str, Any]) -> str:
+def _again(job: UUID, asked: Mapping[str, Any]) -> str:
     """The command that repeats the same request, which is harmless, and waits."""
     wishes = {"--summarize": asked["enable_summarization"], "--entities": asked["enable_entity_extraction"]}
     options = [name for name, wanted in wishes.items() if wanted]
@@ -70,12 +71,12 @@ def _again(job: UUID, asked: dict[str, Any]) -> str:
     return " ".join(["scribe enhance", str(job), *options, f"--watch --enhancement-id {asked['enhancement_id']}"])
 
 
-def wait_until_ended(client: RestClient, enhancement_id: str) -> dict[str, Any]:
+def wait_until_ended(client: Client, enhancement_id: str) -> Mapping[str, Any]:
     """The enhancement when it has ended; raises Outage when it takes too long."""
     looks, end = 0, time.monotonic() + PATIENCE_SECONDS
     with Console(stderr=True).status("asking the enhanced-AI service"):
         while time.monotonic() < end:
-            found = client.enhancement(enhancement_id)
+            found = client.enhancement(enhancement_id).raw
             if found["state"] in _ENDED:
                 return found
             looks += 1
@@ -83,7 +84,7 @@ def wait_until_ended(client: RestClient, enhancement_id: str) -> dict[str, Any]:
     raise Outage(f"enhancement {enhancement_id} has not ended within {PATIENCE_SECONDS:g} s")
 
 
-def print_enhancement(found: dict[str, Any], console: Console) -> None:
+def print_enhancement(found: Mapping[str, Any], console: Console) -> None:
     """The summary, then one line for each entity; or why there is none."""
     if found["error"]:
         Console(stderr=True).print(found["error"]["message"], style="red", markup=False)

@@ -1,14 +1,14 @@
 """`scribe jobs`: the tenant's jobs, the newest first."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import typer
 
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
 from producers.cli.terminal.tables import add_row, make_table, show_table
@@ -19,8 +19,7 @@ from schemas.settings.loading import load
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.vocabulary.nearest import unknown
 
-PAGE = 100
-Job = dict[str, Any]
+Job = Mapping[str, Any]
 
 
 def jobs(
@@ -38,9 +37,9 @@ def jobs(
     as_json: bool,
 ) -> None:
     """Implements `scribe jobs`."""
-    pairs_of("--metadata", metadata or ())
+    notes = pairs_of("--metadata", metadata or ())
     _check_states(state or ())
-    wanted = {
+    wanted: dict[str, Any] = {
         "state": state,
         "recording_id": recording_id,
         "since": since and time_text(since),
@@ -49,11 +48,11 @@ def jobs(
         "model": model,
         "language": language,
         "priority": priority and str(priority),
-        "metadata": metadata,
+        "metadata": notes or None,
     }
-    with RestClient.open(load(ClientSettings)) as client:
-        found = each_job(client, None if all_ else limit + 1, **wanted)
-        shown = iter(found) if all_ else islice(found, limit)
+    with rest_client(load(ClientSettings)) as client:
+        found = (job.raw for job in client.jobs(limit=None if all_ else limit + 1, **wanted))
+        shown = found if all_ else islice(found, limit)
         if as_json:
             print_json(shown)
         else:
@@ -67,18 +66,6 @@ def _check_states(given: Iterable[str]) -> None:
     for word in (word.strip() for text in given for word in text.split(",")):
         if word not in JOB_STATES:
             raise typer.BadParameter(unknown("state", word, JOB_STATES), param_hint="--state")
-
-
-def each_job(client: RestClient, most: int | None = None, **wanted: Any) -> Iterator[Job]:
-    """Jobs page by page, `most` at most; each page is requested when it is needed."""
-    cursor = None
-    while most is None or most > 0:
-        page = client.jobs(**wanted, cursor=cursor, limit=PAGE if most is None else min(PAGE, most))
-        yield from page["jobs"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
-        most = None if most is None else most - len(page["jobs"])
 
 
 def _show(found: list[Job]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, show_table
 from schemas.models.registry import load_registry
@@ -44,5 +44,5 @@ def _local() -> list[dict[str, Any]]:
 
 
 def _remote() -> list[dict[str, Any]]:
-    with RestClient.open(load(ClientSettings)) as client:
-        return client.models()
+    with rest_client(load(ClientSettings)) as client:
+        return [{**model.raw} for model in client.models()]

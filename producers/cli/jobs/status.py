@@ -4,24 +4,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
-from producers.cli.jobs.listing import PAGE
+from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import add_row, make_table, print_pairs, show_table
 from producers.cli.terminal.watching import amount, done_part
+from producers.client.sync_client import Client
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import ERRORS
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load
 from schemas.vocabulary.job_states import JobState
 
+MOST_AHEAD = 100
 Job = dict[str, Any]
 
 
 def status(job: IdPrefix, as_json: bool) -> None:
     """Implements `scribe status`."""
-    with RestClient.open(load(ClientSettings)) as client:
-        found = client.job(job_of(client, job))
+    with rest_client(load(ClientSettings)) as client:
+        found = {**client.job(job_of(client, job)).raw}
         waiting = _ahead(client, found) if found["state"] == JobState.QUEUED and not as_json else ""
     if as_json:
         print_json(found)
@@ -67,12 +68,14 @@ def _trouble(error: dict[str, str] | None) -> Iterator[tuple[str, object]]:
         yield "what to do", spec.advice
 
 
-def _ahead(client: RestClient, job: Job) -> str:
+def _ahead(client: Client, job: Job) -> str:
     """The number of the tenant's own waiting jobs requested earlier; other tenants' jobs affect the order too."""
-    page = client.jobs(state=JobState.QUEUED, priority=job["priority"], until=job["requested_at"], limit=PAGE)
-    number = len(page["jobs"])
-    most = "at least " if page["next_cursor"] else ""
-    return f"{most}{number} of your {job['priority']} jobs were requested before it and wait too"
+    before = client.jobs(
+        state=JobState.QUEUED, priority=job["priority"], until=job["requested_at"], limit=MOST_AHEAD + 1
+    )
+    number = sum(1 for _ in before)
+    most = "at least " if number > MOST_AHEAD else ""
+    return f"{most}{min(number, MOST_AHEAD)} of your {job['priority']} jobs were requested before it and wait too"
 
 
 def _show_history(history: list[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """`scribe submit`: submits a file or an address as a job."""
 
-import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +14,16 @@ from rich.console import Console
 from rich.progress import wrap_file
 
 from producers.api.jobs.bodies import JobFields
-from producers.cli.clients.rest import NoResponse, RestClient
+from producers.cli.clients.rest import rest_client, service_error
 from producers.cli.commands.jobs.submit import Via
 from producers.cli.jobs.direct import publish_job
 from producers.cli.jobs.outcome import watch_to_end
 from producers.cli.terminal.interruption import telling
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
+from producers.client.errors import AnswerLost
+from producers.client.sync_client import Client
 from producers.inputs.validation_errors import invalid
-from schemas.errors import Outage
 from schemas.events import Channels, Priority, Task
 from schemas.process.command_line import with_options
 from schemas.requests.recording_names import safe_name
@@ -87,7 +88,8 @@ def submit(options: SubmitOptions) -> None:
     if (tenant is None) == (options.via is Via.KAFKA):
         raise typer.BadParameter("goes with --via kafka, and only with it", param_hint="--tenant")
     if options.watch:
-        RestClient(load(ClientSettings)).close()  # what watching lacks is said before there is a job
+        with rest_client(load(ClientSettings)):
+            pass  # what watching lacks is said before there is a job
     if tenant is not None:
         published = _publish(source, given, tenant)
         _after({"job_id": str(published)}, options.watch, options.as_json, may_be_absent=True)
@@ -95,10 +97,10 @@ def submit(options: SubmitOptions) -> None:
         _after(_post(source, given), options.watch, options.as_json)
 
 
-def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bool = False) -> None:
+def _after(job: Mapping[str, Any], watch: bool, as_json: bool, *, may_be_absent: bool = False) -> None:
     if watch:
         sys.stderr.write(f"job {job['job_id']}\n")
-        with RestClient.open(load(ClientSettings)) as client:
+        with rest_client(load(ClientSettings)) as client:
             watch_to_end(client, UUID(job["job_id"]), as_json=as_json, may_be_absent=may_be_absent)
     elif as_json:
         print_json(job)
@@ -107,28 +109,27 @@ def _after(job: dict[str, Any], watch: bool, as_json: bool, *, may_be_absent: bo
         sys.stderr.write(f"See it with: scribe watch {job['job_id']}\n")
 
 
-def _post(source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+def _post(source: str | Path, given: dict[str, Any]) -> Mapping[str, Any]:
     # an id of our own, so that whoever does not hear of the job can ask, or send it again, and has no second one
     job_id = given.setdefault("job_id", uuid4())
     unheard = f"whether there is a job is not known; see: scribe watch {job_id}; to submit it again: --job-id {job_id}"
-    with RestClient.open(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
+    with rest_client(load(ClientSettings)) as client, telling(f"interrupted: {unheard}"):
         try:
             return _send(client, source, given)
-        except NoResponse as error:
-            raise Outage(f"{error}; {unheard}") from error
+        except AnswerLost as error:
+            raise service_error(error, client.url, unheard) from error
 
 
-def _send(client: RestClient, source: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+def _send(client: Client, source: str | Path, given: dict[str, Any]) -> Mapping[str, Any]:
     if isinstance(source, str):
-        return client.submit({"url": source, **{name: _plain(value) for name, value in given.items()}})
-    fields = {name: _form(value) for name, value in given.items()}
+        return client.submit(source, **given).raw
     with source.open("rb") as file:
         console = Console(stderr=True)
         if not console.is_terminal:
-            return client.upload(file, _name(source), fields)
+            return client.upload(file, name=_name(source), **given).raw
         size = source.stat().st_size
         with wrap_file(file, size, description="uploading", console=console, transient=True) as shown:
-            return client.upload(shown, _name(source), fields)
+            return client.upload(shown, name=_name(source), **given).raw
 
 
 def _publish(source: str | Path, given: dict[str, Any], tenant: str) -> UUID:
@@ -149,11 +150,3 @@ def _file(text: str) -> Path:
 def _name(path: Path) -> str:
     """A safe form of a file's name, which may be no valid text."""
     return safe_name(path.name) or "recording"
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _form(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict | bool) else str(value)

@@ -1,11 +1,11 @@
 """`scribe why`: which gate holds a job, through REST for its owner, from database and Kafka for operators."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.tables import print_pairs
 from producers.cli.terminal.times import parse_time
@@ -24,8 +24,8 @@ def why(job: IdPrefix, direct: bool, process: list[str] | None, as_json: bool) -
         return explain_directly(job, process or (), as_json=as_json)
     if process:
         raise Rejected("invalid_request", "--process goes with --direct: processes are asked by operators")
-    with RestClient.open(load(ClientSettings)) as client:
-        found = client.waiting(job_of(client, job))
+    with rest_client(load(ClientSettings)) as client:
+        found = client.waiting(job_of(client, job)).raw
     if as_json:
         print_json(found)
     else:
@@ -33,7 +33,7 @@ def why(job: IdPrefix, direct: bool, process: list[str] | None, as_json: bool) -
     return None
 
 
-def _lines(found: dict[str, Any]) -> Iterator[tuple[str, object]]:
+def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "job", found["job_id"]
     yield "state", found["state"]
     yield "since", second(found["since"])

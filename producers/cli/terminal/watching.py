@@ -9,8 +9,9 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from producers.cli.clients.rest import Answered, RestClient
-from schemas.errors import Outage
+from producers.cli.clients.rest import is_outage
+from producers.client.errors import ClientError, NotFound
+from producers.client.sync_client import Client
 from schemas.retries.schedules import LOOKS
 from schemas.vocabulary.job_states import ENDED, JobState
 
@@ -29,7 +30,7 @@ class Display(Protocol):
 
 
 def follow(
-    client: RestClient,
+    client: Client,
     job_id: UUID,
     display: Display,
     *,
@@ -37,17 +38,17 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> Job:
-    """The job when it has ended; raises Outage or Answered when it cannot be read for a minute.
+    """The job when it has ended; raises ClientError when it cannot be read for a minute.
 
     `may_be_absent`: it was published to Kafka and may not have arrived yet.
     """
     seen, looks, last_sight = "", 1, now()
     while True:
         try:
-            job = client.job(job_id)
-        except (Outage, Answered) as error:
-            absent = isinstance(error, Answered) and error.code == "not_found"
-            if now() - last_sight > PATIENCE_SECONDS or not (isinstance(error, Outage) or (absent and may_be_absent)):
+            job = {**client.job(job_id).raw}
+        except ClientError as error:
+            absent = isinstance(error, NotFound)
+            if now() - last_sight > PATIENCE_SECONDS or not (is_outage(error) or (absent and may_be_absent)):
                 raise
             display.note("not seen yet" if absent else "the service is away")
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import read_transcript, rest_client
 from producers.cli.jobs.outcome import print_transcript, watch_to_end
 from producers.inputs.id_prefix import IdPrefix
 from producers.transcripts.formats import Format, format_of
@@ -16,25 +16,25 @@ from schemas.settings.loading import load
 
 def watch(job: IdPrefix, as_json: bool) -> None:
     """Implements `scribe watch`."""
-    with RestClient.open(load(ClientSettings)) as client:
+    with rest_client(load(ClientSettings)) as client:
         watch_to_end(client, job_of(client, job), as_json=as_json)
 
 
 def result(job: IdPrefix, form: Format | None, output: Path | None, revision: str | None) -> None:
     """Implements `scribe result`."""
     form = form or (form_of(output) if output else None)
-    with RestClient.open(load(ClientSettings)) as client:
+    with rest_client(load(ClientSettings)) as client:
         job_id = job_of(client, job)
         if form is None:
-            print_transcript(client.transcript(job_id, revision))
+            print_transcript(read_transcript(client, job_id, revision))
         elif output is not None:
-            _write(output, client.transcript_file(job_id, form, revision))
+            _write(output, client.transcript_file(job_id, form.value, revision=revision))
         elif form == Format.DOCX and sys.stdout.isatty():
             raise typer.BadParameter(
                 "a Word document is nothing for a terminal: add --output FILE", param_hint="--format"
             )
         else:
-            sys.stdout.buffer.write(client.transcript_file(job_id, form, revision))
+            sys.stdout.buffer.write(client.transcript_file(job_id, form.value, revision=revision))
 
 
 def form_of(path: Path) -> Format:

@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json
+from producers.client.sync_client import Client
 from producers.messages.plain_text import one_line, printable
 from producers.transcripts.rendering import clock
 from schemas.settings.api import ClientSettings
@@ -19,7 +20,7 @@ PAGE = 50
 
 def search(text: str, language: str | None, limit: int, as_json: bool) -> None:
     """Implements `scribe search`."""
-    with RestClient.open(load(ClientSettings)) as client:
+    with rest_client(load(ClientSettings)) as client:
         hits, too_common = find(client, text, language, limit)
     if as_json:
         print_json(hits)
@@ -38,16 +39,15 @@ def nothing(too_common: list[str]) -> str:
     return f"nothing found: {words} {verb} too common to be searched for; add a rarer word"
 
 
-def find(client: RestClient, text: str, language: str | None, limit: int) -> tuple[list[dict[str, Any]], list[str]]:
+def find(client: Client, text: str, language: str | None, limit: int) -> tuple[list[dict[str, Any]], list[str]]:
     """Up to `limit` hits, page by page, and the words that are too common for a search."""
     hits: list[dict[str, Any]] = []
     too_common: list[str] = []
     cursor = None
     while len(hits) < limit:
-        page = client.search(q=text, language=language, limit=min(PAGE, limit - len(hits)), cursor=cursor)
-        hits += page["hits"]
-        too_common = page.get("too_common", [])
-        cursor = page["next_cursor"]
+        page = client.search_page(text, language=language, limit=min(PAGE, limit - len(hits)), cursor=cursor)
+        hits += [{**hit.raw} for hit in page.hits]
+        too_common, cursor = list(page.too_common), page.next_cursor
         if cursor is None:
             break
     return hits, too_common

@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from producers.cli.clients.rest import Answered, RestClient
 from producers.cli.terminal.watching import PATIENCE_SECONDS, Lines, amount, display, follow
-from schemas.errors import Outage, ScribeError
+from producers.client.errors import ClientError, NotFound, ProblemError, Unauthorized, Unreachable
+from producers.client.models.document import Document
+from producers.client.sync_client import Client
 from schemas.retries.schedules import LOOKS
 
 JOB = UUID(int=1)
@@ -18,20 +19,26 @@ def job(state: str, updated: int = 0) -> dict[str, Any]:
     return {"state": state, "updated_at": updated, "progress": {"done_seconds": 1.0, "total_seconds": 4.0}}
 
 
+def refused(kind: type[ProblemError], status: int, code: str) -> ProblemError:
+    error = kind("words", status)
+    error.code = code
+    return error
+
+
 class Script:
     """A shim whose answers are given, and a clock that moves only by sleeping."""
 
-    def __init__(self, *answers: dict[str, Any] | ScribeError) -> None:
+    def __init__(self, *answers: dict[str, Any] | ClientError) -> None:
         self.answers = list(answers)
         self.time = 0.0
         self.pauses: list[float] = []
         self.shown: list[str] = []
 
-    def job(self, job_id: UUID) -> dict[str, Any]:
+    def job(self, job_id: UUID) -> Document:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, ScribeError):
+        if isinstance(answer, ClientError):
             raise answer
-        return answer
+        return Document(answer)
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
@@ -44,7 +51,7 @@ class Script:
         self.shown.append(text)
 
     def follow(self, *, may_be_absent: bool = False) -> dict[str, Any]:
-        client = cast(RestClient, self)
+        client = cast(Client, self)
         return follow(client, JOB, self, may_be_absent=may_be_absent, sleep=self.sleep, now=lambda: self.time)
 
 
@@ -55,30 +62,30 @@ def test_it_ends_with_the_job() -> None:
 
 
 def test_an_outage_is_waited_out() -> None:
-    script = Script(job("queued"), Outage("away"), Outage("away"), job("failed", 1))
+    script = Script(job("queued"), Unreachable("away"), Unreachable("away"), job("failed", 1))
     assert script.follow()["state"] == "failed"
     assert script.shown == ["queued", "the service is away", "the service is away", "failed"]
 
 
 def test_a_long_outage_is_reported() -> None:
-    script = Script(job("queued"), Outage("away"))
-    with pytest.raises(Outage):
+    script = Script(job("queued"), Unreachable("away"))
+    with pytest.raises(Unreachable):
         script.follow()
     assert PATIENCE_SECONDS < script.time < PATIENCE_SECONDS + 2 * LOOKS.cap
 
 
 def test_a_job_on_its_way_over_kafka_may_be_absent_for_a_while() -> None:
-    absent = Answered("not_found", "There is no such thing")
+    absent = refused(NotFound, 404, "not_found")
     assert Script(absent, absent, job("completed")).follow(may_be_absent=True)["state"] == "completed"
-    with pytest.raises(Answered):
+    with pytest.raises(NotFound):
         Script(absent, job("completed")).follow()
-    with pytest.raises(Answered):
+    with pytest.raises(NotFound):
         Script(absent).follow(may_be_absent=True)
 
 
 def test_a_refusal_is_reported_at_once() -> None:
-    script = Script(Answered("unauthorized", "A valid X-API-Key is missing"))
-    with pytest.raises(Answered):
+    script = Script(refused(Unauthorized, 401, "unauthorized"))
+    with pytest.raises(Unauthorized):
         script.follow(may_be_absent=True)
     assert script.time == 0
 

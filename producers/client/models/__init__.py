@@ -1,0 +1,1 @@
+"""Values that the service answers with."""

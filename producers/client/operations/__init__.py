@@ -1,0 +1,1 @@
+"""Operations of the service, written once for both clients."""
