@@ -1,6 +1,6 @@
 """The client for programs that block."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import nullcontext
 from functools import update_wrapper
 from types import TracebackType
@@ -48,13 +48,13 @@ class Listing(Generic[P, T]):
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: "Client", owner: type) -> Callable[P, Iterator[T]]: ...
-    def __get__(self, client: "Client | None", owner: type) -> Self | Callable[P, Iterator[T]]:
+    def __get__(self, client: "Client", owner: type) -> Callable[P, Generator[T, None, None]]: ...
+    def __get__(self, client: "Client | None", owner: type) -> Self | Callable[P, Generator[T, None, None]]:
         if client is None:
             return self
         operations = client.operations
 
-        def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        def call(*args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
             return each(self._work(operations, *args, **kwargs))
 
         return update_wrapper(call, self._work)
@@ -70,7 +70,7 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("a blocking client waits by itself")
 
 
-def each(items: AsyncGenerator[T, None]) -> Iterator[T]:
+def each(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
     """The items of a generator of the same kind, which is closed when nobody reads on."""
     try:
         while True:

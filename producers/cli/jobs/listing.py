@@ -11,8 +11,8 @@ import typer
 from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json, time_text
 from producers.cli.terminal.pairs import pairs_of
+from producers.cli.terminal.progress import done_part
 from producers.cli.terminal.tables import add_row, make_table, show_table
-from producers.cli.terminal.watching import done_part
 from schemas.events import Priority
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load

@@ -6,8 +6,8 @@ from typing import Any
 from producers.cli.clients.ids import job_of
 from producers.cli.clients.rest import rest_client
 from producers.cli.terminal.json_lines import print_json
+from producers.cli.terminal.progress import amount, done_part
 from producers.cli.terminal.tables import add_row, make_table, print_pairs, show_table
-from producers.cli.terminal.watching import amount, done_part
 from producers.client.sync_client import Client
 from producers.inputs.id_prefix import IdPrefix
 from schemas.errors import ERRORS

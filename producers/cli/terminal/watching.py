@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.cli.clients.rest import is_outage
+from producers.cli.terminal.progress import amount
 from producers.client.errors import ClientError, NotFound
 from producers.client.sync_client import Client
 from schemas.retries.schedules import LOOKS
@@ -96,17 +97,6 @@ class Bar:
     def note(self, text: str) -> None:
         """See Display."""
         self._progress.update(self._task, amount=text)
-
-
-def amount(done: float, total: float | None) -> str:
-    """Seconds of audio done, and the total if it is known."""
-    return f"{done:.0f} of {total:.0f} s" if total else ""
-
-
-def done_part(progress: dict[str, Any]) -> str:
-    """The progress of a job in percent, '' while it is not known."""
-    fraction = progress["fraction"]
-    return "" if fraction is None else f"{fraction:.0%}"
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def test_a_program_goes_on_where_it_was(python: Path, shim: RunningShim, tmp_pat
         next(events)  # nothing is sent before
         first = client.submit(URL).job_id
         position = next(events).event_id
+        events.close()
         second = client.submit(URL).job_id
     (tmp_path / "position").write_text(position)
     ended = FOLLOWING.replace("position.write_text(event.event_id)", "position.write_text(event.event_id); break")

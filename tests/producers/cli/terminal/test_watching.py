@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from producers.cli.terminal.watching import PATIENCE_SECONDS, Lines, amount, display, follow
+from producers.cli.terminal.watching import PATIENCE_SECONDS, Lines, display, follow
 from producers.client.errors import ClientError, NotFound, ProblemError, Unauthorized, Unreachable
 from producers.client.models.document import Document
 from producers.client.sync_client import Client
@@ -96,11 +96,6 @@ def test_looks_become_rarer_until_something_changes() -> None:
     )
     script.follow()
     assert script.pauses == [LOOKS.wait(n) for n in (*range(1, 13), 1, 2)]
-
-
-def test_amounts_are_seconds_of_audio() -> None:
-    assert amount(12.4, 60.0) == "12 of 60 s"
-    assert amount(0.0, None) == ""
 
 
 def test_lines_are_written_once_a_change(capsys: pytest.CaptureFixture[str]) -> None:
