@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 
 from schemas.settings import processes
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 from schemas.settings.outbound import OutboundSettings
 from schemas.settings.service import ServiceSettings
 

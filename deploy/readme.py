@@ -26,7 +26,7 @@ from schemas.process.wait_reasons import WAIT_REASONS
 from schemas.retries.backoff import NO_JITTER, Backoff, FixedWaits, Jitter
 from schemas.retries.schedules import LADDER, SCHEDULES
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 from schemas.tenants.retention import CLASSES, days_text
 from schemas.topics import TOPICS
 from sink.enhanced_ai.shapes import EnhanceRequest, EnhanceResponse

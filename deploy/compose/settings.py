@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy import process_settings
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 
 FILE = Path(__file__).parent / "compose.yaml"
 BEGIN, END = "# settings: written by python -m deploy.compose.settings\n", "# end of settings\n"

@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings
 from deploy.process_settings import concern_name, secrets
 from schemas.settings.api import ClientSettings
 from schemas.settings.base import variable_of
+from schemas.settings.concerns import SETTINGS
 from schemas.settings.gpu import EcsSettings
-from schemas.settings.loading import SETTINGS
 
 FOLDER = Path(__file__).parent / "base" / "settings"
 ELSEWHERE: Mapping[type[BaseSettings], str] = {

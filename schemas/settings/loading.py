@@ -9,46 +9,29 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
 from schemas.errors import SettingsError
-from schemas.settings.api import ApiSettings, ClientSettings, TenantSettings
 from schemas.settings.base import PREFIX, Settings, variable_of
-from schemas.settings.gpu import EcsSettings, GpuSettings, KubernetesSettings, ModelSettings
-from schemas.settings.kafka import KafkaSettings
-from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
-from schemas.settings.service import ServiceSettings
-from schemas.settings.stores import ObjectStoreSettings, PostgresSettings, RetentionSettings, StallSettings
 from schemas.vocabulary.nearest import nearest
 
 S = TypeVar("S", bound=BaseSettings)
 log = logging.getLogger(__name__)
 
-SETTINGS: tuple[type[Settings], ...] = (
-    ServiceSettings,
-    KafkaSettings,
-    PostgresSettings,
-    ObjectStoreSettings,
-    RetentionSettings,
-    StallSettings,
-    OutboundSettings,
-    EnhancedAiSettings,
-    ApiSettings,
-    ClientSettings,
-    ModelSettings,
-    TenantSettings,
-    GpuSettings,
-    EcsSettings,
-    KubernetesSettings,
-)
-"""Every concern."""
-
 # variables of this repository's own tools, which no process reads
 _OF_TOOLS = frozenset({"SCRIBE_CACHE_DIR", "SCRIBE_TEST_STACK"})
 
 
-def unknown_variables() -> tuple[str, ...]:
-    """A message for each variable that begins like ours and that nobody reads: most are misspelt."""
-    known = [variable_of(name) for cls in SETTINGS for name in cls.model_fields]
+def unknown_variables(read: type[BaseSettings] = Settings) -> tuple[str, ...]:
+    """A message for each variable that begins like ours and that nobody reads: most are misspelt.
+
+    `read`: the settings that are read anyway; who has set nothing else needs none of the others for that.
+    """
     seen = {**EnvSettingsSource(Settings).env_vars, **DotEnvSettingsSource(Settings).env_vars}
-    names = sorted({name.upper() for name in seen if name.upper().startswith(PREFIX)} - {*known, *_OF_TOOLS})
+    given = {name.upper() for name in seen if name.upper().startswith(PREFIX)} - _OF_TOOLS
+    if given <= {variable_of(name) for name in read.model_fields}:
+        return ()
+    from schemas.settings.concerns import SETTINGS  # a tenth of the start of a command
+
+    known = [variable_of(name) for cls in SETTINGS for name in cls.model_fields]
+    names = sorted(given.difference(known))
     return tuple(f"{name}: nobody reads this variable{_meant(name, known)}" for name in names)
 
 
@@ -65,15 +48,15 @@ def _warn(messages: tuple[str, ...]) -> None:
         log.warning("%s", message)
 
 
-def warn_of_unknown_variables() -> None:
+def warn_of_unknown_variables(read: type[BaseSettings] = Settings) -> None:
     """Log them, once a process."""
-    _warn(unknown_variables())
+    _warn(unknown_variables(read))
 
 
 def load(cls: type[S], **given: Any) -> S:
     """The settings `cls` from the environment; `given` values win. Raises SettingsError with every mistake."""
     if log.hasHandlers():  # else schemas.process.logs does, when it has set the form of logs
-        warn_of_unknown_variables()
+        warn_of_unknown_variables(cls)
     try:
         return cls(**{name: value for name, value in given.items() if name in cls.model_fields})
     except ValidationError as error:

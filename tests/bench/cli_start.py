@@ -1,4 +1,4 @@
-"""What it costs to start a command that does nothing yet, in seconds of CPU: `python -m tests.bench.cli_start`.
+"""What it costs to start a command that does nothing yet, or asks the service, in seconds of CPU: `python -m tests.bench.cli_start`.
 
 CPU time of the child process, user and system; not the wall clock, which on a busy machine tells of others. One that
 takes too long is started again, for the caches of a second start are those that count.
@@ -32,6 +32,9 @@ LINES = (
     *(f"{name} {option}" for name in list(ENTRIES)[1:] for option in ("--help", "--version")),
     "scribe-streams retention --help",
 )
+CALLS = ("scribe jobs", "scribe status 0b7e1d0a")
+"""They ask the service, and here hear at once that nobody answers."""
+NOBODY = {"SCRIBE_API_URL": "http://127.0.0.1:9", "SCRIBE_API_KEY": "k"}
 COMPLETIONS = ("scribe su", "scribe submit --", "scribe submit --via ", "scribe dlq redrive --group ")
 
 
@@ -60,6 +63,7 @@ def cpu_seconds(arguments: Sequence[str], environment: Mapping[str, str]) -> flo
 def measured(rounds: int) -> dict[str, float]:
     """The least CPU time of each line; one that is below the limit at once is not started again."""
     asked: dict[str, tuple[list[str], Mapping[str, str]]] = {line: (command(line), {}) for line in LINES}
+    asked |= {line: (command(line), NOBODY) for line in CALLS}
     asked |= {f"{line}<TAB>": (command("scribe"), completing(line)) for line in COMPLETIONS}
     return {line: least(call, rounds) for line, call in asked.items()}
 

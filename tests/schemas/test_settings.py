@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from schemas.errors import SettingsError
 from schemas.settings.api import ApiSettings, ClientSettings
 from schemas.settings.base import variable_of
+from schemas.settings.concerns import SETTINGS
 from schemas.settings.kafka import KafkaSettings
-from schemas.settings.loading import SETTINGS, load, unknown_variables
+from schemas.settings.loading import load, unknown_variables
 from schemas.settings.outbound import EnhancedAiSettings, OutboundSettings
 from schemas.settings.processes import ApiProcess
 from schemas.settings.service import ServiceSettings

@@ -9,7 +9,7 @@ from deploy.readme import ROOT, exported_metrics
 from schemas import metrics
 from schemas.errors import ERRORS
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 
 VARIABLES = {variable_of(name) for cls in SETTINGS for name in cls.model_fields}
 EXAMPLE = ROOT / ".env.example"

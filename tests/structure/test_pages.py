@@ -23,7 +23,7 @@ from producers.cli.app import create_cli
 from producers.commands import run_api, run_relay
 from schemas.process.command_line import one_command
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 from streams.command import cli as streams_cli
 from tests.structure.test_layout import tracked
 

@@ -10,7 +10,7 @@ from deploy.readme import exported_metrics, metric_name
 from gpu_consumers import service as gpu
 from schemas import metrics
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 from schemas.settings.outbound import OutboundSettings
 from tests.deploy.aws.hcl import AWS, block, names
 

@@ -10,7 +10,8 @@ import yaml
 from deploy.compose.settings import FILE, PROCESSES, written
 from deploy.process_settings import variables
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS, load
+from schemas.settings.concerns import SETTINGS
+from schemas.settings.loading import load
 from tests.deploy.local.services import service_commands
 
 FOLDER = FILE.parent

@@ -14,7 +14,7 @@ from deploy.process_settings import OF_PLATFORMS
 from deploy.readme import exported_metrics, metric_name
 from producers.kafka.topic_plan import Existing, plan
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS
+from schemas.settings.concerns import SETTINGS
 from schemas.topics import TOPICS
 from sink.records.kafka.rights import USERS
 

@@ -10,7 +10,8 @@ from deploy.checks.kubernetes.processes import ALL, PROCESSES
 from deploy.checks.kubernetes.references import maps
 from deploy.kubernetes.settings import read_here
 from schemas.settings.base import variable_of
-from schemas.settings.loading import SETTINGS, load, unknown_variables
+from schemas.settings.concerns import SETTINGS
+from schemas.settings.loading import load, unknown_variables
 from schemas.settings.processes import GpuProcess
 from tests.deploy.checks.kubernetes.conftest import manifests_of
 
