@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from ..errors import ClientError, UnexpectedAnswer, WaitExpired
 from ..models.events import EVENTS, JobEvent, StateChanged, StreamReady
-from ..models.jobs import Job
+from ..models.jobs import ENDED, Job
 from ..protocol.answers import address, error_in
 from ..protocol.calls import Call, Operation
 from ..protocol.event_stream import EventParser, ServerEvent
@@ -39,6 +39,7 @@ class FollowingOperations(Session):
         """
         begin = self._transport.now()
         end = float("inf") if timeout_seconds is None else begin + timeout_seconds
+        is_signalled = False
         while True:
             left = end - self._transport.now()
             job = await self._seen(job_id, left)
@@ -47,8 +48,10 @@ class FollowingOperations(Session):
             left = end - self._transport.now()
             if left <= 0:
                 raise WaitExpired(job, timeout_seconds or 0.0)
-            # a stream may say nothing for as long as a beat: the last stretch is looked at
-            if left <= BEAT_SECONDS or not await self._is_changed(job_id, end - BEAT_SECONDS):
+            # a stream may say nothing for as long as a beat, so the last stretch is looked at; and a look that finds less
+            # than the stream has said is not repeated at once
+            is_signalled = not is_signalled and left > BEAT_SECONDS and await self._is_changed(job, end - BEAT_SECONDS)
+            if not is_signalled:
                 await self._transport.sleep(min(LOOK_SECONDS, left))
 
     async def _seen(self, job_id: Id, left: float) -> Job:
@@ -60,16 +63,12 @@ class FollowingOperations(Session):
         )
         return await self._sent(call, RECONNECTS.within(left))
 
-    async def _is_changed(self, job_id: Id, until: float) -> bool:
-        """Whether the stream of a job has said that it may have ended, before a time; False where there is no stream."""
+    async def _is_changed(self, job: Job, until: float) -> bool:
+        """Whether the stream of a job has said that its run has ended, before a time; False where there is no stream."""
         try:
-            async with aclosing(self._signs(job_id, EventParser(), Retries(attempts=1))) as signs:
+            async with aclosing(self._signs(job.job_id, EventParser(), Retries(attempts=1))) as signs:
                 async for event in signs:
-                    if isinstance(event, StateChanged) and event.raw.get("state") in (
-                        "completed",
-                        "failed",
-                        "cancelled",
-                    ):
+                    if isinstance(event, StateChanged) and event.state in ENDED and event.run >= job.run:
                         return True
                     if self._transport.now() >= until:
                         return False
@@ -98,10 +97,11 @@ class FollowingOperations(Session):
                     if _is_over(stream):
                         return
                     async for piece in stream.pieces:
-                        begin, failures = self._transport.now(), 0
+                        failures = 0
                         for sent in parser.feed(piece):
                             yield _event(sent)
             except ClientError as error:
+                begin = begin if failures else self._transport.now()
                 failures += 1
                 await self._pause(error, failures, begin, retries)
             else:

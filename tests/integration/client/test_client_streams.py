@@ -126,6 +126,18 @@ def test_the_end_of_a_job_is_waited_for(shim: RunningShim, way: CuttingProxy, cl
     assert api.wait(job.job_id, timeout_seconds=0).state == "completed"
 
 
+def test_the_end_of_an_earlier_run_is_no_end(shim: RunningShim, way: CuttingProxy, client_of: Opener) -> None:
+    """The stream begins with it; whoever waits does not ask again and again for that."""
+    api = client_of(way.url, shim.key)
+    job = api.submit(URL)
+    shim.complete(last_job(shim))
+    rows(shim, "UPDATE jobs SET state = 'queued', run = 2 WHERE job_id = %s RETURNING 1", job.job_id)
+    before = way.accepted
+    with pytest.raises(WaitExpired):
+        api.wait(job.job_id, timeout_seconds=17)
+    assert way.accepted - before < 10
+
+
 def test_waiting_has_an_end(api: Client) -> None:
     job = api.submit(URL)
     with pytest.raises(WaitExpired) as caught:
