@@ -36,6 +36,7 @@ def create_cli() -> typer.Typer:
     app.command()(enhance.enhance)
     app.command()(search.search)
     app.command()(read.models)
+    app.command()(read.usage)
     app.command()(erase.erase)
     app.command()(replay.replay)
     app.add_typer(erase.app, name="hold")

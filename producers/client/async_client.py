@@ -9,13 +9,22 @@ from .operations.following import FollowingOperations
 from .operations.jobs import JobOperations
 from .operations.keys import KeyOperations
 from .operations.recordings import RecordingOperations
+from .operations.revisions import RevisionOperations
 from .operations.session import Session
 from .operations.webhooks import WebhookOperations
 from .protocol.retries import USUAL, Retries
 from .protocol.transports import AwaitedTransport, Transport, http_options
 
 
-class Operations(JobOperations, FollowingOperations, RecordingOperations, WebhookOperations, KeyOperations, Session):
+class Operations(
+    JobOperations,
+    FollowingOperations,
+    RecordingOperations,
+    RevisionOperations,
+    WebhookOperations,
+    KeyOperations,
+    Session,
+):
     """All operations."""
 
     def __init__(self, transport: Transport, retries: Retries) -> None:

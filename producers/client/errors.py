@@ -98,9 +98,11 @@ KINDS: dict[int, type[ProblemError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    412: Conflict,
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,
+    428: InvalidRequest,
     429: TooManyRequests,
     503: Unavailable,
 }

@@ -117,6 +117,9 @@ class Client:
     models = Blocking(Operations.models)
     transcript = Blocking(Operations.transcript)
     transcript_file = Blocking(Operations.transcript_file)
+    transcript_tag = Blocking(Operations.transcript_tag)
+    correct = Blocking(Operations.correct)
+    revisions = Listing(Operations.revisions)
     save_audio = Blocking(Operations.save_audio)
     search = Listing(Operations.search)
     search_page = Blocking(Operations.search_page)
@@ -136,6 +139,7 @@ class Client:
     redeliver_since = Blocking(Operations.redeliver_since)
     create_key = Blocking(Operations.create_key)
     keys = Blocking(Operations.keys)
+    usage = Blocking(Operations.usage)
     revoke_key = Blocking(Operations.revoke_key)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Stack
+from producers.api.access.usage import UsageView
 from producers.api.jobs.bulk import BulkOutcome
 from producers.api.jobs.erasures import ErasureView
 from producers.api.jobs.results.enhanced_ai import EnhancementView
@@ -106,6 +107,7 @@ def test_every_command_with_json_has_the_same_form(
 
     # jobs
     shown("models", fields=names(ModelView))
+    shown("usage", fields=names(UsageView))
     (made,) = shown("submit", "https://media.example/1.mp3", fields=names(JobSummary))
     shown("cancel", made["job_id"], fields=names(JobSummary))
     shown("bulk", str(lines), fields=names(BulkOutcome))

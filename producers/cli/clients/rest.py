@@ -44,12 +44,12 @@ def rest_client(settings: ClientSettings) -> Iterator[Client]:
             raise service_error(error, url) from error
 
 
-def read_transcript(client: Client, job_id: UUID) -> Transcript:
-    """The transcript of a completed job."""
+def read_transcript(client: Client, job_id: UUID, revision: str | None = None) -> Transcript:
+    """The transcript of a completed job; `revision`: `machine`, a number, or the last one."""
     # what reads Avro too is wanted here alone, and costs a fifth of a command's start
     from schemas.wire.serde import transcript_from_json
 
-    return transcript_from_json(json.loads(client.transcript_file(job_id, "json")))
+    return transcript_from_json(json.loads(client.transcript_file(job_id, "json", revision=revision)))
 
 
 def is_outage(error: ClientError) -> bool:

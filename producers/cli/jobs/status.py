@@ -36,6 +36,7 @@ def _lines(job: Job, waiting: str) -> Iterator[tuple[str, object]]:
     yield "job", job["job_id"]
     yield "state", " ".join(filter(None, (job["state"], done_part(job["progress"]) if not job["completed_at"] else "")))
     yield "waiting", waiting
+    yield from _estimate(job["estimate"])
     yield "to be stopped since", _second(job["cancel_requested_at"])
     yield "name", job["name"]
     yield "recording", job["recording_id"]
@@ -57,6 +58,12 @@ def _lines(job: Job, waiting: str) -> Iterator[tuple[str, object]]:
         for each in job["enhancements"]
     )
     yield from ((f"link {name}", path) for name, path in job["links"].items())
+
+
+def _estimate(found: dict[str, Any] | None) -> Iterator[tuple[str, object]]:
+    if found is not None:
+        yield "probably begins", _second(found["starts_at"])
+        yield "probably ends", _second(found["ends_at"])
 
 
 def _trouble(error: dict[str, str] | None) -> Iterator[tuple[str, object]]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from producers.cli.clients.rest import is_outage
-from producers.cli.terminal.progress import amount
+from producers.cli.terminal.progress import amount, forecast
 from producers.client.errors import ClientError, NotFound
 from producers.client.sync_client import Client
 from schemas.retries.schedules import LOOKS
@@ -90,9 +91,9 @@ class Bar:
     def show(self, job: Job) -> None:
         """See Display."""
         done, total = job["progress"]["done_seconds"], job["progress"]["total_seconds"]
-        self._progress.update(
-            self._task, description=job["state"], completed=done, total=total, amount=amount(done, total)
-        )
+        ends = forecast(job.get("estimate"), datetime.now(UTC))
+        said = ", ".join(filter(None, (amount(done, total), ends)))
+        self._progress.update(self._task, description=job["state"], completed=done, total=total, amount=said)
 
     def note(self, text: str) -> None:
         """See Display."""

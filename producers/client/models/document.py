@@ -4,7 +4,7 @@ Not dataclasses, of which each costs a millisecond of a program's start.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
@@ -73,8 +73,8 @@ def _reader(hint: Any) -> Reader:
     if origin is tuple:
         read = _reader(arguments[0])
         return lambda values: tuple(read(value) for value in values)
-    if hint is datetime:
-        return datetime.fromisoformat
+    if hint in (datetime, date):
+        return hint.fromisoformat  # type: ignore[no-any-return]
     if hint in (UUID, float) or (isinstance(hint, type) and issubclass(hint, Document)):
         return hint  # type: ignore[no-any-return]
     return lambda value: value

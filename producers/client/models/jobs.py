@@ -65,6 +65,14 @@ class JobProgress(Document):
     fraction: float | None
 
 
+class Estimate(Document):
+    """The probable begin and end of a job; `position` among the own waiting jobs, None once it has begun."""
+
+    position: int | None
+    starts_at: datetime | None
+    ends_at: datetime
+
+
 class JobFailure(Document):
     """The reason why a job failed; `kind` says whose move it is."""
 
@@ -124,6 +132,7 @@ class Job(Document):
     expires_at: datetime | None
     cancel_requested_at: datetime | None
     progress: JobProgress
+    estimate: Estimate | None = None
     result: JobResult | None
     error: JobFailure | None
     links: dict[str, str]

@@ -16,6 +16,7 @@ class Key(Document):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    requests_per_minute: int | None = None
 
 
 class NewKey(Document):
@@ -29,3 +30,4 @@ class NewKey(Document):
     label: str
     scopes: tuple[str, ...]
     expires_at: datetime | None
+    requests_per_minute: int | None = None

@@ -16,6 +16,7 @@ class Endpoint(Document):
     state: str
     reason: str | None
     max_per_second: float | None
+    events: tuple[str, ...] | None
     created_at: datetime
     disabled_at: datetime | None
     failing_since: datetime | None

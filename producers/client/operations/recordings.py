@@ -26,18 +26,21 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 class RecordingOperations(Session):
     """Operations of what was said, and of its sound."""
 
-    async def transcript(self, job_id: Id) -> Transcript:
-        """The transcript of a completed job; raises Conflict before its end, and with the job's error when it failed."""
-        return await self._got(Operation.GET_TRANSCRIPT, Transcript, job_id=job_id)
+    async def transcript(self, job_id: Id, *, revision: str | int | None = None) -> Transcript:
+        """The transcript of a completed job; raises Conflict before its end, and with the job's error when it failed.
 
-    async def transcript_file(self, job_id: Id, form: TranscriptFormat) -> bytes:
+        `revision`: a number, or `machine` for what people have not corrected; the latest one if left out.
+        """
+        return await self._got(Operation.GET_TRANSCRIPT, Transcript, {"revision": revision}, job_id=job_id)
+
+    async def transcript_file(self, job_id: Id, form: TranscriptFormat, *, revision: str | int | None = None) -> bytes:
         """The transcript of a completed job as a file."""
         operation = Operation.GET_TRANSCRIPT
         call = Call(
             operation=operation,
             path=operation.path(job_id=job_id),
             read=lambda answer: answer.content,
-            query={"format": str(form)},
+            query=plain({"format": str(form), "revision": revision}),
             is_repeatable=True,
         )
         return await self._sent(call)

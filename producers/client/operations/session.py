@@ -63,7 +63,14 @@ class Session:
         )
 
     async def _listed(
-        self, operation: Operation, name: str, kind: type[D], query: Mapping[str, Any], limit: int | None, most: int
+        self,
+        operation: Operation,
+        name: str,
+        kind: type[D],
+        query: Mapping[str, Any],
+        limit: int | None,
+        most: int,
+        **names: Id,
     ) -> AsyncGenerator[D, None]:
         """The items of a list in `name`, up to `limit`; each page of `most` at most is read when it is needed."""
         cursor: str | None = None
@@ -73,7 +80,7 @@ class Session:
 
         while limit is None or limit > 0:
             size = most if limit is None else min(most, limit)
-            items, cursor = await self._got(operation, page, {**query, "limit": size, "cursor": cursor})
+            items, cursor = await self._got(operation, page, {**query, "limit": size, "cursor": cursor}, **names)
             for item in items:
                 yield item
             if cursor is None:

@@ -15,10 +15,11 @@ TEST_SECONDS = 60.0  # the longest wait of a test, and the way there and back
 
 
 class EndpointChange(TypedDict, total=False):
-    """Changes of an endpoint; what is left out stays as it is. `max_per_second=None`: the default pace."""
+    """Changes of an endpoint; what is left out stays as it is. `max_per_second=None`: the default pace; `events=None`: all."""
 
     description: str
     max_per_second: float | None
+    events: list[str] | None
     state: Literal["enabled", "disabled"]
 
 
@@ -26,10 +27,15 @@ class WebhookOperations(Session):
     """Operations of webhooks."""
 
     async def register_webhook(
-        self, url: str, *, description: str | None = None, max_per_second: float | None = None
+        self,
+        url: str,
+        *,
+        description: str | None = None,
+        max_per_second: float | None = None,
+        events: list[str] | None = None,
     ) -> Endpoint:
         """Register an address; one that is known already is the same endpoint."""
-        body = plain({"url": url, "description": description, "max_per_second": max_per_second})
+        body = plain({"url": url, "description": description, "max_per_second": max_per_second, "events": events})
         operation = Operation.REGISTER_WEBHOOK_ENDPOINT
         return await self._sent(Call(operation=operation, path=operation.path(), read=one(Endpoint), body=body))
 

@@ -25,6 +25,8 @@ class Operation(Enum):
     GET_JOB = "GET", "/api/v1/jobs/{job_id}"
     DELETE_JOB = "DELETE", "/api/v1/jobs/{job_id}"
     GET_TRANSCRIPT = "GET", "/api/v1/jobs/{job_id}/transcript"
+    CORRECT_TRANSCRIPT = "PATCH", "/api/v1/jobs/{job_id}/transcript"
+    LIST_REVISIONS = "GET", "/api/v1/jobs/{job_id}/revisions"
     GET_AUDIO = "GET", "/api/v1/jobs/{job_id}/audio"
     GET_WAITING = "GET", "/api/v1/jobs/{job_id}/waiting"
     FOLLOW_JOB = "GET", "/api/v1/jobs/{job_id}/events"
@@ -48,6 +50,7 @@ class Operation(Enum):
     REDELIVER_WEBHOOK = "POST", "/api/v1/webhooks/deliveries/{delivery_id}/redeliver"
     CREATE_KEY = "POST", "/api/v1/keys"
     LIST_KEYS = "GET", "/api/v1/keys"
+    GET_USAGE = "GET", "/api/v1/usage"
     REVOKE_KEY = "DELETE", "/api/v1/keys/{key_id}"
 
     @property

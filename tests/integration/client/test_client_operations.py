@@ -20,7 +20,7 @@ from tests.integration.commands import last_job
 from tests.integration.dispatching import dispatching
 from tests.integration.rest import URL
 from tests.integration.shim import RunningShim, in_database, in_transaction
-from tests.samples import TRANSCRIPT
+from tests.samples import AT, TRANSCRIPT
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 40
 
@@ -84,6 +84,29 @@ def test_a_file_is_sent_from_wherever_it_is(shim: RunningShim, api: Client, tmp_
     assert from_memory.name == "memory.wav"
     assert api.save_audio(from_memory.job_id, tmp_path / "back.wav").read_bytes() == WAV
     assert sorted(each.name for each in tmp_path.iterdir()) == ["back.wav", "the call.wav"]
+
+
+def test_a_transcript_is_corrected_and_nobody_is_overwritten(shim: RunningShim, api: Client) -> None:
+    job = completed(shim, api)
+    tag, speaker = api.transcript_tag(job), TRANSCRIPT.speakers[0]
+    made = api.correct(job, tag, speakers={speaker: "Anna"}, segments=[{"index": 0, "text": "Something else."}])
+    assert (made.revision, made.changes.speakers, made.tag != tag) == (1, {speaker: "Anna"}, True)
+    assert api.transcript(job).segments[0].text == "Something else."
+    assert api.transcript(job, revision="machine").text == TRANSCRIPT.text
+    assert b"Anna" in api.transcript_file(job, "txt")
+    assert b"Anna" not in api.transcript_file(job, "txt", revision="machine")
+    with pytest.raises(Conflict) as late:
+        api.correct(job, tag, segments=[{"index": 0, "text": "What I would write."}])
+    assert late.value.code == "revision_conflict"
+    assert [(each.number, each.changes.speakers) for each in api.revisions(job)] == [(1, {speaker: "Anna"})]
+
+
+def test_the_usage_of_a_tenant_is_told_by_day(shim: RunningShim, api: Client) -> None:
+    completed(shim, api)
+    found = api.usage(since=AT.date(), until=str(AT.date()))
+    assert [(day.day, day.completed) for day in found.days] == [(AT.date(), 1)]
+    assert found.total.audio_seconds == TRANSCRIPT.duration
+    assert api.usage().total.failed == 0
 
 
 def test_jobs_are_listed_page_by_page(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from producers.api.app import create_app
 from producers.client import Client
 from producers.client.async_client import AsyncClient, Operations
-from producers.client.models import jobs, keys, transcripts, webhooks
+from producers.client.models import jobs, keys, revisions, transcripts, usage, webhooks
 from producers.client.models.document import Document
 from producers.client.operations.webhooks import EndpointChange
 from producers.client.protocol.calls import Operation
@@ -44,6 +44,13 @@ ANSWERS: dict[str, type[Document]] = {
     "SecretView": webhooks.EndpointSecret,
     "AttemptView": webhooks.Attempt,
     "DeliveryDetail": webhooks.Delivery,
+    "EstimateView": jobs.Estimate,
+    "ChangesView": revisions.Changes,
+    "CorrectionView": revisions.Correction,
+    "RevisionView": revisions.Revision,
+    "Usage": usage.Usage,
+    "UsageDay": usage.DayUsage,
+    "UsageView": usage.UsageReport,
     "KeyView": keys.Key,
     "NewKey": keys.NewKey,
 }
@@ -99,6 +106,7 @@ def test_transcripts_have_the_fields_of_the_wire(ours: type[Document], theirs: t
 
 def test_bodies_and_filters_have_the_fields_of_the_document() -> None:
     assert fields(jobs.JobBody) == properties("TranscribeBody")
+    assert fields(revisions.SegmentEdit) == properties("SegmentEditBody")
     assert fields(EndpointChange) == properties("EndpointChange")
     assert fields(jobs.JobFilters) == parameters("/api/v1/jobs") - PAGED
     assert set(transcripts.TranscriptFormat.__args__) == {str(form) for form in Format}  # type: ignore[attr-defined]

@@ -1,11 +1,12 @@
-"""Arguments and options of `scribe watch`, `scribe result` and `scribe models`."""
+"""Arguments and options of `scribe watch`, `scribe result`, `scribe models` and `scribe usage`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from producers.cli.commands.options import JobId, words
+from producers.cli.commands.options import JobId, Json, time_option, words
 from producers.transcripts.formats import Format
 from schemas.process.command_line import deferred_to
 
@@ -55,3 +56,18 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models that jobs may name; the default one comes first."""
+
+
+@deferred_to("producers.cli.jobs.usage")
+def usage(
+    since: Annotated[datetime | None, time_option("The first day (UTC), else 29 days before the last one.")] = None,
+    until: Annotated[datetime | None, time_option("The last day (UTC), else today.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was done for you by day: jobs, audio, time of workers, bytes and tokens.
+
+    \b
+    scribe usage --since 2031-01-01 --until 2031-01-31
+
+    A job counts on the day on which it ended, also when its recording and its transcript are deleted.
+    """

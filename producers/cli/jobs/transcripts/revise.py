@@ -2,15 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import typer
 
 from producers.cli.clients.ids import job_of
-from producers.cli.clients.rest import RestClient
+from producers.cli.clients.rest import rest_client
 from producers.cli.jobs.why import second
 from producers.cli.terminal.json_lines import print_json
 from producers.cli.terminal.pairs import pairs_of
@@ -20,8 +19,6 @@ from producers.messages.plain_text import one_line
 from schemas.requests.revisions.changes import MAX_EDITS
 from schemas.settings.api import ClientSettings
 from schemas.settings.loading import load
-
-PAGE = 100
 
 
 def rename(job: IdPrefix, names: list[str], after: int | None, as_json: bool) -> None:
@@ -72,18 +69,19 @@ def edits_of(file: Path) -> Iterator[Any]:
 
 def _correct(job: IdPrefix, bodies: Iterable[dict[str, Any]], after: int | None, *, as_json: bool) -> None:
     """Make corrections, each against the one before."""
-    with RestClient.open(load(ClientSettings)) as client:
+    with rest_client(load(ClientSettings)) as client:
         job_id = job_of(client, job)
-        tag = client.transcript_tag(job_id) if after is None else f'"{client.job(job_id)["run"]}.{after}"'
+        tag = client.transcript_tag(job_id) if after is None else f'"{client.job(job_id).run}.{after}"'
         for body in bodies:
-            found, tag = client.correct(job_id, body, tag)
+            found = client.correct(job_id, tag, **body)
+            tag = found.tag
             if as_json:
-                print_json(found)
+                print_json({name: value for name, value in found.raw.items() if name != "tag"})
             else:
-                sys.stdout.write(f"{_outcome(found)}\n")
+                sys.stdout.write(f"{_outcome(found.raw)}\n")
 
 
-def _outcome(found: dict[str, Any]) -> str:
+def _outcome(found: Mapping[str, Any]) -> str:
     said = "; ".join(changes_in_words(found["changes"]))
     return f"revision {found['revision']}: {said}" if said else "nothing to change: all of it is so already"
 
@@ -101,8 +99,8 @@ def changes_in_words(changes: dict[str, Any]) -> Iterator[str]:
 
 def revisions(job: IdPrefix, limit: int, as_json: bool) -> None:
     """Implements `scribe revisions`."""
-    with RestClient.open(load(ClientSettings)) as client:
-        found = _listed(client, job_of(client, job), limit)
+    with rest_client(load(ClientSettings)) as client:
+        found = [revision.raw for revision in client.revisions(job_of(client, job), limit=limit)]
     if as_json:
         print_json(found)
         return
@@ -111,15 +109,3 @@ def revisions(job: IdPrefix, limit: int, as_json: bool) -> None:
         said = "; ".join(changes_in_words(each["changes"]))
         add_row(shown, [each["number"], second(each["at"]), each["key_id"], each["run"], said])
     show_rows(shown, "no revisions: the transcript is the machine's")
-
-
-def _listed(client: RestClient, job_id: UUID, limit: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while len(found) < limit:
-        page = client.revisions(job_id, limit=min(PAGE, limit - len(found)), cursor=cursor)
-        found += page["revisions"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    return found
