@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producers.api.access import keys, rate_limits, usage
+from producers.api.access import keys, usage
 from producers.api.events import streams
 from producers.api.http import health
 from producers.api.http.middleware import RequestContext
@@ -15,14 +15,14 @@ from producers.api.jobs import bulk, erasures, listing, models, operations, sear
 from producers.api.jobs.results import audio, enhanced_ai, revisions, transcripts
 from producers.api.openai import models as openai_models
 from producers.api.openai import transcriptions
-from producers.api.problems import Problem, install
-from producers.api.requests import conditional
+from producers.api.problems import install
 from producers.api.requests.idempotency import CheckedIdempotencyKey
 from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
 from producers.api.web import cross_origin, documentation, login, page
-from producers.api.webhooks import deliveries, endpoints, payloads
+from producers.api.web.contract.document import completed
+from producers.api.webhooks import deliveries, endpoints
 
 DESCRIPTION = """Recordings in, transcripts with speakers out.
 
@@ -30,7 +30,6 @@ Submit a recording, then poll its job or name a `webhook_url`. Every error is a 
 `code` is stable. Send `X-Request-ID` and `traceparent` to find your request in logs and traces.
 """
 STRICT = (CheckedBody, CheckedIdempotencyKey)
-_REFERENCE = "#/components/schemas/{model}"
 
 
 def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
@@ -66,22 +65,11 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with Problem and the webhooks, which no handler returns; built on first use."""
+    """The OpenAPI document, built on first use."""
     generate = app.openapi
 
     @cache
     def openapi() -> dict[str, Any]:
-        document = generate()
-        schema = Problem.model_json_schema(ref_template=_REFERENCE)
-        schemas = document["components"]["schemas"]
-        schemas.update(schema.pop("$defs", {}))
-        schemas["Problem"] = schema
-        outcome = bulk.BulkOutcome.model_json_schema(ref_template=_REFERENCE)
-        schemas.update({**outcome.pop("$defs", {}), **schemas, "BulkOutcome": outcome})
-        schemas.update(payloads.schemas(_REFERENCE))
-        document["webhooks"] = payloads.operations(_REFERENCE)
-        conditional.describe(document, "/api/")
-        rate_limits.describe(document)
-        return document
+        return completed(generate())
 
     return openapi

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from producers.api.openai.errors import error_of, is_openai, status_of
+from producers.api.openai.errors import CODES, error_of, is_openai, status_of
 from producers.inputs.validation_errors import rejected
 from schemas import metrics
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
@@ -64,18 +64,24 @@ class JobFailed(Worded):
 
 
 def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The error answers of an operation, for the OpenAPI document."""
+    """The error answers of an operation, for the OpenAPI document; one that takes a key may refuse the key's scopes."""
     described: dict[int | str, dict[str, Any]] = {}
-    # whoever has a key may use it up
-    limited = ("rate_limited",) if "unauthorized" in codes else ()
-    for code in (*codes, *limited, "unavailable", "internal"):
+    of_keys = _OF_KEYS if "unauthorized" in codes else ()
+    for code in dict.fromkeys((*codes, *of_keys, "unavailable", "internal")):
         spec = ERRORS[code]
-        known = described.setdefault(spec.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _SCHEMA_REF}}})
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        known = described.setdefault(spec.status, {"description": "", CODES: [], "content": content})
         known["description"] += f"{'; ' if known['description'] else ''}`{code}`: {spec.title}"
+        known[CODES].append(code)
     return described
 
 
-_SCHEMA_REF = {"$ref": "#/components/schemas/Problem"}
+_OF_KEYS = ("forbidden", "cross_site", "rate_limited")
+
+
+def problem_example(code: str) -> dict[str, Any]:
+    """The answer to an error with a code, for the OpenAPI document."""
+    return _described(Permanent(code), "/api/v1/transcribe", "3f0c9a52b7d14e0c").model_dump()
 
 
 def problem(request: Request, error: Permanent, **headers: str) -> JSONResponse:
@@ -119,8 +125,12 @@ def message_of(error: Permanent) -> str:
 
 
 def _document(error: Permanent, instance: str, request_id: str) -> Problem:
-    spec = error.spec
     metrics.HTTP_PROBLEMS.labels(error.code).inc()
+    return _described(error, instance, request_id)
+
+
+def _described(error: Permanent, instance: str, request_id: str) -> Problem:
+    spec = error.spec
     return Problem(
         type=TYPE_PREFIX + error.code,
         title=spec.title,

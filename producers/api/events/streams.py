@@ -15,6 +15,7 @@ from producers.api.events.hub import EventWindow, Follower
 from producers.api.http.middleware import EVENT_STREAM
 from producers.api.http.streaming import OwningStream
 from producers.api.problems import problem_responses
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep, authenticate, authenticate_again
 from producers.inputs.validation_errors import refused
@@ -97,7 +98,7 @@ async def follow_jobs(request: Request, services: ServicesDep, key: KeyDep, posi
     },
 )
 async def follow_job(
-    job_id: UUID, request: Request, services: ServicesDep, key: KeyDep, position: LastEventId
+    job_id: JobId, request: Request, services: ServicesDep, key: KeyDep, position: LastEventId
 ) -> Response:
     """Server-sent events: its whole history, then what happens, until it has ended; `/api/v1/events` explains them."""
     following = _Following(request, services, key.tenant, job_id)

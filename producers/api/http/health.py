@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 OUTBOX_LATE_SECONDS = 60.0
 PROBE_SECONDS = 1.0  # for the database: who asks, asks every few seconds and waits for no more than some
 T = TypeVar("T")
+_SERIES = "# TYPE scribe_rabbit_queue_depth gauge\nscribe_rabbit_queue_depth 3.0\n"
 router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 
@@ -89,7 +90,7 @@ def _report(backlog: OutboxBacklog) -> WaitReport:
     operation_id="metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _SERIES}}}},
 )
 async def read_metrics(services: ServicesDep) -> Response:
     """Jobs and outbox are read from the database at every scrape; what is not known then is no number, or absent."""

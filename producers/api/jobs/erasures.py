@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from producers.api.jobs.views import POLL_SECONDS, JobSummary, job_path, summary
 from producers.api.problems import problem_responses
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import StrictRoute
 from producers.api.requests.query import Flag
 from producers.api.services import KeyDep, Services, ServicesDep
@@ -54,7 +55,7 @@ class ErasureView(BaseModel):
     },
 )
 async def delete_job(
-    job_id: UUID,
+    job_id: JobId,
     response: Response,
     services: ServicesDep,
     key: KeyDep,
@@ -122,7 +123,7 @@ async def _erase(services: Services, key: ApiKey, job_id: UUID, order: Record | 
     summary="The evidence of an erasure",
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
-async def read_erasure(job_id: UUID, services: ServicesDep, key: KeyDep) -> ErasureView:
+async def read_erasure(job_id: JobId, services: ServicesDep, key: KeyDep) -> ErasureView:
     """The evidence of an erasure, which is kept longer than the erased data."""
     async with services.database.as_tenant(key.tenant) as connection:
         erasure = await find_erasure(connection, key.tenant, job_id)

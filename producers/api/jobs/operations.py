@@ -12,6 +12,7 @@ from producers.api.jobs.results.enhanced_ai import ASK_CODES, check_ask
 from producers.api.jobs.views import POLL_SECONDS, JobSummary, JobView, job_path, summary, view
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import JOB, IdempotencyKey, chosen_id, reuse_told
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep, TraceDep
 from producers.jobs.submit import Trace, accept, check, job_record, known
@@ -77,7 +78,7 @@ async def transcribe(
     summary="State, progress, result and history of a job",
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
-async def read_job(job_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> JobView:
+async def read_job(job_id: JobId, response: Response, services: ServicesDep, key: KeyDep) -> JobView:
     """Poll it at the pace that Retry-After names, or have a webhook called."""
     detail = await queries.read(services.database, job_id, key.tenant)
     if detail is None:

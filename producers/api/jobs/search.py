@@ -62,13 +62,21 @@ class HitList(BaseModel):
 async def search_transcripts(
     services: ServicesDep,
     key: KeyDep,
-    q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS, examples=['"refund policy" -cancelled'])],
+    q: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=MAX_QUERY_CHARS,
+            description="The words to find, and those to leave out.",
+            examples=['"refund policy" -cancelled'],
+        ),
+    ],
     language: Annotated[
         str | None,
         BeforeValidator(known_language),
-        Query(description="Only what was said in it, such as `he`."),
+        Query(description="Only what was said in it, such as `he`.", examples=["he"]),
     ] = None,
-    limit: Annotated[Number, Query(ge=1, le=MAX_HITS)] = 20,
+    limit: Annotated[Number, Query(ge=1, le=MAX_HITS, description="The most that one page holds.")] = 20,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> HitList:
     """Every hit is a segment that has all words, in any of their forms: the newest job first, each job in its order.

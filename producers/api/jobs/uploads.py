@@ -23,6 +23,7 @@ _FORM_SCHEMA.pop("$defs", None)
 _FORM_SCHEMA["properties"][FILE_FIELD] = {"type": "string", "format": "binary", "description": "The recording."}
 _FORM_SCHEMA["properties"]["metadata"] = {"type": "string", "description": "Your own notes as a JSON object."}
 _FORM_SCHEMA["required"] = [FILE_FIELD]
+_FORM_SCHEMA["examples"] = [{"language": "he", "num_speakers": 2, "metadata": '{"customer": "42"}'}]
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 

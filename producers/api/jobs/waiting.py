@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from producers.api.problems import problem_responses
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, ServicesDep
 from producers.waiting.database import facts_for_tenant
@@ -49,7 +50,7 @@ class WaitingView(BaseModel):
     summary="Why a job, its webhooks or its enhancements have not come further",
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
-async def read_waiting(job_id: UUID, services: ServicesDep, key: KeyDep) -> WaitingView:
+async def read_waiting(job_id: JobId, services: ServicesDep, key: KeyDep) -> WaitingView:
     """`held` is false for a job that is being worked on, and for one that has ended and of which nothing more is to come."""
     rows = await facts_for_tenant(services.database, job_id, key.tenant, services.query_seconds)
     explanation = None if rows is None else explain(rows)

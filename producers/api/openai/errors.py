@@ -1,10 +1,14 @@
 """Errors in the shape of OpenAI's interface, which its clients turn into exceptions of their own. Pure."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from schemas.errors import ERRORS, Permanent
 
 PREFIX = "/v1"
+CODES = "x-codes"
+"""The member of an answer in the OpenAPI document that lists the codes of its errors."""
 # what a client is to correct: other statuses are other exceptions there, and some are sent again
 _STATUS: dict[int, int] = {422: 400, 415: 400}
 _STATUS_OF_CODE = {"unknown_model": 404}
@@ -50,16 +54,22 @@ def error_of(error: Permanent, message: str, status: int) -> OpenAIError:
     )
 
 
-def error_responses(*codes: str) -> dict[int | str, dict[str, object]]:
+def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The error answers of an operation, for the OpenAPI document."""
-    described: dict[int | str, dict[str, object]] = {
-        "default": {"description": "Any other error", "model": OpenAIError}
-    }
+    described: dict[int | str, dict[str, Any]] = {"default": {"description": "Any other error", "model": OpenAIError}}
     for code in (*codes, "rate_limited", "unavailable", "internal"):
         spec = ERRORS[code]
-        known = described.setdefault(status_of(code, spec.status), {"description": "", "model": OpenAIError})
-        known["description"] = f"{known['description']}{'; ' if known['description'] else ''}`{code}`: {spec.title}"
+        empty = {"description": "", CODES: [], "model": OpenAIError}
+        known = described.setdefault(status_of(code, spec.status), empty)
+        known["description"] += f"{'; ' if known['description'] else ''}`{code}`: {spec.title}"
+        known[CODES].append(code)
     return described
+
+
+def error_example(code: str) -> dict[str, Any]:
+    """The answer to an error with a code, for the OpenAPI document."""
+    error = Permanent(code)
+    return error_of(error, error.message, status_of(code, error.spec.status)).model_dump()
 
 
 def _type_of(status: int) -> str:

@@ -1,8 +1,8 @@
 """The operations that list the models in OpenAI's shape."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -30,6 +30,9 @@ class _ModelName(Convertor[str]):
 
 register_url_convertor("model_name", _ModelName())
 router = APIRouter(prefix=PREFIX, tags=["openai"], dependencies=[Authenticated])
+
+
+ModelName = Annotated[str, Path(description="The name of a model, as the list has it.", examples=[ALIAS])]
 
 
 class OpenAIModel(BaseModel):
@@ -65,7 +68,7 @@ async def list_models(services: ServicesDep) -> OpenAIModels:
     summary="One of them",
     responses=error_responses("unauthorized", "unknown_model"),
 )
-async def read_model(model: str, services: ServicesDep) -> OpenAIModel:
+async def read_model(model: ModelName, services: ServicesDep) -> OpenAIModel:
     """A model by its name, in which slashes may stand as they are."""
     if model not in (known := _names(services.registry)):
         raise Rejected("unknown_model", known_as(model, known))

@@ -15,14 +15,15 @@ from producers.api.openai.answers import DiarizedTranscription, TranscriptionTex
 from producers.api.openai.authentication import BearerDep
 from producers.api.openai.ended import has_ended, rendered, still_running, transcript_of
 from producers.api.openai.errors import PREFIX, error_responses
+from producers.api.openai.events import events
 from producers.api.openai.forms import TranscriptionForm, TranslationForm, form_schema
 from producers.api.openai.streaming import COMMENT_SECONDS, event_stream
 from producers.api.requests import file_upload
 from producers.api.requests.idempotency import IdempotencyKey
 from producers.api.requests.media_types import FORM
 from producers.api.services import Services, ServicesDep, TraceDep
+from producers.api.web.contract import transcripts
 from producers.transcripts.formats import Format
-from producers.transcripts.rendering import CONTENT_TYPES
 from schemas.events import Task
 from sink.process.cancellation import cancel_until_done
 
@@ -38,11 +39,13 @@ _ENDS = (
     "media_too_long",
     "retries_exhausted",
 )
+_EVENTS = b"".join(events(transcripts.TRANSCRIPT, diarizes=False)).decode()
+_STREAM = {"schema": {"type": "string"}, "example": _EVENTS}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The transcript, in the form that `response_format` names",
         "headers": {JOB_ID_HEADER: {"description": "For GET /api/v1/jobs/ID.", "schema": {"type": "string"}}},
-        "content": {CONTENT_TYPES[form]: {} for form in (Format.TXT, Format.SRT, Format.VTT)},
+        "content": transcripts.content((Format.TXT, Format.SRT, Format.VTT)),
     },
     **error_responses(*dict.fromkeys((*REQUEST_CODES, *file_upload.CODES, *_ENDS))),
 }
@@ -56,7 +59,7 @@ router = APIRouter(tags=["openai"])
     response_model=TranscriptionText | VerboseTranscription | DiarizedTranscription,
     responses={
         **_RESPONSES,
-        200: {**_RESPONSES[200], "content": {**_RESPONSES[200]["content"], EVENT_STREAM: {}}},
+        200: {**_RESPONSES[200], "content": {**_RESPONSES[200]["content"], EVENT_STREAM: _STREAM}},
     },
     openapi_extra={"requestBody": {"required": True, "content": {FORM: {"schema": form_schema(TranscriptionForm)}}}},
 )

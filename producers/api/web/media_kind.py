@@ -29,6 +29,11 @@ _MAGIC = (
     (b".snd", 0, b"", MediaKind("audio/basic", ("au", "snd"))),
     (b"\x1a\x45\xdf\xa3", 0, b"", MediaKind("video/webm", ("webm", "mkv", "mka"))),
 )
+_SOUND_MP4 = MediaKind("audio/mp4", ("m4a", "m4b"))
+_PICTURE_MP4 = MediaKind("video/mp4", ("mp4", "m4a", "m4v", "mov"))
+_MP3, _AAC = MediaKind("audio/mpeg", ("mp3",)), MediaKind("audio/aac", ("aac",))
+KINDS = (*dict.fromkeys(kind for *_, kind in _MAGIC), _SOUND_MP4, _PICTURE_MP4, _AAC, _UNKNOWN)
+"""Every kind that there is."""
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 
@@ -38,11 +43,7 @@ def kind_of(head: bytes) -> MediaKind:
         if head.startswith(magic) and head[offset : offset + len(more)] == more:
             return kind
     if head[4:8] in _MP4_BOXES:
-        return (
-            MediaKind("audio/mp4", ("m4a", "m4b"))
-            if head[8:11] == b"M4A"
-            else MediaKind("video/mp4", ("mp4", "m4a", "m4v", "mov"))
-        )
+        return _SOUND_MP4 if head[8:11] == b"M4A" else _PICTURE_MP4
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # a sync word of MPEG; layer 0 is ADTS
-        return MediaKind("audio/mpeg", ("mp3",)) if head[1] & 0x06 else MediaKind("audio/aac", ("aac",))
+        return _MP3 if head[1] & 0x06 else _AAC
     return _UNKNOWN

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from producers.api.problems import problem_responses
 from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
+from producers.api.requests.ids import DeliveryId, EndpointId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number, Time
 from producers.api.services import KeyDep, ServicesDep
@@ -47,7 +48,7 @@ async def list_(
     job_id: Annotated[UUID | None, Query(description="Only this job's.")] = None,
     state: Annotated[DeliveryState | None, Query(description="Only those in this state.")] = None,
     since: Annotated[Time | None, Query(description="Only those scheduled then or later.")] = None,
-    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED, description="The most that one page holds.")] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> DeliveryList:
     """`exhausted` are those that every attempt failed of, `disabled` those whose endpoint was or is disabled."""
@@ -79,7 +80,7 @@ async def list_(
     summary="A delivery with every attempt",
     responses=problem_responses(*CODES),
 )
-async def read(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> DeliveryDetail:
+async def read(delivery_id: DeliveryId, services: ServicesDep, key: KeyDep) -> DeliveryDetail:
     """Status, latency, error and the first words of every answer."""
     async with services.database.as_tenant(key.tenant) as connection:
         found = await known_delivery(connection, delivery_id, key.tenant)
@@ -93,7 +94,7 @@ async def read(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> Deliver
     status_code=202,
     responses=problem_responses(*CODES, "payload_gone", "endpoint_disabled", "being_sent"),
 )
-async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> DeliveryView:
+async def redeliver(delivery_id: DeliveryId, services: ServicesDep, key: KeyDep) -> DeliveryView:
     """At once and by the whole schedule, under the same `webhook-id` and order number, whatever became of it before.
 
     One that waits for its next attempt waits no longer. One that is on its way is let alone: 409 `being_sent`.
@@ -109,7 +110,9 @@ async def redeliver(delivery_id: UUID, services: ServicesDep, key: KeyDep) -> De
     status_code=202,
     responses=problem_responses(*CODES, *BODY_CODES, "endpoint_disabled"),
 )
-async def redeliver_all(endpoint_id: UUID, body: RedeliverBody, services: ServicesDep, key: KeyDep) -> Redelivered:
+async def redeliver_all(
+    endpoint_id: EndpointId, body: RedeliverBody, services: ServicesDep, key: KeyDep
+) -> Redelivered:
     """Oldest first, at the endpoint's own pace, up to 50,000 a call: go on with `next_cursor` until it is null.
 
     Left as they are: those that wait for an attempt anyway, and those whose payload is deleted since its time is over.

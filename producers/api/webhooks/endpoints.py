@@ -1,12 +1,12 @@
 """Webhook endpoints of a tenant: registration ahead of use, changes, and reading and rotating their secrets."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from producers.api.problems import problem_responses
 from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
+from producers.api.requests.ids import EndpointId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number
 from producers.api.services import KeyDep, Services, ServicesDep
@@ -70,7 +70,7 @@ async def register(body: EndpointBody, response: Response, services: ServicesDep
 async def list_(
     services: ServicesDep,
     key: KeyDep,
-    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED, description="The most that one page holds.")] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> EndpointList:
     """All endpoints of the tenant, also those that jobs named."""
@@ -89,7 +89,7 @@ async def list_(
     summary="How an endpoint stands",
     responses=problem_responses(*CODES),
 )
-async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> EndpointView:
+async def read(endpoint_id: EndpointId, services: ServicesDep, key: KeyDep) -> EndpointView:
     """Whether it is enabled, and if not, why; since when it only fails; its limits."""
     async with services.database.as_tenant(key.tenant) as connection:
         return endpoint_view(await known_endpoint(connection, endpoint_id, key.tenant))
@@ -101,7 +101,7 @@ async def read(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> Endpoin
     summary="Enable, disable or limit an endpoint",
     responses=problem_responses(*CODES, *BODY_CODES),
 )
-async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep, key: KeyDep) -> EndpointView:
+async def change(endpoint_id: EndpointId, body: EndpointChange, services: ServicesDep, key: KeyDep) -> EndpointView:
     """A disabled endpoint gets nothing; its deliveries are written down and can be sent again when it is enabled."""
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
         await known_endpoint(connection, endpoint_id, key.tenant)
@@ -119,7 +119,7 @@ async def change(endpoint_id: UUID, body: EndpointChange, services: ServicesDep,
     status_code=204,
     responses=problem_responses(*CODES, "held"),
 )
-async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
+async def delete(endpoint_id: EndpointId, services: ServicesDep, key: KeyDep) -> None:
     """A job that names the address later registers it anew, with another secret. To get nothing, disable it."""
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
         await known_endpoint(connection, endpoint_id, key.tenant)
@@ -132,7 +132,7 @@ async def delete(endpoint_id: UUID, services: ServicesDep, key: KeyDep) -> None:
     summary="The secret that verifies signatures",
     responses=problem_responses(*CODES, "not_offered"),
 )
-async def read_secret(endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep) -> SecretView:
+async def read_secret(endpoint_id: EndpointId, response: Response, services: ServicesDep, key: KeyDep) -> SecretView:
     """The newest one; during the overlap after a rotation every webhook is signed with the old one too."""
     box = secret_box(services)
     async with services.database.as_tenant(key.tenant) as connection:
@@ -149,7 +149,7 @@ async def read_secret(endpoint_id: UUID, response: Response, services: ServicesD
     responses=problem_responses(*CODES, *BODY_CODES, "not_offered"),
 )
 async def rotate_secret(
-    endpoint_id: UUID, response: Response, services: ServicesDep, key: KeyDep, body: RotateBody | None = None
+    endpoint_id: EndpointId, response: Response, services: ServicesDep, key: KeyDep, body: RotateBody | None = None
 ) -> SecretView:
     """The old one signs along for `overlap_seconds`, a day if nothing is said, so that receivers can change in peace."""
     box = secret_box(services)

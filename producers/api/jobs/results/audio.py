@@ -15,9 +15,10 @@ from producers.api.problems import Worded, problem_responses
 from producers.api.requests.byte_range import ByteRange, Unsatisfiable, wanted_range
 from producers.api.requests.conditional import IF_NONE_MATCH, is_known
 from producers.api.requests.disposition import attachment
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep
-from producers.api.web.media_kind import HEAD_BYTES, MediaKind, kind_of
+from producers.api.web.media_kind import HEAD_BYTES, KINDS, MediaKind, kind_of
 from producers.jobs.submit import UPLOAD_SCHEME
 from schemas.errors import Rejected
 from schemas.ports import ObjectNotFound, ObjectStore
@@ -30,6 +31,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=StrictRoute)
 # sent for a range without an end: a player asks again, and holds no connection while it waits
 PART_BYTES = 8 * 1024 * 1024
 PIECE_BYTES = 256 * 1024  # in memory at a time
+_RECORDING = {kind.content_type: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,14 @@ class StoredUpload:
     summary="The recording of a job that was uploaded",
     response_class=Response,
     responses={
-        200: {"description": "The whole recording", "content": {"audio/*": {}}},
-        206: {"description": "The part that Range asks for, or its beginning", "content": {"audio/*": {}}},
+        200: {"description": "The whole recording", "content": _RECORDING},
+        206: {"description": "The part that Range asks for, or its beginning", "content": _RECORDING},
         304: {"description": "It is the one that If-None-Match names"},
         **problem_responses("invalid_request", "unauthorized", "not_found", "range_not_satisfiable", "busy"),
     },
 )
 async def read_audio(
-    job_id: UUID,
+    job_id: JobId,
     request: Request,
     services: ServicesDep,
     key: KeyDep,

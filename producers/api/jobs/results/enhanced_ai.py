@@ -11,6 +11,7 @@ from producers.api.jobs.bodies import Body, Id, Name
 from producers.api.jobs.views import POLL_SECONDS, EnhancementLink, enhancement_path, job_path
 from producers.api.problems import problem_responses
 from producers.api.requests.idempotency import ENHANCEMENT, IdempotencyKey, chosen_id, reuse_told
+from producers.api.requests.ids import EnhancementId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep
 from schemas.errors import Rejected
@@ -122,7 +123,7 @@ async def _asked(services: Services, tenant: str, body: EnhanceBody, wishes: Enh
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
 async def read_enhancement(
-    enhancement_id: UUID, response: Response, services: ServicesDep, key: KeyDep
+    enhancement_id: EnhancementId, response: Response, services: ServicesDep, key: KeyDep
 ) -> EnhancementView:
     """`queued`, `running`, then `completed` or `failed` with the reason."""
     async with services.database.as_tenant(key.tenant) as connection:

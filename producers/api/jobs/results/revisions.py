@@ -16,6 +16,7 @@ from producers.api.jobs.views import job_path
 from producers.api.problems import problem_responses
 from producers.api.requests.conditional import IF_MATCH, tags_in
 from producers.api.requests.cursor import MAX_CHARS, from_position_cursor, list_of, to_cursor
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number
 from producers.api.services import KeyDep, ServicesDep
@@ -166,7 +167,7 @@ class RevisionList(BaseModel):
     },
 )
 async def correct_transcript(
-    job_id: UUID,
+    job_id: JobId,
     body: CorrectionBody,
     request: Request,
     response: Response,
@@ -241,7 +242,7 @@ def _is_repeated(
     responses=problem_responses("invalid_request", "unauthorized", "not_found"),
 )
 async def read_revisions(
-    job_id: UUID,
+    job_id: JobId,
     services: ServicesDep,
     key: KeyDep,
     limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,

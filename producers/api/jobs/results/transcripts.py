@@ -11,8 +11,10 @@ from fastapi import APIRouter, Query, Response
 from producers.api.jobs.views import download_of, failure_of, title_of
 from producers.api.problems import JobFailed, problem_responses
 from producers.api.requests.conditional import tag_of
+from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import StrictRoute
 from producers.api.services import KeyDep, Services, ServicesDep
+from producers.api.web.contract.transcripts import content as content_of_transcripts
 from producers.transcripts.documents import to_file
 from producers.transcripts.formats import Format
 from producers.transcripts.rendering import CONTENT_TYPES
@@ -55,14 +57,14 @@ class RevisedTranscript:
     responses={
         200: {
             "description": "The transcript",
-            "content": {kind: {} for kind in CONTENT_TYPES.values()},
+            "content": content_of_transcripts(),
             "headers": {"ETag": TAG_HEADER},
         },
         **problem_responses("invalid_request", "unauthorized", "not_found", "not_ready", "cancelled"),
     },
 )
 async def read_transcript(
-    job_id: UUID,
+    job_id: JobId,
     services: ServicesDep,
     key: KeyDep,
     form: Annotated[Format, Query(alias="format", description="The form of the transcript.")] = Format.JSON,
