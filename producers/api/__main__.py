@@ -27,7 +27,7 @@ from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
 from sink.process.observation import observe
 from sink.process.termination import Termination
-from sink.records.serdes import serde_for
+from sink.records.serdes import catalog_for, serde_for
 from sink.webhooks.secrets import SecretBox
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ async def open_services(settings: ApiProcess) -> AsyncIterator[Services]:
             reading=reading,
             store=S3ObjectStore(settings),
             serde=serde_for(settings),
+            catalog=catalog_for(settings),
             registry=load_registry(settings.models_file, settings.default_model, settings.diarizer),
             check_address=partial(check_url, settings=settings, environment=settings.environment),
             upload_max_bytes=settings.upload_max_bytes,

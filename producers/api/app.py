@@ -21,6 +21,7 @@ from producers.api.requests.media_types import CheckedBody
 from producers.api.requests.query import known_parameters
 from producers.api.services import Services
 from producers.api.web import cross_origin, documentation, login, page
+from producers.api.web.contract import registry
 from producers.api.web.contract.document import completed
 from producers.api.webhooks import deliveries, endpoints
 
@@ -56,6 +57,7 @@ def create_app(services: Services, origins: Sequence[str] = ()) -> FastAPI:
     app.state.parameters = known_parameters(module.router for module in modules)
     for module in modules:
         app.include_router(module.router, dependencies=STRICT)
+    app.include_router(registry.router)
     for router in (transcriptions.router, openai_models.router):  # not so strict: clients send what others understand
         app.include_router(router)
     for pages in (documentation, page, login):

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from producers.api.openai.errors import CODES, error_of, is_openai, status_of
+from producers.api.web.contract.registry_errors import MEDIA_TYPE as REGISTRY_MEDIA_TYPE
+from producers.api.web.contract.registry_errors import is_registry, registry_problem
 from producers.inputs.validation_errors import rejected
 from schemas import metrics
 from schemas.errors import ERRORS, Outage, Permanent, Rejected, Transient, sentences
@@ -113,6 +115,8 @@ def framing_problem(error: Permanent, path: str = "") -> tuple[int, dict[str, st
 
 def _shaped(error: Permanent, document: Problem, path: str) -> tuple[int, str, BaseModel]:
     """Status, media type and content of an answer, in the shape that clients of an address understand."""
+    if is_registry(path):
+        return document.status, REGISTRY_MEDIA_TYPE, registry_problem(error, document.status)
     if not is_openai(path):
         return document.status, MEDIA_TYPE, document
     status = status_of(error.code, document.status)

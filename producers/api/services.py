@@ -26,6 +26,7 @@ from schemas.models.registry import ModelRegistry
 from schemas.ports import ObjectStore
 from schemas.tenants.permissions import UnknownTenant
 from schemas.tenants.scopes import check_scope, scope_for
+from schemas.wire.catalog import ManifestCatalog, SchemaCatalog
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
@@ -73,6 +74,7 @@ class Services:
     public_url: str = "http://127.0.0.1:8000"
     requests_per_minute: int = 0
     """Of a key without a limit of its own; 0: no limit."""
+    catalog: SchemaCatalog = field(default_factory=ManifestCatalog)
     keys: KeyCache = field(default_factory=KeyCache)
     sessions: SessionCache = field(default_factory=SessionCache)
     rates: RateLimiter = field(default_factory=RateLimiter)

@@ -16,11 +16,10 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from schemas.errors import Fatal, Outage, Poison, ScribeError
-from schemas.topics import TOPICS
 from schemas.wire.avro_reading import Schema, check_shape, current_schema
+from schemas.wire.catalog import COMPATIBILITY, SchemaVersion, subjects
 from schemas.wire.release import schema_text
 
-COMPATIBILITY = "FULL_TRANSITIVE"
 TIMEOUT_SECONDS = 5
 RETRIES = 1
 RETRY_MS = 200
@@ -34,11 +33,6 @@ REFUSED = (409, 422)
 
 class SchemaRefused(ScribeError):
     """The registry rejects a schema as incompatible with its versions."""
-
-
-def subjects() -> dict[str, str]:
-    """The event of each subject."""
-    return {f"{topic.name}-value": topic.event for topic in TOPICS.values() if topic.event}
 
 
 class RegistryStore:
@@ -99,6 +93,38 @@ class RegistryStore:
                 return client.get_schema(schema_id).schema_str or ""
         except _Missing as error:
             raise Poison(f"unknown schema id {schema_id}") from error
+
+
+class RegistryCatalog:
+    """The schemas of the topics in a registry, read at each question; raises Outage while it is away."""
+
+    def __init__(self, url: str) -> None:
+        """Create a catalog of the registry at an address."""
+        self._url = url
+
+    def versions(self, subject: str) -> list[SchemaVersion]:
+        """See SchemaCatalog."""
+        if subject not in subjects():
+            return []
+        try:
+            with _client(self._url) as client, _translated():
+                return [_version(client, subject, number) for number in client.get_versions(subject)]
+        except _Missing:
+            return []
+
+    def text_of(self, schema_id: int) -> str | None:
+        """See SchemaCatalog; of any schema that is there, for producers may have some of their own."""
+        try:
+            with _client(self._url) as client, _translated():
+                found: str | None = client.get_schema(schema_id).schema_str
+                return found
+        except _Missing:
+            return None
+
+
+def _version(client: SchemaRegistryClient, subject: str, number: int) -> SchemaVersion:
+    found = client.get_version(subject, number)
+    return SchemaVersion(subject, number, found.schema_id or 0, (found.schema and found.schema.schema_str) or "")
 
 
 def register_all(url: str) -> dict[str, int]:

@@ -9,6 +9,8 @@ import httpx
 import psycopg
 
 from producers.api.openai.errors import is_openai, status_of
+from producers.api.web.contract.registry_errors import MEDIA_TYPE as REGISTRY_MEDIA_TYPE
+from producers.api.web.contract.registry_errors import is_registry
 from schemas.events import JobRequested, Source
 from tests.integration.shim import RunningShim
 
@@ -23,7 +25,9 @@ def rows(shim: RunningShim, sql: str, *values: Any) -> list[Any]:
 
 
 def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """An RFC 9457 document that says what to do; under /v1 an error of OpenAI's shape."""
+    """An RFC 9457 document that says what to do; of other interfaces, an error of their own shape."""
+    if is_registry(answer.url.path):
+        return check_registry_error(answer, status)
     if is_openai(answer.url.path):
         return check_openai_error(answer, status_of(code, status), code)
     assert answer.status_code == status, answer.text
@@ -42,6 +46,16 @@ def read(client: httpx.Client, path: str, method: str = "GET", **options: Any) -
     with client.stream(method, path, **options) as answer:
         is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
         return httpx.Response(answer.status_code, headers=answer.headers, content=b"" if is_stream else answer.read())
+
+
+def check_registry_error(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """An error as the clients of Confluent's registry read it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == REGISTRY_MEDIA_TYPE
+    body: dict[str, Any] = answer.json()
+    assert body.keys() == {"error_code", "message"}
+    assert (body["error_code"], bool(body["message"])) == (status, True)
+    return body
 
 
 def check_openai_error(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

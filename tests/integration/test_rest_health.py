@@ -20,6 +20,11 @@ WEBHOOKS = [
     "deliveries/{delivery_id}/redeliver",
 ]
 PROBLEM, OPENAI = ("application/problem+json", "Problem"), ("application/json", "OpenAIError")
+REGISTRY = ("application/vnd.schemaregistry.v1+json", "SchemaRegistryProblem")
+SCHEMAS = [
+    *("subjects", "subjects/{subject}/versions", "subjects/{subject}/versions/{version}", "config", "config/{subject}"),
+    *("schemas/ids/{schema_id}", "schemas/ids/{schema_id}/versions", "schemas/types", "mode"),
+]
 
 
 def test_health_and_metrics(shim: RunningShim, client: httpx.Client) -> None:
@@ -112,6 +117,7 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         for status, answer in operation["responses"].items():
             if status == "default" or int(status) >= 400:
                 kind, name = OPENAI if path.startswith("/v1/") else PROBLEM
+                kind, name = REGISTRY if path.startswith("/schema-registry/") else (kind, name)
                 assert answer["content"][kind]["schema"] == {"$ref": f"#/components/schemas/{name}"}, (path, status)
         if path.startswith("/api/"):
             assert operation["security"] == [{"APIKeyHeader": []}]
@@ -142,5 +148,6 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/webhook/test",
         *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
         *(f"/v1/{path}" for path in ("audio/transcriptions", "audio/translations", "models", "models/{model}")),
+        *(f"/schema-registry/{path}" for path in SCHEMAS),
         *OPEN[:4],
     }

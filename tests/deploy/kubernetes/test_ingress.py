@@ -11,7 +11,7 @@ from producers.api.app import create_app
 from producers.api.services import Services
 
 OVERLAYS = ROOT / "deploy/kubernetes/overlays"
-INSIDE = {"/metrics", "/livez", "/readyz"}
+INSIDE = {"/metrics", "/livez", "/readyz", "/schema-registry"}  # the last for tools, which are where Kafka is
 PAGE = {"/", "/app", "/session"}  # which OpenAPI does not describe
 
 

@@ -14,6 +14,8 @@ from schemathesis.engine import events, from_schema
 
 from producers.api.openai.errors import is_openai
 from producers.api.requests.media_types import LINES
+from producers.api.web.contract.registry_errors import MEDIA_TYPE as REGISTRY_MEDIA_TYPE
+from producers.api.web.contract.registry_errors import is_registry
 from schemas.ports import ObjectStore
 from schemas.requests.limits import MAX_ID_CHARS
 from schemas.settings.outbound import OutboundSettings
@@ -186,7 +188,9 @@ def _wrong_error(response: Any, path: str) -> str | None:
         body = response.json()
     except ValueError:
         return f"{kind} without JSON"
-    if is_openai(path):
+    if is_registry(path):
+        fine = kind == REGISTRY_MEDIA_TYPE and body.keys() == {"error_code", "message"}
+    elif is_openai(path):
         fine = kind == "application/json" and body.get("error", {}).keys() == {"message", "type", "param", "code"}
     else:
         fine = kind == "application/problem+json" and body.get("status") == response.status_code and body.get("code")

@@ -17,11 +17,11 @@ from schemas.events import EVENTS, Event, JobControl, JobRequested
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.loading import load
 from schemas.wire.avro_reading import current_schema
+from schemas.wire.catalog import COMPATIBILITY
 from schemas.wire.release import schema_text
 from schemas.wire.serde import ManifestStore, Serde
 from sink.records import schema_registry
 from sink.records.schema_registry import (
-    COMPATIBILITY,
     UNKNOWN_SECONDS,
     RegistryStore,
     SchemaRefused,

@@ -9,6 +9,7 @@ from producers.api.problems import MEDIA_TYPE, Problem, problem_example
 from producers.api.requests import conditional
 from producers.api.web.contract import examples, transcripts
 from producers.api.web.contract.links import add_links
+from producers.api.web.contract.registry_errors import SchemaRegistryProblem
 from producers.api.web.contract.walk import operations
 from producers.api.webhooks import payloads
 from schemas.errors import ERRORS
@@ -19,7 +20,7 @@ _REFERENCE = "#/components/schemas/{model}"
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The whole document."""
     schemas = document["components"]["schemas"]
-    for model in (Problem, bulk.BulkOutcome):
+    for model in (Problem, SchemaRegistryProblem, bulk.BulkOutcome):
         schema = model.model_json_schema(ref_template=_REFERENCE, mode="serialization")
         found = schema.pop("$defs", {})
         schemas.update({**found, **schemas, model.__name__: schema})
