@@ -90,8 +90,8 @@ def explored_shim(dsn: str, store: ObjectStore) -> Iterator[RunningShim]:
 
 
 def filled(shim: RunningShim) -> dict[str, list[str]]:
-    """Ids of jobs in every state, of uploads, endpoints, deliveries and keys, of both tenants."""
-    ids: dict[str, list[str]] = {name: [] for name in ("job_id", "endpoint_id", "delivery_id", "key_id")}
+    """Ids of jobs in every state, of uploads, endpoints and deliveries, of both tenants."""
+    ids: dict[str, list[str]] = {name: [] for name in ("job_id", "endpoint_id", "delivery_id")}
     for tenant in TENANTS:
         with shim.client(shim.key_of(tenant)) as client:
             _fill(shim, client, tenant, ids)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from producers.api.web.contract.subschemas import Misfit, Schemas, misfits
+from producers.api.web.contract.subschemas import Schemas, misfits
 from producers.api.web.contract.walk import operations
 
 Json = dict[str, Any]
@@ -142,6 +142,3 @@ def _shown(place: tuple[str, str]) -> str:
 def _schemas(document: Json) -> Schemas:
     found: Schemas = document.get("components", {}).get("schemas", {})
     return found
-
-
-__all__ = ["ContractChange", "Misfit", "changes"]
