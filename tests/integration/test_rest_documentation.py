@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from schemas.wire.asyncapi import document
 from sink.memory import MemoryObjectStore
 from tests.integration.rest import check_problem
 from tests.integration.shim import RunningShim, serving
@@ -59,6 +60,14 @@ def test_a_page_loads_only_what_is_served_beside_it(client: httpx.Client, path: 
         assert found.headers["content-type"].startswith(KINDS[link[link.rindex(".") :]]), link
         assert found.headers["x-content-type-options"] == "nosniff"
         assert len(found.content) > 10
+
+
+def test_the_topics_are_described_beside_the_operations(client: httpx.Client) -> None:
+    """For whoever asks, as /openapi.json is; `tests/schemas/wire/test_asyncapi.py` looks at what it says."""
+    answer = client.get("/asyncapi.json", headers={"X-API-Key": ""})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    version = client.get("/openapi.json").json()["info"]["version"]
+    assert answer.json() == document(version)
 
 
 @pytest.mark.parametrize("path", PAGES)

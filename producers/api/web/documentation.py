@@ -5,11 +5,12 @@ from pathlib import Path
 
 import fastapi_offline
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from producers.api.web.assets import whole_file
 from schemas.errors import Rejected
+from schemas.wire.asyncapi import document
 
 router = APIRouter(include_in_schema=False)
 _OURS = Path(str(files("producers.api") / "pages"))
@@ -49,6 +50,12 @@ async def swagger_ui() -> HTMLResponse:
 async def redoc() -> HTMLResponse:
     """The interface to read."""
     return _page("redoc.html")
+
+
+@router.get("/asyncapi.json")
+async def asyncapi(request: Request) -> JSONResponse:
+    """The topics for tools that read AsyncAPI."""
+    return JSONResponse(document(request.app.version))
 
 
 @router.get("/docs/assets/{name}")
