@@ -22,8 +22,9 @@ WEBHOOKS = [
 PROBLEM, OPENAI = ("application/problem+json", "Problem"), ("application/json", "OpenAIError")
 REGISTRY = ("application/vnd.schemaregistry.v1+json", "SchemaRegistryProblem")
 SCHEMAS = [
-    *("subjects", "subjects/{subject}/versions", "subjects/{subject}/versions/{version}", "config", "config/{subject}"),
-    *("schemas/ids/{schema_id}", "schemas/ids/{schema_id}/versions", "schemas/types", "mode"),
+    *("/subjects", "/subjects/{subject}/versions", "/subjects/{subject}/versions/{version}"),
+    *("/schemas/ids/{schema_id}", "/schemas/ids/{schema_id}/versions", "/schemas/types"),
+    *("/config", "/config/{subject}", "/mode"),
 ]
 
 
@@ -148,6 +149,6 @@ def test_the_document_describes_every_operation_and_every_error(client: httpx.Cl
         "/api/v1/webhook/test",
         *(f"/api/v1/webhooks/{path}" for path in WEBHOOKS),
         *(f"/v1/{path}" for path in ("audio/transcriptions", "audio/translations", "models", "models/{model}")),
-        *(f"/schema-registry/{path}" for path in SCHEMAS),
+        *(f"/schema-registry{path}" for path in SCHEMAS),
         *OPEN[:4],
     }
