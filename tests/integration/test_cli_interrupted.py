@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from producers.api.jobs.enhanced_ai import EnhancementView
+from producers.api.jobs.results.enhanced_ai import EnhancementView
 from tests.integration.commands import Started, for_shim, last_job
 from tests.integration.shim import RunningShim
 from tests.integration.waiting import wait_for

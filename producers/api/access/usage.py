@@ -35,20 +35,20 @@ class Usage(BaseModel):
 class UsageDay(Usage):
     """The usage of a day (UTC)."""
 
-    day: date
+    day: date = Field(examples=["2031-01-31"])
 
 
 class UsageView(BaseModel):
     """The usage of a tenant: its days on which there was any, and their sum."""
 
     tenant: str
-    since: date
-    until: date
+    since: date = Field(examples=["2031-01-02"])
+    until: date = Field(examples=["2031-01-31"])
     total: Usage
     days: list[UsageDay]
 
 
-_Day = Annotated[date | None, Query(description="A day such as 2031-01-31, in UTC.")]
+_Day = Annotated[date | None, Query(description="A day such as 2031-01-31, in UTC.", examples=["2031-01-31"])]
 
 
 @router.get(

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from producers.api.jobs.audio import PART_BYTES
+from producers.api.jobs.results.audio import PART_BYTES
 from producers.client import (
     Client,
     JobEvent,

@@ -175,7 +175,11 @@ async def correct_transcript(
     key: KeyDep,
     _if_match: Annotated[
         str | None,
-        Header(alias=IF_MATCH, description="Required: the ETag of the transcript that you have read, in any format."),
+        Header(
+            alias=IF_MATCH,
+            description="Required: the ETag of the transcript that you have read, in any format.",
+            examples=['"1.0-9f86d081884c7d65"'],
+        ),
     ] = None,
 ) -> CorrectionView:
     """Kept as a revision beside the machine's transcript, which never changes; every format then has it.
