@@ -23,6 +23,7 @@ CALLERS: dict[str, dict[str, str]] = {
         "producers/client/protocol/answers.py": "the same, and its errors",
         "producers/client/operations/session.py": "names of its types",
         "producers/client/operations/recordings.py": "the same",
+        "producers/client/operations/revisions.py": "the same",
         "producers/client/operations/webhooks.py": "the same",
         "producers/cli/clients/processes.py": "the command line asks the processes that its operator names",
         "sink/process/scale_in_protection.py": "the agent that ECS runs beside the task",

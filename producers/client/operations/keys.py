@@ -38,7 +38,7 @@ class KeyOperations(Session):
         return await self._got(Operation.LIST_KEYS, lambda body: [Key(item) for item in body["keys"]], query)
 
     async def usage(self, *, since: date | str | None = None, until: date | str | None = None) -> UsageReport:
-        """What was done for the tenant of this key by day (UTC), both days included; the last 30 if none is named."""
+        """The usage of the tenant by day (UTC), both days included; the last 30 if none is named."""
         query = {"since": since and str(since), "until": until and str(until)}
         return await self._got(Operation.GET_USAGE, UsageReport, query)
 

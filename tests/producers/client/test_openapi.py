@@ -23,6 +23,8 @@ LEFT_OUT = {
         ("createTranscription", "createTranslation", "listOpenAIModels", "getOpenAIModel"), "for OpenAI's own clients"
     ),
 }
+REGISTRY = "/schema-registry/"
+"""Where tools of Kafka read schemas by clients of their own."""
 ANSWERS: dict[str, type[Document]] = {
     "JobView": jobs.Job,
     "ProgressView": jobs.JobProgress,
@@ -80,7 +82,7 @@ def test_every_operation_is_here_or_left_out_on_purpose() -> None:
         (operation["operationId"], method.upper(), path)
         for path, item in document()["paths"].items()
         for method, operation in item.items()
-        if operation["operationId"] not in LEFT_OUT
+        if operation["operationId"] not in LEFT_OUT and not path.startswith(REGISTRY)
     }
     ours = {
         (re.sub(r"_(\w)", lambda found: found[1].upper(), operation.name.lower()), *operation.value)

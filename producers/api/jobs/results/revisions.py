@@ -249,7 +249,7 @@ async def read_revisions(
     job_id: JobId,
     services: ServicesDep,
     key: KeyDep,
-    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED)] = 50,
+    limit: Annotated[Number, Query(ge=1, le=MAX_LISTED, description="The most that one page holds.")] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_CHARS, description="From `next_cursor`.")] = None,
 ) -> RevisionList:
     """Revisions of earlier runs too: a new run has a transcript of its own, and begins without any."""
