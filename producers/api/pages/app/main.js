@@ -9,6 +9,7 @@ import { Login } from "./views/login.js";
 import { Jobs } from "./views/jobs.js";
 import { Job } from "./views/job.js";
 import { Search } from "./views/search.js";
+import { Usage } from "./views/usage.js";
 
 /** What the part behind # names. */
 function place() {
@@ -42,6 +43,7 @@ function Frame({ session, leave, children }) {
         <nav aria-label="Main">
           <a href="#/">Recordings</a>
           <a href="#/search">Search</a>
+          <a href="#/usage">Usage</a>
         </nav>
         <div class="who">
           <span class="tenant" dir="auto">${session.tenant}</span>
@@ -110,6 +112,7 @@ function view(where, session) {
     return html`<${Job} key=${where.id} id=${where.id} at=${where.query.get("at")} session=${session} />`;
   }
   if (where.view === "search") return html`<${Search} session=${session} wanted=${where.query.get("q") || ""} />`;
+  if (where.view === "usage") return html`<${Usage} />`;
   return html`<${Jobs} session=${session} />`;
 }
 

@@ -51,6 +51,19 @@ export function age(time, now) {
   return seconds < 5 ? "just now" : `${Math.floor(seconds)} seconds ago`;
 }
 
+/**
+ * How long it is until a time, about.
+ * @param {string} time
+ * @param {number} now
+ */
+export function until(time, now) {
+  const seconds = (Date.parse(time) - now) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (seconds >= length) return `in about ${counted(Math.round(seconds / length), unit)}`;
+  }
+  return seconds > 0 ? "in less than a minute" : "any moment";
+}
+
 /** @param {string | null} time */
 export const date = (time) => (time ? dates.format(new Date(time)) : "");
 

@@ -1,7 +1,7 @@
 // The state of a job as a badge, and its progress as a bar.
 
 import { html } from "../vendor/preact-htm-3.1.1.js";
-import { clock, hasEnded, stateInWords } from "../words.js";
+import { clock, hasEnded, stateInWords, until } from "../words.js";
 
 /** @param {{job: any}} props */
 export function State({ job }) {
@@ -18,4 +18,12 @@ export function Progress({ job }) {
     <progress max="1" value=${fraction === null ? undefined : fraction} aria-label="Progress"></progress>
     <span class="muted">${label}</span>
   </span>`;
+}
+
+/** The place of a job that waits, and when it will probably be done. @param {{job: any, now: number}} props */
+export function Forecast({ job, now }) {
+  if (!job.estimate || hasEnded(job.state) || job.cancel_requested_at) return null;
+  const { position, ends_at: ends } = job.estimate;
+  return html`<span class="forecast" title="Estimated from the work before it and the pace of the last recordings">
+    ${position ? `Number ${position} of yours, ` : ""}done ${until(ends, now)}</span>`;
 }

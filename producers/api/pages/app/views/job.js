@@ -8,7 +8,7 @@ import { announce } from "../parts/announcer.js";
 import { Confirm } from "../parts/confirm.js";
 import { Failure } from "../parts/failure.js";
 import { Heading } from "../parts/heading.js";
-import { Progress, State } from "../parts/state.js";
+import { Forecast, Progress, State } from "../parts/state.js";
 import { Deliveries } from "../parts/deliveries.js";
 import { Details } from "../parts/details.js";
 import { Enhancements } from "../parts/enhancements.js";
@@ -71,6 +71,7 @@ export function Job({ id, at, session }) {
     <p class="facts">${facts(job).map((fact) => html`<span dir="auto">${fact}</span>`)}</p>
     <${Failure} error=${error} />
     <${Progress} job=${job} />
+    <${Forecast} job=${job} now=${Date.now()} />
     ${!ended && waiting && html`<${Waiting} waiting=${waiting} />`}
     ${job.error && html`<div class="card failed" role="group" aria-label="What went wrong">
       <h2>What went wrong</h2><p dir="auto">${job.error.message}</p>

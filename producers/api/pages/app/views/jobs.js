@@ -8,7 +8,7 @@ import { age, clock, counted, date, hasEnded, languageInWords, nameOf, stateInWo
 import { announce } from "../parts/announcer.js";
 import { Failure } from "../parts/failure.js";
 import { Heading } from "../parts/heading.js";
-import { Progress, State } from "../parts/state.js";
+import { Forecast, Progress, State } from "../parts/state.js";
 import { JobList } from "../job_list.js";
 import { Submit } from "./submit.js";
 
@@ -108,6 +108,7 @@ function Row({ job, now }) {
     <${State} job=${job} />
     <span class="facts">
       <${Progress} job=${job} />
+      <${Forecast} job=${job} now=${now} />
       ${language && html`<span>${language}</span>`}
       ${length && html`<span>${length}</span>`}
       <time datetime=${job.requested_at} title=${date(job.requested_at)}>${age(job.requested_at, now)}</time>
