@@ -6,7 +6,6 @@ weight says, each of them no more than it has.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,14 +31,25 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class _TenantQueue:
-    """The waiting jobs of a tenant in a lane: times of their requests in order, and the work up to each of them."""
+    """The waiting jobs of a tenant in a lane: times of their requests in order, and the work up to each of them.
+
+    `unread` is the work of those behind them, of which only the number is known.
+    """
 
     requested: Sequence[datetime]
     sums: Sequence[float]
+    unread: float
 
-    def before(self, at: datetime) -> tuple[int, float]:
-        """The jobs that were requested before a time, and their work."""
+    @property
+    def work(self) -> float:
+        """The work of all of them."""
+        return (self.sums[-1] if self.sums else 0.0) + self.unread
+
+    def before(self, at: datetime) -> tuple[int, float] | None:
+        """The jobs that were requested before a time, and their work; None behind those that were read."""
         jobs = bisect_left(self.requested, at)
+        if self.unread and jobs == len(self.requested):
+            return None
         return jobs, self.sums[jobs - 1] if jobs else 0.0
 
 
@@ -52,19 +62,25 @@ class _Lane:
     sums: Sequence[float]
 
     @classmethod
-    def from_jobs(cls, jobs: Iterable[tuple[PendingJob, float]]) -> "_Lane":
-        found: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+    def from_jobs(cls, jobs: Iterable[tuple[PendingJob, float]], counted: Mapping[str, int], mean: float) -> "_Lane":
+        """The lane of these jobs with their work, of `counted` by tenant, the others of a `mean` work."""
+        found: dict[str, list[tuple[datetime, float]]] = {tenant: [] for tenant in counted}
         for job, work in jobs:
-            found[job.tenant].append((job.requested_at, work))
+            found.setdefault(job.tenant, []).append((job.requested_at, work))
         tenants = {
-            tenant: _TenantQueue([at for at, _ in queue], list(accumulate(work for _, work in queue)))
+            tenant: _TenantQueue(
+                [at for at, _ in queue],
+                list(accumulate(work for _, work in queue)),
+                max(0, counted.get(tenant, 0) - len(queue)) * mean,
+            )
             for tenant, queue in found.items()
         }
-        works = sorted(queue.sums[-1] for queue in tenants.values())
+        works = sorted(queue.work for queue in tenants.values())
         return cls(tenants, works, list(accumulate(works, initial=0.0)))
 
     @property
     def work(self) -> float:
+        """The work of all tenants."""
         return self.sums[-1]
 
     def served_until(self, tenant: str, work: float) -> float:
@@ -72,31 +88,35 @@ class _Lane:
         small = bisect_right(self.works, work)
         of_all = self.sums[small] + (len(self.works) - small) * work
         own = self.tenants.get(tenant)
-        return work + of_all - (min(own.sums[-1], work) if own else 0.0)
+        return work + of_all - (min(own.work, work) if own else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The estimates of one moment."""
+    """The estimates of one moment, `age` seconds ago."""
 
-    now: datetime
+    made_at: datetime
     pace: Pace
     _lanes: Mapping[bool, _Lane]
     _running: float
     _mean: float
     """The work of a job, on average."""
-    _last: datetime | None
-    """The request of the last job that was read, None when all were."""
+    age: float = 0.0
+
+    @property
+    def now(self) -> datetime:
+        """The present, by the clock of the database."""
+        return self.made_at + timedelta(seconds=self.age)
 
     def estimate(self, job: PendingJob) -> Estimate | None:
-        """The estimate of a job, which may be newer than the forecast; None when too many jobs wait before it."""
+        """The estimate of a job, which may be newer than the forecast; None where too many of its tenant's wait before it."""
         own = self.pace.work(job)
         if job.running:
             return Estimate(None, None, self._at(own))
-        if self._last is not None and job.requested_at > self._last:
-            return None
         queue = self._lanes[job.express].tenants.get(job.tenant)
-        jobs, work = queue.before(job.requested_at) if queue else (0, 0.0)
+        if (before := queue.before(job.requested_at) if queue else (0, 0.0)) is None:
+            return None
+        jobs, work = before
         wait = self._wait(job, work + own, own)
         return Estimate(jobs + 1, self._at(wait), self._at(wait + own))
 
@@ -104,7 +124,7 @@ class Forecast:
         """The seconds that a new job would wait at least."""
         queue = self._lanes[job.express].tenants.get(job.tenant)
         own = self.pace.work(job)
-        return self._wait(job, (queue.sums[-1] if queue else 0.0) + own, own)
+        return max(0.0, self._wait(job, (queue.work if queue else 0.0) + own, own) - self.age)
 
     def _wait(self, job: PendingJob, work: float, own: float) -> float:
         """The seconds until a worker takes a job, `work` being that of its tenant up to and with it, and `own` its own."""
@@ -116,20 +136,24 @@ class Forecast:
         return max(0.0, ahead - (self.pace.workers - 1) * self._mean / 2) / self.pace.workers
 
     def _at(self, seconds: float) -> datetime:
-        return self.now + timedelta(seconds=seconds)
+        return self.made_at + timedelta(seconds=max(seconds, self.age))
 
 
 def forecast(backlog: Backlog) -> Forecast | None:
     """The forecast from a backlog; None while no job has completed lately, since then the pace is unknown."""
-    pace = measure(backlog.completed)
+    pace = measure(backlog)
     if pace is None:
         return None
-    works = [(job, pace.work(job)) for job in backlog.pending]
+    queued = [(job, pace.work(job)) for job in backlog.queued]
+    running = [pace.work(job) for job in backlog.running]
+    works = [*(work for _, work in queued), *running]
+    mean = sum(works) / len(works) if works else 0.0
     lanes = {
-        express: _Lane.from_jobs((job, work) for job, work in works if not job.running and job.express is express)
+        express: _Lane.from_jobs(
+            ((job, work) for job, work in queued if job.express is express),
+            {tenant: jobs for (tenant, lane), jobs in backlog.queued_jobs.items() if lane is express},
+            mean,
+        )
         for express in (True, False)
     }
-    last = None if backlog.is_whole else backlog.pending[-1].requested_at
-    mean = sum(work for _, work in works) / len(works) if works else 0.0
-    running = sum(work for job, work in works if job.running)
-    return Forecast(backlog.now, pace, lanes, running, mean, last)
+    return Forecast(backlog.now, pace, lanes, sum(running), mean)

@@ -52,10 +52,8 @@ def test_round_trips_of_each_request(
     # BEGIN, the role, the policy, COMMIT; then the call
     assert (first, second, third) == (5, 1, 1)
     job = client.post("/api/v1/transcribe", json={"url": URL}).headers["location"]
-    estimated = trips(
-        lambda: client.get(job), 200
-    )  # once in a while: BEGIN, what waits, what was done, the time, COMMIT
-    assert estimated <= 1 + 5
+    # once in a while: BEGIN, a time limit, what waits, runs and was done, the time, COMMIT
+    assert trips(lambda: client.get(job), 200) <= 1 + 8
     assert [trips(lambda: client.get(job), 200) for _ in range(2)] == [1, 1]
     other = in_database(database, lambda db: create_key(db, "acme"))
     with shim.client(other) as newcomer:

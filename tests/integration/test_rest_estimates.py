@@ -20,7 +20,7 @@ WORK = 30.0  # seconds that one worker takes for a job that is like those before
 def always_anew() -> ForecastCache:
     """A cache whose clock leaps each time that a forecast is made, so that each request sees what the one before has done."""
     asked = count()
-    return ForecastCache(clock=lambda: float(next(asked) // 4 * 100))  # four times for each
+    return ForecastCache(clock=lambda: float(next(asked) // 6 * 100))  # six times for each
 
 
 @pytest.fixture

@@ -103,7 +103,6 @@ async def accepted_job(services: Services, request: JobRequested, trace: Trace) 
     What was accepted once is answered again, whatever the tenant may do by now and however many jobs wait.
     """
     try:
-        await check_wait(services, request)
         return await _accepted(services, request, trace)
     except (NotAllowed, QueueTooLong):
         before = await known(services.database, request)
@@ -124,6 +123,7 @@ async def _accepted(services: Services, request: JobRequested, trace: Trace) -> 
     policy = services.policies.get(request.tenant)
     if policy is None or not _passes(services, request, policy):
         policy = await _allowing(services, request)
+    await check_wait(services, request)
     # the first encoding may ask a schema registry for its ids
     make = partial(job_record, services.serde, request, "api", services.now(), trace, services.topics)
     record = make() if services.serde.has_learned(JobRequested) else await anyio.to_thread.run_sync(make)

@@ -92,7 +92,9 @@ class JobSummary(BaseModel):
     cancel_requested_at: datetime | None = Field(description="When somebody asked for this run to be stopped.")
     progress: ProgressView
     estimate: EstimateView | None = Field(
-        None, description="Of a job that is read before its end; null when nothing was done lately by which to tell."
+        None,
+        description="Of a job that is read before its end; null when nothing was done lately by which to tell,"
+        " or thousands of your own jobs wait before it.",
     )
     result: TranscriptResult | None = None
     error: JobFailure | None = None

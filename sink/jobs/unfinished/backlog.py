@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from schemas.events import Priority
-from schemas.vocabulary.job_states import JobState
+from schemas.vocabulary.job_states import RUNNING, JobState
 from sink.jobs.queries import JobRow
-from sink.jobs.states import UNFINISHED_STATES
 from sink.postgres.database import Connection
 
-MOST_PENDING = 10_000  # the first ones; of those behind them nobody can say when they end
+MOST_QUEUED = 20_000  # of all tenants, the same number of each; of those behind them only how many there are
+LEAST_QUEUED = 10  # of a tenant, however many tenants there are
+MOST_RUNNING = 10_000
 LATEST = 200  # completed jobs, of the last hour
 _SUFFIX = re.compile(r"\.([0-9A-Za-z]{1,5})$")
 
@@ -24,26 +25,33 @@ _SUFFIX = re.compile(r"\.([0-9A-Za-z]{1,5})$")
 class PendingJob:
     """A job that has not ended, with what is known of its work; seconds of audio, `model` is '' for the default one.
 
-    `suffix` is that of the recording's name, such as 'wav', '' where it has none.
+    `suffix` is that of the recording's name, such as 'wav', '' where it has none. `done_seconds` are those of its present
+    stage, which is its state; `started_at` is when the first one began.
     """
 
     job_id: UUID
     tenant: str
     express: bool
-    running: bool
+    state: str
     requested_at: datetime
     model: str
+    diarize: bool
     suffix: str
     size_bytes: int | None
     total_seconds: float | None = None
     done_seconds: float | None = None
+    started_at: datetime | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker has it."""
+        return self.state != JobState.QUEUED
 
     @classmethod
     def of_row(cls, job: JobRow) -> "PendingJob":
         """The job of a row that is not ended."""
         progress = {"total_seconds": job.total_seconds, "done_seconds": job.done_seconds}
-        running = job.state != JobState.QUEUED
-        return cls.of_request(job.job_id, job.tenant, job.request, job.requested_at, running=running, **progress)
+        return cls.of_request(job.job_id, job.tenant, job.request, job.requested_at, job.state, **progress)
 
     @classmethod
     def of_request(
@@ -52,78 +60,108 @@ class PendingJob:
         tenant: str,
         request: Mapping[str, Any],
         requested_at: datetime,
-        *,
-        running: bool = False,
+        state: str = JobState.QUEUED.value,
         **progress: float | None,
     ) -> "PendingJob":
         """The job of a request (JobRequested as JSON)."""
-        source = request["source"]
+        source, options = request["source"], request["options"]
         suffix = _SUFFIX.search(source.get("name") or source["uri"])
         return cls(
             job_id=job_id,
             tenant=tenant,
             express=request["priority"] == Priority.EXPRESS.value,
-            running=running,
+            state=state,
             requested_at=requested_at,
-            model=request["options"].get("model") or "",
+            model=options.get("model") or "",
+            diarize=bool(options.get("diarize", True)),
             suffix=suffix[1].lower() if suffix else "",
             size_bytes=source.get("size_bytes"),
-            **progress,
+            total_seconds=progress.get("total_seconds"),
+            done_seconds=progress.get("done_seconds"),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedJob:
-    """A job that completed: what its work was, in seconds of audio, and its three times."""
+    """A job that completed: what its work was, in seconds of audio, its three times, and the seconds of its stages."""
 
     model: str
+    diarize: bool
     suffix: str
     size_bytes: int | None
     audio: float
     requested_at: datetime
     started_at: datetime
     completed_at: datetime
+    transcribe_seconds: float
+    diarize_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """The work at `now`: pending jobs in the order of their requests, and the latest completed ones.
+    """The work at `now`: the first queued jobs of each tenant in their order, all running and the latest completed ones.
 
-    `is_whole` is False when there are more pending ones than are read.
+    `queued_jobs` are all that wait, by tenant and whether they are express.
     """
 
     now: datetime
-    pending: tuple[PendingJob, ...]
+    queued: tuple[PendingJob, ...]
+    running: tuple[PendingJob, ...]
     completed: tuple[CompletedJob, ...]
-    is_whole: bool = True
+    queued_jobs: Mapping[tuple[str, bool], int]
 
 
-_FACTS = """
+_OPTIONS = """
     coalesce(j.request -> 'options' ->> 'model', '') AS model,
+    coalesce((j.request -> 'options' ->> 'diarize')::boolean, true) AS diarize,
     coalesce(lower(substring(coalesce(j.request -> 'source' ->> 'name', j.request -> 'source' ->> 'uri')
         FROM %(suffix)s)), '') AS suffix,
     (j.request -> 'source' ->> 'size_bytes')::bigint AS size_bytes"""
-_PENDING = f"""
-SELECT j.job_id, j.tenant, j.request ->> 'priority' = 'express' AS express, j.state <> 'queued' AS running, j.requested_at,
-    {_FACTS}, j.total_seconds, j.done_seconds
-FROM jobs j WHERE j.state IN {UNFINISHED_STATES} ORDER BY j.requested_at, j.job_id LIMIT %(most)s"""  # noqa: S608 - our own words
+_JOB = f"""
+    j.job_id, j.tenant, j.request ->> 'priority' = 'express' AS express, j.state, j.requested_at, {_OPTIONS},
+    j.total_seconds, j.done_seconds"""
+_COUNT = """
+SELECT tenant, request ->> 'priority' = 'express' AS express, count(*) AS jobs FROM jobs WHERE state = 'queued' GROUP BY 1, 2"""
+# by the index of each tenant's jobs in a state
+_QUEUED = f"""
+SELECT {_JOB} FROM unnest(%(tenants)s::text[]) AS asked (tenant) CROSS JOIN LATERAL (
+    SELECT * FROM jobs WHERE jobs.tenant = asked.tenant AND jobs.state = 'queued'
+    ORDER BY jobs.requested_at, jobs.job_id LIMIT %(most)s
+) AS j ORDER BY j.requested_at, j.job_id"""  # noqa: S608 - our own words
+_STARTED = f"""
+CROSS JOIN LATERAL (
+    SELECT min(e.at) AS started_at FROM job_events e WHERE e.job_id = j.job_id AND e.run = j.run AND e.state = '{JobState.TRANSCRIBING}'
+) AS begun"""  # noqa: S608 - our own words
+_RUNNING = f"""
+SELECT {_JOB}, begun.started_at FROM jobs j {_STARTED}
+WHERE j.state IN ({", ".join(f"'{state}'" for state in RUNNING)}) LIMIT %(most)s"""  # noqa: S608 - our own words
 _COMPLETED = f"""
-SELECT {_FACTS}, j.duration AS audio, j.requested_at, begun.at AS started_at, j.completed_at
-FROM jobs j CROSS JOIN LATERAL (
-    SELECT min(e.at) AS at FROM job_events e WHERE e.job_id = j.job_id AND e.run = j.run AND e.state = '{JobState.TRANSCRIBING}'
-) AS begun
-WHERE j.state = 'completed' AND j.completed_at > now() - interval '1 hour' AND j.duration > 0 AND begun.at < j.completed_at
+SELECT {_OPTIONS}, j.duration AS audio, j.requested_at, begun.started_at, j.completed_at,
+    coalesce((j.timings ->> 'transcribe')::float8, 0) AS transcribe_seconds,
+    coalesce((j.timings ->> 'diarize')::float8, 0) AS diarize_seconds
+FROM jobs j {_STARTED}
+WHERE j.state = 'completed' AND j.completed_at > now() - interval '1 hour' AND j.duration > 0
+    AND begun.started_at < j.completed_at
 ORDER BY j.completed_at DESC LIMIT %(latest)s"""  # noqa: S608 - our own words
 
 
 async def read_backlog(connection: Connection) -> Backlog:
     """The backlog of all tenants; the connection is the owner's."""
-    async with connection.cursor(row_factory=class_row(PendingJob)) as cursor:
-        pending = await (
-            await cursor.execute(_PENDING, {"most": MOST_PENDING + 1, "suffix": _SUFFIX.pattern})
-        ).fetchall()
-    async with connection.cursor(row_factory=class_row(CompletedJob)) as cursor:
-        completed = await (await cursor.execute(_COMPLETED, {"latest": LATEST, "suffix": _SUFFIX.pattern})).fetchall()
-    row = await (await connection.execute("SELECT clock_timestamp() AS now")).fetchone()
-    assert row is not None  # noqa: S101 - it has one row
-    return Backlog(row["now"], tuple(pending[:MOST_PENDING]), tuple(completed), len(pending) <= MOST_PENDING)
+    suffix = _SUFFIX.pattern
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        counted = await (await cursor.execute(_COUNT)).fetchall()
+        tenants = sorted({tenant for tenant, _, _ in counted})
+        most = max(LEAST_QUEUED, MOST_QUEUED // max(1, len(tenants)))
+        now = (await (await cursor.execute("SELECT clock_timestamp()")).fetchall())[0][0]
+    async with connection.cursor(row_factory=class_row(PendingJob)) as jobs:
+        queued = await (await jobs.execute(_QUEUED, {"tenants": tenants, "most": most, "suffix": suffix})).fetchall()
+        running = await (await jobs.execute(_RUNNING, {"most": MOST_RUNNING, "suffix": suffix})).fetchall()
+    async with connection.cursor(row_factory=class_row(CompletedJob)) as ended:
+        completed = await (await ended.execute(_COMPLETED, {"latest": LATEST, "suffix": suffix})).fetchall()
+    return Backlog(
+        now=now,
+        queued=tuple(queued),
+        running=tuple(running),
+        completed=tuple(completed),
+        queued_jobs={(tenant, express): jobs for tenant, express, jobs in counted},
+    )

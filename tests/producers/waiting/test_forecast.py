@@ -3,9 +3,11 @@
 import heapq
 import random
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 import pytest
@@ -15,8 +17,8 @@ from hypothesis import strategies as st
 from gpu_consumers.core.delivery.fairness import EXPRESS_WEIGHT, FairQueue, SchedulingInfo
 from producers.waiting import forecast as forecasts
 from producers.waiting.forecast import Forecast, forecast
-from producers.waiting.pace import measure
-from sink.jobs.unfinished.backlog import Backlog, CompletedJob, PendingJob
+from producers.waiting.pace import Pace, measure
+from sink.jobs.unfinished.backlog import LATEST, Backlog, CompletedJob, PendingJob
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COST = 0.25  # seconds of a worker for a second of audio
@@ -31,7 +33,8 @@ def pending(number: int, seconds: float, **changes: object) -> PendingJob:
         job_id=UUID(int=number),
         tenant="acme",
         express=False,
-        running=False,
+        state="queued",
+        diarize=False,
         requested_at=at(number / 1000),
         model="",
         suffix="wav",
@@ -51,6 +54,9 @@ def completed(requested: float, started: float, ended: float, **changes: object)
         requested_at=at(requested),
         started_at=at(started),
         completed_at=at(ended),
+        diarize=False,
+        transcribe_seconds=ended - started,
+        diarize_seconds=0.0,
     )
     return replace(job, **changes)  # type: ignore[arg-type]
 
@@ -81,8 +87,30 @@ def history(
     )
 
 
-def forecast_of(jobs: Sequence[PendingJob], done: Sequence[CompletedJob], *, is_whole: bool = True) -> Forecast:
-    found = forecast(Backlog(NOW, tuple(jobs), tuple(done), is_whole))
+def backlog_of(
+    jobs: Sequence[PendingJob],
+    done: Sequence[CompletedJob],
+    unread: Mapping[tuple[str, bool], int] = MappingProxyType({}),
+) -> Backlog:
+    """A backlog of all these jobs, and of others that were only counted."""
+    queued = tuple(job for job in jobs if not job.running)
+    counted = Counter((job.tenant, job.express) for job in queued) + Counter(unread)
+    running = tuple(job for job in jobs if job.running)
+    return Backlog(now=NOW, queued=queued, running=running, completed=tuple(done), queued_jobs=counted)
+
+
+def forecast_of(
+    jobs: Sequence[PendingJob],
+    done: Sequence[CompletedJob],
+    unread: Mapping[tuple[str, bool], int] = MappingProxyType({}),
+) -> Forecast:
+    found = forecast(backlog_of(jobs, done, unread))
+    assert found is not None
+    return found
+
+
+def pace_of(*done: CompletedJob, jobs: Sequence[PendingJob] = ()) -> Pace:
+    found = measure(backlog_of(jobs, done))
     assert found is not None
     return found
 
@@ -120,37 +148,63 @@ def test_estimates_are_close_to_what_happens(workers: int, tenants: int, seed: i
 def test_workers_are_counted_while_jobs_wait(workers: int) -> None:
     jobs = [pending(number, 100.0) for number in range(10 * workers)]
     busy = history(jobs, simulate(jobs, workers), 10_000)
-    # before that jobs came one by one, which says nothing of how many there may be
-    alone = [completed(-50_000 + 100 * n, -50_000 + 100 * n + 0.5, -50_000 + 100 * n + 25) for n in range(40)]
-    found = measure([*busy, *alone])
-    assert found is not None
+    # before that jobs came one by one, each a moment on its way, which says nothing of how many there may be
+    alone = [completed(-50_000 + 10 * n, -50_000 + 10 * n + 0.5, -50_000 + 10 * n + 25) for n in range(60)]
+    assert pace_of(*busy, *alone).workers == pytest.approx(workers, rel=0.1)
+
+
+@pytest.mark.parametrize("workers", [16, 100, 400, 2_000])
+def test_many_workers_are_counted_by_what_they_have_now(workers: int) -> None:
+    """The latest ends are fewer than the workers: only the jobs that run tell how many there are."""
+    length = 60.0
+    done = [completed(-500.0, -(n + 1) * length / workers - length, -(n + 1) * length / workers) for n in range(LATEST)]
+    running = [
+        pending(n, length / COST, state="transcribing", requested_at=at(-500), started_at=at(-n * length / workers))
+        for n in range(workers)
+    ]
+    found = pace_of(*done, jobs=[*running, pending(0, 100.0, requested_at=at(-500))])
     assert found.workers == pytest.approx(workers, rel=0.1)
 
 
 def test_without_a_burst_as_many_as_were_ever_seen_are_assumed() -> None:
-    found = measure([completed(0, 0, 10), completed(5, 5, 15), completed(100, 100, 110)])
-    assert found is not None
-    assert found.workers == 2
+    assert pace_of(completed(0, 0, 10), completed(5, 5, 15), completed(100, 100, 110)).workers == 2
 
 
 def test_models_and_kinds_of_files_have_rates_of_their_own() -> None:
-    found = measure(
-        [
-            completed(0, 0, 10, audio=100.0, model="small", suffix="wav", size_bytes=3_200_000),
-            completed(0, 20, 60, audio=100.0, model="large", suffix="mp3", size_bytes=800_000),
-        ]
+    found = pace_of(
+        completed(0, 0, 10, audio=100.0, model="", suffix="", size_bytes=3_200_000),
+        completed(0, 20, 60, audio=100.0, model="large", suffix="mp3", size_bytes=800_000),
     )
-    assert found is not None
     job = pending(1, 0.0, total_seconds=None, size_bytes=1_600_000)
-    assert found.work(replace(job, model="small", suffix="wav")) == pytest.approx(5.0)
+    assert found.work(replace(job, model="", suffix="")) == pytest.approx(5.0)
     assert found.work(replace(job, model="large", suffix="mp3")) == pytest.approx(80.0)
     # of others the mean of all is assumed, and of what is unknown the usual length
     assert found.work(replace(job, model="new", suffix="ogg")) == pytest.approx(80.0 * 0.25)
-    assert found.work(replace(job, model="small", size_bytes=None)) == pytest.approx(10.0)
+    assert found.work(replace(job, model="", size_bytes=None)) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "left"),
+    [
+        ("queued", 0.0, 40.0),
+        ("transcribing", 0.0, 40.0),
+        ("transcribing", 50.0, 25.0),
+        ("transcribing", 100.0, 10.0),  # it waits for a diarizer
+        ("diarizing", 0.0, 10.0),
+        ("diarizing", 50.0, 5.0),
+        ("diarizing", 100.0, 0.0),
+    ],
+)
+def test_each_stage_has_its_share_of_the_work(state: str, done: float, left: float) -> None:
+    """Seconds that are done are those of the stage, and diarization begins at 0 again."""
+    stages = {"diarize": True, "transcribe_seconds": 27.0, "diarize_seconds": 9.0}
+    found = pace_of(completed(0, 0, 40, audio=100.0, **stages))
+    job = pending(1, 100.0, state=state, diarize=True, done_seconds=done)
+    assert found.work(job) == pytest.approx(left)
 
 
 def test_a_running_job_has_only_its_rest_before_it() -> None:
-    job = pending(1, 100.0, running=True, done_seconds=60.0)
+    job = pending(1, 100.0, state="transcribing", done_seconds=60.0)
     found = forecast_of([job], [completed(0, 0, 25)]).estimate(job)
     assert found is not None
     assert (found.position, found.starts_at) == (None, None)
@@ -158,14 +212,28 @@ def test_a_running_job_has_only_its_rest_before_it() -> None:
 
 
 def test_nobody_knows_before_a_job_has_completed() -> None:
-    assert forecast(Backlog(NOW, (pending(1, 10.0),), ())) is None
+    assert forecast(backlog_of([pending(1, 10.0)], [])) is None
 
 
-def test_nobody_knows_of_jobs_behind_those_that_were_read() -> None:
-    read = [pending(1, 10.0), pending(2, 10.0)]
-    found = forecast_of(read, [completed(0, 0, 25)], is_whole=False)
+def test_jobs_that_were_only_counted_wait_too() -> None:
+    read, one = [pending(1, 100.0), pending(2, 100.0)], [completed(0, 0, 25)]
+    found = forecast_of(read, one, {("acme", False): 98})
     assert found.estimate(read[1]) is not None
-    assert found.estimate(pending(3, 10.0)) is None
+    assert found.estimate(pending(3, 100.0)) is None
+    assert found.least_wait(pending(3, 100.0)) == pytest.approx(100 * 25.0)
+    # they are in nobody else's way for longer than as much of its own takes
+    other = pending(3, 100.0, tenant="globex")
+    assert found.least_wait(other) == pytest.approx(25.0)
+    assert found.estimate(other) is not None
+
+
+def test_an_old_forecast_names_no_time_that_has_passed() -> None:
+    job = pending(1, 100.0)
+    found = replace(forecast_of([job], [completed(0, 0, 25)]), age=60.0)
+    estimate = found.estimate(job)
+    assert estimate is not None
+    assert (seconds_of(estimate.starts_at), seconds_of(estimate.ends_at)) == (60.0, 60.0)
+    assert found.least_wait(pending(2, 100.0)) == 0.0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(1, 1000)), min_size=1, max_size=30))

@@ -67,7 +67,7 @@ async def test_a_job_of_the_backlog_is_that_of_its_row_and_its_request(db: Datab
     """Three ways lead to it, and an estimate may take any of them."""
     request = asked(source=source, options=Options(model="large"), priority=Priority.EXPRESS)
     await put(db, request)
-    found = (await read(db)).pending
+    found = (await read(db)).queued
     async with db.transaction() as connection:
         row = await queries.find(connection, request.job_id, "acme")
     assert row is not None
@@ -77,35 +77,42 @@ async def test_a_job_of_the_backlog_is_that_of_its_row_and_its_request(db: Datab
 
 async def test_unfinished_jobs_of_all_tenants_are_there_in_their_order(db: Database) -> None:
     later = await put(db, asked(10))
-    running = await put(db, asked(5, tenant="globex"), "diarizing", total_seconds=60, done_seconds=20)
+    first = await put(db, asked(5, tenant="globex", priority=Priority.EXPRESS))
+    request = asked(7, tenant="globex")
+    running = await put(db, request, "diarizing", total_seconds=60, done_seconds=20)
+    async with db.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s)", [running, NOW]
+        )
     await put(db, asked(1), "failed")
     await put(db, replace(FULL_REQUEST, job_id=uuid4()), "cancelled")
-    found = (await read(db)).pending
-    assert [job.job_id for job in found] == [running, later]
-    assert (found[0].running, found[0].total_seconds, found[0].done_seconds, found[0].tenant) == (
-        True,
-        60,
-        20,
-        "globex",
-    )
-    assert (found[1].running, found[1].total_seconds) == (False, None)
+    found = await read(db)
+    assert [job.job_id for job in found.queued] == [first, later]
+    assert found.queued_jobs == {("acme", False): 1, ("globex", True): 1}
+    (only,) = found.running
+    assert (only.job_id, only.running, only.total_seconds, only.done_seconds) == (running, True, 60, 20)
+    assert (only.tenant, only.state, only.started_at) == ("globex", "diarizing", NOW)
 
 
 async def test_the_latest_completed_jobs_are_there_with_their_times(db: Database) -> None:
     source = Source(uri="upload://1", name="a.wav", size_bytes=320_000)
-    request = asked(-600, source=source, options=Options(model="large"))
-    ended = NOW - timedelta(minutes=5)
-    await put(db, request, "completed", completed_at=ended, duration=10.0)
+    request = asked(-600, source=source, options=Options(model="large", diarize=False))
+    ended, timings = NOW - timedelta(minutes=5), Jsonb({"decode": 1.0, "transcribe": 2.5})
+    await put(db, request, "completed", completed_at=ended, duration=10.0, timings=timings)
     await put(db, asked(), "completed", completed_at=NOW - timedelta(hours=2), duration=10.0)
     (found,) = (await read(db)).completed
     assert (found.model, found.suffix, found.size_bytes, found.audio) == ("large", "wav", 320_000, 10.0)
+    assert (found.diarize, found.transcribe_seconds, found.diarize_seconds) == (False, 2.5, 0.0)
     assert (found.requested_at, found.completed_at - found.started_at) == (request.requested_at, timedelta(minutes=1))
 
 
-async def test_only_so_many_jobs_are_read(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlogs, "MOST_PENDING", 2)
-    first, second = await put(db, asked(1)), await put(db, asked(2))
-    assert (await read(db)).is_whole
-    await put(db, asked(3))
+async def test_each_tenant_has_its_first_jobs_read_and_the_others_counted(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlogs, "MOST_QUEUED", 4)
+    monkeypatch.setattr(backlogs, "LEAST_QUEUED", 1)
+    acme = [await put(db, asked(number)) for number in range(5)]
+    globex = await put(db, asked(10, tenant="globex"))
     found = await read(db)
-    assert ([job.job_id for job in found.pending], found.is_whole) == ([first, second], False)
+    assert [job.job_id for job in found.queued] == [*acme[:2], globex]
+    assert found.queued_jobs == {("acme", False): 5, ("globex", False): 1}
