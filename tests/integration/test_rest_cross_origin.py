@@ -80,6 +80,26 @@ def test_browsers_ask_first(database: str, origins: tuple[str, ...], asking: str
             assert answer.status_code == (200 if answered else 400)
 
 
+def test_openais_client_for_browsers_is_allowed_with_its_own_headers(database: str) -> None:
+    """It names its version and system with every call, and no list of ours could keep up with that."""
+    own = ["authorization", "content-type", "x-stainless-os", "x-stainless-retry-count"]
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ",".join(own)}
+    with serving(database, MemoryObjectStore(), origins=(ALLOWED,)) as shim:
+        path = f"{shim.url}/v1/audio/transcriptions"
+        answer = httpx.options(path, headers={"Origin": ALLOWED, **asked}, trust_env=False)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, ALLOWED)
+        assert set(own) <= {name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")}
+        other = httpx.options(path, headers={"Origin": "https://other.example", **asked}, trust_env=False)
+        assert other.status_code == 400
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_scripts_may_read_which_job_an_answer_is_of(database: str) -> None:
+    with serving(database, MemoryObjectStore(), origins=(ALLOWED,)) as shim:
+        answer = httpx.get(f"{shim.url}/v1/models", headers={"Origin": ALLOWED}, trust_env=False)
+        assert "X-Scribe-Job-Id" in answer.headers["access-control-expose-headers"].split(", ")
+
+
 def test_without_the_setting_no_other_site_is_answered(database: str) -> None:
     with serving(database, MemoryObjectStore()) as shim, shim.client() as client:
         answer = client.post("/api/v1/transcribe", json={"url": URL}, headers={"Origin": ALLOWED})

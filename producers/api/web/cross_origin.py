@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from producers.api.openai.accepting import JOB_ID_HEADER
 from producers.api.problems import METHODS
 
-_SENT = (
-    *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Range"),
-    *("X-API-Key", "X-Request-ID", "traceparent", "tracestate"),
-)
 _READ = (
     *("Content-Disposition", "Content-Range", "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy"),
-    *("Retry-After", "WWW-Authenticate", "X-Request-ID"),
+    *("Retry-After", "WWW-Authenticate", "X-Request-ID", JOB_ID_HEADER),
 )
 _REMEMBERED_SECONDS = 600  # by browsers, which else ask before each request
 
@@ -29,7 +26,7 @@ def allow(app: FastAPI, origins: Sequence[str]) -> None:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=METHODS,
-            allow_headers=_SENT,
+            allow_headers=["*"],  # clients add their own, such as OpenAI's x-stainless-os
             expose_headers=_READ,
             max_age=_REMEMBERED_SECONDS,
         )
