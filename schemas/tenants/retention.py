@@ -50,7 +50,7 @@ CLASSES: dict[str, DataClass] = {
         DataClass("dead_letters", 30, "outbox rows that Kafka refused; dead letters themselves as their topics say", "their failure", per_tenant=False),
         DataClass("applied_events", 45, "ids of applied events, which make replays harmless", "their application", per_tenant=False, least_days=REPLAY_DAYS),
         DataClass("replays", 365, "which records operators sent again or discarded", "that time", per_tenant=False, least_days=REPLAY_DAYS),
-        DataClass("spending", 365, "how many tokens of the enhanced-AI service a tenant used in a day", "the day", per_tenant=False, least_days=2),
+        DataClass("spending", 1095, "how many tokens of the enhanced-AI service a tenant used in a day", "the day", per_tenant=False, least_days=2),
         DataClass("usage", 1095, "what was done for a tenant in a day: jobs, audio, time of workers, bytes", "the day", per_tenant=False, least_days=2),
         DataClass("evidence", 1095, "who asked for which erasure, when, and what was deleted", "the erasure", per_tenant=False),
     )

@@ -28,3 +28,7 @@ def test_what_a_tenant_may_not_choose_is_named(name: str, days: int) -> None:
     ((found, message),) = tenant_mistakes({name: days})
     assert found == name
     assert message
+
+
+def test_tokens_of_a_day_are_kept_as_long_as_all_else_that_its_usage_shows() -> None:
+    assert CLASSES["spending"].days == CLASSES["usage"].days
