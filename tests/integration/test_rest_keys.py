@@ -106,6 +106,40 @@ def test_an_admin_stays_with_its_tenant_and_an_operator_does_not(shim: RunningSh
         assert operator.delete(f"{KEYS}/{theirs_id}").status_code == 204
 
 
+def limited_admin(shim: RunningShim, requests_per_minute: int | None, *more: Scope) -> httpx.Client:
+    scopes = {Scope.ADMIN, *more}
+    text = in_database(
+        shim.dsn, lambda db: create_key(db, "acme", scopes=scopes, requests_per_minute=requests_per_minute)
+    )
+    return shim.client(text)
+
+
+@pytest.mark.parametrize(
+    ("own", "usual", "most"), [(600, 0, 600), (None, 600, 600), (900, 600, 900), (300, 600, 300)], ids=str
+)
+def test_a_limited_key_makes_none_that_may_do_more(database: str, own: int | None, usual: int, most: int) -> None:
+    with (
+        serving(database, MemoryObjectStore(), requests_per_minute=usual) as shim,
+        limited_admin(shim, own) as admin,
+        limited_admin(shim, own, Scope.OPERATOR) as operator,
+    ):
+        problem = check_problem(admin.post(KEYS, json={"requests_per_minute": most + 1}), 422, "invalid_request")
+        assert [error["field"] for error in problem["errors"]] == ["requests_per_minute"]
+        assert made(admin, requests_per_minute=most)["requests_per_minute"] == most
+        assert made(admin, requests_per_minute=1)["requests_per_minute"] == 1
+        assert made(admin)["requests_per_minute"] == own
+        assert [each["requests_per_minute"] for each in admin.get(KEYS).json()["keys"]][-3:] == [most, 1, own]
+        # whoever runs the service decides
+        assert made(operator, requests_per_minute=most + 1)["requests_per_minute"] == most + 1
+        assert made(operator)["requests_per_minute"] is None
+
+
+def test_where_nothing_is_limited_a_key_makes_one_with_any_limit(shim: RunningShim) -> None:
+    with limited_admin(shim, None) as admin:
+        assert made(admin, requests_per_minute=5000)["requests_per_minute"] == 5000
+        assert made(admin)["requests_per_minute"] is None
+
+
 def test_a_key_expires(shim: RunningShim) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     with with_scopes(shim, ADMIN) as admin:

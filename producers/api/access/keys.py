@@ -17,7 +17,7 @@ from schemas.requests.limits import MAX_ID_CHARS
 from schemas.tenants.quotas import MAX_REQUESTS_PER_MINUTE
 from schemas.tenants.scopes import MEANINGS, USUAL, Scope, check_grant
 from schemas.wire.object_keys import TENANT, check_tenant
-from sink.tenants.api_keys import KeyInfo, create_key, list_keys, parse_key, revoke_key
+from sink.tenants.api_keys import ApiKey, KeyInfo, create_key, list_keys, parse_key, revoke_key
 
 router = APIRouter(prefix="/api/v1/keys", tags=[KEYS], route_class=StrictRoute)
 MAX_LABEL_CHARS = 200
@@ -51,7 +51,8 @@ class KeyBody(Body):
         None,
         ge=1,
         le=MAX_REQUESTS_PER_MINUTE,
-        description="Requests that it may make a minute; absent: as many as the service allows every key.",
+        description="Requests that it may make a minute, without the scope `operator` no more than the key that asks;"
+        " absent: the own limit of that key, else as many as the service allows every key.",
     )
 
 
@@ -94,13 +95,14 @@ class KeyList(BaseModel):
     responses=problem_responses("invalid_request", "unauthorized", "forbidden", *BODY_CODES),
 )
 async def create(body: KeyBody, response: Response, services: ServicesDep, key: KeyDep) -> NewKey:
-    """Needs the scope `admin`, and `operator` for another tenant. The key works at once."""
+    """Needs the scope `admin`, and `operator` for another tenant, or for a higher rate. The key works at once."""
     tenant = body.tenant or key.tenant
     check_grant(key.scopes, key.tenant, tenant, body.scopes)
     if body.expires_at is not None and body.expires_at <= services.now():
         raise refused([(("body", "expires_at"), "must be in the future")])
     scopes = frozenset(body.scopes)
-    text = await create_key(services.database, tenant, body.label, scopes, body.expires_at, body.requests_per_minute)
+    rate = _granted_rate(key, body.requests_per_minute, services.requests_per_minute)
+    text = await create_key(services.database, tenant, body.label, scopes, body.expires_at, rate)
     key_id, _ = parse_key(text) or ("", "")
     response.headers["Location"] = f"{router.prefix}/{key_id}"
     response.headers["Cache-Control"] = "no-store"
@@ -111,7 +113,7 @@ async def create(body: KeyBody, response: Response, services: ServicesDep, key: 
         label=body.label,
         scopes=sorted(scopes),
         expires_at=body.expires_at,
-        requests_per_minute=body.requests_per_minute,
+        requests_per_minute=rate,
     )
 
 
@@ -156,6 +158,16 @@ async def revoke(
     of_tenant = None if Scope.OPERATOR in key.scopes else key.tenant
     if not await revoke_key(services.database, key_id, of_tenant):
         raise Rejected("not_found", "no key of this id that you may revoke still works")
+
+
+def _granted_rate(maker: ApiKey, wanted: int | None, usual: int) -> int | None:
+    """The requests a minute of a new key; raises Rejected for more than its maker has, `usual` where it has no own ones."""
+    if Scope.OPERATOR in maker.scopes:
+        return wanted
+    most = maker.requests_per_minute or usual
+    if wanted is not None and most and wanted > most:
+        raise refused([(("body", "requests_per_minute"), f"must be at most {most}, the limit of the key that asks")])
+    return wanted or maker.requests_per_minute
 
 
 def _view(key: KeyInfo) -> KeyView:
