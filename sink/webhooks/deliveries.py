@@ -6,6 +6,7 @@ into `applied_events`, or in its own when the event is already there; both hold 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -24,6 +25,15 @@ LEASE_SECONDS = 15.0
 MOST_COUNTED = 10_000  # of what waits: so many are many, and the rest is not counted
 TEST: Final = "webhook.test"  # the type of a delivery that tells of no job
 _ENDPOINTS = UUID("6f4f5f5e-5c0c-5d6b-9a5e-0a9a3c1b7d11")  # namespace of endpoint ids
+
+
+class Scheduling(StrEnum):
+    """Ends of the scheduling of an event's delivery."""
+
+    SCHEDULED = "scheduled"
+    DUPLICATE = "duplicate"  # it was scheduled before
+    ERASED = "erased"  # its job was erased
+    UNWANTED = "unwanted"  # the endpoint has chosen other events, or is no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,40 +86,47 @@ async def register_endpoint(connection: Connection, tenant: str, url: str, seale
 
 # The order number is taken in the last statement before the commit, and only for a delivery that is new.
 _ADD = """
-WITH new AS (
-    SELECT endpoint_id, tenant, state, CASE WHEN EXISTS (
-        SELECT FROM webhook_deliveries WHERE delivery_id = %(delivery_id)s
-    ) THEN %(second_id)s::uuid ELSE %(delivery_id)s END AS delivery_id
-    FROM webhook_endpoints e WHERE endpoint_id = %(endpoint_id)s
-        AND (%(job_id)s::uuid IS NULL OR events IS NULL OR %(type)s = ANY (events))
-        AND NOT EXISTS (
+WITH endpoint AS (
+    SELECT endpoint_id, tenant, state, CASE
+        WHEN EXISTS (
             SELECT FROM webhook_deliveries d WHERE d.event_id = %(event_id)s AND d.endpoint_id = e.endpoint_id
                 -- one that has no request yet is of an older version, or of an event that needs none
                 AND COALESCE(d.asked = %(asked)s, true)
-        )
-        AND NOT scribe_is_erased(%(job_id)s::uuid)
+        ) THEN 'duplicate'
+        WHEN scribe_is_erased(%(job_id)s::uuid) THEN 'erased'
+        WHEN %(job_id)s::uuid IS NULL OR events IS NULL OR %(type)s = ANY (events) THEN 'scheduled'
+        ELSE 'unwanted'
+    END AS scheduling
+    FROM webhook_endpoints e WHERE endpoint_id = %(endpoint_id)s
+), new AS (
+    SELECT endpoint_id, tenant, state, CASE WHEN EXISTS (
+        SELECT FROM webhook_deliveries WHERE delivery_id = %(delivery_id)s
+    ) THEN %(second_id)s::uuid ELSE %(delivery_id)s END AS delivery_id
+    FROM endpoint WHERE scheduling = 'scheduled'
 ), numbered AS (
     INSERT INTO webhook_sequences AS s (endpoint_id, tenant, last) SELECT endpoint_id, tenant, 1 FROM new
     ON CONFLICT (endpoint_id) DO UPDATE SET last = s.last + 1 RETURNING endpoint_id, last
+), added AS (
+    INSERT INTO webhook_deliveries
+        (delivery_id, event_id, endpoint_id, job_id, type, payload, asked, trace, sequence, state, next_attempt_at, ended_at,
+        error)
+    SELECT new.delivery_id, %(event_id)s, endpoint_id, %(job_id)s, %(type)s, %(payload)s, %(asked)s, %(trace)s, last,
+        CASE state WHEN 'enabled' THEN 'pending' ELSE 'disabled' END,
+        CASE WHEN a.event_id IS NOT NULL OR %(job_id)s::uuid IS NULL THEN now() END,
+        CASE state WHEN 'enabled' THEN NULL ELSE now() END, a.error
+    FROM new JOIN numbered USING (endpoint_id)
+    LEFT JOIN applied_events a ON a.event_id = %(event_id)s AND COALESCE(a.asked = %(asked)s, true)
+        AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = a.job_id AND j.tenant <> new.tenant)
+    ON CONFLICT DO NOTHING RETURNING endpoint_id, state
 )
-INSERT INTO webhook_deliveries
-    (delivery_id, event_id, endpoint_id, job_id, type, payload, asked, trace, sequence, state, next_attempt_at, ended_at,
-    error)
-SELECT new.delivery_id, %(event_id)s, endpoint_id, %(job_id)s, %(type)s, %(payload)s, %(asked)s, %(trace)s, last,
-    CASE state WHEN 'enabled' THEN 'pending' ELSE 'disabled' END,
-    CASE WHEN a.event_id IS NOT NULL OR %(job_id)s::uuid IS NULL THEN now() END,
-    CASE state WHEN 'enabled' THEN NULL ELSE now() END, a.error
-FROM new JOIN numbered USING (endpoint_id)
-LEFT JOIN applied_events a ON a.event_id = %(event_id)s AND COALESCE(a.asked = %(asked)s, true)
-    AND NOT EXISTS (SELECT FROM jobs j WHERE j.job_id = a.job_id AND j.tenant <> new.tenant)
-ON CONFLICT DO NOTHING RETURNING state"""
+-- a delivery that another transaction has added in the meantime stands in the way of ours
+SELECT CASE WHEN scheduling = 'scheduled' AND added.state IS NULL THEN 'duplicate' ELSE scheduling END AS scheduling,
+    added.state
+FROM endpoint LEFT JOIN added USING (endpoint_id)"""
 
 
-async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
-    """Schedule a delivery; False if it exists, its job was erased, or the endpoint has chosen other events.
-
-    To a disabled endpoint it is only recorded.
-    """
+async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> Scheduling:
+    """Schedule a delivery to an endpoint; to a disabled one it is only recorded."""
     if new.job_id is not None:
         await lock(connection, new.job_id)
     cursor = await connection.execute(
@@ -126,11 +143,11 @@ async def add(connection: Connection, endpoint: UUID, new: NewDelivery) -> bool:
             "trace": current_traceparent(),
         },
     )
-    added = await cursor.fetchone()
-    if added is not None and added["state"] == DeliveryState.DISABLED:
+    row = await cursor.fetchone()
+    if row is not None and row["state"] == DeliveryState.DISABLED:
         metrics.WEBHOOKS_ENDED.labels(state=DeliveryState.DISABLED).inc()
     await announce(connection)
-    return added is not None
+    return Scheduling.UNWANTED if row is None else Scheduling(row["scheduling"])
 
 
 _RELEASE = """

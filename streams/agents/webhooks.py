@@ -14,7 +14,7 @@ from schemas.wire.object_keys import TENANT, check_tenant
 from sink.enhancements.requests import webhook_of
 from sink.jobs.runs import stored_request
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, register_endpoint
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add, endpoint_id, register_endpoint
 from sink.webhooks.secrets import SecretBox
 from streams.agents.transcript_store import check_result
 from streams.kafka.transport import ScribeApp
@@ -51,8 +51,7 @@ class Webhooks:
             payload=await asyncio.to_thread(payload_of, event, self._public_url),
             asked=request_digest(stored_request(event.request)),
         )
-        added = await self._database.run(lambda connection: self._schedule(connection, tenant, url, new))
-        return "scheduled" if added else "duplicate"
+        return await self._database.run(lambda connection: self._schedule(connection, tenant, url, new))
 
     async def enhanced(self, event: EnhancementResult) -> str:
         """Schedule the webhook of an ended enhancement, to the address of its job's webhook."""
@@ -68,15 +67,14 @@ class Webhooks:
             payload=enhancement_payload.payload_of(event, self._public_url),
             asked=None,
         )
-        added = await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
-        return "scheduled" if added else "duplicate"
+        return await self._database.run(lambda connection: self._schedule(connection, event.tenant, url, new))
 
-    async def _schedule(self, connection: Connection, tenant: str, url: str, new: NewDelivery) -> bool:
+    async def _schedule(self, connection: Connection, tenant: str, url: str, new: NewDelivery) -> Scheduling:
         secret = self._secrets.new_secret(endpoint_id(tenant, url))
         endpoint = await register_endpoint(connection, tenant, url, secret)
-        added = await add(connection, endpoint, new)
+        scheduling = await add(connection, endpoint, new)
         failpoint("webhooks.before_commit")
-        return added
+        return scheduling
 
 
 def addressee(event: JobResult) -> tuple[str, UUID | None]:

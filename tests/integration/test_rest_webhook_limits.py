@@ -11,7 +11,7 @@ import pytest
 
 from sink.memory import MemoryObjectStore
 from sink.postgres.database import Connection
-from sink.webhooks.deliveries import NewDelivery, add, delivery_id, endpoint_id, register_endpoint
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add, delivery_id, endpoint_id, register_endpoint
 from tests.integration.dispatching import BOX
 from tests.integration.faust_process import until
 from tests.integration.rest import check_problem
@@ -42,7 +42,7 @@ def schedule(shim: RunningShim, number: int, to: str = url(0), **columns: Any) -
             for n in range(number)
         ]
         for new in news:
-            assert await add(connection, endpoint, new)
+            assert await add(connection, endpoint, new) is Scheduling.SCHEDULED
         for name, value in columns.items():
             await connection.execute(f"UPDATE webhook_deliveries SET {name} = {value}".encode())
         return [delivery_id(new.event_id, endpoint) for new in news]

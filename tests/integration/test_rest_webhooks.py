@@ -16,7 +16,7 @@ from sink.http.client import check_url
 from sink.memory import MemoryObjectStore
 from sink.postgres.database import Connection
 from sink.tenants.legal_holds import set_hold
-from sink.webhooks.deliveries import NewDelivery, add
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add
 from tests.integration.dispatching import BOX, OUTBOUND, dispatching
 from tests.integration.rest import check_problem
 from tests.integration.shim import RunningShim, in_transaction, serving
@@ -123,7 +123,7 @@ def write(shim: RunningShim, endpoint: str, number: int, state: str = "exhausted
     async def work(connection: Connection) -> None:
         for _ in range(number):
             new = NewDelivery(event_id=uuid4(), job_id=job, type="job.completed", payload={"data": {}}, asked=None)
-            assert await add(connection, UUID(endpoint), new)
+            assert await add(connection, UUID(endpoint), new) is Scheduling.SCHEDULED
         await connection.execute(
             "UPDATE webhook_deliveries SET state = %s, ended_at = now(), next_attempt_at = now() WHERE ended_at IS NULL",
             [state],

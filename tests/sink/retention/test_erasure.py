@@ -22,7 +22,7 @@ from sink.retention.erasure import (
 )
 from sink.retention.expiry import expire_jobs
 from sink.tenants.legal_holds import set_hold
-from sink.webhooks.deliveries import NewDelivery, add, endpoint_id
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add, endpoint_id
 from tests.sink.bulk import URL, fill, traces
 from tests.streams.jobs import new_job
 
@@ -113,7 +113,7 @@ async def test_nothing_that_comes_later_brings_it_back(database: str, db: Databa
     async with db.transaction() as connection:
         assert await apply_request(connection, job.request(run=2)) is Effect.ERASED
         assert await apply_result(connection, job.result(), None) is Effect.ERASED
-        assert not await add(connection, endpoint, new)
+        assert await add(connection, endpoint, new) is Scheduling.ERASED
         await extend_tombstone(connection, job.job_id, later)
     async with db.connection() as connection:
         assert await queries.find(connection, job.job_id, "acme") is None

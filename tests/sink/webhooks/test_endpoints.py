@@ -11,7 +11,7 @@ from schemas.settings.outbound import OutboundSettings
 from schemas.settings.stores import PostgresSettings
 from schemas.webhooks.event_types import EVENT_TYPES
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import TEST, NewDelivery, add, register_endpoint
+from sink.webhooks.deliveries import TEST, NewDelivery, Scheduling, add, register_endpoint
 from sink.webhooks.endpoint_health import forget_old_secrets
 from sink.webhooks.endpoints import (
     MAX_OLD_SECRETS,
@@ -81,18 +81,19 @@ async def test_only_what_is_named_is_changed(connection: Connection) -> None:
 async def test_an_endpoint_is_sent_only_the_events_that_it_chose(connection: Connection) -> None:
     found = (await endpoint(connection)).endpoint_id
 
-    async def scheduled(kind: str, job_id: UUID | None) -> bool:
+    async def scheduled(kind: str, job_id: UUID | None) -> Scheduling:
         return await add(
             connection, found, NewDelivery(event_id=uuid4(), job_id=job_id, type=kind, payload={}, asked=None)
         )
 
     async def sent() -> list[str]:
-        return [kind for kind in EVENT_TYPES if await scheduled(kind, uuid4())]
+        return [kind for kind in EVENT_TYPES if await scheduled(kind, uuid4()) is Scheduling.SCHEDULED]
 
     assert await sent() == list(EVENT_TYPES)
     await change_endpoint(connection, found, {"events": ["job.failed", "enhancement.failed"]})
     assert await sent() == ["job.failed", "enhancement.failed"]
-    assert await scheduled(TEST, None)  # a test is wanted whatever it has chosen
+    assert await scheduled("job.completed", uuid4()) is Scheduling.UNWANTED
+    assert await scheduled(TEST, None) is Scheduling.SCHEDULED  # a test is wanted whatever it has chosen
     await change_endpoint(connection, found, {"events": None})
     assert await sent() == list(EVENT_TYPES)
 
@@ -113,12 +114,22 @@ async def test_an_enabled_endpoint_is_as_good_as_new(connection: Connection) -> 
     assert await find_endpoint(connection, found.endpoint_id) == found
 
 
+async def test_what_was_scheduled_before_is_a_duplicate_though_it_is_wanted_no_more(connection: Connection) -> None:
+    found = (await endpoint(connection)).endpoint_id
+    new = NewDelivery(event_id=uuid4(), job_id=uuid4(), type="job.completed", payload={}, asked=b"one")
+    assert await add(connection, found, new) is Scheduling.SCHEDULED
+    await change_endpoint(connection, found, {"events": ["job.failed"]})
+    assert await add(connection, found, new) is Scheduling.DUPLICATE
+    await delete_endpoint(connection, found)
+    assert await add(connection, found, new) is Scheduling.UNWANTED
+
+
 async def test_a_forgotten_endpoint_leaves_nothing_and_begins_anew(connection: Connection) -> None:
     found = await endpoint(connection)
     secret = await read_secret(connection, BOX, found.endpoint_id)
     await rotate_secret(connection, BOX, found.endpoint_id)
     new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
-    assert await add(connection, found.endpoint_id, new)
+    assert await add(connection, found.endpoint_id, new) is Scheduling.SCHEDULED
     assert await delete_endpoint(connection, found.endpoint_id)
     assert not await delete_endpoint(connection, found.endpoint_id)
     for table in ("webhook_endpoints", "webhook_old_secrets", "webhook_sequences", "webhook_deliveries"):
@@ -132,7 +143,7 @@ async def test_an_endpoint_that_is_forgotten_while_it_is_used_is_registered_agai
     async with db.transaction() as connection:
         found = await endpoint(connection)
 
-    async def schedule() -> bool:
+    async def schedule() -> Scheduling:
         async with db.transaction() as connection:
             here = await register_endpoint(connection, "acme", found.url, BOX.new_secret(found.endpoint_id))
             new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
@@ -142,7 +153,7 @@ async def test_an_endpoint_that_is_forgotten_while_it_is_used_is_registered_agai
         assert await delete_endpoint(connection, found.endpoint_id)
         scheduling = asyncio.create_task(schedule())
         await waits_for_a_lock(db)
-    assert await scheduling
+    assert await scheduling is Scheduling.SCHEDULED
     async with db.connection() as connection:
         assert len(await list_endpoints(connection)) == 1
 

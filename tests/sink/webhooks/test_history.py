@@ -10,7 +10,7 @@ from schemas.settings.outbound import OutboundSettings
 from schemas.settings.stores import PostgresSettings
 from schemas.webhooks.deliveries import DeliveryState
 from sink.postgres.database import Connection, Database
-from sink.webhooks.deliveries import NewDelivery, add, delivery_id
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add, delivery_id
 from sink.webhooks.endpoints import ensure_endpoint, set_enabled
 from sink.webhooks.history import (
     DeliveryFilter,
@@ -41,7 +41,7 @@ async def endpoint(connection: Connection, tenant: str = "acme") -> UUID:
 
 async def scheduled(connection: Connection, endpoint: UUID, job: UUID | None = None) -> UUID:
     new = NewDelivery(event_id=uuid4(), job_id=job, type="webhook.test", payload={"n": 1}, asked=None)
-    assert await add(connection, endpoint, new)
+    assert await add(connection, endpoint, new) is Scheduling.SCHEDULED
     return delivery_id(new.event_id, endpoint)
 
 

@@ -12,7 +12,7 @@ from schemas.settings.outbound import OutboundSettings
 from schemas.settings.stores import PostgresSettings
 from sink.postgres.database import Connection, Database
 from sink.postgres.migrate import FOLDER, migrate
-from sink.webhooks.deliveries import NewDelivery, add, endpoint_id, release_missed
+from sink.webhooks.deliveries import NewDelivery, Scheduling, add, endpoint_id, release_missed
 from sink.webhooks.leases import LeasedDelivery, LeaseGrant, lease, lock_endpoints, queues
 from sink.webhooks.secrets import SecretBox, new_key
 
@@ -106,5 +106,5 @@ async def test_older_processes_go_on_beside_newer_ones(old: str) -> None:
         async with db.transaction() as owner:
             assert await release_missed(owner) == 1
             new = NewDelivery(event_id=uuid4(), job_id=None, type="webhook.test", payload={}, asked=None)
-            assert await add(owner, ENDPOINT, new)
+            assert await add(owner, ENDPOINT, new) is Scheduling.SCHEDULED
             assert sorted(call.sequence or 0 for call in await due(owner)) == [0, 1]

@@ -346,6 +346,13 @@ async def test_an_event_read_twice_takes_no_second_number(world: WebhookHarness)
     assert [(row["job_id"], row["sequence"]) for row in rows] == [(job.job_id, 1), (later.job_id, 2)]
 
 
+async def test_an_event_that_the_endpoint_has_not_chosen_is_counted_as_unwanted(world: WebhookHarness) -> None:
+    receiver = world.receiver()
+    await world.job(receiver)
+    await world.rows("UPDATE webhook_endpoints SET events = '{job.failed}' RETURNING 1")
+    assert await world.webhooks.ended(new_job(webhook_url=receiver.url).result()) == "unwanted"
+
+
 async def test_no_webhook_is_missed_when_it_is_scheduled_while_its_result_is_applied(world: WebhookHarness) -> None:
     """Both at the same moment, a hundred times: whichever comes second lets it go, without the sweep."""
     receiver = world.receiver()
