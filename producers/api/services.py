@@ -43,6 +43,7 @@ UPLOADS = 16  # at a time, of one tenant half as many; others wait for one to en
 UPLOAD_WAIT_SECONDS = 30.0
 STREAMS = 4096  # of events, of one tenant half as many: each keeps a connection, so `scribe-api` has fewer
 WAITS = 512  # requests that wait for the end of their jobs, of one tenant half as many: each keeps a connection
+CATALOG_CALLS = 4  # questions about schemas at a time
 LISTENERS = 16  # pieces of recordings that are read at a time, of one tenant half as many
 
 
@@ -75,6 +76,8 @@ class Services:
     requests_per_minute: int = 0
     """Of a key without a limit of its own; 0: no limit."""
     catalog: SchemaCatalog = field(default_factory=ManifestCatalog)
+    # its questions may wait for a registry, and come without a key: nothing else waits for them
+    catalog_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(CATALOG_CALLS))
     keys: KeyCache = field(default_factory=KeyCache)
     sessions: SessionCache = field(default_factory=SessionCache)
     rates: RateLimiter = field(default_factory=RateLimiter)

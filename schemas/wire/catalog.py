@@ -34,7 +34,7 @@ class SchemaCatalog(Protocol):
         """The versions of one of `subjects`, the oldest first; none of another."""
 
     def text_of(self, schema_id: int) -> str | None:
-        """The schema of an id, None where there is none."""
+        """The schema of an id, None where no version of `subjects` has it."""
 
 
 class ManifestCatalog:

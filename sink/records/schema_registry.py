@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, cast
 
 import fastavro
@@ -24,6 +25,7 @@ TIMEOUT_SECONDS = 5
 RETRIES = 1
 RETRY_MS = 200
 UNKNOWN_SECONDS = 60.0
+LISTED_SECONDS = 10.0
 MOST_UNKNOWN = 10_000
 NOT_FOUND = 404
 # the registry's own codes: no such subject, version, schema, or compatibility of a subject
@@ -96,30 +98,60 @@ class RegistryStore:
 
 
 class RegistryCatalog:
-    """The schemas of the topics in a registry, read at each question; raises Outage while it is away."""
+    """The schemas of the topics in a registry, of which it lists the versions anew after LISTED_SECONDS.
 
-    def __init__(self, url: str) -> None:
-        """Create a catalog of the registry at an address."""
+    It may be asked from several threads; raises Outage while the registry is away. The registry's other schemas are not
+    in it: who asks may have no key, and the registry may be one of many teams.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create a catalog of the registry at an address; `clock` gives monotonic seconds."""
         self._url = url
+        self._clock = clock
+        self._lock = Lock()  # held while the registry is read, so that it is read once for all who ask
+        self._read_at = float("-inf")
+        self._away = ""  # why the registry could not be read then
+        self._versions: dict[str, dict[int, SchemaVersion]] = {}
+        self._texts: dict[int, str] = {}
 
     def versions(self, subject: str) -> list[SchemaVersion]:
         """See SchemaCatalog."""
         if subject not in subjects():
             return []
-        try:
-            with _client(self._url) as client, _translated():
-                return [_version(client, subject, number) for number in client.get_versions(subject)]
-        except _Missing:
-            return []
+        self._refresh()
+        return list(self._versions[subject].values())
 
     def text_of(self, schema_id: int) -> str | None:
-        """See SchemaCatalog; of any schema that is there, for producers may have some of their own."""
+        """See SchemaCatalog."""
+        if schema_id not in self._texts:  # else it never changes
+            self._refresh()
+        return self._texts.get(schema_id)
+
+    def _refresh(self) -> None:
+        with self._lock:
+            if self._clock() - self._read_at >= LISTED_SECONDS:
+                try:
+                    self._read()
+                    self._away = ""
+                except Outage as error:
+                    self._away = str(error)
+                self._read_at = self._clock()
+            if self._away:
+                raise Outage(self._away)
+
+    def _read(self) -> None:
+        with _client(self._url) as client:
+            self._versions = {subject: self._listed(client, subject) for subject in subjects()}
+        self._texts |= {each.schema_id: each.text for found in self._versions.values() for each in found.values()}
+
+    def _listed(self, client: SchemaRegistryClient, subject: str) -> dict[int, SchemaVersion]:
+        known = self._versions.get(subject, {})
         try:
-            with _client(self._url) as client, _translated():
-                found: str | None = client.get_schema(schema_id).schema_str
-                return found
+            with _translated():
+                numbers = client.get_versions(subject)
+                return {number: known.get(number) or _version(client, subject, number) for number in numbers}
         except _Missing:
-            return None
+            return {}
 
 
 def _version(client: SchemaRegistryClient, subject: str, number: int) -> SchemaVersion:

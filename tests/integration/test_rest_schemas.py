@@ -1,5 +1,6 @@
 """The schemas of the topics for Kafka's tools: Confluent's own client finds them, and decodes records of every event."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -148,6 +149,13 @@ def test_it_needs_no_key(shim: RunningShim) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
 
 
+def _foreign_schema(registry_url: str) -> int:
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    schema = Schema(json.dumps({"type": "record", "name": name, "fields": []}), "AVRO")
+    with SchemaRegistryClient({"url": registry_url}) as client:
+        return int(client.register_schema(f"{name}-value", schema))
+
+
 @pytest.mark.registry
 def test_with_a_registry_of_its_own_the_ids_are_those_of_that_one(database: str, registry_url: str) -> None:
     ids = register_all(registry_url)
@@ -162,6 +170,11 @@ def test_with_a_registry_of_its_own_the_ids_are_those_of_that_one(database: str,
         assert _holds(decoded, to_json(sample))
         with pytest.raises(SchemaRegistryError):
             registry.get_versions("orders-value")
+        # of the schemas of other teams in the same registry nobody learns anything here
+        foreign = _foreign_schema(registry_url)
+        for path in (f"/schemas/ids/{foreign}", f"/schemas/ids/{foreign}/versions"):
+            refused = httpx.get(f"{shim.url}{PREFIX}{path}", trust_env=False)
+            assert (refused.status_code, refused.json()["error_code"]) == (404, 40403)
 
 
 def test_every_released_schema_is_a_version_of_its_subject() -> None:

@@ -17,12 +17,14 @@ from schemas.events import EVENTS, Event, JobControl, JobRequested
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.loading import load
 from schemas.wire.avro_reading import current_schema
-from schemas.wire.catalog import COMPATIBILITY
+from schemas.wire.catalog import COMPATIBILITY, subjects
 from schemas.wire.release import schema_text
 from schemas.wire.serde import ManifestStore, Serde
 from sink.records import schema_registry
 from sink.records.schema_registry import (
+    LISTED_SECONDS,
     UNKNOWN_SECONDS,
+    RegistryCatalog,
     RegistryStore,
     SchemaRefused,
     check,
@@ -229,6 +231,59 @@ def test_what_is_written_can_be_read_without_asking(registered: str) -> None:
     value = serde.encode(SAMPLES["JobControl-full"])
     assert serde.at_hand(value)
     assert not Serde(RegistryStore(registered)).at_hand(value)
+
+
+def test_a_catalog_has_no_schemas_of_other_teams(registered: str, client: SchemaRegistryClient) -> None:
+    foreign = own_subject(
+        client, with_field(name=f"secret_{uuid.uuid4().hex[:8]}", type=["null", "string"], default=None)
+    )
+    catalog = RegistryCatalog(registered)
+    assert catalog.text_of(foreign) is None
+    ours = {each.schema_id: each.text for subject in subjects() for each in catalog.versions(subject)}
+    assert set(register_all(registered).values()) <= set(ours)
+    assert {schema_id: catalog.text_of(schema_id) for schema_id in ours} == ours
+
+
+def test_a_catalog_asks_for_what_may_have_changed_alone(
+    registered: str, subject: str, client: SchemaRegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = 0.0, list[str]()
+    ask = SchemaRegistryClient.get_version
+
+    def counting(self: SchemaRegistryClient, subject: str, version: int) -> Any:
+        asked.append(f"{subject} {version}")
+        return ask(self, subject, version)
+
+    monkeypatch.setattr(SchemaRegistryClient, "get_version", counting)
+    monkeypatch.setattr(schema_registry, "subjects", lambda: {subject: "JobControl"})
+    catalog = RegistryCatalog(registered, clock=lambda: now)
+    (first,) = catalog.versions(subject)
+    grown = avro(with_field(name="reason", type=["null", "string"], default=None))
+    second = client.register_schema(subject, grown)
+    assert catalog.text_of(second) is None
+    assert catalog.versions(subject) == [first]
+    now = LISTED_SECONDS
+    assert catalog.text_of(second) is not None
+    assert [each.schema_id for each in catalog.versions(subject)] == [first.schema_id, second]
+    assert asked == [f"{subject} 1", f"{subject} 2"]
+
+
+def test_a_catalog_asks_a_registry_that_is_away_once_in_a_while(
+    deaf_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [0.0], list[str]()
+    open_client = schema_registry._client
+
+    def counting(url: str) -> SchemaRegistryClient:
+        asked.append(url)
+        return open_client(url)
+
+    monkeypatch.setattr(schema_registry, "_client", counting)
+    catalog = RegistryCatalog(f"http://127.0.0.1:{deaf_port}/apis/ccompat/v7", clock=lambda: now[0])
+    for now[0] in (0.0, 1.0, LISTED_SECONDS):
+        with pytest.raises(Outage, match="away"):
+            catalog.text_of(1)
+    assert len(asked) == 2
 
 
 class _Nothing(BaseHTTPRequestHandler):

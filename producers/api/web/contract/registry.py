@@ -1,9 +1,11 @@
 """The schemas of the topics in the shape of Confluent's schema registry, so that Kafka's tools decode our records.
 
-Read only, and without a key: the schemas are no secret, and these tools know no keys of ours.
+Read only, and without a key: the schemas are no secret, and these tools know no keys of ours. Of the registry that the
+service is set to it shows those of the topics alone.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
@@ -11,7 +13,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from producers.api.services import ServicesDep
+from producers.api.services import Services, ServicesDep
 from producers.api.web.contract.registry_errors import (
     MEDIA_TYPE,
     PREFIX,
@@ -98,7 +100,7 @@ async def list_subjects() -> list[SubjectName]:
 )
 async def list_versions(subject: Subject, services: ServicesDep) -> list[int]:
     """The numbers, the oldest first."""
-    return [each.version for each in await _versions(services.catalog, subject)]
+    return [each.version for each in await _versions(services, subject)]
 
 
 @router.get(
@@ -109,7 +111,7 @@ async def list_versions(subject: Subject, services: ServicesDep) -> list[int]:
 )
 async def read_version(subject: Subject, version: Version, services: ServicesDep) -> RegisteredSchema:
     """The schema with its id."""
-    known = await _versions(services.catalog, subject)
+    known = await _versions(services, subject)
     if version in LATEST:
         return _registered(known[-1])
     if not (version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS and int(version)):
@@ -128,7 +130,7 @@ async def read_version(subject: Subject, version: Version, services: ServicesDep
 )
 async def read_schema(schema_id: SchemaId, services: ServicesDep) -> SchemaText:
     """The schema by which a record was written: a deserializer asks for it with the id that it finds in the record."""
-    text = await _found(services.catalog.text_of, schema_id)
+    text = await _found(services, services.catalog.text_of, schema_id)
     if text is None:
         raise _unknown(schema_id)
     return SchemaText(text=text)
@@ -142,9 +144,8 @@ async def read_schema(schema_id: SchemaId, services: ServicesDep) -> SchemaText:
 )
 async def list_schema_versions(schema_id: SchemaId, services: ServicesDep) -> list[SubjectVersion]:
     """The subjects that have it, each with the number of its version."""
-    found = [each for subject in subjects() for each in await _found(services.catalog.versions, subject)]
-    used = [each for each in found if each.schema_id == schema_id]
-    if not used and await _found(services.catalog.text_of, schema_id) is None:
+    used = await _found(services, partial(_uses, services.catalog), schema_id)
+    if not used:
         raise _unknown(schema_id)
     return [SubjectVersion(subject=each.subject, version=each.version) for each in used]
 
@@ -171,7 +172,7 @@ async def read_config() -> CompatibilityLevel:
 )
 async def read_subject_config(subject: Subject, services: ServicesDep) -> CompatibilityLevel:
     """The same for every subject."""
-    await _versions(services.catalog, subject)
+    await _versions(services, subject)
     return CompatibilityLevel(level=COMPATIBILITY)
 
 
@@ -181,15 +182,21 @@ async def read_mode() -> RegistryMode:
     return RegistryMode(mode="READONLY")
 
 
-async def _versions(catalog: SchemaCatalog, subject: str) -> list[SchemaVersion]:
+async def _versions(services: Services, subject: str) -> list[SchemaVersion]:
     """The versions of a subject; raises RegistryRefusal for one without any."""
-    if found := await _found(catalog.versions, subject):
+    if found := await _found(services, services.catalog.versions, subject):
         return found
     raise RegistryRefusal(SUBJECT, f"Subject '{subject}' not found.")
 
 
-async def _found(ask: Callable[[Any], T], what: Any) -> T:
-    return await anyio.to_thread.run_sync(ask, what)  # a registry is asked over the network
+def _uses(catalog: SchemaCatalog, schema_id: int) -> list[SchemaVersion]:
+    found = (each for subject in subjects() for each in catalog.versions(subject))
+    return [each for each in found if each.schema_id == schema_id]
+
+
+async def _found(services: Services, ask: Callable[[Any], T], what: Any) -> T:
+    # a registry is asked over the network
+    return await anyio.to_thread.run_sync(ask, what, limiter=services.catalog_threads)
 
 
 def _registered(each: SchemaVersion) -> RegisteredSchema:
