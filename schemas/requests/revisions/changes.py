@@ -10,7 +10,8 @@ from schemas.transcript import Segment, Transcript, Word
 MAX_EDITS = 500  # segments, and speakers, of one revision
 MAX_TEXT_CHARS = 5000  # of a segment
 MAX_NAME_CHARS = 100  # of a speaker
-MAX_REVISIONS = 10_000  # of one run: every reading applies them all
+MAX_REVISIONS = 3_000  # of one run: every reading applies them all, and each line that is saved on the page is one
+MAX_REVISIONS_BYTES = 2 * 2**20  # of the changes of one run together, as JSON: every reading holds them in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

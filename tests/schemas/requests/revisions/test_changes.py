@@ -1,8 +1,11 @@
 """The transcript after corrections: the last one of each thing counts, and what is taken back is the machine's again."""
 
-from hypothesis import given
+from contextlib import suppress
+
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from schemas.errors import Rejected
 from schemas.requests.revisions.changes import Corrections, SegmentEdit, TranscriptChanges, corrected, total
 from schemas.requests.revisions.resolution import effective
 from schemas.transcript import Segment, Transcript, Word
@@ -94,6 +97,22 @@ def test_what_is_taken_back_is_the_machines_again(data: st.DataObject) -> None:
 def test_changes_are_stored_and_read_again(data: st.DataObject) -> None:
     asked = data.draw(changes(data.draw(transcripts())))
     assert TranscriptChanges.from_json(asked.to_json()) == asked
+
+
+@given(data=st.data())
+def test_whoever_has_a_name_is_named_anew_by_it(data: st.DataObject) -> None:
+    """Whatever names were accepted before: all who have one name are one person."""
+    machine = data.draw(transcripts())
+    assume(machine.speakers)
+    kept: list[TranscriptChanges] = []
+    names = st.dictionaries(st.sampled_from(machine.speakers), st.sampled_from(("Anna", "Ben", *LABELS)))
+    for asked in data.draw(st.lists(names, max_size=4)):
+        with suppress(Rejected):
+            kept.append(effective(TranscriptChanges(asked), machine, total(kept)))
+    now = {label: total(kept).names.get(label, label) for label in machine.speakers}
+    for name in now.values():
+        renamed = effective(TranscriptChanges({name: "Zoe"}), machine, total(kept))
+        assert {*renamed.speakers} == {label for label in now if now[label] == name}
 
 
 def test_a_name_goes_with_all_that_its_speaker_says() -> None:
