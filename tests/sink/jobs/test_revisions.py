@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from schemas.requests.revisions.changes import SegmentEdit, TranscriptChanges
+from schemas.errors import Rejected
+from schemas.requests.revisions.changes import MAX_REVISIONS_BYTES, SegmentEdit, TranscriptChanges
 from sink.jobs.queries import find as find_job
 from sink.jobs.transcripts.revisions import add_revision, find_locked, last_revision, list_revisions, revisions_of
 from sink.jobs.transcripts.search import index_missing
@@ -36,6 +37,27 @@ async def test_revisions_are_numbered_and_read_in_their_order(db: Database) -> N
     assert [revision.number for revision in listed] == [2, 1]
     assert await last_revision(db, job_id, "acme") == 2
     assert await last_revision(db, job_id, "globex") == await last_revision(db, uuid4(), "acme") == 0
+
+
+async def test_only_the_revisions_that_are_wanted_are_read(db: Database) -> None:
+    job_id = await write(db, ["refund"])
+    for text in ("one", "two", "three"):
+        await revise(db, job_id, text)
+    async with db.as_tenant("acme") as connection:
+        job = await find_job(connection, job_id, "acme")
+        assert job is not None
+        assert [revision.number for revision in await revisions_of(connection, job, 2)] == [1, 2]
+
+
+async def test_what_a_reading_of_a_run_holds_is_bounded(db: Database) -> None:
+    """By its size before it is compressed, as it is when it is read; the one that is too many is not written."""
+    job_id, text = await write(db, ["refund"]), "x" * (MAX_REVISIONS_BYTES // 4)
+    for _ in range(3):
+        await revise(db, job_id, text)
+    with pytest.raises(Rejected, match=f"run 1 would have more than {MAX_REVISIONS_BYTES} bytes"):
+        await revise(db, job_id, text)
+    assert await last_revision(db, job_id, "acme") == 3
+    assert await revise(db, job_id, "small") == 4
 
 
 async def test_nobody_sees_or_makes_revisions_of_anothers_job(db: Database) -> None:

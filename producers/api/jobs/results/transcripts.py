@@ -117,11 +117,11 @@ async def _read(services: Services, job_id: UUID, tenant: str, wanted: str | Non
         if job is None or job.state != JobState.COMPLETED:
             return job, None
         machine = await queries.transcript(connection, job)
-        made = [] if wanted == MACHINE else await revisions_of(connection, job)
         if wanted is None or wanted == MACHINE:
+            made = [] if wanted == MACHINE else await revisions_of(connection, job)
             return job, RevisedTranscript(job, machine, made)
-        upto = [revision for revision in made if revision.number <= int(wanted)]
-        return job, RevisedTranscript(job, machine, upto) if last_of(upto) == int(wanted) else None
+        made = await revisions_of(connection, job, int(wanted))
+        return job, RevisedTranscript(job, machine, made) if last_of(made) == int(wanted) else None
 
     # a replica may not have the job, its end or the revision yet
     job, found = await services.reading.run(
