@@ -15,7 +15,13 @@ import pytest
 from deploy.local.stack import Stack
 from producers.transcripts.formats import Format
 from schemas.events import JobRequested
-from schemas.requests.revisions.changes import MAX_EDITS, MAX_NAME_CHARS, MAX_REVISIONS, MAX_TEXT_CHARS
+from schemas.requests.revisions.changes import (
+    MAX_EDITS,
+    MAX_NAME_CHARS,
+    MAX_REVISIONS,
+    MAX_REVISIONS_BYTES,
+    MAX_TEXT_CHARS,
+)
 from schemas.tenants.scopes import Scope
 from schemas.transcript import Segment, Transcript, Word
 from sink.jobs.results import apply_request
@@ -182,6 +188,20 @@ def test_a_request_whose_answer_was_lost_may_be_sent_again(shim: RunningShim, cl
     assert rows(shim, "SELECT count(*) FROM transcript_revisions") == [(1,)]
 
 
+def test_a_request_is_known_again_when_others_have_followed(shim: RunningShim, client: httpx.Client, path: str) -> None:
+    read = tag_of(client, path)
+    body = {"speakers": {"SPEAKER_00": "Anna"}, **edit(0, "once")}
+    first = correct(client, path, body, read)
+    with shim.client(shim.key_of("acme")) as other:
+        followed = correct(other, path, {"speakers": {"Anna": "Ben"}, **edit(0, "theirs")})
+    again = correct(client, path, body, read)
+    assert (again.status_code, again.json()) == (200, {**first.json(), "revision": 2})
+    assert again.headers["etag"] == followed.headers["etag"]
+    check_problem(correct(client, path, edit(1, "another"), read), 412, "revision_conflict")
+    assert texts(client, path)[:2] == ["theirs", "hi there"]
+    assert rows(shim, "SELECT count(*) FROM transcript_revisions") == [(2,)]
+
+
 def test_one_may_go_on_with_the_tag_of_the_answer(client: httpx.Client, path: str) -> None:
     tag = correct(client, path, edit(0, "one")).headers["etag"]
     assert correct(client, path, edit(0, "two"), tag).status_code == 200
@@ -217,6 +237,7 @@ def test_a_correction_says_what_was_read(client: httpx.Client, path: str, given:
         ({"segments": [{"index": 0, "speaker": "SPEAKER_9"}]}, "segments.0.speaker", "did you mean `SPEAKER_0"),
         ({"speaker": {"SPEAKER_00": "x"}}, "speaker", "did you mean `speakers`?"),
         ({"speakers": {"SPEAKER_7": "x"}}, "speakers.SPEAKER_7", "unknown speaker `SPEAKER_7`"),
+        ({"speakers": {"SPEAKER_01": "SPEAKER_00"}}, "speakers.SPEAKER_01", "is the label of another speaker"),
         ({"speakers": {"SPEAKER_00": " "}}, "speakers.SPEAKER_00", "must not be blank"),
         ({"speakers": {"SPEAKER_00": "a\x00b"}}, "speakers.SPEAKER_00", "U+0000"),
         ({"segments": [{"index": 0, "text": "a\x00b"}]}, "segments.0.text", "U+0000"),
@@ -360,6 +381,21 @@ def test_a_run_has_so_many_revisions_and_no_more(
             [request_.job_id, MAX_REVISIONS],
         )
     check_problem(correct(client, path, edit(0, "one more")), 409, "too_many_revisions")
+    assert rows(shim, "SELECT count(*) FROM transcript_revisions") == [(MAX_REVISIONS,)]
+
+
+def test_a_run_has_so_much_of_changes_and_no_more(
+    shim: RunningShim, client: httpx.Client, path: str, request_: JobRequested
+) -> None:
+    with psycopg.connect(shim.dsn) as connection:
+        connection.execute(
+            "INSERT INTO transcript_revisions (job_id, number, run, tenant, key_id, changes)"
+            " VALUES (%s, 1, 1, 'acme', 'k', jsonb_build_object('speakers', '{}'::jsonb, 'segments', '[]'::jsonb, 'more', repeat('x', %s)))",
+            [request_.job_id, MAX_REVISIONS_BYTES],
+        )
+    problem = check_problem(correct(client, path, edit(0, "one more")), 409, "too_many_revisions")
+    assert f"more than {MAX_REVISIONS_BYTES} bytes" in problem["detail"]
+    assert texts(client, path)[0] == "helo rhubarb"
 
 
 def test_revisions_go_with_their_job(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
@@ -24,7 +25,6 @@ from schemas.errors import Rejected
 from schemas.requests.revisions.changes import (
     MAX_EDITS,
     MAX_NAME_CHARS,
-    MAX_REVISIONS,
     MAX_TEXT_CHARS,
     SegmentEdit,
     TranscriptChanges,
@@ -87,7 +87,7 @@ class CorrectionBody(Body):
         default_factory=dict,
         max_length=MAX_EDITS,
         description="Names of speakers by the machine's labels, or by the names that they have:"
-        " a label as its own name takes the name back.",
+        " a label as its own name takes the name back, and the label of another speaker is no name.",
     )
     segments: list[SegmentEditBody] = Field(default_factory=list, max_length=MAX_EDITS)
 
@@ -187,15 +187,15 @@ async def correct_transcript(
     Of two people who correct what both have read the second one gets 412, and nothing of hers is written. The same
     request again, when its answer was lost, changes nothing. Words that stay keep their times.
     """
-    versions = _versions(request.headers.getlist(IF_MATCH))
+    asked, versions = body.changes(), _versions(request.headers.getlist(IF_MATCH))
     async with services.database.as_tenant(key.tenant, writing=True) as connection:
         job = await find_locked(connection, job_id, key.tenant)
         if job is None or job.state != JobState.COMPLETED:
             raise without_transcript(job, job_id)
         outline, made = await queries.transcript(connection, job, words=False), await revisions_of(connection, job)
-        if _is_repeated(body.changes(), versions, job, outline, made, key):
-            changes = made[-1].changes
-        elif changes := _decided(body.changes(), versions, job, outline, made):
+        # many edits of a long transcript take a while, and nobody else should wait for that
+        changes, is_repeated = await anyio.to_thread.run_sync(_decided, asked, versions, job, outline, made, key)
+        if changes and not is_repeated:
             made.append(await add_revision(connection, job, key.key_id, changes))
     response.headers["ETag"] = f'"{version_of(job, made)}"'
     return _correction(job, made, changes)
@@ -211,32 +211,42 @@ def _versions(lines: list[str]) -> set[str]:
 
 
 def _decided(
-    asked: TranscriptChanges, versions: set[str], job: JobRow, machine: Transcript, made: Sequence[Revision]
-) -> TranscriptChanges:
-    """The changes to be written, empty where all is so already; raises Rejected, such as revision_conflict."""
-    if version_of(job, made) not in versions:
-        raise Rejected("revision_conflict", f"it is at revision {last_of(made)} of run {job.run}")
-    changes = effective(asked, machine, total(revision.changes for revision in made))
-    if changes and len(made) >= MAX_REVISIONS:
-        raise Rejected("too_many_revisions", f"{MAX_REVISIONS} of run {job.run}")
-    return changes
-
-
-def _is_repeated(
     asked: TranscriptChanges,
     versions: set[str],
     job: JobRow,
     machine: Transcript,
     made: Sequence[Revision],
     key: ApiKey,
-) -> bool:
-    """Whether the last revision is this very request, whose answer its client may never have got."""
-    if not made or made[-1].key_id != key.key_id or version_of(job, made[:-1]) not in versions:
-        return False
+) -> tuple[TranscriptChanges, bool]:
+    """The changes that a request makes, empty where all is so already, and whether they are written already.
+
+    Raises Rejected, such as revision_conflict.
+    """
+    if version_of(job, made) in versions:
+        return effective(asked, machine, total(revision.changes for revision in made)), False
+    if found := _repeated(asked, versions, job, machine, made, key):
+        return found.changes, True
+    raise Rejected("revision_conflict", f"it is at revision {last_of(made)} of run {job.run}")
+
+
+def _repeated(
+    asked: TranscriptChanges,
+    versions: set[str],
+    job: JobRow,
+    machine: Transcript,
+    made: Sequence[Revision],
+    key: ApiKey,
+) -> Revision | None:
+    """The revision that is this very request, whose answer its client may never have got; others may have followed."""
+    # the newest that the client names: to try each of a thousand would take minutes
+    read = next((n for n in reversed(range(len(made))) if version_of(job, made[:n]) in versions), None)
+    if read is None or made[read].key_id != key.key_id:
+        return None
     try:
-        return effective(asked, machine, total(revision.changes for revision in made[:-1])) == made[-1].changes
+        changes = effective(asked, machine, total(revision.changes for revision in made[:read]))
     except Rejected:
-        return False
+        return None
+    return made[read] if changes == made[read].changes else None
 
 
 @router.get(
