@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from schemas.events import JobRequested
+from sink.jobs.results import apply_request
 from tests.integration.page.handing_in import completed, submitted, transcript_of
 from tests.integration.page.visits import PageVisit, elsewhere, visiting
-from tests.integration.shim import RunningShim
+from tests.integration.shim import RunningShim, in_transaction
 
 LINES = ("helo there", "good morning", "how are you")
 HOSTILE = "<img src=x onerror=\"document.title='caught'\"> </textarea><script>1</script>"
@@ -106,6 +108,24 @@ def test_a_name_goes_to_all_that_its_speaker_says(visit: PageVisit, shim: Runnin
     expect(page.locator(".speaker")).to_have_text(["Dana", "Speaker 2", "Dana"])
 
 
+def test_the_words_for_a_label_are_no_name(
+    visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
+) -> None:
+    page = opened(visit, shim, request_)
+    page.get_by_role("button", name="Rename Speaker 2").click()
+    field(page).fill("Speaker 1")
+    field(page).press("Enter")
+    expect(page.locator(".editing [role=alert]")).to_contain_text("is the label of another speaker")
+    field(page).fill("Ben")
+    field(page).press("Enter")
+    expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Ben", "Speaker 1"])
+    page.get_by_role("button", name="Rename Ben").click()
+    field(page).fill("Speaker 2")
+    field(page).press("Enter")
+    expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Speaker 2", "Speaker 1"])
+    visit.faults.clear()
+
+
 def test_a_conflict_is_told_and_nothing_typed_is_lost(
     visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
 ) -> None:
@@ -121,6 +141,26 @@ def test_a_conflict_is_told_and_nothing_typed_is_lost(
     expect(lines(page).first).to_have_text("mine")
     assert texts_of(shim, key, request_)[0] == "mine"
     assert len(visit.faults) == 1  # the browser tells of each 412
+    visit.faults.clear()
+
+
+def test_a_conflict_with_a_new_run_is_told_too(
+    visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
+) -> None:
+    """Its transcript begins without revisions: those of the run before are listed still, and cannot be read."""
+    page = opened(visit, shim, request_)
+    corrected_elsewhere(shim, key, request_, "theirs")
+    page.route(f"**/jobs/{request_.job_id}", lambda route: None)  # the page has yet to hear of the new run
+    page.locator(".line .edit").first.click()
+    field(page).fill("mine")
+    again = replace(request_, run=2)
+    elsewhere(lambda: in_transaction(shim.dsn, lambda connection: apply_request(connection, again)))
+    completed(shim, again, transcript_of("heard anew", *LINES[1:]))
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".editing [role=alert]")).to_contain_text("it says now: “heard anew”")
+    page.get_by_role("button", name="Save").click()
+    expect(lines(page).first).to_have_text("mine")
+    assert texts_of(shim, key, request_)[0] == "mine"
     visit.faults.clear()
 
 

@@ -101,6 +101,12 @@ export function speakerInWords(label) {
   return found ? `Speaker ${Number(found[1]) + 1}` : label || "";
 }
 
+/** The label that words such as "Speaker 1" stand for; a name stays. @param {string} words */
+export function speakerFromWords(words) {
+  const found = /^\s*speaker\s+([1-9]\d*)\s*$/i.exec(words);
+  return found ? `SPEAKER_${String(Number(found[1]) - 1).padStart(2, "0")}` : words;
+}
+
 /** What a job is called. @param {{name: string | null, recording_id: string | null, job_id: string}} job */
 export const nameOf = (job) => job.name || job.recording_id || `Recording ${job.job_id.slice(0, 8)}`;
 

@@ -2,7 +2,7 @@
 
 import { useRef } from "../vendor/preact-htm-3.1.1.js";
 import { Problem } from "../api.js";
-import { clock, speakerInWords } from "../words.js";
+import { clock, speakerFromWords, speakerInWords } from "../words.js";
 import { announce } from "./announcer.js";
 import { CONFLICT } from "../transcript/corrections.js";
 import { Editor } from "../transcript/editor.js";
@@ -54,7 +54,7 @@ export function useEditing({ corrections, index, blocks, show, list, follow }) {
 
   async function save(number, what, value) {
     const now = latest.current?.segmentAt(number) || index.segmentAt(number);
-    const body = what === "rename" ? { speakers: { [now.speaker]: value } } : { segments: [{ index: number, text: value }] };
+    const body = what === "rename" ? { speakers: { [now.speaker]: speakerFromWords(value) } } : { segments: [{ index: number, text: value }] };
     try {
       const found = await corrections.correct(body);
       hold(number, what);
@@ -62,7 +62,7 @@ export function useEditing({ corrections, index, blocks, show, list, follow }) {
       show(new TranscriptIndex(found));
     } catch (problem) {
       if (problem.code !== CONFLICT) throw problem;
-      latest.current = new TranscriptIndex(await corrections.newest());
+      latest.current = new TranscriptIndex(await corrections.load());
       list();
       const theirs = latest.current.segmentAt(number);
       const said = what === "rename" ? speakerInWords(theirs?.speaker) : theirs?.text;

@@ -32,12 +32,6 @@ export class Corrections {
     return this.load(done.revision || undefined);
   }
 
-  /** The transcript as others have left it. */
-  async newest() {
-    const { revisions } = await this.list(1);
-    return this.load(revisions[0]?.number);
-  }
-
   /**
    * Revisions, the newest first.
    * @param {number} limit
