@@ -275,6 +275,7 @@ class EventLoop:
                     effect = await handle(event)
                     failpoint("streams.after_effect")
             self._effect_at = time.monotonic()
+            await self._resort.handled(inbound.subject)
             return _End(effect)
         except Fatal:
             raise

@@ -177,6 +177,14 @@ class LastResort:
                 await self._rest(subject, replace(blamed, deaths=blamed.deaths + 1))
                 raise
 
+    async def handled(self, subject: Subject) -> None:
+        """Note in a suspect's turn that its handler ended well: whatever ends the process next is not this record.
+
+        That it ended well is noted for good after its turn (`ended_well`), when another suspect may already run.
+        """
+        if (mark := self.mark(subject)) is not None:
+            await self._rest(subject, mark)
+
     async def _rest(self, subject: Subject, mark: RecordMark) -> None:
         if self._marks is None:
             return

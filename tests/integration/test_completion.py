@@ -51,7 +51,7 @@ def bash(script: str, environment: Mapping[str, str]) -> list[str]:
     ("words", "offered"),
     [
         ("scribe su", ["submit"]),
-        ("scribe re", ["result", "replay"]),
+        ("scribe re", ["result", "rename", "revisions", "replay"]),
         ("scribe dlq re", ["redrive"]),
         ("scribe submit --num", ["--num-speakers"]),
         ("scribe submit x.wav --language he --langu", []),

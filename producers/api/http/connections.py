@@ -94,7 +94,8 @@ class Connections:
         patient = [connection for connection in longest if now - connection.pace.since >= _MOMENT_SECONDS]
         if not patient and not (at_once and longest):
             return False
-        victim = patient[0] if patient else min(longest, key=lambda connection: connection.pace.since)
+        # whoever came first, since a request of those who came before may begin after a later client has come
+        victim = patient[0] if patient else min(longest, key=lambda connection: connection.came_at)
         victim.give_up("room")
         self.open.discard(victim)
         return True
@@ -151,7 +152,8 @@ class Connection(ProblemProtocol):
         self._all = all_of_them
         self._patience = all_of_them.patience
         self.waits: Waits | None = None
-        self.pace = MinimumRate(self.loop.time())
+        self.came_at = self.loop.time()
+        self.pace = MinimumRate(self.came_at)
         self._in_body = False
         self._unsent = 0
         self._lingers = False  # closes when the client has read the answer

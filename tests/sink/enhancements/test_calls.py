@@ -153,12 +153,17 @@ async def test_calls_of_the_version_before_are_made_when_their_jobs_have_ended(d
         await connection.execute("CREATE SCHEMA public")
     migrate(database, tmp_path)
     async with Database.open(PostgresSettings(postgres_dsn=database)) as db, db.session() as session:
-        # the columns that today's statements about jobs name
+        # the columns and the table that today's statements about jobs name
         await session.execute((FOLDER / "0027_coverage.sql").read_bytes())
+        await session.execute(
+            "CREATE TABLE usage_entries (id serial, tenant text, day date, completed bigint,"
+            " failed bigint, cancelled bigint, audio_seconds float8, gpu_seconds float8, bytes numeric)"
+        )
         await apply_request(session, running.request())
         await ended(session, done)
         for job in (done, running):
             await session.execute(OLD_ASK, [ids[job], job.job_id])
+        await session.execute("DROP TABLE usage_entries")
         migrate(database)
         await session.execute(OLD_ASK, [ids[later], later.job_id])  # by a process that is not replaced yet
         assert await leased(session) == {ids[done]}

@@ -95,6 +95,7 @@ async def test_each_class_goes_at_its_own_time(
         "jobs",
         "segments",
         "segment_search",
+        "transcript_revisions",
         "job_events",
         "applied_events",
         "outbox",

@@ -29,7 +29,7 @@ from streams.kafka.transport import ScribeApp
 from streams.runtime.app import REBALANCE_SECONDS
 from streams.runtime.event_loop import HANDLER_SECONDS, IN_WORK_BYTES, EventLoop, _Work
 from streams.runtime.inbound import InboundRecord
-from streams.runtime.last_resort import LastResort
+from streams.runtime.last_resort import LastResort, Subject
 from tests.samples import BARE_REQUEST
 
 
@@ -138,6 +138,44 @@ def test_what_is_no_event_is_set_aside_beside_a_suspect_that_hangs(tmp_path: Pat
     written = asyncio.run(main()).written
     assert {headers["scribe-error-code"] for headers in written} == {b"undecodable"}
     assert sorted(int(headers["scribe-orig-offset"]) for headers in written) == list(range(1, 1 + len(NO_EVENTS)))
+
+
+def test_of_suspects_only_the_one_that_runs_is_marked(tmp_path: Path, database: str) -> None:
+    """Else the one before is blamed too when it ends the process, and set aside with it."""
+    requests = [replace(BARE_REQUEST, job_id=uuid4()) for _ in range(3)]
+    marked: list[list[int]] = []
+
+    async def main() -> None:
+        app = Writing("g", datadir=str(tmp_path))
+        async with Database.open(PostgresSettings.model_validate({"postgres_dsn": database})) as opened:
+            await RecordMarks(opened, "g", "died").claim(Origin("t", 0, 0))
+
+            async def handle(_: JobRequested) -> str:
+                async with opened.connection() as connection:
+                    cursor = await connection.execute("SELECT record_offset FROM record_marks WHERE state = 'alone'")
+                    marked.append([row["record_offset"] for row in await cursor.fetchall()])
+                return "applied"
+
+            class Slow(LastResort):
+                """Notes good ends when all have run, as beside a busy database."""
+
+                async def ended_well(self, subject: Subject) -> None:
+                    while len(marked) < len(requests):
+                        await asyncio.sleep(0.01)
+                    await super().ended_well(subject)
+
+            resort = Slow(RecordMarks(opened, "g", "next"))
+            event_loop, work = EventLoop(app, Serde(), "g", resort=resort), _Work(JobRequested, handle, None)
+            found = [
+                InboundRecord(Origin("t", 0, offset), None, Serde().encode(request))
+                for offset, request in enumerate(requests)
+            ]
+            await resort.claim(found[0].subject, 0)
+            async with asyncio.timeout(60):
+                assert all(await asyncio.gather(*(event_loop._settle(inbound, work) for inbound in found)))
+
+    asyncio.run(main())
+    assert sorted(marked) == [[0], [1], [2]]
 
 
 class Followed(dict[str, str]):

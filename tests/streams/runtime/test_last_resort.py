@@ -64,6 +64,23 @@ async def condemn(database: Database, which: Subject, first: int = 0) -> LastRes
     return await life(database, first + MOST_DEATHS + 1)
 
 
+def test_a_record_whose_turn_has_passed_is_not_blamed_for_the_one_after(run_case: RunCase) -> None:
+    """Its good end is noted after its turn, and by then the process may have died of the next one."""
+
+    async def case(database: Database) -> tuple[str | None, str | None]:
+        for number in range(MOST_DEATHS + 1):
+            resort = await life(database, number)
+            async with resort.running(OTHER):
+                await resort.handled(OTHER)  # that it ended well the process does not live to note
+            turn = resort.running(KILLER)
+            await turn.__aenter__()
+        resort = await life(database, MOST_DEATHS + 1)
+        await resort.ended_well(THIRD)
+        return await judged(resort, OTHER), await judged(resort, KILLER)
+
+    assert run_case(case) == (None, "quarantined")
+
+
 def test_a_lone_record_is_set_aside_although_nothing_else_ends_well_but_no_second_one(run_case: RunCase) -> None:
     async def case(database: Database) -> None:
         resort = await condemn(database, KILLER)
