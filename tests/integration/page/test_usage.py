@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Browser, expect
 
 from tests.integration.page.handing_in import completed, submitted
-from tests.integration.page.visits import PageVisit, elsewhere, visiting
+from tests.integration.page.visits import PageVisit, visiting
 from tests.integration.rest import rows
 from tests.integration.shim import RunningShim
 
@@ -23,7 +23,8 @@ def used(shim: RunningShim, tenant: str, days_ago: int, jobs: int) -> None:
 
 
 def test_the_days_of_a_time_are_shown_with_their_sum(visit: PageVisit, shim: RunningShim, tenant: str) -> None:
-    elsewhere(lambda: (used(shim, tenant, 0, 2), used(shim, tenant, 40, 1500)))
+    for days_ago, jobs in ((0, 2), (40, 1500)):
+        used(shim, tenant, days_ago, jobs)
     visit.page.get_by_role("link", name="Usage").click()
     lines = visit.page.locator(".usage tbody tr")
     expect(lines).to_have_count(1)
@@ -36,7 +37,7 @@ def test_the_days_of_a_time_are_shown_with_their_sum(visit: PageVisit, shim: Run
 
 
 def test_usage_fits_a_phone_in_light_and_dark(browser: Browser, shim: RunningShim, key: str, tenant: str) -> None:
-    elsewhere(lambda: used(shim, tenant, 0, 123_456))
+    used(shim, tenant, 0, 123_456)
     for scheme in ("light", "dark"):
         with visiting(browser, shim.url, viewport=PHONE, color_scheme=scheme) as visit:
             visit.log_in(key)
@@ -56,13 +57,11 @@ def test_a_waiting_recording_says_its_place_and_its_probable_end(visit: PageVisi
     completed(shim, done)
     began = datetime.now(UTC) - timedelta(minutes=20)
     times = (began, began + timedelta(minutes=10), done.job_id)
-    elsewhere(
-        lambda: rows(
-            shim,
-            "WITH begun AS (INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s))"
-            " UPDATE jobs SET requested_at = %s, completed_at = %s, duration = 60 WHERE job_id = %s RETURNING 1",
-            *(done.job_id, began, *times),
-        )
+    rows(
+        shim,
+        "WITH begun AS (INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s))"
+        " UPDATE jobs SET requested_at = %s, completed_at = %s, duration = 60 WHERE job_id = %s RETURNING 1",
+        *(done.job_id, began, *times),
     )
     first, second = submitted(shim, key), submitted(shim, key)
     forecast = visit.page.locator(".jobs li", has=visit.page.locator(f"a[href='#/jobs/{second.job_id}']"))

@@ -194,8 +194,10 @@ async def correct_transcript(
             raise without_transcript(job, job_id)
         outline, made = await queries.transcript(connection, job, words=False), await revisions_of(connection, job)
         # many edits of a long transcript take a while, and nobody else should wait for that
-        changes, is_repeated = await anyio.to_thread.run_sync(_decided, asked, versions, job, outline, made, key)
-        if changes and not is_repeated:
+        changes, written = await anyio.to_thread.run_sync(_decided, asked, versions, job, outline, made, key)
+        if written is not None:
+            made = made[:written]  # the lost answer: whoever goes on from it hears of those who have followed
+        elif changes:
             made.append(await add_revision(connection, job, key.key_id, changes))
     response.headers["ETag"] = f'"{version_of(job, made)}"'
     return _correction(job, made, changes)
@@ -217,15 +219,15 @@ def _decided(
     machine: Transcript,
     made: Sequence[Revision],
     key: ApiKey,
-) -> tuple[TranscriptChanges, bool]:
-    """The changes that a request makes, empty where all is so already, and whether they are written already.
+) -> tuple[TranscriptChanges, int | None]:
+    """The changes that a request makes, empty where all is so already; and how many revisions there were after it.
 
-    Raises Rejected, such as revision_conflict.
+    The latter is None where it is not written already. Raises Rejected, such as revision_conflict.
     """
     if version_of(job, made) in versions:
-        return effective(asked, machine, total(revision.changes for revision in made)), False
-    if found := _repeated(asked, versions, job, machine, made, key):
-        return found.changes, True
+        return effective(asked, machine, total(revision.changes for revision in made)), None
+    if written := _repeated(asked, versions, job, machine, made, key):
+        return made[written - 1].changes, written
     raise Rejected("revision_conflict", f"it is at revision {last_of(made)} of run {job.run}")
 
 
@@ -236,8 +238,11 @@ def _repeated(
     machine: Transcript,
     made: Sequence[Revision],
     key: ApiKey,
-) -> Revision | None:
-    """The revision that is this very request, whose answer its client may never have got; others may have followed."""
+) -> int | None:
+    """The number of revisions after the one that is this very request, whose answer its client may never have got.
+
+    Others may have followed it.
+    """
     # the newest that the client names: to try each of a thousand would take minutes
     read = next((n for n in reversed(range(len(made))) if version_of(job, made[:n]) in versions), None)
     if read is None or made[read].key_id != key.key_id:
@@ -246,7 +251,7 @@ def _repeated(
         changes = effective(asked, machine, total(revision.changes for revision in made[:read]))
     except Rejected:
         return None
-    return made[read] if changes == made[read].changes else None
+    return read + 1 if changes == made[read].changes else None
 
 
 @router.get(
