@@ -11,6 +11,7 @@ from tests.integration.rest import rows
 from tests.integration.shim import RunningShim
 
 PHONE = {"width": 375, "height": 700}
+FORECAST_MS = 30_000  # the service and the page look anew every few seconds
 
 
 def used(shim: RunningShim, tenant: str, days_ago: int, jobs: int) -> None:
@@ -65,6 +66,9 @@ def test_a_waiting_recording_says_its_place_and_its_probable_end(visit: PageVisi
     )
     first, second = submitted(shim, key), submitted(shim, key)
     forecast = visit.page.locator(".jobs li", has=visit.page.locator(f"a[href='#/jobs/{second.job_id}']"))
-    expect(forecast.locator(".forecast")).to_have_text(re.compile(r"^\s*Number 2 of yours, done in about \d+ minutes$"))
+    wanted = re.compile(r"^\s*Number 2 of yours, done in about \d+ minutes$")
+    expect(forecast.locator(".forecast")).to_have_text(wanted, timeout=FORECAST_MS)
     visit.show(f"#/jobs/{first.job_id}")
-    expect(visit.page.locator(".forecast")).to_have_text(re.compile(r"Number 1 of yours, done in about 1[01] minutes"))
+    expect(visit.page.locator(".forecast")).to_have_text(
+        re.compile(r"Number 1 of yours, done in about 1[01] minutes"), timeout=FORECAST_MS
+    )
