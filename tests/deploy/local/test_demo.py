@@ -79,7 +79,6 @@ def people(lines: list[Line], turns: list[dict[str, Any]]) -> dict[str, str]:
     return {speaker: counted.most_common(1)[0][0] for speaker, counted in found.items()}
 
 
-@pytest.mark.long  # what the models hear, tests/contracts and tests/gpu_consumers/engines have; the demo, the one above
 @pytest.mark.timeout(600)
 def test_the_demo_on_real_speech(tmp_path: Path) -> None:
     """Real models, where somebody has fetched them, from the recording to what a user reads: whole sentences, four voices."""
