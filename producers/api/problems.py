@@ -1,5 +1,6 @@
 """Error answers as problem details (RFC 9457), under /v1 in OpenAI's shape, whatever raised the error."""
 
+import math
 import secrets
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -57,6 +58,14 @@ class Problem(BaseModel):
 
 class Worded(Rejected):
     """An error whose detail includes its own advice."""
+
+
+class RetryLater(Rejected):
+    """Error: refused for now; `headers` say after how many seconds another try is worth while."""
+
+    def __init__(self, code: str, detail: str, seconds: float) -> None:
+        super().__init__(code, detail)
+        self.headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
 class JobFailed(Worded):

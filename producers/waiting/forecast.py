@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 
 from producers.waiting.pace import Pace, measure
+from schemas.vocabulary.scheduling import EXPRESS_WEIGHT
 from sink.jobs.unfinished.backlog import Backlog, PendingJob
-
-EXPRESS_WEIGHT = 3.0  # of four seconds of work three, while both lanes have some: as in the queue of the GPU processes
 
 
 @dataclass(frozen=True, slots=True)

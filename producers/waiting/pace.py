@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from schemas.vocabulary.job_states import JobState
-from sink.jobs.states import BYTES_PER_SECOND, MOST_SECONDS, UNKNOWN_SECONDS
+from schemas.vocabulary.scheduling import BYTES_PER_SECOND, MOST_SECONDS, UNKNOWN_SECONDS
 from sink.jobs.unfinished.backlog import LATEST, Backlog, CompletedJob, PendingJob
 
 Ratios = Mapping[Hashable, float]

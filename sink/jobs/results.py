@@ -100,7 +100,7 @@ FROM json_to_recordset(%s) AS told (
 )
 WHERE jobs.job_id = told.job_id AND jobs.tenant = told.tenant AND jobs.run = told.run
     AND jobs.state IN {UNFINISHED_STATES}
-RETURNING jobs.*
+RETURNING jobs.job_id, jobs.tenant, jobs.state, jobs.completed_at, jobs.duration, jobs.timings, jobs.request
 ), used AS (
     INSERT INTO usage_entries (tenant, day, completed, failed, cancelled, audio_seconds, gpu_seconds, bytes)
     SELECT tenant, (completed_at AT TIME ZONE 'UTC')::date,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.vocabulary.job_states import ENDED, JOB_STATES, UNFINISHED
+from schemas.vocabulary.scheduling import BYTES_PER_SECOND, MOST_SECONDS, UNKNOWN_SECONDS
 from sink.postgres.database import Connection
 
 
@@ -14,10 +15,6 @@ def _literals(states: Iterable[str]) -> str:
 
 ENDED_STATES = _literals(state for state in JOB_STATES if state in ENDED)
 UNFINISHED_STATES = _literals(UNFINISHED)
-
-BYTES_PER_SECOND = 16_000  # of a recording whose size is all that is known: 128 kbit/s
-UNKNOWN_SECONDS = 60.0  # of one of which not even that is known
-MOST_SECONDS = 43_200.0  # whatever a request says of itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row
+from psycopg.rows import DictRow, class_row
 
 from schemas.tenants.scopes import USUAL, Scope
 from schemas.wire.object_keys import check_tenant
@@ -78,7 +78,7 @@ async def create_key(
 
 
 _VERIFY = f"""
-SELECT tenant, digest, scopes, requests_per_minute FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
+SELECT key_id, tenant, digest, scopes, requests_per_minute FROM api_keys WHERE key_id = %(key_id)s AND {WORKS}"""  # noqa: S608 - our own words
 
 
 async def verify_key(db: Database, text: str) -> ApiKey | None:
@@ -91,7 +91,12 @@ async def verify_key(db: Database, text: str) -> ApiKey | None:
     expected = bytes(row["digest"]) if row else b""
     if not hmac.compare_digest(digest_of(secret), expected) or row is None:
         return None
-    return ApiKey(key_id, row["tenant"], scopes_of(row["scopes"]), row["requests_per_minute"])
+    return key_of(row)
+
+
+def key_of(row: DictRow) -> ApiKey:
+    """The key of a row with its columns."""
+    return ApiKey(row["key_id"], row["tenant"], scopes_of(row["scopes"]), row["requests_per_minute"])
 
 
 def scopes_of(names: Iterable[str]) -> frozenset[Scope]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sink.postgres.database import Database
-from sink.tenants.api_keys import MOST_KEPT, REVOKED_WITHIN_SECONDS, WORKS, ApiKey, scopes_of
+from sink.tenants.api_keys import MOST_KEPT, REVOKED_WITHIN_SECONDS, WORKS, ApiKey, key_of
 
 LIFE = timedelta(hours=12)
 MOST_OF_A_KEY = 100
@@ -71,8 +71,7 @@ class SessionCache:
         self._kept.pop(digest, None)
         if row is None:
             return None
-        key = ApiKey(row["key_id"], row["tenant"], scopes_of(row["scopes"]), row["requests_per_minute"])
-        found = Session(key, row["expires_at"])
+        found = Session(key_of(row), row["expires_at"])
         self._keep(digest, found, now + min(self._seconds, row["seconds_left"]))
         return found
 

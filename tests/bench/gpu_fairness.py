@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack import Stack
-from gpu_consumers.core.delivery.fairness import BYTES_PER_SECOND
 from schemas.events import JobProgress, JobRequested, Source
 from schemas.retries.schedules import LADDER
+from schemas.vocabulary.scheduling import BYTES_PER_SECOND
 from tests.integration.gpu import SERDE, GpuGroup, member
 
 SPEED = 50.0

@@ -1,6 +1,6 @@
 """What the tests of REST share: what stands behind a request, and what every error looks like."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -22,6 +22,18 @@ def rows(shim: RunningShim, sql: str, *values: Any) -> list[Any]:
     """What stands in the database."""
     with psycopg.connect(shim.dsn) as connection:
         return connection.execute(sql, values).fetchall()
+
+
+def done_before(
+    shim: RunningShim, job_id: UUID | str, began: datetime, seconds: float, requested_at: datetime | None = None
+) -> None:
+    """The job as one of a minute of audio that completed so many seconds after it began."""
+    rows(
+        shim,
+        "WITH begun AS (INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s))"
+        " UPDATE jobs SET state = 'completed', duration = 60, requested_at = %s, completed_at = %s WHERE job_id = %s RETURNING 1",
+        *(job_id, began, requested_at or began, began + timedelta(seconds=seconds), job_id),
+    )
 
 
 def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

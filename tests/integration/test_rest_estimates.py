@@ -11,7 +11,7 @@ import pytest
 
 from producers.waiting.forecast_cache import ForecastCache
 from sink.memory import MemoryObjectStore
-from tests.integration.rest import URL, check_openai_error, check_problem, rows
+from tests.integration.rest import URL, check_openai_error, check_problem, done_before
 from tests.integration.shim import RunningShim, serving
 
 WORK = 30.0  # seconds that one worker takes for a job that is like those before it
@@ -31,14 +31,8 @@ def shim(database: str) -> Iterator[RunningShim]:
 
 def with_history(shim: RunningShim, client: httpx.Client) -> None:
     """A job that began five minutes ago, right after its request, and took WORK seconds for a minute of audio."""
-    job = submitted(client)["job_id"]
     began = datetime.now(UTC) - timedelta(minutes=5)
-    rows(
-        shim,
-        "WITH begun AS (INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s))"
-        " UPDATE jobs SET state = 'completed', duration = 60, requested_at = %s, completed_at = %s WHERE job_id = %s RETURNING 1",
-        *(job, began, began - timedelta(seconds=1), began + timedelta(seconds=WORK), job),
-    )
+    done_before(shim, submitted(client)["job_id"], began, WORK, requested_at=began - timedelta(seconds=1))
 
 
 def submitted(client: httpx.Client, **body: Any) -> dict[str, Any]:

@@ -12,16 +12,14 @@ from typing import Generic, TypeVar
 
 from schemas.events import Event, JobRequested, Priority, TranscriptReady
 from schemas.process.wait_reasons import WaitReason
+from schemas.vocabulary.scheduling import BYTES_PER_SECOND, EXPRESS_WEIGHT, MOST_SECONDS, UNKNOWN_SECONDS
 
 T = TypeVar("T")
-EXPRESS_WEIGHT = 3.0  # of four seconds of audio three, while both lanes have work
 LONG_SECONDS = 1_800.0  # recordings of which not all workers may work at once
-UNKNOWN_SECONDS = 60.0
-BYTES_PER_SECOND = 16_000  # of a recording whose size is all that is known: 128 kbit/s
 FASTEST = (
     100.0  # seconds of audio that a worker gets through in one: what a job without a known length is charged at most
 )
-LEAST_SECONDS, MOST_SECONDS = 1.0, 43_200.0
+LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from schemas.errors import Rejected
+from producers.api.problems import RetryLater
 from sink.postgres.database import Database
 from sink.tenants.api_keys import ApiKey
 from sink.tenants.rate_limits import WINDOW_SECONDS, RateLimiter, RequestAllowance
@@ -15,13 +15,12 @@ HEADERS_IN_SCOPE = "scribe.rate_limit_headers"
 _POLICY = "key"
 
 
-class RateLimited(Rejected):
-    """Error: the key has made as many requests as it may; `headers` say when the next one is allowed."""
+class RateLimited(RetryLater):
+    """Error: the key has made as many requests as it may."""
 
     def __init__(self, limit: RequestAllowance, retry_after: float) -> None:
-        seconds = max(1, math.ceil(retry_after))
-        super().__init__("rate_limited", f"at most {limit.limit} a minute; the next one in {seconds} s")
-        self.headers = {"Retry-After": str(seconds)}
+        detail = f"at most {limit.limit} a minute; the next one in {max(1, math.ceil(retry_after))} s"
+        super().__init__("rate_limited", detail, retry_after)
 
 
 async def count_request(scope: Scope, limiter: RateLimiter, database: Database, key: ApiKey, usual: int) -> None:

@@ -2,19 +2,18 @@
 
 import math
 
+from producers.api.problems import RetryLater
 from producers.api.services import Services
-from schemas.errors import Rejected
 from schemas.events import JobRequested
 from schemas.wire.serde import to_json
 from sink.jobs.unfinished.backlog import PendingJob
 
 
-class QueueTooLong(Rejected):
-    """Error: a new job would wait longer than the operator allows; `headers` say when it is worth another try."""
+class QueueTooLong(RetryLater):
+    """Error: a new job would wait longer than the operator allows."""
 
     def __init__(self, wait: float, most: float) -> None:
-        super().__init__("queue_too_long", f"about {math.ceil(wait)} s, more than {most:g}")
-        self.headers = {"Retry-After": str(max(1, math.ceil(wait - most)))}
+        super().__init__("queue_too_long", f"about {math.ceil(wait)} s, more than {most:g}", wait - most)
 
 
 async def check_wait(services: Services, request: JobRequested) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from producers.api.jobs.views import JobSummary, summary
 from producers.api.problems import problem_responses
-from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
+from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, page_of, to_cursor
 from producers.api.requests.query import Number, Time, known_language
 from producers.api.services import KeyDep, Services, ServicesDep
 from producers.inputs.id_prefix import DIGITS, IdPrefix
@@ -157,11 +157,11 @@ async def _page(services: Services, wanted: JobFilter, limit: int, cursor: str |
         limited(connection, services.query_seconds),
     ):
         found = await list_jobs(connection, wanted, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    is_pending = any(job.state not in ENDED for job in found)
+    shown, last = page_of(found, limit)
+    is_pending = any(job.state not in ENDED for job in shown)
     forecast = await services.forecasts.current(services.database) if is_pending else None
     return JobList(
-        jobs=[summary(job, forecast) for job in found[:limit]],
+        jobs=[summary(job, forecast) for job in shown],
         next_cursor=last and to_cursor(which, last.requested_at, last.job_id),
     )
 

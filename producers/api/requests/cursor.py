@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from schemas.errors import Rejected
 
+T = TypeVar("T")
 MAX_CHARS = 200
 _MAX_NUMBER = 2**31
 _NOT_OURS = "is not one that this service gave out"
@@ -18,6 +21,11 @@ def list_of(name: str, *filters: object) -> int:
     """The number that identifies a list with its filters; equal filters (by their `repr`) give the same number."""
     digest = hashlib.sha256(repr((name, filters)).encode(errors="backslashreplace")).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def page_of(found: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
+    """The first `limit` of the found items, and the last of these, None when there are no more behind it."""
+    return found[:limit], found[limit - 1] if len(found) > limit else None
 
 
 def to_cursor(which: int, at: datetime, identity: UUID, *position: int) -> str:

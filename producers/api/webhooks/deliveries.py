@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from producers.api.problems import problem_responses
-from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
+from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, page_of, to_cursor
 from producers.api.requests.ids import DeliveryId, EndpointId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number, Time
@@ -69,8 +69,8 @@ async def list_(
     )
     async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
         found = await list_deliveries(connection, wanted, limit + 1)
-    shown, last = found[:limit], found[limit - 1 : limit]
-    goes_on = to_cursor(which, last[0].created_at, last[0].delivery_id) if len(found) > limit else None
+    shown, last = page_of(found, limit)
+    goes_on = last and to_cursor(which, last.created_at, last.delivery_id)
     return DeliveryList(deliveries=[delivery_view(delivery) for delivery in shown], next_cursor=goes_on)
 
 

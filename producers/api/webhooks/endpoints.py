@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from producers.api.problems import problem_responses
-from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, to_cursor
+from producers.api.requests.cursor import MAX_CHARS, from_cursor, list_of, page_of, to_cursor
 from producers.api.requests.ids import EndpointId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number
@@ -78,9 +78,9 @@ async def list_(
     after = from_cursor(cursor, which)
     async with services.database.as_tenant(key.tenant) as connection, limited(connection, services.query_seconds):
         found = await endpoints.list_endpoints(connection, key.tenant, after=after, limit=limit + 1)
-    shown = [endpoint_view(endpoint) for endpoint in found[:limit]]
-    goes_on = to_cursor(which, shown[-1].created_at, shown[-1].endpoint_id) if len(found) > limit else None
-    return EndpointList(endpoints=shown, next_cursor=goes_on)
+    shown, last = page_of(found, limit)
+    goes_on = last and to_cursor(which, last.created_at, last.endpoint_id)
+    return EndpointList(endpoints=[endpoint_view(endpoint) for endpoint in shown], next_cursor=goes_on)
 
 
 @router.get(

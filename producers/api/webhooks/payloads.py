@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from producers.api.requests.ids import JOB
 from schemas.webhooks.payloads import EnhancementWebhook, JobWebhook, TestWebhook
 
 
@@ -21,7 +22,7 @@ class Described:
 
 
 _API = "https://scribe.example/api/v1"
-_JOB = {"job_id": "0b7e1d0a-6b1f-4d0e-9a53-2f6f2c8f4a11", "run": 1, "tenant": "acme"}
+_JOB = {"job_id": JOB, "run": 1, "tenant": "acme"}
 _ENHANCEMENT = {"enhancement_id": "5d0c3a56-07cf-4c0e-8f3d-6a8f4a2f7b20", **_JOB}
 _COMPLETED: dict[str, Any] = {
     "duration": 2.5,

@@ -56,7 +56,7 @@ class RecordingOperations(Session):
             with await self._transport.perform(lambda: part.open("wb")) as file:
                 await self._downloaded(job_id, file)
             await self._transport.perform(partial(part.replace, whole))
-        except BaseException:
+        except BaseException:  # cancelled or not, no part of a recording stays behind
             with suppress(OSError):
                 part.unlink()
             raise

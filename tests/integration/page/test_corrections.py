@@ -95,6 +95,13 @@ def test_escape_leaves_everything_as_it_was(
     assert texts_of(shim, key, request_) == [*LINES]
 
 
+def rename(page: Page, name: str, another: str) -> None:
+    """Give the speaker of that name another one."""
+    page.get_by_role("button", name=f"Rename {name}").first.click()
+    field(page).fill(another)
+    field(page).press("Enter")
+
+
 def test_a_name_goes_to_all_that_its_speaker_says(visit: PageVisit, shim: RunningShim, request_: JobRequested) -> None:
     page = opened(visit, shim, request_)
     page.get_by_role("button", name="Rename Speaker 1").first.click()
@@ -102,9 +109,7 @@ def test_a_name_goes_to_all_that_its_speaker_says(visit: PageVisit, shim: Runnin
     field(page).fill("דנה לוי")
     field(page).press("Enter")
     expect(page.locator(".speaker")).to_have_text(["דנה לוי", "Speaker 2", "דנה לוי"])
-    page.get_by_role("button", name="Rename דנה לוי").first.click()
-    field(page).fill("Dana")
-    field(page).press("Enter")
+    rename(page, "דנה לוי", "Dana")
     expect(page.locator(".speaker")).to_have_text(["Dana", "Speaker 2", "Dana"])
 
 
@@ -112,16 +117,12 @@ def test_the_words_for_a_label_are_no_name(
     visit: PageVisit, shim: RunningShim, key: str, request_: JobRequested
 ) -> None:
     page = opened(visit, shim, request_)
-    page.get_by_role("button", name="Rename Speaker 2").click()
-    field(page).fill("Speaker 1")
-    field(page).press("Enter")
+    rename(page, "Speaker 2", "Speaker 1")
     expect(page.locator(".editing [role=alert]")).to_contain_text("is the label of another speaker")
     field(page).fill("Ben")
     field(page).press("Enter")
     expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Ben", "Speaker 1"])
-    page.get_by_role("button", name="Rename Ben").click()
-    field(page).fill("Speaker 2")
-    field(page).press("Enter")
+    rename(page, "Ben", "Speaker 2")
     expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Speaker 2", "Speaker 1"])
     visit.faults.clear()
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.integration.page.handing_in import completed, submitted
 from tests.integration.page.visits import PageVisit, visiting
-from tests.integration.rest import rows
+from tests.integration.rest import done_before, rows
 from tests.integration.shim import RunningShim
 
 PHONE = {"width": 375, "height": 700}
@@ -56,14 +56,7 @@ def test_a_time_without_usage_says_so(visit: PageVisit) -> None:
 def test_a_waiting_recording_says_its_place_and_its_probable_end(visit: PageVisit, shim: RunningShim, key: str) -> None:
     done = submitted(shim, key)
     completed(shim, done)
-    began = datetime.now(UTC) - timedelta(minutes=20)
-    times = (began, began + timedelta(minutes=10), done.job_id)
-    rows(
-        shim,
-        "WITH begun AS (INSERT INTO job_events (job_id, run, state, at) VALUES (%s, 1, 'transcribing', %s))"
-        " UPDATE jobs SET requested_at = %s, completed_at = %s, duration = 60 WHERE job_id = %s RETURNING 1",
-        *(done.job_id, began, *times),
-    )
+    done_before(shim, done.job_id, datetime.now(UTC) - timedelta(minutes=20), seconds=600)
     first, second = submitted(shim, key), submitted(shim, key)
     forecast = visit.page.locator(".jobs li", has=visit.page.locator(f"a[href='#/jobs/{second.job_id}']"))
     wanted = re.compile(r"^\s*Number 2 of yours, done in about \d+ minutes$")

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_consumers.core.delivery.fairness import EXPRESS_WEIGHT, FairQueue, SchedulingInfo
-from producers.waiting import forecast as forecasts
+from gpu_consumers.core.delivery.fairness import FairQueue, SchedulingInfo
 from producers.waiting.forecast import Forecast, forecast
 from producers.waiting.pace import Pace, measure
+from schemas.vocabulary.scheduling import EXPRESS_WEIGHT
 from sink.jobs.unfinished.backlog import LATEST, Backlog, CompletedJob, PendingJob
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -253,4 +253,5 @@ def test_positions_count_the_own_jobs_and_ends_do_not_go_back(given_jobs: list[t
 
 
 def test_the_lanes_are_weighted_as_the_queue_of_the_gpu_processes_weights_them() -> None:
-    assert forecasts.EXPRESS_WEIGHT == EXPRESS_WEIGHT
+    lanes = FairQueue[PendingJob]()._lanes
+    assert lanes[True].weight / lanes[False].weight == EXPRESS_WEIGHT

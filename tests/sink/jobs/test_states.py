@@ -12,9 +12,10 @@ from schemas.events import TenantPolicy
 from schemas.settings.stores import PostgresSettings
 from schemas.tenants.quotas import MOST_QUEUED, TOKENS_PER_DAY
 from schemas.vocabulary.job_states import JOB_STATES
+from schemas.vocabulary.scheduling import UNKNOWN_SECONDS
 from schemas.wire.records import Record
 from sink.jobs import queries
-from sink.jobs.states import UNKNOWN_SECONDS, count_jobs
+from sink.jobs.states import count_jobs
 from sink.postgres.database import Database
 from sink.tenants.full_quotas import count_full
 from sink.tenants.policies import apply_policy

@@ -16,7 +16,7 @@ from producers.api.jobs.results.transcripts import TAG_HEADER, last_of, version_
 from producers.api.jobs.views import job_path
 from producers.api.problems import problem_responses
 from producers.api.requests.conditional import IF_MATCH, tags_in
-from producers.api.requests.cursor import MAX_CHARS, from_position_cursor, list_of, to_cursor
+from producers.api.requests.cursor import MAX_CHARS, from_position_cursor, list_of, page_of, to_cursor
 from producers.api.requests.ids import JobId
 from producers.api.requests.media_types import BODY_CODES, StrictRoute
 from producers.api.requests.query import Number
@@ -276,7 +276,7 @@ async def read_revisions(
         if job is None:
             raise Rejected("not_found", f"job {job_id}")
         found = await list_revisions(connection, job_id, place[2] if place else None, limit + 1)
-    shown, last = found[:limit], found[limit - 1] if len(found) > limit else None
+    shown, last = page_of(found, limit)
     return RevisionList(
         job_id=job_id,
         run=job.run,

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from producers.api.requests.ids import JOB
 from producers.api.web.contract.values import OF_FIELD, OF_SCHEMA
 from producers.api.web.contract.walk import media_of, operations
 
 Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/"
 _OF_FORMAT = {
-    "uuid": "0b7e1d0a-6b1f-4d0e-9a53-2f6f2c8f4a11",
+    "uuid": JOB,
     "date-time": "2026-01-31T12:00:00Z",
 }
 BINARY = "binary"

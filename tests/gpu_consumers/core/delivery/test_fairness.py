@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from gpu_consumers.core.delivery.fairness import (
     LONG_SECONDS,
-    MOST_SECONDS,
-    UNKNOWN_SECONDS,
     FairQueue,
     SchedulingInfo,
     most_long,
@@ -19,6 +17,7 @@ from gpu_consumers.core.delivery.fairness import (
 )
 from schemas.events import JobRequested, Priority, Source
 from schemas.process.wait_reasons import WaitReason
+from schemas.vocabulary.scheduling import MOST_SECONDS, UNKNOWN_SECONDS
 
 TICKETS = st.builds(SchedulingInfo, st.sampled_from("abc"), st.booleans(), st.floats(1, 4_000))
 
