@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPResponse
 
 import uvicorn
 import uvloop
@@ -99,6 +100,13 @@ def until_closed(stranger: SlowClient, client: socket.socket) -> bytes:
                 return said
     assert time.monotonic() < deadline, "it was never closed"
     return said
+
+
+def next_answer(client: socket.socket) -> bytes:
+    """The body of the next answer, read to the end that its head tells: one call of `recv` may return less."""
+    answer = HTTPResponse(client)
+    answer.begin()
+    return answer.read()
 
 
 def answered(port: int, path: str = "/", *, timeout: float = WAIT) -> bytes:

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from producers.api.http import connections
-from tests.integration.hostile import PATIENCE, WAIT, SlowClient, answered, served, until_closed
+from tests.integration.hostile import PATIENCE, WAIT, SlowClient, answered, next_answer, served, until_closed
 from tests.integration.waiting import wait_for
 
 LARGE = b"x" * 50_000_000
@@ -81,7 +81,7 @@ def test_a_slow_body_and_a_slow_reader_are_served() -> None:
             for _ in range(20):
                 client.sendall(b"a" * 1000)
                 time.sleep(0.1)
-            assert client.recv(1000).endswith(b"read 20000")
+            assert next_answer(client) == b"read 20000"
         with SlowClient(GET).call(port) as client:
             taken = 0
             while taken < len(LARGE):
@@ -105,7 +105,7 @@ def test_a_handler_that_is_at_work_is_waited_for() -> None:
             client.recv(1)
         release.set()
         client.settimeout(60)
-        assert client.recv(1000).endswith(b"done")
+        assert next_answer(client) == b"done"
 
 
 def test_a_head_without_bounds_is_refused() -> None:
@@ -146,7 +146,7 @@ def test_a_client_that_asks_first_may_send() -> None:
     ):
         assert client.recv(1000).startswith(b"HTTP/1.1 100 Continue")
         client.sendall(b"abc")
-        assert client.recv(1000).endswith(b"read 3")
+        assert next_answer(client) == b"read 3"
 
 
 def send_on(client: socket.socket, piece: bytes) -> None:
@@ -230,7 +230,7 @@ def test_a_client_that_came_a_moment_ago_makes_no_room_for_those_before_it(
             clients.enter_context(half.call(port))
         wait_for(lambda: cut("room") >= before + 14)
         first.sendall(READ)
-        assert first.recv(1000).endswith(b"read 0")
+        assert next_answer(first) == b"read 0"
 
 
 def test_where_nobody_waits_new_clients_are_told_and_health_is_answered() -> None:
@@ -254,7 +254,7 @@ def test_where_nobody_waits_new_clients_are_told_and_health_is_answered() -> Non
             assert answered(port, path).endswith(b"done")
         release.set()
         for client in working:
-            assert client.recv(1000).endswith(b"done")
+            assert next_answer(client) == b"done"
 
 
 def test_many_that_send_nothing_hold_nobody_up() -> None:
@@ -286,6 +286,6 @@ def test_a_complete_request_is_answered_before_all_incomplete_ones_have_begun() 
             clients.enter_context(half.call(port))
         last = clients.enter_context(SlowClient(READ).call(port))
         release.set()
-        assert last.recv(1000).endswith(b"read 0")
+        assert next_answer(last) == b"read 0"
         wait_for(lambda: len(begun) == 102)
         assert begun.index("GET", 1) < 50
