@@ -38,8 +38,12 @@ class CommitBarrier:
 
     def wait(self, number: int, wanted: Callable[[], bool]) -> bool:
         """Wait until a state is committed; False when it is not `wanted` any more."""
+        return self.wait_until(lambda: self._completed >= number, wanted)
+
+    def wait_until(self, committed: Callable[[], bool], wanted: Callable[[], bool]) -> bool:
+        """Wait until a commit has made `committed` true; False when it is not `wanted` any more."""
         with self._changed:
-            while self._completed < number:
+            while not committed():
                 if not wanted():
                     return False
                 self._changed.wait(LOOK_SECONDS)

@@ -110,12 +110,15 @@ class WorkerPool:
                 return
             if finished is None:
                 task.partition.suspects.abandon(task.delivery.offset)
-                self._queue.done(task)
             else:
                 self.finished.put(finished)
-                self._queue.done(task, finished.audio_seconds, finished.settlement.service_fault)
             with self._lock:
                 self._busy -= 1
+            self._await_commit(task, finished)
+            if finished is None:
+                self._queue.done(task)
+            else:
+                self._queue.done(task, finished.audio_seconds, finished.settlement.service_fault)
 
     def _executed(self, task: JobTask) -> Finished | None:
         with self._stall_detector.track(task):
@@ -131,6 +134,24 @@ class WorkerPool:
         number = partition.commit_barrier.request() if partition.suspects.write_ahead else 1
         with self._stall_detector.held(task, WaitReason.COMMIT_BARRIER):
             return partition.commit_barrier.wait(number, lambda: partition.owned)
+
+    @staticmethod
+    def _await_commit(task: JobTask, finished: Finished | None) -> None:
+        """Wait until the outcome of a suspect, or that it has none, is committed: only then does its turn end.
+
+        If a task that starts next killed the process before that, its death would count against the suspect as well.
+        """
+        partition, offset = task.partition, task.delivery.offset
+        if partition.suspects.deaths(offset) is None:
+            return
+        number = partition.commit_barrier.request()
+        if finished is None:
+            partition.commit_barrier.wait(number, lambda: partition.owned)
+        else:
+            # the next commit may not hold it yet
+            partition.commit_barrier.wait_until(
+                lambda: partition.suspects.deaths(offset) is None, lambda: partition.owned
+            )
 
     @staticmethod
     def _thread(work: Callable[[], None], name: str) -> Thread:

@@ -1,11 +1,12 @@
 """The worker threads: everything comes back, what is lost is skipped, and a failure is seen."""
 
 from collections.abc import Callable
+from queue import Empty
 from threading import Event as Flag
 
 import pytest
 
-from gpu_consumers.core.delivery.crash_suspects import StartMark, StartMode
+from gpu_consumers.core.delivery.crash_suspects import CrashSuspects, StartMark, StartMarks, StartMode
 from gpu_consumers.core.delivery.error_policy import Settlement
 from gpu_consumers.core.delivery.messages import Delivery
 from gpu_consumers.core.delivery.offsets import PartitionOffsets, Position
@@ -116,3 +117,58 @@ def test_an_error_that_escapes_is_kept_for_the_poll_thread(error: Exception) -> 
     workers.stop()
     workers.join(PATIENCE)
     assert workers.failure is error
+
+
+def suspect(offset: int, barriers: int) -> JobTask:
+    """A task that was in work when its process died, of a partition of its own with so many commits of its marks."""
+    found = StartMarks(owned=True, begun=(StartMark(offset, StartMode.EXCLUSIVE),), owner="before")
+    partition = OwnedPartition(
+        "jobs", offset, PartitionOffsets(Position(0)), None, None, suspects=CrashSuspects(found, "now")
+    )
+    partition.commit_barrier.complete(barriers)
+    return JobTask(Delivery("jobs", offset, offset, None, None), partition)
+
+
+def test_a_suspect_that_ended_keeps_its_turn_until_its_outcome_is_committed() -> None:
+    """Or the death of the next one would be counted against it too."""
+    workers = pool(finish)
+    tasks = [suspect(0, 99), suspect(1, 99)]
+    for each in tasks:
+        workers.submit(each)
+    first = workers.finished.get(timeout=PATIENCE).task
+    with pytest.raises(Empty):
+        workers.finished.get(timeout=0.5)
+    first.partition.suspects.finish([first.delivery.offset])
+    (second,) = (each for each in tasks if each is not first)
+    assert workers.finished.get(timeout=PATIENCE).task is second
+    second.partition.suspects.finish([second.delivery.offset])
+    workers.stop()
+    workers.join(PATIENCE)
+
+
+def test_a_suspect_that_is_left_keeps_its_turn_until_that_is_committed() -> None:
+    """It runs after its own mark is committed, and the next one after the commit that takes the mark back."""
+    left: list[JobTask] = []
+    ran = Flag()
+
+    def leave_first(given: JobTask) -> Finished | None:
+        if left:
+            return finish(given)
+        left.append(given)
+        ran.set()
+        return None
+
+    workers = pool(leave_first)
+    tasks = [suspect(0, 2), suspect(1, 2)]
+    for each in tasks:
+        workers.submit(each)
+    assert ran.wait(PATIENCE)
+    with pytest.raises(Empty):
+        workers.finished.get(timeout=0.5)
+    barrier = left[0].partition.commit_barrier
+    barrier.complete(barrier.requested)
+    assert workers.finished.get(timeout=PATIENCE).task is not left[0]
+    for each in tasks:
+        each.partition.owned = False
+    workers.stop()
+    workers.join(PATIENCE)
