@@ -98,8 +98,8 @@ def topic_admin(kafka: str) -> AdminClient:
 
 def create(admin: AdminClient, topic: NewTopic) -> None:
     """Make a topic and wait until the broker knows of it: what the controller answers comes a moment before."""
-    admin.create_topics([topic], operation_timeout=20)[topic.topic].result()
-    while topic.topic not in admin.list_topics(timeout=30).topics:
+    admin.create_topics([topic], operation_timeout=90)[topic.topic].result()
+    while topic.topic not in admin.list_topics(timeout=90).topics:
         time.sleep(0.01)
 
 

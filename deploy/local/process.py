@@ -124,7 +124,7 @@ def _reap(identity: ProcessId) -> None:
         child.wait()
 
 
-def wait_until(ready: Callable[[], bool], identity: ProcessId, name: str, log: Path, seconds: float = 60) -> None:
+def wait_until(ready: Callable[[], bool], identity: ProcessId, name: str, log: Path, seconds: float = 180) -> None:
     """Wait until `ready`; raises StartFailed with the end of the log when the process ends or time is up."""
     deadline = time.monotonic() + seconds
     while not ready():

@@ -51,7 +51,7 @@ def waits(port: int, first: bytes, job: str, key: str, connections: int, clients
 def uploaded(url: str, key: str) -> str:
     """The id of a new job with a file; the first one of a process takes longer."""
     place, own = f"{url}/api/v1/transcribe/upload", {"X-API-Key": key}
-    answer = httpx.post(place, headers=own, files={"file": ("a.wav", b"RIFF")}, trust_env=False)
+    answer = httpx.post(place, headers=own, files={"file": ("a.wav", b"RIFF")}, trust_env=False, timeout=90)
     return str(answer.raise_for_status().json()["job_id"])
 
 

@@ -70,7 +70,7 @@ def running(
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/livez", trust_env=False).status_code == 200
+        return httpx.get(f"{url}/livez", trust_env=False, timeout=90).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -78,7 +78,7 @@ def _answers(url: str) -> bool:
 def submitted(shim: str, key: str) -> str:
     """The id of a new job."""
     headers = {"X-API-Key": key, **JSON}
-    answer = httpx.post(f"{shim}/api/v1/transcribe", content=BODY, headers=headers, trust_env=False)
+    answer = httpx.post(f"{shim}/api/v1/transcribe", content=BODY, headers=headers, trust_env=False, timeout=90)
     return str(answer.raise_for_status().json()["job_id"])
 
 

@@ -9,6 +9,7 @@ from tests.chaos import asked
 from tests.chaos.facts import Facts, Rule, expected_event
 
 ORDER = ("queued", "transcribing", "diarizing")
+PENDING = ("waiting", "running")
 ENDS = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -201,6 +202,19 @@ def _repeated(facts: Facts) -> Iterator[str]:
             yield f"{execution.record} ({execution.stage}) was done by {execution.worker} and done again"
 
 
+def _unaccounted(facts: Facts) -> Iterator[str]:
+    for number, scrape in enumerate(facts.scrapes):
+        if sum(scrape.states.values()) != scrape.accepted:
+            yield f"scrape {number}: {scrape.accepted} jobs are {dict(scrape.states)}"
+        if not scrape.least <= scrape.accepted <= scrape.most:
+            yield f"scrape {number}: {scrape.accepted} jobs, {scrape.least} were accepted of {scrape.most} submitted"
+    ends = dict(Counter(row.state for row in facts.rows.values()))
+    if facts.scrapes and all(facts.scrapes[-1].states.get(state, 0) == 0 for state in PENDING):
+        told = {state: jobs for state, jobs in facts.scrapes[-1].states.items() if jobs}
+        if told != ends:
+            yield f"at the end {told} are told, and the rows are {ends}"
+
+
 RULES: dict[str, Rule] = {
     "every accepted job has a visible result": _lost,
     "no record has two visible results": _twice,
@@ -221,5 +235,6 @@ RULES: dict[str, Rule] = {
     "no webhook comes before its result can be read": _webhook_early,
     "nothing is worked on that was never committed": _invisible,
     "finished work is not done again": _repeated,
+    "at every scrape each accepted job is in one state": _unaccounted,
     **asked.RULES,
 }

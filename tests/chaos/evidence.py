@@ -27,7 +27,7 @@ from sink.objects.s3 import S3ObjectStore
 from sink.webhooks.secrets import SecretBox
 from sink.webhooks.signature import SIGNATURE, TIMESTAMP, message_id, signed_headers
 from tests import executions
-from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row, Scrape
 from tests.chaos.load import Load
 from tests.chaos.names import renamed
 from tests.chaos.parts import Parts
@@ -58,7 +58,7 @@ def _ours(messages: list[Any]) -> list[Any]:
     return [message for message in messages if message.key() != ODD]
 
 
-def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Facts:
+def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call], scrapes: Sequence[Scrape]) -> Facts:
     """All that is known after a run, when its processes have ended."""
     topic_names = [renamed(topic, parts.prefix) for topic in topics.TOPICS]
     read = {topic: _ours(read_topic(parts.stack.kafka_bootstrap, topic)) for topic in topic_names}
@@ -86,6 +86,7 @@ def gathered(plan: Plan, parts: Parts, load: Load, calls: Sequence[Call]) -> Fac
         harms=parts.harms,
         moves=[move for log in parts.logs("gpu") for move in _moves(log)],
         calls=calls,
+        scrapes=scrapes,
         gpu_dlqs=frozenset(topics.dlq_topic(group) for group in gpu),
         objects=_objects(parts),
         **_tables(parts.dsn),
@@ -182,7 +183,7 @@ def _unstable(bootstrap: str, read: "dict[str, list[Message[Any, Any]]]") -> lis
     admin = AdminClient({"bootstrap.servers": bootstrap})
     ends = []
     for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
-        metadata = admin.list_topics(timeout=20).topics
+        metadata = admin.list_topics(timeout=90).topics
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(t, p): latest for t in read for p in metadata[t].partitions}
         futures = admin.list_offsets(asked, isolation_level=level)

@@ -106,6 +106,19 @@ class Move:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Jobs by the metrics of one scrape, and the bounds of what they may be.
+
+    `least` jobs had been accepted by the database before it, `most` had been submitted when it was answered.
+    """
+
+    accepted: int
+    states: Mapping[str, int]
+    least: int
+    most: int
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that is known after a run."""
@@ -148,6 +161,8 @@ class Facts:
     orders: Mapping[UUID, Order] = field(default_factory=dict)
     claims: frozenset[str] = frozenset()
     """Where transcripts lie that events name."""
+    scrapes: Sequence[Scrape] = ()
+    """What the shim's metrics said of all jobs, in the order of their times."""
 
     @cached_property
     def decodable(self) -> Mapping[UUID, PlannedJob]:

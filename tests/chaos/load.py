@@ -43,6 +43,8 @@ class Load:
     ) -> None:
         """All of it within `seconds`, if every job may come when its time has come."""
         self.accepted: set[int] = set()
+        self.begun: set[int] = set()
+        """Numbers of the jobs whose submission has begun."""
         self.cancels: dict[UUID, bool] = {}
         """Jobs of which somebody was told that they are asked to stop; False: that they had ended."""
         self.failure: BaseException | None = None
@@ -117,6 +119,7 @@ class Load:
                 await self._published(self._record(job.request(self._url, run)))
 
     async def _brought(self, job: PlannedJob) -> None:
+        self.begun.add(job.number)
         await self._submitted(job)
         if self._stopped.is_set():
             return

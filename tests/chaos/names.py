@@ -33,7 +33,7 @@ def take(prefix: str) -> None:
 def create(bootstrap: str, prefix: str, partitions: int) -> None:
     """Make the topics of a run, those that are not there."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    there = admin.list_topics(timeout=30).topics
+    there = admin.list_topics(timeout=90).topics
     new = [
         NewTopic(name, partitions, -1, config=topic.config)
         for topic in schemas.topics.TOPICS.values()
@@ -41,5 +41,5 @@ def create(bootstrap: str, prefix: str, partitions: int) -> None:
     ]
     if not new:
         return
-    for future in admin.create_topics(new, operation_timeout=30).values():
+    for future in admin.create_topics(new, operation_timeout=90).values():
         future.result()

@@ -46,6 +46,7 @@ def numbers(result: Result) -> dict[str, Any]:
         "executions_repeated": dict(why),
         "taken_over_from_the_other_version": dict(facts.takeovers(result.old_pids)),
         "records_that_kill": len(facts.killing),
+        "scrapes_of_all_jobs": len(facts.scrapes),
         "failpoints_passed": len(passed),
         "failpoints_not_passed": sorted(NAMES - passed),
         "deeds_at_failpoints": {name: n for (name, what), n in sorted(result.passes.items()) if what != PASSED},

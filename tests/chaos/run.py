@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deploy.local.receiver import Received, Receiver
 from deploy.local.stack import Stack
+from tests.chaos.accounting import Scraper
 from tests.chaos.breaking import passes_of
 from tests.chaos.checker import Verdict, check
 from tests.chaos.evidence import calls_of, gathered
@@ -108,12 +109,13 @@ class Run:
             began = time.monotonic()
             rollout, faults = Rollout(self.plan, parts), Faults(self.plan, parts)
             load = Load(self.plan, parts, receiver.url, self.plan.seconds * LOAD_SHARE, rollout.admits)
+            scraper = Scraper(f"{parts.address('api')}/metrics", self.plan, load)
             rollout.prepare()
-            for thread in (load, faults, rollout):
+            for thread in (load, faults, rollout, scraper):
                 thread.start()
             self._settle(parts, load, faults, rollout)
             seconds = time.monotonic() - began
-            for thread in (load, faults, rollout):
+            for thread in (load, faults, rollout, scraper):
                 thread.stop()
             time.sleep(QUIET_SECONDS)
             drains = tuple(parts.drains)
@@ -122,7 +124,7 @@ class Run:
                 if failure is not None:
                     raise failure
             calls = calls_of(parts.dsn, parts.key, received)
-            facts = gathered(self.plan, parts, load, calls)
+            facts = gathered(self.plan, parts, load, calls, scraper.scrapes)
         cuts = sum((proxy.cuts for proxy in getattr(self.stack, "kafka_proxies", ())), Counter[str]())
         return Result(
             self.plan,

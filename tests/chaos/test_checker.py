@@ -1,5 +1,6 @@
 """The checker by itself: a sound run is not accused, and for every promise there is a run that breaks it and no other."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.chaos.checker import RULES, check
-from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row, expected_event
+from tests.chaos.facts import Call, Delivery, Facts, Letter, Move, Order, Place, Result, Row, Scrape, expected_event
 from tests.chaos.harm import EVERYBODY, Harm
 from tests.chaos.plan import Plan, PlannedJob, Shares
 from tests.executions import Execution
@@ -57,6 +58,10 @@ def sound() -> Facts:
         undecodable={b"junk": ["j/0/7"]},
         killing={b"deadly": ["j/0/8", "j/0/9"]},
         gpu_dlqs=frozenset({DLQ}),
+        scrapes=[
+            Scrape(3, {"waiting": 2, "running": 1, "completed": 0}, 2, len(jobs)),
+            Scrape(len(jobs), Counter(job.ends for job in jobs), 2, len(jobs)),
+        ],
         answers={jobs[0].job_id: [jobs[0].job_id] * 2},
         recordings={"recording-0": 1},
         cancels={jobs[1].job_id: True, jobs[2].job_id: False},
@@ -117,6 +122,9 @@ BREAKS: dict[str, Callable[[Facts], Facts]] = {
         f, executions=[replace(f.executions[0], record="j/0/5")]
     ),
     "finished work is not done again": lambda f: again(f, 2.0, "done"),
+    "at every scrape each accepted job is in one state": lambda f: replace(
+        f, scrapes=[replace(f.scrapes[0], states={"waiting": 3, "running": 1}), *f.scrapes[1:]]
+    ),
     "every job that the REST door accepted has its row and its record": lambda f: replace(
         f, answers={(lost := uuid4()): [lost]}
     ),
@@ -185,6 +193,7 @@ def cancelled(facts: Facts, job: PlannedJob) -> Facts:
         rows={**facts.rows, job.job_id: state},
         histories={**facts.histories, job.job_id: history},
         objects=facts.objects - {facts.rows[job.job_id].transcript_uri or ""},
+        scrapes=facts.scrapes[:1],
     )
 
 
@@ -206,3 +215,17 @@ def test_a_row_tells_the_first_of_two_results() -> None:
     assert "the row of a job agrees with the first visible result of its last run" not in broken(
         replace(twice, results=[*facts.results, second])
     )
+
+
+@pytest.mark.parametrize(
+    "untrue",
+    [
+        Scrape(3, {"waiting": 2}, 0, 9),
+        Scrape(1, {"waiting": 1}, 2, 9),
+        Scrape(3, {"waiting": 3}, 0, 2),
+        Scrape(1, {"completed": 1}, 0, 9),
+    ],
+    ids=["in no state", "fewer than were accepted", "more than were submitted", "another end than that of the rows"],
+)
+def test_a_scrape_that_loses_or_invents_a_job_is_seen(untrue: Scrape) -> None:
+    assert broken(replace(sound(), scrapes=[untrue])) == ["at every scrape each accepted job is in one state"]

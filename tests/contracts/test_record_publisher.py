@@ -49,7 +49,7 @@ def read(bootstrap: str, topic: str) -> list[Record]:
     config = {"bootstrap.servers": bootstrap, "group.id": f"reader-{uuid.uuid4().hex}", "enable.auto.commit": False}
     with closing(Consumer(config)) as consumer:
         # a broker may hear of a new topic a moment after it was made
-        until("the topic is known", lambda: bool(consumer.list_topics(topic, timeout=20).topics[topic].partitions))
+        until("the topic is known", lambda: bool(consumer.list_topics(topic, timeout=90).topics[topic].partitions))
         _, end = watermarks(consumer, TopicPartition(topic, 0), 20)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         messages = consumer.consume(end, timeout=20) if end else []

@@ -108,7 +108,7 @@ class GpuGroup:
     def lag(self) -> int:
         """What the group has yet to read of its job topic."""
         consumer = self._observer(self.name)
-        partitions = consumer.list_topics(self.jobs, timeout=30).topics[self.jobs].partitions
+        partitions = consumer.list_topics(self.jobs, timeout=90).topics[self.jobs].partitions
         positions = committed(consumer, [TopicPartition(self.jobs, p) for p in partitions], 30)
         lag = 0
         for position in positions:
@@ -137,7 +137,7 @@ def read_topic(bootstrap: str, topic: str) -> "list[Message[Any, Any]]":
     # an empty partition says so after this wait
     options |= {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
     consumer = Consumer({"bootstrap.servers": bootstrap, **options})
-    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    partitions = consumer.list_topics(topic, timeout=90).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: list[Any] = []
     ended: set[int | None] = set()
@@ -162,7 +162,7 @@ def create_topics(bootstrap: str) -> tuple[GpuGroup, list[str]]:
     retries = [group.retry(step) for step in LADDER.steps]
     names = {group.jobs: 4, group.results: 2, group.progress: 1, group.dlq: 1, **dict.fromkeys(retries, 1)}
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    futures = admin.create_topics([NewTopic(name, n, 1) for name, n in names.items()], operation_timeout=20)
+    futures = admin.create_topics([NewTopic(name, n, 1) for name, n in names.items()], operation_timeout=90)
     for future in futures.values():
         future.result()
     return group, list(names)

@@ -153,7 +153,7 @@ def serving(
             )
             replica = None
             if read_dsn is not None:
-                replica = await opened.enter_async_context(Database.pooled(read_dsn, 2, timeout=30))
+                replica = await opened.enter_async_context(Database.pooled(read_dsn, 2, timeout=90))
             services = Services(
                 database=database,
                 reading=ReplicaRouter(database, replica),

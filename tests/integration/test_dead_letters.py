@@ -80,7 +80,7 @@ def dlq(stack: Stack, topic_admin: AdminClient, database: str, bucket: str, run_
     """`scribe dlq ...` on the topics of the service, which every test here uses for a tenant of its own."""
     values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket, "COLUMNS": "200"}
     values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
-    if not set(map(dlq_topic, GROUPS)) <= set(topic_admin.list_topics(timeout=10).topics):
+    if not set(map(dlq_topic, GROUPS)) <= set(topic_admin.list_topics(timeout=90).topics):
         assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
     return lambda *words: run_here("dlq", *words, **values)
 

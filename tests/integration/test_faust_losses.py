@@ -256,7 +256,7 @@ class TopicFactories:
 
     def make(self, name: str) -> str:
         topic = f"test.{name}.{uuid.uuid4().hex[:8]}"
-        self._admin.create_topics([NewTopic(topic, 1, 1)], operation_timeout=20)[topic].result()
+        self._admin.create_topics([NewTopic(topic, 1, 1)], operation_timeout=90)[topic].result()
         self._made.append(topic)
         return topic
 

@@ -227,12 +227,14 @@ def test_a_key_is_a_bearer_token_or_the_header_of_the_others(shim: RunningShim) 
         {"X-API-Key": shim.key},
         good | {"X-API-Key": shim.key},
     ):
-        assert httpx.get(address, headers=headers, trust_env=False).status_code == 200, headers
+        assert httpx.get(address, headers=headers, trust_env=False, timeout=90).status_code == 200, headers
     for headers in ({}, good | other, {"Authorization": f"Basic {shim.key}"}, {"Authorization": "Bearer"}):
-        error = check_openai_error(httpx.get(address, headers=headers, trust_env=False), 401, "unauthorized")
+        error = check_openai_error(
+            httpx.get(address, headers=headers, trust_env=False, timeout=90), 401, "unauthorized"
+        )
         assert error["type"] == "authentication_error"
     twice = httpx.Headers([*good.items(), *good.items()])
-    check_openai_error(httpx.get(address, headers=twice, trust_env=False), 401, "unauthorized")
+    check_openai_error(httpx.get(address, headers=twice, trust_env=False, timeout=90), 401, "unauthorized")
     with client_of(shim, "sr_live_none") as client, pytest.raises(openai.AuthenticationError):
         client.audio.transcriptions.create(file=RECORDING, model="any")
 

@@ -52,7 +52,7 @@ def read(bootstrap: str, topic: str, count: int) -> list[Any]:
     """The first `count` messages of a topic, waited for, and whatever lies behind them."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False})
     try:
-        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=90).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         messages: list[Any] = []
         deadline = time.monotonic() + SECONDS
@@ -300,4 +300,4 @@ def is_in_order(values: Sequence[bytes]) -> bool:
 def make_topic(stack: Stack, name: str) -> None:
     """One partition, so that the order can be seen."""
     admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
-    admin.create_topics([NewTopic(name, 1, 1)], operation_timeout=20)[name].result()
+    admin.create_topics([NewTopic(name, 1, 1)], operation_timeout=90)[name].result()

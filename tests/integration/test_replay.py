@@ -229,7 +229,7 @@ def test_the_command_counts_replays_and_misses(
 ) -> None:
     values = {**stack.environment(), "SCRIBE_POSTGRES_DSN": database, "SCRIBE_S3_BUCKET": bucket, "COLUMNS": "200"}
     values.pop("SCRIBE_SCHEMA_REGISTRY_URL", None)
-    if JOBS not in topic_admin.list_topics(timeout=10).topics:
+    if JOBS not in topic_admin.list_topics(timeout=90).topics:
         assert scribe("topics", "apply", "--partitions", "4", "--replication-factor", "1", **values).returncode == 0
     tenant, absent = f"t{uuid4().hex}", str(uuid4())
     requests = [replace(job(), tenant=tenant) for _ in range(3)]

@@ -119,7 +119,7 @@ def test_a_recording_is_its_tenants_only(shim: RunningShim, client: httpx.Client
     path = upload(client, WAV)
     with shim.client(shim.key_of("other")) as other:
         check_problem(other.get(path), 404, "not_found")
-    check_problem(httpx.get(f"{shim.url}{path}", trust_env=False), 401, "unauthorized")
+    check_problem(httpx.get(f"{shim.url}{path}", trust_env=False, timeout=90), 401, "unauthorized")
 
 
 def test_what_is_not_kept_is_said(shim: RunningShim, client: httpx.Client, object_store: S3ObjectStore) -> None:

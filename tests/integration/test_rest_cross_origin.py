@@ -63,7 +63,7 @@ def test_a_page_of_any_other_site_reads_nothing(database: str, other_site: str) 
 
 def test_the_cookie_of_our_page_is_never_another_sites(database: str) -> None:
     with serving(database, MemoryObjectStore(), origins=("*",)) as shim:
-        answer = httpx.get(f"{shim.url}/session", headers={"Origin": ALLOWED}, trust_env=False)
+        answer = httpx.get(f"{shim.url}/session", headers={"Origin": ALLOWED}, trust_env=False, timeout=90)
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in answer.headers
 
@@ -75,7 +75,9 @@ def test_the_cookie_of_our_page_is_never_another_sites(database: str) -> None:
 def test_browsers_ask_first(database: str, origins: tuple[str, ...], asking: str, answered: str | None) -> None:
     with serving(database, MemoryObjectStore(), origins=origins) as shim:
         for path in ("/api/v1/transcribe", "/v1/audio/transcriptions"):
-            answer = httpx.options(f"{shim.url}{path}", headers={"Origin": asking, **PREFLIGHT}, trust_env=False)
+            answer = httpx.options(
+                f"{shim.url}{path}", headers={"Origin": asking, **PREFLIGHT}, trust_env=False, timeout=90
+            )
             assert answer.headers.get("access-control-allow-origin") == answered
             assert answer.status_code == (200 if answered else 400)
 
@@ -86,17 +88,17 @@ def test_openais_client_for_browsers_is_allowed_with_its_own_headers(database: s
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ",".join(own)}
     with serving(database, MemoryObjectStore(), origins=(ALLOWED,)) as shim:
         path = f"{shim.url}/v1/audio/transcriptions"
-        answer = httpx.options(path, headers={"Origin": ALLOWED, **asked}, trust_env=False)
+        answer = httpx.options(path, headers={"Origin": ALLOWED, **asked}, trust_env=False, timeout=90)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, ALLOWED)
         assert set(own) <= {name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")}
-        other = httpx.options(path, headers={"Origin": "https://other.example", **asked}, trust_env=False)
+        other = httpx.options(path, headers={"Origin": "https://other.example", **asked}, trust_env=False, timeout=90)
         assert other.status_code == 400
         assert "access-control-allow-origin" not in other.headers
 
 
 def test_scripts_may_read_which_job_an_answer_is_of(database: str) -> None:
     with serving(database, MemoryObjectStore(), origins=(ALLOWED,)) as shim:
-        answer = httpx.get(f"{shim.url}/v1/models", headers={"Origin": ALLOWED}, trust_env=False)
+        answer = httpx.get(f"{shim.url}/v1/models", headers={"Origin": ALLOWED}, trust_env=False, timeout=90)
         assert "X-Scribe-Job-Id" in answer.headers["access-control-expose-headers"].split(", ")
 
 

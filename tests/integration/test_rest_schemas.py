@@ -145,7 +145,7 @@ def test_errors_of_every_kind_have_its_shape(client: httpx.Client) -> None:
 
 
 def test_it_needs_no_key(shim: RunningShim) -> None:
-    answer = httpx.get(f"{shim.url}{PREFIX}/subjects", trust_env=False)
+    answer = httpx.get(f"{shim.url}{PREFIX}/subjects", trust_env=False, timeout=90)
     assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
 
 
@@ -173,7 +173,7 @@ def test_with_a_registry_of_its_own_the_ids_are_those_of_that_one(database: str,
         # of the schemas of other teams in the same registry nobody learns anything here
         foreign = _foreign_schema(registry_url)
         for path in (f"/schemas/ids/{foreign}", f"/schemas/ids/{foreign}/versions"):
-            refused = httpx.get(f"{shim.url}{PREFIX}{path}", trust_env=False)
+            refused = httpx.get(f"{shim.url}{PREFIX}{path}", trust_env=False, timeout=90)
             assert (refused.status_code, refused.json()["error_code"]) == (404, 40403)
 
 

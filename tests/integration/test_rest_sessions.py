@@ -18,7 +18,7 @@ HOME = {"Sec-Fetch-Site": "same-origin"}
 @contextmanager
 def browser(shim: RunningShim, key: str | None = None) -> Iterator[httpx.Client]:
     """A client that has logged in, and keeps its cookie as browsers do."""
-    with httpx.Client(base_url=shim.url, trust_env=False, headers=HOME, timeout=30) as client:
+    with httpx.Client(base_url=shim.url, trust_env=False, headers=HOME, timeout=90) as client:
         answer = client.post("/session", json={"key": key or shim.key})
         assert answer.status_code == 200, answer.text
         yield client
@@ -37,9 +37,9 @@ def test_a_key_opens_a_session_that_does_all_that_the_key_does(shim: RunningShim
 
 def test_neither_cookie_nor_database_holds_what_opens_anything(shim: RunningShim) -> None:
     """The cookie is random, no script may read it, and only its digest is stored."""
-    header = httpx.post(f"{shim.url}/session", json={"key": shim.key}, headers=HOME, trust_env=False).headers[
-        "set-cookie"
-    ]
+    header = httpx.post(
+        f"{shim.url}/session", json={"key": shim.key}, headers=HOME, trust_env=False, timeout=90
+    ).headers["set-cookie"]
     token = header.split(";")[0].partition("=")[2]
     assert {"HttpOnly", "SameSite=strict", "Path=/", "Max-Age=43200"} <= set(header.split("; "))
     assert "Secure" not in header
@@ -53,7 +53,7 @@ def test_neither_cookie_nor_database_holds_what_opens_anything(shim: RunningShim
 def test_under_https_the_cookie_is_bound_to_its_host(database: str) -> None:
     with (
         serving(database, MemoryObjectStore(), public_url="https://scribe.example") as shim,
-        httpx.Client(base_url=shim.url, trust_env=False, headers=HOME) as client,
+        httpx.Client(base_url=shim.url, trust_env=False, timeout=90, headers=HOME) as client,
     ):
         header = client.post("/session", json={"key": shim.key}).headers["set-cookie"]
         token = header.split(";")[0].partition("=")[2]
@@ -61,7 +61,9 @@ def test_under_https_the_cookie_is_bound_to_its_host(database: str) -> None:
         assert "Secure" in header.split("; ")
         # another name is another cookie, which a neighbour on the same host could have set
         for name, tenant in (("scribe_session", None), ("__Host-scribe_session", "acme")):
-            answer = httpx.get(f"{shim.url}/session", headers={"Cookie": f"{name}={token}"}, trust_env=False)
+            answer = httpx.get(
+                f"{shim.url}/session", headers={"Cookie": f"{name}={token}"}, trust_env=False, timeout=90
+            )
             assert answer.json()["tenant"] == tenant
 
 
@@ -78,13 +80,13 @@ WRONG: tuple[tuple[object, int, str, str], ...] = (
 
 def test_a_wrong_login_says_what_is_wrong(shim: RunningShim) -> None:
     for body, status, code, said in WRONG:
-        answer = httpx.post(f"{shim.url}/session", json=body, headers=HOME, trust_env=False)
+        answer = httpx.post(f"{shim.url}/session", json=body, headers=HOME, trust_env=False, timeout=90)
         assert said in check_problem(answer, status, code)["detail"]
         assert "set-cookie" not in answer.headers
 
 
 def test_a_form_cannot_log_anybody_in(shim: RunningShim) -> None:
-    answer = httpx.post(f"{shim.url}/session", data={"key": shim.key}, headers=HOME, trust_env=False)
+    answer = httpx.post(f"{shim.url}/session", data={"key": shim.key}, headers=HOME, trust_env=False, timeout=90)
     check_problem(answer, 415, "unsupported_media_type")
 
 
@@ -136,7 +138,9 @@ def test_logging_out_ends_the_session_also_for_a_copy_of_the_cookie(shim: Runnin
         answer = client.delete("/session")
         assert (answer.status_code, "Max-Age=0" in answer.headers["set-cookie"]) == (204, True)
         assert client.delete("/session").status_code == 204
-    check_problem(httpx.get(f"{shim.url}/api/v1/jobs", headers=copied, trust_env=False), 401, "unauthorized")
+    check_problem(
+        httpx.get(f"{shim.url}/api/v1/jobs", headers=copied, trust_env=False, timeout=90), 401, "unauthorized"
+    )
 
 
 def test_a_revoked_key_ends_its_sessions(database: str) -> None:
@@ -175,7 +179,9 @@ def test_sessions_of_one_key_are_bounded_and_the_oldest_ends(shim: RunningShim) 
 def test_a_forged_cookie_opens_nothing(shim: RunningShim) -> None:
     for token in ("", "x", "é", "x" * 43, "x" * 5000, '"', "a=b;c"):
         headers = httpx.Headers({"Cookie": f"scribe_session={token}"}, encoding="latin-1")
-        check_problem(httpx.get(f"{shim.url}/api/v1/jobs", headers=headers, trust_env=False), 401, "unauthorized")
+        check_problem(
+            httpx.get(f"{shim.url}/api/v1/jobs", headers=headers, trust_env=False, timeout=90), 401, "unauthorized"
+        )
 
 
 def test_two_tenants_in_two_browsers_see_their_own(shim: RunningShim) -> None:

@@ -57,7 +57,7 @@ def test_another_tenants_job_is_none(shim: RunningShim, client: httpx.Client) ->
     with shim.client(shim.key_of("globex")) as other:
         check_problem(other.get(f"/api/v1/jobs/{request.job_id}/waiting"), 404, "not_found")
     check_problem(client.get(f"/api/v1/jobs/{uuid4()}/waiting"), 404, "not_found")
-    assert httpx.get(f"{shim.url}/api/v1/jobs/{request.job_id}/waiting", trust_env=False).status_code == 401
+    assert httpx.get(f"{shim.url}/api/v1/jobs/{request.job_id}/waiting", trust_env=False, timeout=90).status_code == 401
 
 
 def test_what_waits_in_the_outbox_for_another_tenant_is_not_told(shim: RunningShim, client: httpx.Client) -> None:

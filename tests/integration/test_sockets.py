@@ -165,7 +165,7 @@ async def test_calls_by_way_of_the_egress_proxy_send_at_once() -> None:
 
 def test_the_command_line_sends_at_once() -> None:
     """What `scribe` calls the shim with."""
-    with served(PlainTextResponse("ok")) as port, httpx.Client(trust_env=False) as client:
+    with served(PlainTextResponse("ok")) as port, httpx.Client(trust_env=False, timeout=90) as client:
         answer = client.get(f"http://127.0.0.1:{port}/")
         stream: httpcore.NetworkStream = answer.extensions["network_stream"]
         assert sends_at_once(stream.get_extra_info("socket"))

@@ -37,7 +37,7 @@ class Client:
 
     def __init__(self, service: ServiceProcesses, key: str) -> None:
         self.service = service
-        self.http = httpx.Client(base_url=service.api_url, headers={"X-API-Key": key}, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=service.api_url, headers={"X-API-Key": key}, timeout=90, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class Client:
             }
         )
         try:
-            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+            partitions = consumer.list_topics(topic, timeout=90).topics[topic].partitions
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
             return _read(consumer, topic, set(partitions))
         finally:

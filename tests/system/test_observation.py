@@ -118,7 +118,7 @@ STATES = ("waiting", "running", "completed", "failed", "expired", "cancelled")
 
 
 def counted(client: Client) -> tuple[float, dict[str, float]]:
-    found = httpx.get(f"http://{ports.HOST}:{client.service.chosen['api']}/metrics", trust_env=False).text
+    found = httpx.get(f"http://{ports.HOST}:{client.service.chosen['api']}/metrics", trust_env=False, timeout=90).text
     values = {
         name: float(value) for name, _, value in (line.rpartition(" ") for line in found.splitlines() if line[0] != "#")
     }

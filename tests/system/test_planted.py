@@ -190,7 +190,9 @@ def test_no_log_has_one(scene: Scene, name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_no_metric_has_one(scene: Scene, name: str) -> None:
-    text = httpx.get(f"http://{ports.HOST}:{scene.client.service.chosen[name]}/metrics", trust_env=False).text
+    text = httpx.get(
+        f"http://{ports.HOST}:{scene.client.service.chosen[name]}/metrics", trust_env=False, timeout=90
+    ).text
     assert "scribe_rabbit" in text
     assert scene.planted.found_in(text) == set()
 

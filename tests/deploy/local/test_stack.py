@@ -33,7 +33,7 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def write(stack: Stack) -> None:
     """Something in each part."""
     admin = AdminClient({"bootstrap.servers": stack.kafka_bootstrap})
-    admin.create_topics([NewTopic(TOPIC, 1, 1)], operation_timeout=20)[TOPIC].result()
+    admin.create_topics([NewTopic(TOPIC, 1, 1)], operation_timeout=90)[TOPIC].result()
     producer = Producer({"bootstrap.servers": stack.kafka_bootstrap})
     producer.produce(TOPIC, b"kept")
     assert producer.flush(20) == 0

@@ -126,7 +126,9 @@ def explore(
     """Send drawn requests with a key of a tenant; `examples` are those drawn for each operation."""
     keys = _Keys(shim, tenant, scopes)
     found = Explored()
-    schema = schemathesis.openapi.from_url(f"{shim.url}/openapi.json", config=_config(examples, phases, seed))
+    schema = schemathesis.openapi.from_url(
+        f"{shim.url}/openapi.json", config=_config(examples, phases, seed), timeout=90
+    )
 
     @schema.auth(refresh_interval=None)
     class Key:
@@ -211,7 +213,7 @@ class _Keys:
 
     def renew(self) -> None:
         """Make a new key if this one was revoked on the way."""
-        probe = httpx.get(f"{self.shim.url}/api/v1/keys", headers={"X-API-Key": self.text})
+        probe = httpx.get(f"{self.shim.url}/api/v1/keys", headers={"X-API-Key": self.text}, trust_env=False, timeout=90)
         if probe.status_code == 401:
             self._make()
 
