@@ -53,7 +53,7 @@ class Collector:
     def of_trace(self, trace_id: str) -> list[CollectedSpan]:
         return [span for span in list(self.spans) if span.trace_id == trace_id]
 
-    def wait(self, done: Callable[[], bool], seconds: float = 30) -> bool:
+    def wait(self, done: Callable[[], bool], seconds: float = 90) -> bool:
         """Whether something came to be true; spans come in batches, some seconds after their ends."""
         deadline = time.monotonic() + seconds
         while not done() and time.monotonic() < deadline:

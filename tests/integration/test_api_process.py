@@ -84,7 +84,7 @@ def test_streams_of_events_end_with_the_process(settings: dict[str, str]) -> Non
         assert "event: ready" in lines
         process.send_signal(signal.SIGTERM)
         assert [*lines] == ["data: {}", ""]  # a whole answer: a broken one raises
-        assert process.wait(10) == 0
+        assert process.wait(90) == 0
 
 
 def test_sigterm_does_not_wait_for_those_who_wait_for_jobs(settings: dict[str, str]) -> None:

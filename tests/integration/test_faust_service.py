@@ -162,7 +162,7 @@ def proxied(dsn: str) -> Iterator[tuple[str, Callable[[], None], Callable[[], No
     thread.start()
 
     def do(work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, loop).result(90)
 
     proxy = BreakableProxy((str(server["host"]), int(server["port"] or 5432)))
     do(proxy.mend())

@@ -13,7 +13,7 @@ T = TypeVar("T")
 Kind = Literal["blocking", "awaited"]
 Opener = Callable[..., Client]
 KINDS: tuple[Kind, ...] = ("blocking", "awaited")
-QUICK = Retries(attempts=3, seconds=30)
+QUICK = Retries(attempts=3, seconds=90)
 
 
 class Awaited:
@@ -51,7 +51,7 @@ class Awaited:
 @contextmanager
 def opened(kind: Kind, url: str, key: str, **options: Any) -> Iterator[Client]:
     """A client of a kind until the end of the block."""
-    options = {"timeout_seconds": 30.0, "retries": QUICK, **options}
+    options = {"timeout_seconds": 90.0, "retries": QUICK, **options}
     if kind == "blocking":
         with Client(url, key, **options) as client:
             yield client

@@ -48,7 +48,7 @@ def scripted(*answers: bytes) -> Iterator[ScriptedServer]:
             yield server
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(90)
 
 
 def _serve(listener: socket.socket, server: ScriptedServer, answers: tuple[bytes, ...]) -> None:
@@ -58,7 +58,7 @@ def _serve(listener: socket.socket, server: ScriptedServer, answers: tuple[bytes
         except OSError:
             return
         with connection, suppress(OSError):
-            connection.settimeout(30)
+            connection.settimeout(90)
             server.requests.append(_request(connection))
             connection.sendall(answers[min(len(server.requests), len(answers)) - 1])
 

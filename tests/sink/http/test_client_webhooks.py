@@ -111,7 +111,7 @@ def test_a_status_that_was_told_stands_whatever_the_body_does(rest: Script, monk
 def test_a_status_that_was_told_stands_when_the_deadline_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sink.http.client.HEAD_OF_ANSWER_SECONDS", LONG)
     with stranger(after(CHUNKED, Visit.wait)) as server:
-        assert post(url_of(server), deadline_seconds=2).status == 200
+        assert post(url_of(server), deadline_seconds=4).status == 200
 
 
 @pytest.mark.parametrize("early", [EARLY, EARLY * 100, b"HTTP/1.1 100 Continue\r\n\r\n"])

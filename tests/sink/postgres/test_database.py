@@ -162,7 +162,7 @@ async def test_a_cut_line_is_an_outage_and_ends_with_it(database: str) -> None:
     """Idle connections, one inside a transaction, and new ones: all fail as Outage, and work again without a restart."""
     async with breakable(address_of(database)) as proxy:
         through = make_conninfo(database, host="127.0.0.1", port=proxy.port)
-        async with Database.open(settings(through), timeout=30) as db:
+        async with Database.open(settings(through), timeout=90) as db:
             with pytest.raises(Outage):
                 await cut_inside(db, proxy)
             with pytest.raises(Outage):

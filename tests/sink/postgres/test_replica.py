@@ -115,7 +115,7 @@ async def test_a_replica_answers_and_each_tenant_sees_its_own(
 
 
 async def test_a_replica_takes_no_writes(standby: Standby) -> None:
-    async with Database.pooled(standby.dsn(), 1, timeout=30) as replica:
+    async with Database.pooled(standby.dsn(), 1, timeout=90) as replica:
         with pytest.raises(Outage, match="read-only"):
             async with replica.transaction() as connection:
                 await connection.execute("INSERT INTO erased_jobs (job_id) VALUES (%s)", [uuid4()])
