@@ -191,7 +191,7 @@ BATCH_FILL = Histogram(
 )
 GPU_MEMORY = Gauge(P + "gpu_memory_bytes", "Memory of the GPU, by state (used, all).", ["device", "state"])
 GPU_USE = Gauge(
-    P + "gpu_use_ratio", "Part of the last moments in which the GPU computed; needs nvidia-ml-py.", ["device"]
+    P + "gpu_use_ratio", "Part of the last moments in which the GPU computed; not of a slice of one (MIG).", ["device"]
 )
 RECORD_SECONDS = Histogram(
     P + "record_duration_seconds",

@@ -17,7 +17,7 @@ def watch_gpu() -> None:
     device = str(DEVICE)
     GPU_MEMORY.labels(device, "used").set_function(_asked(lambda torch: _memory(torch)[1] - _memory(torch)[0]))
     GPU_MEMORY.labels(device, "all").set_function(_asked(lambda torch: _memory(torch)[1]))
-    # needs nvidia-ml-py, and a driver that tells it: not of a slice of a GPU (MIG)
+    # torch asks nvidia-ml-py; the driver does not tell it of a slice of a GPU (MIG)
     GPU_USE.labels(device).set_function(_asked(lambda torch: torch.cuda.utilization(DEVICE) / 100))
 
 
