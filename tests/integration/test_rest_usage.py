@@ -51,6 +51,10 @@ def test_the_first_and_the_last_of_all_days_are_days(client: httpx.Client, day: 
         "since=2026-13-01",
         "day=2026-01-01",
         "since=9999-12-31",
+        "until=0",
+        "since=1767225600",
+        "since=2026-01-01T00:00:00Z",
+        "until=2026-1-1",
     ],
 )
 def test_what_is_asked_wrongly_is_named(client: httpx.Client, query: str) -> None:

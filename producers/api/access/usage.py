@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from producers.api.problems import problem_responses
 from producers.api.requests.media_types import StrictRoute
+from producers.api.requests.query import Day
 from producers.api.services import KeyDep, ServicesDep
 from producers.inputs.validation_errors import refused
 from sink.tenants.usage import DayUsage, usage_of
@@ -48,7 +49,7 @@ class UsageView(BaseModel):
     days: list[UsageDay]
 
 
-_Day = Annotated[date | None, Query(description="A day such as 2031-01-31, in UTC.", examples=["2031-01-31"])]
+_Day = Annotated[Day | None, Query(description="A day such as 2031-01-31, in UTC.", examples=["2031-01-31"])]
 
 
 @router.get(

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +22,7 @@ from schemas.vocabulary.nearest import nearest, unknown
 Known = Mapping[Callable[..., Any], Mapping[str, bool]]
 """The parameters of each operation, by its handler, and whether each is a list, which may be there several times."""
 _LOST_PLUS = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)? \d{2}(:?\d{2})?")
+_WRITTEN_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def known_parameters(routers: Iterable[APIRouter]) -> Known:
@@ -91,7 +93,15 @@ def _with_plus(value: Any) -> Any:
     return value
 
 
+def written_day(value: Any) -> Any:
+    """A day in the required notation: a number, also as text, could be seconds or milliseconds of some clock."""
+    if isinstance(value, str) and not _WRITTEN_DAY.fullmatch(value):
+        raise ValueError("must be written as a day, such as 2030-01-31")
+    return value
+
+
 Time = Annotated[AwareDatetime, BeforeValidator(written_time), BeforeValidator(_with_plus)]
 """A time with its offset; a `+` that is not written as %2B arrives as a space."""
+Day = Annotated[date, BeforeValidator(written_day)]
 Number = Annotated[int, BeforeValidator(written_number)]
 Flag = Annotated[bool, BeforeValidator(written_flag)]
