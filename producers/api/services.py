@@ -30,6 +30,7 @@ from schemas.wire.catalog import ManifestCatalog, SchemaCatalog
 from schemas.wire.headers import TRACESTATE
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
+from sink.jobs.acceptance import SharedCommits
 from sink.postgres.database import Database
 from sink.postgres.replica import ReplicaRouter
 from sink.postgres.statement_timeout import SECONDS
@@ -81,6 +82,7 @@ class Services:
     keys: KeyCache = field(default_factory=KeyCache)
     sessions: SessionCache = field(default_factory=SessionCache)
     rates: RateLimiter = field(default_factory=RateLimiter)
+    commits: SharedCommits = field(default_factory=SharedCommits)
     policies: KeptPolicies = field(default_factory=KeptPolicies)
     totals: TotalsCounter = field(default_factory=TotalsCounter)
     forecasts: ForecastCache = field(default_factory=ForecastCache)

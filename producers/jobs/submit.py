@@ -19,8 +19,9 @@ from schemas.wire.headers import TRACESTATE
 from schemas.wire.records import Record, record_of
 from schemas.wire.serde import Serde
 from sink.http.url import CheckedUrl
-from sink.jobs import queries
-from sink.jobs.queries import Acceptance, JobRow
+from sink.jobs import acceptance, queries
+from sink.jobs.acceptance import Acceptance, SharedCommits
+from sink.jobs.queries import JobRow
 from sink.objects.uri import split_uri
 from sink.postgres.database import Database
 
@@ -109,9 +110,15 @@ def job_record(
 
 
 async def accept(
-    database: Database, request: JobRequested, record: Record, policy: TenantPolicy | None = None
+    database: Database,
+    request: JobRequested,
+    record: Record,
+    policy: TenantPolicy | None = None,
+    commits: SharedCommits | None = None,
 ) -> Accepted | None:
     """Commit a job and its outbox row, or find the job of an identical earlier request: one round trip.
+
+    With `commits`, in a transaction with others that come at the same time.
 
     Returns None when `policy`, by which the request was checked, is no longer the tenant's. Raises Rejected: conflict
     when the id belongs to another request, quota_exceeded when more jobs of the tenant would wait than it allows; and
@@ -119,12 +126,13 @@ async def accept(
     """
     digest = request_digest(request, SUBMISSION)
     most, at = (policy.quotas.get(MOST_QUEUED), policy.at) if policy else (None, None)
-    acceptance, job = await queries.accept(database, request, digest, record, most_waiting=most, policy_at=at)
-    if acceptance is Acceptance.STALE:
+    commit = commits.accept if commits is not None else acceptance.accept
+    answer, job = await commit(database, request, digest, record, most_waiting=most, policy_at=at)
+    if answer is Acceptance.STALE:
         return None
-    if acceptance is Acceptance.FULL:
+    if answer is Acceptance.FULL:
         raise Rejected("quota_exceeded", f"at most {most}")
-    created = acceptance is Acceptance.ACCEPTED
+    created = answer is Acceptance.ACCEPTED
     if job is None or not (created or _is_same(job, request, digest)):
         raise Rejected("conflict", f"job_id {request.job_id}")
     return Accepted(job, created)

@@ -1,19 +1,15 @@
-"""Queries of REST and the command line: accept a job with its outbox row; read its state, history, transcript."""
+"""Queries of REST and the command line: a job's state, history and transcript."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
-from schemas.events import JobRequested
 from schemas.transcript import Transcript
-from schemas.wire.records import Record
-from schemas.wire.serde import to_json, transcript_from_json
+from schemas.wire.serde import transcript_from_json
 from sink.jobs.states import ENDED_STATES
 from sink.postgres.database import Connection, Database
 
@@ -60,58 +56,12 @@ class StateChange:
     at: datetime
 
 
-class Acceptance(StrEnum):
-    """The result of submitting a job; only an accepted one changed anything."""
-
-    ACCEPTED = "accepted"
-    KNOWN = "known"  # the id is taken, or was erased
-    FULL = "full"  # as many jobs of the tenant wait as may
-    STALE = "stale"  # another policy of the tenant is in force
-
-
 JOB_COLUMNS = ", ".join(JobRow.__dataclass_fields__)
-_OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_fields__)
-_ACCEPT = f"""
-SELECT answer.acceptance, {_OF_CALL} FROM scribe_accept_job(%(job_id)s, %(tenant)s, %(recording_id)s, %(run)s, %(request)s,
-    %(fingerprint)s, %(requested_at)s, %(topic)s, %(key)s, %(value)s, %(headers)s, %(most_waiting)s, %(policy_at)s) AS answer"""  # noqa: S608 - our own column names
+COLUMNS_OF_CALL = ", ".join(f"(answer.job).{name}" for name in JobRow.__dataclass_fields__)
 _ENDED = f"""
 SELECT array_agg(job_id) AS ended FROM unnest(%(job_ids)s::uuid[]) AS asked (job_id) LEFT JOIN jobs USING (job_id)
 WHERE jobs.state IS NULL OR jobs.state IN {ENDED_STATES}"""  # noqa: S608 - our own words
-_READ = f"SELECT {_OF_CALL}, answer.history, answer.enhancements FROM scribe_read_job(%(job_id)s, %(tenant)s) AS answer"  # noqa: S608 - our own column names
-
-
-async def accept(
-    database: Database,
-    request: JobRequested,
-    fingerprint: bytes,
-    record: Record,
-    *,
-    most_waiting: int | None = None,
-    policy_at: datetime | None = None,
-) -> tuple[Acceptance, JobRow | None]:
-    """Commit a queued job, its first history entry and its outbox row, or nothing; returns also the job of that id.
-
-    The job is rejected when more than `most_waiting` jobs of the tenant would be queued, or when the tenant's policy is
-    not that of `policy_at`; None disables a check.
-    """
-    values = {
-        "job_id": request.job_id,
-        "tenant": request.tenant,
-        "recording_id": request.recording_id,
-        "run": request.run,
-        "request": Jsonb(to_json(request.without_query())),
-        "fingerprint": fingerprint,
-        "requested_at": request.requested_at,
-        "topic": record.topic,
-        "key": record.key,
-        "value": record.value,
-        "headers": Jsonb(record.headers),
-        "most_waiting": most_waiting,
-        "policy_at": policy_at,
-    }
-    row = await database.call(_ACCEPT, values, writing=True)
-    assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
-    return Acceptance(row.pop("acceptance")), _found(row)
+_READ = f"SELECT {COLUMNS_OF_CALL}, answer.history, answer.enhancements FROM scribe_read_job(%(job_id)s, %(tenant)s) AS answer"  # noqa: S608 - our own column names
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +78,7 @@ async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | Non
     row = await database.call(_READ, {"job_id": job_id, "tenant": tenant})
     assert row is not None, "a call has one row"  # noqa: S101 - for the type checker
     history, enhancements = row.pop("history") or (), row.pop("enhancements") or ()
-    job = _found(row)
+    job = job_of_call(row)
     if job is None:
         return None
     return JobDetail(
@@ -138,7 +88,8 @@ async def read(database: Database, job_id: UUID, tenant: str) -> JobDetail | Non
     )
 
 
-def _found(row: DictRow) -> JobRow | None:
+def job_of_call(row: DictRow) -> JobRow | None:
+    """The job in the answer of a call, None when there is none."""
     return JobRow(**row) if row["job_id"] else None
 
 

@@ -69,11 +69,16 @@ _STANDBY_ADVICE = (
 _ROW_REFUSED = "ExecWithCheckOptions"
 _PORTS = re.compile(r"[0-9,]*")
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
+_CONFLICTS = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+)
 _SET_UP = "guc.c"  # where PostgreSQL refuses a role, whoever asked for it
 
 
 class Conflict(Outage):
-    """A transaction conflicted with another one (serialization, deadlock) and was rolled back; it may be retried."""
+    """A transaction conflicted with another one (serialization, deadlock, a lock not free in time) and was rolled back; it may be retried."""
 
 
 class NotMigrated(Outage):
@@ -172,14 +177,18 @@ class Database:
                 yield connection
 
     async def call(self, query: str, values: Mapping[str, Any], *, writing: bool = False) -> DictRow | None:
-        """The first row of one statement that is a transaction of its own, in one round trip.
+        """The first row of `call_all`, None when there is none."""
+        return next(iter(await self.call_all(query, values, writing=writing)), None)
+
+    async def call_all(self, query: str, values: Mapping[str, Any], *, writing: bool = False) -> list[DictRow]:
+        """The rows of one statement that is a transaction of its own, in one round trip.
 
         It runs as the owner of the tables, unless it calls a function that acts for a tenant (migration 0023).
         """
         with translated(writing=writing):
             async with self._granted() as connection:
                 with _told_of_the_role(connection):
-                    return await (await connection.execute(query, values)).fetchone()
+                    return await (await connection.execute(query, values)).fetchall()
 
     @asynccontextmanager
     async def _begun(self, *, read_only: bool | None) -> AsyncIterator[Connection]:
@@ -237,7 +246,7 @@ def translated(*, writing: bool = True) -> Iterator[None]:
         yield
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise Outage(f"PostgreSQL: no connection is free: {error}") from error
-    except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
+    except _CONFLICTS as error:
         raise Conflict(f"PostgreSQL: {_reason(error)}") from error
     except psycopg.Error as error:
         if isinstance(error, _NOT_MIGRATED):

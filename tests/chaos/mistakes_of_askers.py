@@ -15,7 +15,7 @@ def _announced_later() -> None:
 
     die = death(3)
 
-    async def announced_later(database: Any, request: Any, record: Any, policy: Any = None) -> Any:
+    async def announced_later(database: Any, request: Any, record: Any, policy: Any = None, _: Any = None) -> Any:
         accepted = await accept(database, request, record, policy)
         if accepted and accepted.created:
             async with database.transaction() as connection:

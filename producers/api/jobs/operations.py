@@ -127,7 +127,7 @@ async def _accepted(services: Services, request: JobRequested, trace: Trace) -> 
     # the first encoding may ask a schema registry for its ids
     make = partial(job_record, services.serde, request, "api", services.now(), trace, services.topics)
     record = make() if services.serde.has_learned(JobRequested) else await anyio.to_thread.run_sync(make)
-    while (accepted := await accept(services.database, request, record, policy)) is None:
+    while (accepted := await accept(services.database, request, record, policy, services.commits)) is None:
         policy = await _allowing(services, request)
     failpoint("api.after_accept")
     if accepted.created:

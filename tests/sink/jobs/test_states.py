@@ -14,7 +14,7 @@ from schemas.tenants.quotas import MOST_QUEUED, TOKENS_PER_DAY
 from schemas.vocabulary.job_states import JOB_STATES
 from schemas.vocabulary.scheduling import UNKNOWN_SECONDS
 from schemas.wire.records import Record
-from sink.jobs import queries
+from sink.jobs import acceptance
 from sink.jobs.states import count_jobs
 from sink.postgres.database import Database
 from sink.tenants.full_quotas import count_full
@@ -34,7 +34,7 @@ async def db(database: str) -> AsyncIterator[Database]:
 async def submit(db: Database, tenant: str = "acme", **columns: Any) -> None:
     """A job with these columns, whatever the persist app would have made of it."""
     request = replace(BARE_REQUEST, job_id=uuid4(), tenant=tenant, requested_at=datetime.now(UTC))
-    await queries.accept(db, request, b"digest", RECORD)
+    await acceptance.accept(db, request, b"digest", RECORD)
     async with db.transaction() as connection:
         for name, value in columns.items():
             await connection.execute(f"UPDATE jobs SET {name} = %s WHERE job_id = %s", [value, request.job_id])

@@ -18,7 +18,7 @@ from schemas.events import EnhancementRequest, EnhancementResult, JobRequested, 
 from schemas.settings.stores import PostgresSettings
 from schemas.wire.records import Record
 from sink.enhancements import requests
-from sink.jobs import queries
+from sink.jobs import acceptance
 from sink.jobs.results import StoredTranscript, apply_result
 from sink.postgres.database import Connection, Database, NotMigrated
 from sink.postgres.migrate import FOLDER
@@ -69,8 +69,8 @@ async def fill(db: Database, tenant: str) -> None:
     request = JOBS[tenant]
     result = ended(request)
     await create_key(db, tenant)
-    acceptance, _ = await queries.accept(db, request, b"digest", RECORD)
-    assert acceptance is queries.Acceptance.ACCEPTED
+    answer, _ = await acceptance.accept(db, request, b"digest", RECORD)
+    assert answer is acceptance.Acceptance.ACCEPTED
     async with db.as_tenant(tenant, writing=True) as connection:
         assert await requests.ask(connection, tenant, request.job_id, 1, wishes(tenant))
     async with db.transaction() as connection:

@@ -18,7 +18,7 @@ from schemas.vocabulary.job_states import ENDED
 from schemas.wire.object_keys import transcript_key
 from schemas.wire.records import Record
 from schemas.wire.serde import to_json
-from sink.jobs import queries
+from sink.jobs import acceptance
 from sink.jobs.runs import stored_request
 from sink.objects.s3 import S3ObjectStore
 from sink.postgres.database import Database
@@ -120,8 +120,8 @@ class Told:
 
     async def _accept(self, request: JobRequested) -> None:
         record = Record("scribe.jobs", b"key", b"value")
-        acceptance, _ = await queries.accept(self.db, request, request_digest(request, RequestScope.SUBMISSION), record)
-        assert acceptance is queries.Acceptance.ACCEPTED
+        answer, _ = await acceptance.accept(self.db, request, request_digest(request, RequestScope.SUBMISSION), record)
+        assert answer is acceptance.Acceptance.ACCEPTED
 
     async def rows(self, query: str, job: Job) -> list[dict[str, Any]]:
         async with self.db.connection() as connection:
